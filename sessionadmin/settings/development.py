@@ -1,0 +1,27 @@
+"""Settings for `make run`: a trial on one machine, plain HTTP on loopback."""
+
+from sessionadmin.settings.base import *
+
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def local_secret_key() -> str:
+    """The key this machine made for itself on the first run, kept in var/."""
+    import secrets  # noqa: PLC0415 - a star import shares this module's names; keep them few
+
+    path = VAR_DIR / "secret_key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or local_secret_key()
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+GEOIP_DATABASE = GEOIP_DATABASE or str(VAR_DIR / "geoip" / "sample.mmdb")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True

@@ -1,0 +1,23 @@
+"""Settings for the tests: everything as in production but for speed. `TEST_DATABASE_URL` picks PostgreSQL."""
+
+from sessionadmin.settings.base import *
+
+DEBUG = False
+SECRET_KEY = "only-for-the-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 - guards nothing but test data
+ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+VAR_DIR = Path(env.str("TEST_VAR_DIR", default=str(BASE_DIR / "var" / "test")))
+DATABASES = {
+    "default": database(env.str("TEST_DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'unused.sqlite3'}")),
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, not memory: threads and the live server must meet real locking.
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+PRACTICE_DIR = VAR_DIR / "practice"
+GEOIP_DATABASE = ""
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

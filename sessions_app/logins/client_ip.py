@@ -1,0 +1,92 @@
+"""Which address a request really came from.
+
+Pure: works on the WSGI environment and the list of trusted proxies, and knows neither Django nor the database.
+`X-Forwarded-For` is written by whoever likes to, so it counts only as far back as our own proxies vouch for it:
+walk from the right, and stop at the first address that is not one of ours (docs/geoip.md, "Behind a proxy").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+UNIX_SOCKET = "unix"  # an entry of TRUSTED_PROXIES: a proxy on this machine that connects through a unix socket
+
+
+def client_ip(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> str:
+    """The client's address in its shortest spelling, or "" when there is no telling.
+
+    `meta` is `request.META`; `trusted_proxies` are CIDRs, plain addresses, or "unix". Never raises: an entry that is
+    not a network trusts nobody (`invalid_networks` finds such entries for the system check).
+    """
+    networks, is_unix_trusted = _trusted(tuple(trusted_proxies))
+    peer_text = meta.get("REMOTE_ADDR", "") or ""
+    peer = parse_address(peer_text)
+    if peer is None:
+        if not (is_unix_trusted and _is_unix_socket(peer_text)):
+            return ""
+    elif not _is_in(peer, networks):
+        return str(peer)
+    hop = peer
+    for entry in reversed((meta.get("HTTP_X_FORWARDED_FOR", "") or "").split(",")):
+        address = parse_address(entry)
+        if address is None:
+            break
+        hop = address
+        if not _is_in(address, networks):
+            break
+    return "" if hop is None else str(hop)
+
+
+def parse_address(text: str) -> Address | None:
+    """The address in `text`, or None. Port, brackets and zone id are dropped; ::ffff:192.0.2.1 becomes 192.0.2.1."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    text = text.partition("%")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def invalid_networks(trusted_proxies: Sequence[str]) -> list[str]:
+    """Entries of TRUSTED_PROXIES that are neither a network nor "unix", for the system check."""
+    return [entry for entry in trusted_proxies if entry.strip() != UNIX_SOCKET and _network(entry) is None]
+
+
+def networks_of_everybody(trusted_proxies: Sequence[str]) -> list[str]:
+    """Entries of TRUSTED_PROXIES that trust the whole internet, so that anyone may claim any address."""
+    networks = {entry: _network(entry) for entry in trusted_proxies}
+    return [entry for entry, network in networks.items() if network is not None and network.prefixlen == 0]
+
+
+@lru_cache(maxsize=8)
+def _trusted(entries: tuple[str, ...]) -> tuple[tuple[Network, ...], bool]:
+    networks = tuple(network for network in map(_network, entries) if network is not None)
+    return networks, any(entry.strip() == UNIX_SOCKET for entry in entries)
+
+
+def _network(entry: str) -> Network | None:
+    try:
+        return ip_network(entry.strip(), strict=False)
+    except ValueError:
+        return None
+
+
+def _is_in(address: Address, networks: tuple[Network, ...]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
+
+
+def _is_unix_socket(peer: str) -> bool:
+    # granian and gunicorn leave REMOTE_ADDR empty for a unix socket, uWSGI and others write "unix:" or a path.
+    return not peer or peer.startswith(("unix:", "/"))

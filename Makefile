@@ -1,0 +1,43 @@
+# Two commands matter: `make run` tries the console out, `make test` runs every test.
+# `make check` looks at the code without running it. The work is done in scripts/, which say how.
+
+PORT ?= 8000
+EMPTY ?=
+export PORT EMPTY
+
+# The newest of these that is Python 3.11 or later builds the environment; PYTHON=... decides otherwise.
+CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
+IS_NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help run test check lock clean
+
+help:
+	@echo "make run     serve the console on http://127.0.0.1:$(PORT) with sample data"
+	@echo "             PORT=9000 another port, EMPTY=1 no sample data, only a first administrator"
+	@echo "make test    run every test, in a browser and on PostgreSQL too"
+	@echo "make check   lint, types, imports, templates, migrations, production settings"
+	@echo "make lock    write the lock files anew (UPGRADE=1: with the newest versions)"
+	@echo "make clean   remove the environment and caches; data in var/ stays"
+
+run: .venv/installed-to-run
+	@.venv/bin/python scripts/run.py
+
+test: .venv/installed-to-develop
+	@.venv/bin/python scripts/test.py
+
+check: .venv/installed-to-develop
+	@.venv/bin/python scripts/check.py
+
+lock:
+	@PYTHON=$(PYTHON) scripts/lock.sh
+
+clean:
+	rm -rf .venv node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# Stamp files: a second run installs nothing and does not even ask.
+.venv/installed-to-run: requirements.lock pyproject.toml scripts/install.py
+	@$(or $(PYTHON),$(error Python 3.11 or later was not found. Nothing was installed. Install it, or name it with PYTHON=/path/to/python)) scripts/install.py run
+
+.venv/installed-to-develop: requirements-dev.lock requirements.lock pyproject.toml scripts/install.py
+	@$(or $(PYTHON),$(error Python 3.11 or later was not found. Nothing was installed. Install it, or name it with PYTHON=/path/to/python)) scripts/install.py develop

@@ -1,0 +1,91 @@
+"""What `make run` does once everything is installed: prepare the data the first time, then serve.
+
+Runs in one process, because starting Django twice would double the time a second `make run` takes.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.chdir(ROOT)
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sessionadmin.settings.development")
+
+import django  # noqa: E402 - after the two lines above, like everything from here on
+import environ  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.core.management.base import CommandError  # noqa: E402
+
+from sessions_app.management.commands.serve import refuse_port_in_use  # noqa: E402
+
+HOST = "127.0.0.1"
+
+
+def main() -> None:
+    """Prepare what is missing, say who can log in, serve."""
+    environ.Env.read_env(str(ROOT / ".env"), overwrite=False)
+    port = port_wanted()
+    refuse_port_in_use(HOST, port)
+    django.setup()
+    prepare()
+    call_command("serve", host=HOST, port=port, with_worker=True, skip_checks=False)
+
+
+def port_wanted() -> int:
+    """PORT of the environment; CommandError when it is not a port."""
+    text = os.environ.get("PORT") or "8000"
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise CommandError(f"PORT={text} is not a port. Nothing was started. Use a number between 1 and 65535.")
+    return int(text)
+
+
+def prepare() -> None:
+    """Migrate, and fill an empty database, unless the stamp in var/ says that both were done.
+
+    The stamp is trusted for the embedded SQLite file alone. Another database may have been emptied or replaced where
+    this cannot see it, so it is asked every time.
+    """
+    stamp = settings.VAR_DIR / "prepared.json"
+    state = {"migrations": migrations_fingerprint(), "database": str(settings.DATABASES["default"]["NAME"])}
+    is_embedded = settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+    accounts = settings.VAR_DIR / "sample_accounts.txt"
+    if is_embedded and Path(state["database"]).exists() and stamp.exists() and json.loads(stamp.read_text()) == state:
+        show(accounts)
+        return
+    call_command("migrate", interactive=False, verbosity=0)
+    if get_user_model().objects.exists():
+        show(accounts)
+    elif os.environ.get("EMPTY", "") not in ("", "0"):
+        call_command("create_first_admin")
+    else:
+        call_command("load_sample")
+    stamp.write_text(json.dumps(state))
+
+
+def migrations_fingerprint() -> str:
+    """Changes when a migration of ours changes, or when another version of anything is installed."""
+    digest = hashlib.sha256()
+    for path in sorted([*ROOT.glob("*/migrations/*.py"), ROOT / "requirements.lock"]):
+        digest.update(str(path.relative_to(ROOT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def show(accounts: Path) -> None:
+    """Repeat who can log in. Without sample data there is nothing to repeat."""
+    if accounts.exists():
+        print(f"Sample accounts (kept in {accounts}):\n{accounts.read_text().rstrip()}\n", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CommandError as error:
+        sys.exit(f"{error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

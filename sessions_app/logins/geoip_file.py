@@ -1,0 +1,167 @@
+"""One MaxMind-format city file: opened, tried out, asked.
+
+Knows nothing of settings, of watching or of downloads. A file is believed only after it has answered test look-ups
+all over the address space, because a file cut short or overwritten half-way can still have intact metadata.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import IO
+
+import maxminddb
+from maxminddb.decoder import Decoder
+from maxminddb.types import RecordDict
+
+Address = IPv4Address | IPv6Address
+
+# What maxminddb's decoder raises on bytes that are not what they claim to be.
+DAMAGED = (
+    maxminddb.InvalidDatabaseError,
+    struct.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+METADATA_MARKER = b"\xab\xcd\xefMaxMind.com"
+METADATA_SPACE = 128 * 1024  # bytes at the end of the file where the format says to look for the marker
+NOT_WHOLE = "it is not a whole MaxMind database (cut short, or another kind of file)"
+FIRST_BUILD = datetime(2010, 1, 1, tzinfo=UTC)  # the format is younger than this
+CITY_TYPES = ("City", "Enterprise")
+PROBES = 256  # test look-ups per address family, spread evenly; about 5 ms
+KNOWN_PROBES = ("1.1.1.1", "8.8.8.8", "9.9.9.9", "192.0.2.1", "2001:4860:4860::8888", "2606:4700:4700::1111")
+
+
+class GeoipFileError(Exception):
+    """The file cannot be used. The message says why in words for an administrator."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a database says about itself."""
+
+    database_type: str
+    built_at: datetime
+    node_count: int
+
+
+class CityFile:
+    """An open city database that has passed its test look-ups. Safe to ask from many threads."""
+
+    def __init__(self, reader: maxminddb.Reader, facts: FileFacts) -> None:
+        self._reader = reader
+        self._has_ipv6 = reader.metadata().ip_version == 6
+        self.facts = facts
+
+    def find(self, address: Address) -> RecordDict | None:
+        """The record for `address`, None when there is none. Raises `GeoipFileError` on a damaged spot."""
+        if address.version == 6 and not self._has_ipv6:
+            return None
+        try:
+            record = self._reader.get(address)
+        except DAMAGED as error:
+            raise GeoipFileError(f"the file is damaged: looking up {address} failed ({error})") from error
+        if record is None:
+            return None
+        if not isinstance(record, dict):
+            raise GeoipFileError(f"the file is damaged: the record for {address} is not a map")
+        return record
+
+    def close(self) -> None:
+        """Give the file back. Nobody may ask any more."""
+        self._reader.close()
+
+
+def read_into_memory(file: IO[bytes]) -> CityFile:
+    """Read the whole of `file` and try it out. Raises `GeoipFileError`.
+
+    Memory rather than a memory map: somebody who copies a new file over the old one in place would cut the map off
+    under a running server and kill it (SIGBUS). In memory the old one stays whole until the new one has proved good.
+    """
+    try:
+        content = file.read()
+    except OSError as error:
+        raise GeoipFileError(_unreadable(error)) from error
+    _check_end(content[-METADATA_SPACE:])
+    return _open(io.BytesIO(content), maxminddb.MODE_FD)
+
+
+def try_out(path: Path) -> FileFacts:
+    """Open the file at `path`, make the test look-ups, close it again. Raises `GeoipFileError`; reads little."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(METADATA_SPACE, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            _check_end(file.read())
+        city_file = _open(path, maxminddb.MODE_FILE)
+    except OSError as error:
+        raise GeoipFileError(_unreadable(error)) from error
+    city_file.close()
+    return city_file.facts
+
+
+def _unreadable(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return f"it cannot be read ({error.strerror or error})"
+
+
+def _check_end(tail: bytes) -> None:
+    """Refuse a file that lacks its last bytes: the metadata comes last, and its reader does not mind a missing end."""
+    start = tail.rfind(METADATA_MARKER)
+    if start < 0:
+        raise GeoipFileError(NOT_WHOLE)
+    start += len(METADATA_MARKER)
+    try:
+        _, end = Decoder(tail, start).decode(start)
+    except DAMAGED as error:
+        raise GeoipFileError(NOT_WHOLE) from error
+    if end > len(tail):
+        raise GeoipFileError(NOT_WHOLE)
+
+
+def _open(source: Path | IO[bytes], mode: int) -> CityFile:
+    try:
+        reader = maxminddb.open_database(source, mode)
+    except DAMAGED as error:
+        raise GeoipFileError(NOT_WHOLE) from error
+    try:
+        city_file = CityFile(reader, _facts(reader))
+        for address in _probes():
+            city_file.find(address)
+    except GeoipFileError:
+        reader.close()
+        raise
+    return city_file
+
+
+def _facts(reader: maxminddb.Reader) -> FileFacts:
+    metadata = reader.metadata()
+    database_type = str(metadata.database_type)[:100]
+    if not any(word in database_type for word in CITY_TYPES):
+        raise GeoipFileError(f"it is a {database_type} database; a city database is needed")
+    if metadata.node_count == 0:
+        raise GeoipFileError("it holds no addresses")
+    try:
+        built_at = datetime.fromtimestamp(metadata.build_epoch, UTC)
+    except (OverflowError, ValueError, TypeError, OSError) as error:
+        raise GeoipFileError(f"its build date is impossible ({metadata.build_epoch})") from error
+    if not FIRST_BUILD <= built_at <= datetime.now(UTC) + timedelta(days=2):
+        raise GeoipFileError(f"its build date is impossible ({built_at:%Y-%m-%d}); check this machine's clock too")
+    return FileFacts(database_type, built_at, metadata.node_count)
+
+
+def _probes() -> list[Address]:
+    known: list[Address] = [IPv6Address(text) if ":" in text else IPv4Address(text) for text in KNOWN_PROBES]
+    spread4 = [IPv4Address((2 * i + 1) * 2**32 // (2 * PROBES)) for i in range(PROBES)]
+    # Only 2000::/3 is global unicast.
+    spread6 = [IPv6Address((1 << 125) + (2 * i + 1) * 2**125 // (2 * PROBES)) for i in range(PROBES)]
+    return [*known, *spread4, *spread6]

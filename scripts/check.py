@@ -1,0 +1,90 @@
+"""What `make check` does: everything that can be said about the code without running the product.
+
+Runs every check even when one fails, so that one run shows all there is to repair.
+"""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+MANAGE = [str(BIN / "python"), str(ROOT / "manage.py")]
+LOCK_FILES = ["requirements.lock", "requirements-dev.lock", "package-lock.json"]
+
+
+def main() -> int:
+    """Run all checks; the exit code is the number of those that failed."""
+    with tempfile.TemporaryDirectory(prefix="sessionadmin-check-") as scratch:
+        failed = [name for name, command, extra in checks(scratch) if not passes(name, command, extra, scratch)]
+    if addresses := lock_file_addresses():
+        failed.append("lock files")
+        print("\n".join(["== lock files: an address is in there, which ties everybody to one registry", *addresses]))
+    print(f"{len(failed)} failed: {', '.join(failed)}" if failed else "All checks passed.")
+    return len(failed)
+
+
+def checks(scratch: str) -> list[tuple[str, list[str], dict[str, str]]]:
+    """Name, command and what it needs in the environment, quickest first. `scratch` is an empty directory."""
+    templates = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("**/templates/**/*.html") if is_ours(path))
+    testing = {"DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test", "TEST_VAR_DIR": scratch}
+    production = {
+        "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.production",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "ALLOWED_HOSTS": "console.example.com",
+        "VAR_DIR": scratch,
+    }
+    return [
+        ("ruff check", [str(BIN / "ruff"), "check", "."], {}),
+        ("ruff format", [str(BIN / "ruff"), "format", "--check", "."], {}),
+        ("djade", [str(BIN / "djade"), "--check", "--target-version", "5.2", *templates], {}),
+        ("import-linter", [str(BIN / "lint-imports")], {}),
+        ("makemigrations", [*MANAGE, "makemigrations", "--check", "--dry-run"], testing),
+        ("check --deploy", [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], production),
+        ("mypy", [str(BIN / "mypy")], testing),
+    ]
+
+
+def is_ours(path: Path) -> bool:
+    """False for what other people wrote."""
+    return not {".venv", "node_modules", "var", "build"} & set(path.relative_to(ROOT).parts)
+
+
+def passes(name: str, command: list[str], extra: dict[str, str], scratch: str) -> bool:
+    """Run one check, with its output only when it fails."""
+    # What the caller has in the environment or in .env must not change the result; .env is read from the working
+    # directory, so management commands get another one.
+    directory = scratch if command[: len(MANAGE)] == MANAGE else ROOT
+    kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TERM", "TMPDIR")}
+    result = subprocess.run(
+        command,
+        cwd=directory,
+        env=kept | extra,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if result.returncode == 0:
+        print(f"== {name}: passed", flush=True)
+        return True
+    print(f"== {name}: FAILED\n{result.stdout.rstrip()}", flush=True)
+    return False
+
+
+def lock_file_addresses() -> list[str]:
+    """Every line of a lock file that holds an address, as `file:line: text`."""
+    found = []
+    for name in LOCK_FILES:
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), start=1):
+            if re.search(r"://|\bfile:|--(extra-)?index-url|--find-links|\"resolved\"", line):
+                found.append(f"{name}:{number}: {line.strip()}")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""The programs that tests start and pip cannot bring: what is missing, and on Debian as root, installing it.
+
+Knows the names of programs and packages, not what the tests do with them.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# Debian package -> where its program may be found, by name on PATH or by pattern from the root directory.
+PROGRAMS = {
+    "chromium": ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+    "postgresql": ["initdb", "usr/lib/postgresql/*/bin/initdb", "usr/pgsql-*/bin/initdb"],
+    "openssh-server": ["sshd", "usr/sbin/sshd"],
+}
+
+
+def find(package: str) -> Path | None:
+    """The program of `package` on this machine, the newest when there are several; None when there is none."""
+    for candidate in PROGRAMS[package]:
+        if "/" not in candidate:
+            if path := shutil.which(candidate):
+                return Path(path)
+        elif paths := sorted(Path("/").glob(candidate), key=version_in):
+            return paths[-1]
+    return None
+
+
+def version_in(path: Path) -> int:
+    """The number of the directory that carries the version, 0 when there is none: postgresql/15/bin/initdb is 15."""
+    return max((int("0" + "".join(filter(str.isdigit, part))) for part in path.parts), default=0)
+
+
+def missing() -> list[str]:
+    """Packages whose program is not on this machine."""
+    return [package for package in PROGRAMS if find(package) is None]
+
+
+def install_missing() -> list[str]:
+    """Install what is missing where that is ours to do (Debian, as root), and return what is missing after that."""
+    packages = missing()
+    if not packages or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return packages
+    print(f"Installing system packages: {' '.join(packages)} ...", flush=True)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+    ):
+        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode != 0:
+            print(f"`{' '.join(command)}` failed; the lines above say why.", file=sys.stderr)
+            break
+    return missing()

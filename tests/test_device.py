@@ -1,0 +1,289 @@
+"""The login list names device, system and browser as they are, not as frozen headers claim."""
+
+import random
+
+import pytest
+
+from sessions_app.logins.device import ACCEPT_CH, Device, describe, hints_from
+
+WINDOWS_CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36"
+)
+LINUX_CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36"
+MAC_CHROME = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 "
+    "Safari/537.36"
+)
+MAC_SAFARI = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4.1 "
+    "Safari/605.1.15"
+)
+ANDROID_CHROME = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Mobile Safari/537.36"
+)
+ANDROID_CHROME_LARGE = ANDROID_CHROME.replace(" Mobile", "")
+BRANDS = '"Chromium";v="124.0.6367.91", "Google Chrome";v="124.0.6367.91", "Not-A.Brand";v="99.0.0.0"'
+
+
+def hints(platform: str = "", version: str = "", **more: str) -> dict[str, str]:
+    """Hints as they come out of a request's headers."""
+    headers = {"SEC_CH_UA_PLATFORM": f'"{platform}"', "SEC_CH_UA_PLATFORM_VERSION": f'"{version}"', **more}
+    return hints_from({f"HTTP_{name}": value for name, value in headers.items()})
+
+
+def chromium(*brands: str) -> dict[str, str]:
+    return hints("Windows", "15.0.0", SEC_CH_UA_FULL_VERSION_LIST=", ".join(brands))
+
+
+@pytest.mark.parametrize(
+    ("platform_version", "shown"),
+    [
+        ("15.0.0", "11"),
+        ("13.0.0", "11"),
+        ("10.0.0", "10"),
+        ("1.0.0", "10"),
+        ("0.3.0", "8.1"),
+        ("0.2.0", "8"),
+        ("0.1.0", "7"),
+    ],
+)
+def test_windows_is_told_apart_by_its_platform_version(platform_version: str, shown: str) -> None:
+    device = describe(WINDOWS_CHROME, hints("Windows", platform_version))
+    assert (device.device, device.os, device.os_version) == ("Desktop", "Windows", shown)
+
+
+@pytest.mark.parametrize("platform_version", ["", "eleven", "0.0.0", "²"])
+def test_windows_without_a_usable_hint_is_not_guessed(platform_version: str) -> None:
+    assert describe(WINDOWS_CHROME, {}).os_version == "10 or 11"
+    assert describe(WINDOWS_CHROME, hints("Windows", platform_version)).os_version == "10 or 11"
+
+
+def test_full_versions_replace_the_reduced_ones() -> None:
+    device = describe(WINDOWS_CHROME, chromium(*BRANDS.split(", ")))
+    assert device == Device("Desktop", "Windows", "11", "Chrome", "124.0.6367.91")
+
+
+@pytest.mark.parametrize(
+    ("brand", "name"),
+    [
+        ("Microsoft Edge", "Edge"),
+        ("Opera", "Opera"),
+        ("Opera GX", "Opera GX"),
+        ("Brave", "Brave"),
+        ("Vivaldi", "Vivaldi"),
+        ("Google Chrome", "Chrome"),
+    ],
+)
+def test_the_telling_brand_wins_wherever_it_stands_in_the_list(brand: str, name: str) -> None:
+    wanted, chrome, grease = f'"{brand}";v="7.8.9"', '"Chromium";v="124.0.1"', '" Not A;Brand";v="8"'
+    for order in ([wanted, chrome, grease], [grease, chrome, wanted], [chrome, grease, wanted]):
+        device = describe(WINDOWS_CHROME, chromium(*order))
+        assert (device.browser, device.browser_version) == (name, "7.8.9")
+
+
+@pytest.mark.parametrize(
+    "grease", ["Not A;Brand", " Not A;Brand", "Not)A;Brand", "Not/A)Brand", "Not?A_Brand", "Not_A Brand", "Not-A.Brand"]
+)
+def test_the_nonsense_brand_is_never_shown(grease: str) -> None:
+    assert describe(WINDOWS_CHROME, chromium(f'"{grease}";v="99"', '"Chromium";v="124.0.1"')).browser == "Chromium"
+    assert describe(WINDOWS_CHROME, chromium(f'"{grease}";v="99"')).browser == "Chrome"
+
+
+def test_android_shows_its_real_version_not_the_frozen_ten() -> None:
+    assert describe(ANDROID_CHROME, {}).os_version == ""
+    device = describe(ANDROID_CHROME, hints("Android", "14.0.0", SEC_CH_UA_MOBILE="?1"))
+    assert (device.device, device.os, device.os_version) == ("Mobile", "Android", "14")
+
+
+def test_macos_shows_no_version_rather_than_the_frozen_one() -> None:
+    assert (describe(MAC_SAFARI, {}).os, describe(MAC_SAFARI, {}).os_version) == ("macOS", "")
+    assert describe(MAC_CHROME, hints("macOS", "15.3.1")).os_version == "15.3.1"
+
+
+def test_linux_has_no_version() -> None:
+    device = describe(LINUX_CHROME, hints("Linux", ""))
+    assert (device.device, device.os, device.os_version) == ("Desktop", "Linux", "")
+
+
+def test_an_ipad_that_says_it_is_a_mac_is_known_only_by_its_touch_screen() -> None:
+    assert describe(MAC_SAFARI, {}).device == "Desktop"
+    assert describe(MAC_SAFARI, {"touch": "1"}) == Device("Tablet", "iPadOS", "17.4.1", "Safari", "17.4.1")
+    assert describe(MAC_SAFARI, {"touch": "0"}).os == "macOS"
+    assert describe(MAC_CHROME, {**hints("macOS", "15.3.1"), "touch": "1"}).device == "Desktop"
+    assert describe(WINDOWS_CHROME, {"touch": "1"}).device == "Desktop"
+
+
+def test_ios_26_is_not_taken_for_the_18_it_claims_to_be() -> None:
+    iphone = (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS {} like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+        "Version/{} Mobile/15E148 Safari/604.1"
+    )
+    assert describe(iphone.format("18_6", "26.1"), {}) == Device("Mobile", "iOS", "26.1", "Safari", "26.1")
+    assert describe(iphone.format("17_4_1", "17.4.1"), {}) == Device("Mobile", "iOS", "17.4.1", "Safari", "17.4.1")
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({"SEC_CH_UA_FORM_FACTORS": '"Tablet"'}, "Tablet"),
+        ({"SEC_CH_UA_FORM_FACTORS": '"EInk", "Tablet"'}, "Tablet"),
+        ({"SEC_CH_UA_FORM_FACTORS": '"Desktop"'}, "Desktop"),
+        ({"SEC_CH_UA_FORM_FACTORS": '"XR"'}, "Other"),
+        ({"SEC_CH_UA_MOBILE": "?0"}, "Tablet"),
+        ({"SEC_CH_UA_MOBILE": "?1"}, "Mobile"),
+        ({"SEC_CH_UA_MOBILE": "?1", "SEC_CH_UA_MODEL": '"SM-X910"'}, "Tablet"),
+        ({"SEC_CH_UA_MODEL": '"BRAVIA 4K VH2"'}, "TV"),
+        ({"SEC_CH_UA_MODEL": '"AFTKA"'}, "TV"),
+    ],
+)
+def test_hints_tell_what_kind_of_android_it_is(more: dict[str, str], kind: str) -> None:
+    assert describe(ANDROID_CHROME_LARGE, hints("Android", "13.0.0", **more)).device == kind
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "expected"),
+    [
+        (
+            WINDOWS_CHROME.replace("Safari/537.36", "Safari/537.36 Edg/124.0.0.0"),
+            Device("Desktop", "Windows", "10 or 11", "Edge", "124"),
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:125.0) Gecko/20100101 Firefox/125.0",
+            Device("Desktop", "Windows", "10 or 11", "Firefox", "125"),
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 6.3; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/109.0.0.0 "
+            "Safari/537.36",
+            Device("Desktop", "Windows", "8.1", "Chrome", "109"),
+        ),
+        (
+            "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0",
+            Device("Desktop", "Ubuntu", "", "Firefox", "125"),
+        ),
+        (
+            "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 "
+            "Safari/537.36",
+            Device("Desktop", "Chrome OS", "", "Chrome", "124"),
+        ),
+        (
+            "Mozilla/5.0 (Android 14; Tablet; rv:125.0) Gecko/125.0 Firefox/125.0",
+            Device("Tablet", "Android", "14", "Firefox", "125"),
+        ),
+        (
+            "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.6 "
+            "Mobile/15E148 Safari/604.1",
+            Device("Tablet", "iPadOS", "16.6", "Safari", "16.6"),
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "FxiOS/125.0 Mobile/15E148 Safari/605.1.15",
+            Device("Mobile", "iOS", "17.4", "Firefox", "125"),
+        ),
+        ("curl/8.5.0", Device("Bot", "Unknown", "", "curl", "8.5")),
+        ("", Device("Other", "Unknown", "", "Unknown", "")),
+    ],
+)
+def test_well_known_browsers_are_recognised_without_hints(user_agent: str, expected: Device) -> None:
+    assert describe(user_agent, {}) == expected
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.5) AppleWebKit/537.36 (KHTML, like Gecko) 85.0.4183.93/6.5 TV Safari",
+        "Mozilla/5.0 (Web0S; Linux/SmartTV) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/94.0.4606.128 Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 9; AFTMM Build/PS7624; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 "
+        "Chrome/110.0.5481.154 Mobile Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 10; BRAVIA 4K VH2) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/96.0 Safari/537",
+        "AppleTV14,1/16.1",
+        "Mozilla/5.0 (X11; Linux armv7l) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/90.0 Safari/537.36 CrKey/1.56",
+        "Roku/DVP-9.10 (519.10E04111A)",
+    ],
+)
+def test_televisions_are_recognised(user_agent: str) -> None:
+    assert describe(user_agent, {}).device == "TV"
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "python-requests/2.31.0",
+        "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.19041",
+        "Go-http-client/2.0",
+        "Wget/1.21.4",
+    ],
+)
+def test_programs_are_called_bots(user_agent: str) -> None:
+    assert describe(user_agent, {}).device == "Bot"
+
+
+def test_a_phone_made_after_all_is_not_a_television() -> None:
+    assert describe(ANDROID_CHROME.replace("K)", "AFTERGLOW phone)"), {}).device == "Mobile"
+
+
+def test_a_long_user_agent_is_cut_and_control_characters_go() -> None:
+    assert describe("A" * 100_000, {}).device == "Other"
+    device = describe(
+        "\x1b[31mMozilla/5.0\n(X11; Linux x86_64)\x00 Firefox/125.0", {"Sec-CH-UA-Platform": '"Li\x07nux"'}
+    )
+    assert device.os == "Linux"
+
+
+def test_names_and_versions_stay_short_and_printable_whatever_is_sent() -> None:
+    nasty = chromium(f'"{"<b>" * 300}";v="{"9" * 300}<script>"')
+    device = describe(WINDOWS_CHROME, nasty)
+    assert len(device.browser) <= 64
+    assert len(device.browser_version) <= 32
+    assert "<" not in device.browser_version
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", '"', '""', ";", "?1", '"a";v', '"\\"";v="1"', '"a";v="1"' * 500, "\x00\x01", "☃", "[]", '"Windows'],
+)
+def test_malformed_hints_count_as_not_said(value: str) -> None:
+    everything = dict.fromkeys(
+        hints("x", SEC_CH_UA_MOBILE="?1", SEC_CH_UA_MODEL="m", SEC_CH_UA_FORM_FACTORS="f"), value
+    )
+    everything |= {"Sec-CH-UA": value, "Sec-CH-UA-Full-Version-List": value, "touch": value}
+    device = describe(WINDOWS_CHROME, everything)
+    assert device.device in {"Desktop", "Mobile"}
+    assert device.os
+    assert device.browser
+
+
+def test_no_user_agent_whatsoever_raises() -> None:
+    chance = random.Random(4)  # noqa: S311 - the same nonsense on every run, not a secret
+    words = [
+        "Mozilla/5.0",
+        "(",
+        ")",
+        ";",
+        "Android",
+        "Mac OS X",
+        "Version/",
+        "Windows NT",
+        "\x00",
+        "☃",
+        "9" * 30,
+        "Tizen",
+    ]
+    for _ in range(200):
+        text = " ".join(chance.choices(words, k=chance.randrange(30)))
+        device = describe(text, {"Sec-CH-UA-Platform": text, "Sec-CH-UA-Full-Version-List": text, "touch": text})
+        assert device.device in {"Desktop", "Mobile", "Tablet", "TV", "Bot", "Other"}
+
+
+def test_only_what_is_not_sent_anyway_is_asked_for() -> None:
+    assert set(ACCEPT_CH.split(", ")) == {
+        "Sec-CH-UA-Platform-Version",
+        "Sec-CH-UA-Full-Version-List",
+        "Sec-CH-UA-Form-Factors",
+        "Sec-CH-UA-Model",
+    }
+
+
+def test_only_hint_headers_are_picked_out_of_a_request() -> None:
+    meta = {"HTTP_SEC_CH_UA_MODEL": '"Pixel 8"', "HTTP_COOKIE": "sessionid=secret", "HTTP_SEC_CH_UA_MOBILE": ""}
+    assert hints_from(meta) == {"Sec-CH-UA-Model": '"Pixel 8"'}

@@ -1,0 +1,48 @@
+"""What this machine has for the tests that start real programs. A test whose program is missing is skipped and says so.
+
+`make test` installs what it may and counts the skips; with CI=true a skip is a failure (scripts/test.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.system_packages import find
+
+ROOT = Path(__file__).resolve().parent.parent
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+# Marker -> the system package whose program the tests with that marker start.
+NEEDS = {"browser": "chromium", "sshd": "openssh-server"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests whose program is missing; conftest.py imports this hook."""
+    for marker, package in NEEDS.items():
+        if find(package) is None:
+            skip = pytest.mark.skip(reason=f"{package} is not installed (system package: {package})")
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(skip)
+
+
+def chromium() -> str:
+    """The browser's program, for tests marked `browser`."""
+    path = find("chromium")
+    assert path is not None, "mark the test with `browser`"
+    return str(path)
+
+
+def sshd() -> str:
+    """The OpenSSH server's program, for tests marked `sshd`."""
+    path = find("openssh-server")
+    assert path is not None, "mark the test with `sshd`"
+    return str(path)
+
+
+def axe_source() -> str:
+    """The text of axe-core, to be evaluated in a page; skips the calling test when npm has not brought it."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed (run `make test` once, or `npm ci`)")
+    return AXE.read_text()

@@ -1,0 +1,1 @@
+"""The shared floor: the activity log, and how lists are shown. Knows nothing of sessions."""

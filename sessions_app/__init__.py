@@ -1,0 +1,1 @@
+"""Privileged sessions and login sessions: models, policy, lifecycle, flows, worker and pages."""

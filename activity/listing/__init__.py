@@ -1,0 +1,25 @@
+"""The table machinery: columns, sort, search, keyset pages, fragments, CSV. Knows no model.
+
+A page declares a `Table` (its columns and words), hands `list_response()` a queryset, a filter set and a page template,
+and gets a full page, an HTMX fragment, a 304 or a CSV download.
+"""
+
+from activity.listing.columns import Column, Table, badge, empty, link, moment, span_of_time
+from activity.listing.csv import csv_response
+from activity.listing.errors import BadListRequest
+from activity.listing.listing import Listing
+from activity.listing.response import list_response
+
+__all__ = [
+    "BadListRequest",
+    "Column",
+    "Listing",
+    "Table",
+    "badge",
+    "csv_response",
+    "empty",
+    "link",
+    "list_response",
+    "moment",
+    "span_of_time",
+]

@@ -1,0 +1,107 @@
+"""What a table is: its columns, its words, and how one cell is written. Cells are formatted here, in Python, so that
+the template is one flat loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+Row = Any  # a model instance, or whatever the queryset yields
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `cell` gives safe HTML or plain text (which is escaped); `csv` the value for a download."""
+
+    key: str  # names it in the URL and in preferences
+    label: str
+    cell: Callable[[Row], str]
+    sort: str = ""  # path of the field it is sorted by; empty: not sortable
+    csv: Callable[[Row], object] | None = None  # none: not in the download
+    width: int = 150  # pixels, until the person drags it
+    is_hidden: bool = False  # until the person shows it
+    is_number: bool = False
+
+
+def _no_refusals(row: Row) -> Mapping[str, str]:
+    return {}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """One list: what it is called, its columns, and what may be done with its rows."""
+
+    name: str  # names the preferences and the CSV file
+    columns: tuple[Column, ...]
+    default_sort: str  # a column's key, with - for descending
+    noun: str  # singular, for the count and the empty state
+    nouns: str
+    search: tuple[str, ...] = ()  # field paths that the search box looks in
+    empty_text: str = ""  # what to do when there is nothing
+    is_selectable: bool = False
+    row_name: Callable[[Row], str] = str  # names the row for screen readers
+    # For each row, the verbs it does not allow, each with the reason for the person.
+    refusals: Callable[[Row], Mapping[str, str]] = _no_refusals
+    row_class: Callable[[Row], str] = lambda row: ""
+    page_size: int = 100
+
+    def column(self, key: str) -> Column | None:
+        """The column of that key, if there is one."""
+        return next((column for column in self.columns if column.key == key), None)
+
+
+EMPTY = mark_safe('<span class="none" aria-label="none">–</span>')  # noqa: S308 - a constant
+
+
+def empty(text: object) -> str:
+    """The text, or a quiet dash where there is none."""
+    return str(text) if text not in (None, "") else EMPTY
+
+
+def link(url: str, text: object) -> SafeString:
+    """An ordinary link; just the text where there is no URL."""
+    return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)
+
+
+def moment(value: dt.datetime | None) -> str:
+    """A time in the viewer's zone, exact to the second, machine-readable too."""
+    if value is None:
+        return EMPTY
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        f"{local:%A, %d %B %Y %H:%M:%S %Z}",
+        f"{local:%Y-%m-%d %H:%M:%S}",
+    )
+
+
+def span_of_time(value: dt.timedelta | None) -> str:
+    """A duration as people say it: 2 h 05 min, 3 min 10 s, 12 s."""
+    if value is None:
+        return EMPTY
+    seconds = int(value.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02} s"
+    if seconds < 86400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+    return f"{seconds // 86400} d {seconds % 86400 // 3600:02} h"
+
+
+def badge(kind: str, label: str, icon: str) -> SafeString:
+    """A status badge: differs by icon and text as well as colour. `icon` names a symbol in static/icons.svg."""
+    return format_html(
+        '<span class="badge badge-{}"><svg class="icon" aria-hidden="true" width="14" height="14">'
+        '<use href="/static/icons.svg#{}"></use></svg>{}</span>',
+        kind,
+        icon,
+        label,
+    )

@@ -1,0 +1,250 @@
+"""One list as asked for by one URL: reads the parameters, applies them, and holds what the template shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import operator
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import django_filters
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
+
+from activity.listing.columns import Column, Table
+from activity.listing.errors import BadListRequest
+from activity.listing.keyset import Order, Page, read_page
+from activity.models import ListPreference
+
+COUNT_CAP = 10_000
+LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "csv"})
+PAGE_PARAMETERS = ("after", "before", "last")
+LONGEST_SEARCH = 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Header:
+    """One column as shown: its link to sort, and how wide it is."""
+
+    column: Column
+    width: int
+    aria_sort: str  # ascending, descending, or empty
+    sort_url: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ShownRow:
+    """One row as shown: cells are safe HTML."""
+
+    pk: Any
+    name: str
+    css: str
+    cells: list[SafeString]
+    refusals: str  # JSON: verb to reason
+
+
+class Listing:
+    """A table over a queryset, as one request asks for it.
+
+    `extra` names further parameters that the page itself reads and that links must keep (a tab, say).
+    Raises BadListRequest where the URL asks for what is not there.
+    """
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        table: Table,
+        queryset: QuerySet[Any],
+        *,
+        filterset: type[django_filters.FilterSet] | None = None,
+        extra: tuple[str, ...] = (),
+        has_csv: bool = False,
+    ) -> None:
+        self.request = request
+        self.table = table
+        self.parameters: dict[str, str] = {key: value for key, value in request.GET.items() if value != ""}
+        for value in self.parameters.values():
+            if "\x00" in value:
+                raise BadListRequest("The address of this list holds a character that no list knows.")
+        self.extra = extra
+        self.has_csv = has_csv
+        self.filters = (
+            filterset(request.GET, queryset=queryset, request=request) if filterset is not None else None
+        )
+        self._refuse_unknown_parameters()
+        self.search = self.parameters.get("q", "")[:LONGEST_SEARCH].strip()
+        self.sort, self.order = self._read_sort()
+        self.queryset = self._search(self._filter(queryset))
+
+    # --- reading the URL
+
+    def _refuse_unknown_parameters(self) -> None:
+        known = LIST_PARAMETERS | set(self.extra)
+        if self.filters is not None:
+            for name, field in self.filters.form.fields.items():
+                suffixes = getattr(field.widget, "suffixes", None) or []
+                known |= {name, *(f"{name}_{suffix}" for suffix in suffixes)}
+        for name in self.parameters:
+            if name not in known:
+                raise BadListRequest(f"This list has no filter called “{name[:40]}”. Start again from the whole list.")
+
+    def _read_sort(self) -> tuple[str, Order]:
+        sort = self.parameters.get("sort", self.table.default_sort)
+        column = self.table.column(sort.removeprefix("-"))
+        if column is None or not column.sort:
+            raise BadListRequest(f"This list cannot be sorted by “{sort[:40]}”. Choose a column heading instead.")
+        return sort, Order(column.sort, sort.startswith("-"))
+
+    def _filter(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.filters is None:
+            return queryset
+        if not self.filters.is_valid():
+            label, messages = next(iter(self.filters.form.errors.items()))
+            field = self.filters.form.fields.get(label)
+            name = (field.label if field is not None else None) or label.replace("_", " ")
+            raise BadListRequest(f"The filter “{name}” was not understood: {messages[0]}")
+        filtered: QuerySet[Any] = self.filters.qs
+        return filtered
+
+    def _search(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.search or not self.table.search:
+            return queryset
+        for word in self.search.split()[:8]:
+            anywhere = (Q(**{f"{path}__icontains": word}) for path in self.table.search)
+            queryset = queryset.filter(functools.reduce(operator.or_, anywhere))
+        return queryset
+
+    # --- what the template shows
+
+    @functools.cached_property
+    def page(self) -> Page:
+        """The rows asked for, and the cursors beside them."""
+        return read_page(
+            self.queryset,
+            self.order,
+            self.table.page_size,
+            after=self.parameters.get("after", ""),
+            before=self.parameters.get("before", ""),
+            last="last" in self.parameters,
+        )
+
+    @functools.cached_property
+    def preference(self) -> ListPreference | None:
+        """What this person wants to see of this list."""
+        if not self.request.user.is_authenticated:
+            return None
+        return ListPreference.objects.filter(user_id=self.request.user.pk, table=self.table.name).first()
+
+    @functools.cached_property
+    def shown_columns(self) -> list[Column]:
+        """The columns that are not hidden."""
+        hidden = self.preference.hidden if self.preference is not None else None
+        if hidden is None:
+            return [column for column in self.table.columns if not column.is_hidden]
+        return [column for column in self.table.columns if column.key not in hidden]
+
+    def headers(self) -> Iterator[Header]:
+        """The shown columns with their links."""
+        widths: Mapping[str, int] = self.preference.widths if self.preference is not None else {}
+        key = self.sort.removeprefix("-")
+        for column in self.shown_columns:
+            is_sorted = column.key == key
+            is_ascending = is_sorted and not self.sort.startswith("-")
+            yield Header(
+                column,
+                widths.get(column.key, column.width),
+                ("ascending" if is_ascending else "descending") if is_sorted else "",
+                self.url(sort=f"-{column.key}" if is_ascending else column.key) if column.sort else "",
+            )
+
+    def rows(self) -> Iterator[ShownRow]:
+        """The rows of this page, ready to print."""
+        table, columns = self.table, self.shown_columns
+        for row in self.page.rows:
+            refusals = table.refusals(row)
+            yield ShownRow(
+                row.pk,
+                table.row_name(row),
+                table.row_class(row),
+                [SafeString(conditional_escape(column.cell(row))) for column in columns],
+                json.dumps(refusals) if refusals else "",
+            )
+
+    @functools.cached_property
+    def count_text(self) -> str:
+        """How many rows match, counted up to 10,000: "1 session", "10,000+ sessions"."""
+        count = self.queryset.order_by()[: COUNT_CAP + 1].count()
+        if count > COUNT_CAP:
+            return f"{COUNT_CAP:,}+ {self.table.nouns}"
+        return f"{count:,} {self.table.noun if count == 1 else self.table.nouns}"
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether a search or a filter leaves rows out."""
+        own = {"sort", *PAGE_PARAMETERS, *self.extra}
+        return any(name not in own for name in self.parameters)
+
+    @property
+    def column_choices(self) -> list[tuple[Column, bool]]:
+        """Every column, and whether it is shown."""
+        shown = {column.key for column in self.shown_columns}
+        return [(column, column.key in shown) for column in self.table.columns]
+
+    @property
+    def kept_parameters(self) -> list[tuple[str, str]]:
+        """What the filter form carries along unseen: the order and the page's own parameters."""
+        return [(name, self.parameters[name]) for name in ("sort", *self.extra) if name in self.parameters]
+
+    # --- links
+
+    def url(self, **changes: str | None) -> str:
+        """This list's address with `changes`; a change of order leaves the page, None takes a parameter away."""
+        parameters = {name: value for name, value in self.parameters.items() if name not in (*PAGE_PARAMETERS, "csv")}
+        for name, value in changes.items():
+            if value is None:
+                parameters.pop(name, None)
+            else:
+                parameters[name] = value
+        return f"{self.request.path}?{urlencode(parameters)}"
+
+    @property
+    def here_url(self) -> str:
+        """This very page of the list."""
+        parameters = {name: value for name, value in self.parameters.items() if name != "csv"}
+        return f"{self.request.path}?{urlencode(parameters)}"
+
+    @property
+    def all_url(self) -> str:
+        """The list without search and filters."""
+        kept = {name: self.parameters[name] for name in self.extra if name in self.parameters}
+        return f"{self.request.path}?{urlencode(kept)}"
+
+    @property
+    def first_url(self) -> str:
+        """The first page."""
+        return self.url()
+
+    @property
+    def previous_url(self) -> str:
+        """The page before, empty on the first."""
+        return self.url(before=self.page.previous) if self.page.previous else ""
+
+    @property
+    def next_url(self) -> str:
+        """The page after, empty on the last."""
+        return self.url(after=self.page.next) if self.page.next else ""
+
+    @property
+    def last_url(self) -> str:
+        """The last page."""
+        return self.url(last="1")
+
+    @property
+    def csv_url(self) -> str:
+        """The download of exactly what is filtered."""
+        return self.url(csv="1")

@@ -1,0 +1,79 @@
+"""Answers for a list: a full page, an HTMX fragment, a 304 when nothing changed, a CSV download, or a clear 400."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
+from django.utils.safestring import mark_safe
+
+from activity.listing.columns import Table
+from activity.listing.csv import csv_response
+from activity.listing.errors import BadListRequest
+from activity.listing.listing import Listing
+
+
+def list_response(
+    request: HttpRequest,
+    table: Table,
+    queryset: QuerySet[Any],
+    page_template: str,
+    *,
+    filterset: type[django_filters.FilterSet] | None = None,
+    extra: tuple[str, ...] = (),
+    context: Mapping[str, Any] | None = None,
+    csv_name: str = "",
+) -> HttpResponseBase:
+    """The list in the form that the request asks for.
+
+    `page_template` gets `listing` and `results` (safe HTML) beside `context`. `csv_name` allows ?csv=1 and names the
+    file. The queryset must already hold only what the person may see.
+    """
+    try:
+        listing = Listing(request, table, queryset, filterset=filterset, extra=extra, has_csv=bool(csv_name))
+        if csv_name and "csv" in listing.parameters:
+            return csv_response(listing, csv_name)
+        body = render_to_string("activity/listing/body.html", {"listing": listing}, request)
+    except BadListRequest as problem:
+        return bad_list_response(request, str(problem))
+    etag = hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
+    shown = {**(context or {}), "listing": listing, "etag": etag, "body": mark_safe(body)}  # noqa: S308 - our template
+    if is_fragment(request):
+        return _fragment(request, shown, etag)
+    response = render(request, page_template, shown)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """HTMX asks for a part of the page: not boosted, not a history restore."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def bad_list_response(request: HttpRequest, message: str) -> HttpResponse:
+    """A 400 that says what was wrong with the address, as page or as fragment."""
+    template = "activity/listing/problem_results.html" if is_fragment(request) else "activity/listing/problem.html"
+    response = render(request, template, {"message": message, "whole_list": request.path}, status=400)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _fragment(request: HttpRequest, shown: Mapping[str, Any], etag: str) -> HttpResponse:
+    quoted = f'"{etag}"'
+    response: HttpResponse
+    if request.headers.get("If-None-Match") == quoted:
+        response = HttpResponseNotModified()
+    else:
+        response = render(request, "activity/listing/results.html", shown)
+    response["ETag"] = quoted
+    response["Cache-Control"] = "no-store"  # our JavaScript keeps the ETag itself
+    patch_vary_headers(response, ["HX-Request"])
+    return response

@@ -1,0 +1,122 @@
+"""The rows of the activity log, and what a person prefers to see of a list.
+
+LogEntry is append-only: the database refuses UPDATE and DELETE (activity/append_only.py). Write with
+`activity.log.record()` and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import models
+from django.utils import timezone
+
+from activity.verbs import Verb
+
+
+class Level(models.IntegerChoices):
+    """How much an entry matters; the numbers are Python's logging levels."""
+
+    DEBUG = 10, "Debug"
+    INFO = 20, "Info"
+    WARNING = 30, "Warning"
+    ERROR = 40, "Error"
+
+
+class LogEntryQuerySet(models.QuerySet["LogEntry"]):
+    """What people select from the log."""
+
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """All for who may read the whole log (permission `activity.view_logentry`), else the person's own entries."""
+        if user.has_perm("activity.view_logentry"):
+            return self
+        return self.about(user)
+
+    def about(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Entries that `user` caused or that concern them."""
+        return self.filter(models.Q(actor_id=user.pk) | models.Q(user_id=user.pk))
+
+    def of_target(self, target: models.Model) -> Self:
+        """Entries about one object."""
+        return self.filter(target_type=target._meta.label_lower, target_id=target.pk)
+
+
+class LogEntry(models.Model):
+    """One row of the activity log: who did what to whom or what, when and from where.
+
+    `actor` did it (none: the system), `user` is the person it concerns (often the same). Names are kept as they were.
+    """
+
+    at = models.DateTimeField("date and time", default=timezone.now, editable=False)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    actor_name = models.CharField("actor", max_length=150, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    user_name = models.CharField("user", max_length=150, blank=True)
+    verb = models.CharField(max_length=40, choices=Verb.choices)
+    level = models.SmallIntegerField(choices=Level.choices, default=Level.INFO)
+    message = models.CharField(max_length=1000)
+    target_type = models.CharField(max_length=60, blank=True)
+    target_id = models.BigIntegerField(null=True)
+    target_name = models.CharField("target", max_length=200, blank=True)
+    ip = models.GenericIPAddressField("IP address", null=True)
+    details = models.JSONField(default=dict)
+
+    objects = LogEntryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "log entry"
+        verbose_name_plural = "log entries"
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["at", "id"], name="log_at"),
+            models.Index(fields=["actor", "at", "id"], name="log_actor_at"),
+            models.Index(fields=["user", "at", "id"], name="log_user_at"),
+            models.Index(fields=["target_type", "target_id", "id"], name="log_target"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(level__in=[10, 20, 30, 40]), name="log_level_known"),
+            models.CheckConstraint(condition=~models.Q(verb=""), name="log_verb_named"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.message}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Refused for a row that exists: the log is append-only."""
+        if self.pk is not None:
+            raise TypeError("The activity log is append-only; a log entry is never changed.")
+        super().save(*args, **kwargs)
+
+
+class PruneDoor(models.Model):
+    """The documented door of `sessionadmin prune_activity`.
+
+    While a row is here, and only within the transaction that put it there, entries older than `before` can be
+    deleted. It is empty at every other moment.
+    """
+
+    before = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"open for entries before {self.before}"
+
+
+class ListPreference(models.Model):
+    """How one person wants to see one list: column widths in pixels, and hidden columns."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    table = models.CharField(max_length=40)
+    widths = models.JSONField(default=dict)
+    hidden = models.JSONField(null=True)  # none: the table's own choice
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user", "table"], name="list_preference_once")]
+
+    def __str__(self) -> str:
+        return f"{self.table} for {self.user_id}"

@@ -1,0 +1,39 @@
+"""Starts the app: system checks, signals, role groups, and where the log's targets have their pages."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.urls import reverse
+
+
+class SessionsAppConfig(AppConfig):
+    """Privileged sessions and login sessions."""
+
+    name = "sessions_app"
+    verbose_name = "Sessions"
+
+    def ready(self) -> None:
+        """Connect what listens; nothing here touches the database."""
+        from activity import log  # noqa: PLC0415 - models are not loaded before ready()
+        from sessions_app import audit_trail, checks  # noqa: F401, PLC0415 - importing registers the checks
+        from sessions_app.logins import signals  # noqa: PLC0415
+
+        signals.connect()
+        audit_trail.connect()
+        post_migrate.connect(create_role_groups, sender=self)
+        log.link_targets("sessions_app.privilegedsession", lambda pk: reverse("session", args=[pk]))
+
+
+def create_role_groups(using: str, **kwargs: Any) -> None:
+    """Make the groups Administrators and Auditors with their permissions; each migrate mends them."""
+    from django.contrib.auth.models import Group, Permission  # noqa: PLC0415 - models are not loaded at import
+
+    from sessions_app.roles import ADMINISTRATORS, AUDITORS  # noqa: PLC0415
+
+    every = Permission.objects.using(using).filter(content_type__app_label__in=["activity", "sessions_app", "auth"])
+    groups = Group.objects.using(using)
+    administrators, _ = groups.get_or_create(name=ADMINISTRATORS)
+    administrators.permissions.add(*every)
+    auditors, _ = groups.get_or_create(name=AUDITORS)
+    auditors.permissions.add(*every.filter(codename__in=["audit", "view_logentry"]))

@@ -1,0 +1,56 @@
+"""Misconfiguration is found at start, not by the first user."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+MIDDLEWARE = "sessions_app.logins.middleware.LoginSessionMiddleware"
+BEFORE = "django.contrib.sessions.middleware.SessionMiddleware"
+AFTER = "django.contrib.auth.middleware.AuthenticationMiddleware"
+BACKEND = "sessions_app.logins.backend.LoginSessionBackend"
+SERVER_SIDE_ENGINES = {f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db", "cache")}
+
+
+@register
+def check_session_engine(**kwargs: Any) -> list[CheckMessage]:
+    """Sessions must be on the server, else a logged-out browser keeps what it has."""
+    if settings.SESSION_ENGINE in SERVER_SIDE_ENGINES:
+        return []
+    return [
+        Error(
+            f"SESSION_ENGINE {settings.SESSION_ENGINE} is not supported.",
+            hint="Use the db, cached_db or cache engine (SESSION_STORE). Signed cookies keep the session in the "
+            "browser, where nobody can end it.",
+            id="sessions_app.E001",
+        )
+    ]
+
+
+@register
+def check_middleware(**kwargs: Any) -> list[CheckMessage]:
+    """Without the middleware in its place an ended login session would still be let in."""
+    order = [settings.MIDDLEWARE.index(name) if name in settings.MIDDLEWARE else -1 for name in (BEFORE, MIDDLEWARE, AFTER)]
+    if -1 not in order and order == sorted(order):
+        return []
+    return [
+        Error(
+            "LoginSessionMiddleware is missing or in the wrong place.",
+            hint=f"MIDDLEWARE must have {BEFORE}, then {MIDDLEWARE}, then {AFTER}.",
+            id="sessions_app.E002",
+        )
+    ]
+
+
+@register
+def check_backend(**kwargs: Any) -> list[CheckMessage]:
+    """Another authentication backend would not look whether the login session is over."""
+    if settings.AUTHENTICATION_BACKENDS == [BACKEND]:
+        return []
+    return [
+        Error(
+            "AUTHENTICATION_BACKENDS must hold LoginSessionBackend only.",
+            hint=f'Set AUTHENTICATION_BACKENDS = ["{BACKEND}"].',
+            id="sessions_app.E003",
+        )
+    ]

@@ -1,0 +1,75 @@
+"""What a connector is: how a grant is made, watched and taken away on one kind of resource.
+
+Every call may be repeated (the worker may die between the call and its note of it), so each is idempotent: granting
+twice gives once, revoking what is not there is success. A connector knows the resource and the grant, never the
+database row's status.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable
+from typing import Protocol
+
+from activity.models import Level
+
+
+class ConnectorError(Exception):
+    """Something on the resource went wrong. The text is fit for the session log: no secret, no traceback."""
+
+    permanent = False
+
+
+class ForNow(ConnectorError):
+    """Worth another try later: the host is down, the network is slow, the disk is full."""
+
+
+class ForGood(ConnectorError):
+    """Trying again cannot help: the account name is taken, the host key changed, the action is refused."""
+
+    permanent = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Grant:
+    """What a session gives to a login account on a resource. Built from the row; holds no secret."""
+
+    session_id: int
+    resource_name: str
+    address: str
+    port: int
+    login_account: str
+    user_name: str
+    grant_actions: tuple[str, ...]
+    remove_actions: tuple[str, ...]
+    ends_at: dt.datetime  # for resources that can end a grant themselves
+
+
+Say = Callable[[str, Level], None]  # one line for the session log
+
+
+class Connector(Protocol):
+    """One kind of resource. Every method may raise ForNow or ForGood, and says each step it takes through `say`."""
+
+    def grant(self, grant: Grant, say: Say) -> None:
+        """Give the rights (pre-session actions). Complete when it returns; partial when it raises."""
+
+    def revoke(self, grant: Grant, say: Say) -> None:
+        """End the account's connections and take away exactly what grant() gave, also when that was only a part
+        or nothing. Nothing is left when it returns."""
+
+    def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
+        """Freeze: connections stay, the user can do nothing, nobody logs in anew; show title and message."""
+
+    def unlock(self, grant: Grant, say: Say) -> None:
+        """Undo lock()."""
+
+    def disconnect(self, grant: Grant, say: Say) -> None:
+        """Cut every live connection of the login account at once; the rights stay."""
+
+    def is_logged_on(self, grant: Grant) -> bool:
+        """Whether the login account is on the resource now."""
+
+    def notify(self, grant: Grant, text: str, say: Say) -> None:
+        """Show one line to the user on the resource (the end notification); success when nobody is logged on."""

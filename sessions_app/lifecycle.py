@@ -1,0 +1,122 @@
+"""The transition table and transition(): the only writer of a privileged session's status.
+
+A change is a compare-and-swap on the old status, in one transaction with its log entry. Who comes second changes
+nothing and is told (Overtaken).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.models import ENDED, PrivilegedSession, Status
+
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.WAITING, Status.PROVISIONING, Status.COMPLETE, Status.CANCELED}),
+    Status.WAITING: frozenset(
+        {
+            Status.PROVISIONING,
+            Status.PENDING,
+            Status.DENIED,
+            Status.APPROVAL_FAILED,
+            Status.COMPLETE,
+            Status.CANCELED,
+        }
+    ),
+    Status.PROVISIONING: frozenset({Status.AVAILABLE, Status.FAILED, Status.CANCELING}),
+    Status.AVAILABLE: frozenset({Status.LOGGED_IN, Status.LOCKED, Status.CANCELING}),
+    Status.LOGGED_IN: frozenset({Status.AVAILABLE, Status.LOCKED, Status.CANCELING}),
+    Status.LOCKED: frozenset({Status.AVAILABLE, Status.LOGGED_IN, Status.CANCELING}),
+    Status.CANCELING: frozenset({Status.COMPLETE, Status.CANCELED, Status.FAILED}),
+    Status.COMPLETE: frozenset(),
+    Status.CANCELED: frozenset(),
+    Status.DENIED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.APPROVAL_FAILED: frozenset(),
+}
+FIRST = frozenset({Status.PENDING, Status.WAITING, Status.PROVISIONING})
+
+
+class LifecycleError(Exception):
+    """A change of status that was not made. Its text is fit for the person who asked."""
+
+
+class NotAllowed(LifecycleError):
+    """The status table has no such change."""
+
+
+class Overtaken(LifecycleError):
+    """Somebody else changed the session first; nothing was changed by this attempt."""
+
+
+def create(session: PrivilegedSession, status: Status, message: str, *, actor: AbstractBaseUser) -> PrivilegedSession:
+    """Save a new session in its first status, with its log entry, in one transaction.
+
+    Raises NotAllowed when a session cannot begin with `status`.
+    """
+    if status not in FIRST:
+        raise NotAllowed(f"A session cannot begin as {status.label}.")
+    with transaction.atomic():
+        session.status = status
+        session.save(force_insert=True)
+        session.login_account = session.activity.login_account(session.user_name, session.pk)
+        session.save(update_fields=["login_account"])
+        log.record(Verb.SESSION_REQUESTED, message, actor=actor, user=session.user, target=session)
+    return session
+
+
+def transition(
+    session: PrivilegedSession,
+    to: Status,
+    verb: Verb,
+    message: str,
+    *,
+    actor: AbstractBaseUser | None = None,
+    level: Level = Level.INFO,
+    details: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> None:
+    """Move `session` from the status it was read with to `to`, set `changes`, and record it.
+
+    1. The status table must allow the change (NotAllowed).
+    2. A final status sets ended_at and the duration.
+    3. One UPDATE compares the old status; no row changed means somebody was first (Overtaken).
+    4. The log entry is written in the same transaction, and the instance shows the new values.
+    """
+    old = Status(session.status)
+    if to not in TRANSITIONS[old]:
+        raise NotAllowed(f"A session that is {old.label} cannot become {to.label}.")
+    values: dict[str, Any] = {"status": to, "attempts": 0, "next_attempt_at": None, "last_error": "", **changes}
+    if to in ENDED:
+        values |= _end_values(session)
+    with transaction.atomic():
+        won = PrivilegedSession.objects.filter(pk=session.pk, status=old).update(**values)
+        if not won:
+            raise Overtaken(
+                "Somebody else changed this session at the same moment. Nothing was changed by you. "
+                "Look at its status and try again."
+            )
+        for name, value in values.items():
+            setattr(session, name, value)
+        log.record(
+            verb,
+            message,
+            actor=actor,
+            user=session.user,
+            target=session,
+            level=level,
+            details={"from": old.value, "to": to.value, **(details or {})},
+        )
+
+
+def _end_values(session: PrivilegedSession) -> dict[str, dt.datetime | dt.timedelta | None]:
+    now = timezone.now()
+    return {"ended_at": now, "duration": now - session.start_at if session.start_at else None}

@@ -1,0 +1,63 @@
+"""Django's own events that begin and end login sessions: login, logout, a changed password, a disabled account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db.models.signals import post_save, pre_save
+from django.http import HttpRequest
+
+from activity import log
+from activity.verbs import Verb
+from sessions_app.logins import backend, recorder
+from sessions_app.models import EndReason
+
+
+def connect() -> None:
+    """Called once at start."""
+    user_logged_in.connect(_logged_in, dispatch_uid="login_session_begin")
+    user_logged_out.connect(_logged_out, dispatch_uid="login_session_end")
+    pre_save.connect(_remember_credentials, sender=get_user_model(), dispatch_uid="login_session_remember")
+    post_save.connect(_end_after_change, sender=get_user_model(), dispatch_uid="login_session_end_after_change")
+
+
+def _logged_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
+    recorder.begin(request, user)
+
+
+def _logged_out(request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
+    here = backend.carried.get()
+    if user is not None and here is not None and here.login is not None:
+        recorder.end(here.login, EndReason.LOGOUT, actor=user)
+
+
+def _remember_credentials(
+    instance: Any, raw: bool = False, update_fields: frozenset[str] | None = None, **kwargs: Any
+) -> None:
+    """Before a user is saved: what were password and activeness? Skipped where the save cannot touch them."""
+    instance._before = None
+    if raw or instance.pk is None or (update_fields is not None and not {"password", "is_active"} & set(update_fields)):
+        return
+    model = type(instance)
+    instance._before = model._default_manager.filter(pk=instance.pk).values("password", "is_active").first()
+
+
+def _end_after_change(instance: Any, **kwargs: Any) -> None:
+    """After a user is saved: a new password or a disabled account ends the user's other login sessions."""
+    before = getattr(instance, "_before", None)
+    if before is None:
+        return
+    here = backend.carried.get()
+    mine = here.login if here is not None else None
+    actor = mine.user if mine is not None else None
+    if before["is_active"] and not instance.is_active:
+        recorder.end_all(instance, EndReason.DISABLED, actor=actor)
+    elif before["password"] != instance.password:
+        own = mine if mine is not None and mine.user_id == instance.pk else None
+        log.record(
+            Verb.PASSWORD_CHANGED, f"Password of {instance.get_username()} was changed", actor=actor, user=instance
+        )
+        recorder.end_all(instance, EndReason.PASSWORD, actor=actor, keep=own)

@@ -1,0 +1,234 @@
+"""Who may run which activity on which resource, and under which session control."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.urls import reverse
+
+# What Linux accepts as an account name (useradd(8)), so that no template can smuggle anything into a command.
+ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+
+class Platform(models.TextChoices):
+    """What kind of system a resource is and an activity is made for."""
+
+    LINUX = "linux", "Linux"
+    WINDOWS = "windows", "Windows"
+    NETWORK = "network", "Network device"
+    VAULT = "vault", "Secret vault"
+
+
+class Resource(models.Model):
+    """A host, or a secret vault, that sessions run against."""
+
+    name = models.CharField(max_length=120, unique=True)
+    platform = models.CharField(max_length=10, choices=Platform.choices, default=Platform.LINUX)
+    address = models.CharField(max_length=253, blank=True, help_text="Host name or IP address.")
+    port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    connector = models.CharField(
+        max_length=20, default="practice", help_text="How grants are made on it; 'practice' keeps them in files."
+    )
+    service_account = models.CharField(max_length=64, blank=True, help_text="The account that SessionAdmin uses there.")
+    host_key = models.TextField(blank=True, help_text="The pinned host key; empty until confirmed.")
+    description = models.TextField(blank=True)
+    is_active = models.BooleanField("active", default=True, help_text="Inactive: no new sessions.")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return reverse("resource", args=[self.pk])
+
+
+class Activity(models.Model):
+    """A named kind of privileged work. (The package `activity` is the log; this is what a session does.)"""
+
+    name = models.CharField(max_length=120, unique=True)
+    platform = models.CharField(max_length=10, choices=Platform.choices, default=Platform.LINUX)
+    login_account_template = models.CharField(
+        max_length=64,
+        default="{user}-adm",
+        help_text="The account on the resource; {user} becomes the user's name, {session} the session's number.",
+    )
+    grant_actions = models.TextField(
+        "pre-session actions", blank=True, help_text="One a line: rights given to the login account before the session."
+    )
+    remove_actions = models.TextField(
+        "post-session actions", blank=True, help_text="One a line, in order: what is taken away after the session."
+    )
+    description = models.TextField(blank=True)
+    is_active = models.BooleanField("active", default=True, help_text="Inactive: cannot be requested.")
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "activities"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse a template that cannot become an account name."""
+        example = self.login_account_template.replace("{user}", "user").replace("{session}", "1")
+        if not ACCOUNT_NAME.fullmatch(example):
+            raise ValidationError(
+                {
+                    "login_account_template": "Use small letters, digits, - and _, and only the placeholders "
+                    "{user} and {session}; the name must start with a letter or _ and fit 32 characters."
+                }
+            )
+
+    def login_account(self, username: str, session_id: int) -> str:
+        """The account name for `username`: characters that Linux does not allow become `-`, cut to 32."""
+        safe = re.sub(r"[^a-z0-9_-]+", "-", username.lower()).strip("-") or "user"
+        room = 32 - len(self.login_account_template.replace("{user}", "").replace("{session}", str(session_id)))
+        name = self.login_account_template.replace("{user}", safe[: max(room, 1)])
+        name = name.replace("{session}", str(session_id))
+        return name if ACCOUNT_NAME.fullmatch(name) else f"u{name}"[:32]
+
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return reverse("activity_kind", args=[self.pk])
+
+
+class ConnectionProfile(models.Model):
+    """Session control: for how long, who must approve, and what is asked of the person."""
+
+    name = models.CharField(max_length=120, unique=True)
+    maximum_duration = models.DurationField(default=dt.timedelta(hours=2), help_text="From start to end, hh:mm:ss.")
+    approval_timeout = models.DurationField(
+        default=dt.timedelta(hours=24), help_text="A request nobody decided on within this time fails."
+    )
+    extension_by = models.DurationField(default=dt.timedelta(minutes=30), help_text="What one extension adds.")
+    extension_limit = models.PositiveSmallIntegerField(default=0, help_text="How many extensions a session may have.")
+    end_notice = models.DurationField(
+        "end notification", default=dt.timedelta(minutes=10), help_text="How long before the end the user is told."
+    )
+    notes_required = models.BooleanField(default=False)
+    ticket_required = models.BooleanField(default=False)
+    record = models.BooleanField(default=True, help_text="Record the terminal of each connection.")
+    logon_monitor_interval = models.PositiveIntegerField(
+        default=30, validators=[MinValueValidator(5)], help_text="Seconds between looks at who is logged on."
+    )
+    secret_view_timeout = models.PositiveIntegerField(default=20, help_text="Seconds a secret stays on screen.")
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(maximum_duration__gt=dt.timedelta(0)), name="profile_duration_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approval_timeout__gt=dt.timedelta(0)), name="profile_timeout_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Say in words what the database would refuse."""
+        for name in ("maximum_duration", "approval_timeout"):
+            value = getattr(self, name)
+            if value is not None and value <= dt.timedelta(0):
+                raise ValidationError({name: "Enter a duration above zero, for instance 02:00:00."})
+        if self.extension_limit and self.extension_by is not None and self.extension_by <= dt.timedelta(0):
+            raise ValidationError({"extension_by": "An extension must add some time, for instance 00:30:00."})
+
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return reverse("profile", args=[self.pk])
+
+
+class ApprovalTier(models.Model):
+    """One step of approval: `required` of these approvers. Tiers are asked in order, at most three."""
+
+    profile = models.ForeignKey(ConnectionProfile, models.CASCADE, related_name="tiers")
+    order = models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(3)])
+    required = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1)], help_text="How many of them must approve."
+    )
+    users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
+    groups = models.ManyToManyField(Group, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["profile", "order"]
+        constraints = [
+            models.UniqueConstraint(fields=["profile", "order"], name="tier_order_once"),
+            models.CheckConstraint(condition=models.Q(order__gte=1, order__lte=3), name="tier_at_most_three"),
+            models.CheckConstraint(condition=models.Q(required__gte=1), name="tier_required_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.profile} tier {self.order}"
+
+
+class AccessPolicyQuerySet(models.QuerySet["AccessPolicy"]):
+    """What people select from the policies."""
+
+    def for_user(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Active policies that name the user or one of the user's groups, best (lowest priority number) first."""
+        return (
+            self.filter(is_active=True)
+            .filter(models.Q(users=user.pk) | models.Q(groups__user=user.pk))
+            .order_by("priority", "name", "pk")
+            .distinct()
+        )
+
+
+class AccessPolicy(models.Model):
+    """Which users and groups may run which activities on which resources, under which connection profile."""
+
+    name = models.CharField(max_length=120, unique=True)
+    priority = models.PositiveIntegerField(default=100, help_text="Where several policies fit, the lowest number counts.")
+    users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="access_policies")
+    groups = models.ManyToManyField(Group, blank=True, related_name="access_policies")
+    activities = models.ManyToManyField(Activity, related_name="policies")
+    resources = models.ManyToManyField(Resource, related_name="policies")
+    profile = models.ForeignKey(ConnectionProfile, models.PROTECT, related_name="policies")
+    is_active = models.BooleanField("active", default=True)
+
+    objects = AccessPolicyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["priority", "name"]
+        verbose_name_plural = "access policies"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return reverse("policy", args=[self.pk])
+
+
+class Application(models.Model):
+    """A non-human principal: a user row without a password, named in policies like any user.
+
+    Until it has an API of its own, administrators request sessions on its behalf.
+    """
+
+    principal = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="application")
+    description = models.TextField(blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["principal__username"]
+
+    def __str__(self) -> str:
+        return self.principal.get_username()
+
+    def get_absolute_url(self) -> str:
+        """The application's page."""
+        return reverse("application", args=[self.pk])

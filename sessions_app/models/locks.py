@@ -1,0 +1,69 @@
+"""Locks on an account and on a resource. A lock is lifted, never deleted: it is history."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from sessions_app.models.access import Resource
+
+
+class LockQuerySet(models.QuerySet["Lock"]):
+    """What people select from locks."""
+
+    def standing(self) -> Self:
+        """Locks that nobody has lifted."""
+        return self.filter(lifted_at=None)
+
+
+class Lock(models.Model):
+    """What every lock says: title and message for the person, who set it and who lifted it, when."""
+
+    title = models.CharField(max_length=120)
+    message = models.CharField(max_length=500, blank=True)
+    locked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    locked_at = models.DateTimeField(default=timezone.now)
+    lifted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    lifted_at = models.DateTimeField(null=True)
+
+    objects = LockQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+
+class AccountLock(Lock):
+    """Nobody logs in to this account and none of its sessions starts or goes on, until it is lifted."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="account_locks")
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(lifted_at=None), name="account_lock_stands_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.title}"
+
+
+class ResourceLock(Lock):
+    """No new session starts on this resource, until it is lifted."""
+
+    resource = models.ForeignKey(Resource, models.CASCADE, related_name="locks")
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["resource"], condition=models.Q(lifted_at=None), name="resource_lock_stands_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {self.title}"

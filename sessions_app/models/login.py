@@ -1,0 +1,93 @@
+"""One browser logged in to the console. The session key is kept as a hash only."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import models
+from django.utils import timezone
+
+from sessions_app.roles import sees_everything
+
+
+class EndReason(models.TextChoices):
+    """Why a login session is over."""
+
+    LOGOUT = "logout", "Logged out"
+    FORCED = "forced", "Logged out by an administrator"
+    OTHERS = "others", "Logged out from another browser"
+    PASSWORD = "password", "Password changed"  # noqa: S105 - a reason, not a password
+    LOCKED = "locked", "Account locked"
+    DISABLED = "disabled", "Account disabled"
+    EXPIRED = "expired", "Expired"
+    REPLACED = "replaced", "Replaced by a new login"
+
+
+class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
+    """What people select from login sessions."""
+
+    def live(self) -> Self:
+        """Those that nobody ended."""
+        return self.filter(ended_at=None)
+
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """All for administrators and auditors, else the person's own."""
+        return self if sees_everything(user) else self.filter(user_id=user.pk)
+
+
+def hash_session_key(key: str) -> str:
+    """SHA-256 of a session key, in hex. Keys are 160 random bits or so, hence need no salt."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class LoginSession(models.Model):
+    """One browser of one user: from where, with what, since when; ended rows stay as history."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="login_sessions")
+    user_name = models.CharField("user", max_length=150)
+    key_hash = models.CharField(max_length=64, unique=True, editable=False)
+    ip = models.GenericIPAddressField("public IP", null=True)
+    city = models.CharField(max_length=120, default="Unknown")
+    region = models.CharField(max_length=120, blank=True)
+    country = models.CharField(max_length=120, blank=True)
+    country_code = models.CharField(max_length=2, blank=True)
+    latitude = models.FloatField(null=True)
+    longitude = models.FloatField(null=True)
+    accuracy_km = models.PositiveIntegerField("accuracy radius (km)", null=True)
+    device = models.CharField(max_length=10, default="Other")
+    os = models.CharField("operating system", max_length=60, blank=True)
+    os_version = models.CharField(max_length=30, blank=True)
+    browser = models.CharField(max_length=60, blank=True)
+    browser_version = models.CharField(max_length=30, blank=True)
+    user_agent = models.CharField(max_length=512, blank=True)
+    created_at = models.DateTimeField("logged in", default=timezone.now)
+    last_access_at = models.DateTimeField("last access", default=timezone.now)
+    ended_at = models.DateTimeField("ended", null=True)
+    end_reason = models.CharField(max_length=10, choices=EndReason.choices, blank=True)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+
+    objects = LoginSessionQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["user", "ended_at"], name="login_user_ended"),
+            models.Index(fields=["last_access_at", "id"], name="login_last_access"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ended_at=None, end_reason="") | models.Q(ended_at__isnull=False) & ~models.Q(end_reason=""),
+                name="login_end_has_reason",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_name} from {self.ip or 'an unknown address'} with {self.browser or 'an unknown browser'}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether nobody ended it."""
+        return self.ended_at is None

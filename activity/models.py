@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db import models
 from django.utils import timezone
 
@@ -28,13 +28,13 @@ class Level(models.IntegerChoices):
 class LogEntryQuerySet(models.QuerySet["LogEntry"]):
     """What people select from the log."""
 
-    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+    def visible_to(self, user: AbstractUser | AnonymousUser) -> Self:
         """All for who may read the whole log (permission `activity.view_logentry`), else the person's own entries."""
         if user.has_perm("activity.view_logentry"):
             return self
         return self.about(user)
 
-    def about(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+    def about(self, user: AbstractUser | AnonymousUser) -> Self:
         """Entries that `user` caused or that concern them."""
         return self.filter(models.Q(actor_id=user.pk) | models.Q(user_id=user.pk))
 

@@ -15,7 +15,7 @@ class Verb(models.TextChoices):
     LOGIN_MOVED = "login.moved", "Login moved to another address"
     LOGOUT = "login.ended", "Logged out"
     LOGOUT_FORCED = "login.forced_out", "Logged out by somebody else"
-    PASSWORD_CHANGED = "account.password_changed", "Password changed"  # noqa: S105 - a verb, not a password
+    PASSWORD_CHANGED = "account.password_changed", "Password changed"
     ACCOUNT_LOCKED = "account.locked", "Account locked"
     ACCOUNT_UNLOCKED = "account.unlocked", "Account unlocked"
     ACCOUNT_CUT = "account.cut", "Everything cut"
@@ -42,8 +42,8 @@ class Verb(models.TextChoices):
     CONTROL_ENFORCED = "control.enforced", "Control enforced"
     RESOURCE_LOCKED = "resource.locked", "Resource closed to new sessions"
     RESOURCE_UNLOCKED = "resource.unlocked", "Resource opened to new sessions"
-    SECRET_VIEWED = "secret.viewed", "Secret viewed"  # noqa: S105 - a verb
-    SECRET_COPIED = "secret.copied", "Secret copied"  # noqa: S105 - a verb
+    SECRET_VIEWED = "secret.viewed", "Secret viewed"
+    SECRET_COPIED = "secret.copied", "Secret copied"
     RECORD_ADDED = "record.added", "Added in administration"
     RECORD_CHANGED = "record.changed", "Changed in administration"
     RECORD_DELETED = "record.deleted", "Deleted in administration"

@@ -10,6 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from activity.models import ListPreference
+from activity.viewer import viewer
 
 NARROWEST, WIDEST = 60, 800  # pixels
 MOST_COLUMNS = 60
@@ -19,12 +20,13 @@ MOST_TABLES = 50
 @require_POST
 def save_columns(request: HttpRequest, table: str) -> HttpResponse:
     """Remember, for this person, which columns a list shows (form) or how wide they are (`widths`, JSON)."""
-    mine = ListPreference.objects.filter(user_id=request.user.pk)
+    person = viewer(request)
+    mine = ListPreference.objects.filter(user_id=person.pk)
     preference = mine.filter(table=table).first()
     if preference is None:
         if mine.count() >= MOST_TABLES:
             return HttpResponseBadRequest("There are too many remembered lists. Nothing was saved.")
-        preference, _ = ListPreference.objects.get_or_create(user_id=request.user.pk, table=table[:40])
+        preference, _ = ListPreference.objects.get_or_create(user_id=person.pk, table=table[:40])
     if "widths" in request.POST:
         widths = _read_widths(request.POST["widths"])
         if widths is None:
@@ -39,7 +41,9 @@ def save_columns(request: HttpRequest, table: str) -> HttpResponse:
         preference.hidden = [key[:40] for key in request.POST.getlist("all")[:MOST_COLUMNS] if key not in shown]
         preference.save(update_fields=["hidden"])
     there = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(there, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    is_ours = url_has_allowed_host_and_scheme(
+        there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return redirect(there if is_ours else "home")
 
 

@@ -124,7 +124,7 @@ def _members_changed(
         return
     names = sorted(str(member) for member in model._default_manager.filter(pk__in=pk_set))
     kind = "added" if action == "post_add" else "removed"
-    is_role = sender is get_user_model()._meta.get_field("groups").remote_field.through  # type: ignore[union-attr]
+    is_role = sender is get_user_model()._meta.get_field("groups").remote_field.through
     about = instance if isinstance(instance, AbstractBaseUser) else None
     log.record(
         Verb.ROLE_CHANGED if is_role else Verb.RECORD_CHANGED,
@@ -141,7 +141,7 @@ def _members(through: type[models.Model], instance: Any, reverse: bool) -> list[
     ours, theirs = None, None
     for field in through._meta.concrete_fields:
         if isinstance(field, models.ForeignKey):
-            if isinstance(instance, field.related_model) and ours is None:  # type: ignore[arg-type]
+            if isinstance(instance, field.related_model) and ours is None:
                 ours = field
             else:
                 theirs = field

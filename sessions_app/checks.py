@@ -30,7 +30,9 @@ def check_session_engine(**kwargs: Any) -> list[CheckMessage]:
 @register
 def check_middleware(**kwargs: Any) -> list[CheckMessage]:
     """Without the middleware in its place an ended login session would still be let in."""
-    order = [settings.MIDDLEWARE.index(name) if name in settings.MIDDLEWARE else -1 for name in (BEFORE, MIDDLEWARE, AFTER)]
+    order = [
+        settings.MIDDLEWARE.index(name) if name in settings.MIDDLEWARE else -1 for name in (BEFORE, MIDDLEWARE, AFTER)
+    ]
     if -1 not in order and order == sorted(order):
         return []
     return [

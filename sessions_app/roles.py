@@ -4,14 +4,14 @@ Administrators manage everything, auditors read everything and change nothing, u
 administrator. Each check costs the two permission queries once a request, which Django caches on the user.
 """
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractUser, AnonymousUser
 
 ADMINISTRATORS = "Administrators"
 AUDITORS = "Auditors"
 ADMINISTER = "sessions_app.administer"
 AUDIT = "sessions_app.audit"
 
-Person = AbstractBaseUser | AnonymousUser
+Person = AbstractUser | AnonymousUser
 
 
 def is_administrator(user: Person) -> bool:

@@ -69,9 +69,16 @@ def make_profile(name: str = "Two hours", tiers: list[list[User]] | None = None,
     return profile
 
 
-def make_policy(name: str = "Linux work", *, users: list[User] | None = None, groups: list[Group] | None = None,
-                activities: list[Activity] | None = None, resources: list[Resource] | None = None,
-                profile: ConnectionProfile | None = None, **values: Any) -> AccessPolicy:
+def make_policy(
+    name: str = "Linux work",
+    *,
+    users: list[User] | None = None,
+    groups: list[Group] | None = None,
+    activities: list[Activity] | None = None,
+    resources: list[Resource] | None = None,
+    profile: ConnectionProfile | None = None,
+    **values: Any,
+) -> AccessPolicy:
     policy = AccessPolicy.objects.create(name=name, profile=profile or make_profile(f"Profile of {name}"), **values)
     policy.users.set(users or [])
     policy.groups.set(groups or [])
@@ -99,19 +106,23 @@ def make_session(user: User | None = None, status: Status = Status.AVAILABLE, **
     elif status in ENDED:
         times = {"ended_at": now}
     return PrivilegedSession.objects.create(
-        **({
-            "user": user,
-            "user_name": user.username,
-            "requested_by": user,
-            "resource": resource,
-            "resource_name": resource.name,
-            "activity": activity,
-            "activity_name": activity.name,
-            "profile": profile,
-            "maximum_duration": profile.maximum_duration,
-            "login_account": activity.login_account(user.username, 1),
-            "status": status,
-        } | times | values)
+        **(
+            {
+                "user": user,
+                "user_name": user.username,
+                "requested_by": user,
+                "resource": resource,
+                "resource_name": resource.name,
+                "activity": activity,
+                "activity_name": activity.name,
+                "profile": profile,
+                "maximum_duration": profile.maximum_duration,
+                "login_account": activity.login_account(user.username, 1),
+                "status": status,
+            }
+            | times
+            | values
+        )
     )
 
 
@@ -120,9 +131,21 @@ def make_login(user: User | None = None, **values: Any) -> LoginSession:
     user = user or make_user()
     number = LoginSession.objects.count()
     defaults = {
-        "user": user, "user_name": user.username, "key_hash": f"{number:064x}", "ip": "198.51.100.7",
-        "city": "Bern", "region": "Bern", "country": "Switzerland", "country_code": "CH", "latitude": 46.95, "longitude": 7.45,
-        "accuracy_km": 20, "device": "Desktop", "os": "Windows", "os_version": "11", "browser": "Firefox",
+        "user": user,
+        "user_name": user.username,
+        "key_hash": f"{number:064x}",
+        "ip": "198.51.100.7",
+        "city": "Bern",
+        "region": "Bern",
+        "country": "Switzerland",
+        "country_code": "CH",
+        "latitude": 46.95,
+        "longitude": 7.45,
+        "accuracy_km": 20,
+        "device": "Desktop",
+        "os": "Windows",
+        "os_version": "11",
+        "browser": "Firefox",
         "browser_version": "140",
     }
     return LoginSession.objects.create(**(defaults | values))

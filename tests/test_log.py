@@ -17,9 +17,7 @@ def test_an_entry_keeps_names_and_loses_control_characters(alice: User) -> None:
     assert (entry.actor_name, entry.user_name, entry.ip) == ("alice", "alice", "203.0.113.9")
 
 
-@pytest.mark.parametrize(
-    "statement", ["UPDATE activity_logentry SET message = 'x'", "DELETE FROM activity_logentry"]
-)
+@pytest.mark.parametrize("statement", ["UPDATE activity_logentry SET message = 'x'", "DELETE FROM activity_logentry"])
 def test_the_database_refuses_to_change_an_entry(alice: User, statement: str) -> None:
     log.record(Verb.LOGIN, "one", actor=alice)
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:

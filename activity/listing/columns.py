@@ -56,7 +56,7 @@ class Table:
         return next((column for column in self.columns if column.key == key), None)
 
 
-EMPTY = mark_safe('<span class="none" aria-label="none">–</span>')  # noqa: S308 - a constant
+EMPTY = mark_safe('<span class="none" aria-label="none">–</span>')
 
 
 def empty(text: object) -> str:

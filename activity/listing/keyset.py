@@ -92,7 +92,7 @@ def _beyond(order: Order, value: Any, pk: int, field: Field[Any, Any], is_backwa
 def _field(queryset: QuerySet[Any], path: str) -> Field[Any, Any]:
     annotation = queryset.query.annotations.get(path)
     if annotation is not None:
-        return annotation.output_field  # type: ignore[no-any-return]
+        return annotation.output_field
     model: type[Model] = queryset.model
     if path == "pk":
         return model._meta.pk

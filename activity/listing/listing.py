@@ -67,15 +67,13 @@ class Listing:
     ) -> None:
         self.request = request
         self.table = table
-        self.parameters: dict[str, str] = {key: value for key, value in request.GET.items() if value != ""}
+        self.parameters = {key: str(value) for key, value in request.GET.items() if value != ""}
         for value in self.parameters.values():
             if "\x00" in value:
                 raise BadListRequest("The address of this list holds a character that no list knows.")
         self.extra = extra
         self.has_csv = has_csv
-        self.filters = (
-            filterset(request.GET, queryset=queryset, request=request) if filterset is not None else None
-        )
+        self.filters = filterset(request.GET, queryset=queryset, request=request) if filterset is not None else None
         self._refuse_unknown_parameters()
         self.search = self.parameters.get("q", "")[:LONGEST_SEARCH].strip()
         self.sort, self.order = self._read_sort()

@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,53 +15,142 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='PruneDoor',
+            name="PruneDoor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('before', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("before", models.DateTimeField()),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='ListPreference',
+            name="ListPreference",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('table', models.CharField(max_length=40)),
-                ('widths', models.JSONField(default=dict)),
-                ('hidden', models.JSONField(null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("table", models.CharField(max_length=40)),
+                ("widths", models.JSONField(default=dict)),
+                ("hidden", models.JSONField(null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('user', 'table'), name='list_preference_once')],
+                "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("user", "table"), name="list_preference_once")],
             },
         ),
         migrations.CreateModel(
-            name='LogEntry',
+            name="LogEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='date and time')),
-                ('actor_name', models.CharField(blank=True, max_length=150, verbose_name='actor')),
-                ('user_name', models.CharField(blank=True, max_length=150, verbose_name='user')),
-                ('verb', models.CharField(choices=[('login.succeeded', 'Logged in'), ('login.failed', 'Login failed'), ('login.throttled', 'Login refused for too many failures'), ('login.moved', 'Login moved to another address'), ('login.ended', 'Logged out'), ('login.forced_out', 'Logged out by somebody else'), ('account.password_changed', 'Password changed'), ('account.locked', 'Account locked'), ('account.unlocked', 'Account unlocked'), ('account.cut', 'Everything cut'), ('account.role_changed', 'Role changed'), ('session.requested', 'Session requested'), ('session.approved', 'Session approved'), ('session.denied', 'Session denied'), ('session.approval_failed', 'Approval failed'), ('session.scheduled', 'Session scheduled'), ('session.provisioning', 'Provisioning started'), ('session.available', 'Session available'), ('session.logged_in', 'Logged in to resource'), ('session.logged_off', 'Logged off from resource'), ('session.locked', 'Session locked'), ('session.unlocked', 'Session unlocked'), ('session.extended', 'Session extended'), ('session.end_notice', 'End announced'), ('session.terminated', 'Session terminated'), ('session.canceling', 'Taking rights away'), ('session.completed', 'Session complete'), ('session.canceled', 'Session canceled'), ('session.failed', 'Session failed'), ('connector.step', 'Step on resource'), ('control.enforced', 'Control enforced'), ('resource.locked', 'Resource closed to new sessions'), ('resource.unlocked', 'Resource opened to new sessions'), ('secret.viewed', 'Secret viewed'), ('secret.copied', 'Secret copied'), ('record.added', 'Added in administration'), ('record.changed', 'Changed in administration'), ('record.deleted', 'Deleted in administration'), ('log.viewed', 'Session log viewed'), ('recording.viewed', 'Recording viewed'), ('export.csv', 'Exported as CSV'), ('log.pruned', 'Log pruned'), ('geoip.updated', 'GeoIP database updated')], max_length=40)),
-                ('level', models.SmallIntegerField(choices=[(10, 'Debug'), (20, 'Info'), (30, 'Warning'), (40, 'Error')], default=20)),
-                ('message', models.CharField(max_length=1000)),
-                ('target_type', models.CharField(blank=True, max_length=60)),
-                ('target_id', models.BigIntegerField(null=True)),
-                ('target_name', models.CharField(blank=True, max_length=200, verbose_name='target')),
-                ('ip', models.GenericIPAddressField(null=True, verbose_name='IP address')),
-                ('details', models.JSONField(default=dict)),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="date and time"
+                    ),
+                ),
+                ("actor_name", models.CharField(blank=True, max_length=150, verbose_name="actor")),
+                ("user_name", models.CharField(blank=True, max_length=150, verbose_name="user")),
+                (
+                    "verb",
+                    models.CharField(
+                        choices=[
+                            ("login.succeeded", "Logged in"),
+                            ("login.failed", "Login failed"),
+                            ("login.throttled", "Login refused for too many failures"),
+                            ("login.moved", "Login moved to another address"),
+                            ("login.ended", "Logged out"),
+                            ("login.forced_out", "Logged out by somebody else"),
+                            ("account.password_changed", "Password changed"),
+                            ("account.locked", "Account locked"),
+                            ("account.unlocked", "Account unlocked"),
+                            ("account.cut", "Everything cut"),
+                            ("account.role_changed", "Role changed"),
+                            ("session.requested", "Session requested"),
+                            ("session.approved", "Session approved"),
+                            ("session.denied", "Session denied"),
+                            ("session.approval_failed", "Approval failed"),
+                            ("session.scheduled", "Session scheduled"),
+                            ("session.provisioning", "Provisioning started"),
+                            ("session.available", "Session available"),
+                            ("session.logged_in", "Logged in to resource"),
+                            ("session.logged_off", "Logged off from resource"),
+                            ("session.locked", "Session locked"),
+                            ("session.unlocked", "Session unlocked"),
+                            ("session.extended", "Session extended"),
+                            ("session.end_notice", "End announced"),
+                            ("session.terminated", "Session terminated"),
+                            ("session.canceling", "Taking rights away"),
+                            ("session.completed", "Session complete"),
+                            ("session.canceled", "Session canceled"),
+                            ("session.failed", "Session failed"),
+                            ("connector.step", "Step on resource"),
+                            ("control.enforced", "Control enforced"),
+                            ("resource.locked", "Resource closed to new sessions"),
+                            ("resource.unlocked", "Resource opened to new sessions"),
+                            ("secret.viewed", "Secret viewed"),
+                            ("secret.copied", "Secret copied"),
+                            ("record.added", "Added in administration"),
+                            ("record.changed", "Changed in administration"),
+                            ("record.deleted", "Deleted in administration"),
+                            ("log.viewed", "Session log viewed"),
+                            ("recording.viewed", "Recording viewed"),
+                            ("export.csv", "Exported as CSV"),
+                            ("log.pruned", "Log pruned"),
+                            ("geoip.updated", "GeoIP database updated"),
+                        ],
+                        max_length=40,
+                    ),
+                ),
+                (
+                    "level",
+                    models.SmallIntegerField(
+                        choices=[(10, "Debug"), (20, "Info"), (30, "Warning"), (40, "Error")], default=20
+                    ),
+                ),
+                ("message", models.CharField(max_length=1000)),
+                ("target_type", models.CharField(blank=True, max_length=60)),
+                ("target_id", models.BigIntegerField(null=True)),
+                ("target_name", models.CharField(blank=True, max_length=200, verbose_name="target")),
+                ("ip", models.GenericIPAddressField(null=True, verbose_name="IP address")),
+                ("details", models.JSONField(default=dict)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'log entry',
-                'verbose_name_plural': 'log entries',
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['at', 'id'], name='log_at'), models.Index(fields=['actor', 'at', 'id'], name='log_actor_at'), models.Index(fields=['user', 'at', 'id'], name='log_user_at'), models.Index(fields=['target_type', 'target_id', 'id'], name='log_target')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('level__in', [10, 20, 30, 40])), name='log_level_known'), models.CheckConstraint(condition=models.Q(('verb', ''), _negated=True), name='log_verb_named')],
+                "verbose_name": "log entry",
+                "verbose_name_plural": "log entries",
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["at", "id"], name="log_at"),
+                    models.Index(fields=["actor", "at", "id"], name="log_actor_at"),
+                    models.Index(fields=["user", "at", "id"], name="log_user_at"),
+                    models.Index(fields=["target_type", "target_id", "id"], name="log_target"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("level__in", [10, 20, 30, 40])), name="log_level_known"),
+                    models.CheckConstraint(condition=models.Q(("verb", ""), _negated=True), name="log_verb_named"),
+                ],
             },
         ),
     ]

@@ -1,5 +1,9 @@
 """Settings for the tests: everything as in production but for speed. `TEST_DATABASE_URL` picks PostgreSQL."""
 
+from pathlib import Path
+
+from pathlib import Path
+
 from sessionadmin.settings.base import *
 
 DEBUG = False

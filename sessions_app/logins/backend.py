@@ -54,9 +54,11 @@ class LoginSessionBackend(ModelBackend):
         request.login = login
         return login.user
 
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
         """As Django's, and nobody gets in to a locked account."""
-        user = super().authenticate(request, **credentials)
+        user = super().authenticate(request, username, password, **kwargs)
         if user is not None and AccountLock.objects.standing().filter(user_id=user.pk).exists():
             return None
         return user

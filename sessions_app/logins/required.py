@@ -17,5 +17,7 @@ class LoginRequired(LoginRequiredMiddleware):
         if not request.htmx:  # type: ignore[attr-defined]
             return super().handle_no_permission(request, view_func)
         here = urlsplit(request.htmx.current_url_abs_path or "/")  # type: ignore[attr-defined]
-        to_login = redirect_to_login(here.geturl(), self.get_login_url(view_func), self.get_redirect_field_name(view_func))
+        to_login = redirect_to_login(
+            here.geturl(), self.get_login_url(view_func), self.get_redirect_field_name(view_func)
+        )
         return HttpResponseClientRedirect(to_login.url)

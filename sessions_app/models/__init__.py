@@ -1,4 +1,4 @@
-"""The vocabulary as tables: who may do what where (access), what was asked for (privileged), who is logged in (login)."""
+"""The vocabulary as tables: who may do what where (access), what was asked for (privileged), who is here (login)."""
 
 from sessions_app.models.access import (
     AccessPolicy,

@@ -7,11 +7,13 @@ import re
 from typing import Self
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
+
+from sessions_app.roles import Person
 
 # What Linux accepts as an account name (useradd(8)), so that no template can smuggle anything into a command.
 ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -78,6 +80,10 @@ class Activity(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return reverse("activity_kind", args=[self.pk])
+
     def clean(self) -> None:
         """Refuse a template that cannot become an account name."""
         example = self.login_account_template.replace("{user}", "user").replace("{session}", "1")
@@ -96,10 +102,6 @@ class Activity(models.Model):
         name = self.login_account_template.replace("{user}", safe[: max(room, 1)])
         name = name.replace("{session}", str(session_id))
         return name if ACCOUNT_NAME.fullmatch(name) else f"u{name}"[:32]
-
-    def get_absolute_url(self) -> str:
-        """The read-only page in the console."""
-        return reverse("activity_kind", args=[self.pk])
 
 
 class ConnectionProfile(models.Model):
@@ -137,6 +139,10 @@ class ConnectionProfile(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return reverse("profile", args=[self.pk])
+
     def clean(self) -> None:
         """Say in words what the database would refuse."""
         for name in ("maximum_duration", "approval_timeout"):
@@ -145,10 +151,6 @@ class ConnectionProfile(models.Model):
                 raise ValidationError({name: "Enter a duration above zero, for instance 02:00:00."})
         if self.extension_limit and self.extension_by is not None and self.extension_by <= dt.timedelta(0):
             raise ValidationError({"extension_by": "An extension must add some time, for instance 00:30:00."})
-
-    def get_absolute_url(self) -> str:
-        """The read-only page in the console."""
-        return reverse("profile", args=[self.pk])
 
 
 class ApprovalTier(models.Model):
@@ -177,7 +179,7 @@ class ApprovalTier(models.Model):
 class AccessPolicyQuerySet(models.QuerySet["AccessPolicy"]):
     """What people select from the policies."""
 
-    def for_user(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+    def for_user(self, user: Person) -> Self:
         """Active policies that name the user or one of the user's groups, best (lowest priority number) first."""
         return (
             self.filter(is_active=True)
@@ -191,7 +193,9 @@ class AccessPolicy(models.Model):
     """Which users and groups may run which activities on which resources, under which connection profile."""
 
     name = models.CharField(max_length=120, unique=True)
-    priority = models.PositiveIntegerField(default=100, help_text="Where several policies fit, the lowest number counts.")
+    priority = models.PositiveIntegerField(
+        default=100, help_text="Where several policies fit, the lowest number counts."
+    )
     users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="access_policies")
     groups = models.ManyToManyField(Group, blank=True, related_name="access_policies")
     activities = models.ManyToManyField(Activity, related_name="policies")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Self, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -11,7 +11,10 @@ from django.utils import timezone
 from sessions_app.models.access import Resource
 
 
-class LockQuerySet(models.QuerySet["Lock"]):
+_Kind = TypeVar("_Kind", bound="Lock")
+
+
+class LockQuerySet(models.QuerySet[_Kind]):
     """What people select from locks."""
 
     def standing(self) -> Self:
@@ -29,8 +32,6 @@ class Lock(models.Model):
     lifted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     lifted_at = models.DateTimeField(null=True)
 
-    objects = LockQuerySet.as_manager()
-
     class Meta:
         abstract = True
 
@@ -39,6 +40,8 @@ class AccountLock(Lock):
     """Nobody logs in to this account and none of its sessions starts or goes on, until it is lifted."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="account_locks")
+
+    objects = LockQuerySet["AccountLock"].as_manager()
 
     class Meta:
         default_permissions = ("view",)
@@ -56,6 +59,8 @@ class ResourceLock(Lock):
     """No new session starts on this resource, until it is lifted."""
 
     resource = models.ForeignKey(Resource, models.CASCADE, related_name="locks")
+
+    objects = LockQuerySet["ResourceLock"].as_manager()
 
     class Meta:
         default_permissions = ("view",)

@@ -6,11 +6,10 @@ import hashlib
 from typing import Self
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.utils import timezone
 
-from sessions_app.roles import sees_everything
+from sessions_app.roles import Person, sees_everything
 
 
 class EndReason(models.TextChoices):
@@ -19,7 +18,7 @@ class EndReason(models.TextChoices):
     LOGOUT = "logout", "Logged out"
     FORCED = "forced", "Logged out by an administrator"
     OTHERS = "others", "Logged out from another browser"
-    PASSWORD = "password", "Password changed"  # noqa: S105 - a reason, not a password
+    PASSWORD = "password", "Password changed"
     LOCKED = "locked", "Account locked"
     DISABLED = "disabled", "Account disabled"
     EXPIRED = "expired", "Expired"
@@ -33,7 +32,7 @@ class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
         """Those that nobody ended."""
         return self.filter(ended_at=None)
 
-    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+    def visible_to(self, user: Person) -> Self:
         """All for administrators and auditors, else the person's own."""
         return self if sees_everything(user) else self.filter(user_id=user.pk)
 
@@ -79,7 +78,8 @@ class LoginSession(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(ended_at=None, end_reason="") | models.Q(ended_at__isnull=False) & ~models.Q(end_reason=""),
+                condition=models.Q(ended_at=None, end_reason="")
+                | models.Q(ended_at__isnull=False) & ~models.Q(end_reason=""),
                 name="login_end_has_reason",
             )
         ]

@@ -10,14 +10,13 @@ import datetime as dt
 from typing import Self
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from sessions_app.models.access import AccessPolicy, Activity, ConnectionProfile, Resource
-from sessions_app.roles import sees_everything
+from sessions_app.roles import Person, sees_everything
 
 
 class Status(models.TextChoices):
@@ -46,7 +45,7 @@ HOLDS_GRANT = frozenset({Status.AVAILABLE, Status.LOGGED_IN, Status.LOCKED})
 class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
     """What people select from privileged sessions."""
 
-    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+    def visible_to(self, user: Person) -> Self:
         """All for administrators and auditors, else one's own and those that wait for one's approval or had it."""
         if sees_everything(user):
             return self
@@ -56,11 +55,11 @@ class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
             | Q(pk__in=Approval.objects.filter(approver_id=user.pk).values("session_id"))
         )
 
-    def mine(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+    def mine(self, user: Person) -> Self:
         """Sessions that are for the person."""
         return self.filter(user_id=user.pk)
 
-    def awaiting(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+    def awaiting(self, user: Person) -> Self:
         """Sessions that wait for this person's decision now: an approver of the current tier, not the one who asked
         nor the one it is for, and not decided yet."""
         tier = models.F("current_tier")
@@ -69,7 +68,9 @@ class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
             .filter(Q(profile__tiers__users=user.pk) | Q(profile__tiers__groups__user=user.pk))
             .exclude(Q(user_id=user.pk) | Q(requested_by_id=user.pk))
         )
-        decided = Approval.objects.filter(session=models.OuterRef("pk"), tier=models.OuterRef("current_tier"), approver_id=user.pk)
+        decided = Approval.objects.filter(
+            session=models.OuterRef("pk"), tier=models.OuterRef("current_tier"), approver_id=user.pk
+        )
         return self.filter(pk__in=named.values("pk")).exclude(models.Exists(decided))
 
     def live(self) -> Self:

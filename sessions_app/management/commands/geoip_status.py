@@ -1,0 +1,62 @@
+"""`sessionadmin geoip_status [IP ...]`: which GeoIP database is in use, and what it says of an address."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from sessions_app.logins import place
+from sessions_app.logins.client_ip import parse_address
+
+OLD_AFTER = 60  # days
+
+
+class Command(BaseCommand):
+    help = "Show the GeoIP database, its build date and age, and look addresses up. Exit code 1 when none is usable."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("addresses", nargs="*", metavar="IP", help="addresses to look up")
+
+    def handle(self, *args: object, **options: object) -> None:
+        addresses = options["addresses"]
+        self._describe(place.status())
+        if isinstance(addresses, list) and addresses:
+            self.stdout.write("")
+            for address in addresses:
+                self.stdout.write(f"{address}: {describe(address)}")
+        status = place.status()  # again: a look-up may have hit a damaged spot
+        if not status.configured:
+            raise CommandError("No GeoIP database. Set GEOIP_DATABASE, or run: sessionadmin geoip_update")
+        if status.refused_reason:
+            raise CommandError(
+                f"{status.path} is refused: {status.refused_reason}. A running server goes on with the database it has "
+                "loaded; one that starts now has none. Get a good file with: sessionadmin geoip_update"
+            )
+
+    def _describe(self, status: place.GeoipStatus) -> None:
+        self.stdout.write(f"Database:  {status.path or 'none (GEOIP_DATABASE is not set)'}")
+        if status.built_at is None:
+            return
+        age = (datetime.now(UTC) - status.built_at).days
+        self.stdout.write(f"Type:      {status.database_type}")
+        self.stdout.write(f"Built:     {status.built_at:%Y-%m-%d %H:%M} UTC, {age} {'day' if age == 1 else 'days'} ago")
+        if age > OLD_AFTER:
+            self.stdout.write(self.style.WARNING("It is old. Update it with: sessionadmin geoip_update"))
+
+
+def describe(address: str) -> str:
+    """What is known of `address`, in one line."""
+    if parse_address(address) is None:
+        return "not an IP address"
+    found = place.locate(address)
+    parts = [found.label]
+    if found.region:
+        parts.append(f"region {found.region}")
+    if found.country_code:
+        parts.append(found.country_code)
+    if found.latitude is not None and found.longitude is not None:
+        within = f" within {found.accuracy_km} km" if found.accuracy_km is not None else ""
+        parts.append(f"{found.latitude:.4f}, {found.longitude:.4f}{within}")
+    return "; ".join(parts)

@@ -1,0 +1,90 @@
+"""`sessionadmin geoip_update`: download a city database and swap it in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from sessions_app.logins.geoip_download import UpdateError, update
+from sessions_app.logins.geoip_sources import Source, dbip, maxmind
+
+UNCHANGED = "The database in place was not changed."
+
+
+class Command(BaseCommand):
+    help = (
+        "Download a city database, verify it and swap it in; running servers notice within a minute. With "
+        "MAXMIND_ACCOUNT_ID and MAXMIND_LICENSE_KEY in the environment this is GeoLite2 City, else DB-IP City Lite. "
+        "Exit codes: 0 updated, 1 wrong configuration, 3 download failed (try again), 4 account refused, "
+        "5 downloaded file refused, 130 interrupted."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--source", choices=["maxmind", "dbip"], help="MaxMind when its account is set, else DB-IP")
+        parser.add_argument("--url", default="", help="the server's base address, for a mirror of your own")
+        parser.add_argument(
+            "--output", type=Path, metavar="PATH", help="where to write it; GEOIP_DATABASE unless given"
+        )
+
+    def handle(self, *args: object, **options: object) -> None:
+        source = self._source(str(options["source"] or ""), str(options["url"]))
+        output = options["output"]
+        target = output if isinstance(output, Path) else default_target()
+        self.stdout.write(f"Downloading {source.name} to {target}")
+        try:
+            with tqdm(unit="B", unit_scale=True, unit_divisor=1024, disable=None, file=sys.stderr) as bar:
+                updated = update(source, target, lambda done, total: show(bar, done, total))
+        except UpdateError as error:
+            raise CommandError(f"{error} {UNCHANGED}", returncode=error.exit_code) from error
+        except OSError as error:
+            raise CommandError(
+                f"{target} could not be written: {error.strerror}. {UNCHANGED} Make its directory writable and make "
+                "sure that the disk is not full, or choose another place with --output."
+            ) from error
+        except KeyboardInterrupt:
+            raise CommandError(f"Interrupted. {UNCHANGED}", returncode=130) from None
+        facts = updated.facts
+        before = f"; before: {updated.previous.built_at:%Y-%m-%d}" if updated.previous else ""
+        self.stdout.write(
+            self.style.SUCCESS(f"In place: {facts.database_type} built {facts.built_at:%Y-%m-%d}{before}.")
+        )
+        configured = settings.GEOIP_DATABASE
+        if not configured or Path(configured).resolve() != target.resolve():
+            self.stdout.write(f"To use it, set GEOIP_DATABASE={target.resolve()} and restart.")
+
+    def _source(self, chosen: str, url: str) -> Source:
+        account = os.environ.get("MAXMIND_ACCOUNT_ID", "").strip()
+        key = os.environ.get("MAXMIND_LICENSE_KEY", "").strip()
+        if chosen == "dbip" or not (chosen or account or key):
+            return dbip(datetime.now(UTC).date(), url)
+        if not (account and key):
+            raise CommandError(
+                "GeoLite2 City needs an account (free, at maxmind.com). Nothing was downloaded. Set both "
+                "MAXMIND_ACCOUNT_ID and MAXMIND_LICENSE_KEY in the environment, or use --source dbip."
+            )
+        try:
+            return maxmind(account, key, url)
+        except ValueError as error:
+            raise CommandError(f"{error} Nothing was downloaded.") from error
+
+
+def default_target() -> Path:
+    """The configured file, unless that is the sample: real data must not be overwritten by the next set-up."""
+    folder = Path(settings.VAR_DIR) / "geoip"
+    configured = settings.GEOIP_DATABASE
+    if not configured or Path(configured) == folder / "sample.mmdb":
+        return folder / "city.mmdb"
+    return Path(configured)
+
+
+def show(bar: tqdm, done: int, total: int | None) -> None:
+    """Move the progress bar; silent where nobody watches (no terminal)."""
+    bar.total = total
+    bar.update(done - bar.n)

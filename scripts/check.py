@@ -76,11 +76,11 @@ def passes(name: str, command: list[str], extra: dict[str, str], scratch: str) -
     return False
 
 
-def lock_file_addresses() -> list[str]:
-    """Every line of a lock file that holds an address, as `file:line: text`."""
+def lock_file_addresses(root: Path = ROOT) -> list[str]:
+    """Every line of a lock file below `root` that holds an address, as `file:line: text`."""
     found = []
     for name in LOCK_FILES:
-        for number, line in enumerate((ROOT / name).read_text().splitlines(), start=1):
+        for number, line in enumerate((root / name).read_text().splitlines(), start=1):
             if re.search(r"://|\bfile:|--(extra-)?index-url|--find-links|\"resolved\"", line):
                 found.append(f"{name}:{number}: {line.strip()}")
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from scripts.system_packages import find
 
@@ -18,13 +19,18 @@ NEEDS = {"browser": "chromium", "sshd": "openssh-server"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests whose program is missing; conftest.py imports this hook."""
+    """Skip the tests whose program or database is missing; conftest.py imports this hook."""
     for marker, package in NEEDS.items():
         if find(package) is None:
             skip = pytest.mark.skip(reason=f"{package} is not installed (system package: {package})")
             for item in items:
                 if item.get_closest_marker(marker):
                     item.add_marker(skip)
+    on_sqlite = settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+    wrong, name = ("postgres_only", "PostgreSQL") if on_sqlite else ("sqlite_only", "SQLite")
+    for item in items:
+        if item.get_closest_marker(wrong):
+            item.add_marker(pytest.mark.skip(reason=f"needs {name} (`make test` runs it there)"))
 
 
 def chromium() -> str:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from pathlib import Path
-
 from sessionadmin.settings.base import *
 
 DEBUG = False

@@ -1,0 +1,71 @@
+"""`make run` after the installation: what it prepares the first time, and does not do again."""
+
+from __future__ import annotations
+
+import re
+import stat
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests import programs
+
+RUN = [sys.executable, str(programs.ROOT / "scripts" / "run.py")]
+
+
+def trial(var: Path, name: str, **extra: str) -> AbstractContextManager[programs.Running]:
+    """`make run` with its data in `var`, printing to a file called `name`."""
+    port = programs.free_port()
+    environment = programs.clean_environment(VAR_DIR=str(var), PORT=str(port), **extra)
+    return programs.serving(RUN, environment, port, var.parent / name)
+
+
+def passwords(text: str) -> set[str]:
+    """Everything in `text` that is random enough to be a password of ours."""
+    return {word for word in re.findall(r"[\w-]{12,}", text) if re.search(r"\d", word) and re.search(r"[A-Z]", word)}
+
+
+def test_the_first_start_brings_sample_accounts_and_the_second_shows_them_again(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    with trial(var, "first") as first:
+        assert first.get("/healthz") == (200, "ok")
+        assert f"http://127.0.0.1:{first.port}" in first.printed()
+        accounts = var / "sample_accounts.txt"
+        assert stat.S_IMODE(accounts.stat().st_mode) == 0o600
+        shown = passwords(accounts.read_text())
+        assert len(shown) >= 4  # administrator, auditor, approver, user
+        assert shown <= passwords(first.printed())
+    prepared = (var / "prepared.json").stat().st_mtime_ns
+    with trial(var, "second") as second:
+        assert shown <= passwords(second.printed())
+    assert (var / "prepared.json").stat().st_mtime_ns == prepared
+
+
+def test_an_empty_start_prints_one_administrator_once(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    with trial(var, "first", EMPTY="1") as first:
+        assert len(passwords(first.printed())) == 1
+        assert not (var / "sample_accounts.txt").exists()
+    with trial(var, "second", EMPTY="1") as second:
+        assert passwords(second.printed()) == set()
+
+
+def test_a_database_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    with trial(var, "first", EMPTY="1"):
+        pass
+    for path in var.glob("sessionadmin.sqlite3*"):
+        path.unlink()
+    with trial(var, "second", EMPTY="1") as second:
+        assert len(passwords(second.printed())) == 1
+
+
+@pytest.mark.parametrize("port", ["http", "0", "70000", "-1"])
+def test_a_port_that_is_none_is_refused_before_anything_is_made(tmp_path: Path, port: str) -> None:
+    var = tmp_path / "var"
+    result = programs.run(RUN, programs.clean_environment(VAR_DIR=str(var), PORT=port))
+    assert result.returncode == 1
+    assert f"PORT={port} is not a port" in result.stderr
+    assert not var.exists()

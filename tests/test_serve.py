@@ -1,0 +1,94 @@
+"""`sessionadmin serve`: what it starts, keeps alive, and takes with it when it ends, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests import programs
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> dict[str, str]:
+    """The environment of a console of its own, with an empty SQLite database that is migrated."""
+    environment = programs.clean_environment(
+        DJANGO_SETTINGS_MODULE="sessionadmin.settings.development", VAR_DIR=str(tmp_path / "var")
+    )
+    migrated = programs.run([*programs.MANAGE, "migrate", "--verbosity", "0"], environment)
+    assert migrated.returncode == 0, migrated.stderr
+    return environment
+
+
+def command(port: int, *more: str) -> list[str]:
+    return [*programs.MANAGE, "serve", "--port", str(port), *more]
+
+
+def worker_of(running: programs.Running) -> int | None:
+    """The number of the worker's process; None while there is none."""
+    found = [pid for pid, line in programs.descendants(running.process.pid).items() if line.endswith(" run_worker")]
+    return found[0] if found else None
+
+
+def wait_for_worker(running: programs.Running, other_than: int | None = None) -> int:
+    programs.wait_until(lambda: worker_of(running) not in (None, other_than), "a worker runs")
+    worker = worker_of(running)
+    assert worker is not None
+    return worker
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_everything_and_frees_the_port(
+    console: dict[str, str], tmp_path: Path, end: signal.Signals
+) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port, "--with-worker"), console, port, tmp_path / "out") as running:
+        assert running.get("/healthz") == (200, "ok")
+        wait_for_worker(running)
+        started = programs.descendants(running.process.pid)
+        running.process.send_signal(end)
+        assert running.process.wait(programs.PATIENCE) == 0, running.printed()
+    assert programs.still_alive(list(started)) == []
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+
+
+def test_a_server_that_is_killed_outright_leaves_nothing_behind(console: dict[str, str], tmp_path: Path) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port, "--with-worker"), console, port, tmp_path / "out") as running:
+        wait_for_worker(running)
+        started = list(programs.descendants(running.process.pid))
+        assert len(started) >= 2  # the web process and the worker
+        running.process.kill()
+        programs.wait_until(lambda: programs.still_alive(started) == [], "all processes are gone")
+
+
+def test_a_worker_that_dies_is_said_and_started_again(console: dict[str, str], tmp_path: Path) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port, "--with-worker"), console, port, tmp_path / "out") as running:
+        first = wait_for_worker(running)
+        os.kill(first, signal.SIGKILL)
+        wait_for_worker(running, other_than=first)
+        assert "run_worker ended unexpectedly (signal 9)" in running.printed()
+        assert running.get("/healthz") == (200, "ok")
+
+
+def test_without_being_asked_it_starts_no_worker(console: dict[str, str], tmp_path: Path) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port), console, port, tmp_path / "out") as running:
+        assert worker_of(running) is None
+
+
+def test_a_port_in_use_is_refused_with_what_to_do(console: dict[str, str], tmp_path: Path) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port), console, port, tmp_path / "out") as running:
+        second = programs.run(command(port), console)
+        assert second.returncode == 1
+        assert f"Cannot listen on 127.0.0.1 port {port}" in second.stderr
+        assert f"PORT={port + 1}" in second.stderr
+        assert "Traceback" not in second.stderr
+        assert running.get("/healthz") == (200, "ok")

@@ -64,9 +64,12 @@ class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
         nor the one it is for, and not decided yet."""
         tier = models.F("current_tier")
         named = (
-            self.model.objects.filter(status=Status.WAITING, profile__tiers__order=tier)
-            .filter(Q(profile__tiers__users=user.pk) | Q(profile__tiers__groups__user=user.pk))
-            .exclude(Q(user_id=user.pk) | Q(requested_by_id=user.pk))
+            # One filter(): the tier that is asked and the tier that names the approver must be the same row.
+            self.model.objects.filter(
+                Q(profile__tiers__users=user.pk) | Q(profile__tiers__groups__user=user.pk),
+                status=Status.WAITING,
+                profile__tiers__order=tier,
+            ).exclude(Q(user_id=user.pk) | Q(requested_by_id=user.pk))
         )
         decided = Approval.objects.filter(
             session=models.OuterRef("pk"), tier=models.OuterRef("current_tier"), approver_id=user.pk

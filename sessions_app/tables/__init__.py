@@ -1,0 +1,1 @@
+"""The columns of each list: what a cell says and what a download holds. Rows come from the views."""

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 
 from scripts import check
 from tests import programs
@@ -146,8 +147,8 @@ def _serves_a_page_from(database_url: str, tmp_path: Path) -> None:
     serve = [*programs.MANAGE, "serve", "--port", str(port)]
     with programs.serving(serve, environment, port, tmp_path / "out") as running:
         assert running.get("/healthz") == (200, "ok")
-        assert running.get("/login/")[0] == 301  # to HTTPS
-        status, page = running.get("/login/", X_Forwarded_Proto="https")
+        assert running.get(reverse("login"))[0] == 301  # to HTTPS
+        status, page = running.get(reverse("login"), X_Forwarded_Proto="https")
         assert status == 200, running.printed()
         assert "csrfmiddlewaretoken" in page
     assert list(tmp_path.rglob("*.sqlite3")) == []

@@ -1,0 +1,189 @@
+"""The list of login sessions: which rows a person may see, and the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from activity.listing import Column, Table, badge, empty, link, moment
+from sessions_app.models import LoginSession
+from sessions_app.roles import Person, is_administrator, sees_everything
+
+DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
+
+
+def logins_queryset(viewer: Person) -> QuerySet[LoginSession]:
+    """The login sessions that `viewer` may see, live and ended."""
+    return LoginSession.objects.visible_to(viewer).select_related("ended_by")
+
+
+def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
+    """The columns as `viewer` sees them. `current` is the viewer's own login session, which the list marks."""
+    current_pk = current.pk if current is not None else None
+    may_end_all, may_see_all = is_administrator(viewer), sees_everything(viewer)
+
+    def user_cell(row: LoginSession) -> SafeString:
+        return link(reverse("user", args=[row.user_id]) if may_see_all else "", row.user_name)
+
+    def state_cell(row: LoginSession) -> SafeString:
+        return _state(row, is_current=row.pk == current_pk)
+
+    def refusals(row: LoginSession) -> Mapping[str, str]:
+        reason = refusal(row, viewer_id=viewer.pk, may_end_all=may_end_all)
+        return {"logout": reason} if reason else {}
+
+    return Table(
+        name="logins",
+        columns=(
+            Column("user", "User", user_cell, sort="user_name", csv=lambda row: row.user_name, width=130),
+            *_origin_columns(),
+            *_browser_columns(),
+            *_time_columns(),
+            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=260),
+            *_end_columns(),
+        ),
+        default_sort="-last_access",
+        noun="login session",
+        nouns="login sessions",
+        search=("user_name", "ip", "city", "region", "country", "device", "os", "browser"),
+        empty_text="Each browser that logs in to this console is listed here.",
+        is_selectable=True,
+        row_name=str,
+        refusals=refusals,
+        row_class=lambda row: "current" if row.pk == current_pk else "",
+    )
+
+
+def refusal(login: LoginSession, *, viewer_id: int | None, may_end_all: bool) -> str:
+    """Why the person cannot log this browser out; empty when they can. The flow decides again."""
+    if not login.is_live:
+        return "This login session is over already."
+    if login.user_id != viewer_id and not may_end_all:
+        return "Only administrators log other people out."
+    return ""
+
+
+def location(row: LoginSession) -> str:
+    """Region and country, with the approximate point: "Bern, Switzerland (46.95, 7.45 ± 20 km)"."""
+    area = ", ".join(part for part in (row.region, row.country) if part)
+    if row.latitude is None or row.longitude is None:
+        return area or row.city
+    point = f"{row.latitude:.2f}, {row.longitude:.2f}"
+    if row.accuracy_km is not None:
+        point += f" ± {row.accuracy_km} km"
+    return f"{area} ({point})" if area else point
+
+
+def _origin_columns() -> tuple[Column, ...]:
+    return (
+        Column("ip", "Public IP", lambda row: empty(row.ip), sort="ip", csv=lambda row: row.ip or "", width=130),
+        Column("city", "City", lambda row: row.city, sort="city", csv=lambda row: row.city, width=130),
+        Column("location", "Location", location, sort="country", csv=location, width=280),
+    )
+
+
+def _browser_columns() -> tuple[Column, ...]:
+    def device(row: LoginSession) -> SafeString:
+        return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
+
+    return (
+        Column("device", "Device", device, sort="device", csv=lambda row: row.device, width=110),
+        Column("os", "OS", lambda row: empty(_system(row)), sort="os", csv=_system, width=130),
+        Column("browser", "Browser", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=130),
+        Column(
+            "user_agent",
+            "User agent",
+            lambda row: empty(row.user_agent),
+            sort="user_agent",
+            csv=lambda row: row.user_agent,
+            width=320,
+            is_hidden=True,
+        ),
+    )
+
+
+def _time_columns() -> tuple[Column, ...]:
+    return (
+        Column(
+            "logged_in",
+            "Logged in",
+            lambda row: moment(row.created_at),
+            sort="created_at",
+            csv=lambda row: row.created_at,
+            width=160,
+        ),
+        Column(
+            "last_access",
+            "Last access",
+            lambda row: moment(row.last_access_at),
+            sort="last_access_at",
+            csv=lambda row: row.last_access_at,
+            width=160,
+        ),
+    )
+
+
+def _end_columns() -> tuple[Column, ...]:
+    """What the state column says in one cell, each for itself: for sorting, and for the download."""
+    return (
+        Column(
+            "ended",
+            "Ended",
+            lambda row: moment(row.ended_at),
+            sort="ended_at",
+            csv=lambda row: row.ended_at,
+            width=160,
+            is_hidden=True,
+        ),
+        Column(
+            "ended_by",
+            "Ended by",
+            lambda row: empty(_ended_by(row)),
+            sort="ended_by__username",
+            csv=_ended_by,
+            is_hidden=True,
+        ),
+        Column(
+            "reason",
+            "Why it ended",
+            lambda row: empty(row.get_end_reason_display()),
+            sort="end_reason",
+            csv=lambda row: row.get_end_reason_display(),
+            width=220,
+            is_hidden=True,
+        ),
+    )
+
+
+def _system(row: LoginSession) -> str:
+    return f"{row.os} {row.os_version}".strip()
+
+
+def _browser(row: LoginSession) -> str:
+    return f"{row.browser} {row.browser_version}".strip()
+
+
+def _state_word(row: LoginSession) -> str:
+    return "live" if row.is_live else "ended"
+
+
+def _ended_by(row: LoginSession) -> str:
+    return row.ended_by.get_username() if row.ended_by is not None else ""
+
+
+def _state(row: LoginSession, *, is_current: bool) -> SafeString:
+    if row.ended_at is None:
+        live = badge("available", "Live", "check")
+        return format_html("{} {}", live, badge("info", "This browser", "user")) if is_current else live
+    by = _ended_by(row) if row.ended_by_id != row.user_id else ""
+    return format_html(
+        '{} <span class="hint">{}{}, {}</span>',
+        badge("complete", "Ended", "flag"),
+        row.get_end_reason_display(),
+        f" ({by})" if by else "",
+        moment(row.ended_at),
+    )

@@ -16,7 +16,7 @@ class SessionsAppConfig(AppConfig):
     def ready(self) -> None:
         """Connect what listens; nothing here touches the database."""
         from activity import log  # noqa: PLC0415 - models are not loaded before ready()
-        from sessions_app import audit_trail, checks  # noqa: F401, PLC0415 - importing registers the checks
+        from sessions_app import audit_trail, checks, checks_geoip  # noqa: F401, PLC0415 - importing registers the checks
         from sessions_app.logins import signals  # noqa: PLC0415
 
         signals.connect()

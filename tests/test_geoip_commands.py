@@ -1,9 +1,13 @@
 """GeoIP from the command line and at start: what is in use, and what is wrong with it."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core import checks
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
@@ -111,3 +115,16 @@ def test_the_system_check_is_content_with_a_good_file(target: Path) -> None:
 def test_the_system_check_finds_proxies_that_are_none_and_proxies_that_are_everybody(settings: Settings) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8", "unix", "proxy.example.com", "0.0.0.0/0"]
     assert [message.id for message in check_trusted_proxies()] == ["sessions_app.E011", "sessions_app.W011"]
+
+
+def test_the_checks_run_at_every_start(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",
+        "TEST_VAR_DIR": str(tmp_path),
+        "TRUSTED_PROXIES": "0.0.0.0/0",
+    }
+    manage = Path(settings.BASE_DIR) / "manage.py"
+    found = subprocess.run([sys.executable, manage, "check"], env=environment, capture_output=True, text=True)
+    assert "sessions_app.W001" in found.stderr + found.stdout
+    assert "sessions_app.W011" in found.stderr + found.stdout

@@ -138,7 +138,7 @@ def test_the_file_is_looked_at_once_in_fifteen_seconds(watched: Watched, monkeyp
     def counted(target: object, *args: object, **kwargs: object) -> os.stat_result:
         nonlocal looks
         looks += str(target) == str(watched.path)
-        return real_stat(target, *args, **kwargs)  # type: ignore[arg-type,call-overload]  # passes through
+        return real_stat(target, *args, **kwargs)  # type: ignore[arg-type]  # passes through
 
     monkeypatch.setattr("sessions_app.logins.place.os.stat", counted)
     for _ in range(100):

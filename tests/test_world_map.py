@@ -31,7 +31,7 @@ def circles(svg: ElementTree.Element) -> dict[str, tuple[float, float, float]]:
 
 
 def test_a_marker_stands_where_the_place_is_and_says_how_many_logins() -> None:
-    assert circles(drawn(BERN)) == {"Bern, Switzerland: 3 logins": (520.7, 119.6, 8.7)}
+    assert circles(drawn(BERN)) == {"Bern, Switzerland: 3 logins": (520.7, 119.6, 7.4)}
 
 
 def test_one_login_is_not_called_logins() -> None:

@@ -46,8 +46,8 @@ class MapMarker:
 
     @property
     def radius(self) -> str:
-        """The circle's area grows with the number of logins, up to a limit."""
-        return f"{min(LARGEST_RADIUS, SMALLEST_RADIUS * math.sqrt(max(self.count, 1))):.1f}"
+        """Grows with every tenfold number of logins, so that 3 and 3,000 fit on one map."""
+        return f"{min(LARGEST_RADIUS, SMALLEST_RADIUS * (1 + math.log10(max(self.count, 1)))):.1f}"
 
     @property
     def is_on_the_map(self) -> bool:

@@ -15,6 +15,7 @@ from sessions_app.logins import place
 from sessions_app.logins.place import CHECK_INTERVAL, UNKNOWN, Place, WatchedDatabase, locate, place_from
 from sessions_app.logins.sample_geoip import write_sample_database
 from sessions_app.logins.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS
+from sessions_app.models.login import LoginSession
 
 
 @pytest.fixture
@@ -269,3 +270,12 @@ def test_records_with_holes_or_of_the_wrong_shape_are_read_as_far_as_they_go(
 def test_a_place_without_a_city_is_named_by_what_is_known() -> None:
     assert Place(region="Kent", country="United Kingdom").label == "Kent, United Kingdom"
     assert Place(country="Switzerland").label == "Switzerland"
+
+
+def test_the_longest_names_fit_into_the_database() -> None:
+    name = {"names": {"en": "x" * 1000}}
+    found = place_from({"city": name, "country": name | {"iso_code": "XYZ"}, "subdivisions": [name]})
+    for field in ("city", "region", "country", "country_code"):
+        limit = LoginSession._meta.get_field(field).max_length
+        assert limit is not None
+        assert len(getattr(found, field)) <= limit, field

@@ -24,8 +24,8 @@ from sessions_app.logins.client_hints import ACCEPT_CH, Hints, hints_from, print
 __all__ = ["ACCEPT_CH", "Device", "describe", "hints_from"]
 
 USER_AGENT_LENGTH = 512
-NAME_LENGTH = 64
-VERSION_LENGTH = 32
+NAME_LENGTH = 60
+VERSION_LENGTH = 30
 UNKNOWN = "Unknown"
 
 _TV = re.compile(

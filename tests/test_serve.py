@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,17 +42,29 @@ def wait_for_worker(running: programs.Running, other_than: int | None = None) ->
     return worker
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_stops_everything_and_frees_the_port(
-    console: dict[str, str], tmp_path: Path, end: signal.Signals
+def ctrl_c(process: subprocess.Popen[bytes]) -> None:
+    """What a terminal does: SIGINT to the whole foreground group, not to the server alone."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def terminate(process: subprocess.Popen[bytes]) -> None:
+    """What systemd and container engines do."""
+    process.terminate()
+
+
+@pytest.mark.parametrize("end", [ctrl_c, terminate])
+def test_it_stops_everything_it_started_and_frees_the_port(
+    console: dict[str, str], tmp_path: Path, end: Callable[[subprocess.Popen[bytes]], None]
 ) -> None:
     port = programs.free_port()
     with programs.serving(command(port, "--with-worker"), console, port, tmp_path / "out") as running:
         assert running.get("/healthz") == (200, "ok")
         wait_for_worker(running)
+        programs.wait_until(lambda: "Serving on" in running.printed(), "it says that it serves")
         started = programs.descendants(running.process.pid)
-        running.process.send_signal(end)
+        end(running.process)
         assert running.process.wait(programs.PATIENCE) == 0, running.printed()
+        assert "Killing" not in running.printed()  # nothing had to be forced
     assert programs.still_alive(list(started)) == []
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -5,8 +5,11 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from django.conf import settings
@@ -68,8 +71,7 @@ class Command(BaseCommand):
                 signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
             for companion in companions:
                 companion.start()
-            self.stdout.write(f"Serving on {address_shown(host, port)}  (Ctrl+C stops)")
-            self.stdout.flush()
+            threading.Thread(target=self.announce, args=(host, port), daemon=True).start()
 
         # Never fork: a web process forked while a companion is being started inherits the pipe on which Popen waits,
         # and the companion's thread then hangs for as long as that web process lives.
@@ -81,6 +83,28 @@ class Command(BaseCommand):
             for companion in companions:
                 companion.stop()
 
+    def announce(self, host: str, port: int) -> None:
+        """Say where to go, as soon as a page is answered there. Asking for it also warms the web process up."""
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+        known_as = settings.ALLOWED_HOSTS[0].lstrip(".") if settings.ALLOWED_HOSTS else here
+        while not answers(here, port, known_as):
+            time.sleep(0.05)
+        self.stdout.write(f"Serving on {address_shown(here, port)}  (Ctrl+C stops)")
+        self.stdout.flush()
+
+
+def answers(host: str, port: int, known_as: str) -> bool:
+    """Whether a web server at `host`:`port` answers a request for the site `known_as`, whatever it answers."""
+    connection = HTTPConnection(host, port, timeout=10)
+    try:
+        connection.request("HEAD", "/", headers={"Host": known_as})
+        connection.getresponse().read()
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
 
 def companion_commands(options: dict[str, Any]) -> list[list[str]]:
     """The management commands that run beside the server."""
@@ -91,7 +115,12 @@ def companion_commands(options: dict[str, Any]) -> list[list[str]]:
 
 
 def load_application(target: str) -> Callable[..., Any]:
-    """The WSGI application, in a web process that ends when its server is killed."""
+    """The WSGI application, in a web process that ends when its server is killed.
+
+    The process leaves the terminal's foreground group, so that Ctrl+C reaches the server alone. granian 2.8 hangs until
+    it is killed when the terminal's SIGINT and the server's SIGTERM reach a web process within the same moment.
+    """
+    os.setpgid(0, 0)
     end_with_parent(os.getppid())
     application: Callable[..., Any] = import_string(target)
     return application

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -96,12 +98,16 @@ def span_of_time(value: dt.timedelta | None) -> str:
     return f"{seconds // 86400} d {seconds % 86400 // 3600:02} h"
 
 
-def badge(kind: str, label: str, icon: str) -> SafeString:
-    """A status badge: differs by icon and text as well as colour. `icon` names a symbol in static/icons.svg."""
-    return format_html(
-        '<span class="badge badge-{}"><svg class="icon" aria-hidden="true" width="14" height="14">'
-        '<use href="/static/icons.svg#{}"></use></svg>{}</span>',
-        kind,
-        icon,
-        label,
-    )
+@functools.cache
+def _icons_url() -> str:
+    return static("icons.svg")
+
+
+def icon(name: str) -> SafeString:
+    """A drawing from static/icons.svg, for beside a text that says the same."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', _icons_url(), name)
+
+
+def badge(kind: str, label: str, icon_name: str) -> SafeString:
+    """A status badge: differs by icon and text as well as colour. `icon_name` names a symbol in static/icons.svg."""
+    return format_html('<span class="badge badge-{}">{}{}</span>', kind, icon(icon_name), label)

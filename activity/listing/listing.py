@@ -39,12 +39,12 @@ class Header:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ShownRow:
-    """One row as shown: cells are safe HTML."""
+    """One row as shown: `cells` is the safe HTML of all its <td>."""
 
     pk: Any
     name: str
     css: str
-    cells: list[SafeString]
+    cells: SafeString
     refusals: str  # JSON: verb to reason
 
 
@@ -162,14 +162,17 @@ class Listing:
 
     def rows(self) -> Iterator[ShownRow]:
         """The rows of this page, ready to print."""
-        table, columns = self.table, self.shown_columns
+        table = self.table
+        columns = [
+            (column.cell, '<td class="number">' if column.is_number else "<td>") for column in self.shown_columns
+        ]
         for row in self.page.rows:
             refusals = table.refusals(row)
             yield ShownRow(
                 row.pk,
                 table.row_name(row),
                 table.row_class(row),
-                [SafeString(conditional_escape(column.cell(row))) for column in columns],
+                SafeString("".join(f"{start}{conditional_escape(cell(row))}</td>" for cell, start in columns)),
                 json.dumps(refusals) if refusals else "",
             )
 
@@ -196,7 +199,9 @@ class Listing:
     @property
     def kept_parameters(self) -> list[tuple[str, str]]:
         """What the filter form carries along unseen: the order and the page's own parameters."""
-        return [(name, self.parameters[name]) for name in ("sort", *self.extra) if name in self.parameters]
+        shown = self.filters.form.fields if self.filters is not None else ()
+        names = [name for name in ("sort", *self.extra) if name in self.parameters and name not in shown]
+        return [(name, self.parameters[name]) for name in names]
 
     # --- links
 

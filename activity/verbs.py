@@ -39,6 +39,8 @@ class Verb(models.TextChoices):
     SESSION_CANCELED = "session.canceled", "Session canceled"
     SESSION_FAILED = "session.failed", "Session failed"
     CONNECTOR_STEP = "connector.step", "Step on resource"
+    WORKER_PROBLEM = "worker.problem", "Worker problem"
+    MAIL_FAILED = "mail.failed", "E-mail not sent"
     CONTROL_ENFORCED = "control.enforced", "Control enforced"
     RESOURCE_LOCKED = "resource.locked", "Resource closed to new sessions"
     RESOURCE_UNLOCKED = "resource.unlocked", "Resource opened to new sessions"

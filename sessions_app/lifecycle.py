@@ -57,7 +57,14 @@ class Overtaken(LifecycleError):
     """Somebody else changed the session first; nothing was changed by this attempt."""
 
 
-def create(session: PrivilegedSession, status: Status, message: str, *, actor: AbstractBaseUser) -> PrivilegedSession:
+def create(
+    session: PrivilegedSession,
+    status: Status,
+    message: str,
+    *,
+    actor: AbstractBaseUser,
+    details: Mapping[str, Any] | None = None,
+) -> PrivilegedSession:
     """Save a new session in its first status, with its log entry, in one transaction.
 
     Raises NotAllowed when a session cannot begin with `status`.
@@ -69,7 +76,14 @@ def create(session: PrivilegedSession, status: Status, message: str, *, actor: A
         session.save(force_insert=True)
         session.login_account = session.activity.login_account(session.user_name, session.pk)
         session.save(update_fields=["login_account"])
-        log.record(Verb.SESSION_REQUESTED, message, actor=actor, user=session.user, target=session)
+        log.record(
+            Verb.SESSION_REQUESTED,
+            message,
+            actor=actor,
+            user=session.user,
+            target=session,
+            details={"to": status.value, **(details or {})},
+        )
     return session
 
 

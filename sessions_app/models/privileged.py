@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from sessions_app.models.access import AccessPolicy, Activity, ConnectionProfile, Resource
+from sessions_app.models.locks import AccountLock
 from sessions_app.roles import Person, sees_everything
 
 
@@ -120,6 +121,8 @@ class PrivilegedSession(models.Model):
     # What a locked session tells its user, and what it was before.
     lock_title = models.CharField(max_length=120, blank=True)
     lock_message = models.CharField(max_length=500, blank=True)
+    # The account lock that froze it; it thaws when that is lifted. None: it was locked by itself, or is not locked.
+    account_lock = models.ForeignKey(AccountLock, models.SET_NULL, null=True, related_name="sessions")
     is_logged_on = models.BooleanField(default=False)  # what the resource last said
 
     # The worker's own: who is at it until when, and how it went so far.
@@ -221,7 +224,7 @@ class ControlKind(models.TextChoices):
 
 class ControlRequest(models.Model):
     """Lock, unlock or cut, as requested by the console and confirmed by whoever enforced it. The id is its sequence
-    number; only the newest request of a session matters to an enforcer."""
+    number. Lock and unlock replace each other, so at most one of them is open; a cut stands beside them."""
 
     session = models.ForeignKey(PrivilegedSession, models.PROTECT, related_name="controls")
     kind = models.CharField(max_length=10, choices=ControlKind.choices)

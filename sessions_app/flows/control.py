@@ -1,0 +1,69 @@
+"""What a flow asks of whoever enforces on the resource (the worker), and the way into `canceling`.
+
+Lock, unlock and cut are requested here and confirmed by the enforcer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app import lifecycle
+from sessions_app.models import ControlKind, ControlRequest, PrivilegedSession, Status
+
+FREEZING = (ControlKind.LOCK, ControlKind.UNLOCK)
+
+
+def ask(
+    session: PrivilegedSession,
+    kind: ControlKind,
+    *,
+    actor: AbstractUser | None,
+    title: str = "",
+    message: str = "",
+) -> ControlRequest:
+    """Ask the enforcer for `kind`. A newer lock or unlock drops the older ones, a newer cut the older cuts."""
+    drop(session, *(FREEZING if kind in FREEZING else (kind,)))
+    return ControlRequest.objects.create(
+        session=session, kind=kind, title=title, message=message, requested_by_id=actor.pk if actor else None
+    )
+
+
+def drop(session: PrivilegedSession, *kinds: ControlKind) -> None:
+    """Open requests of these kinds have become pointless."""
+    session.controls.filter(kind__in=kinds, enforced_at=None, dropped_at=None).update(dropped_at=timezone.now())
+
+
+def take_away(
+    session: PrivilegedSession,
+    ends_as: Status,
+    message: str,
+    *,
+    actor: AbstractUser | None = None,
+    verb: Verb = Verb.SESSION_CANCELING,
+    level: Level = Level.INFO,
+    **changes: Any,
+) -> None:
+    """Move a session that may hold rights to `canceling`; the worker takes them away and then it becomes `ends_as`.
+
+    Raises LifecycleError as transition() does.
+    """
+    with transaction.atomic():
+        lifecycle.transition(
+            session,
+            Status.CANCELING,
+            verb,
+            message,
+            actor=actor,
+            level=level,
+            details={"ends_as": ends_as.value},
+            ends_as=ends_as,
+            end_reason=message[:300],
+            **changes,
+        )
+        drop(session, *FREEZING)

@@ -1,0 +1,28 @@
+"""Log a browser out of the console: one's own, or as an administrator anybody's."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+
+from sessions_app import policy
+from sessions_app.flows.errors import Forbidden, Refused
+from sessions_app.flows.permission import viewer_of
+from sessions_app.logins import recorder
+from sessions_app.models import EndReason, LoginSession
+
+
+def logout(actor: AbstractUser, login_session: LoginSession) -> None:
+    """End the login session; the very next request of that browser is at the login page.
+
+    Raises Refused when it is over already, Forbidden when it is neither one's own nor the person an administrator.
+    """
+    is_own = login_session.user_id == actor.pk
+    if not is_own and (reason := policy.role_refusal("lock", **viewer_of(actor))):
+        raise Forbidden(reason)
+    if not recorder.end(login_session, EndReason.OTHERS if is_own else EndReason.FORCED, actor=actor):
+        raise Refused(f"{login_session.user_name} was logged out there already.")
+
+
+def logout_others(actor: AbstractUser, current_login: LoginSession | None) -> int:
+    """End every login session of `actor` but the current one; how many were ended."""
+    return recorder.end_all(actor, EndReason.OTHERS, actor=actor, keep=current_login)

@@ -1,0 +1,64 @@
+"""What every flow begins with: hold the row, and ask policy whether this person may."""
+
+from __future__ import annotations
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+
+from sessions_app import policy
+from sessions_app.flows.errors import Forbidden, Refused
+from sessions_app.models import PrivilegedSession
+from sessions_app.roles import is_administrator, sees_everything
+
+
+def hold(session: PrivilegedSession) -> None:
+    """Read `session` anew and keep others from changing it until this transaction ends.
+
+    Call it first in the transaction, so that what is checked is still true when it is changed. SQLite's immediate
+    transactions hold the whole database instead.
+    """
+    session.refresh_from_db(
+        from_queryset=PrivilegedSession.objects.select_for_update(of=("self",)).select_related("profile", "user")
+    )
+
+
+def hold_account(user: AbstractUser) -> None:
+    """Let one flow at a time decide about this account: requests, locks and cuts wait for each other here.
+
+    Always before `hold(session)`, so that two flows never wait for each other crosswise.
+    """
+    get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def require(actor: AbstractUser, session: PrivilegedSession, verb: str) -> None:
+    """Raise Refused with policy's reason unless `actor` may do `verb` with the session now (Forbidden: never)."""
+    viewer = viewer_of(actor)
+    if reason := policy.role_refusal(verb, **viewer):
+        raise Forbidden(reason)
+    awaits_me = verb in ("approve", "deny") and PrivilegedSession.objects.awaiting(actor).filter(pk=session.pk).exists()
+    reasons = policy.refusals(session, viewer_id=actor.pk, awaits_me=awaits_me, **viewer)
+    if verb in reasons:
+        raise Refused(reasons[verb])
+
+
+def require_administrator(actor: AbstractUser) -> None:
+    """Raise Forbidden unless `actor` is an administrator."""
+    if not is_administrator(actor):
+        raise Forbidden(policy.role_refusal("lock", **viewer_of(actor)))
+
+
+def viewer_of(actor: AbstractUser) -> dict[str, bool]:
+    """The role as the rules of policy.py want it."""
+    administers = is_administrator(actor)
+    return {"is_administrator": administers, "is_auditor_only": not administers and sees_everything(actor)}
+
+
+def text(value: str, field: str, limit: int, *, required: str = "") -> str:
+    """`value` without blanks around it. Raises Refused for the field when it is too long, or missing with `required`
+    as the reason."""
+    value = value.strip()
+    if required and not value:
+        raise Refused(required, field=field)
+    if len(value) > limit:
+        raise Refused(f"This text is too long: {len(value)} characters, at most {limit} fit.", field=field)
+    return value

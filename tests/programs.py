@@ -145,5 +145,5 @@ def still_alive(pids: Sequence[int]) -> list[str]:
 
 
 def _processes() -> list[str]:
-    columns = ["ps", "-eo", "pid=,ppid=,state=,args="]
+    columns = ["ps", "-ww", "-eo", "pid=,ppid=,state=,args="]
     return subprocess.run(columns, capture_output=True, text=True, check=True).stdout.splitlines()

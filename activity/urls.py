@@ -5,6 +5,9 @@ from django.urls import path
 from activity import views
 
 urlpatterns = [
-    path("", views.save_columns, name="activity_log"),
+    path("", views.activity_log, name="activity_log"),
+    path("<int:pk>/", views.activity_entry, name="activity_entry"),
+    path("summary/", views.activity_summary, name="activity_summary"),
+    path("users/", views.activity_users, name="activity_users"),
     path("columns/<slug:table>/", views.save_columns, name="save_columns"),
 ]

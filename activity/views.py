@@ -3,18 +3,168 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.text import slugify
+from django.views.decorators.http import require_POST, require_safe
 
-from activity.models import ListPreference
+from activity import log, summary
+from activity.chart import draw
+from activity.filters import LogFilter, reads_whole_log, suggest_users
+from activity.listing import BadListRequest, Listing, list_response, moment, span_of_time
+from activity.listing.response import bad_list_response, is_fragment
+from activity.models import ListPreference, LogEntry
+from activity.period import PeriodProblem, Span, read_span
+from activity.tables import level_badge, log_table
 from activity.viewer import viewer
 
 NARROWEST, WIDEST = 60, 800  # pixels
 MOST_COLUMNS = 60
 MOST_TABLES = 50
+PERIOD = ("period", "since", "until")  # kept by links: a list is always about some period
+TOPS = ("5", "10")  # how many users the summary names
+FIGURES = ("Sessions", "Total duration", "Average", "Minimum", "Maximum")
+
+
+@require_safe
+def activity_log(request: HttpRequest) -> HttpResponseBase:
+    """The activity log: filters, summary, rows, download. Others than auditors see their own entries."""
+    span = _span(request)
+    table = log_table(span.words, f"Nothing was logged {span.words}. Choose a longer time period.")
+    context = {
+        "heading": "Activity log",
+        "summary_url": _summary_url(request),
+        "names": lambda: suggest_users(""),  # asked for by the full page only
+    }
+    return list_response(
+        request,
+        table,
+        LogEntry.objects.visible_to(request.user),
+        "activity/log.html",
+        filterset=LogFilter,
+        extra=PERIOD,
+        context=context,
+        csv_name=_file_name(request, span),
+    )
+
+
+@require_safe
+def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
+    """One entry with everything that was kept of it."""
+    entry = get_object_or_404(LogEntry.objects.visible_to(request.user), pk=pk)
+    details: dict[str, object] = dict(entry.details)
+    changes = details.pop("changes", None)
+    if not (isinstance(changes, dict) and all(isinstance(change, dict) for change in changes.values())):
+        changes, details = None, dict(entry.details)
+    context = {
+        "heading": f"Log entry {entry.pk}",
+        "entry": entry,
+        "at": moment(entry.at),
+        "level": level_badge(entry),
+        "target_url": log.target_url(entry),
+        "changes": [(field, change.get("old"), change.get("new")) for field, change in (changes or {}).items()],
+        "details": [(key, _readable(value)) for key, value in details.items()],
+    }
+    return render(request, "activity/log_entry.html", context)
+
+
+@require_safe
+def activity_summary(request: HttpRequest) -> HttpResponse:
+    """Figures of the period: sessions and their durations, the first users, a chart of entries over time."""
+    try:
+        listing = Listing(
+            request,
+            log_table(),
+            LogEntry.objects.visible_to(request.user),
+            filterset=LogFilter,
+            extra=("top", *PERIOD),
+        )
+        top = listing.parameters.get("top", TOPS[0])
+        if top not in TOPS:
+            raise BadListRequest(f"The summary names the first 5 or 10 users, not “{top[:40]}”.")
+    except BadListRequest as problem:
+        if not is_fragment(request):
+            return bad_list_response(request, str(problem))
+        return render(request, "activity/_log_summary_problem.html", {"message": str(problem)}, status=400)
+    template = "activity/_log_summary.html" if is_fragment(request) else "activity/log_summary.html"
+    response = render(request, template, _summary(request, listing, top))
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
+    """What the summary shows. A name that only failed logins know has no sessions."""
+    form, now = cast(LogFilter, listing.filters).form, timezone.now()
+    sessions = summary.SessionSummary()
+    if form.person is not None or not form.cleaned_data.get("user"):
+        sessions = summary.sessions(summary.SessionQuestion(request.user, form.person, form.span, now, int(top)))
+    buckets = summary.buckets(listing.queryset, form.span, now)
+    return {
+        "heading": "Summary of the activity log",
+        "words": form.span.words,
+        "person": form.person,
+        "is_own": not reads_whole_log(request.user),
+        "figures": list(zip(FIGURES, _texts(sessions.overall), strict=True)),
+        "figure_names": FIGURES,
+        "top_users": [(name, _texts(figures)) for name, figures in sessions.top],
+        "top": top,
+        "tops": [(choice, listing.url(top=choice)) for choice in TOPS],
+        "buckets": buckets,
+        "chart": draw(buckets),
+        "total": f"{sum(bucket.total for bucket in buckets):,}",
+        "log_url": f"{reverse('activity_log')}?{urlencode(_without(request, 'top'))}",
+    }
+
+
+def _texts(figures: summary.Figures) -> list[str]:
+    durations = (figures.total, figures.average, figures.minimum, figures.maximum)
+    return [f"{figures.count:,}", *map(span_of_time, durations)]
+
+
+@require_safe
+def activity_users(request: HttpRequest) -> HttpResponse:
+    """Names for the type-ahead of the User field, as options: `q`, or the field's own name `user`, holds the text."""
+    if not reads_whole_log(request.user):
+        raise PermissionDenied("Only auditors and administrators may look up users in the activity log.")
+    text = (request.GET.get("q") or request.GET.get("user", ""))[:150].replace("\x00", "").strip()
+    return render(request, "activity/_user_options.html", {"names": suggest_users(text)})
+
+
+def _span(request: HttpRequest) -> Span:
+    """The period asked for; where it cannot be read the list itself answers with what is wrong."""
+    try:
+        return read_span(request.GET, timezone.now())
+    except PeriodProblem:
+        return read_span({}, timezone.now())
+
+
+def _without(request: HttpRequest, *names: str) -> dict[str, str]:
+    leave = {"after", "before", "last", "csv", *names}
+    return {name: value for name, value in request.GET.dict().items() if value and name not in leave}
+
+
+def _summary_url(request: HttpRequest) -> str:
+    return f"{reverse('activity_summary')}?{urlencode(_without(request, 'sort'))}"
+
+
+def _file_name(request: HttpRequest, span: Span) -> str:
+    """What is in the download: the period and the filters, in characters that every file system takes."""
+    parts = ["activity-log", span.slug]
+    for name, word in (("user", "user"), ("activity", "keyword"), ("level", "level")):
+        if value := slugify(request.GET.get(name, ""))[:40]:
+            parts += [word, value]
+    return "-".join(parts)
+
+
+def _readable(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
 
 
 @require_POST

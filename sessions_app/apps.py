@@ -16,11 +16,13 @@ class SessionsAppConfig(AppConfig):
     def ready(self) -> None:
         """Connect what listens; nothing here touches the database."""
         from activity import log  # noqa: PLC0415 - models are not loaded before ready()
-        from sessions_app import audit_trail, checks, checks_geoip  # noqa: F401, PLC0415 - importing registers the checks
+        from activity.summary import provide_sessions  # noqa: PLC0415
+        from sessions_app import audit_trail, checks, checks_geoip, summary  # noqa: F401, PLC0415 - importing registers the checks
         from sessions_app.logins import signals  # noqa: PLC0415
 
         signals.connect()
         audit_trail.connect()
+        provide_sessions(summary.summarise)
         post_migrate.connect(create_role_groups, sender=self)
         log.link_targets("sessions_app.privilegedsession", lambda pk: reverse("session", args=[pk]))
 

@@ -1,0 +1,154 @@
+"""What the activity log can be narrowed by: time period, user, keyword, level."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import django_filters
+from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.utils import timezone
+
+from activity.models import Level, LogEntry
+from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span
+from activity.verbs import Verb
+
+MOST_SUGGESTIONS = 20
+MOST_WORDS = 8
+LEVELS = {
+    "debug": (Level.DEBUG,),
+    "info": (Level.INFO,),
+    "warning": (Level.WARNING,),
+    "error": (Level.ERROR,),
+    "problems": (Level.WARNING, Level.ERROR),
+}
+LEVEL_CHOICES = [
+    ("problems", "Warnings and errors"),
+    ("error", "Error"),
+    ("warning", "Warning"),
+    ("info", "Info"),
+    ("debug", "Debug"),
+]
+
+
+def reads_whole_log(user: AbstractUser | AnonymousUser) -> bool:
+    """Whether the person may see everybody's entries (administrators and auditors)."""
+    return bool(user.has_perm("activity.view_logentry"))
+
+
+def suggest_users(text: str) -> list[str]:
+    """Up to 20 user names that hold `text`, those that begin with it first."""
+    model = get_user_model()
+    name = model.USERNAME_FIELD
+    begins = Case(When(**{f"{name}__istartswith": text}, then=Value(0)), default=1, output_field=IntegerField())
+    found = model._default_manager.filter(**{f"{name}__icontains": text}).order_by(begins, name)
+    return list(found.values_list(name, flat=True)[:MOST_SUGGESTIONS])
+
+
+def find_user(text: str) -> AbstractUser | None:
+    """The account of that name; upper and lower case matter only where two accounts differ in nothing else."""
+    model = get_user_model()
+    name = model.USERNAME_FIELD
+    found = list(model._default_manager.filter(**{f"{name}__iexact": text})[:10])
+    exact = [user for user in found if user.get_username() == text]
+    return exact[0] if exact else found[0] if found else None
+
+
+def within(queryset: QuerySet[LogEntry], span: Span) -> QuerySet[LogEntry]:
+    """The entries of that time."""
+    if span.start is not None:
+        queryset = queryset.filter(at__gte=span.start)
+    return queryset.filter(at__lt=span.end) if span.end is not None else queryset
+
+
+def matching(queryset: QuerySet[LogEntry], text: str) -> QuerySet[LogEntry]:
+    """The entries that hold every word of `text`: in the message, the activity, the target or a name; or that IP."""
+    for word in text.split()[:MOST_WORDS]:
+        verbs = [verb.value for verb in Verb if word.lower() in verb.label.lower() or word.lower() in verb.value]
+        anywhere = (
+            Q(message__icontains=word)
+            | Q(target_name__icontains=word)
+            | Q(actor_name__icontains=word)
+            | Q(user_name__icontains=word)
+            | Q(verb__in=verbs)
+        )
+        if (address := _address(word)) is not None:
+            anywhere |= Q(ip=address)
+        queryset = queryset.filter(anywhere)
+    return queryset
+
+
+def _address(word: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(word))
+    except ValueError:
+        return None
+
+
+class LogFilterForm(forms.Form):
+    """Reads the period and finds the user. After validation, `span` and `person` (none: no account) hold them."""
+
+    span: Span
+    person: AbstractUser | None = None
+
+    def clean_user(self) -> str:
+        """An account, or a name that the log knows from failed logins."""
+        name = str(self.cleaned_data["user"] or "").strip()
+        self.person = find_user(name) if name else None
+        if name and self.person is None and not LogEntry.objects.filter(user=None, user_name=name).exists():
+            raise forms.ValidationError(f"There is no user called “{name[:40]}”, and the log never met that name.")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        """The three fields of the period make sense together, or the one to mend is named."""
+        try:
+            self.span = read_span({name: str(value or "") for name, value in self.cleaned_data.items()}, timezone.now())
+        except PeriodProblem as problem:
+            if problem.field in self.fields:
+                self.add_error(problem.field, str(problem))
+        return self.cleaned_data
+
+
+class LogFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+    """The filters above the activity log. Who sees only their own entries has no filter for users."""
+
+    period = django_filters.ChoiceFilter(label="Time period", choices=Period.choices, empty_label=None)
+    since = django_filters.CharFilter(label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = django_filters.CharFilter(label="To", widget=forms.DateInput(attrs={"type": "date"}))
+    user = django_filters.CharFilter(label="User", max_length=150)
+    activity = django_filters.CharFilter(label="Activity keyword", max_length=200)
+    level = django_filters.ChoiceFilter(label="Level", choices=LEVEL_CHOICES, empty_label="All levels")
+
+    class Meta:
+        model = LogEntry
+        form = LogFilterForm
+        fields: list[str] = []
+
+    def __init__(self, data: Any = None, queryset: Any = None, *, request: Any = None, prefix: str | None = None):
+        data = data.copy() if data is not None else {}
+        if not data.get("period"):
+            data["period"] = Period.CUSTOM if data.get("since") or data.get("until") else DEFAULT
+        super().__init__(data, queryset, request=request, prefix=prefix)
+        if not reads_whole_log(request.user):
+            del self.filters["user"]
+
+    def filter_queryset(self, queryset: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
+        """All filters together; the form has read them."""
+        form = self.form
+        asked = form.cleaned_data
+        queryset = within(queryset, form.span)
+        if name := asked.get("user"):
+            # Without an account: entries about a name alone, from failed logins.
+            named = Q(user=None, user_name=name)
+            known = form.person
+            queryset = queryset.filter(
+                Q(actor_id=known.pk) | Q(user_id=known.pk) | named if known is not None else named
+            )
+        if asked["activity"]:
+            queryset = matching(queryset, asked["activity"])
+        if asked["level"]:
+            queryset = queryset.filter(level__in=LEVELS[asked["level"]])
+        return queryset

@@ -1,0 +1,101 @@
+"""prune(): the only way to delete from the activity log, through the door that the database knows (append_only.py).
+
+The door opens and shuts within one transaction, so that no other connection ever finds it open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime as dt
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from django.db import transaction
+from django.utils import timezone
+
+from activity import log
+from activity.listing.csv import ROWS_AT_ONCE, neutral
+from activity.models import Level, LogEntry, PruneDoor
+from activity.tables import COLUMNS
+from activity.verbs import Verb
+
+YOUNGEST = dt.timedelta(days=1)  # entries of the last 24 hours always stay
+
+
+class PruneRefused(Exception):
+    """Nothing was deleted. The text is for the person."""
+
+
+def older_than(before: dt.datetime) -> int:
+    """How many entries `prune` would delete. Raises PruneRefused for a time in the last 24 hours or the future."""
+    if before > timezone.now() - YOUNGEST:
+        raise PruneRefused("Entries of the last 24 hours always stay. Nothing was deleted. Name an earlier date.")
+    return LogEntry.objects.filter(at__lt=before).count()
+
+
+def prune(before: dt.datetime, export: Path | None = None) -> int:
+    """Delete the entries older than `before`, after writing them to the new file `export` if one is named.
+
+    Returns how many there were. Raises PruneRefused and OSError; then nothing was deleted and no file is left.
+    """
+    older_than(before)
+    if export is None:
+        return _prune(before, None, "")
+    with _new_file(export) as file:
+        return _prune(before, file, export.name)
+
+
+def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
+    """One transaction.
+
+    1. Write the entries to the file, and wait until the disk has them.
+    2. Open the door, delete, shut the door.
+    3. What was deleted must be what was written.
+    4. The log says how many, and up to when.
+    """
+    with transaction.atomic():
+        written = _write(before, file) if file is not None else None
+        door = PruneDoor.objects.create(before=before)
+        count, _ = LogEntry.objects.filter(at__lt=before).delete()
+        door.delete()
+        if written is not None and written != count:
+            raise PruneRefused(
+                f"{written:,} entries were written to the file, but {count:,} would have been deleted: the log changed "
+                "at the same moment. Nothing was deleted. Try again."
+            )
+        log.record(
+            Verb.LOG_PRUNED,
+            f"Deleted {count:,} log entries older than {before.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC",
+            level=Level.WARNING,
+            details={"rows": count, "before": before.astimezone(dt.UTC).isoformat(), "export": file_name},
+        )
+    return count
+
+
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[TextIO]:
+    """A file that was not there before and that only its owner reads; gone again when the work inside fails."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        try:
+            yield file
+        except BaseException:
+            path.unlink()
+            raise
+
+
+def _write(before: dt.datetime, file: TextIO) -> int:
+    """The same columns as the download (docs/activity-log.md), oldest first. Returns how many rows."""
+    columns = [(column.label, column.csv) for column in COLUMNS if column.csv is not None]
+    writer = csv.writer(file)
+    writer.writerow([label for label, _ in columns])
+    count = 0
+    for entry in LogEntry.objects.filter(at__lt=before).order_by("at", "pk").iterator(chunk_size=ROWS_AT_ONCE):
+        writer.writerow([neutral(value(entry)) for _, value in columns])
+        count += 1
+    file.flush()
+    os.fsync(file.fileno())
+    return count

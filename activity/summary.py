@@ -1,0 +1,134 @@
+"""The figures above the activity log: entries over time, counted by the database, and sessions with their durations.
+
+Knows nothing of sessions: the app that has them says at start who counts them (`provide_sessions`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDay, TruncHour, TruncMonth, TruncWeek
+from django.utils import timezone
+
+from activity.chart import Bucket
+from activity.models import Level, LogEntry
+from activity.period import Span
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figures:
+    """How many sessions, and how long they lasted; no durations where there is no session."""
+
+    count: int = 0
+    total: dt.timedelta | None = None
+    average: dt.timedelta | None = None
+    minimum: dt.timedelta | None = None
+    maximum: dt.timedelta | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """The figures of all sessions of a period, and of the users with the longest total duration."""
+
+    overall: Figures = Figures()
+    top: tuple[tuple[str, Figures], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionQuestion:
+    """What is asked of who counts sessions: those that `viewer` may see, of `person` (none: of everybody), that
+    started within `span`; and the first `top` users."""
+
+    viewer: AbstractUser | AnonymousUser
+    person: AbstractUser | None
+    span: Span
+    now: dt.datetime
+    top: int
+
+
+_provider: list[Callable[[SessionQuestion], SessionSummary]] = []
+
+
+def provide_sessions(count: Callable[[SessionQuestion], SessionSummary]) -> None:
+    """Called once at start by the app that has sessions."""
+    _provider[:] = [count]
+
+
+def sessions(question: SessionQuestion) -> SessionSummary:
+    """The sessions of a period; none where no app has any."""
+    return _provider[0](question) if _provider else SessionSummary()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """How fine the chart is: how the database cuts a time, and how people write it."""
+
+    name: str
+    cut: type[TruncHour] | type[TruncDay] | type[TruncWeek] | type[TruncMonth]
+    label: str  # strftime
+    tick: str  # strftime
+
+
+HOUR = Step("hour", TruncHour, "%a %d %b %Y, %H:00", "%d %b %H:00")
+DAY = Step("day", TruncDay, "%a %d %b %Y", "%d %b")
+WEEK = Step("week", TruncWeek, "the week of %d %b %Y", "%d %b")
+MONTH = Step("month", TruncMonth, "%B %Y", "%b %Y")
+
+
+def step_for(span: Span, now: dt.datetime) -> Step:
+    """Hours for up to 3 days, days for up to 3 months, weeks for up to 2 years, months for more."""
+    if span.start is None:
+        return MONTH
+    length = (min(span.end, now) if span.end is not None else now) - span.start
+    if length <= dt.timedelta(days=3):
+        return HOUR
+    if length <= dt.timedelta(days=93):
+        return DAY
+    return WEEK if length <= dt.timedelta(days=731) else MONTH
+
+
+def buckets(entries: QuerySet[LogEntry], span: Span, now: dt.datetime) -> list[Bucket]:
+    """Entries per step of time in the viewer's zone, the empty steps too. One query."""
+    step = step_for(span, now)
+    counted = (
+        entries.order_by()
+        .annotate(step=step.cut("at"))
+        .values("step")
+        .annotate(total=Count("pk"), problems=Count("pk", filter=Q(level__gte=Level.WARNING)))
+    )
+    # By the wall clock: where clocks are set back, both hours of one name count as one.
+    found = {row["step"].replace(tzinfo=None): (row["total"], row["problems"]) for row in counted}
+    if not found:
+        return []
+    first, last = min(found), max(found)
+    if step is not MONTH and span.start is not None:
+        first = min(first, _cut(_wall(span.start), step))
+        end = min(span.end - dt.timedelta(microseconds=1), now) if span.end is not None else now
+        last = max(last, _cut(_wall(end), step))
+    return [
+        Bucket(f"{at:{step.label}}", f"{at:{step.tick}}", *found.get(at, (0, 0))) for at in _walk(first, last, step)
+    ]
+
+
+def _wall(moment: dt.datetime) -> dt.datetime:
+    return timezone.localtime(moment).replace(tzinfo=None)
+
+
+def _cut(wall: dt.datetime, step: Step) -> dt.datetime:
+    if step is HOUR:
+        return wall.replace(minute=0, second=0, microsecond=0)
+    day = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    return day - dt.timedelta(days=day.weekday()) if step is WEEK else day
+
+
+def _walk(at: dt.datetime, last: dt.datetime, step: Step) -> Iterator[dt.datetime]:
+    while at <= last:
+        yield at
+        if step is MONTH:
+            at = at.replace(year=at.year + at.month // 12, month=at.month % 12 + 1)
+        else:
+            at += {HOUR: dt.timedelta(hours=1), DAY: dt.timedelta(days=1), WEEK: dt.timedelta(days=7)}[step]

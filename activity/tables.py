@@ -1,0 +1,101 @@
+"""The activity log as a table, on its own page and on the pages of users, groups and applications.
+
+Its columns are also those of the download (docs/activity-log.md); the hidden ones are there for it.
+"""
+
+from __future__ import annotations
+
+import json
+
+from django.urls import reverse
+from django.utils.html import format_html
+
+from activity import log
+from activity.listing import Column, Table, badge, empty, link, moment
+from activity.models import Level, LogEntry
+
+# Each level's badge: its colour and its symbol.
+LEVEL_BADGES = {
+    Level.DEBUG: ("debug", "bug"),
+    Level.INFO: ("info", "info"),
+    Level.WARNING: ("warning", "warning"),
+    Level.ERROR: ("error", "error"),
+}
+
+
+def level_badge(entry: LogEntry) -> str:
+    """How much the entry matters, as icon and text."""
+    level = Level(entry.level)
+    kind, icon = LEVEL_BADGES[level]
+    return badge(kind, level.label, icon)
+
+
+def details_text(entry: LogEntry) -> str:
+    """The details as JSON on one line, empty where there are none."""
+    return json.dumps(entry.details, ensure_ascii=False, sort_keys=True) if entry.details else ""
+
+
+def _at(entry: LogEntry) -> str:
+    return format_html('<a href="{}">{}</a>', reverse("activity_entry", args=[entry.pk]), moment(entry.at))
+
+
+def _target(entry: LogEntry) -> str:
+    return link(log.target_url(entry), entry.target_name) if entry.target_name else empty("")
+
+
+COLUMNS = (
+    Column("id", "ID", lambda entry: str(entry.pk), csv=lambda entry: entry.pk, width=80, is_hidden=True),
+    Column("at", "Date and time", _at, sort="at", csv=lambda entry: entry.at, width=160),
+    Column("level", "Level", level_badge, sort="level", csv=lambda entry: Level(entry.level).label.lower(), width=100),
+    Column(
+        "actor",
+        "Actor",
+        lambda entry: entry.actor_name or "System",
+        sort="actor_name",
+        width=120,
+        csv=lambda entry: entry.actor_name,
+    ),
+    Column(
+        "user",
+        "User",
+        lambda entry: empty(entry.user_name),
+        sort="user_name",
+        width=120,
+        csv=lambda entry: entry.user_name,
+    ),
+    Column("verb", "Verb", lambda entry: entry.verb, csv=lambda entry: entry.verb, width=160, is_hidden=True),
+    Column("activity", "Activity", LogEntry.get_verb_display, sort="verb", width=180, csv=LogEntry.get_verb_display),
+    Column("message", "Message", lambda entry: entry.message, csv=lambda entry: entry.message, width=420),
+    Column(
+        "target_type",
+        "Target type",
+        lambda entry: empty(entry.target_type),
+        width=160,
+        is_hidden=True,
+        csv=lambda entry: entry.target_type,
+    ),
+    Column(
+        "target_id",
+        "Target ID",
+        lambda entry: empty(entry.target_id),
+        width=90,
+        is_hidden=True,
+        csv=lambda entry: entry.target_id,
+    ),
+    Column("target", "Target", _target, sort="target_name", csv=lambda entry: entry.target_name, width=220),
+    Column("ip", "IP", lambda entry: empty(entry.ip), sort="ip", csv=lambda entry: entry.ip, width=130),
+    Column("details", "Details", lambda entry: empty(details_text(entry)), csv=details_text, width=300, is_hidden=True),
+)
+
+
+def log_table(words: str = "", empty_text: str = "") -> Table:
+    """The table of log entries, newest first; `words` say which ("in the last 7 days")."""
+    return Table(
+        name="activity",
+        columns=COLUMNS,
+        default_sort="-at",
+        noun=f"entry {words}".strip(),
+        nouns=f"entries {words}".strip(),
+        empty_text=empty_text,
+        row_name=lambda entry: f"{entry.at:%Y-%m-%d %H:%M:%S} {entry.message}",
+    )

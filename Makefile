@@ -21,13 +21,13 @@ help:
 	@echo "make clean   remove the environment and caches; data in var/ stays"
 
 run: .venv/installed-to-run
-	@.venv/bin/python scripts/run.py
+	@.venv/bin/python -m scripts.run
 
 test: .venv/installed-to-develop
-	@.venv/bin/python scripts/test.py
+	@.venv/bin/python -m scripts.test
 
 check: .venv/installed-to-develop
-	@.venv/bin/python scripts/check.py
+	@.venv/bin/python -m scripts.check
 
 lock:
 	@PYTHON=$(PYTHON) scripts/lock.sh

@@ -9,25 +9,23 @@ import os
 import sys
 from pathlib import Path
 
+import django
+import environ
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from sessions_app.management.commands.serve import refuse_port_in_use
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-os.chdir(ROOT)
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sessionadmin.settings.development")
-
-import django  # noqa: E402 - after the two lines above, like everything from here on
-import environ  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.contrib.auth import get_user_model  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.core.management.base import CommandError  # noqa: E402
-
-from sessions_app.management.commands.serve import refuse_port_in_use  # noqa: E402
-
 HOST = "127.0.0.1"
 
 
 def main() -> None:
     """Prepare what is missing, say who can log in, serve."""
+    os.chdir(ROOT)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sessionadmin.settings.development")
     environ.Env.read_env(str(ROOT / ".env"), overwrite=False)
     port = port_wanted()
     refuse_port_in_use(HOST, port)

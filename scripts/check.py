@@ -42,7 +42,7 @@ def checks(scratch: str) -> list[tuple[str, list[str], dict[str, str]]]:
         ("ruff check", [str(BIN / "ruff"), "check", "."], {}),
         ("ruff format", [str(BIN / "ruff"), "format", "--check", "."], {}),
         ("djade", [str(BIN / "djade"), "--check", "--target-version", "5.2", *templates], {}),
-        ("import-linter", [str(BIN / "lint-imports")], {}),
+        ("import-linter", [str(BIN / "lint-imports"), "--no-logo"], {}),
         ("makemigrations", [*MANAGE, "makemigrations", "--check", "--dry-run"], testing),
         ("check --deploy", [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], production),
         ("mypy", [str(BIN / "mypy")], testing),

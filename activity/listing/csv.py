@@ -57,7 +57,7 @@ def csv_response(listing: Listing, name: str) -> StreamingHttpResponse:
 
     The export is recorded when it ends, with how many rows left, also when the browser broke it off.
     """
-    rows = listing.queryset.order_by(*ordering(listing.order))
+    rows = listing.queryset.order_by(*ordering(listing.queryset, listing.order))
     when = timezone.now()
     response = StreamingHttpResponse(
         _lines(listing, rows, name), content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}

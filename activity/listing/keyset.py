@@ -47,8 +47,8 @@ def read_page(
     field = _field(queryset, order.path)
     if after or before:
         value, pk = _decode(after or before, field, queryset.model)
-        queryset = queryset.filter(_beyond(order, value, pk, field, is_backward))
-    rows = list(queryset.order_by(*ordering(order, is_backward=is_backward))[: size + 1])
+        queryset = queryset.filter(_beyond(order, value, pk, _may_be_null(queryset, order.path), is_backward))
+    rows = list(queryset.order_by(*ordering(queryset, order, is_backward=is_backward))[: size + 1])
     has_more = len(rows) > size
     rows = rows[:size]
     if is_backward:
@@ -62,18 +62,21 @@ def read_page(
     )
 
 
-def ordering(order: Order, *, is_backward: bool = False) -> list[Any]:
+def ordering(queryset: QuerySet[Any], order: Order, *, is_backward: bool = False) -> list[Any]:
     """What order_by() takes for this order, read forward or backward."""
     descending = order.is_descending != is_backward
     if order.path == "pk":
         return ["-pk" if descending else "pk"]
-    # Display order has NULLs last, so reading backward they come first.
-    nulls = {"nulls_first": True} if is_backward else {"nulls_last": True}
+    # Display order has NULLs last, so reading backward they come first. Where there can be none, nothing is said of
+    # them: PostgreSQL reads DESC NULLS LAST from no ordinary index (measured: 127 ms a page of 500,000, else 1 ms).
+    nulls = {}
+    if _may_be_null(queryset, order.path):
+        nulls = {"nulls_first": True} if is_backward else {"nulls_last": True}
     field = F(order.path)
     return [field.desc(**nulls) if descending else field.asc(**nulls), "-pk" if descending else "pk"]
 
 
-def _beyond(order: Order, value: Any, pk: int, field: Field[Any, Any], is_backward: bool) -> Q:
+def _beyond(order: Order, value: Any, pk: int, may_be_null: bool, is_backward: bool) -> Q:
     """Rows strictly past (value, pk) in reading direction."""
     compare = "lt" if order.is_descending != is_backward else "gt"
     past_pk = Q(**{f"pk__{compare}": pk})
@@ -85,8 +88,12 @@ def _beyond(order: Order, value: Any, pk: int, field: Field[Any, Any], is_backwa
     past_value = Q(**{f"{order.path}__{compare}": value})
     # The first factor is redundant and lets an index on the sort column start the scan at the cursor.
     past = Q(**{f"{order.path}__{compare}e": value}) & (past_value | (Q(**{order.path: value}) & past_pk))
-    may_be_null = field.null or "__" in order.path
     return past | is_null if may_be_null and not is_backward else past
+
+
+def _may_be_null(queryset: QuerySet[Any], path: str) -> bool:
+    """An annotation may be, whatever its field says, and so may a field of a neighbour that may be missing."""
+    return path in queryset.query.annotations or "__" in path or bool(_field(queryset, path).null)
 
 
 def _field(queryset: QuerySet[Any], path: str) -> Field[Any, Any]:

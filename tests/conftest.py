@@ -14,6 +14,7 @@ from django.test import Client, TransactionTestCase
 
 from activity import append_only
 from tests import builders
+from tests.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
 
 _teardown = TransactionTestCase._fixture_teardown

@@ -15,7 +15,7 @@ COPY activity activity
 COPY templates templates
 COPY static static
 # Installed in place: templates and static files lie beside the packages.
-RUN /opt/sessionadmin/bin/pip install --no-deps --no-build-isolation -C editable_mode=compat --editable . \
+RUN /opt/sessionadmin/bin/pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable . \
     && /opt/sessionadmin/bin/python -m compileall -q sessionadmin sessions_app activity
 # Only to collect the static files; nothing of these values stays in the image.
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" ALLOWED_HOSTS=build.invalid \

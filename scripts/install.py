@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 # What each purpose installs, and the purposes that are served by it as well.
 LOCK_FILES = {"run": "requirements.lock", "develop": "requirements-dev.lock"}
+# The long form of -C: the pip of Debian 12 does not know the short one. "compat" is a plain path, the quickest to start.
+EDITABLE = ["--config-settings", "editable_mode=compat", "--editable"]
 ALSO_SERVES = {"run": [], "develop": ["run"]}
 
 
@@ -25,7 +27,7 @@ def main(purpose: str) -> int:
     steps = [
         [*pip, "--require-hashes", "--requirement", str(ROOT / LOCK_FILES[purpose])],
         # The project itself, for the `sessionadmin` command. Built with the pinned setuptools, not a fetched one.
-        [*pip, "--no-deps", "--no-build-isolation", "-C", "editable_mode=compat", "--editable", str(ROOT)],
+        [*pip, "--no-deps", "--no-build-isolation", *EDITABLE, str(ROOT)],
     ]
     for step in steps:
         if subprocess.run(step, cwd=ROOT, check=False).returncode != 0:

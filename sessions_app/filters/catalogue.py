@@ -1,0 +1,13 @@
+"""What the lists of resources and activities can be narrowed by."""
+
+from __future__ import annotations
+
+import django_filters
+
+from sessions_app.models import Platform
+
+
+class PlatformFilter(django_filters.FilterSet):  # type: ignore[misc] # the library has no types
+    """Platform."""
+
+    platform = django_filters.ChoiceFilter(choices=Platform.choices, empty_label="Any platform")

@@ -1,0 +1,27 @@
+"""What the lists of users and applications can be narrowed by. Works on the annotations of tables/people.py."""
+
+from __future__ import annotations
+
+import django_filters
+from django.contrib.auth.models import Group
+
+STATES = [("active", "Active"), ("locked", "Locked"), ("disabled", "Disabled")]
+
+
+class UserFilter(django_filters.FilterSet):  # type: ignore[misc] # the library has no types
+    """Role, state, group."""
+
+    role = django_filters.ChoiceFilter(
+        choices=[("administrator", "Administrator"), ("auditor", "Auditor"), ("user", "User")],
+        empty_label="Any role",
+    )
+    state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state")
+    group = django_filters.ModelChoiceFilter(
+        field_name="groups", queryset=Group.objects.order_by("name"), empty_label="Any group", label="Group"
+    )
+
+
+class ApplicationFilter(django_filters.FilterSet):  # type: ignore[misc] # the library has no types
+    """State."""
+
+    state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state")

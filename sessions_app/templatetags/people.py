@@ -1,0 +1,53 @@
+"""Tags of the pages of people and of the catalogue: times, durations, badges, and buttons that ask first."""
+
+import datetime as dt
+
+from django import template
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from activity.listing import moment, span_of_time
+from sessions_app.tables.people import state_badge
+
+register = template.Library()
+
+
+@register.simple_tag(name="moment")
+def moment_tag(value: dt.datetime | None) -> str:
+    """A time in the viewer's zone, a quiet dash for none."""
+    return moment(value)
+
+
+@register.simple_tag
+def span(value: dt.timedelta | None) -> str:
+    """A duration as people say it."""
+    return span_of_time(value)
+
+
+@register.simple_tag
+def account_state(state: str) -> SafeString:
+    """The badge of an account that is active, locked or disabled."""
+    return state_badge(state)
+
+
+@register.simple_tag
+def confirm_button(url_name: str, label: str, pk: int, refused: str = "", style: str = "") -> SafeString:
+    """A link to a confirmation, which HTMX shows in the dialog; with a reason in `refused` it does nothing."""
+    css = f"button {style}".strip()
+    if refused:
+        return format_html(
+            '<a class="{}" role="link" aria-disabled="true" title="{}">{}</a><span class="visually-hidden">{}</span>',
+            css,
+            refused,
+            label,
+            refused,
+        )
+    url = reverse(url_name, args=[pk])
+    return format_html(
+        '<a class="{}" href="{}" hx-get="{}" hx-target="#dialog" hx-swap="innerHTML" hx-push-url="false">{}</a>',
+        css,
+        url,
+        url,
+        label,
+    )

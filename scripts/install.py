@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 # What each purpose installs, and the purposes that are served by it as well.
 LOCK_FILES = {"run": "requirements.lock", "develop": "requirements-dev.lock"}
-# The long form of -C: the pip of Debian 12 does not know the short one. "compat" is a plain path, the quickest to start.
+# The long form of -C, which the pip of Debian 12 does not know. "compat" is a plain path, the quickest to start.
 EDITABLE = ["--config-settings", "editable_mode=compat", "--editable"]
 ALSO_SERVES = {"run": [], "develop": ["run"]}
 

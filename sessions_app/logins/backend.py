@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -23,10 +24,12 @@ from sessions_app.models.login import hash_session_key
 
 @dataclass
 class Carried:
-    """What the running request carries: its session key, and the login session once the user was loaded."""
+    """What the running request carries: its session key; the login session once the user was loaded; and the lock that
+    kept somebody with the right password out."""
 
     session_key: str
     login: LoginSession | None = None
+    refused_by: AccountLock | None = None
 
 
 carried: ContextVar[Carried | None] = ContextVar("sessions_app_carried", default=None)
@@ -42,14 +45,12 @@ class LoginSessionBackend(ModelBackend):
             return super().get_user(user_id)
         login = (
             LoginSession.objects.live()
+            .exclude(is_expired(timezone.now()))
             .select_related("user")
             .filter(key_hash=hash_session_key(request.session_key), user_id=user_id)
             .first()
         )
-        idle_limit = dt.timedelta(seconds=settings.LOGIN_IDLE_TIMEOUT)
-        if login is None or login.last_access_at < timezone.now() - idle_limit:
-            return None
-        if not self.user_can_authenticate(login.user):
+        if login is None or not self.user_can_authenticate(login.user):
             return None
         request.login = login
         return login.user
@@ -57,11 +58,24 @@ class LoginSessionBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> Any:
-        """As Django's, and nobody gets in to a locked account."""
+        """As Django's, and nobody gets in to a locked account; the lock is noted for who may be told (door.py)."""
         user = super().authenticate(request, username, password, **kwargs)
-        if user is not None and AccountLock.objects.standing().filter(user_id=user.pk).exists():
+        if user is None:
             return None
-        return user
+        lock = AccountLock.objects.standing().filter(user_id=user.pk).first()
+        if lock is None:
+            return user
+        here = carried.get()
+        if here is not None:
+            here.refused_by = lock
+        return None
+
+
+def is_expired(now: dt.datetime) -> Q:
+    """Login sessions without a request for too long, or simply too old, whether or not the worker has ended them."""
+    idle = now - dt.timedelta(seconds=settings.LOGIN_IDLE_TIMEOUT)
+    old = now - dt.timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    return Q(last_access_at__lt=idle) | Q(created_at__lt=old)
 
 
 def current_login(request: HttpRequest) -> LoginSession | None:

@@ -30,6 +30,9 @@ class LoginSessionMiddleware:
                         recorder.rekey(here.login, key)
         finally:
             backend.carried.reset(token)
+        if here.login is not None:
+            # What a person saw must not come back from a cache after they logged out (OWASP ASVS 5, 14.3.2).
+            response.setdefault("Cache-Control", "no-store")
         if response.get("Content-Type", "").startswith("text/html"):
             response.setdefault("Accept-CH", device.ACCEPT_CH)
         return response

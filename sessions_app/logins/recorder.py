@@ -6,12 +6,15 @@ one reason.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -21,7 +24,7 @@ from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.logins import backend, device, place
 from sessions_app.logins.client_ip import client_ip
-from sessions_app.models import EndReason, LoginSession
+from sessions_app.models import AccountLock, EndReason, LoginSession
 from sessions_app.models.login import hash_session_key
 
 ACCESS_RESOLUTION = dt.timedelta(seconds=60)
@@ -32,39 +35,62 @@ def request_ip(request: HttpRequest) -> str:
     return client_ip(request.META, settings.TRUSTED_PROXIES)
 
 
-def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession:
-    """Record the browser that just logged in, under a new session key, and end what it was logged in as before."""
+def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
+    """Record the browser that just logged in.
+
+    1. End what this browser was logged in as before, and give it a new session key.
+    2. Look again, with the account held: was it locked, disabled or given another password since the password was
+       checked? Then forget the browser's session and return None; it stays a stranger.
+    3. Record the browser, its address and the login in one transaction.
+    """
     here = backend.carried.get()
-    if here is not None and here.login is not None:
-        end(here.login, EndReason.REPLACED, actor=user)
-        here.login = None
+    if here is not None:
+        _end_replaced(here, actor=user)
     request.session.cycle_key()
-    hints = device.hints_from(request.META)
-    if request.COOKIES.get("touch") == "1":
-        hints["touch"] = "1"
-    user_agent = plain(request.headers.get("User-Agent", ""), 512)
-    seen = device.describe(user_agent, hints)
     with transaction.atomic():
+        if not _may_still_log_in(user):
+            request.session.flush()
+            return None
         login = LoginSession.objects.create(
             user_id=user.pk,
             user_name=user.get_username(),
             key_hash=hash_session_key(request.session.session_key or ""),
-            user_agent=user_agent,
-            device=seen.device,
-            os=seen.os,
-            os_version=seen.os_version,
-            browser=seen.browser,
-            browser_version=seen.browser_version,
+            **_browser(request),
             **_address(request_ip(request)),
         )
         log.record(
             Verb.LOGIN,
-            f"{user.get_username()} logged in with {seen.browser or 'an unknown browser'} "
-            f"on {seen.os or 'an unknown system'} from {login.city}",
+            f"{login.user_name} logged in with {login.browser or 'an unknown browser'} "
+            f"on {login.os or 'an unknown system'} from {login.city}",
             actor=user,
             target=login,
         )
+    if here is not None:
+        here.login, here.session_key = login, request.session.session_key or ""
     return login
+
+
+def _end_replaced(here: backend.Carried, *, actor: AbstractBaseUser) -> None:
+    """End the login session that the browser came with; the request may not have loaded it."""
+    if here.session_key:
+        key_hash = hash_session_key(here.session_key)
+        login = LoginSession.objects.live().filter(key_hash=key_hash).select_related("user").first()
+        if login is not None:
+            end(login, EndReason.REPLACED, actor=actor)
+    here.login = None
+
+
+def _may_still_log_in(user: AbstractBaseUser) -> bool:
+    """Holds the account's row: a lock, a disabling or a new password either came before, and is seen here, or comes
+    after, and then ends the login session that is being begun."""
+    accounts = get_user_model()._default_manager.select_for_update().filter(pk=user.pk)
+    account = accounts.values("password", "is_active").first()
+    return (
+        account is not None
+        and account["is_active"]
+        and account["password"] == user.password
+        and not AccountLock.objects.standing().filter(user_id=user.pk).exists()
+    )
 
 
 def touch(login: LoginSession, request: HttpRequest) -> None:
@@ -108,8 +134,7 @@ def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | Non
         forced = actor is not None and actor.pk != login.user_id
         log.record(
             Verb.LOGOUT_FORCED if forced else Verb.LOGOUT,
-            f"{login.user_name} was logged out from {login.browser or 'an unknown browser'} "
-            f"in {login.city}: {reason.label.lower()}",
+            _farewell(login, reason),
             actor=actor,
             user=login.user,
             target=login,
@@ -123,20 +148,36 @@ def end_all(
     user: AbstractBaseUser, reason: EndReason, *, actor: AbstractBaseUser | None, keep: LoginSession | None = None
 ) -> int:
     """End every live login session of `user` but `keep`; how many were ended."""
-    logins = LoginSession.objects.live().filter(user_id=user.pk).select_related("user")
-    if keep is not None:
-        logins = logins.exclude(pk=keep.pk)
+    logins = live_logins(user, but=keep).select_related("user")
     return sum(end(login, reason, actor=actor) for login in logins)
+
+
+def live_logins(user: AbstractBaseUser, *, but: LoginSession | None = None) -> QuerySet[LoginSession]:
+    """The live login sessions of `user`, without `but`."""
+    logins = LoginSession.objects.live().filter(user_id=user.pk)
+    return logins if but is None else logins.exclude(pk=but.pk)
 
 
 def end_expired() -> int:
     """End those that are idle or old beyond the limits; the worker calls this. How many were ended."""
-    now = timezone.now()
-    idle = now - dt.timedelta(seconds=settings.LOGIN_IDLE_TIMEOUT)
-    old = now - dt.timedelta(seconds=settings.SESSION_COOKIE_AGE)
-    live = LoginSession.objects.live().select_related("user")
-    expired = live.filter(last_access_at__lt=idle) | live.filter(created_at__lt=old)
+    expired = LoginSession.objects.live().filter(backend.is_expired(timezone.now())).select_related("user")
     return sum(end(login, EndReason.EXPIRED, actor=None) for login in expired[:1000])
+
+
+def _farewell(login: LoginSession, reason: EndReason) -> str:
+    browser = f"{login.browser or 'an unknown browser'} ({login.city})"
+    if reason is EndReason.LOGOUT:
+        return f"{login.user_name} logged out from {browser}"
+    return f"{login.user_name} was logged out from {browser}: {reason.label}"
+
+
+def _browser(request: HttpRequest) -> dict[str, str]:
+    """What the browser says of itself; device.py keeps it within the columns."""
+    hints = device.hints_from(request.META)
+    if request.COOKIES.get("touch") == "1":
+        hints["touch"] = "1"
+    user_agent = plain(request.headers.get("User-Agent", ""), 512)
+    return {"user_agent": user_agent, **dataclasses.asdict(device.describe(user_agent, hints))}
 
 
 def _address(ip: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models.signals import post_save, pre_save
@@ -45,7 +46,7 @@ def _remember_credentials(
     instance._before = model._default_manager.filter(pk=instance.pk).values("password", "is_active").first()
 
 
-def _end_after_change(instance: Any, **kwargs: Any) -> None:
+def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None, **kwargs: Any) -> None:
     """After a user is saved: a new password or a disabled account ends the user's other login sessions."""
     before = getattr(instance, "_before", None)
     if before is None:
@@ -53,11 +54,21 @@ def _end_after_change(instance: Any, **kwargs: Any) -> None:
     here = backend.carried.get()
     mine = here.login if here is not None else None
     actor = mine.user if mine is not None else None
+    own = mine if mine is not None and mine.user_id == instance.pk else None
+    name = instance.get_username()
+    if before["password"] != instance.password:
+        if _is_same_password_hashed_anew(instance, update_fields):
+            # Django refuses the other browsers from now on, as they carry a sum over the old hash.
+            log.record(Verb.RECORD_CHANGED, f"The password of {name} was hashed anew; it is the same", user=instance)
+            recorder.end_all(instance, EndReason.EXPIRED, actor=None, keep=own)
+        else:
+            log.record(Verb.PASSWORD_CHANGED, f"Password of {name} was changed", actor=actor, user=instance)
+            recorder.end_all(instance, EndReason.PASSWORD, actor=actor, keep=own)
     if before["is_active"] and not instance.is_active:
         recorder.end_all(instance, EndReason.DISABLED, actor=actor)
-    elif before["password"] != instance.password:
-        own = mine if mine is not None and mine.user_id == instance.pk else None
-        log.record(
-            Verb.PASSWORD_CHANGED, f"Password of {instance.get_username()} was changed", actor=actor, user=instance
-        )
-        recorder.end_all(instance, EndReason.PASSWORD, actor=actor, keep=own)
+
+
+def _is_same_password_hashed_anew(user: Any, update_fields: frozenset[str] | None) -> bool:
+    """Django saves the password field alone, with no new password in hand, when it strengthens an old hash at login
+    (AbstractBaseUser.check_password)."""
+    return update_fields == frozenset({"password"}) and user._password is None and is_password_usable(user.password)

@@ -1,0 +1,87 @@
+"""Lets a person in by user name and password, or says why not; every failure is logged.
+
+The answer to a stranger is the same whether or not the account exists, is disabled, or is an application's. Only who
+has the right password learns that an account is locked. Beginning the login session is recorder.py's part.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.logins import backend, recorder, throttle
+from sessions_app.models import AccountLock
+
+
+class NotLetIn(Exception):
+    """Nobody was logged in. The text is fit for the person at the door."""
+
+
+class WrongCredentials(NotLetIn):
+    """No account that can log in has this name and this password."""
+
+    def __init__(self) -> None:
+        super().__init__("User name and password do not fit. You are not logged in. Check both and try again.")
+
+
+class AccountIsLocked(NotLetIn):
+    """The password is right, and an administrator locked the account."""
+
+    def __init__(self, lock: AccountLock) -> None:
+        said = f"{lock.title}. {lock.message}".rstrip(". ")
+        super().__init__(f"This account is locked: {said}. You are not logged in. Ask an administrator to unlock it.")
+
+
+class TooManyTries(NotLetIn):
+    """The account or the address failed too often; the password was not looked at. `until` is when to try again."""
+
+    def __init__(self, until: dt.datetime) -> None:
+        self.until = until
+        super().__init__(
+            "Too many failed logins. The password was not checked and you are not logged in. "
+            f"Try again after {timezone.localtime(until):%H:%M:%S %Z}."
+        )
+
+    @property
+    def seconds(self) -> int:
+        """How long to wait from now on."""
+        return max(1, round((self.until - timezone.now()).total_seconds()))
+
+
+def let_in(request: HttpRequest, user_name: str, password: str) -> AbstractBaseUser:
+    """The person with this name and password.
+
+    1. Count the try (logins/throttle.py); too many raise TooManyTries, and the password is not looked at.
+    2. A wrong password raises WrongCredentials, the right one of a locked account AccountIsLocked.
+    3. A success takes the counted try back.
+    """
+    address = recorder.request_ip(request)
+    wait = throttle.count_try(user_name, address)
+    if wait is not None:
+        if wait.is_news:  # once a window: a flood of tries must not become a flood of entries
+            _record(Verb.LOGIN_THROTTLED, user_name, "was refused for too many failures, and is until the wait is over")
+        raise TooManyTries(wait.until)
+    user = authenticate(request, username=user_name, password=password)
+    if user is None:
+        here = backend.carried.get()
+        if here is not None and here.refused_by is not None:
+            _record(Verb.LOGIN_FAILED, user_name, "was refused: the password is right, the account is locked")
+            raise AccountIsLocked(here.refused_by)
+        _record(Verb.LOGIN_FAILED, user_name, "failed")
+        raise WrongCredentials
+    throttle.count_success(user_name, address)
+    return user
+
+
+def _record(verb: Verb, user_name: str, what: str) -> None:
+    """Names the account only if there is one: people type passwords into the field for the name."""
+    account = get_user_model()._default_manager.filter(username=user_name).first()
+    name = account.get_username() if account is not None else "an unknown account"
+    log.record(verb, f"A login as {name} {what}", user=account, level=Level.WARNING)

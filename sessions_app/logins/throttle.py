@@ -1,0 +1,97 @@
+"""Counts failed logins per account and per address, and says when somebody has to wait.
+
+Knows names and addresses, neither users nor requests: an account that does not exist is counted like one that does.
+A try is counted before the password is looked at, so that a hundred tries at the same moment are a hundred tries, and
+taken back when it succeeds. Counts live in Django's cache; add() and incr() must be atomic there, as they are in
+memory, Redis and Memcached (a system check refuses the others). A window begins with its first try and is never
+prolonged, so that nobody can keep somebody else out for ever with one try a minute.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import ipaddress
+import unicodedata
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+
+WINDOW = dt.timedelta(minutes=15)
+IPV6_HOME = 64  # bits: one home or one machine gets a whole network of this size
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Too many failures: nothing is looked at until `until`. `is_news` for the first refusal of its window."""
+
+    until: dt.datetime
+    is_news: bool
+
+
+@dataclass(frozen=True)
+class _Counter:
+    key: str
+    limit: int
+
+
+def count_try(user_name: str, address: str) -> Wait | None:
+    """Count one try; a Wait when the account or the address had too many within 15 minutes."""
+    waits = [
+        Wait(_until(counter), is_news=count == counter.limit + 1)
+        for counter in (_account(user_name), _address(address))
+        if (count := _increment(counter)) > counter.limit
+    ]
+    if not waits:
+        return None
+    return Wait(max(wait.until for wait in waits), any(wait.is_news for wait in waits))
+
+
+def count_success(user_name: str, address: str) -> None:
+    """Take the counted try back: forget the account's failures, and leave the address as it was before the try."""
+    cache.delete(_account(user_name).key)
+    try:
+        cache.decr(_address(address).key)
+    except ValueError:
+        return  # the window ended in between, and with it the count
+
+
+def _account(user_name: str) -> _Counter:
+    folded = unicodedata.normalize("NFKC", user_name).casefold()
+    return _counter("account", folded, settings.LOGIN_FAILURES_PER_ACCOUNT)
+
+
+def _address(address: str) -> _Counter:
+    return _counter("address", _network(address), settings.LOGIN_FAILURES_PER_ADDRESS)
+
+
+def _counter(kind: str, what: str, limit: int) -> _Counter:
+    # Hashed: people type passwords into the field for the name, and a cache is no place for them.
+    return _Counter(f"login-tries:{kind}:{hashlib.sha256(what.encode()).hexdigest()}", limit)
+
+
+def _network(address: str) -> str:
+    """The address itself, for IPv6 its /64; empty when there is none (a unix socket without a trusted proxy)."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((ip, IPV6_HOME), strict=False)) if ip.version == 6 else str(ip)
+
+
+def _increment(counter: _Counter) -> int:
+    seconds = int(WINDOW.total_seconds())
+    while True:
+        if cache.add(counter.key, 0, seconds):
+            cache.set(f"{counter.key}:until", timezone.now() + WINDOW, seconds)
+        try:
+            return cache.incr(counter.key)
+        except ValueError:
+            continue  # the window ended between the two; begin another
+
+
+def _until(counter: _Counter) -> dt.datetime:
+    until = cache.get(f"{counter.key}:until")
+    return until if isinstance(until, dt.datetime) else timezone.now() + WINDOW

@@ -1,0 +1,96 @@
+"""The door: log in, log out, change one's password, and the page about oneself."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth import login as begin_login
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse_lazy
+from django.views.decorators.http import require_safe
+
+from activity.viewer import viewer
+from sessions_app.forms.accounts import LoginForm
+from sessions_app.logins.backend import current_login
+from sessions_app.logins.recorder import live_logins
+from sessions_app.models import AccountLock, PrivilegedSession, Status
+from sessions_app.roles import Person, is_administrator, sees_everything
+
+
+class Login(LoginView):
+    """Name and password; then to where the person was going, on this host only."""
+
+    authentication_form = LoginForm
+    template_name = "registration/login.html"
+    extra_context = {"heading": "Log in"}
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Begin the login session. It does not begin when the account was closed at the same moment."""
+        begin_login(self.request, form.get_user())
+        if current_login(self.request) is None:
+            raise PermissionDenied("The account was locked or changed while you logged in; you are not logged in.")
+        return HttpResponseRedirect(self.get_success_url())
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """The form again; after too many tries with status 429 and how long to wait (RFC 6585)."""
+        response = super().form_invalid(form)
+        waiting = cast(LoginForm, form).waiting
+        if waiting is not None:
+            response.status_code = 429
+            response["Retry-After"] = str(waiting.seconds)
+        return response
+
+
+class Logout(LogoutView):
+    """POST only; signals.py ends the login session."""
+
+
+class PasswordChange(PasswordChangeView):
+    """This browser stays logged in, every other one of the person is logged out (signals.py)."""
+
+    template_name = "registration/password_change.html"
+    success_url = reverse_lazy("account")
+    extra_context = {"heading": "Change password"}
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        """Change it, and say how many browsers that logged out."""
+        others = live_logins(viewer(self.request), but=current_login(self.request))
+        with transaction.atomic():
+            count = others.count()
+            response = super().form_valid(form)
+        ended = f"{count} other {'session was' if count == 1 else 'sessions were'} logged out." if count else ""
+        messages.success(self.request, f"Your password was changed. {ended}".strip())
+        return response
+
+
+@require_safe
+def account(request: HttpRequest) -> HttpResponse:
+    """What the console knows of the person who looks."""
+    me = viewer(request)
+    own_locks = (
+        AccountLock.objects.filter(user_id=me.pk).select_related("locked_by", "lifted_by").order_by("-locked_at")
+    )
+    locked = PrivilegedSession.objects.mine(me).filter(status=Status.LOCKED).order_by("-requested_at")
+    context = {
+        "heading": "Your account",
+        "role": role_name(me),
+        "groups": list(me.groups.order_by("name")),
+        "login": current_login(request),
+        "live_logins": live_logins(me).count(),
+        "account_locks": list(own_locks[:20]),
+        "locked_sessions": list(locked[:100]),
+    }
+    return render(request, "sessions_app/account.html", context)
+
+
+def role_name(user: Person) -> str:
+    """Administrator, Auditor or User."""
+    if is_administrator(user):
+        return "Administrator"
+    return "Auditor" if sees_everything(user) else "User"

@@ -183,8 +183,19 @@ def policy(request: HttpRequest, pk: int) -> HttpResponse:
     """One access policy: who may run what where, under which profile."""
     if not sees_everything(viewer(request)):
         raise Http404("Access policies are for administrators and auditors.")
-    whole = AccessPolicy.objects.select_related("profile").prefetch_related(
-        "users", "groups", "activities", "resources"
-    )
-    found = get_object_or_404(whole, pk=pk)
-    return render(request, "sessions_app/policy.html", {"policy": found, "admin_url": admin_url(request, found)})
+    found = get_object_or_404(AccessPolicy.objects.select_related("profile"), pk=pk)
+    parts = [
+        ("Users", _first(found.users.order_by("username")), "user"),
+        ("Groups", _first(found.groups.order_by("name")), "group"),
+        ("Activities", _first(found.activities.all()), "activity_kind"),
+        ("Resources", _first(found.resources.all()), "resource"),
+    ]
+    context = {"policy": found, "parts": parts, "admin_url": admin_url(request, found)}
+    return render(request, "sessions_app/policy.html", context)
+
+
+def _first(things: QuerySet[Any]) -> dict[str, Any]:
+    """The first hundred, and how many more there are."""
+    shown = list(things[:MOST_NAMES])
+    more = things.count() - len(shown) if len(shown) == MOST_NAMES else 0
+    return {"shown": shown, "more": more}

@@ -1,0 +1,87 @@
+"""What a list of privileged sessions can be narrowed by."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from sessions_app.models import ENDED, LIVE, PrivilegedSession, Status
+
+FIRST_DAY, LAST_DAY = dt.date(1970, 1, 2), dt.date(9999, 12, 30)  # every zone can tell their midnight
+
+
+def midnight(day: dt.date) -> dt.datetime:
+    """When `day` begins in the viewer's zone."""
+    return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
+
+
+class DayField(forms.DateField):
+    """A day that has a midnight everywhere."""
+
+    widget = forms.DateInput(attrs={"type": "date"})
+
+    def clean(self, value: Any) -> Any:
+        """Raises ValidationError for days that no calendar of ours reaches."""
+        day = super().clean(value)
+        if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+            raise forms.ValidationError("Enter a day between 1970 and 9999.")
+        return day
+
+
+class DayFilter(django_filters.Filter):  # type: ignore[misc]  # the package has no types
+    """From the beginning of a day, or to its end, in the viewer's zone; compares times, so that an index helps."""
+
+    field_class = DayField
+
+    def __init__(self, field_name: str, *, is_end: bool = False, label: str) -> None:
+        super().__init__(field_name=field_name, label=label)
+        self.is_end = is_end
+
+    def filter(self, qs: QuerySet[Any], value: dt.date | None) -> QuerySet[Any]:
+        """Rows on this side of the day."""
+        if value is None:
+            return qs
+        if self.is_end:
+            return qs.filter(**{f"{self.field_name}__lt": midnight(value + dt.timedelta(days=1))})
+        return qs.filter(**{f"{self.field_name}__gte": midnight(value)})
+
+
+class SessionFilters(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+    """User, host, activity, and the days of the request."""
+
+    user = django_filters.CharFilter("user_name", "icontains", label="User", max_length=150)
+    host = django_filters.CharFilter("resource_name", "icontains", label="Host", max_length=120)
+    activity = django_filters.CharFilter("activity_name", "icontains", label="Activity", max_length=120)
+    requested_from = DayFilter("requested_at", label="Requested from")
+    requested_to = DayFilter("requested_at", is_end=True, label="Requested to")
+
+    class Meta:
+        model = PrivilegedSession
+        fields: list[str] = []
+
+
+def _choices(statuses: frozenset[Status]) -> list[tuple[str, str]]:
+    return [(status.value, status.label) for status in Status if status in statuses]
+
+
+class ActiveFilters(SessionFilters):
+    """Also by the statuses of the tab Active."""
+
+    status = django_filters.ChoiceFilter(choices=_choices(LIVE), label="Status", empty_label="Any status")
+
+
+class HistoricalFilters(SessionFilters):
+    """Also by the statuses of the tab Historical."""
+
+    status = django_filters.ChoiceFilter(choices=_choices(ENDED), label="Status", empty_label="Any status")
+
+
+class AnyStatusFilters(SessionFilters):
+    """Also by every status, for lists that mix them (pages of users, groups and applications)."""
+
+    status = django_filters.ChoiceFilter(choices=Status.choices, label="Status", empty_label="Any status")

@@ -1,0 +1,54 @@
+"""One session's log: its lines, numbered, as read in its own window.
+
+Looking is not part of what happened to a session: the entries that say who read this log or a recording stand in the
+activity log only.
+"""
+
+from __future__ import annotations
+
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+
+from activity.listing import Column, Table, moment
+from activity.models import Level, LogEntry
+from activity.tables import level_badge
+from activity.verbs import Verb
+from sessions_app.models import PrivilegedSession
+
+LOOKS = (Verb.LOG_VIEWED, Verb.RECORDING_VIEWED)
+
+
+def entries_of(session: PrivilegedSession) -> QuerySet[LogEntry]:
+    """What happened to the session, unnumbered, in no order."""
+    return LogEntry.objects.of_target(session).exclude(verb__in=LOOKS)
+
+
+def numbered(session: PrivilegedSession) -> QuerySet[LogEntry]:
+    """The session's lines with `line`, their number within this log, which no filter and no order changes."""
+    before = (
+        entries_of(session)
+        .filter(pk__lte=OuterRef("pk"))
+        .order_by()
+        .values("target_id")
+        .annotate(lines=Count("pk"))
+        .values("lines")
+    )
+    return entries_of(session).annotate(line=Subquery(before))
+
+
+LOG_TABLE = Table(
+    name="session-log",
+    columns=(
+        Column("line", "Line", lambda e: str(e.line), "pk", lambda e: e.line, 70, is_number=True),
+        Column("at", "Date and time", lambda e: moment(e.at), "at", lambda e: e.at, 165),
+        Column("level", "Status", level_badge, "level", lambda e: Level(e.level).label, 110),
+        Column("message", "Message", lambda e: e.message, "message", lambda e: e.message, 620),
+        Column("actor", "By", lambda e: e.actor_name or "system", "actor_name", lambda e: e.actor_name, 130),
+    ),
+    default_sort="line",
+    noun="line",
+    nouns="lines",
+    search=("message", "actor_name"),
+    empty_text="The log begins when the session is requested.",
+    row_name=lambda e: f"line {e.line}",
+    row_class=lambda e: f"level-{Level(e.level).label.lower()}",
+)

@@ -1,0 +1,86 @@
+"""The buttons above a list of privileged sessions and on a session's page; which of them a role never allows.
+
+Per-row reasons come with the rows (tables/sessions.py: refusals_for); rules live in policy.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from django.contrib.auth.models import AbstractUser
+from django.urls import reverse
+
+from sessions_app import policy
+from sessions_app.roles import is_administrator, sees_everything
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Button:
+    """One verb as a button. `refused` says why it can never work here; empty: it may."""
+
+    verb: str
+    label: str
+    has_dialog: bool = True  # else it is a plain GET that leads elsewhere
+    is_many: bool = True  # else one row at a time
+    new_window: bool = False
+    refused: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where the chosen ids are sent to."""
+        return reverse("session_action", args=[self.verb])
+
+
+BUTTONS = (
+    Button("end", "End session"),
+    Button("lock", "Lock"),
+    Button("unlock", "Unlock"),
+    Button("terminate", "Terminate"),
+    Button("log", "View log", has_dialog=False, is_many=False, new_window=True),
+    Button("approve", "Approve"),
+    Button("deny", "Deny"),
+    Button("extend", "Extend"),
+    Button("relaunch", "Relaunch", has_dialog=False, is_many=False),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Toolbar:
+    """What templates/sessions_app/_sessions_toolbar.html shows."""
+
+    buttons: tuple[Button, ...]
+    request_refused: str  # why the person may not request sessions at all; empty: they may
+
+
+def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:
+    """The verbs that the viewer's role never allows, with the reason; `request` is one of them. Reading is no verb."""
+    administers = is_administrator(viewer)
+    is_auditor_only = not administers and sees_everything(viewer)
+    reasons = {
+        verb: policy.role_refusal(verb, is_administrator=administers, is_auditor_only=is_auditor_only)
+        for verb in (*policy.RULES, "request")
+    }
+    return {verb: reason for verb, reason in reasons.items() if reason}
+
+
+def sessions_toolbar(viewer: AbstractUser, *, with_history: bool) -> Toolbar:
+    """The toolbar of a list; Relaunch stands only where ended sessions are listed."""
+    refused = role_refusals(viewer)
+    return Toolbar(
+        tuple(
+            dataclasses.replace(button, refused=refused.get(button.verb, ""))
+            for button in BUTTONS
+            if with_history or button.verb != "relaunch"
+        ),
+        refused.get("request", ""),
+    )
+
+
+def page_buttons(viewer: AbstractUser, refusals: Mapping[str, str]) -> tuple[Button, ...]:
+    """The buttons of one session's own page: `refusals` are that session's."""
+    never = role_refusals(viewer)
+    return tuple(
+        dataclasses.replace(button, refused=never.get(button.verb) or refusals.get(button.verb, ""))
+        for button in BUTTONS
+    )

@@ -1,0 +1,42 @@
+"""A page that keeps itself up to date and is no list: the same fragment, ETag and quiet refresh as lists have."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
+from django.utils.safestring import mark_safe
+
+from activity.listing.response import is_fragment
+
+FRAGMENT = "sessions_app/session_live.html"
+
+
+def live_response(
+    request: HttpRequest, page_template: str, body_template: str, context: Mapping[str, Any]
+) -> HttpResponse:
+    """The page, or for HTMX its fragment, or a 304 when the body is what the browser shows already.
+
+    The body must hold no token that differs from answer to answer.
+    """
+    body = render_to_string(body_template, {**context}, request)
+    etag = hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
+    shown = {**context, "etag": etag, "body": mark_safe(body)}  # noqa: S308 - rendered by our template
+    response: HttpResponse
+    if not is_fragment(request):
+        response = render(request, page_template, shown)
+    else:
+        quoted = f'"{etag}"'
+        if request.headers.get("If-None-Match") == quoted:
+            response = HttpResponseNotModified()
+        else:
+            response = render(request, FRAGMENT, shown)
+        response["ETag"] = quoted
+        response["Cache-Control"] = "no-store"  # our JavaScript keeps the ETag itself
+    patch_vary_headers(response, ["HX-Request"])
+    return response

@@ -1,0 +1,138 @@
+"""What a session's page shows, read with a constant number of queries: facts, approvals, controls, timeline."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from activity.listing import moment, span_of_time
+from activity.models import Level, LogEntry
+from sessions_app.models import (
+    AccountLock,
+    Approval,
+    ApprovalTier,
+    ControlRequest,
+    PrivilegedSession,
+    ResourceLock,
+    Status,
+)
+from sessions_app.tables.session_log import entries_of
+
+TIMELINE_LENGTH = 50
+CONTROLS_LENGTH = 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TierShown:
+    """One tier of approval as it stands."""
+
+    order: int
+    required: int
+    approvers: str
+    state: str
+    decisions: list[Approval]
+
+    @property
+    def given(self) -> int:
+        """How many approvals it has."""
+        return sum(decision.is_approved for decision in self.decisions)
+
+
+def session_context(session: PrivilegedSession) -> dict[str, Any]:
+    """For templates/sessions_app/session_body.html. `session` comes with resource, activity, profile and policy."""
+    entries = list(entries_of(session).order_by("-pk")[: TIMELINE_LENGTH + 1])
+    standing = not session.is_ended
+    return {
+        "session": session,
+        "status_label": Status(session.status).label,
+        "facts": _facts(session),
+        "tiers": _tiers(session),
+        "controls": list(
+            ControlRequest.objects.filter(session=session)
+            .select_related("requested_by")
+            .order_by("-pk")[:CONTROLS_LENGTH]
+        ),
+        "timeline": [_timeline_row(entry) for entry in reversed(entries[:TIMELINE_LENGTH])],
+        "is_timeline_cut": len(entries) > TIMELINE_LENGTH,
+        "is_stuck": bool(session.last_error) and session.status in (Status.CANCELING, Status.PROVISIONING),
+        "next_attempt": moment(session.next_attempt_at) if session.next_attempt_at else "",
+        "is_taking_away": session.status == Status.CANCELING,
+        "is_locked": session.status == Status.LOCKED,
+        "account_lock": AccountLock.objects.standing().filter(user_id=session.user_id).first() if standing else None,
+        "resource_lock": ResourceLock.objects.standing().filter(resource_id=session.resource_id).first()
+        if standing
+        else None,
+    }
+
+
+def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
+    """Label and value (safe HTML or plain text); what does not apply is left out."""
+    resource = session.resource
+    where = f"{resource.address}, port {resource.port}" if resource.address else ""
+    rows = [
+        ("Requested", moment(session.requested_at)),
+        ("Requested by", session.requested_by.get_username()),
+        ("Login account", session.login_account),
+        ("Address", where),
+        ("Scheduled for", moment(session.scheduled_for) if session.scheduled_for else ""),
+        ("Start", moment(session.start_at) if session.start_at else ""),
+        ("End", moment(session.end_at) if session.end_at else ""),
+        ("Ended", moment(session.ended_at) if session.ended_at else ""),
+        ("Duration", span_of_time(session.duration) if session.duration is not None else ""),
+        ("At most", span_of_time(session.maximum_duration)),
+        ("Extended", f"{session.extensions} of {session.profile.extension_limit} times" if session.extensions else ""),
+        ("Decide before", moment(session.approval_deadline) if session.status == Status.WAITING else ""),
+        ("Access policy", session.policy.name if session.policy else ""),
+        ("Connection profile", session.profile.name),
+        ("Notes", session.notes),
+        ("Ticket", session.ticket),
+        ("End reason", session.end_reason),
+    ]
+    return [(label, value) for label, value in rows if value]
+
+
+def _tiers(session: PrivilegedSession) -> list[TierShown]:
+    """Each tier of the profile with what was decided; decisions on tiers that the profile lost are kept."""
+    decisions: dict[int, list[Approval]] = {}
+    for approval in Approval.objects.filter(session=session).select_related("approver").order_by("decided_at", "pk"):
+        decisions.setdefault(approval.tier, []).append(approval)
+    tiers = {
+        tier.order: tier
+        for tier in ApprovalTier.objects.filter(profile_id=session.profile_id).prefetch_related("users", "groups")
+    }
+    return [
+        TierShown(
+            order,
+            tiers[order].required if order in tiers else len(decisions[order]),
+            _approvers(tiers[order]) if order in tiers else "no longer part of the profile",
+            _tier_state(session, order, decisions.get(order, [])),
+            decisions.get(order, []),
+        )
+        for order in sorted(tiers.keys() | decisions.keys())
+    ]
+
+
+def _approvers(tier: ApprovalTier) -> str:
+    names = [user.get_username() for user in tier.users.all()] + [f"group {group.name}" for group in tier.groups.all()]
+    return ", ".join(names) or "nobody"
+
+
+def _tier_state(session: PrivilegedSession, order: int, decisions: list[Approval]) -> str:
+    if any(not decision.is_approved for decision in decisions):
+        return "denied"
+    if session.status == Status.WAITING and order == session.current_tier:
+        return "being asked"
+    if session.status == Status.WAITING and order > session.current_tier:
+        return "asked later"
+    return "approved" if decisions else "not asked"
+
+
+def _timeline_row(entry: LogEntry) -> dict[str, Any]:
+    level = Level(entry.level)
+    return {
+        "at": moment(entry.at),
+        "level": level.label,
+        "css": level.label.lower(),
+        "message": entry.message,
+        "actor": entry.actor_name or "system",
+    }

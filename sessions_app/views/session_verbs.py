@@ -1,0 +1,86 @@
+"""The verbs of the toolbar: the words of each dialog, what it asks for, and which flow does it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+
+from sessions_app.flows.approve import approve
+from sessions_app.flows.deny import deny
+from sessions_app.flows.end import end
+from sessions_app.flows.extend import extend
+from sessions_app.flows.lock import lock
+from sessions_app.flows.terminate import terminate
+from sessions_app.flows.unlock import unlock
+from sessions_app.forms.sessions import ActionForm, ApproveForm, DenyForm, LockForm, TerminateForm
+from sessions_app.models import PrivilegedSession
+
+Do = Callable[[AbstractUser, PrivilegedSession, dict[str, Any]], object]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Action:
+    """One verb as a dialog."""
+
+    label: str  # of the button that does it
+    text: str  # what will happen
+    done: str  # "2 sessions {done}."
+    do: Do
+    form: type[ActionForm] = ActionForm
+    is_danger: bool = False
+
+
+ACTIONS = {
+    "end": Action(
+        "End session",
+        "The rights are taken away in order, and the session is over. A request that has not begun is withdrawn.",
+        "ended or being ended",
+        lambda actor, session, values: end(actor, session),
+    ),
+    "lock": Action(
+        "Lock",
+        "The connection stays, and the user can do nothing until the session is unlocked.",
+        "locked",
+        lambda actor, session, values: lock(actor, session, **values),
+        LockForm,
+        is_danger=True,
+    ),
+    "unlock": Action(
+        "Unlock",
+        "The user can go on where the lock stopped them.",
+        "unlocked",
+        lambda actor, session, values: unlock(actor, session),
+    ),
+    "terminate": Action(
+        "Terminate",
+        "Live connections are cut at once; work that is not saved there is lost.",
+        "terminated",
+        lambda actor, session, values: terminate(actor, session, **values),
+        TerminateForm,
+        is_danger=True,
+    ),
+    "approve": Action(
+        "Approve",
+        "When every tier has approved, the session begins, or waits for the date it is scheduled for.",
+        "approved",
+        lambda actor, session, values: approve(actor, session, **values),
+        ApproveForm,
+    ),
+    "deny": Action(
+        "Deny",
+        "The request is over. Whoever asked gets an e-mail with the reason.",
+        "denied",
+        lambda actor, session, values: deny(actor, session, **values),
+        DenyForm,
+        is_danger=True,
+    ),
+    "extend": Action(
+        "Extend",
+        "The end moves by one extension of the connection profile.",
+        "extended",
+        lambda actor, session, values: extend(actor, session),
+    ),
+}

@@ -1,0 +1,95 @@
+"""Reads a page as elements, so that tests look at what is there and not at how it is spelled."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree import ElementTree as ET
+
+VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "use", "wbr"}
+
+
+class _Builder(HTMLParser):
+    """Closes what the page leaves open, so that ElementTree's paths work on it."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tree = ET.TreeBuilder()
+        self.open: list[str] = []
+        self.tree.start("page", {})
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tree.start(tag, {name: value or "" for name, value in attrs})
+        if tag in VOID:
+            self.tree.end(tag)
+        else:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tree.start(tag, {name: value or "" for name, value in attrs})
+        self.tree.end(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.open:
+            while self.open:
+                last = self.open.pop()
+                self.tree.end(last)
+                if last == tag:
+                    return
+
+    def handle_data(self, data: str) -> None:
+        self.tree.data(data)
+
+    def finish(self) -> ET.Element:
+        while self.open:
+            self.tree.end(self.open.pop())
+        self.tree.end("page")
+        return self.tree.close()
+
+
+def elements(response: Any) -> ET.Element:
+    """The page of a response; find things with ElementTree's paths."""
+    builder = _Builder()
+    builder.feed(response.content.decode())
+    return builder.finish()
+
+
+def text(element: ET.Element | None) -> str:
+    """What a person reads in it, blanks folded."""
+    assert element is not None
+    return " ".join("".join(element.itertext()).split())
+
+
+def texts(page: ET.Element, path: str) -> list[str]:
+    """What a person reads in each element at `path`."""
+    return [text(element) for element in page.findall(path)]
+
+
+def table(page: ET.Element) -> list[dict[str, str]]:
+    """The rows of the list on the page, by column heading."""
+    heads = [text(head) for head in page.findall(".//thead//th")]
+    rows = []
+    for row in page.findall(".//tbody/tr"):
+        cells = [text(cell) for cell in row.findall("td")]
+        rows.append({"id": row.get("id", ""), **dict(zip(heads, cells, strict=True))})
+    return rows
+
+
+def fields(page: ET.Element, path: str = ".//form[@method='post']") -> dict[str, Any]:
+    """What a browser would send with the last form at `path`, its buttons left out."""
+    form = page.findall(path)[-1]
+    sent: dict[str, Any] = {}
+    for each in form.iter():
+        name, kind = each.get("name"), each.get("type", "")
+        if not name or each.tag not in ("input", "textarea", "select") or kind in ("submit", "button"):
+            continue
+        if kind in ("checkbox", "radio") and "checked" not in each.attrib:
+            continue
+        if each.tag == "select":
+            chosen = [option for option in each.findall("option") if "selected" in option.attrib]
+            sent[name] = (chosen or each.findall("option"))[0].get("value", "")
+        elif name in ("ids", "resources"):
+            sent.setdefault(name, []).append(each.get("value", ""))
+        else:
+            sent[name] = text(each) if each.tag == "textarea" else each.get("value", "on")
+    return sent

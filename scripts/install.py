@@ -20,7 +20,8 @@ ALSO_SERVES = {"run": [], "develop": ["run"]}
 
 def main(purpose: str) -> int:
     """Install for `purpose` and return an exit code; what went wrong is on stderr."""
-    if not (VENV / "bin" / "python").exists() and not make_environment():
+    # pip is the last thing that venv brings: without it an earlier attempt was interrupted.
+    if not (VENV / "bin" / "pip").exists() and not make_environment():
         return 1
     print(f"Installing what {LOCK_FILES[purpose]} pins into .venv ...", flush=True)
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -43,6 +44,9 @@ def main(purpose: str) -> int:
 
 def make_environment() -> bool:
     """Create .venv; false, with the remedy on stderr, when this Python cannot."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever calls may have named an older one
+        print(f"{sys.executable} is older than Python 3.11. Nothing was installed.", file=sys.stderr)
+        return False
     try:
         import ensurepip  # noqa: F401, PLC0415 - Debian splits it off, and says so only half-way through
     except ImportError:
@@ -54,7 +58,7 @@ def make_environment() -> bool:
         )
         return False
     print(f"Making .venv with Python {sys.version.split()[0]} ...", flush=True)
-    venv.create(VENV, with_pip=True, symlinks=True)
+    venv.create(VENV, with_pip=True, symlinks=True, clear=True)
     return True
 
 

@@ -7,16 +7,21 @@ say with `link_targets` where an entry's target has its page.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import datetime as dt
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import models
+from django.db import models, transaction
+from django.utils import timezone
 
 from activity.models import Level, LogEntry
 from activity.text import plain
 from activity.verbs import Verb
+
+LOADED_AT_ONCE = 2000
 
 _address: ContextVar[str] = ContextVar("activity_address", default="")
 _target_urls: dict[str, Callable[[int], str]] = {}
@@ -47,15 +52,36 @@ def record(
     target: models.Model | None = None,
     level: Level = Level.INFO,
     details: Mapping[str, Any] | None = None,
+    at: dt.datetime | None = None,
 ) -> LogEntry:
     """Append one entry and return it.
 
     `actor` did it (None: the system itself); `user` is whom it concerns, the actor when not given; `user_name` names
     somebody who has no account (a failed login). Text loses its control characters first. `details` must be JSON and
-    must hold no secret.
+    must hold no secret. `at` is for sample data and imports alone: when it happened; everything else happens now.
     """
+    entry = draft(
+        verb, message, actor=actor, user=user, user_name=user_name, target=target, level=level, details=details, at=at
+    )
+    entry.save()
+    return entry
+
+
+def draft(
+    verb: Verb,
+    message: str,
+    *,
+    actor: AbstractBaseUser | None = None,
+    user: AbstractBaseUser | None = None,
+    user_name: str = "",
+    target: models.Model | None = None,
+    level: Level = Level.INFO,
+    details: Mapping[str, Any] | None = None,
+    at: dt.datetime | None = None,
+) -> LogEntry:
+    """An entry that is not written yet, for load(); the parameters are those of record()."""
     user = user or actor
-    return LogEntry.objects.create(
+    return LogEntry(
         verb=Verb(verb),
         level=Level(level),
         message=plain(message, 1000),
@@ -68,7 +94,18 @@ def record(
         target_name=plain(target, 200) if target is not None else "",
         ip=_address.get() or None,
         details=dict(details or {}),
+        at=at or timezone.now(),
     )
+
+
+def load(entries: Iterable[LogEntry]) -> int:
+    """Append many drafts in the given order, in one transaction: sample data and imports. How many there were."""
+    count = 0
+    remaining = iter(entries)
+    with transaction.atomic():
+        while batch := list(itertools.islice(remaining, LOADED_AT_ONCE)):
+            count += len(LogEntry.objects.bulk_create(batch))
+    return count
 
 
 def link_targets(label: str, url: Callable[[int], str]) -> None:

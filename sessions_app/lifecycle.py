@@ -7,7 +7,7 @@ nothing and is told (Overtaken).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -129,6 +129,21 @@ def transition(
             level=level,
             details={"from": old.value, "to": to.value, **(details or {})},
         )
+
+
+def adopt(sessions: Sequence[tuple[PrivilegedSession, Status]]) -> list[PrivilegedSession]:
+    """Save sessions that ran at another time or place, each in the status it is in: for sample data and imports.
+
+    Nothing is checked but what the database checks, and nothing is recorded: the caller brings the log with it.
+    """
+    for session, status in sessions:
+        session.status = status
+    with transaction.atomic():
+        adopted = PrivilegedSession.objects.bulk_create([session for session, _ in sessions], batch_size=500)
+        for session in adopted:
+            session.login_account = session.activity.login_account(session.user_name, session.pk)
+        PrivilegedSession.objects.bulk_update(adopted, ["login_account"], batch_size=500)
+    return adopted
 
 
 def _end_values(session: PrivilegedSession) -> dict[str, dt.datetime | dt.timedelta | None]:

@@ -25,7 +25,8 @@ def extend(actor: AbstractUser, session: PrivilegedSession) -> None:
         session.end_at = old_end + session.profile.extension_by
         session.extensions += 1
         session.end_notice_sent = False
-        session.save(update_fields=["end_at", "extensions", "end_notice_sent"])
+        session.next_monitor_at = None  # the worker looks anew when to announce it
+        session.save(update_fields=["end_at", "extensions", "end_notice_sent", "next_monitor_at"])
         log.record(
             Verb.SESSION_EXTENDED,
             f"{actor.get_username()} extended the session by {session.profile.extension_by} "

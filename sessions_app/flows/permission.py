@@ -10,6 +10,8 @@ from sessions_app.flows.errors import Forbidden, Refused
 from sessions_app.models import PrivilegedSession
 from sessions_app.roles import is_administrator, sees_everything
 
+RELATED = ("user", "requested_by", "resource", "activity", "profile")
+
 
 def hold(session: PrivilegedSession) -> None:
     """Read `session` anew and keep others from changing it until this transaction ends.
@@ -17,9 +19,8 @@ def hold(session: PrivilegedSession) -> None:
     Call it first in the transaction, so that what is checked is still true when it is changed. SQLite's immediate
     transactions hold the whole database instead.
     """
-    session.refresh_from_db(
-        from_queryset=PrivilegedSession.objects.select_for_update(of=("self",)).select_related("profile", "user")
-    )
+    held = PrivilegedSession.objects.select_for_update(of=("self",)).select_related(*RELATED)
+    session.refresh_from_db(from_queryset=held)
 
 
 def hold_account(user: AbstractUser) -> None:

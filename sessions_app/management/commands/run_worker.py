@@ -1,0 +1,41 @@
+"""`sessionadmin run_worker`: moves sessions that are due. Several may run on PostgreSQL; on SQLite one."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from sessions_app.worker import loop, reconcile
+
+
+class Command(BaseCommand):
+    """Arguments, and the signals that stop it."""
+
+    help = "Start, provision, watch, expire and clean up privileged sessions, until SIGTERM or SIGINT."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """See `sessionadmin run_worker --help`."""
+        parser.add_argument("--interval", type=float, default=1.0, help="seconds between passes (default: %(default)s)")
+        parser.add_argument("--threads", type=int, default=4, help="sessions at a time (default: %(default)s)")
+        parser.add_argument("--once", action="store_true", help="one pass, one session at a time, then end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run; a signal lets the steps under way finish."""
+        if options["once"]:
+            count = reconcile()
+            self.stdout.write(f"{count} session{'' if count == 1 else 's'} moved or looked at.")
+            return
+        stop = threading.Event()
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            stop.set()
+
+        previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            loop.run(stop, interval=max(options["interval"], 0.1), threads=max(options["threads"], 1))
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)

@@ -1,0 +1,45 @@
+"""Sessions that wait for approval in vain: nobody decided in time, or nobody is left who could."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app import lifecycle
+from sessions_app.flows import mail
+from sessions_app.flows.approvers import why_approval_cannot_be_had
+from sessions_app.flows.permission import hold
+from sessions_app.models import PrivilegedSession, Status
+from sessions_app.worker.visit import Visit
+
+LOOK_EVERY = dt.timedelta(seconds=60)  # at who is left to decide
+
+
+def look(visit: Visit) -> None:
+    """Fail the approval when it cannot be had any more, else look again in a minute."""
+    session = visit.session
+    with transaction.atomic():
+        hold(session)
+        if session.status != Status.WAITING:
+            return
+        if not session.user.is_active:
+            _end(session, Status.CANCELED, Verb.SESSION_CANCELED, f"The account {session.user_name} is disabled.")
+        elif reason := _why_failed(visit):
+            _end(session, Status.APPROVAL_FAILED, Verb.SESSION_APPROVAL_FAILED, reason)
+            mail.tell_people(session, "Approval failed", reason)
+        else:
+            visit.set(next_monitor_at=visit.now() + LOOK_EVERY)
+
+
+def _why_failed(visit: Visit) -> str:
+    deadline = visit.session.approval_deadline
+    if deadline is not None and deadline <= visit.now():
+        return f"Nobody decided before {deadline:%Y-%m-%d %H:%M} UTC."
+    return why_approval_cannot_be_had(visit.session)
+
+
+def _end(session: PrivilegedSession, status: Status, verb: Verb, reason: str) -> None:
+    lifecycle.transition(session, status, verb, reason, level=Level.WARNING, end_reason=reason[:300])

@@ -1,0 +1,61 @@
+"""The worker as a process: passes at an interval, several sessions at a time, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.utils import timezone
+
+from sessions_app.logins import recorder
+from sessions_app.worker import lease, passes
+
+logger = logging.getLogger(__name__)
+
+LOGINS_EVERY = 60.0  # seconds between looks for expired login sessions
+
+
+def run(stop: threading.Event, *, interval: float, threads: int) -> None:
+    """Work until `stop` is set, then finish the steps that are under way.
+
+    A slow resource occupies one of `threads`, never the pass: sessions that somebody is at are not due. While the
+    database cannot be reached the worker says so and waits.
+    """
+    owner = lease.new_owner()
+    under_way: dict[int, Future[None]] = {}
+    next_logins = 0.0
+    logger.info("Worker %s is running", owner)
+    with ThreadPoolExecutor(threads, thread_name_prefix="worker") as pool:
+        while not stop.is_set():
+            close_old_connections()
+            under_way = _still_under_way(under_way)
+            try:
+                for pk in passes.due(timezone.now()):
+                    if pk not in under_way and not stop.is_set():
+                        under_way[pk] = pool.submit(_visit, pk, owner, stop)
+                if time.monotonic() >= next_logins:
+                    recorder.end_expired()
+                    next_logins = time.monotonic() + LOGINS_EVERY
+            except (DatabaseError, InterfaceError):
+                logger.exception("The database did not answer; trying again")
+            stop.wait(interval)
+        logger.info("Worker %s finishes what is under way", owner)
+    _still_under_way(under_way)
+    logger.info("Worker %s stopped", owner)
+
+
+def _visit(pk: int, owner: str, stop: threading.Event) -> None:
+    if stop.is_set():
+        return
+    close_old_connections()
+    passes.visit(pk, owner, timezone.now)
+
+
+def _still_under_way(under_way: dict[int, Future[None]]) -> dict[int, Future[None]]:
+    for pk, future in under_way.items():
+        if future.done() and (error := future.exception()) is not None:
+            logger.error("Session %s: its lease runs out, then it is tried again", pk, exc_info=error)
+    return {pk: future for pk, future in under_way.items() if not future.done()}

@@ -1,0 +1,78 @@
+"""What every step has at hand while a worker is at one session."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.connectors import connector_for
+from sessions_app.connectors.base import Connector, ConnectorError, Grant
+from sessions_app.models import PrivilegedSession
+from sessions_app.worker import retry
+
+Clock = Callable[[], dt.datetime]
+
+
+@dataclass
+class Visit:
+    """One worker at one session, under its lease."""
+
+    session: PrivilegedSession
+    owner: str
+    now: Clock
+
+    def connector(self) -> Connector:
+        """The connector of the session's resource. Raises UnknownConnector."""
+        return connector_for(self.session.resource.connector)
+
+    def grant(self) -> Grant:
+        """What the session gives, as a connector wants it."""
+        session = self.session
+        return Grant(
+            session_id=session.pk,
+            resource_name=session.resource_name,
+            address=session.resource.address,
+            port=session.resource.port,
+            login_account=session.login_account,
+            user_name=session.user_name,
+            grant_actions=_lines(session.activity.grant_actions),
+            remove_actions=_lines(session.activity.remove_actions),
+            ends_at=session.end_at or self.now() + session.maximum_duration,
+        )
+
+    def say(self, text: str, level: Level) -> None:
+        """One line for the session log, from the connector."""
+        self.record(Verb.CONNECTOR_STEP, text, level)
+
+    def record(self, verb: Verb, text: str, level: Level = Level.INFO) -> None:
+        """One line for the session log; the system itself did it."""
+        log.record(verb, text, user=self.session.user, target=self.session, level=level)
+
+    def set(self, **values: Any) -> bool:
+        """Write the worker's own fields, if the session is still in the status it was read with."""
+        rows = PrivilegedSession.objects.filter(pk=self.session.pk, status=self.session.status).update(**values)
+        for name, value in values.items():
+            setattr(self.session, name, value)
+        return bool(rows)
+
+    def failed(self, error: ConnectorError, what: str) -> None:
+        """Note a failed call and when it is tried again; say it in the log when it is worth saying."""
+        text = str(error)[:300]
+        attempts = self.session.attempts + 1
+        wait = retry.pause(attempts)
+        if retry.is_worth_saying(attempts, text, self.session.last_error):
+            self.record(
+                Verb.CONNECTOR_STEP,
+                f"{what}: {text} Tried {attempts} time{'' if attempts == 1 else 's'}, again in {wait.seconds + 1} s.",
+                Level.ERROR if error.permanent else Level.WARNING,
+            )
+        self.set(attempts=attempts, next_attempt_at=self.now() + wait, last_error=text)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

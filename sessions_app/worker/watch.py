@@ -1,0 +1,111 @@
+"""Sessions that hold rights: they reach their End, get announced, and are asked about on the resource."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app import lifecycle
+from sessions_app.connectors.base import ConnectorError
+from sessions_app.flows.control import take_away
+from sessions_app.flows.permission import hold
+from sessions_app.models import HOLDS_GRANT, Status
+from sessions_app.worker import controls
+from sessions_app.worker.lease import kept
+from sessions_app.worker.visit import Visit
+
+
+def look(visit: Visit) -> None:
+    """End it when it is over, enforce what was asked for, announce the End, and see who is logged on."""
+    if _is_over(visit):
+        return
+    controls.enforce(visit)
+    session = visit.session
+    if session.next_monitor_at is None or session.next_monitor_at <= visit.now():
+        _see_who_is_logged_on(visit)
+        _announce_end(visit)
+        _look_again(visit)
+
+
+def _is_over(visit: Visit) -> bool:
+    """Begin to take the rights away when End is reached or the account is disabled; an extension meanwhile wins."""
+    session = visit.session
+    with transaction.atomic():
+        hold(session)
+        if session.status not in HOLDS_GRANT:
+            return True
+        if not session.user.is_active:
+            reason = f"The account {session.user_name} is disabled."
+            take_away(session, Status.CANCELED, reason, level=Level.WARNING)
+            return True
+        if session.end_at is not None and session.end_at <= visit.now():
+            take_away(session, Status.COMPLETE, "The session reached its End")
+            return True
+    return False
+
+
+def _see_who_is_logged_on(visit: Visit) -> None:
+    """Ask the resource; the status follows, but a locked session stays locked."""
+    session = visit.session
+    try:
+        connector = visit.connector()
+        with kept(session.pk, visit.owner):
+            is_logged_on = connector.is_logged_on(visit.grant())
+    except ConnectorError as error:
+        text = str(error)[:300]
+        if text != session.last_error:
+            visit.record(Verb.CONNECTOR_STEP, f"Cannot see who is logged on: {text}", Level.WARNING)
+            visit.set(last_error=text)
+        return
+    if session.last_error:
+        visit.record(Verb.CONNECTOR_STEP, f"{session.resource_name} answers again")
+        visit.set(last_error="")
+    if is_logged_on == session.is_logged_on:
+        return
+    if session.status == Status.LOCKED:
+        visit.set(is_logged_on=is_logged_on)
+        return
+    lifecycle.transition(
+        session,
+        Status.LOGGED_IN if is_logged_on else Status.AVAILABLE,
+        Verb.SESSION_LOGGED_IN if is_logged_on else Verb.SESSION_LOGGED_OFF,
+        f"{session.login_account} {'logged in to' if is_logged_on else 'logged off from'} {session.resource_name}",
+        is_logged_on=is_logged_on,
+    )
+
+
+def _announce_end(visit: Visit) -> None:
+    """Tell the user on the resource once that End is near; a failure is said and not repeated."""
+    session = visit.session
+    if session.end_notice_sent or session.end_at is None or _notice_at(visit) > visit.now():
+        return
+    if not session.profile.end_notice:
+        return
+    text = f"This session ends at {session.end_at:%H:%M} UTC. Save your work."
+    try:
+        connector = visit.connector()
+        with kept(session.pk, visit.owner):
+            connector.notify(visit.grant(), text, visit.say)
+    except ConnectorError as error:
+        visit.record(Verb.SESSION_END_NOTICE, f"The End could not be announced: {error}", Level.WARNING)
+    else:
+        visit.record(Verb.SESSION_END_NOTICE, f"End announced: {text}")
+    visit.set(end_notice_sent=True)
+
+
+def _look_again(visit: Visit) -> None:
+    """After the profile's interval, or in time for the announcement."""
+    now = visit.now()
+    again = now + dt.timedelta(seconds=visit.session.profile.logon_monitor_interval)
+    notice_at = _notice_at(visit)
+    if not visit.session.end_notice_sent and now < notice_at < again:
+        again = notice_at
+    visit.set(next_monitor_at=again)
+
+
+def _notice_at(visit: Visit) -> dt.datetime:
+    session = visit.session
+    return (session.end_at or visit.now()) - session.profile.end_notice

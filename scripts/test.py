@@ -26,6 +26,7 @@ PYTHON = str(ROOT / ".venv" / "bin" / "python")
 NOTHING_SELECTED = 5  # pytest's exit code when -k or -m leaves no test
 # Nothing else of the caller's environment may change what the tests see.
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "CI", "PYTEST_ADDOPTS")
+TIDY_WITHIN = 20  # seconds that interrupted tests have to stop what they started
 ON_SQLITE = "not postgres_only"
 # A browser behaves the same on both databases, so only its smoke tests run twice.
 ON_POSTGRESQL = "not sqlite_only and (not browser or browser_smoke)"
@@ -89,12 +90,28 @@ def run(name: str, selection: str, address: str | None, scratch: Path, arguments
     command += [f"--junit-xml={summary}", *arguments]
     print(f"== {name}", flush=True)
     started = time.monotonic()
-    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    code = run_interruptibly(command, environment)
     result = read_summary(name, summary)
     result.seconds = time.monotonic() - started
     if code not in (0, NOTHING_SELECTED) and result.failed == 0:
         result.failed = 1  # pytest itself broke off; its own words are above
     return result
+
+
+def run_interruptibly(command: list[str], environment: dict[str, str]) -> int:
+    """Run to the end and return the exit code. On Ctrl+C the tests get time to stop what they started themselves."""
+    # In a group of its own, so that it is interrupted once and not by the terminal as well.
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(TIDY_WITHIN)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        raise
 
 
 def read_summary(name: str, summary: Path) -> Result:

@@ -61,6 +61,9 @@ def prepare() -> None:
     elif os.environ.get("EMPTY", "") not in ("", "0"):
         call_command("create_first_admin")
     else:
+        call_command("build_sample_geoip", verbosity=0)
+        # The settings looked for the file when it was not there yet; what is started from here looks again.
+        settings.GEOIP_DATABASE = settings.GEOIP_DATABASE or str(settings.VAR_DIR / "geoip" / "sample.mmdb")
         call_command("load_sample")
     stamp.write_text(json.dumps(state))
 

@@ -21,8 +21,8 @@ def check_geoip_database(**kwargs: object) -> list[CheckMessage]:
     if not path:
         return [
             Info(
-                "GEOIP_DATABASE is not set: the locations of logins will say Unknown.",
-                hint="Get a database with: sessionadmin geoip_update, and set GEOIP_DATABASE to it (docs/geoip.md).",
+                "There is no GeoIP database: the locations of logins will say Unknown.",
+                hint="Get one with: sessionadmin geoip_update, or set GEOIP_DATABASE to one you have (docs/geoip.md).",
                 id="sessions_app.W001",
             )
         ]

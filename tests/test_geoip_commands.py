@@ -16,6 +16,7 @@ from sessions_app.checks_geoip import check_geoip_database, check_trusted_proxie
 from sessions_app.logins.sample_geoip import write_sample_database
 from sessions_app.logins.sample_places import SAMPLE_PLACES
 from tests.download_server import database
+from tests.programs import production
 
 
 @pytest.fixture
@@ -95,6 +96,29 @@ def test_the_system_check_says_once_that_nothing_is_configured(settings: Setting
     assert message.id == "sessions_app.W001"
     assert message.level == checks.INFO, "a console without locations is a choice, not a fault"
     assert "geoip_update" in str(message.hint)
+
+
+@pytest.mark.parametrize(
+    ("present", "kind", "expected"),
+    [
+        ([], "development", ""),
+        ([], "production", ""),
+        (["sample"], "development", "sample"),
+        (["sample"], "production", ""),
+        (["sample", "city"], "development", "city"),
+        (["city"], "production", "city"),
+    ],
+)
+def test_a_file_at_the_default_place_is_found_without_configuration(
+    present: list[str], kind: str, expected: str, tmp_path: Path
+) -> None:
+    for name in present:
+        (tmp_path / "geoip").mkdir(exist_ok=True)
+        (tmp_path / "geoip" / f"{name}.mmdb").touch()
+    asked = f"from sessionadmin.settings.{kind} import GEOIP_DATABASE; print(GEOIP_DATABASE)"
+    environment = production(VAR_DIR=str(tmp_path))
+    found = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == (str(tmp_path / "geoip" / f"{expected}.mmdb") if expected else "")
 
 
 @pytest.mark.parametrize("content", [None, b"broken"])

@@ -41,7 +41,7 @@ def server() -> Iterator[DownloadServer]:
 @pytest.fixture
 def target(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A good database in place, of 2024."""
-    for name in ("MAXMIND_ACCOUNT_ID", "MAXMIND_LICENSE_KEY"):
+    for name in ("MAXMIND_ACCOUNT_ID", "MAXMIND_LICENSE_KEY", "GEOIP_DATABASE"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "geoip" / "city.mmdb"
     path.parent.mkdir()
@@ -76,6 +76,7 @@ def test_the_free_database_of_this_month_is_put_in_place(
     assert [path.name for path in target.parent.iterdir()] == [target.name]
     output = capsys.readouterr()
     assert "In place: DBIP-City-Lite" in output.out
+    assert "by itself" in output.out
     assert "before: 2024-05-01" in output.out
     assert output.err == "", "no progress bar where there is no terminal"
 
@@ -282,7 +283,15 @@ def test_without_a_file_of_its_own_it_writes_beside_the_sample_and_says_how_to_u
     call_command("geoip_update", "--url", server.url, "--source", "dbip")
     assert city_in(tmp_path / "geoip" / "city.mmdb") == "New town"
     assert not (tmp_path / "geoip" / "sample.mmdb").exists()
-    assert f"GEOIP_DATABASE={tmp_path / 'geoip' / 'city.mmdb'}" in capsys.readouterr().out
+    assert "restart the server this once" in capsys.readouterr().out
+
+
+def test_a_file_elsewhere_has_to_be_named_to_the_server(
+    server: DownloadServer, target: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offer_dbip(server, database("New town"))
+    call_command("geoip_update", "--url", server.url, "--output", str(tmp_path / "other.mmdb"))
+    assert f"set GEOIP_DATABASE={tmp_path / 'other.mmdb'}" in capsys.readouterr().out
 
 
 def test_a_terminal_sees_a_progress_bar(server: DownloadServer, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:

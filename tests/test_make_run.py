@@ -37,6 +37,7 @@ def test_the_first_start_brings_sample_accounts_and_the_second_shows_them_again(
         shown = passwords(accounts.read_text())
         assert len(shown) >= 4  # administrator, auditor, approver, user
         assert shown <= passwords(first.printed())
+        assert (var / "geoip" / "sample.mmdb").exists()
     prepared = (var / "prepared.json").stat().st_mtime_ns
     with trial(var, "second") as second:
         assert shown <= passwords(second.printed())
@@ -48,6 +49,7 @@ def test_an_empty_start_prints_one_administrator_once(tmp_path: Path) -> None:
     with trial(var, "first", EMPTY="1") as first:
         assert len(passwords(first.printed())) == 1
         assert not (var / "sample_accounts.txt").exists()
+        assert not (var / "geoip").exists()
     with trial(var, "second", EMPTY="1") as second:
         assert passwords(second.printed()) == set()
 

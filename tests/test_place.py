@@ -5,15 +5,17 @@ import os
 import threading
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db.models import CharField
+from geoip2.models import City
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 from pytest_django import Settings
 
 from sessions_app.logins import place
-from sessions_app.logins.place import CHECK_INTERVAL, UNKNOWN, Place, WatchedDatabase, locate, place_from
+from sessions_app.logins.place import CHECK_INTERVAL, UNKNOWN, GeoipStatus, Place, WatchedDatabase, locate, place_from
 from sessions_app.logins.sample_geoip import write_sample_database
 from sessions_app.logins.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS
 from sessions_app.models.login import LoginSession
@@ -27,10 +29,14 @@ def sample(tmp_path: Path, settings: Settings) -> Path:
     return path
 
 
-def write_database(path: Path, city: str, database_type: str = "Test-City", ip_version: int = 4) -> None:
-    writer = MMDBWriter(ip_version=ip_version, database_type=database_type, languages=["en"], description="test")
-    network = "198.51.100.0/24" if ip_version == 4 else "2001:db8::/32"
-    writer.insert_network(IPSet([network]), {"city": {"names": {"en": city}}, "country": {"iso_code": "CH"}})
+def write_database(path: Path, city: str, database_type: str = "Test-City") -> None:
+    write_record(path, {"city": {"names": {"en": city}}, "country": {"iso_code": "CH"}}, database_type)
+
+
+def write_record(path: Path, record: object, database_type: str = "Test-City") -> None:
+    """A database that knows 198.51.100.0/24, where no test look-up goes."""
+    writer = MMDBWriter(ip_version=4, database_type=database_type, languages=["en"], description="test")
+    writer.insert_network(IPSet(["198.51.100.0/24"]), record)
     fresh = path.with_suffix(".new")
     writer.to_db_file(str(fresh))
     fresh.replace(path)
@@ -257,15 +263,68 @@ def test_many_threads_get_whole_answers_while_the_file_is_swapped(tmp_path: Path
         ({"location": {"latitude": 99.0, "longitude": 7.0}}, Place()),
         ({"location": {"latitude": float("nan"), "longitude": 7.0}}, Place()),
         ({"location": {"latitude": 7, "longitude": -7}}, Place(latitude=7.0, longitude=-7.0)),
-        ({"city": "Bern", "country": 7, "subdivisions": "x", "location": []}, Place()),
+        ({"location": {"latitude": "7", "longitude": 7.0, "accuracy_radius": "far"}}, Place()),
+        ({"city": {"names": "en"}, "country": {"iso_code": 41, "names": ["CH"]}}, Place()),
+        ({"city": {}, "country": None, "subdivisions": [], "location": {"unheard_of": 1}}, Place()),
         ({"city": {"names": {"en": "B\x1b[31mern\n"}}}, Place("B[31mern")),
         ({"city": {"names": {"en": ["Bern"]}}}, Place()),
     ],
 )
-def test_records_with_holes_or_of_the_wrong_shape_are_read_as_far_as_they_go(
-    record: dict[str, object], expected: Place
+def test_records_with_holes_or_of_the_wrong_type_are_read_as_far_as_they_go(
+    record: dict[str, Any], expected: Place
 ) -> None:
-    assert place_from(record) == expected
+    assert place_from(City(["en"], **record)) == expected
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"city": "Bern"},
+        {"country": 7},
+        {"subdivisions": "x"},
+        {"location": ["here"]},
+        {"locales": ["en"]},
+        {"traits": {"network": "nonsense"}},
+        "Bern",
+    ],
+)
+def test_a_record_that_is_no_citys_is_unknown_and_said_once(
+    record: object, tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_record(tmp_path / "odd.mmdb", record)
+    settings.GEOIP_DATABASE = str(tmp_path / "odd.mmdb")
+    assert [locate("198.51.100.1"), locate("198.51.100.2"), locate("8.8.8.8")] == [UNKNOWN] * 3
+    assert "damaged" in place.status().refused_reason
+    assert len([logged for logged in caplog.records if logged.levelno >= logging.WARNING]) == 1
+
+
+@pytest.mark.parametrize("database_type", ["GeoIP2-Enterprise", "DBIP-Location (compat=City)", "GeoIP2-City-Europe"])
+def test_paid_databases_are_read_too(database_type: str, tmp_path: Path, settings: Settings) -> None:
+    write_database(tmp_path / "paid.mmdb", "Bern", database_type)
+    settings.GEOIP_DATABASE = str(tmp_path / "paid.mmdb")
+    assert locate("198.51.100.1").city == "Bern"
+
+
+@pytest.mark.parametrize(
+    ("database_type", "text", "url"),
+    [
+        ("DBIP-City-Lite", "IP Geolocation by DB-IP", "https://db-ip.com"),
+        (
+            "GeoLite2-City",
+            "This product includes GeoLite2 data created by MaxMind, available from maxmind.com",
+            "https://www.maxmind.com",
+        ),
+    ],
+)
+def test_the_free_databases_are_mentioned_as_their_licences_ask(database_type: str, text: str, url: str) -> None:
+    mention = GeoipStatus(configured=True, database_type=database_type).attribution
+    assert mention is not None
+    assert (str(mention), mention.url) == (text, url)
+
+
+@pytest.mark.parametrize("database_type", ["", "GeoIP2-City", "DBIP-City", "SessionAdmin-Sample-City"])
+def test_others_ask_for_no_mention(database_type: str) -> None:
+    assert GeoipStatus(configured=True, database_type=database_type).attribution is None
 
 
 def test_a_place_without_a_city_is_named_by_what_is_known() -> None:
@@ -275,7 +334,7 @@ def test_a_place_without_a_city_is_named_by_what_is_known() -> None:
 
 def test_the_longest_names_fit_into_the_database() -> None:
     name = {"names": {"en": "x" * 1000}}
-    found = place_from({"city": name, "country": name | {"iso_code": "XYZ"}, "subdivisions": [name]})
+    found = place_from(City(["en"], city=name, country={**name, "iso_code": "XYZ"}, subdivisions=[name]))
     for field in ("city", "region", "country", "country_code"):
         column = LoginSession._meta.get_field(field)
         assert isinstance(column, CharField)

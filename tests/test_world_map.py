@@ -27,6 +27,7 @@ def circles(svg: ElementTree.Element) -> dict[str, tuple[float, float, float]]:
             float(circle.attrib["r"]),
         )
         for circle in svg.iter("circle")
+        if circle.attrib["class"] == "world-map-marker"
     }
 
 
@@ -71,7 +72,20 @@ def test_markers_with_an_address_are_links_that_a_screen_reader_reaches() -> Non
     assert svg.attrib["role"] == "group"
     (link,) = svg.iter("a")
     assert link.attrib == {"href": "/logins/?q=Bern&x=1", "aria-label": "Bern, Switzerland: 3 logins"}
-    assert link.find("circle") is not None
+    assert [circle.attrib["class"] for circle in link.iter("circle")] == ["world-map-target", "world-map-marker"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 10_000_000])
+def test_a_link_is_large_enough_to_hit(count: int) -> None:
+    svg = drawn(MapMarker("Bern", 46.9, 7.4, count, "/logins/?q=Bern"))
+    target, seen = next(svg.iter("a")).iter("circle")
+    assert target.attrib["pointer-events"] == "all"
+    assert (target.attrib["cx"], target.attrib["cy"]) == (seen.attrib["cx"], seen.attrib["cy"])
+    assert float(target.attrib["r"]) >= max(12 / 0.832, float(seen.attrib["r"])), "the style sheet stops at 832 px"
+
+
+def test_without_a_link_there_is_nothing_to_hit() -> None:
+    assert [circle.attrib["class"] for circle in drawn(BERN).iter("circle")] == ["world-map-marker"]
 
 
 def test_many_places_are_named_up_to_a_limit_and_counted_beyond() -> None:

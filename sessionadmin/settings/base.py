@@ -104,7 +104,8 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "sessions_app.views.errors.csrf_failure"
 
 CACHES = {
-    "default": env.cache_url("CACHE_URL", default="locmemcache://"),
+    # Django keeps 300 entries by itself: guessing at 300 accounts would drop the count of the first.
+    "default": env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000"),
 }
 
 LANGUAGE_CODE = "en"
@@ -135,7 +136,15 @@ SECURE_REFERRER_POLICY = "same-origin"
 
 # CIDRs of our own proxies; X-Forwarded-For counts only when the peer is one of them.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
-GEOIP_DATABASE = env.str("GEOIP_DATABASE", default="")  # path of a MaxMind-format city file; empty: none
+
+
+def geoip_database(*names: str) -> str:
+    """The city file to use: GEOIP_DATABASE, else the first of `names` that is there at start, else none ("")."""
+    paths = [VAR_DIR / "geoip" / name for name in names]
+    return env.str("GEOIP_DATABASE", default="") or next((str(path) for path in paths if path.is_file()), "")
+
+
+GEOIP_DATABASE = geoip_database("city.mmdb")  # city.mmdb: where `geoip_update` writes unless told otherwise
 PRACTICE_DIR = VAR_DIR / "practice"
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in e-mail
 

@@ -19,7 +19,7 @@ def local_secret_key() -> str:
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or local_secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-GEOIP_DATABASE = GEOIP_DATABASE or str(VAR_DIR / "geoip" / "sample.mmdb")
+GEOIP_DATABASE = geoip_database("city.mmdb", "sample.mmdb")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

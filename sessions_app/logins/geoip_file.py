@@ -1,4 +1,4 @@
-"""One MaxMind-format city file: opened, tried out, asked.
+"""One MaxMind-format city file: opened, tried out, asked, through geoip2.
 
 Knows nothing of settings, of watching or of downloads. A file is believed only after it has answered test look-ups
 all over the address space, because a file cut short or overwritten half-way can still have intact metadata.
@@ -9,21 +9,25 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import IO
 
-import maxminddb
+from geoip2.database import MODE_FD, MODE_FILE, Reader
+from geoip2.errors import AddressNotFoundError
+from geoip2.models import City
+from maxminddb import InvalidDatabaseError
 from maxminddb.decoder import Decoder
-from maxminddb.types import RecordDict
 
 Address = IPv4Address | IPv6Address
 
-# What maxminddb's decoder raises on bytes that are not what they claim to be.
+# What the decoder under geoip2 raises on bytes that are not what they claim to be, and geoip2's models on records of
+# another shape than a city's.
 DAMAGED = (
-    maxminddb.InvalidDatabaseError,
+    InvalidDatabaseError,
     struct.error,
     ValueError,
     TypeError,
@@ -36,7 +40,7 @@ METADATA_MARKER = b"\xab\xcd\xefMaxMind.com"
 METADATA_SPACE = 128 * 1024  # bytes at the end of the file where the format says to look for the marker
 NOT_WHOLE = "it is not a whole MaxMind database (cut short, or another kind of file)"
 FIRST_BUILD = datetime(2010, 1, 1, tzinfo=UTC)  # the format is younger than this
-CITY_TYPES = ("City", "Enterprise")
+CITY, ENTERPRISE = "City", "Enterprise"  # by these words in the type geoip2 tells which model fits
 PROBES = 256  # test look-ups per address family, spread evenly; about 5 ms
 KNOWN_PROBES = ("1.1.1.1", "8.8.8.8", "9.9.9.9", "192.0.2.1", "2001:4860:4860::8888", "2606:4700:4700::1111")
 
@@ -57,24 +61,25 @@ class FileFacts:
 class CityFile:
     """An open city database that has passed its test look-ups. Safe to ask from many threads."""
 
-    def __init__(self, reader: maxminddb.Reader, facts: FileFacts) -> None:
+    def __init__(self, reader: Reader, facts: FileFacts) -> None:
         self._reader = reader
+        self._look_up: Callable[[Address], City] = reader.city if CITY in facts.database_type else reader.enterprise
         self._has_ipv6 = reader.metadata().ip_version == 6
         self.facts = facts
 
-    def find(self, address: Address) -> RecordDict | None:
-        """The record for `address`, None when there is none. Raises `GeoipFileError` on a damaged spot."""
+    def find(self, address: Address) -> City | None:
+        """What is on record for `address`, None for nothing. Raises `GeoipFileError` on a damaged spot.
+
+        geoip2 fills its models in unchecked: a field may be of any type.
+        """
         if address.version == 6 and not self._has_ipv6:
             return None
         try:
-            record = self._reader.get(address)
+            return self._look_up(address)
+        except AddressNotFoundError:
+            return None
         except DAMAGED as error:
             raise GeoipFileError(f"the file is damaged: looking up {address} failed ({error})") from error
-        if record is None:
-            return None
-        if not isinstance(record, dict):
-            raise GeoipFileError(f"the file is damaged: the record for {address} is not a map")
-        return record
 
     def close(self) -> None:
         """Give the file back. Nobody may ask any more."""
@@ -92,7 +97,7 @@ def read_into_memory(file: IO[bytes]) -> CityFile:
     except OSError as error:
         raise GeoipFileError(_unreadable(error)) from error
     _check_end(content[-METADATA_SPACE:])
-    return _open(io.BytesIO(content), maxminddb.MODE_FD)
+    return _open(io.BytesIO(content), MODE_FD)
 
 
 def try_out(path: Path) -> FileFacts:
@@ -101,7 +106,7 @@ def try_out(path: Path) -> FileFacts:
         with path.open("rb") as file:
             file.seek(-min(METADATA_SPACE, file.seek(0, os.SEEK_END)), os.SEEK_END)
             _check_end(file.read())
-        city_file = _open(path, maxminddb.MODE_FILE)
+        city_file = _open(path, MODE_FILE)
     except OSError as error:
         raise GeoipFileError(_unreadable(error)) from error
     city_file.close()
@@ -130,7 +135,7 @@ def _check_end(tail: bytes) -> None:
 
 def _open(source: Path | IO[bytes], mode: int) -> CityFile:
     try:
-        reader = maxminddb.open_database(source, mode)
+        reader = Reader(source, mode=mode)
     except DAMAGED as error:
         raise GeoipFileError(NOT_WHOLE) from error
     try:
@@ -143,10 +148,10 @@ def _open(source: Path | IO[bytes], mode: int) -> CityFile:
     return city_file
 
 
-def _facts(reader: maxminddb.Reader) -> FileFacts:
+def _facts(reader: Reader) -> FileFacts:
     metadata = reader.metadata()
     database_type = str(metadata.database_type)[:100]
-    if not any(word in database_type for word in CITY_TYPES):
+    if CITY not in database_type and ENTERPRISE not in database_type:
         raise GeoipFileError(f"it is a {database_type} database; a city database is needed")
     if metadata.node_count == 0:
         raise GeoipFileError("it holds no addresses")

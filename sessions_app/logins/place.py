@@ -12,12 +12,14 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from django.conf import settings
+from geoip2.models import City
+from geoip2.records import PlaceRecord
 
 from sessions_app.logins.client_ip import Address, parse_address
 from sessions_app.logins.geoip_file import CityFile, GeoipFileError, read_into_memory
@@ -71,6 +73,27 @@ PRIVATE = Place(city=PRIVATE_CITY)
 
 
 @dataclass(frozen=True)
+class Attribution:
+    """The mention that a licence asks for wherever the data is shown, and where it links to."""
+
+    text: str
+    url: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+# By how the database's type begins. The paid ones of the same makers (GeoIP2-City, DBIP-City) ask for nothing.
+ATTRIBUTIONS = {
+    "GeoLite": Attribution(
+        "This product includes GeoLite2 data created by MaxMind, available from maxmind.com",
+        "https://www.maxmind.com",
+    ),
+    "DBIP-City-Lite": Attribution("IP Geolocation by DB-IP", "https://db-ip.com"),
+}
+
+
+@dataclass(frozen=True)
 class GeoipStatus:
     """The database in use. With `refused_reason` set, the file at `path` is not it: an older one, or none, is."""
 
@@ -84,6 +107,12 @@ class GeoipStatus:
     def is_usable(self) -> bool:
         """Whether look-ups have a database to ask."""
         return self.built_at is not None
+
+    @property
+    def attribution(self) -> Attribution | None:
+        """What to show where locations are shown; None when the database in use asks for nothing."""
+        mentions = (mention for begin, mention in ATTRIBUTIONS.items() if self.database_type.startswith(begin))
+        return next(mentions, None)
 
 
 class WatchedDatabase:
@@ -195,21 +224,16 @@ def is_private(address: Address) -> bool:
     return any(address.version == network.version and address in network for network in PRIVATE_NETWORKS)
 
 
-def place_from(record: Mapping[str, object]) -> Place:
-    """The place a city record describes; whatever is missing or of the wrong type is left out."""
-    country = _map(record, "country") or _map(record, "registered_country")
-    subdivisions = record.get("subdivisions")
-    # Ordered from the largest to the smallest: the last is the most specific.
-    regions = subdivisions if isinstance(subdivisions, Sequence) and not isinstance(subdivisions, str | bytes) else ()
-    region = regions[-1] if regions else None
-    location = _map(record, "location")
-    latitude, longitude = _number(location.get("latitude"), 90), _number(location.get("longitude"), 180)
+def place_from(record: City) -> Place:
+    """The place on record; whatever is missing or of the wrong type is left out."""
+    country = record.country if record.country.names or record.country.iso_code else record.registered_country
+    latitude, longitude = _number(record.location.latitude, 90), _number(record.location.longitude, 180)
     has_point = latitude is not None and longitude is not None
-    radius = location.get("accuracy_radius")
-    code = country.get("iso_code")
+    radius: object = record.location.accuracy_radius
+    code: object = country.iso_code
     return Place(
-        city=_name(_map(record, "city")) or UNKNOWN_CITY,
-        region=_name(region) if isinstance(region, Mapping) else "",
+        city=_name(record.city) or UNKNOWN_CITY,
+        region=_name(record.subdivisions.most_specific),
         country=_name(country),
         country_code=code if isinstance(code, str) and len(code) == 2 else "",
         latitude=latitude if has_point else None,
@@ -218,13 +242,11 @@ def place_from(record: Mapping[str, object]) -> Place:
     )
 
 
-def _map(record: Mapping[str, object], key: str) -> Mapping[str, object]:
-    value = record.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _name(record: Mapping[str, object]) -> str:
-    names = _map(record, "names")
+def _name(record: PlaceRecord) -> str:
+    """The English name, else any; not `record.name`, which knows English only and breaks on names that are no map."""
+    names: object = record.names
+    if not isinstance(names, Mapping):
+        return ""
     name = names.get("en") or next(iter(names.values()), "")
     return "".join(c for c in name if c.isprintable())[:NAME_LENGTH].strip() if isinstance(name, str) else ""
 

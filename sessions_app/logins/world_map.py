@@ -3,6 +3,7 @@
 Knows places as points with a number of logins; where they come from is the caller's business. The land is
 templates/sessions_app/_world_land.svg (scripts/draw_world_map.py), the rest templates/sessions_app/_world_map.svg.
 Style it with the classes world-map, world-map-land, world-map-marker; it is legible without any style sheet.
+A marker that is a link has an invisible world-map-target around it, large enough for a finger or an unsteady hand.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 WIDTH, HEIGHT = 1000, 500  # equirectangular: 1 unit is 0.36 degrees both ways
 SMALLEST_RADIUS, LARGEST_RADIUS = 5.0, 22.0
+TARGET_RADIUS = 16.0  # of what can be clicked: 24 pixels across (WCAG 2.5.8) at a width of 750
 NAMED_PLACES = 20  # in the text for screen readers; the rest is counted
 
 
@@ -48,6 +50,11 @@ class MapMarker:
     def radius(self) -> str:
         """Grows with every tenfold number of logins, so that 3 and 3,000 fit on one map."""
         return f"{min(LARGEST_RADIUS, SMALLEST_RADIUS * (1 + math.log10(max(self.count, 1)))):.1f}"
+
+    @property
+    def target_radius(self) -> str:
+        """Of the area that can be clicked; never less than what can be seen."""
+        return f"{max(TARGET_RADIUS, float(self.radius)):.1f}"
 
     @property
     def is_on_the_map(self) -> bool:

@@ -30,4 +30,5 @@ class Command(BaseCommand):
                 f"{target} could not be written: {error.strerror}. Nothing was changed. "
                 "Make its directory writable, or choose another place with --output."
             ) from error
-        self.stdout.write(f"Wrote {len(SAMPLE_PLACES)} places to {target}")
+        if options["verbosity"]:
+            self.stdout.write(f"Wrote {len(SAMPLE_PLACES)} places to {target}")

@@ -28,7 +28,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{address}: {describe(address)}")
         status = place.status()  # again: a look-up may have hit a damaged spot
         if not status.configured:
-            raise CommandError("No GeoIP database. Set GEOIP_DATABASE, or run: sessionadmin geoip_update")
+            raise CommandError("No GeoIP database. Run: sessionadmin geoip_update, or set GEOIP_DATABASE to a file")
         if status.refused_reason:
             raise CommandError(
                 f"{status.path} is refused: {status.refused_reason}. A running server goes on with the database it has "
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             )
 
     def _describe(self, status: place.GeoipStatus) -> None:
-        self.stdout.write(f"Database:  {status.path or 'none (GEOIP_DATABASE is not set)'}")
+        self.stdout.write(f"Database:  {status.path or 'none'}")
         if status.built_at is None:
             return
         age = (datetime.now(UTC) - status.built_at).days

@@ -55,9 +55,7 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(f"In place: {facts.database_type} built {facts.built_at:%Y-%m-%d}{before}.")
         )
-        configured = settings.GEOIP_DATABASE
-        if not configured or Path(configured).resolve() != target.resolve():
-            self.stdout.write(f"To use it, set GEOIP_DATABASE={target.resolve()} and restart.")
+        self.stdout.write(how_to_use(target.resolve()))
 
     def _source(self, chosen: str, url: str) -> Source:
         account = os.environ.get("MAXMIND_ACCOUNT_ID", "").strip()
@@ -73,6 +71,16 @@ class Command(BaseCommand):
             return maxmind(account, key, url)
         except ValueError as error:
             raise CommandError(f"{error} Nothing was downloaded.") from error
+
+
+def how_to_use(target: Path) -> str:
+    """What is left to do before locations come from `target`."""
+    configured = settings.GEOIP_DATABASE
+    if configured and Path(configured).resolve() == target:
+        return "A running server takes it by itself within a minute."
+    if target == (Path(settings.VAR_DIR) / "geoip" / "city.mmdb").resolve() and not os.environ.get("GEOIP_DATABASE"):
+        return "To use it, restart the server this once."  # the settings find it there
+    return f"To use it, set GEOIP_DATABASE={target} and restart the server."
 
 
 def default_target() -> Path:

@@ -10,6 +10,12 @@ BEFORE = "django.contrib.sessions.middleware.SessionMiddleware"
 AFTER = "django.contrib.auth.middleware.AuthenticationMiddleware"
 BACKEND = "sessions_app.logins.backend.LoginSessionBackend"
 SERVER_SIDE_ENGINES = {f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db", "cache")}
+# Their incr() reads, adds and writes; the dummy forgets.
+CANNOT_COUNT = {
+    "django.core.cache.backends.db.DatabaseCache",
+    "django.core.cache.backends.filebased.FileBasedCache",
+    "django.core.cache.backends.dummy.DummyCache",
+}
 
 
 @register
@@ -54,5 +60,20 @@ def check_backend(**kwargs: Any) -> list[CheckMessage]:
             "AUTHENTICATION_BACKENDS must hold LoginSessionBackend only.",
             hint=f'Set AUTHENTICATION_BACKENDS = ["{BACKEND}"].',
             id="sessions_app.E003",
+        )
+    ]
+
+
+@register
+def check_cache(**kwargs: Any) -> list[CheckMessage]:
+    """The login throttle counts in the cache, and a count that two requests can read at once counts one of them."""
+    backend = settings.CACHES["default"]["BACKEND"]
+    if backend not in CANNOT_COUNT:
+        return []
+    return [
+        Error(
+            f"The cache {backend} cannot count failed logins reliably.",
+            hint="Set CACHE_URL to locmemcache:// (one web process), or to a Redis or Memcached server.",
+            id="sessions_app.E004",
         )
     ]

@@ -1,0 +1,74 @@
+"""Misconfiguration is found at start by Django's system checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.test import override_settings
+
+from sessions_app import checks
+
+SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+def errors() -> set[str]:
+    return {message.id for message in run_checks() if message.is_serious() and message.id}
+
+
+def test_the_console_as_it_is_shipped_has_no_errors(db: None) -> None:
+    assert errors() == set()
+
+
+@pytest.mark.parametrize("engine", ["signed_cookies", "file"])
+def test_sessions_that_nobody_can_end_are_refused(settings: Any, engine: str) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    assert "sessions_app.E001" in errors()
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache"])
+def test_sessions_on_the_server_are_fine(settings: Any, engine: str) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    assert "sessions_app.E001" not in errors()
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        [SESSION, AUTHENTICATION],
+        [checks.MIDDLEWARE, SESSION, AUTHENTICATION],
+        [SESSION, AUTHENTICATION, checks.MIDDLEWARE],
+        [],
+    ],
+    ids=["missing", "before the session", "after the user", "nothing at all"],
+)
+def test_the_middleware_must_stand_between_session_and_user(settings: Any, order: list[str]) -> None:
+    settings.MIDDLEWARE = order
+    assert "sessions_app.E002" in {message.id for message in checks.check_middleware()}
+
+
+@pytest.mark.parametrize(
+    "backends",
+    [
+        ["django.contrib.auth.backends.ModelBackend"],
+        [checks.BACKEND, "django.contrib.auth.backends.ModelBackend"],
+        [],
+    ],
+)
+def test_another_way_to_log_in_is_refused(settings: Any, backends: list[str]) -> None:
+    settings.AUTHENTICATION_BACKENDS = backends
+    assert "sessions_app.E003" in {message.id for message in checks.check_backend()}
+
+
+@pytest.mark.parametrize("backend", ["db.DatabaseCache", "filebased.FileBasedCache", "dummy.DummyCache"])
+def test_a_cache_that_cannot_count_is_refused(backend: str) -> None:
+    with override_settings(CACHES={"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}):
+        assert "sessions_app.E004" in {message.id for message in checks.check_cache()}
+
+
+@pytest.mark.parametrize("backend", ["locmem.LocMemCache", "redis.RedisCache", "memcached.PyMemcacheCache"])
+def test_a_cache_that_counts_is_fine(backend: str) -> None:
+    with override_settings(CACHES={"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}):
+        assert checks.check_cache() == []

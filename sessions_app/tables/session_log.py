@@ -40,7 +40,7 @@ LOG_TABLE = Table(
     columns=(
         Column("line", "Line", lambda e: str(e.line), "pk", lambda e: e.line, 70, is_number=True),
         Column("at", "Date and time", lambda e: moment(e.at), "at", lambda e: e.at, 165),
-        Column("level", "Status", level_badge, "level", lambda e: Level(e.level).label, 110),
+        Column("level", "Status", level_badge, "level", lambda e: Level(e.level).label.lower(), 110),
         Column("message", "Message", lambda e: e.message, "message", lambda e: e.message, 620),
         Column("actor", "By", lambda e: e.actor_name or "system", "actor_name", lambda e: e.actor_name, 130),
     ),

@@ -15,6 +15,11 @@ INSTALL = {
         f"""CREATE TRIGGER activity_log_no_delete BEFORE DELETE ON activity_logentry
             WHEN NOT EXISTS (SELECT 1 FROM activity_prunedoor WHERE OLD.at < before)
             BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END""",
+        # INSERT OR REPLACE deletes without asking the trigger above. An id not given is -1 here.
+        # Source: sqlite.org/lang_conflict.html, REPLACE; sqlite.org/lang_createtrigger.html.
+        f"""CREATE TRIGGER activity_log_no_replace BEFORE INSERT ON activity_logentry
+            WHEN NEW.id > 0 AND EXISTS (SELECT 1 FROM activity_logentry WHERE id = NEW.id)
+            BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END""",
     ],
     "postgresql": [
         f"""CREATE OR REPLACE FUNCTION activity_log_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -36,6 +41,7 @@ REMOVE = {
     "sqlite": [
         "DROP TRIGGER IF EXISTS activity_log_no_update",
         "DROP TRIGGER IF EXISTS activity_log_no_delete",
+        "DROP TRIGGER IF EXISTS activity_log_no_replace",
     ],
     "postgresql": [
         "DROP TRIGGER IF EXISTS activity_log_no_change ON activity_logentry",

@@ -59,18 +59,19 @@ def csv_response(listing: Listing, name: str) -> StreamingHttpResponse:
     """
     rows = listing.queryset.order_by(*ordering(listing.queryset, listing.order))
     when = timezone.now()
+    # The address is read here: the lines are written after the middleware that knows it has gone.
+    lines = _lines(listing, rows, name, log.current_address())
     response = StreamingHttpResponse(
-        _lines(listing, rows, name), content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}
+        lines, content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}
     )
     response["Content-Disposition"] = f'attachment; filename="{name}-{when:%Y%m%dT%H%M%SZ}.csv"'
     return response
 
 
-def _lines(listing: Listing, rows: QuerySet[Any], name: str) -> Iterator[str]:
+def _lines(listing: Listing, rows: QuerySet[Any], name: str, address: str) -> Iterator[str]:
     table: Table = listing.table
     columns = [(column.label, column.csv) for column in table.columns if column.csv is not None]
     writer = csv.writer(_Echo())
-    address = log.current_address()
     parameters = {key: value for key, value in listing.parameters.items() if key != "csv"}
     count, is_whole = 0, False
     try:

@@ -1,0 +1,98 @@
+"""Log entries at any time, and what people see of them: rows of a page, rows of a download, another connection."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import sqlite3
+from html.parser import HTMLParser
+from typing import Any
+
+import psycopg
+from django.db import connection
+from django.http import HttpResponse
+from django.utils import timezone
+
+from activity.models import LogEntry
+from activity.verbs import Verb
+
+
+def make_entry(message: str = "something", at: dt.datetime | None = None, **values: Any) -> LogEntry:
+    """An entry at any time; `actor` and `user` are accounts whose names it keeps."""
+    for role in ("actor", "user"):
+        if values.get(role) is not None:
+            values.setdefault(f"{role}_name", values[role].username)
+    return LogEntry.objects.create(**({"verb": Verb.LOGIN, "message": message, "at": at or timezone.now()} | values))
+
+
+def ago(**parts: float) -> dt.datetime:
+    return timezone.now() - dt.timedelta(**parts)
+
+
+class _Rows(HTMLParser):
+    """The texts of every table row of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self.rows[-1][-1] += data.strip()
+
+
+def table_rows(response: Any) -> list[dict[str, str]]:
+    """The rows of the page's first table, by column heading."""
+    parser = _Rows()
+    parser.feed(response.content.decode())
+    if not parser.rows:
+        return []
+    heading, *rows = parser.rows
+    return [dict(zip(heading, row, strict=True)) for row in rows if len(row) == len(heading)]
+
+
+def messages(response: Any) -> list[str]:
+    """The messages of the entries on the page, in its order."""
+    assert response.status_code == 200, response.content.decode()
+    return [row["Message"] for row in table_rows(response)]
+
+
+def download(response: Any) -> list[dict[str, str]]:
+    """The rows of a CSV answer, read by a program that knows nothing of us."""
+    assert response.status_code == 200
+    text = b"".join(response.streaming_content).decode("utf-8")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def problem(response: HttpResponse) -> str:
+    """The words of a refusal."""
+    assert response.status_code == 400
+    return response.content.decode().split('class="problem"')[1].split("</div>")[0]
+
+
+def another_connection() -> Any:
+    """A connection that knows nothing of Django or of the test's transaction, as `dbshell` opens one."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return sqlite3.connect(settings["NAME"], timeout=0, isolation_level=None)
+    return psycopg.connect(
+        dbname=settings["NAME"],
+        user=settings["USER"],
+        password=settings["PASSWORD"],
+        host=settings["HOST"],
+        port=settings["PORT"],
+        autocommit=True,
+    )

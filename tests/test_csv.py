@@ -1,0 +1,129 @@
+"""Every download: formulas neutralised, control characters gone, streamed, and recorded however it ends."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.http import StreamingHttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from activity.listing import csv as downloads
+from activity.listing.csv import neutral
+from activity.models import LogEntry
+from activity.verbs import Verb
+from tests.entries import download, make_entry
+
+AsUser = Callable[[User], Client]
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "\x00=", " =", "\t", "\r", "\x00", "\x1b=", "\u202e="]
+)
+def test_no_cell_begins_like_a_formula(start: str) -> None:
+    cell = neutral(f"{start}cmd|' /C calc'!A0")
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\x00"))
+    assert "cmd|" in cell
+
+
+def test_ordinary_text_stays_as_it_is() -> None:
+    for text in ("hello", "a=b", "it's", "Zürich, 8000", 'say "x"', "1-2", "", "2001:db8::1", "日本語"):
+        assert neutral(text) == text
+
+
+def test_control_characters_become_spaces() -> None:
+    assert neutral("a\x1b[31mb\r\nc\x07d\u202ee\x9bf") == "a [31mb c d e f"
+
+
+def test_numbers_times_durations_and_truth_have_one_form() -> None:
+    zurich = dt.timezone(dt.timedelta(hours=1))
+    assert neutral(-5) == "-5"
+    assert neutral(1.5) == "1.5"
+    assert neutral(None) == ""
+    assert (neutral(True), neutral(False)) == ("yes", "no")
+    assert neutral(dt.datetime(2026, 1, 1, 0, 30, tzinfo=zurich)) == "2025-12-31T23:30:00+00:00"
+    assert neutral(dt.timedelta(hours=1, seconds=2)) == "3602"
+
+
+def test_quotes_commas_and_separators_survive_a_reader(as_user: AsUser, auditor: User) -> None:
+    texts = ['say "hello", twice', "a;b\ttab", '=HYPERLINK("http://x")', "semi;colon,comma"]
+    for text in texts:
+        make_entry(text)
+    rows = download(as_user(auditor).get("/activity/", {"csv": "1", "sort": "at"}))
+    assert [row["Message"] for row in rows][-5:-1] == [
+        'say "hello", twice',
+        "a;b tab",
+        '\'=HYPERLINK("http://x")',
+        "semi;colon,comma",
+    ]
+
+
+def test_the_file_has_one_heading_line_and_no_comment(as_user: AsUser, auditor: User) -> None:
+    make_entry("only")
+    answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "only"})
+    lines = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode(), newline="")))
+    assert len(lines) == 2
+    assert len(lines[0]) == len(lines[1]) == 13
+
+
+def test_rows_are_streamed_and_never_held_together(as_user: AsUser, auditor: User) -> None:
+    LogEntry.objects.bulk_create(LogEntry(verb=Verb.LOGIN, message=f"row {number}") for number in range(5000))
+    browser = as_user(auditor)
+    with CaptureQueriesContext(connection) as queries:
+        answer = browser.get("/activity/", {"csv": "1", "activity": "row"})
+        assert isinstance(answer, StreamingHttpResponse)
+        assert not [query for query in queries if "row" in query["sql"] and "activity_logentry" in query["sql"]]
+        pieces = list(answer.streaming_content)
+    assert len(pieces) > 5
+    assert max(len(piece) for piece in pieces) < 100_000
+    assert sum(piece.count(b"\r\n") for piece in pieces) == 5001
+    assert LogEntry.objects.get(verb=Verb.EXPORTED).details["rows"] == 5000
+
+
+def test_a_whole_download_is_recorded_with_its_rows_and_filters(as_user: AsUser, auditor: User) -> None:
+    make_entry("backup one")
+    make_entry("backup two")
+    answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "backup"}, REMOTE_ADDR="203.0.113.5")
+    assert not LogEntry.objects.filter(verb=Verb.EXPORTED).exists()  # only what has left is recorded
+    assert len(download(answer)) == 2
+    entry = LogEntry.objects.get(verb=Verb.EXPORTED)
+    assert entry.message == "Downloaded 2 entries in the last 7 days as CSV"
+    assert (entry.actor, entry.ip) == (auditor, "203.0.113.5")
+    assert entry.details["complete"] is True
+    assert entry.details["rows"] == 2
+    assert entry.details["filters"] == {"activity": "backup"}
+
+
+@pytest.mark.django_db(transaction=True)  # closing an answer closes the connection, as on a server
+def test_a_download_that_is_broken_off_is_recorded_too(as_user: AsUser, auditor: User) -> None:
+    LogEntry.objects.bulk_create(LogEntry(verb=Verb.LOGIN, message=f"row {number}") for number in range(2000))
+    answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "row"})
+    pieces = iter(answer.streaming_content)
+    next(pieces)
+    next(pieces)
+    answer.close()
+    entry = LogEntry.objects.get(verb=Verb.EXPORTED)
+    assert entry.details["complete"] is False
+    assert entry.details["rows"] == 500
+    assert entry.message.endswith("; the download was broken off")
+
+
+def test_a_download_that_fails_is_recorded_and_fails(
+    as_user: AsUser, auditor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entry("backup")
+
+    def fail(value: object) -> str:
+        raise RuntimeError("the disk is gone")
+
+    answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "backup"})
+    monkeypatch.setattr(downloads, "neutral", fail)
+    with pytest.raises(RuntimeError, match="disk"):
+        download(answer)
+    assert LogEntry.objects.get(verb=Verb.EXPORTED).details["complete"] is False

@@ -20,6 +20,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # stays empty; WhiteNoise warns when it is not there
 PRACTICE_DIR = VAR_DIR / "practice"
 GEOIP_DATABASE = ""
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

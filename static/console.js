@@ -73,10 +73,10 @@ document.addEventListener("htmx:afterOnLoad", ({ detail }) => {
 // A page that comes back to the front looks at once, also one that the browser kept from before a logout.
 document.addEventListener("visibilitychange", () => document.hidden || refreshAll());
 window.addEventListener("pageshow", (event) => event.persisted && refreshAll());
-if (isNewZone) refreshAll();
+if (isNewZone) document.addEventListener("DOMContentLoaded", () => setTimeout(refreshAll)); // after htmx looked around
 
-// --- the dialog: filled by htmx, shown here
-document.addEventListener("htmx:afterSwap", ({ detail }) => {
+// --- the dialog: filled by htmx, shown when its form is ready to be sent by htmx
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
   if (detail.target !== dialog || !dialog.firstElementChild) return;
   if (!dialog.open) dialog.showModal();
   dialog.querySelector('[aria-invalid="true"]')?.focus();

@@ -5,11 +5,14 @@ const boxes = (checked = "") => [...document.querySelectorAll(`#results [name="i
 const FOCUSABLE = "a[href], button, input, summary, [tabindex]";
 let kept = null; // what the running swap must bring back
 
-// --- the timer rests while nobody looks, while a dialog is open, while a column is dragged
+// --- the timer rests while nobody looks, a dialog is open, a column is dragged or a person's own request is under way
 document.addEventListener("htmx:confirm", (event) => {
   const { elt, triggeringEvent } = event.detail;
-  if (elt.id !== "results" || triggeringEvent) return;
-  if (document.hidden || byId("dialog").open || "resizing" in document.body.dataset) event.preventDefault();
+  const isTimer = elt.id === "results" && !triggeringEvent;
+  const isBusy = byId("dialog").open || "resizing" in document.body.dataset || document.querySelector(".filters.htmx-request, .results .htmx-request");
+  // Leaving the search box is a change too, but the typing was answered already.
+  const isRepeated = elt.id === "filters" && triggeringEvent?.type === "change" && triggeringEvent.target.id === "search";
+  if ((isTimer && (document.hidden || isBusy)) || isRepeated) event.preventDefault();
 });
 
 // --- before and after a swap

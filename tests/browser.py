@@ -55,8 +55,10 @@ def open_as(chromium_browser: Browser, live_server: Any) -> Iterator[Callable[..
 
     def open_page(user: User | None, path: str, **options: Any) -> Page:
         options.setdefault("viewport", {"width": 1440, "height": 900})
-        context = chromium_browser.new_context(base_url=live_server.url, **options)
+        context = chromium_browser.new_context(base_url=live_server.url, **({"timezone_id": "UTC"} | options))
         contexts.append(context)
+        if "timezone_id" not in options:  # the browser has told its zone on an earlier visit
+            context.add_cookies([{"name": "timezone", "value": "UTC", "url": live_server.url}])
         if user is not None:
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": _login(user), "url": live_server.url}])
         page = context.new_page()

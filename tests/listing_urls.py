@@ -1,0 +1,86 @@
+"""A list page for testing the table machinery by itself: login sessions, with a toolbar and one action. A fixture
+sets it as ROOT_URLCONF; the console's own addresses are here too, so that every page can be rendered."""
+
+from __future__ import annotations
+
+import json
+
+import django_filters
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import path
+
+from activity.listing import Column, Table, badge, empty, link, list_response, moment
+from sessionadmin.urls import urlpatterns as console
+from sessions_app.models import LoginSession
+
+BUILT = "198.51.100.7"  # the address of builders.make_login; leaves out the browsers that run the tests
+handled: list[tuple[str, list[str]]] = []  # what the action was asked to do
+
+
+class LoginFilters(django_filters.FilterSet):
+    """One filter is enough to test that filters work."""
+
+    device = django_filters.ChoiceFilter(choices=[("Desktop", "Desktop"), ("Mobile", "Mobile")])
+
+    class Meta:
+        model = LoginSession
+        fields = ["device"]
+
+
+def refusals(row: LoginSession) -> dict[str, str]:
+    return {} if row.ended_at is None else {"act": f"{row.user_name} is logged out already"}
+
+
+def table(page_size: int = 100) -> Table:
+    return Table(
+        name="test-logins",
+        columns=(
+            Column("user", "User", lambda row: row.user_name, "user_name", lambda row: row.user_name, 220),
+            Column("city", "City", lambda row: link("/somewhere/", row.city), "city", lambda row: row.city),
+            Column("device", "Device", lambda row: badge("info", row.device, "desktop"), "device"),
+            Column("radius", "Radius", lambda row: empty(row.accuracy_km), "accuracy_km", is_number=True),
+            Column("ended", "Ended", lambda row: moment(row.ended_at), "ended_at", width=180),
+            Column("created", "Logged in", lambda row: moment(row.created_at), "created_at", width=180),
+            Column("agent", "User agent", lambda row: row.user_agent, is_hidden=True),
+        ),
+        default_sort="user",
+        noun="login",
+        nouns="logins",
+        search=("user_name", "city"),
+        empty_text="Nobody has logged in.",
+        is_selectable=True,
+        row_name=lambda row: f"{row.user_name} in {row.city}",
+        refusals=refusals,
+        page_size=page_size,
+    )
+
+
+def show(request: HttpRequest) -> HttpResponseBase:
+    return list_response(
+        request,
+        table(int(request.GET.get("size", 100))),
+        LoginSession.objects.filter(ip=BUILT),
+        "testing/logins.html",
+        filterset=LoginFilters,
+        extra=("size",),
+        context={"heading": "Logins under test"},
+        csv_name="test-logins",
+    )
+
+
+def act(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        handled.append((request.POST["reason"], request.POST.getlist("ids")))
+        if not request.POST["reason"]:
+            return render(request, "testing/act.html", {"ids": request.POST.getlist("ids"), "error": True}, status=422)
+        return HttpResponse(
+            status=204, headers={"HX-Trigger": json.dumps({"done": {"messages": [["success", "Acted."]]}})}
+        )
+    return render(request, "testing/act.html", {"ids": request.GET.getlist("ids")})
+
+
+urlpatterns = [path("test/logins/", show, name="test_logins"), path("test/act/", act, name="test_act"), *console]
+handler400 = "sessions_app.views.errors.bad_request"
+handler403 = "sessions_app.views.errors.forbidden"
+handler404 = "sessions_app.views.errors.not_found"

@@ -27,14 +27,14 @@ logger = logging.getLogger(__name__)
 def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
     """Tell each approver of the tiers that are being asked, in one letter each, what waits for them."""
     waiting: dict[AbstractUser, list[PrivilegedSession]] = {}
-    people: dict[int, list[AbstractUser]] = {}  # of each tier; all sessions are for one user, asked by one person
+    people: dict[tuple[int, int], list[AbstractUser]] = {}  # all sessions are for one user, asked by one person
     for session in sessions:
-        tier = tier_being_asked(session)
-        if tier is None:
-            continue
-        if tier.pk not in people:
-            people[tier.pk] = approvers_of(tier, not_ids=(session.user_id, session.requested_by_id))
-        for approver in people[tier.pk]:
+        asked = (session.profile_id, session.current_tier)
+        if asked not in people:
+            tier = tier_being_asked(session)
+            not_ids = (session.user_id, session.requested_by_id)
+            people[asked] = approvers_of(tier, not_ids=not_ids) if tier else []
+        for approver in people[asked]:
             waiting.setdefault(approver, []).append(session)
     link = f"{settings.SITE_URL}{reverse('sessions')}?tab=approvals"
     letters = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
@@ -132,10 +133,11 @@ def _create(
     now: dt.datetime,
 ) -> PrivilegedSession:
     tiers = list(found.profile.tiers.all())
+    # The instances themselves, so that nothing is read again; a dict, since the stubs know one user model only.
+    people: dict[str, Any] = {"user": request.user, "requested_by": actor}
     session = PrivilegedSession(
-        user_id=request.user.pk,
+        **people,
         user_name=request.user.get_username(),
-        requested_by_id=actor.pk,
         resource=resource,
         resource_name=resource.name,
         activity=request.activity,

@@ -1,0 +1,71 @@
+"""Fills an empty database with sample data, and says who can log in."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from sessions_app.sample.large import load_large
+from sessions_app.sample.load import load_sample, remove_old_grants
+from sessions_app.sample.people import People
+
+ROLES = {"admin": "administrator", "auditor": "auditor", "approver": "approver", "alice": "user"}
+
+
+class Command(BaseCommand):
+    """Arguments and words; the data is made in sessions_app/sample."""
+
+    help = "Load sample people, policies, sessions and logins into an empty database, for trying the console out."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """--large N."""
+        parser.add_argument(
+            "--large",
+            type=int,
+            default=0,
+            metavar="N",
+            help="also N dull sessions, N login sessions and 2 N log entries, for looking at big lists",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Load, write the accounts file, print the accounts."""
+        if options["large"] < 0:
+            raise CommandError("--large wants a number above zero. Nothing was changed.")
+        if get_user_model()._default_manager.exists():
+            raise CommandError(
+                "This database has users already. Nothing was changed. Sample data goes into an empty database only; "
+                "point DATABASE_URL to another one."
+            )
+        now = timezone.now()
+        for name in remove_old_grants(Path(settings.PRACTICE_DIR)):
+            self.stderr.write(f"Removed {name} from the practice hosts; another database left it.")
+        sample = load_sample(now)
+        if options["large"]:
+            load_large(sample.catalogue, options["large"], now)
+        accounts = accounts_text(sample.people)
+        path = Path(settings.VAR_DIR) / "sample_accounts.txt"
+        write_private(path, accounts)
+        self.stdout.write(
+            f"Loaded {len(sample.stories)} privileged sessions and {sample.entries} log entries.\n"
+            f"Sample accounts (kept in {path}):\n{accounts}"
+        )
+
+
+def accounts_text(people: People) -> str:
+    """One line an account: role, user name, password."""
+    return "".join(f"{ROLES[name]:<14} {name:<9} {password}\n" for name, password in people.passwords.items())
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` so that only its owner can read it, from its first byte on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+        handle.write(text)

@@ -1,0 +1,103 @@
+"""Puts the sample data together: one transaction for the database, then the grants of what is live."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level, LogEntry
+from sessions_app import lifecycle
+from sessions_app.connectors import practice
+from sessions_app.flows.account import lock_account
+from sessions_app.flows.resource import lock_resource
+from sessions_app.models import Approval, ControlRequest, Status
+from sessions_app.sample.catalogue import Catalogue, make_catalogue
+from sessions_app.sample.history import Stories
+from sessions_app.sample.logins import make_logins
+from sessions_app.sample.people import People, make_people
+from sessions_app.sample.story import Story
+from sessions_app.worker.visit import Visit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sample:
+    """What was loaded."""
+
+    people: People
+    catalogue: Catalogue
+    stories: list[Story]
+    entries: int
+
+
+def load_sample(now: dt.datetime) -> Sample:
+    """Create everything, as of `now`.
+
+    1. People, what they may request, logins, sessions with their logs, and two locks: all of it or nothing.
+    2. The grants of live sessions, on the practice hosts, so that the worker finds what it will take away. After the
+       commit, because files do not roll back.
+    """
+    with transaction.atomic():
+        people = make_people()
+        catalogue = make_catalogue(people)
+        stories = Stories(people, catalogue, now).all()
+        entries = make_logins(people, now) + save(stories)
+        count = log.load(sorted(entries, key=lambda entry: entry.at))
+        admin, frank = people.users["admin"], people.users["frank"]
+        lock_resource(
+            admin, catalogue.resources["dc-1"], title="Maintenance", message="Replication is repaired until tonight."
+        )
+        lock_account(admin, frank, title="On leave", message="Call the operations desk when you are back.")
+    for story in stories:
+        if story.holds_grant:
+            grant(story)
+    return Sample(people, catalogue, stories, count)
+
+
+def save(stories: list[Story]) -> list[LogEntry]:
+    """Save the sessions with approvals and controls; returns their log entries, not written yet."""
+    lifecycle.adopt([(story.session, story.status) for story in stories])
+    for story in stories:
+        for approval in story.approvals:
+            approval.session = story.session
+        for control in story.controls:
+            control.session = story.session
+    Approval.objects.bulk_create([approval for story in stories for approval in story.approvals])
+    ControlRequest.objects.bulk_create([control for story in stories for control in story.controls])
+    return [entry for story in stories for entry in story.entries()]
+
+
+def grant(story: Story) -> None:
+    """Give what the session holds on its practice host; the log has the lines already.
+
+    Raises ConnectorError when the host does not take it.
+    """
+    session = story.session
+    visit = Visit(session, "sample", timezone.now)
+    connector, rights = visit.connector(), visit.grant()
+    connector.grant(rights, _quiet)
+    if session.is_logged_on:
+        practice.log_on(session.pk)
+    if story.status == Status.LOCKED:
+        connector.lock(rights, session.lock_title, session.lock_message, _quiet)
+    if story.status == Status.CANCELING:
+        practice.set_state(session.resource_name, practice.UNREACHABLE)
+
+
+def remove_old_grants(directory: Path) -> list[str]:
+    """Remove what another database left in `directory`: grants that nobody would take away, and hosts played broken.
+
+    The names of the files removed.
+    """
+    left = [path for path in sorted(directory.glob("*/*")) if path.name != ".lock"]
+    for path in left:
+        path.unlink()
+    return [path.name for path in left]
+
+
+def _quiet(text: str, level: Level) -> None:
+    """Takes the connector's words; the story has told them."""

@@ -1,0 +1,115 @@
+"""The login sessions of the sample data: browsers all over the world, live and ended, each with its log entries."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Iterator
+
+from activity import log
+from activity.models import LogEntry
+from activity.verbs import Verb
+from sessions_app.logins.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS, SamplePlace
+from sessions_app.models import EndReason, LoginSession
+from sessions_app.models.login import hash_session_key
+from sessions_app.sample.people import ACCOUNTS, OTHERS, Account, People
+
+# Device, system, its version, browser, its version.
+BROWSERS = (
+    ("Desktop", "Windows", "11", "Edge", "139.0"),
+    ("Desktop", "Mac OS X", "15.5", "Safari", "18.5"),
+    ("Desktop", "Ubuntu", "", "Firefox", "141.0"),
+    ("Desktop", "Windows", "10", "Chrome", "139.0"),
+    ("Mobile", "Android", "15", "Chrome Mobile", "139.0"),
+    ("Mobile", "iOS", "18.5", "Mobile Safari", "18.5"),
+    ("Tablet", "iPadOS", "18.5", "Mobile Safari", "18.5"),
+    ("TV", "Tizen", "7.0", "Samsung Internet", "24.0"),
+)
+LIVE_COUNT, ENDED_COUNT = 18, 42
+ENDINGS = (EndReason.LOGOUT, EndReason.EXPIRED, EndReason.LOGOUT, EndReason.FORCED, EndReason.PASSWORD)
+
+
+def make_logins(people: People, now: dt.datetime) -> list[LogEntry]:
+    """Create them; returns the log entries that go with them, not written yet."""
+    users = [people.users[name] for name, *_ in (*ACCOUNTS, *OTHERS)]
+    logins = [
+        *(_login(users[n % len(users)], n, now - dt.timedelta(minutes=12 + 9 * n)) for n in range(LIVE_COUNT)),
+        *(
+            _login(users[n * 5 % len(users)], n, now - dt.timedelta(hours=14 + 15 * n), ended=ENDINGS[n % len(ENDINGS)])
+            for n in range(ENDED_COUNT)
+        ),
+    ]
+    for login in logins:
+        if login.end_reason == EndReason.FORCED:
+            login.ended_by = people.users["admin"]
+        elif login.end_reason in (EndReason.LOGOUT, EndReason.PASSWORD):
+            login.ended_by = login.user
+    LoginSession.objects.bulk_create(logins)
+    for user in users:
+        user.last_login = max((one.created_at for one in logins if one.user_id == user.pk), default=None)
+        user.save(update_fields=["last_login"])
+    return [entry for login in logins for entry in _entries(login)]
+
+
+def _login(user: Account, number: int, at: dt.datetime, *, ended: EndReason | None = None) -> LoginSession:
+    """A browser in the user's own city, now and then in another one, once from an address that nobody knows."""
+    home = user.pk if number % 4 else user.pk + number
+    place = SAMPLE_PLACES[home % len(SAMPLE_PLACES)]
+    device, system, system_version, browser, browser_version = BROWSERS[(user.pk + number // 3) % len(BROWSERS)]
+    used_for = dt.timedelta(minutes=7 + number * 11 % 200)
+    return LoginSession(
+        user=user,
+        user_name=user.get_username(),
+        key_hash=hash_session_key(secrets.token_hex(16)),
+        device=device,
+        os=system,
+        os_version=system_version,
+        browser=browser,
+        browser_version=browser_version,
+        user_agent=f"Sample data: {browser} {browser_version} on {system} {system_version}".strip(),
+        created_at=at,
+        last_access_at=at + used_for if ended else at + dt.timedelta(minutes=6 + 5 * number),
+        ended_at=at + used_for + dt.timedelta(minutes=1) if ended else None,
+        end_reason=ended or "",
+        **(_unknown_place() if number == 7 else _place(place, number)),
+    )
+
+
+def _place(place: SamplePlace, number: int) -> dict[str, object]:
+    return {
+        "ip": place.address6(number) if number % 6 == 5 else place.address(number + 1),
+        "city": place.city,
+        "region": place.region,
+        "country": place.country,
+        "country_code": place.country_code,
+        "latitude": place.latitude,
+        "longitude": place.longitude,
+        "accuracy_km": place.radius_km,
+    }
+
+
+def _unknown_place() -> dict[str, object]:
+    return {"ip": UNKNOWN_ADDRESS, "city": "Unknown"}
+
+
+def _entries(login: LoginSession) -> Iterator[LogEntry]:
+    with log.coming_from(login.ip or ""):
+        yield log.draft(
+            Verb.LOGIN,
+            f"{login.user_name} logged in with {login.browser} on {login.os} from {login.city}",
+            actor=login.user,
+            target=login,
+            at=login.created_at,
+        )
+    if login.ended_at is not None:
+        is_forced = login.end_reason == EndReason.FORCED
+        reason = EndReason(login.end_reason)
+        yield log.draft(
+            Verb.LOGOUT_FORCED if is_forced else Verb.LOGOUT,
+            f"{login.user_name} was logged out from {login.browser} in {login.city}: {reason.label.lower()}",
+            actor=login.ended_by,
+            user=login.user,
+            target=login,
+            at=login.ended_at,
+            details={"reason": reason.value},
+        )

@@ -23,7 +23,7 @@ def test_the_map_has_a_marker_per_place_with_a_link_to_its_logins(alice: User, a
     for _ in range(2):
         make_login(alice)
     make_login(alice, city="Oslo", region="Oslo", country="Norway", country_code="NO", latitude=59.9, longitude=10.8)
-    make_login(alice, city="Private network", latitude=None, longitude=None)
+    make_login(alice, city="Private network", region="", country="", latitude=None, longitude=None)
     recorder.end(make_login(alice, city="Lima", country="Peru"), EndReason.LOGOUT, actor=alice)
     client = as_user(admin)  # a browser without an address
     response = client.get("/logins/map/", headers=HTMX)

@@ -45,7 +45,7 @@ def _target(entry: LogEntry) -> str:
 
 COLUMNS = (
     Column("id", "ID", lambda entry: str(entry.pk), csv=lambda entry: entry.pk, width=80, is_hidden=True),
-    Column("at", "Date and time", _at, sort="at", csv=lambda entry: entry.at, width=160),
+    Column("at", "Date and time", _at, sort="at", csv=lambda entry: entry.at, width=185),
     Column("level", "Level", level_badge, sort="level", csv=lambda entry: Level(entry.level).label.lower(), width=100),
     Column(
         "actor",

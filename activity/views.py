@@ -30,7 +30,7 @@ MOST_COLUMNS = 60
 MOST_TABLES = 50
 PERIOD = ("period", "since", "until")  # kept by links: a list is always about some period
 TOPS = ("5", "10")  # how many users the summary names
-FIGURES = ("Sessions", "Total duration", "Average", "Minimum", "Maximum")
+FIGURES = ("Sessions", "Total", "Average", "Minimum", "Maximum")
 
 
 @require_safe

@@ -53,8 +53,7 @@ def make_logins(people: People, now: dt.datetime) -> list[LogEntry]:
 
 def _login(user: Account, number: int, at: dt.datetime, *, ended: EndReason | None = None) -> LoginSession:
     """A browser in the user's own city, now and then in another one, once from an address that nobody knows."""
-    home = user.pk if number % 4 else user.pk + number
-    place = SAMPLE_PLACES[home % len(SAMPLE_PLACES)]
+    place = SAMPLE_PLACES[(user.pk + number) % len(SAMPLE_PLACES)] if number % 4 == 0 else home(user)
     device, system, system_version, browser, browser_version = BROWSERS[(user.pk + number // 3) % len(BROWSERS)]
     used_for = dt.timedelta(minutes=7 + number * 11 % 200)
     return LoginSession(
@@ -73,6 +72,12 @@ def _login(user: Account, number: int, at: dt.datetime, *, ended: EndReason | No
         end_reason=ended or "",
         **(_unknown_place() if number == 7 else _place(place, number)),
     )
+
+
+def home(user: Account) -> SamplePlace:
+    """Where the user usually is."""
+    place: SamplePlace = SAMPLE_PLACES[user.pk % len(SAMPLE_PLACES)]
+    return place
 
 
 def _place(place: SamplePlace, number: int) -> dict[str, object]:

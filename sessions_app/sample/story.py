@@ -21,6 +21,7 @@ from sessions_app.models import (
     Resource,
     Status,
 )
+from sessions_app.sample.logins import home
 from sessions_app.sample.people import Account
 
 SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
@@ -254,15 +255,18 @@ class Story:
 
     def entries(self) -> list[LogEntry]:
         """The log of the session, once it is saved."""
-        account = self.session.login_account
-        return [
-            log.draft(
+        return [self._entry(**line) for line in self.lines]
+
+    def _entry(self, *, message: str, actor: Account | None, **line: Any) -> LogEntry:
+        """Who did it was at home then; the system is nowhere."""
+        with log.coming_from(home(actor).address(1) if actor is not None else ""):
+            return log.draft(
+                message=message.replace("{account}", self.session.login_account),
+                actor=actor,
                 user=self.session.user,
                 target=self.session,
-                **{**line, "message": line["message"].replace("{account}", account)},
+                **line,
             )
-            for line in self.lines
-        ]
 
     def _known(self, time: dt.datetime | None) -> dt.datetime:
         """Raises ValueError where a story takes a step too early."""

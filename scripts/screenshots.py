@@ -1,0 +1,160 @@
+"""Takes a picture of every page of a running console: light and dark, wide and narrow, into var/screenshots/.
+
+    make run                                             # in one terminal
+    .venv/bin/python scripts/screenshots.py              # in another; or with paths: /sessions/ /logins/?state=all
+    .venv/bin/python scripts/screenshots.py --axe        # also check the pages with axe-core (npm ci brings it)
+
+Logs in as one of the sample accounts. Says what the browser complained about: errors, breaches of the content security
+policy, pages that scroll sideways, what axe-core found. The exit code is 1 when there was anything.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = Path(os.environ.get("VAR_DIR", ROOT / "var"))
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+WIDTHS = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 400, "height": 800}}
+PAGES = [
+    "/sessions/",
+    "/sessions/?tab=approvals",
+    "/sessions/?tab=scheduled",
+    "/sessions/?tab=historical",
+    "/sessions/?q=nothing-matches-this",
+    "/sessions/?sort=nonsense",
+    "/sessions/1/",
+    "/sessions/1/log/",
+    "/sessions/request/",
+    "/logins/",
+    "/logins/?state=all",
+    "/logins/map/",
+    "/activity/",
+    "/activity/summary/",
+    "/accounts/me/",
+    "/accounts/password/",
+    "/users/",
+    "/users/1/",
+    "/groups/",
+    "/groups/1/",
+    "/applications/",
+    "/applications/1/",
+    "/resources/",
+    "/resources/1/",
+    "/activities/",
+    "/activities/1/",
+    "/profiles/",
+    "/profiles/1/",
+    "/policies/",
+    "/policies/1/",
+    "/nowhere/",
+    "/admin/",
+    "/admin/sessions_app/accesspolicy/",
+    "/admin/sessions_app/connectionprofile/1/change/",
+]
+
+
+def main() -> int:
+    """Visit and take pictures; 1 when a browser complained."""
+    arguments = read_arguments()
+    arguments.into.mkdir(parents=True, exist_ok=True)
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=arguments.chromium, args=FLAGS)
+        cookies = log_in(browser, arguments)
+        for theme in arguments.themes:
+            for width in arguments.widths:
+                complaints += visit(browser, arguments, cookies, theme, width)
+        browser.close()
+    print("\n".join(sorted(set(complaints))) or "No browser complained.")
+    print(f"The pictures are in {arguments.into}")
+    return 1 if complaints else 0
+
+
+def read_arguments() -> argparse.Namespace:
+    """What is on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="*", default=PAGES, help="pages to visit (default: all)")
+    parser.add_argument("--address", default="http://127.0.0.1:8000")
+    parser.add_argument("--user", default="admin", help="a sample account (default: admin); empty: a stranger")
+    parser.add_argument("--into", type=Path, default=VAR / "screenshots")
+    parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
+    parser.add_argument("--themes", nargs="+", choices=["light", "dark"], default=["light", "dark"])
+    parser.add_argument("--widths", nargs="+", choices=list(WIDTHS), default=list(WIDTHS))
+    parser.add_argument("--axe", action="store_true", help="check each page with axe-core too")
+    return parser.parse_args()
+
+
+def log_in(browser: Browser, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    """The cookies of the sample account, with the password from var/sample_accounts.txt."""
+    if not arguments.user:
+        return []
+    accounts = dict(line.split()[1:3] for line in (VAR / "sample_accounts.txt").read_text().splitlines())
+    page = browser.new_page(base_url=arguments.address)
+    page.goto("/accounts/login/")
+    page.fill("[name=username]", arguments.user)
+    page.fill("[name=password]", accounts[arguments.user])
+    page.click("main button[type=submit]")
+    page.wait_for_url(lambda address: "/accounts/login/" not in address)
+    cookies = page.context.cookies()
+    page.context.close()
+    return cookies
+
+
+def visit(
+    browser: Browser, arguments: argparse.Namespace, cookies: list[dict[str, object]], theme: str, width: str
+) -> list[str]:
+    """A picture of each page in this theme and width; what the browser complained about."""
+    context = browser.new_context(base_url=arguments.address, viewport=WIDTHS[width], color_scheme=theme)
+    context.add_cookies(cookies)
+    page = context.new_page()
+    found: list[str] = []
+    page.on("pageerror", lambda error: found.append(f"uncaught: {error}"))
+    page.on("console", lambda message: found.append(message.text) if is_complaint(message.type, message.text) else None)
+    complaints = []
+    for path in arguments.paths:
+        response = page.goto(path)
+        if response is not None and response.status >= 500:
+            found.append(f"status {response.status}")
+        page.wait_for_timeout(150)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append("scrolls sideways")
+        if arguments.axe and not path.startswith("/admin/"):
+            found += axe(page)
+        page.screenshot(path=arguments.into / f"{file_name(path)}-{theme}-{width}.png")
+        complaints += [f"{path} ({theme}, {width}): {text}" for text in found]
+        found.clear()
+    context.close()
+    return complaints
+
+
+def is_complaint(kind: str, text: str) -> bool:
+    """Errors count; that a page answers 400 or 404, as some of ours must, does not."""
+    return kind == "error" and "Failed to load resource" not in text
+
+
+def axe(page: Page) -> list[str]:
+    """Every breach of WCAG 2.2 AA that axe-core finds."""
+    page.evaluate(AXE.read_text())
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    result = page.evaluate("tags => axe.run({runOnly: tags})", tags)
+    return [
+        f"axe {rule['id']}: {rule['help']}: {node['html'][:160]}"
+        for rule in result["violations"]
+        for node in rule["nodes"][:3]
+    ]
+
+
+def file_name(path: str) -> str:
+    """The path as a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-") or "home"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -80,21 +80,21 @@ def test_sessions_of_the_period_with_total_average_minimum_and_maximum(
     assert figures(as_user(auditor).get("/activity/summary/")) == {
         "Sessions": "3",
         "Total duration": "4 h 20 min",
-        "Average duration": "1 h 26 min",
-        "Minimum duration": "20 min 00 s",
-        "Maximum duration": "3 h 00 min",
+        "Average": "1 h 26 min",
+        "Minimum": "20 min 00 s",
+        "Maximum": "3 h 00 min",
     }
 
 
 def test_a_session_that_still_runs_counts_until_now(as_user: AsUser, auditor: User, alice: User) -> None:
     builders.make_session(alice, Status.LOGGED_IN, start_at=ago(hours=2, seconds=5), end_at=ago(hours=-2))
-    assert figures(as_user(auditor).get("/activity/summary/"))["Maximum duration"] == "2 h 00 min"
+    assert figures(as_user(auditor).get("/activity/summary/"))["Maximum"] == "2 h 00 min"
 
 
 def test_no_session_is_a_dash_and_not_a_zero_duration(as_user: AsUser, auditor: User) -> None:
     answer = as_user(auditor).get("/activity/summary/")
     assert figures(answer) == {"Sessions": "0"} | dict.fromkeys(
-        ["Total duration", "Average duration", "Minimum duration", "Maximum duration"], "–"
+        ["Total duration", "Average", "Minimum", "Maximum"], "–"
     )
     assert "No session started in the last 7 days." in answer.content.decode()
 

@@ -59,6 +59,7 @@ def logged_in(user: User, **values: Any) -> PrivilegedSession:
 
 def age(session: PrivilegedSession, by: dt.timedelta) -> None:
     """Let `by` pass for this one session: everything it waits for comes nearer."""
+    session.refresh_from_db()
     names = ("scheduled_for", "start_at", "end_at", "approval_deadline", "next_attempt_at", "next_monitor_at")
     moved = {name: getattr(session, name) - by for name in names if getattr(session, name)}
     PrivilegedSession.objects.filter(pk=session.pk).update(**moved)

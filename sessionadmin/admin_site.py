@@ -1,9 +1,15 @@
 """The Django admin, where resources, activities, connection profiles, policies and people are managed."""
 
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 
 from sessions_app.roles import is_administrator
 
@@ -19,6 +25,21 @@ class ConsoleAdminSite(admin.AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Administrators only."""
         return request.user.is_active and is_administrator(request.user)
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
+        """Who is logged in and no administrator is told so; asking them to log in again would lead nowhere."""
+        guarded = super().admin_view(view, cacheable)
+
+        def for_administrators(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if request.user.is_authenticated and not self.has_permission(request):
+                raise PermissionDenied("The administration is open to administrators.")
+            return guarded(request, *args, **kwargs)
+
+        return update_wrapper(for_administrators, guarded)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> Any:
+        """The console's own page, which says how many other browsers it logged out."""
+        return redirect("password_change")
 
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponseBase:  # type: ignore[override]
         """The console's own login, which records and throttles."""

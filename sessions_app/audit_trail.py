@@ -1,16 +1,18 @@
 """Writes changes of policy and of roles into the log, old and new value, whoever makes them and wherever.
 
-Listens to Django's model signals, so that the admin, a shell and a flow are treated alike.
+Listens to Django's model signals, so that the admin, a shell and a flow are treated alike. An entry names what it is
+about as it was then: objects are renamed and deleted later, the log is not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Group
 from django.db import models
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
 from activity import log
 from activity.verbs import Verb
@@ -38,6 +40,7 @@ def connect() -> None:
         name = model._meta.label_lower
         pre_save.connect(_remember, sender=model, dispatch_uid=f"audit_remember_{name}")
         post_save.connect(_saved, sender=model, dispatch_uid=f"audit_saved_{name}")
+        pre_delete.connect(_remember_all, sender=model, dispatch_uid=f"audit_remember_all_{name}")
         post_delete.connect(_deleted, sender=model, dispatch_uid=f"audit_deleted_{name}")
         for field in model._meta.many_to_many:
             through = getattr(model, field.name).through
@@ -49,21 +52,21 @@ def _actor() -> AbstractBaseUser | None:
     return here.login.user if here is not None and here.login is not None else None
 
 
-def _fields(model: type[models.Model]) -> list[str]:
-    if issubclass(model, AbstractBaseUser):
-        return list(USER_FIELDS)
-    return [field.attname for field in model._meta.concrete_fields if not field.primary_key]
+def _fields(model: type[models.Model]) -> list[models.Field[Any, Any]]:
+    names = USER_FIELDS if issubclass(model, AbstractBaseUser) else None
+    concrete = [field for field in model._meta.concrete_fields if not field.primary_key]
+    return [field for field in concrete if names is None or field.name in names]
 
 
 def _remember(sender: type[models.Model], instance: Any, raw: bool = False, **kwargs: Any) -> None:
     """Before a save: the values in the database. Skipped for fields that the save does not touch."""
-    fields = set(_fields(sender))
+    columns = {field.attname for field in _fields(sender)}
     update_fields = kwargs.get("update_fields")
     if update_fields is not None:
-        fields &= set(update_fields)
+        columns = {field.attname for field in _fields(sender) if {field.name, field.attname} & set(update_fields)}
     instance._audit_before = None
-    if instance.pk is not None and fields and not raw:
-        instance._audit_before = sender._default_manager.filter(pk=instance.pk).values(*sorted(fields)).first()
+    if instance.pk is not None and columns and not raw:
+        instance._audit_before = sender._default_manager.filter(pk=instance.pk).values(*sorted(columns)).first()
 
 
 def _saved(sender: type[models.Model], instance: Any, created: bool, raw: bool = False, **kwargs: Any) -> None:
@@ -72,16 +75,14 @@ def _saved(sender: type[models.Model], instance: Any, created: bool, raw: bool =
     name = f"{sender._meta.verbose_name} “{instance}”"
     about = instance if isinstance(instance, AbstractBaseUser) else None
     if created:
-        values = {field: _text(getattr(instance, field)) for field in _fields(sender)}
-        log.record(
-            Verb.RECORD_ADDED, f"Added {name}", actor=_actor(), user=about, target=instance, details={"new": values}
-        )
+        details = {"new": _values(instance)}
+        log.record(Verb.RECORD_ADDED, f"Added {name}", actor=_actor(), user=about, target=instance, details=details)
         return
-    before = getattr(instance, "_audit_before", None) or {}
+    before = instance._audit_before or {}
     changed = {
-        field: {"old": _text(old), "new": _text(getattr(instance, field))}
-        for field, old in before.items()
-        if _text(old) != _text(getattr(instance, field))
+        field.name: {"old": _shown(field, before[field.attname]), "new": _shown(field, value)}
+        for field in _fields(sender)
+        if field.attname in before and _text(before[field.attname]) != _text(value := getattr(instance, field.attname))
     }
     if changed:
         verb = Verb.ROLE_CHANGED if about is not None and ROLE_FIELDS & set(changed) else Verb.RECORD_CHANGED
@@ -95,14 +96,22 @@ def _saved(sender: type[models.Model], instance: Any, created: bool, raw: bool =
         )
 
 
+def _remember_all(sender: type[models.Model], instance: Any, **kwargs: Any) -> None:
+    """Before a deletion: everything it holds, people and other lists included; afterwards they cannot be asked."""
+    lists = {field.name: _names(getattr(instance, field.name).all()) for field in sender._meta.many_to_many}
+    if isinstance(instance, Group):
+        lists["users"] = _names(get_user_model()._default_manager.filter(groups=instance))
+    instance._audit_old = _values(instance) | {name: members for name, members in lists.items() if members}
+    instance._audit_name = str(instance)
+
+
 def _deleted(sender: type[models.Model], instance: Any, **kwargs: Any) -> None:
-    values = {field: _text(getattr(instance, field)) for field in _fields(sender)}
     log.record(
         Verb.RECORD_DELETED,
-        f"Deleted {sender._meta.verbose_name} “{instance}”",
+        f"Deleted {sender._meta.verbose_name} “{instance._audit_name}”",
         actor=_actor(),
         target=instance,
-        details={"old": values},
+        details={"old": instance._audit_old},
     )
 
 
@@ -110,44 +119,71 @@ def _members_changed(
     sender: type[models.Model],
     instance: Any,
     action: str,
-    reverse: bool,
     model: type[models.Model],
     pk_set: set[int] | None,
     **kwargs: Any,
 ) -> None:
     """Groups of a user, people of a policy or a tier: who came and who went."""
     if action == "pre_clear":
-        pk_set = set(_members(sender, instance, reverse))
+        pk_set = set(_members(sender, instance))
     elif action not in ("post_add", "post_remove"):
         return
     if not pk_set:
         return
-    names = sorted(str(member) for member in model._default_manager.filter(pk__in=pk_set))
+    members = list(model._default_manager.filter(pk__in=pk_set))
     kind = "added" if action == "post_add" else "removed"
-    is_role = sender is get_user_model()._meta.get_field("groups").remote_field.through
-    about = instance if isinstance(instance, AbstractBaseUser) else None
+    if sender is get_user_model()._meta.get_field("groups").remote_field.through:
+        _record_roles(instance, members, kind)
+        return
+    names = _names(members)
+    what = model._meta.verbose_name_plural
     log.record(
-        Verb.ROLE_CHANGED if is_role else Verb.RECORD_CHANGED,
-        f"{instance._meta.verbose_name} “{instance}”: {kind} {model._meta.verbose_name_plural} {', '.join(names)}",
+        Verb.RECORD_CHANGED,
+        f"Changed {instance._meta.verbose_name} “{instance}”: {kind} {what} {', '.join(names)}",
         actor=_actor(),
-        user=about,
+        user=instance if isinstance(instance, AbstractBaseUser) else None,
         target=instance,
-        details={kind: names},
+        details={kind: {str(what): names}},
     )
 
 
-def _members(through: type[models.Model], instance: Any, reverse: bool) -> list[int]:
+def _record_roles(instance: Any, members: list[Any], kind: str) -> None:
+    """One entry for each person, from whichever side the membership was changed."""
+    people, groups = ([instance], members) if isinstance(instance, AbstractBaseUser) else (members, [instance])
+    names = _names(groups)
+    for person in people:
+        log.record(
+            Verb.ROLE_CHANGED,
+            f"Changed user “{person}”: {kind} {'to' if kind == 'added' else 'from'} groups {', '.join(names)}",
+            actor=_actor(),
+            user=person,
+            target=person,
+            details={kind: {"groups": names}},
+        )
+
+
+def _members(through: type[models.Model], instance: Any) -> Iterable[int]:
     """The ids on the other side of a many-to-many table, before it is cleared."""
-    ours, theirs = None, None
-    for field in through._meta.concrete_fields:
-        if isinstance(field, models.ForeignKey):
-            if isinstance(instance, field.related_model) and ours is None:
-                ours = field
-            else:
-                theirs = field
-    if ours is None or theirs is None:
-        return []
-    return list(through._default_manager.filter(**{ours.name: instance}).values_list(theirs.attname, flat=True))
+    keys = [field for field in through._meta.concrete_fields if isinstance(field, models.ForeignKey)]
+    ours = next(field for field in keys if field.related_model is type(instance))
+    theirs = next(field for field in keys if field is not ours)
+    return through._default_manager.filter(**{ours.name: instance}).values_list(theirs.attname, flat=True)
+
+
+def _names(objects: Iterable[object]) -> list[str]:
+    return sorted(str(one) for one in objects)
+
+
+def _values(instance: models.Model) -> dict[str, object]:
+    return {field.name: _shown(field, getattr(instance, field.attname)) for field in _fields(type(instance))}
+
+
+def _shown(field: models.Field[Any, Any], value: object) -> object:
+    """A value as the log keeps it; the name of what a foreign key points to rather than its number."""
+    if value is not None and isinstance(field, models.ForeignKey):
+        related: type[models.Model] = field.related_model
+        return str(related._default_manager.filter(pk=value).first() or value)
+    return _text(value)
 
 
 def _text(value: object) -> object:

@@ -1,0 +1,147 @@
+"""What may be done where by whom: resources, activities, connection profiles with their tiers, access policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Field, Model
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+
+from sessions_app.admin.in_use import KeptWhileInUse
+from sessions_app.connectors import CONNECTORS
+from sessions_app.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+
+MOST_TIERS = 3
+
+
+@admin.register(Resource)
+class ResourceAdmin(KeptWhileInUse):
+    """Hosts and secret vaults."""
+
+    list_display = ("name", "platform", "address", "port", "connector", "is_active")
+    list_filter = ("platform", "connector", "is_active")
+    search_fields = ("name", "address", "description")
+    ordering = ("name",)
+    fieldsets = (
+        (None, {"fields": ("name", "platform", "description", "is_active")}),
+        ("Where it is", {"fields": ("address", "port", "host_key")}),
+        ("How grants are made on it", {"fields": ("connector", "service_account")}),
+    )
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """The connectors of this installation, to choose from."""
+        if db_field.name == "connector":
+            choices = [(name, name) for name in sorted(CONNECTORS)]
+            return forms.ChoiceField(choices=choices, help_text=db_field.help_text, initial=db_field.default)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+@admin.register(Activity)
+class ActivityAdmin(KeptWhileInUse):
+    """Named kinds of privileged work."""
+
+    list_display = ("name", "platform", "login_account_template", "is_active")
+    list_filter = ("platform", "is_active")
+    search_fields = ("name", "description")
+    ordering = ("name",)
+    fieldsets = (
+        (None, {"fields": ("name", "platform", "description", "is_active")}),
+        ("On the resource", {"fields": ("login_account_template", "grant_actions", "remove_actions")}),
+    )
+
+
+class TierFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # generic in the stubs only
+    """Tiers that can be fulfilled, in order from 1 without a gap."""
+
+    def clean(self) -> None:
+        """Refuse what no request could ever pass. Raises ValidationError."""
+        super().clean()
+        kept = [form for form in self.forms if form.has_changed() or form.instance.pk]
+        kept = [form for form in kept if form.is_valid() and not form.cleaned_data.get("DELETE")]
+        orders = sorted(form.cleaned_data["order"] for form in kept)
+        if len(set(orders)) == len(orders) and orders != list(range(1, len(orders) + 1)):
+            raise ValidationError("Number the tiers 1, 2, 3 without a gap: they are asked in this order.")
+        for form in kept:
+            tier = form.cleaned_data
+            people, groups = tier.get("users") or (), tier.get("groups") or ()
+            if not people and not groups:
+                raise ValidationError(f"Tier {tier['order']} has no approver. Choose users or groups, or delete it.")
+            if not groups and len(people) < tier["required"]:
+                raise ValidationError(
+                    f"Tier {tier['order']} needs {tier['required']} approvals and has {len(people)} approvers only."
+                )
+
+
+class TierInline(admin.StackedInline):  # type: ignore[type-arg]  # generic in the stubs only
+    """The approval tiers of a profile, at most three."""
+
+    model = ApprovalTier
+    formset = TierFormSet
+    extra = 0
+    max_num = MOST_TIERS
+    autocomplete_fields = ("users", "groups")
+
+
+@admin.register(ConnectionProfile)
+class ConnectionProfileAdmin(KeptWhileInUse):
+    """Session control, with who must approve."""
+
+    instead = "Give those another profile first, or leave it."
+    list_display = (
+        "name",
+        "maximum_duration",
+        "tier_count",
+        "extension_limit",
+        "notes_required",
+        "ticket_required",
+        "record",
+    )
+    list_filter = ("notes_required", "ticket_required", "record")
+    search_fields = ("name",)
+    ordering = ("name",)
+    inlines = (TierInline,)
+    fieldsets = (
+        (None, {"fields": ("name", "maximum_duration", "end_notice")}),
+        ("Asked of the person", {"fields": ("notes_required", "ticket_required")}),
+        ("Extension", {"fields": ("extension_by", "extension_limit")}),
+        ("Watching", {"fields": ("record", "logon_monitor_interval", "secret_view_timeout")}),
+        ("Approval", {"fields": ("approval_timeout",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the tiers, for their number in the list."""
+        return super().get_queryset(request).prefetch_related("tiers")
+
+    @admin.display(description="approval tiers")
+    def tier_count(self, profile: ConnectionProfile) -> int:
+        """How many tiers a request must pass."""
+        return len(profile.tiers.all())
+
+
+@admin.register(AccessPolicy)
+class AccessPolicyAdmin(KeptWhileInUse):
+    """Which users and groups may run which activities on which resources, under which profile."""
+
+    list_display = ("name", "priority", "profile", "is_active")
+    list_filter = ("is_active", "profile")
+    list_select_related = ("profile",)
+    search_fields = ("name", "profile__name")
+    ordering = ("priority", "name")
+    autocomplete_fields = ("users", "groups", "activities", "resources", "profile")
+    fieldsets = (
+        (None, {"fields": ("name", "priority", "is_active")}),
+        ("Who", {"fields": ("users", "groups")}),
+        ("May run what, where", {"fields": ("activities", "resources")}),
+        ("Under which session control", {"fields": ("profile",)}),
+    )
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The policy alone: sessions remember it without keeping it, and there may be thousands."""
+        names = [str(thing) for thing in objs]
+        counts = {AccessPolicy._meta.verbose_name_plural: len(names)}
+        protected: list[Model] = []
+        return names, counts, set(), protected

@@ -143,6 +143,7 @@ class PrivilegedSession(models.Model):
         ]
         indexes = [
             models.Index(fields=["status", "requested_at", "id"], name="session_status_requested"),
+            models.Index(fields=["requested_at", "id"], name="session_requested"),  # Historical, in its usual order
             models.Index(fields=["user", "status"], name="session_user_status"),
             models.Index(fields=["resource", "status"], name="session_resource_status"),
             models.Index(fields=["status", "end_at"], name="session_status_end"),

@@ -5,11 +5,13 @@ from functools import update_wrapper
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from sessions_app.roles import is_administrator
 
@@ -41,6 +43,10 @@ class ConsoleAdminSite(admin.AdminSite):
         """The console's own page, which says how many other browsers it logged out."""
         return redirect("password_change")
 
+    @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponseBase:  # type: ignore[override]
         """The console's own login, which records and throttles."""
-        return redirect_to_login(request.GET.get("next", request.path))
+        index = reverse("admin:index", current_app=self.name)
+        if request.user.is_authenticated:
+            return redirect(index)
+        return redirect_to_login(request.GET.get("next", index))

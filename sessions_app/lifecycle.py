@@ -6,7 +6,6 @@ nothing and is told (Overtaken).
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -101,7 +100,7 @@ def transition(
     """Move `session` from the status it was read with to `to`, set `changes`, and record it.
 
     1. The status table must allow the change (NotAllowed).
-    2. A final status sets ended_at and the duration.
+    2. A final status sets ended_at and the duration, and frees the worker's lease.
     3. One UPDATE compares the old status; no row changed means somebody was first (Overtaken).
     4. The log entry is written in the same transaction, and the instance shows the new values.
     """
@@ -146,6 +145,8 @@ def adopt(sessions: Sequence[tuple[PrivilegedSession, Status]]) -> list[Privileg
     return adopted
 
 
-def _end_values(session: PrivilegedSession) -> dict[str, dt.datetime | dt.timedelta | None]:
+def _end_values(session: PrivilegedSession) -> dict[str, Any]:
     now = timezone.now()
-    return {"ended_at": now, "duration": now - session.start_at if session.start_at else None}
+    # Nobody is at a session that is over; whoever was may have died before giving the lease back.
+    lease = {"lease": "", "lease_until": None}
+    return {**lease, "ended_at": now, "duration": now - session.start_at if session.start_at else None}

@@ -5,7 +5,9 @@ Real threads with connections of their own, on SQLite and on PostgreSQL.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,7 +39,7 @@ from sessions_app.models import (
     PrivilegedSession,
     Status,
 )
-from sessions_app.worker import reconcile
+from sessions_app.worker import lease, reconcile
 from tests import builders
 from tests.scene import HOUR, age, ask, granted
 
@@ -241,6 +243,20 @@ def test_workers_at_once_give_each_right_once(alice: User, monkeypatch: pytest.M
         assert status_of(session) == Status.AVAILABLE
         assert session.lease == ""
         assert LogEntry.objects.of_target(session).filter(verb=Verb.SESSION_AVAILABLE).count() == 1
+
+
+def test_a_slow_call_keeps_the_lease_alive(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = builders.make_session(alice, Status.PROVISIONING)
+    monkeypatch.setattr(lease, "RENEW_EVERY", 0.05)
+    assert lease.claim(session.pk, "me", timezone.now() - dt.timedelta(seconds=59))
+    with lease.kept(session.pk, "me"):
+        time.sleep(1.5)
+        session.refresh_from_db()
+        assert session.lease_until is not None
+        assert session.lease_until > timezone.now() + dt.timedelta(seconds=50)
+        assert not lease.claim(session.pk, "other", timezone.now())
+    lease.release(session.pk, "me")
+    assert lease.claim(session.pk, "other", timezone.now())
 
 
 def test_a_session_ended_while_its_rights_are_given_loses_them_again(

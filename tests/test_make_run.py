@@ -31,7 +31,8 @@ def test_the_first_start_brings_sample_accounts_and_the_second_shows_them_again(
     var = tmp_path / "var"
     with trial(var, "first") as first:
         assert first.get("/healthz") == (200, "ok")
-        assert f"http://127.0.0.1:{first.port}" in first.printed()
+        address = f"Serving on http://127.0.0.1:{first.port}"
+        programs.wait_until(lambda: address in first.printed(), "the address is printed")
         accounts = var / "sample_accounts.txt"
         assert stat.S_IMODE(accounts.stat().st_mode) == 0o600
         shown = passwords(accounts.read_text())

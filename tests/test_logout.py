@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections
 from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.models import EndReason, LoginSession
 from sessions_app.models.login import hash_session_key
-from tests.builders import make_login
+from tests.builders import make_admin, make_login
 
 AsUser = Callable[[User], Client]
 LOGOUT, OTHERS = "/logins/logout/", "/logins/logout-others/"
@@ -194,3 +197,32 @@ def test_all_other_browsers_of_mine_are_logged_out_and_nobody_elses(
     assert (is_in(here), is_in(there), is_in(theirs)) == (True, False, True)
     assert "There is nothing to log out." in here.get(OTHERS).content.decode()
     assert messages_of(here.post(OTHERS, headers=HTMX)) == [["success", "You had no other sessions."]]
+
+
+# --- two at once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_administrators_at_once_one_logs_the_browser_out_and_the_other_is_told() -> None:
+    bosses = []
+    for name in ("admin", "chief"):
+        client = Client()
+        client.force_login(make_admin(name))
+        bosses.append(client)
+    login = make_login()
+    start = Barrier(2)
+
+    def act(client: Client) -> list[list[str]]:
+        try:
+            start.wait()
+            return messages_of(client.post(LOGOUT, {"ids": [login.pk]}, headers=HTMX))
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sorted(line for lines in pool.map(act, bosses) for line in lines)
+    assert told == [
+        ["error", "alice was logged out there already."],
+        ["success", "Logged out alice from Firefox (Bern)."],
+    ]
+    assert LogEntry.objects.filter(verb=Verb.LOGOUT_FORCED, target_id=login.pk).count() == 1

@@ -85,7 +85,8 @@ function showSelection() {
   }
   const toolbar = byId("selection");
   if (!toolbar) return;
-  const rows = chosen.map((box) => JSON.parse(box.closest("tr").dataset.refusals ?? "{}"));
+  const kinds = JSON.parse(document.querySelector("#results table")?.dataset.refusals ?? "[]");
+  const rows = chosen.map((box) => kinds[box.closest("tr").dataset.refusals]);
   for (const button of toolbar.querySelectorAll("[data-verb]")) {
     const reason = reasonAgainst(button, rows);
     button.ariaDisabled = reason ? "true" : null;

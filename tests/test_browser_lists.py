@@ -352,3 +352,6 @@ def test_nothing_but_the_table_scrolls_sideways(
         expect(page.get_by_role("link", name="Activity log")).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.get_by_role("link", name="Activity log")).to_be_hidden()
+        page.get_by_role("button", name="Filters").click()
+        page.get_by_label("Device").select_option("Desktop")
+        expect(page).to_have_url(re.compile(r"\?device=Desktop$"))

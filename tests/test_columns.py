@@ -1,0 +1,91 @@
+"""How one cell is written: times, durations, links, badges, and what is not there."""
+
+from __future__ import annotations
+
+import datetime as dt
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.utils import timezone
+
+from activity.listing import badge, empty, icon, link, moment, span_of_time
+from activity.listing.columns import _icons_url
+
+SVG = "{http://www.w3.org/2000/svg}"
+SPRITE = Path(project.BASE_DIR) / "static" / "icons.svg"
+
+
+@pytest.fixture(autouse=True)
+def fresh_icons_url() -> Iterator[None]:
+    caches = (_icons_url, icon, badge)
+    for cached in caches:
+        cached.cache_clear()
+    yield
+    for cached in caches:
+        cached.cache_clear()
+
+
+def test_text_is_escaped_and_nothing_is_a_dash() -> None:
+    assert "<script>" not in link("/a/?b=1&c=2", "<script>")
+    assert link("/a/?b=1&c=2", "x") == '<a href="/a/?b=1&amp;c=2">x</a>'
+    assert link("", "<b>") == "&lt;b&gt;"
+    assert empty("x") == "x"
+    assert empty(0) == "0"
+    assert empty("") == empty(None)
+    assert empty("") == "–"
+
+
+def test_a_moment_is_in_the_viewers_zone_and_exact_to_the_second() -> None:
+    when = dt.datetime(2026, 3, 29, 0, 59, 59, tzinfo=dt.UTC)
+    with timezone.override("Europe/Zurich"):
+        text = moment(when)
+    assert text == "2026-03-29 01:59:59"
+    assert moment(None) == empty(None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min 00 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (86400, "1 d 00 h"),
+        (100 * 86400 + 3600, "100 d 01 h"),
+    ],
+)
+def test_a_duration_reads_as_people_say_it(seconds: float, text: str) -> None:
+    assert span_of_time(dt.timedelta(seconds=seconds)) == text
+
+
+def test_a_badge_has_icon_text_and_colour() -> None:
+    shown = badge("locked", "Locked <now>", "lock")
+    assert "badge-locked" in shown
+    assert "icons.svg#lock" in shown
+    assert "Locked &lt;now&gt;" in shown
+    assert 'aria-hidden="true"' in icon("lock")
+
+
+def test_icons_have_the_hashed_name_in_production(settings: Any, tmp_path: Path) -> None:
+    settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    }
+    staticfiles_storage.hashed_files = {"icons.svg": "icons.0123456789ab.svg"}
+    assert "/static/icons.0123456789ab.svg#lock" in icon("lock")
+
+
+def test_every_symbol_of_the_sprite_is_a_drawing_of_its_own() -> None:
+    symbols = ElementTree.parse(SPRITE).getroot().findall(f"{SVG}symbol")  # noqa: S314 - our own file
+    names = [symbol.get("id") for symbol in symbols]
+    assert len(set(names)) == len(names) > 40
+    assert all(len(symbol) > 0 and symbol.get("viewBox") == "0 0 16 16" for symbol in symbols)
+    assert len({ElementTree.tostring(symbol[0]) + bytes(len(symbol)) for symbol in symbols}) > 35

@@ -41,7 +41,7 @@ def policy(alice: User, approver: User) -> AccessPolicy:
 def names(client: Client, url: str) -> list[str]:
     page = client.get(url)
     assert page.status_code == 200
-    return [row.name for row in page.context["listing"].rows()]
+    return [str(row) for row in page.context["listing"].page.rows]
 
 
 def test_an_ordinary_person_finds_what_their_policies_give_them(
@@ -141,10 +141,10 @@ def test_a_resource_shows_the_sessions_on_it_that_one_may_see(
     theirs = builders.make_session(outsider, resource=resource)
     builders.make_session(alice, resource=builders.make_resource("web-2"))
     seen = as_user(alice).get(f"/resources/{resource.pk}/")
-    assert [row.pk for row in seen.context["listing"].rows()] == [mine.pk]
+    assert [row.pk for row in seen.context["listing"].page.rows] == [mine.pk]
     assert seen.context["facts"].live == 1
     seen = as_user(auditor).get(f"/resources/{resource.pk}/")
-    assert {row.pk for row in seen.context["listing"].rows()} == {mine.pk, theirs.pk}
+    assert {row.pk for row in seen.context["listing"].page.rows} == {mine.pk, theirs.pk}
 
 
 def test_an_administrator_closes_a_resource_and_opens_it_again(

@@ -79,7 +79,7 @@ def test_users_are_found_by_role_state_and_name(
     builders.make_session(alice)
     lock(alice, admin)
     page = as_user(admin).get(f"/users/?{query}")
-    names = [row.name for row in page.context["listing"].rows()]
+    names = [str(row) for row in page.context["listing"].page.rows]
     assert names == expected
 
 
@@ -87,7 +87,7 @@ def test_users_are_found_by_group(as_user: AsUser, alice: User, outsider: User, 
     team = Group.objects.create(name="Linux team")
     team.user_set.add(alice)
     page = as_user(admin).get(f"/users/?group={team.pk}")
-    assert [row.name for row in page.context["listing"].rows()] == ["alice"]
+    assert [str(row) for row in page.context["listing"].page.rows] == ["alice"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_each_tab_lists_what_concerns_the_person_only(
     def rows(tab: str) -> list[int]:
         page = client.get(f"/users/{alice.pk}/?tab={tab}")
         assert page.status_code == 200
-        return [row.pk for row in page.context["listing"].rows()]
+        return [row.pk for row in page.context["listing"].page.rows]
 
     assert rows("sessions") == [mine.pk]
     assert theirs.pk not in rows("sessions")
@@ -191,9 +191,9 @@ def test_a_group_page_lists_what_its_members_do_and_who_they_are(
     log.record(Verb.LOGIN, "outsider was here", actor=outsider)
     client = as_user(auditor)
     url = f"/groups/{team.pk}/"
-    assert {row.pk for row in client.get(url).context["listing"].rows()} == sessions
-    assert {row.pk for row in client.get(f"{url}?tab=logins").context["listing"].rows()} == logins
-    assert [row.name for row in client.get(f"{url}?tab=members").context["listing"].rows()] == ["alice", "approver"]
+    assert {row.pk for row in client.get(url).context["listing"].page.rows} == sessions
+    assert {row.pk for row in client.get(f"{url}?tab=logins").context["listing"].page.rows} == logins
+    assert [str(row) for row in client.get(f"{url}?tab=members").context["listing"].page.rows] == ["alice", "approver"]
     entries = client.get(f"{url}?tab=activity")
     assert entries.content.decode().count("approver approved") == 1
     assert "outsider was here" not in entries.content.decode()
@@ -206,7 +206,7 @@ def test_an_application_has_the_page_and_its_principal_leads_there(as_user: AsUs
     builders.make_session(alice)
     client = as_user(admin)
     page = client.get(f"/applications/{application.pk}/")
-    assert [row.pk for row in page.context["listing"].rows()] == [session.pk]
+    assert [row.pk for row in page.context["listing"].page.rows] == [session.pk]
     assert f'href="/users/{application.principal_id}/lock/"' in page.content.decode()
     away = client.get(f"/users/{application.principal_id}/")
     assert (away.status_code, away["Location"]) == (302, f"/applications/{application.pk}/")

@@ -23,7 +23,8 @@ class LoginForm(AuthenticationForm):
     waiting: door.TooManyTries | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        self.fields["username"].label = "User name"
         # Django writes the limit into the page only; what is sent may be megabytes, and would be folded and hashed.
         self.fields["username"].validators.append(MaxLengthValidator(self.username_field.max_length or LONGEST_NAME))
         self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))

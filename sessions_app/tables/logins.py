@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.db.models import QuerySet
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment
 from sessions_app.models import LoginSession
 from sessions_app.roles import Person, is_administrator, sees_everything
@@ -27,7 +27,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     may_end_all, may_see_all = is_administrator(viewer), sees_everything(viewer)
 
     def user_cell(row: LoginSession) -> SafeString:
-        return link(reverse("user", args=[row.user_id]) if may_see_all else "", row.user_name)
+        return link(numbered("user", row.user_id) if may_see_all else "", row.user_name)
 
     def state_cell(row: LoginSession) -> SafeString:
         return _state(row, is_current=row.pk == current_pk)
@@ -39,11 +39,11 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     return Table(
         name="logins",
         columns=(
-            Column("user", "User", user_cell, sort="user_name", csv=lambda row: row.user_name, width=130),
+            Column("user", "User", user_cell, sort="user_name", csv=lambda row: row.user_name, width=105),
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
-            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=260),
+            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=230),
             *_end_columns(),
         ),
         default_sort="-last_access",
@@ -80,9 +80,9 @@ def location(row: LoginSession) -> str:
 
 def _origin_columns() -> tuple[Column, ...]:
     return (
-        Column("ip", "Public IP", lambda row: empty(row.ip), sort="ip", csv=lambda row: row.ip or "", width=130),
-        Column("city", "City", lambda row: row.city, sort="city", csv=lambda row: row.city, width=130),
-        Column("location", "Location", location, sort="country", csv=location, width=280),
+        Column("ip", "Public IP", lambda row: empty(row.ip), sort="ip", csv=lambda row: row.ip or "", width=120),
+        Column("city", "City", lambda row: row.city, sort="city", csv=lambda row: row.city, width=115),
+        Column("location", "Location", location, sort="country", csv=location, width=195),
     )
 
 
@@ -91,9 +91,9 @@ def _browser_columns() -> tuple[Column, ...]:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
     return (
-        Column("device", "Device", device, sort="device", csv=lambda row: row.device, width=110),
-        Column("os", "OS", lambda row: empty(_system(row)), sort="os", csv=_system, width=130),
-        Column("browser", "Browser", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=130),
+        Column("device", "Device", device, sort="device", csv=lambda row: row.device, width=105),
+        Column("os", "OS", lambda row: empty(_system(row)), sort="os", csv=_system, width=115),
+        Column("browser", "Browser", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=120),
         Column(
             "user_agent",
             "User agent",
@@ -114,7 +114,7 @@ def _time_columns() -> tuple[Column, ...]:
             lambda row: moment(row.created_at),
             sort="created_at",
             csv=lambda row: row.created_at,
-            width=160,
+            width=155,
         ),
         Column(
             "last_access",
@@ -122,7 +122,7 @@ def _time_columns() -> tuple[Column, ...]:
             lambda row: moment(row.last_access_at),
             sort="last_access_at",
             csv=lambda row: row.last_access_at,
-            width=160,
+            width=155,
         ),
     )
 

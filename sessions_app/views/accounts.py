@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth import login as begin_login
@@ -57,6 +57,10 @@ class PasswordChange(PasswordChangeView):
     template_name = "registration/password_change.html"
     success_url = reverse_lazy("account")
     extra_context = {"heading": "Change password"}
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Labels without a colon, as everywhere."""
+        return {**super().get_form_kwargs(), "label_suffix": ""}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Change it, and say how many browsers that logged out."""

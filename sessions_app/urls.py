@@ -44,7 +44,7 @@ urlpatterns = [
     path("profiles/<int:pk>/", catalogue.profile, name="profile"),
     path("policies/", catalogue.policies, name="policies"),
     path("policies/<int:pk>/", catalogue.policy, name="policy"),
-    # Users, groups, applications (views/people.py)
+    # Users, groups and applications, each with a page: see views/people.py
     path("users/", people.users, name="users"),
     path("users/<int:pk>/", people.user, name="user"),
     path("users/<int:pk>/lock/", account_control.account_lock, name="account_lock"),

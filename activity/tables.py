@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 
-from django.urls import reverse
 from django.utils.html import format_html
 
 from activity import log
+from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment
 from activity.models import Level, LogEntry
 
@@ -36,7 +36,7 @@ def details_text(entry: LogEntry) -> str:
 
 
 def _at(entry: LogEntry) -> str:
-    return format_html('<a href="{}">{}</a>', reverse("activity_entry", args=[entry.pk]), moment(entry.at))
+    return format_html('<a href="{}">{}</a>', numbered("activity_entry", entry.pk), moment(entry.at))
 
 
 def _target(entry: LogEntry) -> str:

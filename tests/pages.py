@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -73,6 +74,16 @@ def table(page: ET.Element) -> list[dict[str, str]]:
         cells = [text(cell) for cell in row.findall("td")]
         rows.append({"id": row.get("id", ""), **dict(zip(heads, cells, strict=True))})
     return rows
+
+
+def refusals(page: ET.Element, pk: int) -> dict[str, str]:
+    """What the row of that number does not allow, each verb with its reason."""
+    grid = page.find(".//table[@data-refusals]")
+    row = page.find(f".//tr[@id='row-{pk}']")
+    assert grid is not None
+    assert row is not None
+    found: dict[str, str] = json.loads(grid.get("data-refusals", ""))[int(row.get("data-refusals", ""))]
+    return found
 
 
 def fields(page: ET.Element, path: str = ".//form[@method='post']") -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import html
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from sessions_app.logins import recorder
 from sessions_app.models import EndReason, LoginSession
 from sessions_app.models.login import hash_session_key
 from sessions_app.tables.logins import logins_table
+from tests import pages
 from tests.builders import make_login, make_user
 
 AsUser = Callable[[User], Client]
@@ -200,9 +200,7 @@ def test_rows_say_what_cannot_be_done_with_them(alice: User, auditor: User, admi
     recorder.end(over, EndReason.LOGOUT, actor=alice)
 
     def refused(client: Client, pk: int) -> Any:
-        row = next(row for row in raw_rows(page(client, "state=all")) if f'"row-{pk}"' in row)
-        found = re.search(r'data-refusals="({.*?})"', row)
-        return json.loads(found.group(1)) if found else {}
+        return pages.refusals(pages.elements(client.get(f"{URL}?state=all")), pk)
 
     boss, reader = as_user(admin), as_user(auditor)
     assert refused(boss, live.pk) == {}

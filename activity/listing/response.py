@@ -40,7 +40,7 @@ def list_response(
         listing = Listing(request, table, queryset, filterset=filterset, extra=extra, has_csv=bool(csv_name))
         if csv_name and "csv" in listing.parameters:
             return csv_response(listing, csv_name)
-        body = render_to_string("activity/listing/body.html", {"listing": listing}, request)
+        body = render_to_string("activity/listing/body.html", {"listing": listing})
     except BadListRequest as problem:
         return bad_list_response(request, str(problem))
     etag = hashlib.blake2b(body.encode(), digest_size=12).hexdigest()

@@ -11,8 +11,8 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.urls import reverse
 
+from activity.addresses import numbered
 from sessions_app.roles import Person
 
 # What Linux accepts as an account name (useradd(8)), so that no template can smuggle anything into a command.
@@ -51,7 +51,7 @@ class Resource(models.Model):
 
     def get_absolute_url(self) -> str:
         """The read-only page in the console."""
-        return reverse("resource", args=[self.pk])
+        return numbered("resource", self.pk)
 
 
 class Activity(models.Model):
@@ -82,7 +82,7 @@ class Activity(models.Model):
 
     def get_absolute_url(self) -> str:
         """The read-only page in the console."""
-        return reverse("activity_kind", args=[self.pk])
+        return numbered("activity_kind", self.pk)
 
     def clean(self) -> None:
         """Refuse a template that cannot become an account name."""
@@ -141,7 +141,7 @@ class ConnectionProfile(models.Model):
 
     def get_absolute_url(self) -> str:
         """The read-only page in the console."""
-        return reverse("profile", args=[self.pk])
+        return numbered("profile", self.pk)
 
     def clean(self) -> None:
         """Say in words what the database would refuse."""
@@ -214,7 +214,7 @@ class AccessPolicy(models.Model):
 
     def get_absolute_url(self) -> str:
         """The read-only page in the console."""
-        return reverse("policy", args=[self.pk])
+        return numbered("policy", self.pk)
 
 
 class Application(models.Model):
@@ -235,4 +235,4 @@ class Application(models.Model):
 
     def get_absolute_url(self) -> str:
         """The application's page."""
-        return reverse("application", args=[self.pk])
+        return numbered("application", self.pk)

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from sessions_app.models.access import Resource
 
-
 _Kind = TypeVar("_Kind", bound="Lock")
 
 

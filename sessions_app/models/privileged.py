@@ -12,9 +12,9 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
 from django.utils import timezone
 
+from activity.addresses import numbered
 from sessions_app.models.access import AccessPolicy, Activity, ConnectionProfile, Resource
 from sessions_app.models.locks import AccountLock
 from sessions_app.roles import Person, sees_everything
@@ -182,7 +182,7 @@ class PrivilegedSession(models.Model):
 
     def get_absolute_url(self) -> str:
         """The session's page."""
-        return reverse("session", args=[self.pk])
+        return numbered("session", self.pk)
 
     @property
     def is_ended(self) -> bool:

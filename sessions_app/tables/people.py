@@ -10,9 +10,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, Group
 from django.db.models import Case, CharField, Exists, OuterRef, QuerySet, Subquery, Value, When
-from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment
 from sessions_app.models import LIVE, AccountLock, Application, LoginSession, PrivilegedSession, Status
 from sessions_app.roles import ADMINISTER, AUDIT
@@ -146,7 +146,7 @@ def users_table(name: str = "users") -> Table:
             Column(
                 "user",
                 "User",
-                lambda row: link(reverse("user", args=[row.pk]), row.get_username()),
+                lambda row: link(numbered("user", row.pk), row.get_username()),
                 sort="username",
                 csv=lambda row: row.get_username(),
                 width=170,
@@ -198,7 +198,7 @@ def groups_table() -> Table:
             Column(
                 "group",
                 "Group",
-                lambda row: link(reverse("group", args=[row.pk]), row.name),
+                lambda row: link(numbered("group", row.pk), row.name),
                 sort="name",
                 csv=lambda row: row.name,
                 width=240,
@@ -230,7 +230,7 @@ def applications_table() -> Table:
             Column(
                 "application",
                 "Application",
-                lambda row: link(reverse("application", args=[row.pk]), row),
+                lambda row: link(numbered("application", row.pk), row),
                 sort="principal__username",
                 csv=str,
                 width=200,
@@ -245,7 +245,7 @@ def applications_table() -> Table:
             Column(
                 "owner",
                 "Owner",
-                lambda row: link(reverse("user", args=[row.owner_id]), row.owner) if row.owner_id else empty(""),
+                lambda row: link(numbered("user", row.owner_id), row.owner) if row.owner_id else empty(""),
                 sort="owner__username",
                 csv=lambda row: row.owner,
             ),

@@ -50,5 +50,5 @@ LOG_TABLE = Table(
     search=("message", "actor_name"),
     empty_text="The log begins when the session is requested.",
     row_name=lambda e: f"line {e.line}",
-    row_class=lambda e: f"level-{Level(e.level).label.lower()}",
+    row_class=lambda e: "wrap",  # a line is there to be read in full
 )

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from django.contrib.auth.models import AbstractUser
 from django.db.models import BooleanField, Case, Exists, OuterRef, QuerySet, Subquery, Value, When
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment, span_of_time
 from sessions_app import policy
 from sessions_app.models import AccessPolicy, ControlKind, ControlRequest, PrivilegedSession, Status
@@ -92,7 +92,7 @@ def _status_note(session: PrivilegedSession, status: Status) -> str:
     if status == Status.LOCKED:
         return "enforced"
     if session.last_error and status in (Status.CANCELING, Status.PROVISIONING):
-        return f"attempt {session.attempts} failed, trying again"
+        return f"tried {session.attempts} time{'s' if session.attempts != 1 else ''}"
     return ""
 
 
@@ -133,6 +133,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
             lambda s: link(links.activity(s), s.activity_name),
             "activity_name",
             lambda s: s.activity_name,
+            200,
         ),
         *(HISTORY if with_history else ()),
         *FURTHER,
@@ -248,12 +249,12 @@ class Links:
 
     def user(self, session: PrivilegedSession) -> str:
         may = self.sees_everything or session.user_id == self.viewer_id
-        return reverse("user", args=[session.user_id]) if may else ""
+        return numbered("user", session.user_id) if may else ""
 
     def resource(self, session: PrivilegedSession) -> str:
         may = self.sees_everything or session.resource_id in self.reach.resources
-        return reverse("resource", args=[session.resource_id]) if may else ""
+        return numbered("resource", session.resource_id) if may else ""
 
     def activity(self, session: PrivilegedSession) -> str:
         may = self.sees_everything or session.activity_id in self.reach.activities
-        return reverse("activity_kind", args=[session.activity_id]) if may else ""
+        return numbered("activity_kind", session.activity_id) if may else ""

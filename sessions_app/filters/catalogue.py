@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import django_filters
 
+from sessions_app.filters.sessions import AnyStatusFilters
 from sessions_app.models import Platform
 
 
 class PlatformFilter(django_filters.FilterSet):  # type: ignore[misc] # the library has no types
     """Platform."""
 
-    platform = django_filters.ChoiceFilter(choices=Platform.choices, empty_label="Any platform")
+    platform = django_filters.ChoiceFilter(choices=Platform.choices, empty_label="Any platform", label="Platform")
+
+
+class SessionsOnOneResourceFilter(AnyStatusFilters):
+    """As on every list of sessions; a page about one resource needs no filter for hosts."""
+
+    host = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import django_filters
 from django.contrib.auth.models import Group
 
+from sessions_app.filters.sessions import AnyStatusFilters
+
 STATES = [("active", "Active"), ("locked", "Locked"), ("disabled", "Disabled")]
 
 
@@ -14,8 +16,9 @@ class UserFilter(django_filters.FilterSet):  # type: ignore[misc] # the library 
     role = django_filters.ChoiceFilter(
         choices=[("administrator", "Administrator"), ("auditor", "Auditor"), ("user", "User")],
         empty_label="Any role",
+        label="Role",
     )
-    state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state")
+    state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state", label="State")
     group = django_filters.ModelChoiceFilter(
         field_name="groups", queryset=Group.objects.order_by("name"), empty_label="Any group", label="Group"
     )
@@ -24,4 +27,10 @@ class UserFilter(django_filters.FilterSet):  # type: ignore[misc] # the library 
 class ApplicationFilter(django_filters.FilterSet):  # type: ignore[misc] # the library has no types
     """State."""
 
-    state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state")
+    state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state", label="State")
+
+
+class SessionsOfOneUserFilter(AnyStatusFilters):
+    """As on every list of sessions; a page about one user needs no filter for users."""
+
+    user = None

@@ -117,7 +117,7 @@ def _sessions_columns() -> tuple[Column, ...]:
             lambda row: str(row.live_sessions),
             sort="live_sessions",
             csv=lambda row: row.live_sessions,
-            width=130,
+            width=150,
             is_number=True,
         ),
         Column(
@@ -126,7 +126,7 @@ def _sessions_columns() -> tuple[Column, ...]:
             lambda row: str(row.scheduled_sessions),
             sort="scheduled_sessions",
             csv=lambda row: row.scheduled_sessions,
-            width=150,
+            width=175,
             is_number=True,
         ),
     )

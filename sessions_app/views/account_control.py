@@ -98,7 +98,7 @@ def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
         "logins": LoginSession.objects.live().filter(user=account).count(),
         "sessions": PrivilegedSession.objects.not_ended().filter(user=account).count(),
     }
-    form = CutForm(request.POST if request.method == "POST" else None)
+    form = CutForm(request.POST if request.method == "POST" else None, label_suffix="")
     if form.is_valid():
         try:
             lines = cut_everything(viewer(request), account, reason=form.cleaned_data["reason"])
@@ -122,7 +122,7 @@ def _confirmed(
     template: str,
 ) -> HttpResponse:
     """Show the confirmation, or do it and go back to the page of `thing`; a refusal stands above the form."""
-    form = form_class(request.POST if request.method == "POST" else None)
+    form = form_class(request.POST if request.method == "POST" else None, label_suffix="")
     page_url = _page_of(thing)
     if form.is_valid():
         try:

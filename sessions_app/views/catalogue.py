@@ -18,8 +18,7 @@ from django.views.decorators.http import require_safe
 
 from activity.listing import list_response
 from activity.viewer import viewer
-from sessions_app.filters.catalogue import PlatformFilter
-from sessions_app.filters.sessions import AnyStatusFilters
+from sessions_app.filters.catalogue import PlatformFilter, SessionsOnOneResourceFilter
 from sessions_app.models import (
     AccessPolicy,
     Activity,
@@ -131,7 +130,7 @@ def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
         sessions_table(person, with_history=True),
         rows,
         "sessions_app/resource.html",
-        filterset=AnyStatusFilters,
+        filterset=SessionsOnOneResourceFilter,
         context=context,
         csv_name=f"sessions-of-resource-{found.pk}",
     )

@@ -23,7 +23,7 @@ from activity.models import LogEntry
 from activity.tables import log_table
 from activity.viewer import viewer
 from sessions_app.filters.logins import LoginFilters
-from sessions_app.filters.people import ApplicationFilter, UserFilter
+from sessions_app.filters.people import ApplicationFilter, SessionsOfOneUserFilter, UserFilter
 from sessions_app.filters.sessions import AnyStatusFilters
 from sessions_app.logins.backend import current_login
 from sessions_app.models import Application
@@ -189,7 +189,7 @@ def _sessions(request: HttpRequest, subject: _Subject, context: dict[str, Any]) 
         sessions_table(person, with_history=True),
         sessions_queryset(person).filter(**subject.scope),
         subject.template,
-        filterset=AnyStatusFilters,
+        filterset=SessionsOfOneUserFilter if "user" in subject.scope else AnyStatusFilters,
         extra=("tab",),
         context={**context, "toolbar": sessions_toolbar(person, with_history=True)},
         csv_name=_file_name(request, "sessions"),

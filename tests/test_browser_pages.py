@@ -64,7 +64,7 @@ def test_every_page_is_accessible(open_as: OpenAs, admin: User, addresses: list[
         answer = page.goto(address)
         assert answer is not None
         assert answer.status < 500, address
-        page.wait_for_function("!document.querySelector('.htmx-request')")
+        expect(page.locator(".htmx-request")).to_have_count(0)
         said += problems(page, address)
     assert said == []
 

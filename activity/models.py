@@ -13,7 +13,7 @@ from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db import models
 from django.utils import timezone
 
-from activity.verbs import Verb
+from activity.verbs import verb_choices
 
 
 class Level(models.IntegerChoices):
@@ -54,7 +54,7 @@ class LogEntry(models.Model):
     actor_name = models.CharField("actor", max_length=150, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     user_name = models.CharField("user", max_length=150, blank=True)
-    verb = models.CharField(max_length=40, choices=Verb.choices)
+    verb = models.CharField(max_length=40, choices=verb_choices)
     level = models.SmallIntegerField(choices=Level.choices, default=Level.INFO)
     message = models.CharField(max_length=1000)
     target_type = models.CharField(max_length=60, blank=True)

@@ -54,3 +54,8 @@ class Verb(models.TextChoices):
     EXPORTED = "export.csv", "Exported as CSV"
     LOG_PRUNED = "log.pruned", "Log pruned"
     GEOIP_UPDATED = "geoip.updated", "GeoIP database updated"
+
+
+def verb_choices() -> list[tuple[str, str]]:
+    """The verbs for a model field. A callable, so that a new verb needs no migration."""
+    return Verb.choices

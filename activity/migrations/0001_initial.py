@@ -5,6 +5,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+import activity.verbs
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -58,51 +60,7 @@ class Migration(migrations.Migration):
                 (
                     "verb",
                     models.CharField(
-                        choices=[
-                            ("login.succeeded", "Logged in"),
-                            ("login.failed", "Login failed"),
-                            ("login.throttled", "Login refused for too many failures"),
-                            ("login.moved", "Login moved to another address"),
-                            ("login.ended", "Logged out"),
-                            ("login.forced_out", "Logged out by somebody else"),
-                            ("account.password_changed", "Password changed"),
-                            ("account.locked", "Account locked"),
-                            ("account.unlocked", "Account unlocked"),
-                            ("account.cut", "Everything cut"),
-                            ("account.role_changed", "Role changed"),
-                            ("session.requested", "Session requested"),
-                            ("session.approved", "Session approved"),
-                            ("session.denied", "Session denied"),
-                            ("session.approval_failed", "Approval failed"),
-                            ("session.scheduled", "Session scheduled"),
-                            ("session.provisioning", "Provisioning started"),
-                            ("session.available", "Session available"),
-                            ("session.logged_in", "Logged in to resource"),
-                            ("session.logged_off", "Logged off from resource"),
-                            ("session.locked", "Session locked"),
-                            ("session.unlocked", "Session unlocked"),
-                            ("session.extended", "Session extended"),
-                            ("session.end_notice", "End announced"),
-                            ("session.terminated", "Session terminated"),
-                            ("session.canceling", "Taking rights away"),
-                            ("session.completed", "Session complete"),
-                            ("session.canceled", "Session canceled"),
-                            ("session.failed", "Session failed"),
-                            ("connector.step", "Step on resource"),
-                            ("control.enforced", "Control enforced"),
-                            ("resource.locked", "Resource closed to new sessions"),
-                            ("resource.unlocked", "Resource opened to new sessions"),
-                            ("secret.viewed", "Secret viewed"),
-                            ("secret.copied", "Secret copied"),
-                            ("record.added", "Added in administration"),
-                            ("record.changed", "Changed in administration"),
-                            ("record.deleted", "Deleted in administration"),
-                            ("log.viewed", "Session log viewed"),
-                            ("recording.viewed", "Recording viewed"),
-                            ("export.csv", "Exported as CSV"),
-                            ("log.pruned", "Log pruned"),
-                            ("geoip.updated", "GeoIP database updated"),
-                        ],
+                        choices=activity.verbs.verb_choices,
                         max_length=40,
                     ),
                 ),

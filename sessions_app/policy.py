@@ -178,12 +178,18 @@ class Decision:
 
 def decide(wanted: Wanted, *, now: dt.datetime) -> Decision:
     """What a request becomes: waits for approval, scheduled, or provisioned at once; or why it is refused."""
-    for check in (_standing_in_the_way, _not_given, _not_filled_in):
-        if refused := check(wanted, now):
-            return refused
+    if reason := obstacle(wanted):
+        return Decision(None, reason)
+    if refused := _not_filled_in(wanted, now):
+        return refused
     if wanted.needs_approval:
         return Decision(Status.WAITING)
     return Decision(Status.PENDING if wanted.start_at is not None else Status.PROVISIONING)
+
+
+def obstacle(wanted: Wanted) -> str:
+    """Why the request would be refused whatever its details say; empty when nothing stands in its way."""
+    return _lock_reason(wanted) or _not_given(wanted)
 
 
 def may_start(wanted: Wanted) -> str:
@@ -213,23 +219,17 @@ def _gone_reason(wanted: Wanted) -> str:
     return ""
 
 
-def _standing_in_the_way(wanted: Wanted, now: dt.datetime) -> Decision | None:
-    reason = _lock_reason(wanted)
-    return Decision(None, reason) if reason else None
-
-
-def _not_given(wanted: Wanted, now: dt.datetime) -> Decision | None:
+def _not_given(wanted: Wanted) -> str:
     if reason := _gone_reason(wanted):
-        return Decision(None, reason)
+        return reason
     if wanted.is_running:
-        return Decision(
-            None,
+        return (
             f"{wanted.user_name} has a session for {wanted.activity} on {wanted.resource} already. "
-            "Use that one, or end it first.",
+            "Use that one, or end it first."
         )
     if wanted.short_tier:
-        return Decision(None, f"The access policy {wanted.policy} cannot be followed: {wanted.short_tier}")
-    return None
+        return f"The access policy {wanted.policy} cannot be followed: {wanted.short_tier}"
+    return ""
 
 
 def _not_filled_in(wanted: Wanted, now: dt.datetime) -> Decision | None:

@@ -282,6 +282,31 @@ def test_what_runs_already_is_refused(as_user: AsUser, alice: User, policy: Acce
     )
 
 
+@pytest.mark.parametrize("at", ["Details", "Review"])
+def test_what_would_be_refused_is_said_before_it_is_sent(
+    as_user: AsUser, alice: User, admin: User, policy: AccessPolicy, at: str
+) -> None:
+    builders.make_session(alice, activity=Activity.objects.get(), resource=Resource.objects.get(name="web-1"))
+    client = as_user(alice)
+
+    def said() -> str:
+        answer = client.get(WIZARD, draft(policy)) if at == "Details" else client.post(WIZARD, details(policy))
+        page = page_of(answer)
+        assert step(page) == at
+        return " ".join(pages.texts(page, ".//div[@class='problem']"))
+
+    assert "alice has a session for Patch Linux on web-1 already" in said()
+    AccountLock.objects.create(user=alice, title="Left", locked_by=admin)
+    assert "The account alice is locked: Left." in said()
+
+
+def test_a_tier_that_nobody_can_fulfil_is_said_at_the_review(as_user: AsUser, alice: User) -> None:
+    policy = builders.make_policy(users=[alice], profile=builders.make_profile(tiers=[[alice]]))
+    page = page_of(as_user(alice).post(WIZARD, details(policy)))
+    assert step(page) == "Review"
+    assert "cannot be followed" in " ".join(pages.texts(page, ".//div[@class='problem']"))
+
+
 def test_approval_is_announced_and_then_waited_for(as_user: AsUser, alice: User, approver: User) -> None:
     boss = builders.make_user("boss")
     policy = builders.make_policy(users=[alice], profile=builders.make_profile(tiers=[[approver], [boss]]))

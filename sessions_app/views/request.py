@@ -60,7 +60,7 @@ def _step(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpRespo
         return _activity_step(request, person, draft)
     if step == "resources" or not draft.resources:
         return _resources_step(request, draft, is_sent="resources" in request.GET or "chosen" in request.GET)
-    plan = make_plan(draft)
+    plan = make_plan(draft, person.pk)
     return _details_step(request, draft, plan, _details_form(plan))
 
 
@@ -118,7 +118,7 @@ def _posted(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpRes
         return _activity_step(request, person, draft)
     if not draft.resources or draft.problems:
         return _resources_step(request, draft, is_sent=True)
-    plan = make_plan(draft)
+    plan = make_plan(draft, person.pk)
     if request.POST.get("do") == "edit":
         kept = {name: request.POST.get(name, "") for name in DETAILS}
         return _details_step(request, draft, plan, _details_form(plan, initial=kept))

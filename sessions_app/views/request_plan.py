@@ -1,5 +1,6 @@
-"""What a request would come to on each resource: which policy gives it, for how long, and who must approve. Read with
-a constant number of queries, for the steps Details and Review; the flow decides again when the request is sent."""
+"""What a request would come to on each resource: which policy gives it, for how long, who must approve, and what stands
+against it already. Read with a number of queries that does not grow with the resources, for the steps Details and
+Review; the flow decides again when the request is sent."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ import dataclasses
 from collections.abc import Iterable
 
 from activity.listing import span_of_time
-from sessions_app.flows.facts import policies_for
-from sessions_app.models import AccessPolicy, AccountLock, Resource, ResourceLock
+from sessions_app import policy as rules
+from sessions_app.flows.facts import Request, wanted_of
+from sessions_app.models import AccessPolicy, Resource, ResourceLock
 from sessions_app.views.request_draft import Draft
 
 
@@ -20,7 +22,7 @@ class PlanRow:
     policy: AccessPolicy | None  # none: it was taken away a moment ago
     lasts: str
     approval: str
-    lock: str  # the title of the lock that closes the resource, empty: none
+    refused: str  # why the request would be refused whatever the details say; empty: it would not
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,22 +32,26 @@ class Plan:
     rows: tuple[PlanRow, ...]
     notes_for: str  # the connection profiles that require notes, empty: none
     ticket_for: str
-    account_lock: str
+
+    @property
+    def refusals(self) -> list[str]:
+        """Every different reason against it; one is enough, since all sessions are made or none."""
+        return list(dict.fromkeys(row.refused for row in self.rows if row.refused))
 
 
-def make_plan(draft: Draft) -> Plan:
-    """The plan of a draft that has an activity and resources."""
+def make_plan(draft: Draft, actor_id: int) -> Plan:
+    """The plan of a draft that has an activity and resources, as `actor_id` would ask for it."""
     assert draft.activity is not None  # noqa: S101 - the wizard asks for the activity first
-    policies = policies_for(draft.user, draft.activity, draft.resources)
-    locks = locked_resources(draft.resources)
-    rows = tuple(_row(resource, policies.get(resource.pk), locks.get(resource.pk, "")) for resource in draft.resources)
+    asked = wanted_of(Request(actor_id, draft.user, draft.activity), draft.resources)
+    rows = tuple(
+        _row(resource, policy, rules.obstacle(wanted))
+        for resource, (wanted, policy) in zip(draft.resources, asked, strict=True)
+    )
     profiles = {row.policy.profile for row in rows if row.policy is not None}
-    standing = AccountLock.objects.standing().filter(user_id=draft.user.pk).first()
     return Plan(
         rows,
         ", ".join(sorted(profile.name for profile in profiles if profile.notes_required)),
         ", ".join(sorted(profile.name for profile in profiles if profile.ticket_required)),
-        standing.title if standing is not None else "",
     )
 
 
@@ -55,9 +61,9 @@ def locked_resources(resources: Iterable[Resource]) -> dict[int, str]:
     return dict(locks.values_list("resource_id", "title"))
 
 
-def _row(resource: Resource, policy: AccessPolicy | None, lock: str) -> PlanRow:
+def _row(resource: Resource, policy: AccessPolicy | None, refused: str) -> PlanRow:
     if policy is None:
-        return PlanRow(resource, None, "", "", lock)
+        return PlanRow(resource, None, "", "", refused)
     tiers = sorted(policy.profile.tiers.all(), key=lambda tier: tier.order)
     approval = ", then ".join(f"{tier.required} approver{'s' if tier.required > 1 else ''}" for tier in tiers)
-    return PlanRow(resource, policy, span_of_time(policy.profile.maximum_duration), approval or "not needed", lock)
+    return PlanRow(resource, policy, span_of_time(policy.profile.maximum_duration), approval or "not needed", refused)

@@ -128,6 +128,25 @@ def test_unlock_end_and_extend_do_what_they_say(as_user: AsUser, alice: User, ad
     assert (running.status, running.ends_as) == (Status.CANCELING, Status.COMPLETE)
 
 
+def test_the_dialog_to_extend_says_the_new_end_and_what_is_left(as_user: AsUser, alice: User) -> None:
+    profile = builders.make_profile(extension_limit=3)
+    session = builders.make_session(alice, profile=profile, extensions=1)
+    assert session.end_at is not None
+    dialog = pages.text(pages.elements(as_user(alice).get(url("extend", session), headers=HTMX)))
+    new_end = session.end_at + profile.extension_by
+    assert f"New end: {new_end:%Y-%m-%d %H:%M:%S}. Extensions left after it: 1" in dialog
+
+
+def test_an_approver_reads_what_is_asked_before_deciding(as_user: AsUser, alice: User, approver: User) -> None:
+    profile = builders.make_profile(tiers=[[approver]])
+    session = builders.make_session(
+        alice, Status.WAITING, profile=profile, current_tier=1, notes="Broken disk", ticket="OPS-7"
+    )
+    for verb in ("approve", "deny"):
+        dialog = pages.text(pages.elements(as_user(approver).get(url(verb, session), headers=HTMX)))
+        assert "Notes: Broken disk. Ticket: OPS-7. At most 2 h 00 min" in dialog
+
+
 def test_an_approver_approves_and_denies(as_user: AsUser, alice: User, approver: User) -> None:
     profile = builders.make_profile(tiers=[[approver]])
     first, second = (builders.make_session(alice, Status.WAITING, profile=profile) for _ in range(2))

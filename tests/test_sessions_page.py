@@ -163,7 +163,7 @@ def test_a_lock_says_whether_it_is_enforced_yet(as_user: AsUser, alice: User, ad
 def test_a_session_that_cannot_be_cleaned_up_says_so_in_the_list(as_user: AsUser, alice: User, admin: User) -> None:
     builders.make_session(alice, Status.CANCELING, attempts=4, last_error="No route to host")
     [row] = listed(as_user(admin))
-    assert row["Status"] == "Canceling tried 4 times"
+    assert row["Status"] == "Canceling stuck, tried 4 times"
 
 
 def test_rows_link_to_the_session_and_to_the_pages_that_the_viewer_may_open(

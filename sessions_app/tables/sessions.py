@@ -41,7 +41,7 @@ ASKED = {
 
 
 def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
-    """Every session that `viewer` may see, with what the list shows and what policy needs.
+    """Every session that `viewer` may see, with what the status shows and what policy.py needs.
 
     What every row has is prefetched and not joined: with inner joins to small tables SQLite turns the order of the join
     round and reads every session (measured with 300,000: 400 ms against 15 ms for the tab Active).
@@ -52,8 +52,7 @@ def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
     asked = ControlRequest.objects.filter(session=OuterRef("pk"), enforced_at=None, dropped_at=None)
     return (
         PrivilegedSession.objects.visible_to(viewer)
-        .select_related("policy")
-        .prefetch_related("profile", "requested_by")
+        .prefetch_related("profile")
         .annotate(
             awaits_me=Case(When(status=Status.WAITING, then=waits), default=Value(False), output_field=BooleanField()),
             open_control=Subquery(asked.order_by("-pk").values("kind")[:1]),
@@ -92,7 +91,7 @@ def _status_note(session: PrivilegedSession, status: Status) -> str:
     if status == Status.LOCKED:
         return "enforced"
     if session.last_error and status in (Status.CANCELING, Status.PROVISIONING):
-        return f"tried {session.attempts} time{'s' if session.attempts != 1 else ''}"
+        return f"stuck, tried {session.attempts} time{'s' if session.attempts != 1 else ''}"
     return ""
 
 
@@ -177,6 +176,7 @@ FURTHER = (
         lambda s: s.requested_by.get_username(),
         130,
         is_hidden=True,
+        related="requested_by",
     ),
     Column(
         "policy",
@@ -185,6 +185,7 @@ FURTHER = (
         "policy__name",
         lambda s: s.policy.name if s.policy else "",
         is_hidden=True,
+        related="policy",
     ),
     Column(
         "scheduled",

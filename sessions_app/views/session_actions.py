@@ -113,7 +113,15 @@ def _confirm(
     status: int = 200,
 ) -> HttpResponse:
     refusals = refusals_for(person)
-    shown = [{"session": row, "status": status_cell(row), "refused": refusals(row).get(verb, "")} for row in rows]
+    shown = [
+        {
+            "session": row,
+            "status": status_cell(row),
+            "refused": refusals(row).get(verb, ""),
+            "about": ACTIONS[verb].about(row),
+        }
+        for row in rows
+    ]
     possible = sum(not row["refused"] for row in shown)
     context = {
         "verb": verb,

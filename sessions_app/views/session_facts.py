@@ -80,7 +80,7 @@ def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
         ("Ended", moment(session.ended_at) if session.ended_at else ""),
         ("Duration", span_of_time(session.duration) if session.duration is not None else ""),
         ("At most", span_of_time(session.maximum_duration)),
-        ("Extended", f"{session.extensions} of {session.profile.extension_limit} times" if session.extensions else ""),
+        ("Extensions", _extensions(session)),
         ("Decide before", moment(session.approval_deadline) if session.status == Status.WAITING else ""),
         ("Access policy", session.policy.name if session.policy else ""),
         ("Connection profile", session.profile.name),
@@ -89,6 +89,15 @@ def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
         ("End reason", session.end_reason),
     ]
     return [(label, value) for label, value in rows if value]
+
+
+def _extensions(session: PrivilegedSession) -> str:
+    """How many were used and how many are left; empty when there is nothing to say."""
+    used, limit = session.extensions, session.profile.extension_limit
+    if session.is_ended:
+        return f"{used} used" if used else ""
+    by = span_of_time(session.profile.extension_by)
+    return f"{max(limit - used, 0)} of {limit} left, {by} each" if limit else ""
 
 
 def _tiers(session: PrivilegedSession) -> list[TierShown]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 
+from activity.listing import moment, span_of_time
 from sessions_app.flows.approve import approve
 from sessions_app.flows.deny import deny
 from sessions_app.flows.end import end
@@ -18,6 +19,7 @@ from sessions_app.flows.unlock import unlock
 from sessions_app.forms.sessions import ActionForm, ApproveForm, DenyForm, LockForm, TerminateForm
 from sessions_app.models import PrivilegedSession
 
+About = Callable[[PrivilegedSession], str]
 Do = Callable[[AbstractUser, PrivilegedSession, dict[str, Any]], object]
 
 
@@ -31,6 +33,23 @@ class Action:
     do: Do
     form: type[ActionForm] = ActionForm
     is_danger: bool = False
+    about: About = lambda session: ""  # what the person should know of each session before
+
+
+def _request_of(session: PrivilegedSession) -> str:
+    """What an approver decides on."""
+    facts = [f"Notes: {session.notes}"] if session.notes else []
+    facts += [f"Ticket: {session.ticket}"] if session.ticket else []
+    facts += [f"Start: {moment(session.scheduled_for)}"] if session.scheduled_for else []
+    return ". ".join([*facts, f"At most {span_of_time(session.maximum_duration)}"])
+
+
+def _extension_of(session: PrivilegedSession) -> str:
+    """The end as it would be, and how many extensions are left then."""
+    if session.end_at is None:
+        return ""
+    left = session.profile.extension_limit - session.extensions - 1
+    return f"New end: {moment(session.end_at + session.profile.extension_by)}. Extensions left after it: {left}"
 
 
 ACTIONS = {
@@ -68,6 +87,7 @@ ACTIONS = {
         "approved",
         lambda actor, session, values: approve(actor, session, **values),
         ApproveForm,
+        about=_request_of,
     ),
     "deny": Action(
         "Deny",
@@ -76,11 +96,13 @@ ACTIONS = {
         lambda actor, session, values: deny(actor, session, **values),
         DenyForm,
         is_danger=True,
+        about=_request_of,
     ),
     "extend": Action(
         "Extend",
         "The end moves by one extension of the connection profile.",
         "extended",
         lambda actor, session, values: extend(actor, session),
+        about=_extension_of,
     ),
 }

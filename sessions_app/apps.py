@@ -17,7 +17,14 @@ class SessionsAppConfig(AppConfig):
         """Connect what listens; nothing here touches the database."""
         from activity import log  # noqa: PLC0415 - models are not loaded before ready()
         from activity.summary import provide_sessions  # noqa: PLC0415
-        from sessions_app import audit_trail, checks, checks_connectors, checks_geoip, summary  # noqa: F401, PLC0415 - importing registers the checks
+        from sessions_app import (  # noqa: PLC0415
+            audit_trail,
+            checks,  # noqa: F401 - importing registers the checks
+            checks_connectors,  # noqa: F401
+            checks_geoip,  # noqa: F401
+            checks_sealing,  # noqa: F401
+            summary,
+        )
         from sessions_app.logins import signals  # noqa: PLC0415
 
         signals.connect()

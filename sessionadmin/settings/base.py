@@ -149,6 +149,9 @@ GEOIP_DATABASE = geoip_database("city.mmdb")  # city.mmdb: where `geoip_update` 
 PRACTICE_DIR = VAR_DIR / "practice"
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in e-mail
 
+# Seal what must stay secret at rest (sessions_app/sealing.py): the first encrypts, each of them decrypts.
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[])
+
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=10)  # seconds; a person waits meanwhile

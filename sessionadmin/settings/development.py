@@ -1,5 +1,7 @@
 """Settings for `make run`: a trial on one machine, plain HTTP on loopback."""
 
+import contextlib
+
 from sessionadmin.settings.base import *
 
 VAR_DIR.mkdir(parents=True, exist_ok=True)
@@ -16,8 +18,29 @@ def local_secret_key() -> str:
     return path.read_text()
 
 
+def local_encryption_key() -> str:
+    """The key that seals this machine's secrets, made on the first run and kept in var/ for its owner alone.
+
+    Two processes that start at once agree on one: it appears under its name whole, or not at all.
+    """
+    import base64  # noqa: PLC0415 - as above
+    import os  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
+
+    path = VAR_DIR / "encryption_key"
+    if not path.exists():
+        handle, new = tempfile.mkstemp(dir=VAR_DIR)  # mode 0600
+        with os.fdopen(handle, "w") as file:
+            file.write(base64.urlsafe_b64encode(os.urandom(32)).decode())
+        with contextlib.suppress(FileExistsError):
+            os.link(new, path)
+        os.unlink(new)
+    return path.read_text()
+
+
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or local_secret_key()
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[]) or [local_encryption_key()]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 GEOIP_DATABASE = geoip_database("city.mmdb", "sample.mmdb")
 STORAGES = {

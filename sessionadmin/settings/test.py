@@ -6,6 +6,7 @@ from sessionadmin.settings.base import *
 
 DEBUG = False
 SECRET_KEY = "only-for-the-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 - guards nothing but test data
+ENCRYPTION_KEYS = ["b25seS1mb3ItdGhlLXRlc3RzLTAxMjM0NTY3ODlhYmM="]
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 VAR_DIR = Path(env.str("TEST_VAR_DIR", default=str(BASE_DIR / "var" / "test")))
 DATABASES = {

@@ -1,6 +1,8 @@
-// The frame of every page: cookies, theme, messages, menus, the dialog, what a failed request says, and quiet refreshes.
-// Lists are in lists.js, column widths in columns.js. Everything works without this file; it only makes it smoother.
+// The frame of every page: cookies, theme, messages, menus, the dialog, failed requests and quiet refreshes. Lists are in
+// lists.js, column widths in columns.js. Everything works without these files; they only make it smoother.
 const byId = (id) => document.getElementById(id);
+const on = (name, act) => document.addEventListener(name, act);
+const page = document.documentElement.dataset;
 const dialog = byId("dialog");
 
 // --- cookies that the server reads: the viewer's zone, a touch screen on a Mac (an iPad says it is one), the theme
@@ -8,75 +10,63 @@ function remember(name, value) {
   const secure = location.protocol === "https:" ? "; secure" : "";
   document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax${secure}`;
 }
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const isNewZone = !!zone && !document.cookie.split("; ").includes(`timezone=${zone}`);
-if (isNewZone) remember("timezone", zone);
+remember("timezone", Intl.DateTimeFormat().resolvedOptions().timeZone);
 if (/Mac/.test(navigator.userAgent) && navigator.maxTouchPoints > 1) remember("touch", "1");
 
 function showTheme(choice) {
-  if (choice) document.documentElement.dataset.theme = choice;
-  else delete document.documentElement.dataset.theme;
+  if (choice) page.theme = choice;
+  else delete page.theme;
   for (const button of document.querySelectorAll("[data-theme-choice]"))
     button.ariaPressed = String(button.dataset.themeChoice === choice);
 }
-showTheme(document.documentElement.dataset.theme ?? "");
+showTheme(page.theme ?? "");
 
 // --- messages: in the open dialog, else on top of the page
 function say(lines, extra = "") {
   let box = byId("messages");
   if (dialog.open) {
     box = dialog.querySelector(".messages") ?? document.createElement("div");
-    box.className = "messages";
-    box.role = "alert";
+    Object.assign(box, { className: "messages", role: "alert" });
     dialog.prepend(box);
   }
   if (box.textContent === lines.map(([, text]) => text).join("")) return; // said already: do not repeat it aloud
-  box.replaceChildren(...lines.map(([kind, text]) => {
-    const line = document.createElement("p");
-    line.className = `message ${kind} ${extra}`;
-    line.textContent = text;
-    return line;
-  }));
+  box.replaceChildren(...lines.map(([kind, textContent]) =>
+    Object.assign(document.createElement("p"), { className: `message ${kind} ${extra}`, textContent })));
 }
-
 const refreshAll = () => document.querySelectorAll('[hx-trigger*="refresh"]').forEach((part) => htmx.trigger(part, "refresh"));
 
-document.addEventListener("done", ({ detail }) => {
+on("done", ({ detail }) => {
   dialog.close();
-  say(detail.messages ?? []);
+  say(detail.messages);
   byId("messages").scrollIntoView({ block: "nearest" });
   refreshAll();
 });
-
-document.addEventListener("htmx:responseError", ({ detail }) => {
-  const { status, responseText } = detail.xhr;
-  if (status === 400 || status === 422) return; // swapped in: the answer says what is wrong
-  const problem = new DOMParser().parseFromString(responseText, "text/html").querySelector(".problem");
-  const text = problem && [...problem.querySelectorAll("h1, p")].slice(0, 2).map((part) => part.textContent).join(". ");
-  say([["error", text || `The server could not answer (${status}). Reload the page to see what there is now, then try again.`]]);
+on("htmx:responseError", ({ detail: { xhr } }) => {
+  if (xhr.status === 400 || xhr.status === 422) return; // swapped in: the answer says what is wrong
+  const parts = new DOMParser().parseFromString(xhr.responseText, "text/html").querySelectorAll(".problem :is(h1, p)");
+  const text = [...parts].slice(0, 2).map((part) => part.textContent).join(". ");
+  say([["error", text || `The server could not answer (${xhr.status}). Reload the page to see what there is now, then try again.`]]);
 });
-document.addEventListener("htmx:sendError", () =>
+on("htmx:sendError", () =>
   say([["warning", "The server does not answer. What you see may be out of date; this page keeps trying."]], "offline"));
-document.addEventListener("htmx:afterOnLoad", () => document.querySelectorAll(".offline").forEach((line) => line.remove()));
 
 // --- quiet refreshes: a part with data-etag asks "only if it changed" and is answered with a 304 otherwise
-document.addEventListener("htmx:configRequest", ({ detail }) => {
-  const { elt, headers, verb, formData } = detail;
+on("htmx:configRequest", ({ detail: { elt, headers, verb, formData } }) => {
   if (verb !== "get") return;
   if (elt.dataset.etag) headers["If-None-Match"] = `"${elt.dataset.etag}"`;
-  if (elt.matches(".filters")) for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+  if (elt.id === "filters") for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
 });
-document.addEventListener("htmx:afterOnLoad", ({ detail }) => {
-  const etag = detail.xhr.getResponseHeader("ETag");
-  if (etag && detail.elt.dataset.etag !== undefined) detail.elt.dataset.etag = etag.replace(/^W\/|"/g, "");
+on("htmx:afterOnLoad", ({ detail: { elt, xhr } }) => {
+  document.querySelectorAll(".offline").forEach((line) => line.remove());
+  const etag = xhr.getResponseHeader("ETag");
+  if (etag && "etag" in elt.dataset) elt.dataset.etag = etag.replace(/^W\/|"/g, "");
 });
 // A page that comes back to the front looks at once, also one that the browser kept from before a logout.
-document.addEventListener("visibilitychange", () => document.hidden || refreshAll());
+on("visibilitychange", () => document.hidden || refreshAll());
 window.addEventListener("pageshow", (event) => event.persisted && refreshAll());
-if (isNewZone) document.addEventListener("DOMContentLoaded", () => setTimeout(refreshAll)); // after htmx looked around
 
 // --- the dialog: filled by htmx, shown when its form is ready to be sent by htmx
-document.addEventListener("htmx:afterSettle", ({ detail }) => {
+on("htmx:afterSettle", ({ detail }) => {
   if (detail.target !== dialog || !dialog.firstElementChild) return;
   if (!dialog.open) dialog.showModal();
   dialog.querySelector('[aria-invalid="true"]')?.focus();
@@ -89,7 +79,7 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   event.stopImmediatePropagation();
 }, true);
-document.addEventListener("click", ({ target }) => {
+on("click", ({ target }) => {
   if (target.closest("[data-close]")) dialog.close();
   const choice = target.closest("[data-theme-choice]")?.dataset.themeChoice;
   if (choice !== undefined) {
@@ -98,7 +88,7 @@ document.addEventListener("click", ({ target }) => {
   }
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
 });
-document.addEventListener("keydown", (event) => {
+on("keydown", (event) => {
   const menu = event.key === "Escape" && document.activeElement.closest("details.menu[open]");
   if (!menu) return;
   menu.open = false;

@@ -119,6 +119,7 @@ def test_a_profile_needs_a_duration_above_zero(boss: Client, duration: str) -> N
 
 def test_a_resource_takes_only_connectors_that_are_there(boss: Client) -> None:
     form = {"name": "web-9", "platform": "linux", "port": "22", "address": "web-9.example.com", "is_active": "on"}
+    form["service_auth"] = "certificate"
     response = boss.post("/admin/sessions_app/resource/add/", form | {"connector": "telepathy"})
     assert response.status_code == 200
     assert not Resource.objects.exists()
@@ -161,6 +162,8 @@ def test_a_save_that_changes_nothing_is_not_logged(boss: Client) -> None:
         login_account_template=activity.login_account_template,
         grant_actions=activity.grant_actions,
         remove_actions=activity.remove_actions,
+        kind=activity.kind,
+        shell=activity.shell,
         is_active="on",
     )
     assert LogEntry.objects.count() == before

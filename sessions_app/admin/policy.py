@@ -29,7 +29,7 @@ class ResourceAdmin(KeptWhileInUse):
     fieldsets = (
         (None, {"fields": ("name", "platform", "description", "is_active")}),
         ("Where it is", {"fields": ("address", "port", "host_key")}),
-        ("How grants are made on it", {"fields": ("connector", "service_account")}),
+        ("How grants are made on it", {"fields": ("connector", "service_account", "service_auth")}),
     )
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
@@ -50,7 +50,8 @@ class ActivityAdmin(KeptWhileInUse):
     ordering = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "platform", "description", "is_active")}),
-        ("On the resource", {"fields": ("login_account_template", "grant_actions", "remove_actions")}),
+        ("On the resource", {"fields": ("kind", "login_account_template", "unix_groups", "sudo_rule", "shell")}),
+        ("Commands, and what a practice host shows", {"fields": ("grant_actions", "remove_actions")}),
     )
 
 
@@ -108,7 +109,7 @@ class ConnectionProfileAdmin(KeptWhileInUse):
         (None, {"fields": ("name", "maximum_duration", "end_notice")}),
         ("Asked of the person", {"fields": ("notes_required", "ticket_required")}),
         ("Extension", {"fields": ("extension_by", "extension_limit")}),
-        ("Watching", {"fields": ("record", "logon_monitor_interval", "secret_view_timeout")}),
+        ("Watching", {"fields": ("record", "logon_monitor_interval", "secret_view_timeout", "keep_home")}),
         ("Approval", {"fields": ("approval_timeout",)}),
     )
 

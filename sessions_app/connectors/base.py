@@ -44,6 +44,15 @@ class Grant:
     grant_actions: tuple[str, ...]
     remove_actions: tuple[str, ...]
     ends_at: dt.datetime  # for resources that can end a grant themselves
+    # What real hosts need beyond that.
+    resource_id: int = 0
+    kind: str = "ephemeral"  # models.AccountKind
+    groups: tuple[str, ...] = ()
+    sudo_rule: str = ""
+    shell: str = "/bin/bash"
+    keep_home: bool = False
+    public_keys: tuple[str, ...] = ()  # of the user, as in authorized_keys, without options
+    monitor_interval: int = 30  # seconds
 
 
 Say = Callable[[str, Level], None]  # one line for the session log
@@ -73,3 +82,6 @@ class Connector(Protocol):
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """Show one line to the user on the resource (the end notification); success when nobody is logged on."""
+
+    def extend(self, grant: Grant, say: Say) -> None:
+        """The End has moved to grant.ends_at: let the resource know, where it ends grants itself."""

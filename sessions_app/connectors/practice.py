@@ -111,6 +111,12 @@ class PracticeConnector:
             _write(path, state)
         say(f"Told {grant.login_account}: {text}", Level.INFO)
 
+    def extend(self, grant: Grant, say: Say) -> None:
+        """Note the new End in the grant."""
+        with _granted(grant) as state:
+            state["ends_at"] = grant.ends_at.isoformat()
+        say(f"{grant.login_account} may stay until {grant.ends_at:%Y-%m-%d %H:%M} UTC", Level.INFO)
+
 
 def directory(resource_name: str) -> Path:
     """Where a resource keeps its grants. Any name becomes one safe path component, different for different names."""

@@ -2,13 +2,16 @@
 
 from sessions_app.models.access import (
     AccessPolicy,
+    AccountKind,
     Activity,
     Application,
     ApprovalTier,
     ConnectionProfile,
     Platform,
     Resource,
+    ServiceAuth,
 )
+from sessions_app.models.keys import AuthorityState, CertificateAuthority, ServiceKey, UserKey
 from sessions_app.models.locks import AccountLock, ResourceLock
 from sessions_app.models.login import EndReason, LoginSession
 from sessions_app.models.privileged import (
@@ -21,17 +24,21 @@ from sessions_app.models.privileged import (
     PrivilegedSession,
     Status,
 )
+from sessions_app.models.vault import Secret
 
 __all__ = [
     "ENDED",
     "HOLDS_GRANT",
     "LIVE",
     "AccessPolicy",
+    "AccountKind",
     "AccountLock",
     "Activity",
     "Application",
     "Approval",
     "ApprovalTier",
+    "AuthorityState",
+    "CertificateAuthority",
     "ConnectionProfile",
     "ControlKind",
     "ControlRequest",
@@ -41,5 +48,9 @@ __all__ = [
     "PrivilegedSession",
     "Resource",
     "ResourceLock",
+    "Secret",
+    "ServiceAuth",
+    "ServiceKey",
     "Status",
+    "UserKey",
 ]

@@ -13,6 +13,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from activity.addresses import numbered
+from sessions_app.models import terms
 from sessions_app.roles import Person
 
 # What Linux accepts as an account name (useradd(8)), so that no template can smuggle anything into a command.
@@ -28,6 +29,21 @@ class Platform(models.TextChoices):
     VAULT = "vault", "Secret vault"
 
 
+class ServiceAuth(models.TextChoices):
+    """How the service account proves itself to a host."""
+
+    CERTIFICATE = "certificate", "Certificate of our certificate authority"
+    KEY = "key", "Stored private key"
+
+
+class AccountKind(models.TextChoices):
+    """What an activity does to the login account on a real host."""
+
+    EPHEMERAL = "ephemeral", "Ephemeral account"
+    MANAGED = "managed", "Managed account"
+    COMMANDS = "commands", "Commands"
+
+
 class Resource(models.Model):
     """A host, or a secret vault, that sessions run against."""
 
@@ -39,7 +55,18 @@ class Resource(models.Model):
         max_length=20, default="practice", help_text="How grants are made on it; 'practice' keeps them in files."
     )
     service_account = models.CharField(max_length=64, blank=True, help_text="The account that SessionAdmin uses there.")
-    host_key = models.TextField(blank=True, help_text="The pinned host key; empty until confirmed.")
+    service_auth = models.CharField(
+        "service account logs in with",
+        max_length=12,
+        choices=ServiceAuth.choices,
+        default=ServiceAuth.CERTIFICATE,
+        help_text="Hosts with the connector ssh only.",
+    )
+    host_key = models.TextField(
+        blank=True,
+        help_text="The pinned host key, as “Test connection” on the resource's page shows and confirms it. "
+        "A line that begins with @cert-authority pins the certificate authority of your hosts instead.",
+    )
     description = models.TextField(blank=True)
     is_active = models.BooleanField("active", default=True, help_text="Inactive: no new sessions.")
 
@@ -64,6 +91,21 @@ class Activity(models.Model):
         default="{user}-adm",
         help_text="The account on the resource; {user} becomes the user's name, {session} the session's number.",
     )
+    kind = models.CharField(
+        "on a real host",
+        max_length=10,
+        choices=AccountKind.choices,
+        default=AccountKind.EPHEMERAL,
+        help_text="Ephemeral: the account is made for the session and removed after it. Managed: an account that is "
+        "there is opened for the session. Commands: the pre- and post-session actions are run.",
+    )
+    unix_groups = models.CharField(
+        "groups", max_length=300, blank=True, help_text="Groups of the host that the account joins, with commas."
+    )
+    sudo_rule = models.CharField(
+        max_length=300, blank=True, help_text="What follows the account's name in sudoers: ALL=(ALL) NOPASSWD: ALL"
+    )
+    shell = models.CharField(max_length=120, default="/bin/bash", help_text="The login shell of an ephemeral account.")
     grant_actions = models.TextField(
         "pre-session actions", blank=True, help_text="One a line: rights given to the login account before the session."
     )
@@ -94,6 +136,12 @@ class Activity(models.Model):
                     "{user} and {session}; the name must start with a letter or _ and fit 32 characters."
                 }
             )
+        if problems := terms.problems(self.unix_groups, self.sudo_rule, self.shell):
+            raise ValidationError(problems)
+        if self.kind == AccountKind.COMMANDS:
+            for name in ("grant_actions", "remove_actions"):
+                if problem := terms.problem_of_commands(getattr(self, name)):
+                    raise ValidationError({name: problem})
 
     def login_account(self, username: str, session_id: int) -> str:
         """The account name for `username`: characters that Linux does not allow become `-`, cut to 32."""
@@ -120,6 +168,9 @@ class ConnectionProfile(models.Model):
     notes_required = models.BooleanField(default=False)
     ticket_required = models.BooleanField(default=False)
     record = models.BooleanField(default=True, help_text="Record the terminal of each connection.")
+    keep_home = models.BooleanField(
+        default=False, help_text="Keep the home directory of an ephemeral account, closed to everybody but root."
+    )
     logon_monitor_interval = models.PositiveIntegerField(
         default=30, validators=[MinValueValidator(5)], help_text="Seconds between looks at who is logged on."
     )

@@ -13,6 +13,7 @@ from activity.verbs import Verb
 from sessions_app.connectors import connector_for
 from sessions_app.connectors.base import Connector, ConnectorError, Grant
 from sessions_app.models import PrivilegedSession
+from sessions_app.models.terms import groups_of
 from sessions_app.worker import retry
 
 Clock = Callable[[], dt.datetime]
@@ -43,6 +44,13 @@ class Visit:
             grant_actions=_lines(session.activity.grant_actions),
             remove_actions=_lines(session.activity.remove_actions),
             ends_at=session.end_at or self.now() + session.maximum_duration,
+            resource_id=session.resource_id,
+            kind=session.activity.kind,
+            groups=groups_of(session.activity.unix_groups),
+            sudo_rule=session.activity.sudo_rule,
+            shell=session.activity.shell,
+            keep_home=session.profile.keep_home,
+            monitor_interval=session.profile.logon_monitor_interval,
         )
 
     def say(self, text: str, level: Level) -> None:

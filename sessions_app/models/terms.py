@@ -1,0 +1,51 @@
+"""Which groups, sudo rules, shells and commands an activity may name. Pure; knows no model and no host.
+
+A word that passes here cannot end a line, begin an option or leave its place in the file it is written to.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+GROUP = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+SHELL = re.compile(r"/[A-Za-z0-9_./-]+")
+PLACEHOLDERS = ("{account}", "{user}", "{session}")
+
+
+def groups_of(text: str) -> tuple[str, ...]:
+    """The names in a comma separated list."""
+    return tuple(name for name in re.split(r"[,\s]+", text) if name)
+
+
+def problems(unix_groups: str, sudo_rule: str, shell: str) -> dict[str, str]:
+    """Field -> what is wrong with it."""
+    found = {}
+    wrong = [name for name in groups_of(unix_groups) if not GROUP.fullmatch(name)]
+    if wrong:
+        found["unix_groups"] = f"“{wrong[0]}” cannot be the name of a group."
+    if not sudo_rule.isprintable() or sudo_rule.endswith("\\") or "#" in sudo_rule:
+        found["sudo_rule"] = "A sudo rule is one line without comments."
+    elif sudo_rule and "=" not in sudo_rule:
+        found["sudo_rule"] = "A sudo rule names hosts and commands, for instance ALL=(ALL) NOPASSWD: ALL"
+    if not SHELL.fullmatch(shell):
+        found["shell"] = "Enter the whole path of a shell, for instance /bin/bash."
+    return found
+
+
+def problem_of_commands(text: str) -> str:
+    """Why these lines cannot be run as commands; empty when they can."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            return f"Line {number} cannot be read as a command: {error}."
+        unknown = re.findall(r"{\w*}", " ".join(words))
+        unknown = [one for one in unknown if one not in PLACEHOLDERS]
+        if unknown:
+            return f"Line {number} has the placeholder {unknown[0]}; known are {', '.join(PLACEHOLDERS)}."
+        if not words or not words[0].startswith("/"):
+            return f"Line {number}: begin a command with its whole path, for instance /usr/sbin/usermod."
+    return ""

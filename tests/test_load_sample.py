@@ -18,6 +18,7 @@ from django.test import Client
 from activity.models import LogEntry
 from sessions_app.connectors import practice
 from sessions_app.lifecycle import TRANSITIONS
+from sessions_app.logins.device import describe
 from sessions_app.models import (
     AccountLock,
     LoginSession,
@@ -64,6 +65,18 @@ def test_the_four_roles_can_log_in_with_what_was_printed_and_kept(loaded: str, v
     assert sees_everything(auditor)
     assert not is_administrator(auditor)
     assert not sees_everything(User.objects.get(username="alice"))
+
+
+def test_sample_browsers_are_called_what_real_ones_are_called(loaded: str) -> None:
+    logins = list(LoginSession.objects.all())
+    for login in logins:
+        without_hints = describe(login.user_agent, {})
+        assert (login.device, login.os, login.browser) == (
+            without_hints.device,
+            without_hints.os,
+            without_hints.browser,
+        )
+    assert {(login.os, login.os_version) for login in logins} >= {("Windows", "11"), ("Android", "15"), ("macOS", "")}
 
 
 def test_only_the_owner_reads_the_accounts_file(loaded: str, var: Path) -> None:

@@ -3,6 +3,7 @@ dull rows, spread over a year, beside the sample data that is worth reading."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import random
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from sessions_app import lifecycle
 from sessions_app.logins.sample_places import SAMPLE_PLACES
 from sessions_app.models import EndReason, LoginSession, PrivilegedSession, Status
 from sessions_app.models.login import hash_session_key
+from sessions_app.sample.browsers import BROWSERS
 from sessions_app.sample.catalogue import Catalogue
-from sessions_app.sample.logins import BROWSERS
 from sessions_app.sample.people import Account
 
 AT_ONCE = 2000
@@ -100,7 +101,7 @@ def _session(catalogue: Catalogue, chance: random.Random, user: Account, at: dt.
 
 def _login(chance: random.Random, user: Account, at: dt.datetime, now: dt.datetime) -> LoginSession:
     place = chance.choice(SAMPLE_PLACES)
-    device, system, system_version, browser, browser_version = chance.choice(BROWSERS)
+    user_agent, device = chance.choice(BROWSERS)
     is_live = chance.random() < 0.1
     return LoginSession(
         user=user,
@@ -114,11 +115,8 @@ def _login(chance: random.Random, user: Account, at: dt.datetime, now: dt.dateti
         latitude=place.latitude,
         longitude=place.longitude,
         accuracy_km=place.radius_km,
-        device=device,
-        os=system,
-        os_version=system_version,
-        browser=browser,
-        browser_version=browser_version,
+        user_agent=user_agent,
+        **dataclasses.asdict(device),
         created_at=now - dt.timedelta(minutes=chance.randint(5, 300)) if is_live else at,
         last_access_at=now - dt.timedelta(minutes=chance.uniform(0, 5)) if is_live else at,
         ended_at=None if is_live else at + dt.timedelta(minutes=20),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import secrets
 from collections.abc import Iterator
@@ -12,19 +13,9 @@ from activity.verbs import Verb
 from sessions_app.logins.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS, SamplePlace
 from sessions_app.models import EndReason, LoginSession
 from sessions_app.models.login import hash_session_key
+from sessions_app.sample.browsers import BROWSERS
 from sessions_app.sample.people import ACCOUNTS, OTHERS, Account, People
 
-# Device, system, its version, browser, its version.
-BROWSERS = (
-    ("Desktop", "Windows", "11", "Edge", "139.0"),
-    ("Desktop", "Mac OS X", "15.5", "Safari", "18.5"),
-    ("Desktop", "Ubuntu", "", "Firefox", "141.0"),
-    ("Desktop", "Windows", "10", "Chrome", "139.0"),
-    ("Mobile", "Android", "15", "Chrome Mobile", "139.0"),
-    ("Mobile", "iOS", "18.5", "Mobile Safari", "18.5"),
-    ("Tablet", "iPadOS", "18.5", "Mobile Safari", "18.5"),
-    ("TV", "Tizen", "7.0", "Samsung Internet", "24.0"),
-)
 LIVE_COUNT, ENDED_COUNT = 18, 42
 ENDINGS = (EndReason.LOGOUT, EndReason.EXPIRED, EndReason.LOGOUT, EndReason.FORCED, EndReason.PASSWORD)
 
@@ -54,18 +45,14 @@ def make_logins(people: People, now: dt.datetime) -> list[LogEntry]:
 def _login(user: Account, number: int, at: dt.datetime, *, ended: EndReason | None = None) -> LoginSession:
     """A browser in the user's own city, now and then in another one, once from an address that nobody knows."""
     place = SAMPLE_PLACES[(user.pk + number) % len(SAMPLE_PLACES)] if number % 4 == 0 else home(user)
-    device, system, system_version, browser, browser_version = BROWSERS[(user.pk + number // 3) % len(BROWSERS)]
+    user_agent, device = BROWSERS[number % len(BROWSERS)]
     used_for = dt.timedelta(minutes=7 + number * 11 % 200)
     return LoginSession(
         user=user,
         user_name=user.get_username(),
         key_hash=hash_session_key(secrets.token_hex(16)),
-        device=device,
-        os=system,
-        os_version=system_version,
-        browser=browser,
-        browser_version=browser_version,
-        user_agent=f"Sample data: {browser} {browser_version} on {system} {system_version}".strip(),
+        user_agent=user_agent,
+        **dataclasses.asdict(device),
         created_at=at,
         last_access_at=at + used_for if ended else at + dt.timedelta(minutes=6 + 5 * number),
         ended_at=at + used_for + dt.timedelta(minutes=1) if ended else None,

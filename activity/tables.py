@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 
-from django.utils.html import format_html
-
 from activity import log
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment
 from activity.models import Level, LogEntry
+from activity.verbs import Verb
 
 # Each level's badge: its colour and its symbol.
 LEVEL_BADGES = {
@@ -21,6 +20,7 @@ LEVEL_BADGES = {
     Level.WARNING: ("warning", "warning"),
     Level.ERROR: ("error", "error"),
 }
+VERB_LABELS: dict[str, str] = dict(Verb.choices)
 
 
 def level_badge(entry: LogEntry) -> str:
@@ -30,13 +30,18 @@ def level_badge(entry: LogEntry) -> str:
     return badge(kind, level.label, icon)
 
 
+def verb_label(entry: LogEntry) -> str:
+    """What was done, in words. As get_verb_display(), which goes through all verbs for each row."""
+    return VERB_LABELS.get(entry.verb, entry.verb)
+
+
 def details_text(entry: LogEntry) -> str:
     """The details as JSON on one line, empty where there are none."""
     return json.dumps(entry.details, ensure_ascii=False, sort_keys=True) if entry.details else ""
 
 
 def _at(entry: LogEntry) -> str:
-    return format_html('<a href="{}">{}</a>', numbered("activity_entry", entry.pk), moment(entry.at))
+    return link(numbered("activity_entry", entry.pk), moment(entry.at))
 
 
 def _target(entry: LogEntry) -> str:
@@ -45,14 +50,14 @@ def _target(entry: LogEntry) -> str:
 
 COLUMNS = (
     Column("id", "ID", lambda entry: str(entry.pk), csv=lambda entry: entry.pk, width=80, is_hidden=True),
-    Column("at", "Date and time", _at, sort="at", csv=lambda entry: entry.at, width=185),
-    Column("level", "Level", level_badge, sort="level", csv=lambda entry: Level(entry.level).label.lower(), width=100),
+    Column("at", "Date and time", _at, sort="at", csv=lambda entry: entry.at, width=175),
+    Column("level", "Level", level_badge, sort="level", csv=lambda entry: Level(entry.level).label.lower(), width=105),
     Column(
         "actor",
         "Actor",
         lambda entry: entry.actor_name or "System",
         sort="actor_name",
-        width=120,
+        width=105,
         csv=lambda entry: entry.actor_name,
     ),
     Column(
@@ -60,12 +65,12 @@ COLUMNS = (
         "User",
         lambda entry: empty(entry.user_name),
         sort="user_name",
-        width=120,
+        width=105,
         csv=lambda entry: entry.user_name,
     ),
     Column("verb", "Verb", lambda entry: entry.verb, csv=lambda entry: entry.verb, width=160, is_hidden=True),
-    Column("activity", "Activity", LogEntry.get_verb_display, sort="verb", width=180, csv=LogEntry.get_verb_display),
-    Column("message", "Message", lambda entry: entry.message, csv=lambda entry: entry.message, width=420),
+    Column("activity", "Activity", verb_label, sort="verb", width=180, csv=verb_label),
+    Column("message", "Message", lambda entry: entry.message, csv=lambda entry: entry.message, width=400),
     Column(
         "target_type",
         "Target type",
@@ -82,8 +87,8 @@ COLUMNS = (
         is_hidden=True,
         csv=lambda entry: entry.target_id,
     ),
-    Column("target", "Target", _target, sort="target_name", csv=lambda entry: entry.target_name, width=220),
-    Column("ip", "IP", lambda entry: empty(entry.ip), sort="ip", csv=lambda entry: entry.ip, width=130),
+    Column("target", "Target", _target, sort="target_name", csv=lambda entry: entry.target_name, width=195),
+    Column("ip", "IP", lambda entry: empty(entry.ip), sort="ip", csv=lambda entry: entry.ip, width=115),
     Column("details", "Details", lambda entry: empty(details_text(entry)), csv=details_text, width=300, is_hidden=True),
 )
 

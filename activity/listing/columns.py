@@ -30,6 +30,7 @@ class Column:
     width: int = 150  # pixels, until the person drags it
     is_hidden: bool = False  # until the person shows it
     is_number: bool = False
+    related: str = ""  # the neighbour that it reads, fetched only where the column is shown
 
 
 def _no_refusals(row: Row) -> Mapping[str, str]:

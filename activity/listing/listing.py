@@ -7,7 +7,7 @@ import functools
 import html
 import json
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -112,13 +112,17 @@ class Listing:
     def page(self) -> Page:
         """The rows asked for, and the cursors beside them."""
         return read_page(
-            self.queryset,
+            self.with_related(self.shown_columns),
             self.order,
             self.table.page_size,
             after=self.parameters.get("after", ""),
             before=self.parameters.get("before", ""),
             last="last" in self.parameters,
         )
+
+    def with_related(self, columns: Iterable[Column]) -> QuerySet[Any]:
+        """The rows that match, with the neighbours that these columns read."""
+        return self.queryset.prefetch_related(*sorted({column.related for column in columns if column.related}))
 
     @functools.cached_property
     def preference(self) -> ListPreference | None:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment
-from sessions_app.models import LoginSession
+from sessions_app.models import EndReason, LoginSession
 from sessions_app.roles import Person, is_administrator, sees_everything
 
 DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
@@ -39,11 +39,11 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     return Table(
         name="logins",
         columns=(
-            Column("user", "User", user_cell, sort="user_name", csv=lambda row: row.user_name, width=105),
+            Column("user", "User", user_cell, sort="user_name", csv=lambda row: row.user_name, width=100),
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
-            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=230),
+            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=195),
             *_end_columns(),
         ),
         default_sort="-last_access",
@@ -81,8 +81,8 @@ def location(row: LoginSession) -> str:
 def _origin_columns() -> tuple[Column, ...]:
     return (
         Column("ip", "Public IP", lambda row: empty(row.ip), sort="ip", csv=lambda row: row.ip or "", width=120),
-        Column("city", "City", lambda row: row.city, sort="city", csv=lambda row: row.city, width=115),
-        Column("location", "Location", location, sort="country", csv=location, width=195),
+        Column("city", "City", lambda row: row.city, sort="city", csv=lambda row: row.city, width=105),
+        Column("location", "Location", location, sort="country", csv=location, width=170),
     )
 
 
@@ -92,7 +92,7 @@ def _browser_columns() -> tuple[Column, ...]:
 
     return (
         Column("device", "Device", device, sort="device", csv=lambda row: row.device, width=105),
-        Column("os", "OS", lambda row: empty(_system(row)), sort="os", csv=_system, width=115),
+        Column("os", "OS", lambda row: empty(_system(row)), sort="os", csv=_system, width=105),
         Column("browser", "Browser", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=120),
         Column(
             "user_agent",
@@ -114,7 +114,7 @@ def _time_columns() -> tuple[Column, ...]:
             lambda row: moment(row.created_at),
             sort="created_at",
             csv=lambda row: row.created_at,
-            width=155,
+            width=165,
         ),
         Column(
             "last_access",
@@ -122,7 +122,7 @@ def _time_columns() -> tuple[Column, ...]:
             lambda row: moment(row.last_access_at),
             sort="last_access_at",
             csv=lambda row: row.last_access_at,
-            width=155,
+            width=165,
         ),
     )
 
@@ -150,9 +150,9 @@ def _end_columns() -> tuple[Column, ...]:
         Column(
             "reason",
             "Why it ended",
-            lambda row: empty(row.get_end_reason_display()),
+            lambda row: empty(_why(row)),
             sort="end_reason",
-            csv=lambda row: row.get_end_reason_display(),
+            csv=_why,
             width=220,
             is_hidden=True,
         ),
@@ -171,19 +171,22 @@ def _state_word(row: LoginSession) -> str:
     return "live" if row.is_live else "ended"
 
 
+def _why(row: LoginSession) -> str:
+    return EndReason(row.end_reason).label if row.end_reason else ""
+
+
 def _ended_by(row: LoginSession) -> str:
     return row.ended_by.get_username() if row.ended_by is not None else ""
 
 
 def _state(row: LoginSession, *, is_current: bool) -> SafeString:
     if row.ended_at is None:
-        live = badge("available", "Live", "check")
-        return format_html("{} {}", live, badge("info", "This browser", "user")) if is_current else live
+        return badge("available", "Live, this browser" if is_current else "Live", "check")
     by = _ended_by(row) if row.ended_by_id != row.user_id else ""
     return format_html(
         '{} <span class="hint">{}{}, {}</span>',
         badge("complete", "Ended", "flag"),
-        row.get_end_reason_display(),
+        _why(row),
         f" ({by})" if by else "",
         moment(row.ended_at),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from sessions_app.models import PrivilegedSession
 from sessions_app.roles import is_administrator, sees_everything
@@ -18,5 +19,6 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     return {
         "is_administrator": is_administrator(user),
         "sees_everything": sees_everything(user),
-        "approvals_waiting": PrivilegedSession.objects.awaiting(user)[:100].count(),
+        # Asked of the database only where it is shown: fragments have no navigation.
+        "approvals_waiting": SimpleLazyObject(PrivilegedSession.objects.awaiting(user)[:100].count),
     }

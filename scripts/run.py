@@ -25,6 +25,7 @@ HOST = "127.0.0.1"
 def main() -> None:
     """Prepare what is missing, say who can log in, serve."""
     os.chdir(ROOT)
+    os.umask(0o077)  # database, grants and keys in var/ are nobody else's to read on a shared machine
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sessionadmin.settings.development")
     environ.Env.read_env(str(ROOT / ".env"), overwrite=False)
     port = port_wanted()

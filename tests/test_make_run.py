@@ -39,6 +39,8 @@ def test_the_first_start_brings_sample_accounts_and_the_second_shows_them_again(
         assert len(shown) >= 4  # administrator, auditor, approver, user
         assert shown <= passwords(first.printed())
         assert (var / "geoip" / "sample.mmdb").exists()
+        for path in (var, var / "sessionadmin.sqlite3", var / "practice"):
+            assert not stat.S_IMODE(path.stat().st_mode) & 0o077, f"others may read {path.name}"
     prepared = (var / "prepared.json").stat().st_mtime_ns
     with trial(var, "second") as second:
         assert shown <= passwords(second.printed())

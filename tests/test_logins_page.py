@@ -78,8 +78,8 @@ def test_the_own_browser_is_marked(alice: User, as_user: AsUser) -> None:
     other = make_login(alice)
     text = page(client)
     own = LoginSession.objects.get(key_hash=hash_session_key(client.session.session_key or ""))
-    assert "This browser" in rows(text)[own.pk]
-    assert "This browser" not in rows(text)[other.pk]
+    assert "this browser" in rows(text)[own.pk]
+    assert "this browser" not in rows(text)[other.pk]
     assert re.search(rf'<tr id="row-{own.pk}" class="current"', text)
 
 
@@ -230,6 +230,17 @@ def test_htmx_gets_the_results_alone_and_a_304_when_nothing_changed(alice: User,
     assert client.get(URL, headers={**HTMX, "If-None-Match": first["ETag"]}).status_code == 200
 
 
+def test_the_page_and_its_columns_are_called_what_administrators_were_promised(alice: User, as_user: AsUser) -> None:
+    make_login(alice)
+    text = page(as_user(alice))
+    assert "<h1>Session information</h1>" in text
+    promised = ["Public IP", "User", "City", "Location", "Device details", "OS details", "Browser details"]
+    for label in (*promised, "Last access time"):
+        assert re.search(rf"<th[^>]*>(?:<[^>]*>)*{label}\b", text), label
+    assert re.search(r">\s*Logout\s*</button>", text)
+    assert re.search(r">\s*Activity log\s*</a>", text)
+
+
 def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, as_user: AsUser) -> None:
     make_login(alice)
     header, *lines = download(as_user(admin), "user=alice")
@@ -238,12 +249,12 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
         "Public IP",
         "City",
         "Location",
-        "Device",
-        "OS",
-        "Browser",
+        "Device details",
+        "OS details",
+        "Browser details",
         "User agent",
         "Logged in",
-        "Last access",
+        "Last access time",
         "State",
         "Ended",
         "Ended by",

@@ -39,7 +39,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     return Table(
         name="logins",
         columns=(
-            Column("user", "User", user_cell, sort="user_name", csv=lambda row: row.user_name, width=100),
+            Column("user", "User", user_cell, sort="user_name", csv=lambda row: row.user_name, width=95),
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
@@ -81,8 +81,8 @@ def location(row: LoginSession) -> str:
 def _origin_columns() -> tuple[Column, ...]:
     return (
         Column("ip", "Public IP", lambda row: empty(row.ip), sort="ip", csv=lambda row: row.ip or "", width=120),
-        Column("city", "City", lambda row: row.city, sort="city", csv=lambda row: row.city, width=105),
-        Column("location", "Location", location, sort="country", csv=location, width=170),
+        Column("city", "City", lambda row: row.city, sort="city", csv=lambda row: row.city, width=100),
+        Column("location", "Location", location, sort="country", csv=location, width=150),
     )
 
 
@@ -91,9 +91,9 @@ def _browser_columns() -> tuple[Column, ...]:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
     return (
-        Column("device", "Device", device, sort="device", csv=lambda row: row.device, width=105),
-        Column("os", "OS", lambda row: empty(_system(row)), sort="os", csv=_system, width=105),
-        Column("browser", "Browser", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=120),
+        Column("device", "Device details", device, sort="device", csv=lambda row: row.device, width=125),
+        Column("os", "OS details", lambda row: empty(_system(row)), sort="os", csv=_system, width=105),
+        Column("browser", "Browser details", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=135),
         Column(
             "user_agent",
             "User agent",
@@ -118,7 +118,7 @@ def _time_columns() -> tuple[Column, ...]:
         ),
         Column(
             "last_access",
-            "Last access",
+            "Last access time",
             lambda row: moment(row.last_access_at),
             sort="last_access_at",
             csv=lambda row: row.last_access_at,

@@ -45,7 +45,7 @@ def logins(request: HttpRequest) -> HttpResponseBase:
         "sessions_app/logins.html",
         filterset=LoginFilters,
         csv_name="login-sessions",
-        context={"heading": "Login sessions", "geoip": place.status()},
+        context={"heading": "Session information", "geoip": place.status()},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import cast
 
 from django.core.exceptions import PermissionDenied
@@ -27,6 +28,7 @@ from activity.viewer import viewer
 
 NARROWEST, WIDEST = 60, 800  # pixels
 MOST_COLUMNS = 60
+COLUMN_KEY = re.compile("[a-z0-9_-]{1,40}")  # PostgreSQL's JSON takes no NUL and no half characters
 MOST_TABLES = 50
 PERIOD = ("period", "since", "until")  # kept by links: a list is always about some period
 TOPS = ("5", "10")  # how many users the summary names
@@ -188,10 +190,11 @@ def save_columns(request: HttpRequest, table: str) -> HttpResponse:
         preference.delete()
     else:
         shown = set(request.POST.getlist("shown"))
-        preference.hidden = [key[:40] for key in request.POST.getlist("all")[:MOST_COLUMNS] if key not in shown]
+        columns = [key for key in request.POST.getlist("all")[:MOST_COLUMNS] if COLUMN_KEY.fullmatch(key)]
+        preference.hidden = [key for key in columns if key not in shown]
         preference.save(update_fields=["hidden"])
     there = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(
+    is_ours = there.startswith("/") and url_has_allowed_host_and_scheme(
         there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return redirect(there if is_ours else "home")
@@ -207,4 +210,4 @@ def _read_widths(text: str) -> dict[str, int] | None:
         return None
     if not all(isinstance(width, int) and NARROWEST <= width <= WIDEST for width in widths.values()):
         return None
-    return {key[:40]: width for key, width in widths.items()}
+    return widths if all(COLUMN_KEY.fullmatch(key) for key in widths) else None

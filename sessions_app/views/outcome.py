@@ -33,8 +33,8 @@ def outcome(request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: st
 
 
 def safe_next(request: HttpRequest, next_url: str, default: str = "home") -> str:
-    """`next_url` when it stays on this host, else `default` (a URL name or path)."""
-    ours = url_has_allowed_host_and_scheme(
+    """`next_url` when it is a path on this host, else `default` (a URL name or path)."""
+    ours = next_url.startswith("/") and url_has_allowed_host_and_scheme(
         next_url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return next_url if ours else default

@@ -17,7 +17,8 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 from activity import log
 from activity.verbs import Verb
 from sessions_app.logins import backend
-from sessions_app.models import AccessPolicy, Activity, Application, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.models import AccessPolicy, Activity, Application, ApprovalTier, ConnectionProfile, Resource, Secret
+from sessions_app.sealing import SealedField
 
 POLICY_MODELS: tuple[type[models.Model], ...] = (
     Resource,
@@ -26,6 +27,7 @@ POLICY_MODELS: tuple[type[models.Model], ...] = (
     ApprovalTier,
     AccessPolicy,
     Application,
+    Secret,
     Group,
 )
 # Of a user only what decides about rights; the password is a verb of its own and never written.
@@ -55,7 +57,8 @@ def _actor() -> AbstractBaseUser | None:
 def _fields(model: type[models.Model]) -> list[models.Field[Any, Any]]:
     names = USER_FIELDS if issubclass(model, AbstractBaseUser) else None
     concrete = [field for field in model._meta.concrete_fields if not field.primary_key]
-    return [field for field in concrete if names is None or field.name in names]
+    told = [field for field in concrete if field.editable or isinstance(field, SealedField)]
+    return [field for field in told if names is None or field.name in names]
 
 
 def _remember(sender: type[models.Model], instance: Any, raw: bool = False, **kwargs: Any) -> None:
@@ -179,7 +182,10 @@ def _values(instance: models.Model) -> dict[str, object]:
 
 
 def _shown(field: models.Field[Any, Any], value: object) -> object:
-    """A value as the log keeps it; the name of what a foreign key points to rather than its number."""
+    """A value as the log keeps it; the name of what a foreign key points to rather than its number, and nothing of
+    what is sealed."""
+    if isinstance(field, SealedField):
+        return "(sealed)"
     if value is not None and isinstance(field, models.ForeignKey):
         related: type[models.Model] = field.related_model
         return str(related._default_manager.filter(pk=value).first() or value)

@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.apps import apps
 from django.conf import settings
 from django.db import models
+from django.views.decorators.debug import sensitive_variables
 
 FORMAT = "sealed1"  # sealed1:<wrapped data key>:<what was sealed>; both are Fernet tokens
 
@@ -49,6 +50,7 @@ def sealed_fields() -> Iterator[tuple[type[models.Model], str]]:
                 yield model, field.attname
 
 
+@sensitive_variables()
 def seal(plain: bytes) -> str:
     """`plain` as text for a database column. Raises NoKey."""
     wrapper = _wrapper()

@@ -10,6 +10,7 @@ from sessions_app.views import (
     logins,
     people,
     request,
+    secret,
     session_actions,
     sessions,
 )
@@ -31,6 +32,9 @@ urlpatterns = [
     path("sessions/", sessions.sessions, name="sessions"),
     path("sessions/<int:pk>/", sessions.session, name="session"),
     path("sessions/<int:pk>/log/", sessions.session_log, name="session_log"),
+    # Secrets of a vault (views/secret.py)
+    path("sessions/<int:pk>/secrets/<int:secret_pk>/show/", secret.secret_show, name="secret_show"),
+    path("sessions/<int:pk>/secrets/<int:secret_pk>/copied/", secret.secret_copied, name="secret_copied"),
     path("sessions/request/", request.session_request, name="session_request"),
     path("sessions/do/<slug:verb>/", session_actions.session_action, name="session_action"),
     # What may be requested, read-only (views/catalogue.py); managed in the admin

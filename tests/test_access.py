@@ -33,6 +33,7 @@ from sessions_app.models import (
     Status,
 )
 from tests import builders
+from tests.vault import make_secret
 
 AsUser = Callable[[User], Client]
 ROLES = ("alice", "outsider", "approver", "auditor", "admin")
@@ -81,6 +82,9 @@ ADDRESSES = [
     Address("session", "/sessions/{waiting}/", (200, 404, 200, 200, 200)),
     Address("session_log", "/sessions/{available}/log/", OWN, csv=True),
     Address("session_log", "/sessions/{waiting}/log/", (200, 404, 200, 200, 200), csv=True),
+    # Secrets are for the session's own user: who sees everything sees none of them.
+    Address("secret_show", "/sessions/{vault}/secrets/{secret}/show/", NOT_ALLOWED, (200, 404, 404, 403, 403)),
+    Address("secret_copied", "/sessions/{vault}/secrets/{secret}/copied/", NOT_ALLOWED, (422, 404, 404, 403, 403)),
     Address("session_request", "/sessions/request/", (200, 200, 200, 403, 200), (200, 200, 200, 403, 200)),
     *(
         Address(
@@ -179,6 +183,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         alice, Status.WAITING, profile=profile, policy=policy, resource=builders.make_resource("web-2")
     )
     policy.resources.add(waiting.resource)
+    secret = make_secret()
     locked = builders.make_user("locked")
     clients = {user.username: as_user(user) for user in (alice, outsider, approver, auditor, admin, locked)}
     lock_account(admin, locked, title="Under review")
@@ -190,6 +195,8 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "available": available.pk,
         "waiting": waiting.pk,
         "ended": builders.make_session(alice, Status.COMPLETE, profile=profile, policy=policy).pk,
+        "vault": builders.make_session(alice, Status.AVAILABLE, resource=secret.resource).pk,
+        "secret": secret.pk,
         "login": builders.make_login(alice).pk,
         "entry": log.record(Verb.LOGIN, "alice was here", actor=alice).pk,
         "resource": waiting.resource_id,

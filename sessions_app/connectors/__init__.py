@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from sessions_app.connectors.base import Connector, ForGood
 from sessions_app.connectors.practice import PracticeConnector
+from sessions_app.connectors.vault import VaultConnector
 
-CONNECTORS: Mapping[str, Connector] = {"practice": PracticeConnector()}
+CONNECTORS: Mapping[str, Connector] = {"practice": PracticeConnector(), "vault": VaultConnector()}
 
 
 class UnknownConnector(ForGood):

@@ -24,6 +24,7 @@ from sessions_app.tables.session_log import LOG_TABLE, numbered
 from sessions_app.tables.sessions import Links, refusals_for, sessions_queryset, sessions_table, status_cell
 from sessions_app.tables.toolbar import page_buttons, sessions_toolbar
 from sessions_app.views.live import live_response
+from sessions_app.views.secret import secrets_context
 from sessions_app.views.session_facts import session_context
 
 
@@ -109,7 +110,7 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
     person = viewer(request)
     row = get_object_or_404(sessions_queryset(person).select_related("resource", "activity", "user", "policy"), pk=pk)
     links = Links(person)
-    context = session_context(row) | {
+    context = session_context(row) | secrets_context(person, row) | {
         "user_link": link(links.user(row), row.user_name),
         "resource_link": link(links.resource(row), row.resource_name),
         "activity_link": link(links.activity(row), row.activity_name),

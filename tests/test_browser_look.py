@@ -14,7 +14,7 @@ from activity import log
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.models import Status
-from tests.builders import make_login, make_session, make_user
+from tests.builders import make_login, make_resource, make_session, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]
@@ -61,6 +61,24 @@ def test_a_list_fits_a_wide_screen(open_as: OpenAs, admin: User, rows: None, add
     page = open_as(admin, address, viewport={"width": 1440, "height": 900})
     region = page.locator("#results-region")
     assert region.evaluate("region => region.scrollWidth - region.clientWidth") == 0
+
+
+@pytest.mark.parametrize("address", ["/sessions/", "/logins/", "/activity/"])
+def test_a_row_is_in_sight_on_a_telephone(open_as: OpenAs, admin: User, rows: None, address: str) -> None:
+    page = open_as(admin, address, viewport={"width": 400, "height": 800})
+    expect(page.locator(".htmx-request")).to_have_count(0)
+    box = page.locator(".grid tbody tr").first.bounding_box()
+    assert box is not None
+    assert box["y"] < 500
+
+
+def test_long_words_never_make_a_page_wide(open_as: OpenAs, admin: User) -> None:
+    word = "x" * 120
+    session = make_session(make_user(word), Status.AVAILABLE, resource=make_resource(word))
+    page = open_as(admin, session.get_absolute_url(), viewport={"width": 400, "height": 800})
+    for address in (f"/sessions/{session.pk}/", f"/resources/{session.resource_id}/", f"/users/{session.user_id}/"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") == 400, address
 
 
 @pytest.mark.parametrize("width", [1440, 400])

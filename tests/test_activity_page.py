@@ -347,6 +347,10 @@ def test_a_wrong_filter_is_told_in_words(page: Callable[..., Any], asked: dict[s
     assert told in problem(page(**asked))
 
 
+def test_a_search_that_the_page_calls_otherwise_is_not_dropped_in_silence(page: Callable[..., Any]) -> None:
+    assert "no filter called “q”" in problem(page(q="root"))
+
+
 @pytest.mark.parametrize("path", ["/activity/", "/activity/summary/"])
 @pytest.mark.parametrize(
     "asked",

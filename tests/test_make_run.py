@@ -67,6 +67,18 @@ def test_a_database_that_was_deleted_is_made_again(tmp_path: Path) -> None:
         assert len(passwords(second.printed())) == 1
 
 
+def test_links_in_letters_lead_to_the_port_that_is_served(tmp_path: Path) -> None:
+    show = [sys.executable, "-c", "from django.conf import settings; print(settings.SITE_URL)"]
+    trial_settings = {"VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.development"}
+    for extra, expected in (
+        ({"PORT": "9000"}, "http://127.0.0.1:9000"),
+        ({}, "http://127.0.0.1:8000"),
+        ({"PORT": "9000", "SITE_URL": "https://console.example.com"}, "https://console.example.com"),
+    ):
+        result = programs.run(show, programs.clean_environment(**trial_settings, **extra))
+        assert result.stdout.strip() == expected, result.stderr
+
+
 @pytest.mark.parametrize("port", ["http", "0", "70000", "-1"])
 def test_a_port_that_is_none_is_refused_before_anything_is_made(tmp_path: Path, port: str) -> None:
     var = tmp_path / "var"

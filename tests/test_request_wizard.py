@@ -296,6 +296,10 @@ def test_what_would_be_refused_is_said_before_it_is_sent(
         return " ".join(pages.texts(page, ".//div[@class='problem']"))
 
     assert "alice has a session for Patch Linux on web-1 already" in said()
+    sends = pages.elements(client.post(WIZARD, details(policy))).find(".//button[@value='send']")
+    assert sends is not None
+    assert sends.get("aria-disabled") == "true"
+    assert "already" in sends.get("title", "")
     AccountLock.objects.create(user=alice, title="Left", locked_by=admin)
     assert "The account alice is locked: Left." in said()
 

@@ -72,6 +72,7 @@ class Listing:
 
     def _refuse_unknown_parameters(self) -> None:
         known = LIST_PARAMETERS | set(self.extra)
+        known -= {name for name, is_there in (("q", self.table.search), ("csv", self.has_csv)) if not is_there}
         if self.filters is not None:
             for name, field in self.filters.form.fields.items():
                 suffixes = getattr(field.widget, "suffixes", None) or []

@@ -319,3 +319,23 @@ def test_two_users_and_two_hundred_cost_the_same_queries(as_user: AsUser, audito
             assert browser.get("/activity/summary/?top=10").status_code == 200
         costs.append(len(queries))
     assert costs[0] == costs[1]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "Pacific/Chatham", "America/St_Johns", "Europe/Zurich"])
+def test_days_begin_at_midnight_of_every_zone(zone: str, db: None) -> None:
+    now = dt.datetime(2026, 4, 20, 12, tzinfo=dt.UTC)
+    with timezone.override(zone):
+        midnight = dt.datetime(2026, 4, 10, tzinfo=timezone.get_current_timezone())
+        make_entry("counted", midnight - dt.timedelta(microseconds=1))
+        make_entry("counted", midnight, level=Level.ERROR)
+        found = summary.buckets(LogEntry.objects.filter(message="counted"), read_span({"period": "1m"}, now), now)
+    counted = [(bucket.tick, bucket.total, bucket.problems) for bucket in found if bucket.total]
+    assert counted == [("09 Apr", 1, 0), ("10 Apr", 1, 1)]
+
+
+def test_the_database_counts_without_asking_python_about_each_entry(db: None) -> None:
+    now = timezone.now()
+    with CaptureQueriesContext(connection) as captured:
+        summary.buckets(LogEntry.objects.all(), read_span({}, now), now)
+    (query,) = captured.captured_queries
+    assert "django_datetime" not in query["sql"]  # how Django's own functions for SQLite, written in Python, are called

@@ -43,7 +43,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
-            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=195),
+            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=170),
             *_end_columns(),
         ),
         default_sort="-last_access",
@@ -91,9 +91,9 @@ def _browser_columns() -> tuple[Column, ...]:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
     return (
-        Column("device", "Device details", device, sort="device", csv=lambda row: row.device, width=125),
+        Column("device", "Device details", device, sort="device", csv=lambda row: row.device, width=137),
         Column("os", "OS details", lambda row: empty(_system(row)), sort="os", csv=_system, width=105),
-        Column("browser", "Browser details", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=135),
+        Column("browser", "Browser details", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=148),
         Column(
             "user_agent",
             "User agent",

@@ -24,11 +24,34 @@ AsUser = Callable[[User], Client]
 
 
 @pytest.mark.parametrize(
-    "start", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "\x00=", " =", "\t", "\r", "\x00", "\x1b=", "\u202e="]
+    "start",
+    [
+        "=",
+        "+",
+        "-",
+        "@",
+        "\t=",
+        "\r=",
+        "\n=",
+        "\x00=",
+        " =",
+        "\t",
+        "\r",
+        "\x00",
+        "\x1b=",
+        "\u202e=",
+        "\uff1d",
+        "\uff0b",
+        "\uff0d",
+        "\uff20",
+        "\u200b=",
+        "\ufeff =",
+        "\u3000\u200b =",
+    ],
 )
 def test_no_cell_begins_like_a_formula(start: str) -> None:
     cell = neutral(f"{start}cmd|' /C calc'!A0")
-    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\x00"))
+    assert not cell.lstrip("\u200b\ufeff ").startswith((*"=+-@\t\r\x00", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
     assert "cmd|" in cell
 
 

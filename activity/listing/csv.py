@@ -21,8 +21,9 @@ from activity.listing.listing import Listing
 from activity.text import plain
 from activity.verbs import Verb
 
-# Source: OWASP, "CSV Injection". A leading quote makes a spreadsheet show the text as text.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\x00")
+# Source: OWASP, "CSV Injection", with the double-byte forms. A leading quote makes a spreadsheet show text as text.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\x00", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+INVISIBLE = " \u00a0\u3000\u00ad\u200b\u200c\u200d\u2060\ufeff"  # what plain() leaves at the beginning, and nobody sees
 ROWS_AT_ONCE = 2000
 
 
@@ -49,7 +50,8 @@ def neutral(value: object) -> str:
     text = str(value)
     is_formula = text.startswith(FORMULA_STARTS)
     text = plain(text)
-    return f"'{text}" if is_formula or text.startswith(FORMULA_STARTS) else text
+    is_formula = is_formula or text.lstrip(INVISIBLE).startswith(FORMULA_STARTS)
+    return f"'{text}" if is_formula else text
 
 
 def csv_response(listing: Listing, name: str) -> StreamingHttpResponse:

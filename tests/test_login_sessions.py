@@ -80,6 +80,17 @@ def test_the_last_access_is_noted_once_a_minute_with_one_update(alice: User) -> 
     assert len(queries(client)) == 2
 
 
+def test_an_open_page_that_refreshes_itself_is_no_access(alice: User) -> None:
+    client = browser()
+    then = age(client, minutes=5)
+    refresh = {"HX-Request": "true", "If-None-Match": '"approvals-0"'}
+    assert client.get("/alive/", headers=refresh).status_code == 304
+    assert login_of(client).last_access_at == then
+    client.get("/alive/", headers=refresh, REMOTE_ADDR="198.51.100.77")
+    assert login_of(client).ip == "198.51.100.77"
+    assert LogEntry.objects.filter(verb=Verb.LOGIN_MOVED).count() == 1
+
+
 def test_of_two_requests_at_once_one_notes_the_access(alice: User, rf: Any) -> None:
     client = browser()
     age(client, seconds=90)

@@ -18,6 +18,9 @@ class LoginSessionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not (request.session.session_key or "x").isalnum():
+            # Django asks the database for whatever the cookie holds, and PostgreSQL takes no NUL.
+            request.session = type(request.session)()
         here = backend.Carried(request.session.session_key or "")
         token = backend.carried.set(here)
         try:

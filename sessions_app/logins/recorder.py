@@ -94,13 +94,19 @@ def _may_still_log_in(user: AbstractBaseUser) -> bool:
 
 
 def touch(login: LoginSession, request: HttpRequest) -> None:
-    """Note the last access, at most once in 60 seconds; the same UPDATE notes a change of address."""
+    """Note the last access, at most once in 60 seconds; the same UPDATE notes a change of address.
+
+    An open page that refreshes itself is no access, else nobody who left a page open would ever count as idle (OWASP
+    ASVS 5, 7.3.1); from another address it is one, so that nobody moves unseen.
+    """
     now = timezone.now()
     if now - login.last_access_at < ACCESS_RESOLUTION:
         return
     values: dict[str, Any] = {"last_access_at": now}
     ip = request_ip(request)
     has_moved = bool(ip) and ip != login.ip
+    if not has_moved and _is_refresh(request):
+        return
     if has_moved:
         values |= _address(ip)
     with transaction.atomic():
@@ -113,6 +119,11 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
                 target=login,
                 level=Level.WARNING,
             )
+
+
+def _is_refresh(request: HttpRequest) -> bool:
+    """Whether console.js asks by itself what changed: only its refreshes name what the page shows already."""
+    return "HX-Request" in request.headers and "If-None-Match" in request.headers
 
 
 def rekey(login: LoginSession, session_key: str) -> None:

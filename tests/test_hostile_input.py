@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,8 @@ from django.test import Client
 from django.urls import reverse
 
 from activity.models import ListPreference
-from tests.builders import make_session
+from sessions_app.models import LoginSession
+from tests.builders import make_login, make_session, make_user
 
 AsUser = Callable[[User], Client]
 
@@ -77,3 +79,32 @@ def test_widths_are_kept_for_columns_only(as_user: AsUser, alice: User, key: str
 def test_hidden_columns_are_kept_by_their_keys_only(as_user: AsUser, alice: User) -> None:
     as_user(alice).post(reverse("save_columns", args=["logins"]), {"all": ["ip", "\x00", "<b>"], "shown": []})
     assert ListPreference.objects.get().hidden == ["ip"]
+
+
+@pytest.mark.parametrize(
+    "key", ['"aaaaaaaaaa\\000aaaaaaaaaaaaaaaaaaaaa"', "'; DROP TABLE x; --aaaaaaaaaaa", "a" * 9000]
+)
+@pytest.mark.django_db
+def test_a_made_up_session_cookie_is_a_stranger(client: Client, key: str) -> None:
+    answer = client.get(reverse("sessions"), headers={"Cookie": f"sessionid={key}"})
+    assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, reverse("login"))
+
+
+@pytest.mark.django_db
+def test_nobody_fills_the_disk_with_uploads(client: Client) -> None:
+    form = {"username": "alice", "password": "x", "file": io.BytesIO(b"x" * 10)}
+    answer = client.post(reverse("login"), form)
+    assert answer.status_code in (400, 413)
+
+
+def test_what_was_done_to_many_fits_the_headers_of_an_answer(as_user: AsUser, admin: User) -> None:
+    logins = [make_login(make_user(f"{number:03}-{'x' * 140}")) for number in range(60)]
+    client = as_user(admin)
+    answer = client.post(
+        reverse("logins_logout"), {"ids": [login.pk for login in logins]}, headers={"HX-Request": "true"}
+    )
+    assert answer.status_code == 204
+    assert len(answer["HX-Trigger"]) < 4000
+    said = json.loads(answer["HX-Trigger"])["done"]["messages"]
+    assert said[-1] == ["success", "And 53 more like these."]
+    assert not LoginSession.objects.live().exclude(user=admin).exists()

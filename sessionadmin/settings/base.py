@@ -135,6 +135,8 @@ CONTENT_SECURITY_POLICY = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
+FILE_UPLOAD_HANDLERS = ["sessionadmin.no_uploads.NoUploads"]
+
 # CIDRs of our own proxies; X-Forwarded-For counts only when the peer is one of them.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
@@ -151,6 +153,7 @@ SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in 
 
 # Seal what must stay secret at rest (sessions_app/sealing.py): the first encrypts, each of them decrypts.
 ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[])
+CERTIFICATE_SECONDS = env.int("CERTIFICATE_SECONDS", default=5 * 60)  # of a person's SSH certificate, at most
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)

@@ -51,7 +51,7 @@ def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
 def tell_people(session: PrivilegedSession, subject: str, text: str) -> None:
     """Tell whom the session is for, and who asked for it."""
     people = {person.pk: person for person in (session.user, session.requested_by)}
-    lines = [text, "", f"The session: {url(session)}"]
+    lines = [plain(text), "", f"The session: {url(session)}"]
     _send_after_commit([_letter(person, f"{subject}: {session}", lines) for person in people.values()], [session])
 
 

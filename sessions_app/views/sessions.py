@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import django_filters
+from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
@@ -80,7 +81,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _of_tab(person: Person, tab: Tab) -> QuerySet[PrivilegedSession]:
+def _of_tab(person: AbstractUser, tab: Tab) -> QuerySet[PrivilegedSession]:
     """The sessions of a tab.
 
     The few that go on are found by their status. The many that have ended are what is left when the few are excluded,
@@ -110,13 +111,14 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
     person = viewer(request)
     row = get_object_or_404(sessions_queryset(person).select_related("resource", "activity", "user", "policy"), pk=pk)
     links = Links(person)
-    context = session_context(row) | secrets_context(person, row) | {
+    context = session_context(row) | {
         "user_link": link(links.user(row), row.user_name),
         "resource_link": link(links.resource(row), row.resource_name),
         "activity_link": link(links.activity(row), row.activity_name),
         "heading": f"Session {row.pk}",
         "status": status_cell(row),
         "buttons": page_buttons(person, refusals_for(person)(row)),
+        **secrets_context(person, row),
     }
     return live_response(request, "sessions_app/session.html", "sessions_app/session_body.html", context)
 

@@ -17,18 +17,23 @@ from django.test import Client
 
 from activity.models import LogEntry
 from sessions_app.connectors import practice
+from sessions_app.flows.request import request_sessions
 from sessions_app.lifecycle import TRANSITIONS
 from sessions_app.logins.device import describe
 from sessions_app.models import (
     AccountLock,
+    Activity,
     LoginSession,
     PrivilegedSession,
+    Resource,
     ResourceLock,
+    Secret,
     Status,
 )
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.sample.people import new_password
 from sessions_app.worker.passes import reconcile
+from tests import pages
 
 AsUser = Callable[[User], Client]
 
@@ -133,6 +138,27 @@ def test_live_sessions_hold_real_grants_and_nothing_else_does(loaded: str) -> No
         assert states[session.pk]["logged_on"] == session.is_logged_on
         assert bool(states[session.pk]["locked"]) == (session.status == Status.LOCKED)
         assert states[session.pk]["account"] == session.login_account
+
+
+def test_the_vault_keeps_two_secrets_that_its_users_can_see(loaded: str, as_user: AsUser) -> None:
+    alice, vault = User.objects.get(username="alice"), Resource.objects.get(name="team-vault")
+    activity = Activity.objects.get(name="Read shared secrets")
+    [session] = request_sessions(alice, user=alice, activity=activity, resources=[vault])
+    reconcile()
+    names = set()
+    for secret in Secret.objects.all():
+        shown = as_user(alice).post(f"/sessions/{session.pk}/secrets/{secret.pk}/show/")
+        assert shown.status_code == 200
+        assert len(pages.elements(shown).findtext(".//textarea", "").strip()) >= 20
+        names.add(secret.name)
+    assert names == {"backup passphrase", "reporting password"}
+
+
+def test_without_a_key_to_seal_secrets_nothing_is_loaded(db: None, var: Path, settings: Any) -> None:
+    settings.ENCRYPTION_KEYS = []
+    with pytest.raises(CommandError, match=r"ENCRYPTION_KEYS is not set.*Nothing was loaded"):
+        call_command("load_sample")
+    assert not User.objects.exists()
 
 
 def test_the_worker_takes_everything_over_without_a_surprise(loaded: str) -> None:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import secrets
 from collections.abc import Sequence
 
-from sessions_app.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Platform, Resource
+from sessions_app.models import (
+    AccessPolicy,
+    Activity,
+    ApprovalTier,
+    ConnectionProfile,
+    Platform,
+    Resource,
+    Secret,
+)
 from sessions_app.sample.people import People
 
 HOURS, MINUTES = dt.timedelta(hours=1), dt.timedelta(minutes=1)
@@ -35,6 +44,10 @@ ACTIVITIES = (
     ("Configure switches", Platform.NETWORK, "net-{session}", "privilege level 15", "VLANs, ports, routes."),
     ("Read shared secrets", Platform.VAULT, "{user}", "read team secrets", "View and copy; each access is logged."),
 )
+SECRETS = (  # of team-vault; their content is made up anew each time
+    ("backup passphrase", "Opens the nightly copies on backup-1."),
+    ("reporting password", "The role “reporting” in PostgreSQL on db-1."),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,13 +61,14 @@ class Catalogue:
 
 
 def make_catalogue(people: People) -> Catalogue:
-    """Create it."""
+    """Create it. Raises SealingError when there is no key to seal the vault's secrets with."""
     resources = {
         name: Resource.objects.create(
             name=name,
             platform=platform,
             address=address,
             port=port,
+            connector="vault" if platform == Platform.VAULT else "practice",
             service_account="" if platform == Platform.VAULT else "sessionadmin",
             description=description,
             is_active=name != "retired-mail",
@@ -72,6 +86,10 @@ def make_catalogue(people: People) -> Catalogue:
         )
         for name, platform, account, actions, description in ACTIVITIES
     }
+    for name, description in SECRETS:
+        secret = Secret(resource=resources["team-vault"], name=name, description=description)
+        secret.set_content(secrets.token_urlsafe(18))
+        secret.save()
     profiles = _profiles(people)
     return Catalogue(resources, activities, profiles, _policies(people, resources, activities, profiles))
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from sessions_app.sample.large import load_large
 from sessions_app.sample.load import load_sample, remove_old_grants
 from sessions_app.sample.people import People
+from sessions_app.sealing import SealingError
 
 ROLES = {"admin": "administrator", "auditor": "auditor", "approver": "approver", "alice": "user"}
 
@@ -46,7 +47,10 @@ class Command(BaseCommand):
         now = timezone.now()
         for name in remove_old_grants(Path(settings.PRACTICE_DIR)):
             self.stderr.write(f"Removed {name} from the practice hosts; another database left it.")
-        sample = load_sample(now)
+        try:
+            sample = load_sample(now)
+        except SealingError as error:
+            raise CommandError(f"{error} Nothing was loaded.") from error
         if options["large"]:
             load_large(sample.catalogue, options["large"], now)
         accounts = accounts_text(sample.people)

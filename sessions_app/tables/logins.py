@@ -43,7 +43,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
-            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=170),
+            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=178),
             *_end_columns(),
         ),
         default_sort="-last_access",
@@ -82,7 +82,7 @@ def _origin_columns() -> tuple[Column, ...]:
     return (
         Column("ip", "Public IP", lambda row: empty(row.ip), sort="ip", csv=lambda row: row.ip or "", width=120),
         Column("city", "City", lambda row: row.city, sort="city", csv=lambda row: row.city, width=100),
-        Column("location", "Location", location, sort="country", csv=location, width=150),
+        Column("location", "Location", location, sort="country", csv=location, width=142),
     )
 
 

@@ -112,3 +112,19 @@ def test_a_printed_log_holds_every_line(open_as: OpenAs, admin: User, alice: Use
     region = page.locator("#results-region")
     assert region.evaluate("region => region.scrollHeight - region.clientHeight") == 0
     assert not page.locator(".toolbar-row").is_visible()
+
+
+def test_the_current_tab_shows_in_forced_colours(open_as: OpenAs, admin: User) -> None:
+    page = open_as(admin, "/sessions/", forced_colors="active")
+    line = "link => getComputedStyle(link).borderBlockEndWidth"
+    assert page.locator(".tabs [aria-current]").first.evaluate(line) == "3px"
+    assert page.locator(".tabs a:not([aria-current])").first.evaluate(line) == "0px"
+
+
+def test_the_map_unfolds_under_the_heading_and_moves_nothing_beside_it(open_as: OpenAs, admin: User) -> None:
+    page = open_as(admin, "/logins/")
+    button = page.get_by_role("main").get_by_role("link", name="Activity log")
+    before = button.bounding_box()
+    page.get_by_text("Map of live logins").click()
+    expect(page.locator("#map svg")).to_be_visible()
+    assert button.bounding_box() == before

@@ -7,6 +7,7 @@ from sessions_app.views import (
     accounts,
     catalogue,
     home,
+    keys,
     logins,
     people,
     request,
@@ -23,6 +24,8 @@ urlpatterns = [
     path("accounts/logout/", accounts.Logout.as_view(), name="logout"),
     path("accounts/password/", accounts.PasswordChange.as_view(), name="password_change"),
     path("accounts/me/", accounts.account, name="account"),
+    path("accounts/keys/add/", keys.ssh_key_add, name="ssh_key_add"),
+    path("accounts/keys/<int:pk>/remove/", keys.ssh_key_remove, name="ssh_key_remove"),
     # Login sessions (views/logins.py)
     path("logins/", logins.logins, name="logins"),
     path("logins/map/", logins.logins_map, name="logins_map"),
@@ -32,6 +35,7 @@ urlpatterns = [
     path("sessions/", sessions.sessions, name="sessions"),
     path("sessions/<int:pk>/", sessions.session, name="session"),
     path("sessions/<int:pk>/log/", sessions.session_log, name="session_log"),
+    path("sessions/<int:pk>/certificate/", keys.session_certificate, name="session_certificate"),
     # Secrets of a vault (views/secret.py)
     path("sessions/<int:pk>/secrets/<int:secret_pk>/show/", secret.secret_show, name="secret_show"),
     path("sessions/<int:pk>/secrets/<int:secret_pk>/copied/", secret.secret_copied, name="secret_copied"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import asyncssh
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
@@ -21,8 +22,10 @@ from sessions_app.models import (
     PrivilegedSession,
     Resource,
     Status,
+    UserKey,
 )
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
+from sessions_app.ssh.keys import read_public_key
 
 PASSWORD = "correct horse battery staple"
 
@@ -123,6 +126,14 @@ def make_session(user: User | None = None, status: Status = Status.AVAILABLE, **
             | times
             | values
         )
+    )
+
+
+def make_key(user: User | None = None, line: str = "", title: str = "laptop") -> UserKey:
+    """A registered SSH key; a new one unless `line` is given."""
+    key = read_public_key(line or asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode())
+    return UserKey.objects.create(
+        user=user or make_user(), title=title, public_key=key.line, kind=key.kind, fingerprint=key.fingerprint
     )
 
 

@@ -31,6 +31,7 @@ from sessions_app.models import (
     PrivilegedSession,
     ResourceLock,
     Status,
+    UserKey,
 )
 from tests import builders
 from tests.vault import make_secret
@@ -70,6 +71,8 @@ ADDRESSES = [
     Address("login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
     Address("password_change", "/accounts/password/", ALL, ALL, put=200),
     Address("account", "/accounts/me/", ALL),
+    Address("ssh_key_add", "/accounts/keys/add/", ALL, (422,) * 5),
+    Address("ssh_key_remove", "/accounts/keys/{key}/remove/", (200, 404, 404, 404, 404), (302, 404, 404, 404, 404)),
     # Login sessions
     Address("logins", "/logins/", ALL, csv=True),
     Address("logins_map", "/logins/map/", ALL),
@@ -83,6 +86,12 @@ ADDRESSES = [
     Address("session_log", "/sessions/{available}/log/", OWN, csv=True),
     Address("session_log", "/sessions/{waiting}/log/", (200, 404, 200, 200, 200), csv=True),
     # Secrets are for the session's own user: who sees everything sees none of them.
+    Address(
+        "session_certificate",
+        "/sessions/{available}/certificate/",
+        (200, 404, 404, 403, 403),
+        (422, 404, 404, 403, 403),
+    ),
     Address("secret_show", "/sessions/{vault}/secrets/{secret}/show/", NOT_ALLOWED, (200, 404, 404, 403, 403)),
     Address("secret_copied", "/sessions/{vault}/secrets/{secret}/copied/", NOT_ALLOWED, (422, 404, 404, 403, 403)),
     Address("session_request", "/sessions/request/", (200, 200, 200, 403, 200), (200, 200, 200, 403, 200)),
@@ -198,6 +207,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "vault": builders.make_session(alice, Status.AVAILABLE, resource=secret.resource).pk,
         "secret": secret.pk,
         "login": builders.make_login(alice).pk,
+        "key": builders.make_key(alice).pk,
         "entry": log.record(Verb.LOGIN, "alice was here", actor=alice).pk,
         "resource": waiting.resource_id,
         "activity": waiting.activity_id,
@@ -212,7 +222,17 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
 
 def everything() -> dict[str, list[Any]]:
     """What no refused request may change."""
-    models = (PrivilegedSession, LoginSession, AccountLock, ResourceLock, Approval, ControlRequest, AccessPolicy, Group)
+    models = (
+        PrivilegedSession,
+        LoginSession,
+        AccountLock,
+        ResourceLock,
+        Approval,
+        ControlRequest,
+        AccessPolicy,
+        Group,
+        UserKey,
+    )
     state: dict[str, list[Any]] = {}
     for model in models:
         rows = model.objects.order_by("pk").values()

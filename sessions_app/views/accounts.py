@@ -19,7 +19,7 @@ from activity.viewer import viewer
 from sessions_app.forms.accounts import LoginForm
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.recorder import live_logins
-from sessions_app.models import AccountLock, PrivilegedSession, Status
+from sessions_app.models import AccountLock, PrivilegedSession, Status, UserKey
 from sessions_app.roles import Person, is_administrator, sees_everything
 
 
@@ -87,6 +87,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "groups": list(me.groups.order_by("name")),
         "login": current_login(request),
         "live_logins": live_logins(me).count(),
+        "ssh_keys": list(UserKey.objects.filter(user_id=me.pk)),
         "account_locks": list(own_locks[:20]),
         "locked_sessions": list(locked[:100]),
     }

@@ -24,6 +24,7 @@ from sessions_app.roles import Person, sees_everything
 from sessions_app.tables.session_log import LOG_TABLE, numbered
 from sessions_app.tables.sessions import Links, refusals_for, sessions_queryset, sessions_table, status_cell
 from sessions_app.tables.toolbar import page_buttons, sessions_toolbar
+from sessions_app.views.keys import certificate_context
 from sessions_app.views.live import live_response
 from sessions_app.views.secret import secrets_context
 from sessions_app.views.session_facts import session_context
@@ -119,6 +120,7 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
         "status": status_cell(row),
         "buttons": page_buttons(person, refusals_for(person)(row)),
         **secrets_context(person, row),
+        **certificate_context(person, row),
     }
     return live_response(request, "sessions_app/session.html", "sessions_app/session_body.html", context)
 

@@ -1,0 +1,76 @@
+"""Give the user of a session a short-lived SSH certificate that opens its login account, and nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from sessions_app.flows.errors import Forbidden, Refused
+from sessions_app.flows.permission import hold, hold_account
+from sessions_app.models import AccountLock, PrivilegedSession, Status, UserKey
+from sessions_app.sealing import SealingError
+from sessions_app.ssh import ca
+
+CONNECTOR = "ssh"
+OPEN = frozenset({Status.AVAILABLE, Status.LOGGED_IN})
+
+logger = logging.getLogger(__name__)
+
+
+def why_no_certificate(session: PrivilegedSession, now: dt.datetime) -> str:
+    """Why its user gets no certificate for the session now; empty when they do. Reads `session.resource`."""
+    if session.resource.connector != CONNECTOR:
+        return f"Certificates do not open {session.resource_name}."
+    if session.status == Status.LOCKED:
+        return "This session is locked."
+    if session.status not in OPEN:
+        return f"A certificate is given while a session is Available; this one is {Status(session.status).label}."
+    if session.end_at is None or session.end_at <= now:
+        return "This session has reached its end."
+    return ""
+
+
+def give_certificate(actor: AbstractUser, session: PrivilegedSession, key: UserKey) -> ca.Certificate:
+    """Sign one of the actor's keys for their session: principal session-<id>, until End or for CERTIFICATE_SECONDS,
+    whichever is less. Logged about the session.
+
+    Raises Forbidden when the session or the key is not the actor's, Refused when it is not the time, the account is
+    locked or nothing can be signed.
+    """
+    if actor.pk != session.user_id or actor.pk != key.user_id:
+        raise Forbidden("Only the person a session is for gets a certificate for it.")
+    try:
+        with transaction.atomic():
+            hold_account(actor)
+            hold(session)
+            now = timezone.now()
+            if reason := why_no_certificate(session, now):
+                raise Refused(reason)
+            if not session.user.is_active or AccountLock.objects.standing().filter(user_id=actor.pk).exists():
+                raise Refused("Your account is locked.")
+            if not UserKey.objects.filter(pk=key.pk).update(last_used_at=now):
+                raise Refused("This key was removed meanwhile. Choose another one.", field="key")
+            return ca.sign(
+                key.public_key,
+                principals=[ca.session_principal(session.pk)],
+                key_id=f"{actor.get_username()}/{ca.session_principal(session.pk)}",
+                seconds=_seconds(session, now),
+                actor=actor,
+                target=session,
+            )
+    except (ca.AuthorityError, SealingError) as error:
+        logger.exception("No certificate for session %s", session.pk)
+        raise Refused("Certificates cannot be signed at the moment. Ask an administrator to set this up.") from error
+
+
+def _seconds(session: PrivilegedSession, now: dt.datetime) -> int:
+    left = int((session.end_at - now).total_seconds()) if session.end_at else 0
+    if left < 1:
+        raise Refused("This session has reached its end.")
+    at_most: int = settings.CERTIFICATE_SECONDS
+    return min(left, at_most)

@@ -29,7 +29,7 @@ class ResourceAdmin(KeptWhileInUse):
     fieldsets = (
         (None, {"fields": ("name", "platform", "description", "is_active")}),
         ("Where it is", {"fields": ("address", "port", "host_key")}),
-        ("How grants are made on it", {"fields": ("connector", "service_account", "service_auth")}),
+        ("How grants are made on it", {"fields": ("connector", "service_account", "service_auth", "service_key")}),
     )
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:

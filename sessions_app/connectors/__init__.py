@@ -9,9 +9,14 @@ from collections.abc import Mapping
 
 from sessions_app.connectors.base import Connector, ForGood
 from sessions_app.connectors.practice import PracticeConnector
+from sessions_app.connectors.ssh import SshConnector
 from sessions_app.connectors.vault import VaultConnector
 
-CONNECTORS: Mapping[str, Connector] = {"practice": PracticeConnector(), "vault": VaultConnector()}
+CONNECTORS: Mapping[str, Connector] = {
+    "practice": PracticeConnector(),
+    "ssh": SshConnector(),
+    "vault": VaultConnector(),
+}
 
 
 class UnknownConnector(ForGood):

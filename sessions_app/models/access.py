@@ -62,6 +62,14 @@ class Resource(models.Model):
         default=ServiceAuth.CERTIFICATE,
         help_text="Hosts with the connector ssh only.",
     )
+    service_key = models.ForeignKey(
+        "sessions_app.ServiceKey",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="resources",
+        help_text="The stored private key, where the service account logs in with one.",
+    )
     host_key = models.TextField(
         blank=True,
         help_text="The pinned host key, as “Test connection” on the resource's page shows and confirms it. "
@@ -79,6 +87,15 @@ class Resource(models.Model):
     def get_absolute_url(self) -> str:
         """The read-only page in the console."""
         return numbered("resource", self.pk)
+
+    def clean(self) -> None:
+        """Refuse a host that nobody could log in to."""
+        if self.service_account and not ACCOUNT_NAME.fullmatch(self.service_account):
+            raise ValidationError({"service_account": "This cannot be the name of an account on a Linux host."})
+        if self.connector == "ssh" and not self.address:
+            raise ValidationError({"address": "Enter the host's name or IP address."})
+        if self.connector == "ssh" and self.service_auth == ServiceAuth.KEY and self.service_key_id is None:
+            raise ValidationError({"service_key": "Choose the stored key."})
 
 
 class Activity(models.Model):

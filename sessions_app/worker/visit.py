@@ -12,7 +12,7 @@ from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.connectors import connector_for
 from sessions_app.connectors.base import Connector, ConnectorError, Grant
-from sessions_app.models import PrivilegedSession
+from sessions_app.models import PrivilegedSession, Status, UserKey
 from sessions_app.models.terms import groups_of
 from sessions_app.worker import retry
 
@@ -50,8 +50,15 @@ class Visit:
             sudo_rule=session.activity.sudo_rule,
             shell=session.activity.shell,
             keep_home=session.profile.keep_home,
+            public_keys=self._public_keys(),
             monitor_interval=session.profile.logon_monitor_interval,
         )
+
+    def _public_keys(self) -> tuple[str, ...]:
+        """The user's registered SSH keys; asked for only while rights are being given."""
+        if self.session.status != Status.PROVISIONING:
+            return ()
+        return tuple(UserKey.objects.filter(user=self.session.user_id).values_list("public_key", flat=True))
 
     def say(self, text: str, level: Level) -> None:
         """One line for the session log, from the connector."""

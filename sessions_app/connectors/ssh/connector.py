@@ -1,0 +1,185 @@
+"""Real rights on real Linux hosts, over SSH. Follows base.Connector.
+
+A grant is written down on the host before it is given (scripts.py), and taken away by what is written there
+(removal.py). Knows no session's status.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from django.utils import timezone
+
+from activity.models import Level
+from activity.text import plain
+from sessions_app.connectors.base import ConnectorError, ForGood, Grant, Say
+from sessions_app.connectors.ssh import commands, live, logon, removal, scripts
+from sessions_app.connectors.ssh.credentials import credentials_for, host_of
+from sessions_app.connectors.ssh.host import OnHost
+from sessions_app.connectors.ssh.transport import connected
+from sessions_app.models import AccountKind, Resource
+from sessions_app.models.access import ACCOUNT_NAME
+from sessions_app.ssh import ca
+
+# How long after End the host itself ends an account: time for the worker, and for an extension to arrive there.
+MARGIN = 300  # seconds
+# What may be done with a key in the user's hands: a terminal, no forwarding.
+KEY_OPTIONS = 'restrict,pty,expiry-time="@EXPIRY@"'
+
+
+class SshConnector:
+    """One connection for each call; the host keeps the state."""
+
+    def grant(self, grant: Grant, say: Say) -> None:
+        """Note, then give, step by step; the keys come last, so that nobody is in before everything is there."""
+        if not ACCOUNT_NAME.fullmatch(grant.login_account):
+            raise ForGood(f"“{grant.login_account}” cannot be an account on a Linux host. Nothing was given.")
+        with _on_host(grant, say) as on:
+            if grant.kind == AccountKind.COMMANDS:
+                commands.run_grant(on)
+            else:
+                _give_account(on)
+                if grant.groups and grant.kind == AccountKind.MANAGED:
+                    on.do("Join groups", scripts.JOIN_GROUPS, grant.login_account)
+                if grant.sudo_rule:
+                    rule = f"{grant.login_account} {grant.sudo_rule}\n"
+                    on.do("Give sudo rule", scripts.GIVE_SUDO, grant.login_account, given=rule)
+                _give_keys(on)
+            logon.forget(on.remote.host)
+        say(f"{grant.login_account} can log in to {grant.resource_name}", Level.INFO)
+
+    def revoke(self, grant: Grant, say: Say) -> None:
+        """Close the door, end what runs, take away what the host's notes name, then remove the notes.
+
+        A step that fails does not keep the others from being tried; the first failure is raised in the end.
+        """
+        with _on_host(grant, say) as on:
+            notes = _notes(on)
+            if not notes:
+                say(f"{grant.resource_name} holds nothing of this session", Level.DEBUG)
+                return
+            account = notes["account"]
+            if account:
+                _take(on, account, notes)
+            on.do("Remove the session's notes", removal.FORGET)
+            logon.forget(on.remote.host)
+        say(f"Everything is taken away from {grant.login_account} on {grant.resource_name}", Level.INFO)
+
+    def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
+        """Nobody logs in, the words are on the user's terminals, every process of theirs stands still."""
+        with _on_host(grant, say) as on:
+            words = _for_terminal(title, message)
+            on.do("Freeze", live.LOCK, grant.login_account, given=words)
+        say(f"Froze {grant.login_account} on {grant.resource_name}", Level.INFO)
+
+    def unlock(self, grant: Grant, say: Say) -> None:
+        """Processes go on, logins work again."""
+        with _on_host(grant, say) as on:
+            on.do("Unfreeze", live.UNLOCK, grant.login_account, str(_seconds_left(grant)))
+        say(f"Unfroze {grant.login_account} on {grant.resource_name}", Level.INFO)
+
+    def disconnect(self, grant: Grant, say: Say) -> None:
+        """Every login and process of the account ends now."""
+        with _on_host(grant, say) as on:
+            on.do("End logins and processes", live.DISCONNECT)
+            logon.forget(on.remote.host)
+        say(f"Cut the connections of {grant.login_account} on {grant.resource_name}", Level.INFO)
+
+    def is_logged_on(self, grant: Grant) -> bool:
+        """What the host said at its last look, at most half an interval ago; one look serves all its sessions."""
+        resource = _resource(grant)
+        return logon.is_logged_on(
+            host_of(resource), lambda: credentials_for(resource), grant.session_id, grant.monitor_interval
+        )
+
+    def notify(self, grant: Grant, text: str, say: Say) -> None:
+        """The line appears on the user's terminals."""
+        with _on_host(grant, say) as on:
+            on.do("Write to terminals", live.NOTIFY, given=_for_terminal(text))
+
+    def extend(self, grant: Grant, say: Say) -> None:
+        """Move the host's own end."""
+        if grant.kind == AccountKind.COMMANDS:
+            return
+        with _on_host(grant, say) as on:
+            on.do("Move the end", scripts.EXTEND, grant.login_account, str(_seconds_left(grant)))
+        say(f"{grant.resource_name} lets {grant.login_account} stay until the new End", Level.INFO)
+
+
+@contextlib.contextmanager
+def _on_host(grant: Grant, say: Say) -> Iterator[OnHost]:
+    resource = _resource(grant)
+    with connected(host_of(resource), credentials_for(resource)) as remote:
+        yield OnHost(remote, grant, say)
+
+
+def _resource(grant: Grant) -> Resource:
+    """Where the host is and how to get in; its address may have been corrected since the request."""
+    found = Resource.objects.select_related("service_key").filter(pk=grant.resource_id).first()
+    if found is None:
+        raise ForGood(f"The resource {grant.resource_name} does not exist any more.")
+    return found
+
+
+def _give_account(on: OnHost) -> None:
+    grant = on.grant
+    if grant.kind == AccountKind.MANAGED:
+        on.do("Note the managed account", scripts.CLAIM_MANAGED, grant.login_account, ",".join(grant.groups))
+        return
+    groups = ",".join(grant.groups)
+    on.do("Note the new account", scripts.CLAIM_EPHEMERAL, grant.login_account, grant.shell, groups)
+    seconds = str(_seconds_left(grant))
+    on.do("Make the account", scripts.CREATE, grant.login_account, grant.shell, groups, seconds)
+
+
+def _give_keys(on: OnHost) -> None:
+    """The user's keys and our authority, until End and a little more by the host's own clock."""
+    grant = on.grant
+    marker = f"sessionadmin-session-{grant.session_id}"
+    lines = [f"{KEY_OPTIONS} {key} {marker}" for key in grant.public_keys]
+    lines += [f'expiry-time="@EXPIRY@",{line} {marker}' for line in ca.session_lines(grant.session_id)]
+    if not lines:
+        raise ForGood(f"{grant.user_name} has no SSH key, and there is no certificate authority: nobody could log in.")
+    given = "".join(f"{line}\n" for line in lines)
+    on.do("Give keys", scripts.GIVE_KEYS, grant.login_account, str(_seconds_left(grant)), given=given)
+    on.say(
+        f"{len(grant.public_keys)} SSH keys and {len(lines) - len(grant.public_keys)} authorities open it", Level.INFO
+    )
+
+
+def _notes(on: OnHost) -> dict[str, str]:
+    output = on.do("Read the session's notes", removal.NOTES)
+    return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+
+
+def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
+    steps: list[tuple[str, str, tuple[str, ...]]] = [
+        ("Close the door", removal.BAR, (account,)),
+        ("Remove the sudo rule", removal.TAKE_SUDO, ()),
+        ("End processes", removal.END_PROCESSES, (account,)),
+        ("Leave groups", removal.LEAVE_GROUPS, (account,)),
+    ]
+    first: ConnectorError | None = None
+    for label, script, arguments in steps:
+        try:
+            on.do(label, script, *arguments)
+        except ConnectorError as error:
+            first = first or error
+    if notes["kind"] == AccountKind.COMMANDS and notes["commands"]:
+        commands.run_remove(on)
+    if first is not None:
+        raise first
+    if notes["kind"] == AccountKind.EPHEMERAL:
+        keep = "keep" if on.grant.keep_home else "remove"
+        on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep)
+
+
+def _seconds_left(grant: Grant) -> int:
+    """Until the host ends the grant by itself: a span, because the host's clock may be wrong."""
+    return max(int((grant.ends_at - timezone.now()).total_seconds()), 0) + MARGIN
+
+
+def _for_terminal(*lines: str) -> str:
+    """Without control characters, as lines of a raw terminal."""
+    return "\r\n".join(plain(line) for line in lines if line)

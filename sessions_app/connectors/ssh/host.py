@@ -1,0 +1,33 @@
+"""One grant on one open connection: each step is run, logged and judged here."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from activity.models import Level
+from sessions_app.connectors.base import Grant, Say
+from sessions_app.connectors.ssh.results import Result, failure
+from sessions_app.connectors.ssh.transport import Remote
+
+
+@dataclasses.dataclass
+class OnHost:
+    """What every step has at hand."""
+
+    remote: Remote
+    grant: Grant
+    say: Say
+
+    def do(self, label: str, script: str, *arguments: str, given: str = "") -> str:
+        """Run a script with the session's number as $1; its output. Raises what its exit code stands for."""
+        result = self.remote.script(script, str(self.grant.session_id), *arguments, given=given)
+        self.note(label, " ".join(arguments), result)
+        if result.exit_code != 0:
+            raise failure(result, self.grant.resource_name, self.grant.login_account)
+        return result.output
+
+    def note(self, label: str, arguments: str, result: Result) -> None:
+        """One line with the exit code. What was given on standard input is never in it."""
+        words = f"{label} ({arguments})" if arguments.strip() else label
+        said = f": {result.last_words}" if result.exit_code != 0 and result.last_words else ""
+        self.say(f"{words}: exit code {result.exit_code}{said}", Level.DEBUG)

@@ -1,0 +1,99 @@
+"""The scripts for a session that is going on: freeze, free, cut, tell, and see who is there. As in scripts.py."""
+
+from __future__ import annotations
+
+from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS, PROCESSES
+
+# session account; what to say on standard input
+LOCK = (
+    HEAD
+    + EXPIRY
+    + KEYS
+    + PROCESSES
+    + r"""
+[ -e "$D/account" ] || exit 18
+uid=$(noted uid)
+[ -n "$uid" ] || exit 19
+mark locked
+[ "$(noted kind)" != ephemeral ] || usermod --expiredate 1970-01-02 -- "$2"
+[ ! -e "$D/keys" ] || write_keys "$1" "$2" < /dev/null
+tell "$uid"
+sleep 0.3 # for the words to reach the terminals before what carries them stands still
+i=0
+while [ "$i" -lt 20 ]; do # parents first, so that no shell notices that its child stands still
+  moving=
+  for p in $(mine "$uid"); do
+    if is_monitor "$p" || grep -qsE '^State:[[:space:]]*[Tt]' "/proc/$p/status"; then continue; fi
+    moving="$moving $p"
+    kill -STOP "$p" 2>/dev/null || :
+  done
+  [ -n "$moving" ] || exit 0
+  i=$((i + 1))
+  sleep 0.1
+done
+echo "still moving:$moving" >&2
+exit 75
+"""
+)
+
+# session account seconds
+UNLOCK = (
+    HEAD
+    + EXPIRY
+    + KEYS
+    + PROCESSES
+    + r"""
+[ -e "$D/account" ] || exit 18
+uid=$(noted uid)
+[ -n "$uid" ] || exit 19
+[ "$(noted kind)" != ephemeral ] || usermod --expiredate "$(day_after "$3")" -- "$2"
+give_keys "$@"
+for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
+rm -f "$D/locked"
+"""
+)
+
+# session
+DISCONNECT = (
+    HEAD
+    + PROCESSES
+    + r"""
+uid=$(noted uid)
+[ -n "$uid" ] || exit 0
+end_all "$uid"
+"""
+)
+
+# session; what to say on standard input
+NOTIFY = (
+    HEAD
+    + PROCESSES
+    + r"""
+uid=$(noted uid)
+[ -z "$uid" ] || tell "$uid"
+"""
+)
+
+# no argument: for each session on this host, whether its account is logged on
+WHO = (
+    HEAD.replace("session-$1", "session-none")
+    + r"""
+here=$(who | cut -d' ' -f1 | sort -u)
+all=$(ps -eo pid=,uid=,tty=,comm=)
+for D in "$S"/session-*; do
+  [ -s "$D/uid" ] || continue
+  uid=$(noted uid)
+  account=$(noted account)
+  at_terminal=no
+  case " $(echo $here) " in *" $account "*) at_terminal=yes ;; esac
+  found=no
+  for p in $(echo "$all" | awk -v u="$uid" -v t="$at_terminal" \
+    '$2 == u && ($4 ~ /^sshd/ || (t == "yes" && $3 != "?")) {print $1}'); do
+    started=$(sed 's/^.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20)
+    if [ -s "$D/before" ] && grep -qx "$p:$started" "$D/before"; then continue; fi
+    found=yes
+  done
+  echo "${D##*/session-} $found"
+done
+"""
+)

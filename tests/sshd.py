@@ -1,0 +1,146 @@
+"""A real OpenSSH server on loopback, and what the tests of hosts need around it: accounts, keys, a client.
+
+Accounts have the prefix `satest`; whatever a test leaves of them is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.machine import sshd
+from tests.programs import free_port, wait_until
+
+PREFIX = "satest"
+STATE = Path("/var/lib/sessionadmin")
+
+
+@dataclass
+class Server:
+    """A running sshd that takes keys and certificates only."""
+
+    port: int
+    directory: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def host_key(self) -> str:
+        return public_half(self.directory / "host_key")
+
+    def printed(self) -> str:
+        return (self.directory / "log").read_text()
+
+    def client(self, account: str, key: Path, *command: str, tty: bool = False) -> list[str]:
+        """The command line of the system's ssh."""
+        known = self.directory / "known_hosts"
+        known.write_text(f"[127.0.0.1]:{self.port} {self.host_key}\n")
+        options = ["BatchMode=yes", f"UserKnownHostsFile={known}", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes"]
+        words = ["ssh", "-F", "none", "-p", str(self.port), "-i", str(key), *[f"-o{one}" for one in options]]
+        return [*words, *(["-tt"] if tty else []), f"{account}@127.0.0.1", *command]
+
+    def ssh(self, account: str, key: Path, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run one command with the system's ssh."""
+        line = self.client(account, key, *command)
+        return subprocess.run(line, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+
+
+def make_key(path: Path) -> str:
+    """A new Ed25519 key pair in a file; its public half as one line."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
+    return public_half(path)
+
+
+def public_half(path: Path) -> str:
+    return " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
+@contextlib.contextmanager
+def serving(directory: Path, *, trusted_authority: str = "", authorized: str = "", port: int = 0) -> Iterator[Server]:
+    """`trusted_authority`: whose certificates open any account named in them. `authorized`: a key that opens root."""
+    directory.mkdir(exist_ok=True)
+    if not (directory / "host_key").exists():
+        make_key(directory / "host_key")
+    (directory / "authority.pub").write_text(f"{trusted_authority}\n")
+    (directory / "root_keys").write_text(f"{authorized}\n")
+    port = port or free_port()
+    (directory / "config").write_text(
+        f"""ListenAddress 127.0.0.1:{port}
+HostKey {directory}/host_key
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+MaxStartups 100
+MaxSessions 20
+LogLevel VERBOSE
+TrustedUserCAKeys {directory}/authority.pub
+Subsystem sftp internal-sftp
+Match User root
+    AuthorizedKeysFile {directory}/root_keys
+"""
+    )
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    with (directory / "log").open("ab") as log:
+        process = subprocess.Popen([sshd(), "-D", "-e", "-f", str(directory / "config")], stderr=log, stdout=log)
+    server = Server(port, directory, process)
+    try:
+        wait_until(lambda: "Server listening" in server.printed() or process.poll() is not None, "sshd listens")
+        assert process.poll() is None, server.printed()
+        yield server
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def accounts() -> list[str]:
+    """The accounts of the tests that are on this machine."""
+    return [one.pw_name for one in pwd.getpwall() if one.pw_name.startswith(PREFIX)]
+
+
+def processes_of(account: str) -> list[str]:
+    """Command lines of what runs as the account; zombies do not run."""
+    lines = subprocess.run(
+        ["ps", "-ww", "-U", account, "-o", "state=,args="], capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    return [line for line in lines if not line.startswith("Z")]
+
+
+def leftovers() -> list[str]:
+    """Everything on this machine that a session of a test could have left."""
+    found = [f"account {one}" for one in accounts()]
+    for pattern in ("/etc/sudoers.d/*sessionadmin-*", f"/home/{PREFIX}*", f"{STATE}/session-*"):
+        base, _, name = pattern.rpartition("/")
+        found += [str(one) for one in Path(base).glob(name)]
+    groups = Path("/etc/group").read_text().splitlines()
+    return found + [f"group {line}" for line in groups if line.startswith(PREFIX)]
+
+
+def clean() -> None:
+    """Remove all that; processes first."""
+    for account in accounts():
+        subprocess.run(["pkill", "-KILL", "-U", account], check=False)
+        for _ in range(50):
+            if not processes_of(account):
+                break
+            time.sleep(0.1)
+        subprocess.run(["userdel", "-f", "-r", account], check=False, capture_output=True)
+    for line in Path("/etc/group").read_text().splitlines():
+        if line.startswith(PREFIX):
+            subprocess.run(["groupdel", line.split(":")[0]], check=False)
+    for found in leftovers():
+        if found.startswith("/"):
+            path = Path(found)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0

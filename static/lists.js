@@ -30,15 +30,17 @@ on("htmx:beforeSwap", ({ detail }) => {
     scrollTop,
     // Links in cells have no id of their own: the row and the place in it find them again.
     focus: row && !here.id && [row.id, [...row.querySelectorAll(FOCUSABLE)].indexOf(here)],
+    isInside: here.closest("#results"),
   };
 });
 on("htmx:afterSwap", ({ target }) => {
   if (target.id !== "results" || !kept) return;
-  const { url, ids, scrollLeft, scrollTop, focus } = kept;
+  const { url, ids, scrollLeft, scrollTop, focus, isInside } = kept;
   kept = null;
   Object.assign(byId("results-region") ?? {}, { scrollLeft, scrollTop: target.dataset.url === url ? scrollTop : 0 });
   for (const box of boxes()) box.checked = ids.has(box.value);
   if (focus) byId(focus[0])?.querySelectorAll(FOCUSABLE)[focus[1]]?.focus({ preventScroll: true });
+  if (isInside && document.activeElement === document.body) byId("main").focus({ preventScroll: true }); // it has gone
   announce();
   followLinks(target.dataset);
   showSelection();

@@ -95,6 +95,19 @@ def test_dialogs_and_menus_are_accessible(open_as: OpenAs, admin: User, addresse
         expect(page.locator(menu)).not_to_have_attribute("open", "")
 
 
+def test_a_button_that_is_gone_after_its_use_leaves_the_keyboard_in_the_page(open_as: OpenAs, admin: User) -> None:
+    session = make_session(make_user("somebody"), Status.AVAILABLE)
+    page = open_as(admin, f"/sessions/{session.pk}/")
+    page.locator("#do-lock").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#dialog [name=title]")).to_be_focused()
+    page.keyboard.type("Maintenance")
+    page.keyboard.press("Enter")
+    expect(page.locator("#do-unlock")).to_be_visible()
+    expect(page.locator("#do-lock")).to_have_count(0)
+    expect(page.locator("#main")).to_be_focused()
+
+
 def test_the_administration_works_under_the_same_policy(open_as: OpenAs, admin: User) -> None:
     policy = make_policy(users=[admin])
     page = open_as(admin, "/admin/")

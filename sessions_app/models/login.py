@@ -75,6 +75,8 @@ class LoginSession(models.Model):
         indexes = [
             models.Index(fields=["user", "ended_at"], name="login_user_ended"),
             models.Index(fields=["last_access_at", "id"], name="login_last_access"),
+            # The few live ones, without walking over all that have ended.
+            models.Index(fields=["last_access_at", "id"], name="login_live", condition=models.Q(ended_at=None)),
         ]
         constraints = [
             models.CheckConstraint(

@@ -144,6 +144,10 @@ class PrivilegedSession(models.Model):
         indexes = [
             models.Index(fields=["status", "requested_at", "id"], name="session_status_requested"),
             models.Index(fields=["requested_at", "id"], name="session_requested"),  # Historical, in its usual order
+            models.Index(fields=["user_name", "id"], name="session_user_name"),  # and by these columns
+            models.Index(fields=["resource_name", "id"], name="session_resource_name"),
+            models.Index(fields=["start_at", "id"], name="session_start"),  # the summary of a period too
+            models.Index(fields=["end_at", "id"], name="session_end"),
             models.Index(fields=["user", "status"], name="session_user_status"),
             models.Index(fields=["resource", "status"], name="session_resource_status"),
             models.Index(fields=["status", "end_at"], name="session_status_end"),

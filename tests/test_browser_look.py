@@ -128,3 +128,15 @@ def test_the_map_unfolds_under_the_heading_and_moves_nothing_beside_it(open_as: 
     page.get_by_text("Map of live logins").click()
     expect(page.locator("#map svg")).to_be_visible()
     assert button.bounding_box() == before
+
+
+@pytest.mark.parametrize("width", [1440, 400])
+def test_the_summary_takes_the_room_that_was_kept_for_it(open_as: OpenAs, admin: User, rows: None, width: int) -> None:
+    now = timezone.now()
+    for number in range(5):
+        make_session(make_user(f"user-{number}"), Status.COMPLETE, start_at=now, end_at=now + dt.timedelta(hours=1))
+    page = open_as(admin, "/activity/", viewport={"width": width, "height": 900})
+    top = page.locator("#summary").get_by_role("region", name="Top users by total duration")
+    expect(top.locator("tbody tr")).to_have_count(5)
+    kept = "part => part.getBoundingClientRect().height - parseFloat(getComputedStyle(part).minHeight)"
+    assert page.locator("#summary").evaluate(kept) == 0

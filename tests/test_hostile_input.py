@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from activity.models import ListPreference
-from sessions_app.models import LoginSession
+from sessions_app.models import LoginSession, Status
 from tests.builders import make_login, make_session, make_user
 
 AsUser = Callable[[User], Client]
@@ -55,12 +55,12 @@ def test_a_cursor_that_only_one_database_could_take_never_breaks_the_list(
 
 @pytest.mark.parametrize("next_url", ["foo", "user", "//evil.example/", "https://evil.example/", "javascript:alert(1)"])
 def test_a_change_leads_to_a_path_of_ours_whatever_next_says(as_user: AsUser, admin: User, next_url: str) -> None:
-    session = make_session(status="available")
+    session = make_session(status=Status.AVAILABLE)
     form = {"ids": session.pk, "title": "Locked", "next": next_url}
     answer = as_user(admin).post(reverse("session_action", args=["lock"]), form)
     assert (answer.status_code, answer["Location"]) == (302, reverse("home"))
     session.refresh_from_db()
-    assert session.status == "locked"
+    assert session.status == Status.LOCKED
 
 
 @pytest.mark.parametrize("next_url", ["foo", "user", "//evil.example/"])

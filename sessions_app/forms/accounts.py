@@ -1,4 +1,4 @@
-"""The login form."""
+"""The login form, and the form for a new password."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 
@@ -41,3 +41,24 @@ class LoginForm(AuthenticationForm):
             except door.NotLetIn as refusal:
                 raise forms.ValidationError(str(refusal), code="invalid_login") from refusal
         return self.cleaned_data
+
+
+class NewPasswordForm(PasswordChangeForm):
+    """The old password and the new one twice; wrong old ones are counted like failed logins."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        self.request = request
+        for field in self.fields.values():
+            field.validators.append(MaxLengthValidator(LONGEST_PASSWORD))
+
+    def clean_old_password(self) -> str:
+        """Raises ValidationError for a wrong one, and after too many of them for any."""
+        password: str = self.cleaned_data["old_password"]
+        try:
+            if door.confirm(self.request, self.user, password):
+                return password
+        except door.TooManyTries as refusal:
+            text = str(refusal).replace("you are not logged in", "it was not changed")
+            raise forms.ValidationError(text, code="throttled") from refusal
+        raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")

@@ -80,6 +80,22 @@ def let_in(request: HttpRequest, user_name: str, password: str) -> AbstractBaseU
     return user
 
 
+def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool:
+    """Whether `password` is the one of `user`, who is logged in. A wrong one counts as a failed login, so that who
+    finds an open page cannot try passwords on it; too many raise TooManyTries, and the password is not looked at."""
+    user_name, address = user.get_username(), recorder.request_ip(request)
+    wait = throttle.count_try(user_name, address)
+    if wait is not None:
+        if wait.is_news:
+            _record(Verb.LOGIN_THROTTLED, user_name, "or a change of its password was refused for too many failures")
+        raise TooManyTries(wait.until)
+    if not user.check_password(password):
+        _record(Verb.LOGIN_FAILED, user_name, "was not asked for: its password was entered wrongly to change it")
+        return False
+    throttle.count_success(user_name, address)
+    return True
+
+
 def _record(verb: Verb, user_name: str, what: str) -> None:
     """Names the account only if there is one: people type passwords into the field for the name."""
     account = get_user_model()._default_manager.filter(username=user_name).first()

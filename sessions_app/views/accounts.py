@@ -16,7 +16,7 @@ from django.urls import reverse_lazy
 from django.views.decorators.http import require_safe
 
 from activity.viewer import viewer
-from sessions_app.forms.accounts import LoginForm
+from sessions_app.forms.accounts import LoginForm, NewPasswordForm
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.recorder import live_logins
 from sessions_app.models import AccountLock, PrivilegedSession, Status, UserKey
@@ -54,13 +54,14 @@ class Logout(LogoutView):
 class PasswordChange(PasswordChangeView):
     """This browser stays logged in, every other one of the person is logged out (signals.py)."""
 
+    form_class = NewPasswordForm
     template_name = "registration/password_change.html"
     success_url = reverse_lazy("account")
     extra_context = {"heading": "Change password"}
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Labels without a colon, as everywhere."""
-        return {**super().get_form_kwargs(), "label_suffix": ""}
+        """With the request, for the address that tries are counted for."""
+        return {**super().get_form_kwargs(), "request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Change it, and say how many browsers that logged out."""

@@ -10,13 +10,14 @@ CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 IS_NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run test check lock clean
+.PHONY: help run test check bench lock clean
 
 help:
 	@echo "make run     serve the console on http://127.0.0.1:$(PORT) with sample data"
 	@echo "             PORT=9000 another port, EMPTY=1 no sample data, only a first administrator"
 	@echo "make test    run every test, in a browser and on PostgreSQL too"
 	@echo "make check   lint, types, imports, templates, migrations, production settings"
+	@echo "make bench   measure the pages beside Django's admin; ARGS='--rows 20000', see docs/performance.md"
 	@echo "make lock    write the lock files anew (UPGRADE=1: with the newest versions)"
 	@echo "make clean   remove the environment and caches; data in var/ stays"
 
@@ -28,6 +29,9 @@ test: .venv/installed-to-develop
 
 check: .venv/installed-to-develop
 	@.venv/bin/python -m scripts.check
+
+bench: .venv/installed-to-develop
+	@.venv/bin/python -m benchmarks.lists $(ARGS)
 
 lock:
 	@PYTHON=$(PYTHON) scripts/lock.sh

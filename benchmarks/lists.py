@@ -1,44 +1,87 @@
-"""Server time of our list pages beside Django's own admin changelist, interleaved in one process on the same rows.
+"""Server time, queries and weight of our list pages at several sizes, beside Django's own admin on the same rows.
 
-    make bench            (ROWS=20000 by default)
+    make bench                                      20,000 and 500,000 log entries, a tenth as many sessions and logins
+    python -m benchmarks.lists --rows 20000 --database-url postgresql://... --json out.json
 
-Both are asked through the test client with a login, so each pays for session, user, permissions, filters, count and the
-template. The admin's changelist is tuned as far as it goes without code: no second full count. Unequal: our page prints
-100 rows as links, times and badges with a toolbar; the admin prints 100 rows as plain text and no activity chart.
+Everything is asked through the test client with a login, interleaved in one process: each pays for session, user,
+permissions, filters, count and template, and noise of the machine hits all alike. Look at the minima and at the ratio
+to the admin. The admin's changelist is tuned as far as it goes without code: no second full count. Unequal: our pages
+print 100 rows as links, times and badges with a toolbar; the admin prints 100 rows as plain text and no chart.
+
+The data goes into a test database (test.sqlite3 in a temporary directory, or test_NAME on PostgreSQL), and is removed.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime as dt
+import json
 import os
+import platform
 import random
+import resource
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+
+def read_options() -> argparse.Namespace:
+    """What the command line asks for. Read before Django is set up, because it says which database."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 500_000], help="log entries")
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--database-url", default="", help="a PostgreSQL server to use instead of an SQLite file")
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the figures there too")
+    return parser.parse_args()
+
+
+OPTIONS = read_options()
 os.environ["DJANGO_SETTINGS_MODULE"] = "sessionadmin.settings.test"
 os.environ["TEST_VAR_DIR"] = tempfile.mkdtemp(prefix="sessionadmin-bench-")
+if OPTIONS.database_url:
+    os.environ["TEST_DATABASE_URL"] = OPTIONS.database_url
 
-import django
+import django  # noqa: E402 - after the settings are chosen
 
 django.setup()
 
 from django.contrib import admin  # noqa: E402
-from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.http import StreamingHttpResponse  # noqa: E402
 from django.test import Client  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from activity.models import LogEntry  # noqa: E402
 from activity.verbs import Verb  # noqa: E402
 from sessions_app.models import LoginSession, PrivilegedSession, Status  # noqa: E402
+from sessions_app.worker import passes  # noqa: E402
 from tests import builders  # noqa: E402
 
+PAGES = {
+    "admin changelist of the log": "/admin/activity/logentry/",
+    "activity log": "/activity/?period=1y",
+    "activity log, keyword": "/activity/?period=1y&activity=499",
+    "summary of 7 days": "/activity/summary/",
+    "summary of a year": "/activity/summary/?period=1y",
+    "sessions, active": "/sessions/",
+    "sessions, historical": "/sessions/?tab=historical",
+    "sessions, by End": "/sessions/?tab=historical&sort=-end",
+    "sessions, by User": "/sessions/?tab=historical&sort=user",
+    "logins": "/logins/",
+    "users": "/users/",
+    "heartbeat": "/alive/",
+}
+PEER = "admin changelist of the log"
+FRAGMENTS = ("activity log", "sessions, historical")  # what an open page asks for every 10 seconds
 
-class TunedAdmin(admin.ModelAdmin):
+
+class TunedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes no parameters at run time
     """The peer: the admin's list of the same log."""
 
     list_display = ("at", "level", "actor_name", "user_name", "verb", "message", "target_name", "ip")
@@ -78,7 +121,7 @@ def fill(rows: int) -> None:
     }
     PrivilegedSession.objects.bulk_create(
         (
-            PrivilegedSession(**values | {"requested_at": now - dt.timedelta(minutes=number)})
+            PrivilegedSession(**values | times_of(now - dt.timedelta(minutes=number), chance))
             for number in range(rows // 10)
         ),
         batch_size=500,
@@ -97,6 +140,18 @@ def fill(rows: int) -> None:
     )
 
 
+def times_of(requested: dt.datetime, chance: random.Random) -> dict[str, object]:
+    """What differs from session to session."""
+    number = chance.randrange(50)
+    return {
+        "requested_at": requested,
+        "start_at": requested,
+        "end_at": requested + dt.timedelta(minutes=chance.randint(30, 480)),
+        "user_name": f"user{number}",
+        "resource_name": f"host-{number}",
+    }
+
+
 def milliseconds(ask: Callable[[], object]) -> float:
     """How long one call takes."""
     begin = time.perf_counter()
@@ -104,46 +159,136 @@ def milliseconds(ask: Callable[[], object]) -> float:
     return (time.perf_counter() - begin) * 1000
 
 
-def main() -> None:
-    """Fill a throw-away SQLite file, ask every page in turn, print median, minimum, p95 and the ratio to the admin."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=30)
-    options = parser.parse_args()
-    from django.db import connection  # noqa: PLC0415 - pointed at the throw-away file first
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figure:
+    """One page at one size. Times in ms, weight in bytes before compression."""
 
-    connection.settings_dict["NAME"] = str(Path(os.environ["TEST_VAR_DIR"]) / "bench.sqlite3")
-    call_command("migrate", verbosity=0)
-    fill(options.rows)
-    admin.site.register(LogEntry, TunedAdmin)
+    page: str
+    rows: int
+    minimum: float
+    median: float
+    p95: float
+    of_peer: float  # how often the page fits into the admin's changelist, by the minima
+    queries: int
+    weight: int
+
+
+def browser() -> Client:
+    """Logged in as an administrator who may see the admin too."""
     person = builders.make_admin()
-    person.is_superuser = True
-    person.save(update_fields=["is_superuser"])
+    person.is_staff = True
+    person.save(update_fields=["is_staff"])
     client = Client()
     client.force_login(person)
-    pages = {
-        "admin changelist of the log": "/admin/activity/logentry/",
-        "activity log": "/activity/?period=1y",
-        "activity log, keyword": "/activity/?period=1y&q=499",
-        "sessions, historical": "/sessions/?tab=historical&whose=all",
-        "logins": "/logins/",
-        "heartbeat": "/alive/",
+    return client
+
+
+def asks(client: Client) -> dict[str, Callable[[], Any]]:
+    """Every page, the refreshes of open pages, and the worker's look for what is due."""
+
+    def page(url: str, **headers: str) -> Callable[[], Any]:
+        return lambda: client.get(url, headers=headers)
+
+    found: dict[str, Callable[[], Any]] = {name: page(url) for name, url in PAGES.items()}
+    for name in FRAGMENTS:
+        found[f"{name}, refresh"] = page(PAGES[name], HX_Request="true")
+        etag = client.get(PAGES[name], headers={"HX-Request": "true"})["ETag"]
+        found[f"{name}, unchanged"] = page(PAGES[name], HX_Request="true", If_None_Match=etag)
+    found["heartbeat, unchanged"] = page("/alive/", If_None_Match=client.get("/alive/")["ETag"])
+    found["worker, what is due"] = lambda: passes.due(timezone.now())
+    return found
+
+
+def measure(rows: int, rounds: int) -> list[Figure]:
+    """Ask everything in turn, `rounds` times."""
+    questions = asks(browser())
+    weights, queries = {}, {}
+    for name, ask in questions.items():
+        ask()
+        with CaptureQueriesContext(connection) as captured:
+            answer = ask()
+            queries[name] = len(captured)
+        if getattr(answer, "status_code", 200) not in (200, 304):
+            sys.exit(f"{name} answered {answer.status_code}")
+        weights[name] = len(getattr(answer, "content", b""))
+    times: dict[str, list[float]] = {name: [] for name in questions}
+    for _ in range(rounds):
+        for name, ask in questions.items():
+            times[name].append(milliseconds(ask))
+    peer = min(times[PEER])
+    return [
+        Figure(
+            name,
+            rows,
+            round(min(taken), 2),
+            round(statistics.median(taken), 2),
+            round(sorted(taken)[int(len(taken) * 0.95)], 2),
+            round(peer / min(taken), 2),
+            queries[name],
+            weights[name],
+        )
+        for name, taken in times.items()
+    ]
+
+
+def download() -> dict[str, float]:
+    """The whole log as CSV: rows a second, and how much more memory the process took at its peak."""
+    client = Client()
+    client.force_login(builders.make_auditor())
+    before, begin = peak_memory(), time.perf_counter()
+    answer = client.get("/activity/?period=1y&csv=1")
+    assert isinstance(answer, StreamingHttpResponse)
+    lines = sum(part.count(b"\n") for part in answer)
+    return {
+        "rows": lines - 1,
+        "rows_a_second": round(lines / (time.perf_counter() - begin)),
+        "more_megabytes": round((peak_memory() - before) / 2**20, 1),
     }
-    times: dict[str, list[float]] = {name: [] for name in pages}
-    for name, url in pages.items():
-        response = client.get(url)
-        if response.status_code != 200:
-            sys.exit(f"{name}: {url} answered {response.status_code}")
-    for _ in range(options.rounds):
-        for name, url in pages.items():
-            times[name].append(milliseconds(lambda url=url: client.get(url)))
-    peer = statistics.median(times["admin changelist of the log"])
-    print(f"{options.rows:,} log entries, {options.rows // 10:,} sessions and logins; {options.rounds} rounds; ms")
-    print(f"{'page':32} {'median':>8} {'min':>8} {'p95':>8} {'x admin':>8}")
-    for name, measured in times.items():
-        median = statistics.median(measured)
-        p95 = sorted(measured)[int(len(measured) * 0.95)]
-        print(f"{name:32} {median:8.1f} {min(measured):8.1f} {p95:8.1f} {peer / median:8.1f}")
+
+
+def peak_memory() -> int:
+    """Bytes of memory the process had at most so far."""
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): kilobytes but on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def run(rows: int) -> dict[str, Any]:
+    """Everything at one size, in a database of its own."""
+    name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        fill(rows)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        figures = measure(rows, OPTIONS.rounds)
+        return {"rows": rows, "pages": [dataclasses.asdict(figure) for figure in figures], "csv": download()}
+    finally:
+        connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def show(result: dict[str, Any]) -> None:
+    """One size as a table."""
+    rows, csv = result["rows"], result["csv"]
+    print(f"{rows:,} log entries, {rows // 10:,} sessions and logins; {OPTIONS.rounds} rounds; {connection.vendor}; ms")
+    print(f"{'':34} {'min':>8} {'median':>8} {'p95':>8} {'x admin':>8} {'queries':>8} {'bytes':>8}")
+    for page in result["pages"]:
+        print(
+            f"{page['page']:34} {page['minimum']:8.1f} {page['median']:8.1f} {page['p95']:8.1f} "
+            f"{page['of_peer']:8.1f} {page['queries']:8} {page['weight']:8,}"
+        )
+    print(f"CSV: {csv['rows_a_second']:,.0f} rows/s, {csv['more_megabytes']} MB more memory for {csv['rows']:,} rows\n")
+
+
+def main() -> None:
+    """Every size in turn."""
+    admin.site.register(LogEntry, TunedAdmin)
+    results = []
+    for rows in OPTIONS.rows:
+        results.append(run(rows))
+        show(results[-1])
+    if OPTIONS.json is not None:
+        machine = {"python": platform.python_version(), "machine": platform.platform(), "database": connection.vendor}
+        OPTIONS.json.write_text(json.dumps({**machine, "sizes": results}, indent=1))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,16 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 from activity import log
 from activity.verbs import Verb
 from sessions_app.logins import backend
-from sessions_app.models import AccessPolicy, Activity, Application, ApprovalTier, ConnectionProfile, Resource, Secret
+from sessions_app.models import (
+    AccessPolicy,
+    Activity,
+    Application,
+    ApprovalTier,
+    ConnectionProfile,
+    Resource,
+    Secret,
+    ServiceKey,
+)
 from sessions_app.sealing import SealedField
 
 POLICY_MODELS: tuple[type[models.Model], ...] = (
@@ -29,6 +38,7 @@ POLICY_MODELS: tuple[type[models.Model], ...] = (
     Application,
     Secret,
     Group,
+    ServiceKey,
 )
 # Of a user only what decides about rights; the password is a verb of its own and never written.
 USER_FIELDS = ("username", "email", "is_active", "is_staff", "is_superuser")

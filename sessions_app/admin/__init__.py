@@ -4,6 +4,6 @@ Every change is logged by audit_trail.py, with old and new value. Sessions, logi
 history, changed by flows only.
 """
 
-from sessions_app.admin import people, policy, vault
+from sessions_app.admin import keys, people, policy, vault
 
-__all__ = ["people", "policy", "vault"]
+__all__ = ["keys", "people", "policy", "vault"]

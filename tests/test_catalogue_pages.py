@@ -55,6 +55,16 @@ def test_an_ordinary_person_finds_what_their_policies_give_them(
     assert names(as_user(outsider), "/resources/") == []
 
 
+@pytest.mark.parametrize("nouns", ["resources", "activities", "profiles"])
+@pytest.mark.django_db
+def test_an_empty_list_says_what_to_do_to_who_sees_everything(
+    as_user: AsUser, auditor: User, outsider: User, nouns: str
+) -> None:
+    words = "An administrator adds"
+    assert words in as_user(auditor).get(f"/{nouns}/").content.decode()
+    assert words not in as_user(outsider).get(f"/{nouns}/").content.decode()
+
+
 def test_a_policy_of_a_group_counts_for_its_members_and_an_inactive_one_for_nobody(
     as_user: AsUser, outsider: User, policy: AccessPolicy
 ) -> None:

@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from activity.listing import list_response
+from activity.listing import Table, list_response
 from activity.viewer import viewer
 from sessions_app.filters.catalogue import PlatformFilter, SessionsOnOneResourceFilter
 from sessions_app.models import (
@@ -45,13 +45,26 @@ def admin_url(request: HttpRequest, thing: Model) -> str:
     return reverse(f"admin:{thing._meta.app_label}_{thing._meta.model_name}_change", args=[thing.pk])
 
 
+def worded(request: HttpRequest, table: Table) -> Table:
+    """The table with words for an empty list that are true for who sees everything, too."""
+    if not sees_everything(viewer(request)):
+        return table
+    return dataclasses.replace(table, empty_text=f"An administrator adds {table.nouns} in the administration.")
+
+
 @require_safe
 def resources(request: HttpRequest) -> HttpResponseBase:
     """Every resource that the person may see."""
     rows = catalogue.resources_queryset(viewer(request))
     words = {"heading": "Resources", "section": "resources"}
     return list_response(
-        request, catalogue.RESOURCES, rows, LIST, filterset=PlatformFilter, context=words, csv_name="resources"
+        request,
+        worded(request, catalogue.RESOURCES),
+        rows,
+        LIST,
+        filterset=PlatformFilter,
+        context=words,
+        csv_name="resources",
     )
 
 
@@ -61,7 +74,13 @@ def activity_kinds(request: HttpRequest) -> HttpResponseBase:
     rows = catalogue.activities_queryset(viewer(request))
     words = {"heading": "Activities", "section": "activity_kinds"}
     return list_response(
-        request, catalogue.ACTIVITIES, rows, LIST, filterset=PlatformFilter, context=words, csv_name="activities"
+        request,
+        worded(request, catalogue.ACTIVITIES),
+        rows,
+        LIST,
+        filterset=PlatformFilter,
+        context=words,
+        csv_name="activities",
     )
 
 
@@ -70,7 +89,7 @@ def profiles(request: HttpRequest) -> HttpResponseBase:
     """Every connection profile that the person may see."""
     rows = catalogue.profiles_queryset(viewer(request))
     words = {"heading": "Connection profiles", "section": "profiles"}
-    return list_response(request, catalogue.PROFILES, rows, LIST, context=words, csv_name="profiles")
+    return list_response(request, worded(request, catalogue.PROFILES), rows, LIST, context=words, csv_name="profiles")
 
 
 @require_safe

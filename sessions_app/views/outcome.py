@@ -10,8 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from activity.text import plain
-
 MOST_IN_HEADER = 8  # lines for HTMX; proxies refuse answers whose headers are long (nginx: 4 KB)
 LONGEST_IN_HEADER = 240  # characters of a line
 
@@ -30,7 +28,7 @@ def outcome(request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: st
     else the lines become Django messages and the browser goes to `next_url`, when that is a path of ours.
     """
     if request.htmx:  # type: ignore[attr-defined] # set by django-htmx's middleware
-        shown = [(level, plain(text, LONGEST_IN_HEADER)) for level, text in _first(lines)]
+        shown = [(level, _short(text)) for level, text in _first(lines)]
         # json.dumps escapes everything beyond ASCII, which a header could not carry.
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps({"done": {"messages": shown}})})
     for level, text in lines:
@@ -46,6 +44,10 @@ def _first(lines: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
     more = ordered[MOST_IN_HEADER - 1 :]
     level = "success" if all(line[0] == "success" for line in more) else "warning"
     return [*ordered[: MOST_IN_HEADER - 1], (level, f"And {len(more)} more like these.")]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_IN_HEADER else f"{text[: LONGEST_IN_HEADER - 1]}…"
 
 
 def safe_next(request: HttpRequest, next_url: str, default: str = "home") -> str:

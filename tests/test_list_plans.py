@@ -6,7 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
 
+from activity.filters import suggest_users
 from activity.listing.keyset import Order, ordering
 from activity.models import LogEntry
 from sessions_app.models import LIVE, LoginSession, PrivilegedSession, Status
@@ -42,6 +44,13 @@ def test_live_logins_are_found_without_walking_over_those_that_have_ended(db: No
     plan = plan_of(LoginSession.objects.live(), "-last_access_at")
     assert "login_live" in plan
     assert not is_sorted(plan)
+
+
+def test_the_first_suggestions_of_users_are_read_from_the_index_of_names(admin: User) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        assert suggest_users("") == ["admin"]
+    (query,) = captured.captured_queries
+    assert "LIKE" not in query["sql"]
 
 
 def test_the_log_is_read_in_its_order(db: None) -> None:

@@ -52,6 +52,8 @@ class Verb(models.TextChoices):
     AUTHORITY_CREATED = "authority.created", "Certificate authority created"
     AUTHORITY_ROTATED = "authority.rotated", "Certificate authority changed"
     ENCRYPTION_ROTATED = "encryption.rotated", "Encryption key changed"
+    HOST_CHECKED = "host.checked", "Connection tested"
+    HOST_KEY_CONFIRMED = "host.key_confirmed", "Host key confirmed"
     RECORD_ADDED = "record.added", "Added in administration"
     RECORD_CHANGED = "record.changed", "Changed in administration"
     RECORD_DELETED = "record.deleted", "Deleted in administration"

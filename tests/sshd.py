@@ -144,3 +144,9 @@ def clean() -> None:
 
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+def fingerprint(public_key: Path) -> str:
+    """As OpenSSH says it."""
+    line = subprocess.run(["ssh-keygen", "-lf", str(public_key)], capture_output=True, text=True, check=True).stdout
+    return line.split()[1]

@@ -122,6 +122,8 @@ ADDRESSES = [
     Address("resource", "/resources/{resource}/", (200, 404, 200, 200, 200), csv=True),
     Address("resource", "/resources/{hidden_resource}/", THEIRS, csv=True),
     Address("resource_lock", "/resources/{resource}/lock/", (403, 404, 403, 403, 200), (403, 404, 403, 403, 422)),
+    Address("host_check", "/resources/{resource}/check/", NOT_ALLOWED, (403, 404, 403, 403, 302)),
+    Address("host_key_confirm", "/resources/{resource}/host-key/", NOT_ALLOWED, (403, 404, 403, 403, 302)),
     Address("resource_unlock", "/resources/{resource}/unlock/", (403, 404, 403, 403, 200), (403, 404, 403, 403, 422)),
     Address("activity_kinds", "/activities/", ALL, csv=True),
     Address("activity_kind", "/activities/{activity}/", (200, 404, 200, 200, 200)),

@@ -11,6 +11,8 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app.flows import ssh_keys
+from sessions_app.flows.errors import Refused
 from sessions_app.flows.ssh_keys import MOST_KEYS
 from sessions_app.models import ServiceKey, UserKey
 from sessions_app.ssh import ca, service
@@ -89,6 +91,21 @@ def test_keys_of_the_console_itself_are_refused(alice: User, as_user: AsUser) ->
     for line in (ca.create().public_key, stored.public_key):
         assert as_user(alice).post(ADD, {"key": line}).status_code == 422
     assert not UserKey.objects.exists()
+
+
+def test_of_two_people_who_register_a_key_at_once_one_gets_it(
+    alice: User, outsider: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = new_line()
+
+    def meanwhile(fingerprint: str) -> bool:
+        make_key(outsider, line)
+        return False
+
+    monkeypatch.setattr(ssh_keys, "_is_ours", meanwhile)
+    with pytest.raises(Refused, match="somebody else"):
+        ssh_keys.add_key(alice, title="", line=line)
+    assert not UserKey.objects.filter(user=alice).exists()
 
 
 def test_an_account_has_twenty_keys_at_most(alice: User, as_user: AsUser) -> None:

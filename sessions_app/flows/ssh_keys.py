@@ -15,6 +15,7 @@ from sessions_app.ssh.keys import BadKey, read_public_key
 
 MOST_KEYS = 20
 LONGEST_TITLE = 80  # characters
+IN_USE = "This key is in use by somebody else. Nobody shares a key; make your own with: ssh-keygen -t ed25519"
 
 
 def add_key(actor: AbstractUser, *, title: str, line: str) -> UserKey:
@@ -33,19 +34,20 @@ def add_key(actor: AbstractUser, *, title: str, line: str) -> UserKey:
         if taken is not None and taken.user_id == actor.pk:
             raise Refused(f"You registered this key already, as “{taken.title}”.", field="key")
         if taken is not None or _is_ours(key.fingerprint):
-            raise Refused(
-                "This key is in use by somebody else. Nobody shares a key; make your own with: ssh-keygen -t ed25519",
-                field="key",
-            )
+            raise Refused(IN_USE, field="key")
         if UserKey.objects.filter(user_id=actor.pk).count() >= MOST_KEYS:
             raise Refused(f"You have {MOST_KEYS} keys, and more are not kept. Remove one first.")
-        made = UserKey.objects.create(
-            user_id=actor.pk,
-            title=title or plain(key.comment, LONGEST_TITLE) or key.kind,
-            public_key=key.line,
-            kind=key.kind,
+        made, is_new = UserKey.objects.get_or_create(
             fingerprint=key.fingerprint,
+            defaults={
+                "user_id": actor.pk,
+                "title": title or plain(key.comment, LONGEST_TITLE) or key.kind,
+                "public_key": key.line,
+                "kind": key.kind,
+            },
         )
+        if not is_new:  # somebody else was first, in this very moment
+            raise Refused(IN_USE, field="key")
         log.record(
             Verb.KEY_ADDED,
             f"{actor.get_username()} registered the SSH key “{made.title}”, {made.kind}, {made.fingerprint}",

@@ -16,6 +16,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from sessions_app.management import sshd
 from sessions_app.management.commands.serve import refuse_port_in_use
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +33,16 @@ def main() -> None:
     refuse_port_in_use(HOST, port)
     django.setup()
     prepare()
-    call_command("serve", host=HOST, port=port, with_worker=True, skip_checks=False)
+    sys.stdout.flush()  # who can log in is told before somebody can
+    practice = has_practice_host()
+    call_command("serve", host=HOST, port=port, with_worker=True, with_practice_host=practice, skip_checks=False)
+
+
+def has_practice_host() -> bool:
+    """Whether a real host to practise on is started: with sample data, where root and sshd are, unless PRACTICE_HOST=0
+    says no."""
+    is_wanted = os.environ.get("PRACTICE_HOST", "") != "0" and (settings.VAR_DIR / "sample_accounts.txt").exists()
+    return is_wanted and sshd.program() is not None
 
 
 def port_wanted() -> int:

@@ -38,6 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1, help="web processes (default: %(default)s)")
         parser.add_argument("--threads", type=int, default=DEFAULT_THREADS, help="in each (default: %(default)s)")
         parser.add_argument("--with-worker", action="store_true", help="also run `run_worker`, and keep it alive")
+        parser.add_argument("--with-practice-host", action="store_true", help="also run `practice_sshd`: for a trial")
         parser.add_argument("--access-log", action="store_true", help="print one line a request")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -111,6 +112,8 @@ def companion_commands(options: dict[str, Any]) -> list[list[str]]:
     commands = []
     if options["with_worker"]:
         commands.append(["run_worker"])
+    if options["with_practice_host"]:
+        commands.append(["practice_sshd"])
     return commands
 
 

@@ -76,7 +76,7 @@ def test_nobody_shares_a_key(alice: User, outsider: User, as_user: AsUser) -> No
     line = new_line()
     make_key(alice, line)
     own = as_user(alice).post(ADD, {"key": line})
-    assert "You registered this key already" in own.content.decode()
+    assert "registered already, as “laptop”" in own.content.decode()
     other = as_user(outsider).post(ADD, {"key": f"{line.split()[0]} {line.split()[1]} another-comment"})
     assert other.status_code == 422
     assert "somebody else" in other.content.decode()

@@ -12,9 +12,11 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.models import ServiceKey
+from sessions_app.flows import ssh_keys
+from sessions_app.flows.errors import Forbidden
+from sessions_app.models import ServiceKey, UserKey
 from sessions_app.ssh import service
-from tests.builders import make_resource
+from tests.builders import make_application, make_key, make_resource
 
 AsUser = Callable[[User], Client]
 ADD = "/admin/sessions_app/servicekey/add/"
@@ -90,3 +92,57 @@ def test_a_key_that_a_host_uses_is_not_deleted(boss: Client) -> None:
     host.save(update_fields=["service_key"])
     boss.post(f"/admin/sessions_app/servicekey/{key.pk}/delete/", {"post": "yes"})
     assert not ServiceKey.objects.exists()
+
+
+PEOPLE = "/admin/sessions_app/userkey/"
+
+
+def new_line() -> str:
+    return asyncssh.generate_private_key("ssh-ed25519", comment="job@host").export_public_key().decode()
+
+
+def test_an_administrator_registers_the_key_of_an_application(boss: Client, admin: User) -> None:
+    application, line = make_application(), new_line()
+    sent = {"application": application.pk, "key": line, "title": ""}
+    assert boss.post(f"{PEOPLE}add/", sent).status_code == 302
+    key = UserKey.objects.get()
+    assert (key.user, key.title) == (application.principal, "job@host")
+    entry = LogEntry.objects.get(verb=Verb.KEY_ADDED)
+    assert (entry.actor, entry.user) == (admin, application.principal)
+    again = boss.post(f"{PEOPLE}add/", sent)
+    assert again.status_code == 200
+    assert "registered already" in again.content.decode()
+    assert UserKey.objects.count() == 1
+
+
+def test_a_weak_key_of_an_application_is_refused(boss: Client) -> None:
+    weak = asyncssh.generate_private_key("ssh-rsa", key_size=2048).export_public_key().decode()
+    answer = boss.post(f"{PEOPLE}add/", {"application": make_application().pk, "key": weak, "title": ""})
+    assert "2048 bits" in answer.content.decode()
+    assert not UserKey.objects.exists()
+
+
+def test_nobody_registers_a_key_for_another_person(admin: User, alice: User, outsider: User) -> None:
+    for actor in (admin, outsider):
+        with pytest.raises(Forbidden):
+            ssh_keys.add_key(actor, title="", line=new_line(), owner=alice)
+    with pytest.raises(Forbidden):
+        ssh_keys.add_key(outsider, title="", line=new_line(), owner=make_application().principal)
+    assert not UserKey.objects.exists()
+
+
+def test_an_administrator_sees_and_removes_a_stolen_key_but_changes_none(
+    boss: Client, admin: User, alice: User, outsider: User
+) -> None:
+    key = make_key(alice)
+    assert key.fingerprint in boss.get(PEOPLE).content.decode().replace("&#x2B;", "+")
+    page = boss.get(f"{PEOPLE}{key.pk}/change/")
+    assert page.status_code == 200
+    assert boss.post(f"{PEOPLE}{key.pk}/change/", {"title": "x"}).status_code == 403
+    with pytest.raises(Forbidden):
+        ssh_keys.remove_key(outsider, key)
+    assert boss.post(f"{PEOPLE}{key.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not UserKey.objects.exists()
+    entry = LogEntry.objects.get(verb=Verb.KEY_REMOVED)
+    assert (entry.actor, entry.user) == (admin, alice)
+    assert "of alice" in entry.message

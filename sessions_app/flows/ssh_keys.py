@@ -10,37 +10,51 @@ from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.flows.errors import Forbidden, Refused
 from sessions_app.flows.permission import hold_account, text
-from sessions_app.models import CertificateAuthority, ServiceKey, UserKey
-from sessions_app.ssh.keys import BadKey, read_public_key
+from sessions_app.models import Application, CertificateAuthority, ServiceKey, UserKey
+from sessions_app.roles import is_administrator
+from sessions_app.ssh.keys import BadKey, PublicKey, read_public_key
 
 MOST_KEYS = 20
 LONGEST_TITLE = 80  # characters
 IN_USE = "This key is in use by somebody else. Nobody shares a key; make your own with: ssh-keygen -t ed25519"
 
 
-def add_key(actor: AbstractUser, *, title: str, line: str) -> UserKey:
-    """Register a public key for oneself. The title is the key's comment when none is given.
-
-    Raises Refused when it is weak, damaged or no public key, is registered already, or the account has 20.
-    """
-    title = text(title, "title", LONGEST_TITLE)
+def check_key(owner: AbstractUser, line: str) -> PublicKey:
+    """The key in `line`, if `owner` may register it. Raises Refused for the field `key` when it is weak, damaged, no
+    public key, or registered already; and without a field when the account has as many as are kept."""
     try:
         key = read_public_key(line)
     except BadKey as problem:
         raise Refused(str(problem), field="key") from problem
+    taken = UserKey.objects.filter(fingerprint=key.fingerprint).first()
+    if taken is not None and taken.user_id == owner.pk:
+        raise Refused(f"This key is registered already, as “{taken.title}”.", field="key")
+    if taken is not None or _is_ours(key.fingerprint):
+        raise Refused(IN_USE, field="key")
+    if UserKey.objects.filter(user_id=owner.pk).count() >= MOST_KEYS:
+        raise Refused(f"There are {MOST_KEYS} keys already, and more are not kept. Remove one first.")
+    return key
+
+
+def add_key(actor: AbstractUser, *, title: str, line: str, owner: AbstractUser | None = None) -> UserKey:
+    """Register a public key for oneself, or as an administrator for an application (`owner`), which cannot log in to
+    the console. The title is the key's comment when none is given.
+
+    Raises Forbidden, and Refused as check_key() does.
+    """
+    owner = owner or actor
+    if owner.pk != actor.pk and not (
+        is_administrator(actor) and Application.objects.filter(principal=owner.pk).exists()
+    ):
+        raise Forbidden("People register their keys themselves; administrators register those of applications.")
+    title = text(title, "title", LONGEST_TITLE)
     with transaction.atomic():
-        hold_account(actor)
-        taken = UserKey.objects.filter(fingerprint=key.fingerprint).first()
-        if taken is not None and taken.user_id == actor.pk:
-            raise Refused(f"You registered this key already, as “{taken.title}”.", field="key")
-        if taken is not None or _is_ours(key.fingerprint):
-            raise Refused(IN_USE, field="key")
-        if UserKey.objects.filter(user_id=actor.pk).count() >= MOST_KEYS:
-            raise Refused(f"You have {MOST_KEYS} keys, and more are not kept. Remove one first.")
+        hold_account(owner)
+        key = check_key(owner, line)
         made, is_new = UserKey.objects.get_or_create(
             fingerprint=key.fingerprint,
             defaults={
-                "user_id": actor.pk,
+                "user_id": owner.pk,
                 "title": title or plain(key.comment, LONGEST_TITLE) or key.kind,
                 "public_key": key.line,
                 "kind": key.kind,
@@ -48,33 +62,33 @@ def add_key(actor: AbstractUser, *, title: str, line: str) -> UserKey:
         )
         if not is_new:  # somebody else was first, in this very moment
             raise Refused(IN_USE, field="key")
-        log.record(
-            Verb.KEY_ADDED,
-            f"{actor.get_username()} registered the SSH key “{made.title}”, {made.kind}, {made.fingerprint}",
-            actor=actor,
-            target=actor,
-            details={"title": made.title, "kind": made.kind, "fingerprint": made.fingerprint},
-        )
+        _record(Verb.KEY_ADDED, "registered", actor, made)
     return made
 
 
 def remove_key(actor: AbstractUser, key: UserKey) -> None:
-    """Take one's own key away: no new session and no certificate accepts it. A session that has begun keeps accepting
-    it until its end. Raises Refused when it is gone already, Forbidden when it is somebody else's."""
-    if key.user_id != actor.pk:
-        raise Forbidden("Only the person a key belongs to removes it.")
+    """Take a key away: no new session and no certificate accepts it. A session that has begun keeps accepting it until
+    its end. Raises Refused when it is gone already, Forbidden unless it is one's own or one is an administrator."""
+    if key.user_id != actor.pk and not is_administrator(actor):
+        raise Forbidden("Only the person a key belongs to, or an administrator, removes it.")
     with transaction.atomic():
-        hold_account(actor)
-        deleted, _ = UserKey.objects.filter(pk=key.pk, user_id=actor.pk).delete()
+        hold_account(key.user)
+        deleted, _ = UserKey.objects.filter(pk=key.pk, user_id=key.user_id).delete()
         if not deleted:
             raise Refused("This key was removed already.")
-        log.record(
-            Verb.KEY_REMOVED,
-            f"{actor.get_username()} removed the SSH key “{key.title}”, {key.kind}, {key.fingerprint}",
-            actor=actor,
-            target=actor,
-            details={"title": key.title, "kind": key.kind, "fingerprint": key.fingerprint},
-        )
+        _record(Verb.KEY_REMOVED, "removed", actor, key)
+
+
+def _record(verb: Verb, done: str, actor: AbstractUser, key: UserKey) -> None:
+    whose = "" if key.user_id == actor.pk else f" of {key.user.get_username()}"
+    log.record(
+        verb,
+        f"{actor.get_username()} {done} the SSH key “{key.title}”{whose}, {key.kind}, {key.fingerprint}",
+        actor=actor,
+        user=key.user,
+        target=key.user,
+        details={"title": key.title, "kind": key.kind, "fingerprint": key.fingerprint},
+    )
 
 
 def _is_ours(fingerprint: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import subprocess
 from pathlib import Path
 
@@ -96,6 +97,7 @@ GOOD = make("ssh-ed25519").split()
         f"ssh-ed25519 {'A' * LONGEST}",
         "ssh-ed25519 ☃",
     ],
+    ids=itertools.count(),  # GOOD is made anew by each process; names of tests must not differ between them
 )
 def test_what_is_no_single_whole_key_is_refused(text: str) -> None:
     with pytest.raises(BadKey) as caught:

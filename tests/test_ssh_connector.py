@@ -3,78 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
-from activity.models import LogEntry
-from sessions_app.connectors.ssh import credentials, logon
+from sessions_app.connectors.ssh import logon
 from sessions_app.flows.end import end
+from sessions_app.flows.extend import extend
 from sessions_app.flows.lock import lock
 from sessions_app.flows.terminate import terminate
 from sessions_app.flows.unlock import unlock
-from sessions_app.models import PrivilegedSession, Resource, Status, UserKey
-from sessions_app.ssh import ca
+from sessions_app.models import ConnectionProfile, PrivilegedSession, Status
 from sessions_app.worker import reconcile
-from tests import builders, sshd
+from tests import sshd
 from tests.programs import wait_until
 from tests.scene import ask
+from tests.ssh_scene import given, host_server, prepare, register_key, said, worked
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
-
-RULE = "ALL=(ALL) NOPASSWD: ALL"
 
 
 @pytest.fixture
 def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
-    sshd.clean()
-    credentials.forget()
-    authority = ca.create()
-    with sshd.serving(tmp_path / "sshd", trusted_authority=authority.public_key) as running:
+    with host_server(tmp_path) as running:
         yield running
-    sshd.clean()
 
 
 @pytest.fixture
 def key(tmp_path: Path, alice: User) -> Path:
-    path = tmp_path / "id_alice"
-    UserKey.objects.create(user=alice, title="laptop", public_key=sshd.make_key(path), kind="Ed25519", fingerprint="x")
-    return path
-
-
-def make_host(server: sshd.Server, name: str = "web-1", **values: Any) -> Resource:
-    defaults = {"address": "127.0.0.1", "connector": "ssh", "service_account": "root", "host_key": server.host_key}
-    return builders.make_resource(name, port=server.port, **(defaults | values))
-
-
-def prepare(server: sshd.Server, user: User, **activity: Any) -> None:
-    defaults = {"login_account_template": "satest-{session}", "sudo_rule": RULE}
-    make_host(server)
-    builders.make_activity(**(defaults | activity))
-    builders.make_policy(users=[user])
-
-
-def worked(session: PrivilegedSession) -> PrivilegedSession:
-    """After one pass of the worker, as if the interval were over."""
-    logon._looks.clear()
-    PrivilegedSession.objects.filter(pk=session.pk).update(next_monitor_at=None, next_attempt_at=None)
-    reconcile()
-    session.refresh_from_db()
-    return session
-
-
-def given(user: User) -> PrivilegedSession:
-    session = worked(ask(user))
-    said = list(LogEntry.objects.of_target(session).values_list("message", flat=True))
-    assert session.status == Status.AVAILABLE, said
-    return session
+    return register_key(alice, tmp_path / "id_alice")
 
 
 def test_an_ephemeral_account_is_made_used_and_removed(server: sshd.Server, alice: User, key: Path) -> None:
@@ -82,6 +46,9 @@ def test_an_ephemeral_account_is_made_used_and_removed(server: sshd.Server, alic
     session = given(alice)
     account = f"satest-{session.pk}"
     assert session.login_account == account
+    logged = said(session)
+    assert "Make the account" in " ".join(logged)
+    assert f"{account} can log in to web-1" in logged
     done = server.ssh(account, key, "id -un; sudo -n id -u")
     assert done.stdout.split() == [account, "0"], done.stderr
     end(alice, session)
@@ -164,4 +131,83 @@ def test_logged_in_is_seen_a_lock_freezes_and_unlock_frees(
         terminate(admin, session)
         assert worked(session).status == Status.CANCELED
         wait_until(lambda: shown.client.poll() is not None, "the client is thrown out")
+    assert sshd.leftovers() == []
+
+
+def test_a_terminate_without_cancel_cuts_and_the_user_may_come_back(
+    server: sshd.Server, alice: User, admin: User, key: Path
+) -> None:
+    prepare(server, alice)
+    session = given(alice)
+    with terminal(server, session, key, b"") as shown:
+        terminate(admin, session, cancel=False)
+        worked(session)
+        wait_until(lambda: shown.client.poll() is not None, "the client is thrown out")
+    assert sshd.processes_of(session.login_account) == []
+    assert server.ssh(session.login_account, key, "true").returncode == 0
+
+
+def test_the_host_ends_the_account_by_itself_and_an_extension_moves_that(
+    server: sshd.Server, alice: User, key: Path
+) -> None:
+    prepare(server, alice)
+    ConnectionProfile.objects.update(extension_limit=1, extension_by=dt.timedelta(days=3))
+    session = given(alice)
+    assert session.end_at is not None
+    before = expiry(session.login_account)
+    assert session.end_at.date() < before <= session.end_at.date() + dt.timedelta(days=2)
+    extend(alice, session)
+    assert worked(session).controls.get().state == "enforced"
+    assert expiry(session.login_account) == before + dt.timedelta(days=3)
+    assert server.ssh(session.login_account, key, "true").returncode == 0
+
+
+def expiry(account: str) -> dt.date:
+    """The first day on which the host refuses the account."""
+    fields = subprocess.run(["getent", "shadow", account], capture_output=True, text=True, check=True).stdout.split(":")
+    return dt.date(1970, 1, 1) + dt.timedelta(days=int(fields[7]))
+
+
+def test_one_look_at_a_host_serves_all_its_sessions(server: sshd.Server, alice: User, key: Path) -> None:
+    prepare(server, alice)
+    first = given(alice)
+    again = PrivilegedSession.objects.get(pk=first.pk)
+    logon._looks.clear()
+    before = server.printed().count("Accepted publickey for root")
+    for _ in range(3):
+        PrivilegedSession.objects.filter(pk=again.pk).update(next_monitor_at=None)
+        reconcile()
+    assert server.printed().count("Accepted publickey for root") == before + 1
+
+
+def test_the_end_is_announced_on_the_users_terminal(server: sshd.Server, alice: User, key: Path) -> None:
+    prepare(server, alice)
+    ConnectionProfile.objects.update(end_notice=dt.timedelta(hours=3))
+    session = given(alice)
+    PrivilegedSession.objects.filter(pk=session.pk).update(end_notice_sent=False)
+    with terminal(server, session, key, b"") as shown:
+        worked(session)
+        wait_until(lambda: b"This session ends at" in shown.text, "the announcement is on the terminal")
+
+
+def test_a_home_that_is_kept_is_closed_to_everybody_but_root(server: sshd.Server, alice: User, key: Path) -> None:
+    prepare(server, alice)
+    ConnectionProfile.objects.update(keep_home=True)
+    session = given(alice)
+    assert server.ssh(session.login_account, key, "echo work > result").returncode == 0
+    end(alice, session)
+    assert worked(session).status == Status.COMPLETE
+    kept = Path(f"/home/{session.login_account}.session-{session.pk}")
+    assert (kept / "result").read_text() == "work\n"
+    assert (kept.stat().st_uid, kept.stat().st_mode & 0o777) == (0, 0o700)
+    assert session.login_account not in sshd.accounts()
+
+
+def test_a_session_asked_for_again_has_a_new_account(server: sshd.Server, alice: User, key: Path) -> None:
+    prepare(server, alice, login_account_template="satest-{user}")
+    for _ in range(2):
+        session = worked(ask(alice))
+        assert session.status == Status.AVAILABLE, said(session)
+        end(alice, session)
+        assert worked(session).status == Status.COMPLETE
     assert sshd.leftovers() == []

@@ -66,4 +66,4 @@ def take_away(
             end_reason=message[:300],
             **changes,
         )
-        drop(session, *FREEZING)
+        drop(session, *FREEZING, ControlKind.EXTEND)

@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from activity import log
 from activity.verbs import Verb
+from sessions_app.flows import control
 from sessions_app.flows.errors import Refused
 from sessions_app.flows.permission import hold, require
-from sessions_app.models import PrivilegedSession
+from sessions_app.models import ControlKind, PrivilegedSession
 
 
 def extend(actor: AbstractUser, session: PrivilegedSession) -> None:
@@ -27,6 +28,7 @@ def extend(actor: AbstractUser, session: PrivilegedSession) -> None:
         session.end_notice_sent = False
         session.next_monitor_at = None  # the worker looks anew when to announce it
         session.save(update_fields=["end_at", "extensions", "end_notice_sent", "next_monitor_at"])
+        control.ask(session, ControlKind.EXTEND, actor=actor)
         log.record(
             Verb.SESSION_EXTENDED,
             f"{actor.get_username()} extended the session by {session.profile.extension_by} "

@@ -225,6 +225,7 @@ class ControlKind(models.TextChoices):
     LOCK = "lock", "Lock"
     UNLOCK = "unlock", "Unlock"
     DISCONNECT = "disconnect", "Cut connections"
+    EXTEND = "extend", "Extend"
 
 
 class ControlRequest(models.Model):

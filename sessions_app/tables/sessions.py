@@ -37,6 +37,7 @@ ASKED = {
     ControlKind.LOCK: "lock requested",
     ControlKind.UNLOCK: "unlock requested",
     ControlKind.DISCONNECT: "cut requested",
+    ControlKind.EXTEND: "extension requested",
 }
 
 

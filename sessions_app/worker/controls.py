@@ -18,6 +18,7 @@ DONE = {
     ControlKind.LOCK: "The lock is in force",
     ControlKind.UNLOCK: "The lock is lifted",
     ControlKind.DISCONNECT: "All connections are cut",
+    ControlKind.EXTEND: "The new End is in force",
 }
 
 
@@ -35,6 +36,7 @@ def _enforce(visit: Visit, request: ControlRequest) -> None:
             ControlKind.LOCK: lambda: connector.lock(visit.grant(), request.title, request.message, visit.say),
             ControlKind.UNLOCK: lambda: connector.unlock(visit.grant(), visit.say),
             ControlKind.DISCONNECT: lambda: connector.disconnect(visit.grant(), visit.say),
+            ControlKind.EXTEND: lambda: connector.extend(visit.grant(), visit.say),
         }
         with kept(visit.session.pk, visit.owner):
             calls[request.kind]()

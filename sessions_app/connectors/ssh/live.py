@@ -79,7 +79,7 @@ WHO = (
     HEAD.replace("session-$1", "session-none")
     + r"""
 here=$(who | cut -d' ' -f1 | sort -u)
-all=$(ps -eo pid=,uid=,tty=,comm=)
+all=$(ps -eo pid=,uid=,tty=,stat=,comm=)
 for D in "$S"/session-*; do
   [ -s "$D/uid" ] || continue
   uid=$(noted uid)
@@ -88,7 +88,7 @@ for D in "$S"/session-*; do
   case " $(echo $here) " in *" $account "*) at_terminal=yes ;; esac
   found=no
   for p in $(echo "$all" | awk -v u="$uid" -v t="$at_terminal" \
-    '$2 == u && ($4 ~ /^sshd/ || (t == "yes" && $3 != "?")) {print $1}'); do
+    '$2 == u && $4 !~ /^Z/ && ($5 ~ /^sshd/ || (t == "yes" && $3 != "?")) {print $1}'); do
     started=$(sed 's/^.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20)
     if [ -s "$D/before" ] && grep -qx "$p:$started" "$D/before"; then continue; fi
     found=yes

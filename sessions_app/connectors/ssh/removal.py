@@ -79,7 +79,7 @@ if is_ours "$1" "$2"; then
   rm -f "/var/lib/systemd/linger/$2" "/var/mail/$2"
 fi
 if [ -n "$uid" ]; then
-  find /tmp /var/tmp /dev/shm -xdev -uid "$uid" -delete 2>/dev/null || :
+  timeout 20 find /tmp /var/tmp /dev/shm -xdev -uid "$uid" -delete 2>/dev/null || :
   if [ -d "$home" ] && [ ! -L "$home" ] && [ "$(stat -c %u "$home")" = "$uid" ]; then
     if [ "$3" = keep ]; then
       [ ! -e "$kept" ] || exit 23

@@ -1,0 +1,102 @@
+"""Short ways into a session on a real host: a server that trusts our authority, a user with a key, one pass."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from activity.models import LogEntry
+from sessions_app.connectors.ssh import credentials, logon, transport
+from sessions_app.models import PrivilegedSession, Resource, Status, UserKey
+from sessions_app.ssh import ca
+from sessions_app.worker import reconcile
+from tests import builders, sshd
+from tests.scene import ask
+
+ALONE = Path(tempfile.gettempdir()) / "sessionadmin-tests-of-accounts.lock"
+RULE = "ALL=(ALL) NOPASSWD: ALL"
+
+
+@contextlib.contextmanager
+def host_server(tmp_path: Path) -> Iterator[sshd.Server]:
+    """A running sshd that trusts a new authority of ours; the machine is cleaned before and after."""
+    with ALONE.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # accounts belong to the machine, so such tests run one after the other
+        sshd.clean()
+        forget()
+        try:
+            with sshd.serving(tmp_path / "sshd", trusted_authority=ca.create().public_key) as running:
+                yield running
+        finally:
+            sshd.clean()
+
+
+def forget() -> None:
+    """What the connector keeps in memory, as in a new process."""
+    credentials.forget()
+    logon._looks.clear()
+    transport.TURNS._silent.clear()
+
+
+def register_key(user: User, path: Path) -> Path:
+    """A new key pair of the user; the path of its private half."""
+    line = sshd.make_key(path)
+    fingerprint = sshd.fingerprint(path.with_suffix(".pub"))
+    UserKey.objects.create(user=user, title="laptop", public_key=line, kind="Ed25519", fingerprint=fingerprint)
+    return path
+
+
+def make_host(server: sshd.Server, name: str = "web-1", **values: Any) -> Resource:
+    """A resource that is the server, its key pinned."""
+    defaults = {
+        "address": "127.0.0.1",
+        "port": server.port,
+        "connector": "ssh",
+        "service_account": "root",
+        "host_key": server.host_key,
+    }
+    return builders.make_resource(name, **(defaults | values))
+
+
+def prepare(server: sshd.Server, user: User, **activity: Any) -> Resource:
+    """The user may ask for “Patch Linux” on web-1: an account of its own with sudo, unless told otherwise."""
+    defaults = {"login_account_template": "satest-{session}", "sudo_rule": RULE}
+    resource = make_host(server)
+    builders.make_activity(**(defaults | activity))
+    builders.make_policy(users=[user])
+    return resource
+
+
+def worked(session: PrivilegedSession) -> PrivilegedSession:
+    """After one pass of the worker, as if the interval were over."""
+    logon._looks.clear()
+    PrivilegedSession.objects.filter(pk=session.pk).update(next_monitor_at=None, next_attempt_at=None)
+    reconcile()
+    session.refresh_from_db()
+    return session
+
+
+def given(user: User) -> PrivilegedSession:
+    """A session that the worker made available on the host."""
+    session = worked(ask(user))
+    assert session.status == Status.AVAILABLE, said(session)
+    return session
+
+
+def said(session: PrivilegedSession) -> list[str]:
+    """The session's log, oldest first."""
+    return list(LogEntry.objects.of_target(session).order_by("pk").values_list("message", flat=True))
+
+
+def database_url(config: Mapping[str, Any]) -> str:
+    """The test database, for another process."""
+    if config["ENGINE"].endswith("sqlite3"):
+        return f"sqlite:///{config['NAME']}"
+    password = f":{config['PASSWORD']}" if config["PASSWORD"] else ""
+    return f"postgresql://{config['USER']}{password}@{config['HOST']}:{config['PORT']}/{config['NAME']}"

@@ -1,0 +1,111 @@
+"""A worker that is killed before or after any step on a real host leaves nothing there: another one goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.utils import timezone
+
+from sessions_app.flows.end import end
+from sessions_app.models import PrivilegedSession, Status
+from sessions_app.worker import reconcile
+from tests import sshd
+from tests.machine import ROOT
+from tests.scene import ask
+from tests.ssh_scene import database_url, given, host_server, prepare, register_key, worked
+
+pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
+
+ONE_PASS = "import django; django.setup(); from sessions_app.worker import reconcile; reconcile()"
+SIGKILLED = -9
+
+
+@pytest.fixture
+def server(tmp_path: Path, transactional_db: None) -> Iterator[sshd.Server]:
+    with host_server(tmp_path) as running:
+        yield running
+
+
+def one_pass(fault: int) -> int:
+    """A worker of its own that dies at the fault-th point; its exit code."""
+    PrivilegedSession.objects.update(next_monitor_at=None, next_attempt_at=None, lease="", lease_until=None)
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",
+        "TEST_DATABASE_URL": database_url(connection.settings_dict),
+        "SESSIONADMIN_FAULT": str(fault),
+    }
+    ended = subprocess.run([sys.executable, "-c", ONE_PASS], env=environment, cwd=ROOT, check=False).returncode
+    assert ended in (0, SIGKILLED)
+    return ended
+
+
+def finished(session: PrivilegedSession) -> None:
+    """Other workers go on until it is over; then the host holds nothing."""
+    for _ in range(4):
+        PrivilegedSession.objects.filter(pk=session.pk).update(
+            lease="", lease_until=None, next_attempt_at=None, next_monitor_at=None
+        )
+        reconcile()
+        session.refresh_from_db()
+        if session.is_ended:
+            break
+    assert session.status == Status.COMPLETE, session.last_error
+    assert sshd.leftovers() == []
+
+
+def test_killed_at_every_step_of_giving(server: sshd.Server, alice: User, tmp_path: Path) -> None:
+    prepare(server, alice)
+    register_key(alice, tmp_path / "id_alice")
+    killed = 0
+    for fault in range(1, 60):
+        session = ask(alice)
+        if one_pass(fault) != SIGKILLED:
+            break
+        killed += 1
+        session.refresh_from_db()
+        assert session.status == Status.PROVISIONING or session.start_at
+        end(alice, session)
+        finished(session)
+    assert killed >= 8  # note, make, sudo, keys: before and after each
+    session.refresh_from_db()
+    assert session.status == Status.AVAILABLE
+    end(alice, session)
+    finished(session)
+
+
+def test_killed_at_every_step_of_taking_away(server: sshd.Server, alice: User, tmp_path: Path) -> None:
+    prepare(server, alice)
+    key = register_key(alice, tmp_path / "id_alice")
+    killed = 0
+    for fault in range(1, 60):
+        session = given(alice)
+        assert server.ssh(session.login_account, key, "setsid nohup sleep 4713 >/dev/null 2>&1 &").returncode == 0
+        end(alice, session)
+        was_killed = one_pass(fault) == SIGKILLED
+        finished(session)
+        if not was_killed:
+            break
+        killed += 1
+    assert killed >= 12
+
+
+def test_given_again_after_a_kill_in_the_middle_it_works_as_ever(
+    server: sshd.Server, alice: User, tmp_path: Path
+) -> None:
+    prepare(server, alice)
+    key = register_key(alice, tmp_path / "id_alice")
+    for fault in (3, 4, 6, 8):
+        session = ask(alice)
+        assert one_pass(fault) == SIGKILLED
+        PrivilegedSession.objects.filter(pk=session.pk).update(lease="", lease_until=timezone.now())
+        assert worked(session).status == Status.AVAILABLE
+        assert server.ssh(session.login_account, key, "sudo -n id -u").stdout.strip() == "0"
+        end(alice, session)
+        finished(session)

@@ -13,7 +13,7 @@ from sessions_app.roles import sees_everything
 
 DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
 STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]
-MOST_SUGGESTIONS = 200
+NEWEST = 500  # live rows that suggestions are taken from
 
 
 class LoginFilters(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
@@ -44,10 +44,11 @@ class LoginFilters(django_filters.FilterSet):  # type: ignore[misc]  # the packa
 
     @property
     def suggestions(self) -> dict[str, list[str]]:
-        """For each typed filter what live rows hold, in order, at most 200."""
-        live = LoginSession.objects.visible_to(self.request.user).live().order_by()
+        """For each typed filter what the newest live rows hold, in order. Not all of them: there can be thousands."""
+        live = LoginSession.objects.visible_to(self.request.user).live().order_by("-last_access_at", "-pk")
+        rows = live.values(*self.suggestions_of.values())[:NEWEST]
         return {
-            f"{name}-list": sorted(value for value in live.values_list(field, flat=True).distinct()[:MOST_SUGGESTIONS])
+            f"{name}-list": sorted({row[field] for row in rows if row[field]})
             for name, field in self.suggestions_of.items()
             if name in self.filters
         }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -280,3 +283,13 @@ def test_only_a_post_shows_or_reports(as_user: AsUser, alice: User) -> None:
     secret, session = make_secret(), opened(alice)
     for page in ("show", "copied"):
         assert as_user(alice).get(f"/sessions/{session.pk}/secrets/{secret.pk}/{page}/").status_code == 405
+
+
+def test_rotation_wraps_the_secrets_of_vaults_with_the_new_key(as_user: AsUser, alice: User, settings: Any) -> None:
+    secret, session = make_secret(), opened(alice)
+    [old] = settings.ENCRYPTION_KEYS
+    new = base64.urlsafe_b64encode(os.urandom(32)).decode()
+    settings.ENCRYPTION_KEYS = [new, old]
+    call_command("rotate_encryption")
+    settings.ENCRYPTION_KEYS = [new]
+    assert content(show(as_user(alice), session, secret)) == PLAIN

@@ -12,7 +12,16 @@ from playwright.sync_api import Page, expect
 
 from sessions_app.models import Status
 from tests import machine
-from tests.builders import make_application, make_login, make_policy, make_profile, make_session, make_user
+from tests.builders import (
+    make_application,
+    make_key,
+    make_login,
+    make_policy,
+    make_profile,
+    make_resource,
+    make_session,
+    make_user,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]
@@ -42,8 +51,12 @@ def addresses(admin: User, approver: User) -> list[str]:
     ]
     lists = ["/users/", "/groups/", "/applications/", "/resources/", "/activities/", "/profiles/", "/policies/"]
     others = ["/sessions/request/", "/logins/", "/logins/map/", "/activity/", "/accounts/me/", "/accounts/password/"]
+    key = make_key(admin, title=LONG[:80])
+    own = make_session(admin, Status.AVAILABLE, resource=make_resource("ssh-1", connector="ssh", address=LONG))
+    by_ssh = [f"/sessions/{own.pk}/", f"/sessions/{own.pk}/certificate/"]
+    keys = ["/accounts/keys/add/", f"/accounts/keys/{key.pk}/remove/"]
     refused = ["/nowhere/", "/sessions/?sort=nonsense", "/sessions/?q=matches-nothing"]
-    return [*tabs, *details, *things, *lists, *others, *refused]
+    return [*tabs, *details, *things, *lists, *others, *by_ssh, *keys, *refused]
 
 
 def problems(page: Page, address: str) -> list[str]:

@@ -21,16 +21,12 @@ from sessions_app.models import CertificateAuthority
 from sessions_app.ssh import ca
 from tests.builders import make_key as register
 from tests.builders import make_resource, make_session
-from tests.sshd import Server, is_root, make_key, public_half, serving
+from tests.sshd import Server, make_key, public_half, serving
 
 AsUser = Callable[[User], Client]
 SESSION = 7
 
-pytestmark = [
-    pytest.mark.sshd,
-    pytest.mark.django_db,
-    pytest.mark.skipif(not is_root(), reason="not root: sshd cannot let anybody in"),
-]
+pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ PROGRAMS = {
     "chromium": ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
     "postgresql": ["initdb", "usr/lib/postgresql/*/bin/initdb", "usr/pgsql-*/bin/initdb"],
     "openssh-server": ["sshd", "usr/sbin/sshd"],
+    "sudo": ["visudo", "usr/sbin/visudo"],
 }
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,20 @@ from scripts.system_packages import find
 ROOT = Path(__file__).resolve().parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 # Marker -> the system package whose program the tests with that marker start.
-NEEDS = {"browser": "chromium", "sshd": "openssh-server"}
+NEEDS = {"browser": ["chromium"], "sshd": ["openssh-server", "sudo"]}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests whose program or database is missing; conftest.py imports this hook."""
-    for marker, package in NEEDS.items():
-        if find(package) is None:
-            skip = pytest.mark.skip(reason=f"{package} is not installed (system package: {package})")
-            for item in items:
-                if item.get_closest_marker(marker):
-                    item.add_marker(skip)
+    for marker, packages in NEEDS.items():
+        reasons = [
+            f"{package} is not installed (system package: {package})" for package in packages if not find(package)
+        ]
+        if marker == "sshd" and os.geteuid() != 0:
+            reasons.append("only root may start a host with accounts")
+        for item in items:
+            if reasons and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reasons[0]))
     on_sqlite = settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
     wrong, name = ("postgres_only", "PostgreSQL") if on_sqlite else ("sqlite_only", "SQLite")
     for item in items:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,22 +17,16 @@ from sessions_app.worker import reconcile
 from tests import builders, sshd
 from tests.scene import ask
 
-ALONE = Path(tempfile.gettempdir()) / "sessionadmin-tests-of-accounts.lock"
 RULE = "ALL=(ALL) NOPASSWD: ALL"
 
 
 @contextlib.contextmanager
 def host_server(tmp_path: Path) -> Iterator[sshd.Server]:
     """A running sshd that trusts a new authority of ours; the machine is cleaned before and after."""
-    with ALONE.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # accounts belong to the machine, so such tests run one after the other
-        sshd.clean()
+    with sshd.alone():
         forget()
-        try:
-            with sshd.serving(tmp_path / "sshd", trusted_authority=ca.create().public_key) as running:
-                yield running
-        finally:
-            sshd.clean()
+        with sshd.serving(tmp_path / "sshd", trusted_authority=ca.create().public_key) as running:
+            yield running
 
 
 def forget() -> None:

@@ -6,7 +6,7 @@ Accounts have the prefix `satest`; whatever a test leaves of them is removed.
 from __future__ import annotations
 
 import contextlib
-import os
+import fcntl
 import pwd
 import shutil
 import subprocess
@@ -19,6 +19,7 @@ from tests.machine import sshd
 from tests.programs import free_port, wait_until
 
 PREFIX = "satest"
+ALONE = Path("/tmp/sessionadmin-tests-of-accounts.lock")
 STATE = Path("/var/lib/sessionadmin")
 
 
@@ -142,8 +143,16 @@ def clean() -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def is_root() -> bool:
-    return os.geteuid() == 0
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Accounts belong to the machine, so tests that make some run one after the other; cleaned before and after."""
+    with ALONE.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        clean()
+        try:
+            yield
+        finally:
+            clean()
 
 
 def fingerprint(public_key: Path) -> str:

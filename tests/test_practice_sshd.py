@@ -41,9 +41,8 @@ end(session.user, session)
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
-    sshd.clean()
-    yield
-    sshd.clean()
+    with sshd.alone():
+        yield
 
 
 def shell(code: str, environment: dict[str, str]) -> list[str]:

@@ -187,7 +187,8 @@ def test_the_end_is_announced_on_the_users_terminal(server: sshd.Server, alice: 
     PrivilegedSession.objects.filter(pk=session.pk).update(end_notice_sent=False)
     with terminal(server, session, key, b"") as shown:
         worked(session)
-        wait_until(lambda: b"This session ends at" in shown.text, "the announcement is on the terminal")
+        wait_until(lambda: b"Save your work" in shown.text, "the announcement is on the terminal")
+        assert b"This session ends at" in shown.text
 
 
 def test_a_home_that_is_kept_is_closed_to_everybody_but_root(server: sshd.Server, alice: User, key: Path) -> None:

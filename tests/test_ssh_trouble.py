@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Iterator
@@ -206,3 +207,25 @@ def test_a_host_whose_key_nobody_confirmed_gets_nothing(server: sshd.Server, ali
     assert "not confirmed yet" in session.end_reason
     assert Activity.objects.count() == 1
     assert "Accepted" not in server.printed()
+
+
+def test_a_full_disk_gives_nothing_halfway_and_is_tried_again(server: sshd.Server, alice: User, key: Path) -> None:
+    prepare(server, alice)
+    sshd.STATE.mkdir(mode=0o700, exist_ok=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(sshd.STATE)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("this machine lets nobody mount a small disk")
+    try:
+        with contextlib.suppress(OSError):
+            (sshd.STATE / "full").write_bytes(b"x" * 1_000_000)
+        session = worked(ask(alice))
+        assert session.status == Status.PROVISIONING
+        assert "No space left" in session.last_error
+        assert sshd.accounts() == []
+        (sshd.STATE / "full").unlink()
+        assert worked(session).status == Status.AVAILABLE
+        end(alice, session)
+        assert worked(session).status == Status.COMPLETE
+        assert sshd.leftovers() == []
+    finally:
+        subprocess.run(["umount", str(sshd.STATE)], check=True)

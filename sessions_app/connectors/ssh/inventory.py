@@ -1,0 +1,45 @@
+"""What on a host belongs to sessions, by its notes, accounts and sudo rules. Knows not which of them live."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from sessions_app.connectors.ssh.credentials import credentials_for, host_of
+from sessions_app.connectors.ssh.results import failure
+from sessions_app.connectors.ssh.transport import connected
+from sessions_app.models import Resource
+
+LIST = r"""
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+for d in /var/lib/sessionadmin/session-*; do
+  [ -d "$d" ] || continue
+  echo "${d##*/session-}:notes of the account $(cat "$d/account" 2>/dev/null)"
+done
+for f in /etc/sudoers.d/sessionadmin-*; do
+  [ -e "$f" ] || continue
+  n=${f##*/sessionadmin-}
+  echo "${n%.new}:sudo rule $f"
+done
+getent passwd | sed -n 's/^\([^:]*\):.*:sessionadmin session-\([0-9]*\):.*$/\2:account \1/p'
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """One thing on a host, and the number of the session it was given to."""
+
+    session_id: int
+    what: str
+
+
+def look(resource: Resource) -> list[Found]:
+    """Everything on the host that carries a session's number. Raises ForNow, ForGood."""
+    with connected(host_of(resource), credentials_for(resource)) as remote:
+        result = remote.script(LIST)
+    if result.exit_code != 0:
+        raise failure(result, resource.name, "")
+    pairs = [line.split(":", 1) for line in result.output.splitlines() if ":" in line]
+    return sorted(
+        (Found(int(number), what) for number, what in pairs if number.isdecimal()),
+        key=lambda found: (found.session_id, found.what),
+    )

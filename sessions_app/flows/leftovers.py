@@ -1,0 +1,68 @@
+"""Find on a host what belongs to no session that is going on, and take it away."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.connectors.base import Grant
+from sessions_app.connectors.ssh import SshConnector
+from sessions_app.connectors.ssh.inventory import Found, look
+from sessions_app.flows.errors import Refused
+from sessions_app.models import LIVE, PrivilegedSession, Resource
+from sessions_app.models.terms import groups_of
+
+
+def find_leftovers(resource: Resource) -> list[Found]:
+    """What the host holds for sessions that have ended or that this console does not know.
+
+    Raises Refused when the resource is no host, ConnectorError when it cannot be asked.
+    """
+    if resource.connector != "ssh":
+        raise Refused(f"{resource.name} uses the connector {resource.connector}; only hosts with ssh can be looked at.")
+    found = look(resource)
+    numbers = {one.session_id for one in found}
+    # Asked after the host, so that a session that is given rights meanwhile counts as going on.
+    going_on = PrivilegedSession.objects.filter(pk__in=numbers, resource=resource, status__in=LIVE)
+    living = set(going_on.values_list("pk", flat=True))
+    return [one for one in found if one.session_id not in living]
+
+
+def remove_leftovers(resource: Resource, found: list[Found]) -> list[int]:
+    """Take everything of these sessions away as their end would have; the numbers of the sessions.
+
+    Raises ConnectorError for the first session that cannot be cleaned.
+    """
+    numbers = sorted({one.session_id for one in found})
+    for number in numbers:
+        session = PrivilegedSession.objects.filter(pk=number, resource=resource).select_related("activity").first()
+
+        def say(text: str, level: Level, session: PrivilegedSession | None = session) -> None:
+            log.record(Verb.CONNECTOR_STEP, text, target=session or resource, level=level)
+
+        say(f"Removing what was left of session {number} on {resource.name}", Level.WARNING)
+        SshConnector().revoke(_grant(resource, number, session), say)
+    return numbers
+
+
+def _grant(resource: Resource, number: int, session: PrivilegedSession | None) -> Grant:
+    """As much of the grant as taking away needs; the host's notes say the rest."""
+    activity = session.activity if session else None
+    return Grant(
+        session_id=number,
+        resource_name=resource.name,
+        address=resource.address,
+        port=resource.port,
+        login_account=session.login_account if session else "",
+        user_name=session.user_name if session else "",
+        grant_actions=(),
+        remove_actions=tuple(
+            line for line in (activity.remove_actions if activity else "").splitlines() if line.strip()
+        ),
+        ends_at=timezone.now(),
+        resource_id=resource.pk,
+        groups=groups_of(activity.unix_groups) if activity else (),
+        keep_home=session.profile.keep_home if session else True,
+    )

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
@@ -109,19 +110,42 @@ def test_what_the_old_key_signed_opens_until_its_time_is_over(host: Server, key:
         assert server.ssh("root", key, "true").returncode == 0
 
 
-def test_the_console_itself_logs_in_by_its_authority(tmp_path: Path) -> None:
-    authority = ca.create()
-    pair = ca.service_login("root")
+def root_of(server: Server, pair: Any) -> str:
+    """What root's `id -u` says to the console with these credentials."""
 
-    async def who(server: Server) -> str:
+    async def asked() -> str:
         known = asyncssh.import_known_hosts(f"[127.0.0.1]:{server.port} {server.host_key}\n")
         async with asyncssh.connect(
             "127.0.0.1", server.port, username="root", client_keys=[pair], known_hosts=known, config=None
         ) as connection:
             return str((await connection.run("id -u", check=True)).stdout)
 
+    return asyncio.run(asked())
+
+
+def test_the_console_itself_logs_in_by_its_authority(tmp_path: Path) -> None:
+    authority = ca.create()
     with serving(tmp_path / "host", trusted_authority=authority.public_key) as server:
-        assert asyncio.run(who(server)) == "0\n"
+        assert root_of(server, ca.service_login("root")) == "0\n"
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_the_console_logs_in_to_a_host_whose_clock_is_an_hour_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    # The host's clock cannot be moved, so the one that signs is.
+    authority, off = ca.create(), dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours)
+    with serving(tmp_path / "host", trusted_authority=authority.public_key) as server:
+        with monkeypatch.context() as moved:
+            moved.setattr(ca.timezone, "now", lambda: off)
+            pair = ca.service_login("root")
+            key = asyncssh.generate_private_key("ssh-ed25519")
+            public = key.export_public_key().decode().strip()
+            short = ca.sign(public, principals=["root"], key_id="alice/root", seconds=300)
+        assert root_of(server, pair) == "0\n"
+        # What people download is refused: else it would not be off at all.
+        with pytest.raises(asyncssh.PermissionDenied):
+            root_of(server, (key, asyncssh.import_certificate(short.line)))
 
 
 def test_the_download_of_the_session_page_opens_the_session(

@@ -25,7 +25,9 @@ from sessions_app.sealing import seal, unseal
 
 OVERLAP = dt.timedelta(days=30)  # how long a retired authority stays trusted unless told otherwise
 BACKDATED = 60  # seconds; for hosts whose clock is a little behind
-SERVICE_SECONDS = 300
+# Each way from now. Hosts whose clock is an hour off must not keep us out, who take rights away there; and nothing is
+# lost by it: key and certificate never leave the memory of the process that made them.
+SERVICE_SECONDS = 2 * 60 * 60
 
 
 class AuthorityError(Exception):
@@ -138,12 +140,14 @@ def sign(
     principals: Sequence[str],
     key_id: str,
     seconds: int,
+    backdated: int = BACKDATED,
     source_address: str = "",
     actor: AbstractBaseUser | None = None,
     target: models.Model | None = None,
     level: Level = Level.INFO,
 ) -> Certificate:
-    """A user certificate for `public_key` (a line that read_public_key() gave), valid from a minute ago for `seconds`.
+    """A user certificate for `public_key` (a line that read_public_key() gave), valid for `seconds` from now, and since
+    `backdated` seconds ago.
 
     It permits a terminal and nothing else; with `source_address` only from those networks (comma-separated CIDR).
     The signature is logged about `target`. Raises NoAuthority, sealing.SealingError.
@@ -159,7 +163,7 @@ def sign(
         key_id,
         serial=serial,
         principals=list(principals),
-        valid_after=int(now.timestamp()) - BACKDATED,
+        valid_after=int(now.timestamp()) - backdated,
         valid_before=int(valid_until.timestamp()),
         source_address=source_address.split(",") if source_address else None,
         permit_x11_forwarding=False,
@@ -193,14 +197,15 @@ def sign(
 def service_login(
     account: str, *, target: models.Model | None = None
 ) -> tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]:
-    """A key made for the moment, and a certificate of five minutes with which SessionAdmin itself logs in as
-    `account`; for asyncssh's client_keys. Neither is stored. Raises NoAuthority, sealing.SealingError."""
+    """A key made for the moment, and a certificate with which SessionAdmin itself logs in as `account`; for asyncssh's
+    client_keys. Neither is stored; use both for minutes only. Raises NoAuthority, sealing.SealingError."""
     key = asyncssh.generate_private_key("ssh-ed25519")
     signed = sign(
         key.export_public_key().decode().strip(),
         principals=[account],
         key_id="sessionadmin/service",
         seconds=SERVICE_SECONDS,
+        backdated=SERVICE_SECONDS,
         target=target,
         level=Level.DEBUG,
     )

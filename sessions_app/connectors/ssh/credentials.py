@@ -14,7 +14,7 @@ from sessions_app.models import Resource, ServiceAuth
 from sessions_app.sealing import SealingError, unseal
 from sessions_app.ssh import ca
 
-KEPT_SECONDS = ca.SERVICE_SECONDS - 60  # a certificate is used again for so long, so that not each look is a signature
+KEPT_SECONDS = 240  # a certificate is used again for so long, so that not each look is a signature
 DEFAULT_ACCOUNT = "sessionadmin"
 
 _kept: dict[tuple[int, str], tuple[float, Credentials]] = {}

@@ -22,7 +22,7 @@ RANKS = (
     ("ssh",),
     ("logins", "connectors"),
     ("lifecycle", "policy", "audit_trail"),
-    ("flows", "summary"),
+    ("flows", "summary", "health"),
     ("tables", "filters", "forms", "templatetags"),
     ("views", "worker"),
     ("sample",),

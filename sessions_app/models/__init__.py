@@ -25,6 +25,7 @@ from sessions_app.models.privileged import (
     Status,
 )
 from sessions_app.models.vault import Secret
+from sessions_app.models.worker import WorkerHeartbeat
 
 __all__ = [
     "ENDED",
@@ -53,4 +54,5 @@ __all__ = [
     "ServiceKey",
     "Status",
     "UserKey",
+    "WorkerHeartbeat",
 ]

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
 from activity import log
@@ -19,6 +20,7 @@ from activity.verbs import Verb
 from activity.viewer import viewer
 from sessions_app.filters.session_log import SessionLogFilters
 from sessions_app.filters.sessions import ActiveFilters, HistoricalFilters, SessionFilters
+from sessions_app.health.heartbeat import is_worker_missed
 from sessions_app.models import ENDED, LIVE, PrivilegedSession, Status
 from sessions_app.roles import Person, sees_everything
 from sessions_app.tables.session_log import LOG_TABLE, numbered
@@ -76,6 +78,8 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
             "tab": tab_name,
             "whose": whose,
             "may_choose_whose": sees_all,
+            # Asked of the database only where it is shown: fragments have no notice.
+            "is_worker_missed": SimpleLazyObject(is_worker_missed) if sees_all else False,
             "toolbar": sessions_toolbar(person, with_history=tab.with_history),
         },
         csv_name=f"sessions-{tab_name}",

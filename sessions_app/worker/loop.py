@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
+from sessions_app.health import heartbeat
 from sessions_app.logins import recorder
 from sessions_app.worker import lease, passes
 
@@ -26,13 +27,16 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     """
     owner = lease.new_owner()
     under_way: dict[int, Future[None]] = {}
-    next_logins = 0.0
+    next_logins = next_beat = 0.0
     logger.info("Worker %s is running", owner)
     with ThreadPoolExecutor(threads, thread_name_prefix="worker") as pool:
         while not stop.is_set():
             close_old_connections()
             under_way = _still_under_way(under_way)
             try:
+                if time.monotonic() >= next_beat:
+                    heartbeat.beat(owner)
+                    next_beat = time.monotonic() + heartbeat.BEAT_EVERY
                 for pk in passes.due(timezone.now()):
                     if pk not in under_way and not stop.is_set():
                         under_way[pk] = pool.submit(_visit, pk, owner, stop)
@@ -44,6 +48,10 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
             stop.wait(interval)
         logger.info("Worker %s finishes what is under way", owner)
     _still_under_way(under_way)
+    try:
+        heartbeat.stopped(owner)
+    except (DatabaseError, InterfaceError):
+        logger.exception("That worker %s stopped could not be noted; it will look as if it had died", owner)
     logger.info("Worker %s stopped", owner)
 
 

@@ -1,0 +1,51 @@
+"""Workers say that they are there, and everybody can look. Knows nothing of what a worker does."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+
+from django.db.models import Q
+from django.utils import timezone
+
+from sessions_app.models import LIVE, PrivilegedSession, Status, WorkerHeartbeat
+
+BEAT_EVERY = 10.0  # seconds
+SILENT_AFTER = dt.timedelta(seconds=30)
+FORGOTTEN_AFTER = dt.timedelta(hours=1)  # what a worker that died leaves behind
+
+
+def beat(owner: str) -> None:
+    """Note that this worker is there. The first time, forget those that died long ago."""
+    now = timezone.now()
+    if WorkerHeartbeat.objects.filter(owner=owner).update(seen_at=now):
+        return
+    WorkerHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+    WorkerHeartbeat.objects.create(owner=owner, host=socket.gethostname()[:120], started_at=now, seen_at=now)
+
+
+def stopped(owner: str) -> None:
+    """This worker ends as it should."""
+    WorkerHeartbeat.objects.filter(owner=owner).delete()
+
+
+def running() -> list[WorkerHeartbeat]:
+    """Workers that were there in the last 30 seconds, oldest first."""
+    return list(WorkerHeartbeat.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER).order_by("started_at", "pk"))
+
+
+def is_work_waiting() -> bool:
+    """Whether a worker has something to do now or to keep an eye on."""
+    now = timezone.now()
+    wants = (
+        Q(status__in=sorted(LIVE))
+        | Q(status=Status.PENDING, scheduled_for__lte=now)
+        | Q(status=Status.WAITING, approval_deadline__lte=now)
+    )
+    return PrivilegedSession.objects.filter(ended_at=None).filter(wants).order_by().exists()
+
+
+def is_worker_missed() -> bool:
+    """Whether there is work and nobody to do it."""
+    is_seen = WorkerHeartbeat.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER).exists()
+    return not is_seen and is_work_waiting()

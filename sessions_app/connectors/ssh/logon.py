@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sessions_app.connectors.ssh import live
 from sessions_app.connectors.ssh.results import failure
-from sessions_app.connectors.ssh.transport import Credentials, Host, connected
+from sessions_app.connectors.ssh.transport import TURNS, Credentials, Host, connected
 
 
 @dataclass
@@ -31,6 +31,7 @@ def is_logged_on(host: Host, credentials: Callable[[], Credentials], session_id:
     Raises ForNow, ForGood.
     """
     look = _look_of(host)
+    TURNS.refuse_silent(host)  # else every caller would wait here for the one that tries
     with look.lock:
         age = time.monotonic() - look.at
         if not look.at or age > interval / 2 or session_id not in look.logged_on:

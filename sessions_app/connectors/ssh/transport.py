@@ -26,7 +26,7 @@ MOST_OUTPUT = 64 * 1024  # bytes of each stream
 AT_ONE_HOST = 4  # connections
 AT_ALL_HOSTS = 32
 PATIENCE = 45.0  # seconds that a call waits for its turn
-SILENCE = 5.0  # seconds for which a host that did not answer is not asked again
+SILENCE = 15.0  # seconds for which a host that did not answer is not asked again; longer than CONNECT_SECONDS
 
 asyncssh.set_log_level("WARNING")  # the session's log says what is done on a host
 
@@ -109,11 +109,12 @@ class _Turns:
         where = (host.address, host.port)
         with self._lock:
             at_host = self._each.setdefault(where, threading.BoundedSemaphore(AT_ONE_HOST))
+        self.refuse_silent(host)
         until = time.monotonic() + PATIENCE
         if not at_host.acquire(timeout=PATIENCE):
             raise ForNow(f"{host.name} is busy with other sessions.")
         try:
-            self.refuse_silent(host)
+            self.probe(host)
             if not self._all.acquire(timeout=max(until - time.monotonic(), 0.1)):
                 raise ForNow("Too many hosts are being worked at.")
             try:
@@ -124,10 +125,18 @@ class _Turns:
             at_host.release()
 
     def refuse_silent(self, host: Host) -> None:
-        """So that one dead host costs one wait, not one for each of its sessions."""
+        """So that one dead host costs one wait, not one for each of its sessions. Raises ForNow."""
         since, reason = self._silent.get((host.address, host.port), (0.0, ""))
         if reason and time.monotonic() - since < SILENCE:
             raise ForNow(reason)
+
+    def probe(self, host: Host) -> None:
+        """After the silence one caller tries; for the others it goes on meanwhile. Raises ForNow."""
+        where = (host.address, host.port)
+        with self._lock:
+            self.refuse_silent(host)
+            if where in self._silent:
+                self._silent[where] = (time.monotonic(), self._silent[where][1])
 
     def note(self, host: Host, reason: str) -> None:
         """Remember that it did not answer; empty when it did."""
@@ -185,7 +194,7 @@ def _connect(host: Host, credentials: Credentials, runner: asyncio.Runner) -> as
 
 
 async def _open(host: Host, credentials: Credentials) -> asyncssh.SSHClientConnection:
-    async with asyncio.timeout(CONNECT_SECONDS * 2):
+    async with asyncio.timeout(CONNECT_SECONDS):
         return await asyncssh.connect(
             host.address,
             host.port,

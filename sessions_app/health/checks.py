@@ -1,0 +1,152 @@
+"""Checks that ask only the database and files of ours, quick enough for every view of a page. They change nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_app.health.findings import Finding, error, ok, warning
+from sessions_app.health.heartbeat import SILENT_AFTER, is_work_waiting, running
+from sessions_app.health.stuck import stuck_sessions
+from sessions_app.logins import place
+from sessions_app.models import Resource, ServiceAuth, WorkerHeartbeat
+from sessions_app.sealing import SealingError, problem_of_keys, sealed_fields, unseal
+from sessions_app.ssh import ca
+
+OLD_GEOIP = dt.timedelta(days=60)
+DATABASE = "Database"
+VENDORS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+
+def look() -> list[Finding]:
+    """Every quick check. When the database is no good, nothing else can be asked."""
+    first = database()
+    return [first] if first.is_error else [first, *(check() for check in CHECKS)]
+
+
+def database() -> Finding:
+    """Whether it answers, and has the tables of this version."""
+    name = VENDORS.get(connection.vendor, connection.vendor)
+    try:
+        executor = MigrationExecutor(connection)
+        missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    except (DatabaseError, InterfaceError) as problem:
+        return error(
+            DATABASE,
+            f"{name} does not answer: {' '.join(str(problem).split())[:200]}",
+            "Start it, or correct DATABASE_URL.",
+        )
+    if missing:
+        text = f"{name} answers, but {_count(missing, 'migration')} of this version {_is(missing)} not applied."
+        return error(DATABASE, text, "Run: sessionadmin migrate")
+    return ok(DATABASE, f"{name} answers and is up to date.")
+
+
+def worker() -> Finding:
+    """Whether one is there to move sessions, and whether one died."""
+    there = running()
+    remedy = "Start one: sessionadmin run_worker (docs/deploy.md)."
+    if not there:
+        seconds = int(SILENT_AFTER.total_seconds())
+        if is_work_waiting():
+            text = f"None was seen for {seconds} seconds, and sessions wait for one."
+            return error("Worker", text, remedy)
+        return warning("Worker", f"None was seen for {seconds} seconds. No session needs one now.", remedy)
+    hosts = ", ".join(sorted({one.host for one in there}))
+    if connection.vendor == "sqlite" and len(there) > 1:
+        text = f"{len(there)} are running on {hosts}, but SQLite is for one."
+        return warning("Worker", text, "Stop all but one, or move to PostgreSQL (docs/deploy.md).")
+    dead = WorkerHeartbeat.objects.exclude(pk__in=[one.pk for one in there]).order_by("-seen_at").first()
+    if dead is not None:
+        text = (
+            f"{_count(len(there), 'worker')} running on {hosts}; one on {dead.host} went silent without a clean stop."
+        )
+        return warning("Worker", text, "See its own log. If it was ended on purpose, this goes away within an hour.")
+    return ok("Worker", f"{_count(len(there), 'worker')} running on {hosts}.")
+
+
+def geoip() -> Finding:
+    """Whether logins get their places."""
+    status = place.status()
+    update = "Run: sessionadmin geoip_update (docs/geoip.md)."
+    if not status.configured:
+        return warning("GeoIP", "There is no database; the locations of logins say Unknown.", update)
+    if status.refused_reason:
+        return warning("GeoIP", f"{status.path} is refused: {status.refused_reason}.", update)
+    built = status.built_at
+    if built is not None and timezone.now() - built > OLD_GEOIP:
+        return warning("GeoIP", f"{status.database_type} was built on {built:%Y-%m-%d}; it is old.", update)
+    return ok("GeoIP", f"{status.database_type}, built on {built:%Y-%m-%d}." if built else "In use.")
+
+
+def encryption() -> Finding:
+    """Whether the oldest and the newest secret of each kind can be opened."""
+    kinds, locked, reason = 0, [], ""
+    for model, field in sealed_fields():
+        rows = model._default_manager.exclude(**{field: ""}).order_by("pk").values_list(field, flat=True)
+        samples = [one for one in (rows.first(), rows.last()) if one]
+        kinds += bool(samples)
+        problem = next(filter(None, map(_why_closed, samples)), "")
+        if problem:
+            locked.append(str(model._meta.verbose_name_plural))
+            reason = problem
+    if locked:
+        text = f"Secrets of {', '.join(locked)} cannot be opened: {reason}"
+        return error("Encryption", text, "Put the key that sealed them back into ENCRYPTION_KEYS (docs/deploy.md).")
+    if problem_of_keys(settings.ENCRYPTION_KEYS):
+        text = f"{problem_of_keys(settings.ENCRYPTION_KEYS)} Nothing is sealed yet."
+        return warning("Encryption", text, "Hosts and vaults need it: see docs/deploy.md.")
+    return ok("Encryption", "Secrets can be opened." if kinds else "Keys are set; nothing is sealed yet.")
+
+
+@sensitive_variables()
+def _why_closed(sealed: str) -> str:
+    try:
+        unseal(sealed)
+    except SealingError as problem:
+        return str(problem)
+    return ""
+
+
+def authority() -> Finding:
+    """Whether there is a certificate authority, when a host wants one."""
+    hosts = Resource.objects.filter(is_active=True, connector="ssh", service_auth=ServiceAuth.CERTIFICATE).count()
+    try:
+        active = ca.active()
+    except ca.NoAuthority:
+        if hosts:
+            text = f"There is none, and {_count(hosts, 'host')} should let SessionAdmin in by its certificate."
+            return error("Certificate authority", text, "Run: sessionadmin ca init (docs/ssh-ca.md).")
+        return ok("Certificate authority", "There is none; no host asks for its certificates.")
+    return ok("Certificate authority", f"{active.fingerprint} signs, for {_count(hosts, 'host')}.")
+
+
+def sessions() -> Finding:
+    """Whether each session moves on."""
+    found = stuck_sessions()
+    if not found:
+        return ok("Sessions", "None is stuck.")
+    shown = " ".join(found[:5])
+    more = f" And {len(found) - 5} more." if len(found) > 5 else ""
+    return error(
+        "Sessions",
+        f"{_count(len(found), 'session')} {_is(len(found))} stuck. {shown}{more}",
+        "Open the session's page: its log says what fails. It is tried again by itself as soon as that is mended.",
+    )
+
+
+CHECKS: tuple[Callable[[], Finding], ...] = (worker, geoip, encryption, authority, sessions)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"

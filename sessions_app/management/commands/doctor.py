@@ -1,0 +1,45 @@
+"""`sessionadmin doctor`: is everything in order that sessions depend on?"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from sessions_app.health import checks, hosts
+from sessions_app.health.findings import Grade
+
+
+class Command(BaseCommand):
+    """Arguments, and what is printed."""
+
+    help = "Look at the database, worker, GeoIP, keys, sessions and every host. Exit code 1 when something is wrong."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """See `sessionadmin doctor --help`."""
+        parser.add_argument("--skip-hosts", action="store_true", help="ask no host; takes a moment only")
+        parser.add_argument(
+            "--seconds", type=float, default=hosts.SECONDS, help="for all hosts together (default: %(default)s)"
+        )
+
+    def handle(self, *args: Any, skip_hosts: bool, seconds: float, **options: Any) -> None:
+        """One line for each finding, and below it what to do."""
+        found = checks.look()
+        if not skip_hosts and not any(one.is_error and one.name == checks.DATABASE for one in found):
+            found += hosts.look_at_hosts(None, max(seconds, 1.0))
+        styles: dict[Grade, Callable[[str], str]] = {
+            Grade.OK: str,
+            Grade.WARNING: self.style.WARNING,
+            Grade.ERROR: self.style.ERROR,
+        }
+        for one in found:
+            self.stdout.write(f"{styles[one.grade](f'{one.grade.value:7}')} {one.name}: {one.text}")
+            if one.remedy:
+                self.stdout.write(f"        {one.remedy}")
+        wrong = sum(one.is_error for one in found)
+        if wrong:
+            raise CommandError(f"{wrong} of {len(found)} findings {'is an error' if wrong == 1 else 'are errors'}.")
+        self.stdout.write("Nothing is wrong.")

@@ -6,6 +6,7 @@ from sessions_app.views import (
     account_control,
     accounts,
     catalogue,
+    health,
     home,
     host,
     keys,
@@ -15,11 +16,15 @@ from sessions_app.views import (
     secret,
     session_actions,
     sessions,
+    ssh_login,
 )
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("alive/", home.alive, name="alive"),
+    # For administrators (views/health.py)
+    path("health/", health.health, name="health"),
+    path("health/hosts/", health.health_hosts, name="health_hosts"),
     # People at the door (views/accounts.py)
     path("accounts/login/", accounts.Login.as_view(), name="login"),
     path("accounts/logout/", accounts.Logout.as_view(), name="logout"),
@@ -37,6 +42,7 @@ urlpatterns = [
     path("sessions/<int:pk>/", sessions.session, name="session"),
     path("sessions/<int:pk>/log/", sessions.session_log, name="session_log"),
     path("sessions/<int:pk>/certificate/", keys.session_certificate, name="session_certificate"),
+    path("sessions/ssh/", ssh_login.ssh_login, name="ssh_login"),
     # Secrets of a vault (views/secret.py)
     path("sessions/<int:pk>/secrets/<int:secret_pk>/show/", secret.secret_show, name="secret_show"),
     path("sessions/<int:pk>/secrets/<int:secret_pk>/copied/", secret.secret_copied, name="secret_copied"),

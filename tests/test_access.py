@@ -92,6 +92,8 @@ ADDRESSES = [
         (200, 404, 404, 403, 403),
         (422, 404, 404, 403, 403),
     ),
+    # Only one's own sessions are looked for, by name or number in the form: nobody learns that this one is there.
+    Address("ssh_login", "/sessions/ssh/", NOT_ALLOWED, (422,) * 5, send={"session": "{available}", "key": "x"}),
     Address("secret_show", "/sessions/{vault}/secrets/{secret}/show/", NOT_ALLOWED, (200, 404, 404, 403, 403)),
     Address("secret_copied", "/sessions/{vault}/secrets/{secret}/copied/", NOT_ALLOWED, (422, 404, 404, 403, 403)),
     Address("session_request", "/sessions/request/", (200, 200, 200, 403, 200), (200, 200, 200, 403, 200)),
@@ -156,6 +158,8 @@ ADDRESSES = [
     Address("activity_summary", "/activity/summary/", ALL),
     Address("activity_users", "/activity/users/", READERS),
     Address("save_columns", "/activity/columns/sessions/", NOT_ALLOWED, TO_PAGE),
+    Address("health", "/health/", ADMIN_ONLY),
+    Address("health_hosts", "/health/hosts/", NOT_ALLOWED, ADMIN_ONLY),
     # Logging out comes last: it ends what the test is logged in with.
     Address("logout", "/accounts/logout/", NOT_ALLOWED, TO_PAGE),
     Address("healthz", "/healthz", ALL, is_open=True),

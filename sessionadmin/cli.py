@@ -1,8 +1,9 @@
 """The `sessionadmin` command, the same as manage.py.
 
-Reads `.env` at the top of the repository (or of the working directory of an installed copy), then hands over to
-Django. The environment wins over the file. Without DJANGO_SETTINGS_MODULE the production settings are used, so that
-a forgotten variable is refused loudly instead of running in the open.
+`sessionadmin ssh` is for everybody's own machine and needs neither settings nor database (ssh_client.py). All else
+reads `.env` at the top of the repository (or of the working directory of an installed copy), then hands over to Django.
+The environment wins over the file. Without DJANGO_SETTINGS_MODULE the production settings are used, so that a forgotten
+variable is refused loudly instead of running in the open.
 """
 
 import os
@@ -12,9 +13,13 @@ from pathlib import Path
 import environ
 from django.core.management import execute_from_command_line
 
+from sessionadmin import ssh_client
+
 
 def main() -> None:
-    """Run one management command from the arguments of this process."""
+    """Run one command from the arguments of this process."""
+    if sys.argv[1:2] == ["ssh"]:
+        sys.exit(ssh_client.main(sys.argv[2:]))
     environ.Env.read_env(str(Path.cwd() / ".env"), overwrite=False)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sessionadmin.settings.production")
     execute_from_command_line(sys.argv)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -11,13 +12,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.flows.permission import hold, hold_account
+from sessions_app.flows.permission import RELATED, hold, hold_account
+from sessions_app.flows.ssh_keys import key_of_nobody_else
 from sessions_app.models import AccountLock, PrivilegedSession, Status, UserKey
 from sessions_app.sealing import SealingError
 from sessions_app.ssh import ca
 
 CONNECTOR = "ssh"
 OPEN = frozenset({Status.AVAILABLE, Status.LOGGED_IN})
+NUMBER = re.compile(r"[0-9]{1,18}")  # what a database takes as one
+NOT_YOURS = "Only the person a session is for gets a certificate for it."
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +46,40 @@ def give_certificate(actor: AbstractUser, session: PrivilegedSession, key: UserK
     Raises Forbidden when the session or the key is not the actor's, Refused when it is not the time, the account is
     locked or nothing can be signed.
     """
-    if actor.pk != session.user_id or actor.pk != key.user_id:
-        raise Forbidden("Only the person a session is for gets a certificate for it.")
+    if actor.pk != key.user_id:
+        raise Forbidden(NOT_YOURS)
+    return _sign(actor, session, key.public_key, key)
+
+
+def give_certificate_for(actor: AbstractUser, session: PrivilegedSession, line: str) -> ca.Certificate:
+    """The same for a public key that the actor holds and has not registered; it is not stored. Raises as
+    give_certificate() does, and Refused for a key that is weak, damaged or somebody else's."""
+    if actor.pk != session.user_id:
+        raise Forbidden(NOT_YOURS)
+    return _sign(actor, session, key_of_nobody_else(actor, line).line)
+
+
+def session_to_log_in_to(actor: AbstractUser, wanted: str) -> PrivilegedSession:
+    """The actor's session with this number, else their one open session on the host of this name; the hosts' names are
+    taken as people type them, whatever the case. Raises Refused when there is none, or more than one."""
+    own = PrivilegedSession.objects.filter(user_id=actor.pk).select_related(*RELATED).order_by("pk")
+    if NUMBER.fullmatch(wanted) and (session := own.filter(pk=int(wanted)).first()):
+        return session
+    there = list(own.filter(resource_name__iexact=wanted, ended_at=None, resource__connector=CONNECTOR))
+    is_open = [session for session in there if session.status in OPEN]
+    if len(is_open) > 1:
+        numbers = ", ".join(f"{session.pk} as {session.login_account}" for session in is_open)
+        raise Refused(f"You have {len(is_open)} sessions on {wanted}: {numbers}. Say which, by its number.")
+    if found := is_open or there:
+        return found[-1]
+    raise Refused(f"You have no session “{wanted[:80]}”. Name the host of an available session, or its number.")
+
+
+def _sign(
+    actor: AbstractUser, session: PrivilegedSession, public_key: str, registered: UserKey | None = None
+) -> ca.Certificate:
+    if actor.pk != session.user_id:
+        raise Forbidden(NOT_YOURS)
     try:
         with transaction.atomic():
             hold_account(actor)
@@ -53,10 +89,10 @@ def give_certificate(actor: AbstractUser, session: PrivilegedSession, key: UserK
                 raise Refused(reason)
             if not session.user.is_active or AccountLock.objects.standing().filter(user_id=actor.pk).exists():
                 raise Refused("Your account is locked.")
-            if not UserKey.objects.filter(pk=key.pk).update(last_used_at=now):
+            if registered and not UserKey.objects.filter(pk=registered.pk).update(last_used_at=now):
                 raise Refused("This key was removed meanwhile. Choose another one.", field="key")
             return ca.sign(
-                key.public_key,
+                public_key,
                 principals=[ca.session_principal(session.pk)],
                 key_id=f"{actor.get_username()}/{ca.session_principal(session.pk)}",
                 seconds=_seconds(session, now),

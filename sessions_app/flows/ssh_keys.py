@@ -19,18 +19,26 @@ LONGEST_TITLE = 80  # characters
 IN_USE = "This key is in use by somebody else. Nobody shares a key; make your own with: ssh-keygen -t ed25519"
 
 
-def check_key(owner: AbstractUser, line: str) -> PublicKey:
-    """The key in `line`, if `owner` may register it. Raises Refused for the field `key` when it is weak, damaged, no
-    public key, or registered already; and without a field when the account has as many as are kept."""
+def key_of_nobody_else(person: AbstractUser, line: str) -> PublicKey:
+    """The key in `line`, registered by `person` or by nobody. Raises Refused for the field `key` when it is weak,
+    damaged, no public key, somebody else's, or SessionAdmin's own."""
     try:
         key = read_public_key(line)
     except BadKey as problem:
         raise Refused(str(problem), field="key") from problem
-    taken = UserKey.objects.filter(fingerprint=key.fingerprint).first()
-    if taken is not None and taken.user_id == owner.pk:
-        raise Refused(f"This key is registered already, as “{taken.title}”.", field="key")
-    if taken is not None or _is_ours(key.fingerprint):
+    others = UserKey.objects.filter(fingerprint=key.fingerprint).exclude(user_id=person.pk)
+    if others.exists() or _is_ours(key.fingerprint):
         raise Refused(IN_USE, field="key")
+    return key
+
+
+def check_key(owner: AbstractUser, line: str) -> PublicKey:
+    """The key in `line`, if `owner` may register it. Raises Refused for the field `key` when it is weak, damaged, no
+    public key, or registered already; and without a field when the account has as many as are kept."""
+    key = key_of_nobody_else(owner, line)
+    taken = UserKey.objects.filter(fingerprint=key.fingerprint, user_id=owner.pk).first()
+    if taken is not None:
+        raise Refused(f"This key is registered already, as “{taken.title}”.", field="key")
     if UserKey.objects.filter(user_id=owner.pk).count() >= MOST_KEYS:
         raise Refused(f"There are {MOST_KEYS} keys already, and more are not kept. Remove one first.")
     return key

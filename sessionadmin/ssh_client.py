@@ -1,0 +1,279 @@
+"""`sessionadmin ssh NAME`: log in to a host in a privileged session, from a person's own machine.
+
+Makes a key pair for this one login, lets the console sign it, and runs the system's ssh with it. Talks to the console
+as a browser does, by HTTP; so it knows no settings, no database and nothing of Django.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import ipaddress
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+SECONDS = 20  # for each answer of the console
+LOGIN, LOGOUT, CERTIFICATE = "/accounts/login/", "/accounts/logout/", "/sessions/ssh/"
+# What the console says goes on ssh's command line, so it must not look like an option or a shell's word.
+ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]+(%[A-Za-z0-9]+)?")
+KEY_LINE = re.compile(r"(@cert-authority )?[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
+CERTIFICATE_LINE = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?")
+
+
+class Problem(Exception):
+    """ssh was not started. The text is for the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way into a session, as the console told it; checked by read_way()."""
+
+    session: int
+    account: str
+    address: str
+    port: int
+    host_keys: tuple[str, ...]
+    certificate: str
+
+    def known_hosts(self) -> str:
+        """Lines for ssh: the keys that the console trusts for this host, and no other."""
+        name = self.address.lower() if self.port == 22 else f"[{self.address.lower()}]:{self.port}"
+        marker = "@cert-authority "
+        return "".join(
+            f"{marker}{name} {key.removeprefix(marker)}\n" if key.startswith(marker) else f"{name} {key}\n"
+            for key in self.host_keys
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line asks for; the exit code is ssh's, or 1 with the problem on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        console = console_address(options.console or os.environ.get("SESSIONADMIN_URL", ""))
+        key = Ed25519PrivateKey.generate()
+        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        user = options.user or os.environ.get("SESSIONADMIN_USER", "") or input("User name: ")
+        password = getpass.getpass(f"Password of {user} for {console}: ")
+        with logged_in(console, user, password) as client:
+            way = read_way(client.post(CERTIFICATE, {"session": options.name, "key": public}))
+        return run_ssh(way, key, options.ssh_arguments)
+    except Problem as problem:
+        sys.stderr.write(f"sessionadmin ssh: {problem}\n")
+    except requests.RequestException as error:
+        sys.stderr.write(f"sessionadmin ssh: {_plain(error)} ssh was not started.\n")
+    except (EOFError, KeyboardInterrupt):
+        sys.stderr.write("\nsessionadmin ssh: Stopped; ssh was not started.\n")
+    return 1
+
+
+def console_address(text: str) -> str:
+    """The console's address without a slash at its end. Raises Problem unless it is https, or this very machine."""
+    if not text:
+        raise Problem("Where is the console? Set SESSIONADMIN_URL=https://..., or use --console https://...")
+    parts = urlsplit(text)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise Problem(f"“{text}” is no address of a console. It looks like https://console.example.com")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise Problem(f"{text} is not encrypted, so your password would be readable on the way. Use https://")
+    return text.rstrip("/")
+
+
+class Client:
+    """The console, as a browser with cookies sees it. Redirects are answers, and are not followed."""
+
+    def __init__(self, console: str) -> None:
+        self._console = console
+        self._http = requests.Session()
+        self._http.headers["User-Agent"] = "sessionadmin-ssh"
+
+    def get(self, path: str) -> requests.Response:
+        """Ask for a page."""
+        return self._http.get(self._console + path, timeout=SECONDS, allow_redirects=False)
+
+    def post(self, path: str, fields: dict[str, str]) -> requests.Response:
+        """Send a form, with the token against forged ones that the console gave as a cookie."""
+        tokens = [cookie.value for cookie in self._http.cookies if cookie.name.endswith("csrftoken")]
+        headers = {"X-CSRFToken": tokens[0] or "" if tokens else "", "Referer": self._console + path}
+        return self._http.post(
+            self._console + path, data=fields, headers=headers, timeout=SECONDS, allow_redirects=False
+        )
+
+
+@contextlib.contextmanager
+def logged_in(console: str, user: str, password: str) -> Iterator[Client]:
+    """A client that is logged in as long as the block takes. Raises Problem with what the console says instead."""
+    client = Client(console)
+    page = client.get(LOGIN)
+    if page.status_code != 200:
+        raise Problem(f"{console} shows no login page (status {page.status_code}). Is it the console's address?")
+    answer = client.post(LOGIN, {"username": user, "password": password})
+    if answer.status_code != 302:
+        said = " ".join(_Problems.of(answer.text)) or f"It answered with status {answer.status_code}."
+        raise Problem(f"{console} did not let you in. {said}")
+    try:
+        yield client
+    finally:
+        try:
+            client.post(LOGOUT, {})
+        except requests.RequestException as error:
+            sys.stderr.write(f"sessionadmin ssh: You may still be logged in at {console}: {_plain(error)}\n")
+
+
+def read_way(answer: requests.Response) -> Way:
+    """What the console says about the session. Raises Problem when it refuses, or says what nobody should run."""
+    if answer.status_code == 302:
+        raise Problem("The console ended your login at once. Log in with a browser and see why.")
+    try:
+        told: Any = answer.json()
+    except requests.JSONDecodeError:
+        told = None
+    if not isinstance(told, dict):
+        raise Problem(f"The console gave no certificate (status {answer.status_code}). Is it too old for this?")
+    if answer.status_code != 200:
+        raise Problem(str(told.get("problem", f"The console answered with status {answer.status_code}.")))
+    try:
+        keys = tuple(_without_comment(line) for line in told["host_key"].splitlines() if line.strip())
+        way = Way(told["session"], told["account"], told["address"], int(told["port"]), keys, told["certificate"])
+        whole = [(ACCOUNT, way.account), (ADDRESS, way.address), (CERTIFICATE_LINE, way.certificate)]
+        is_fit = all(pattern.fullmatch(text) for pattern, text in [*whole, *((KEY_LINE, key) for key in keys)])
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise Problem("The console's answer cannot be read. ssh was not started.") from error
+    if not is_fit:
+        raise Problem("The console's answer holds what must not go to ssh. ssh was not started.")
+    if not keys:
+        raise Problem(f"The host key of {way.address} is not confirmed. Ask an administrator to test the connection.")
+    return way
+
+
+def run_ssh(way: Way, key: Ed25519PrivateKey, arguments: Sequence[str]) -> int:
+    """Run the system's ssh to its end and return its exit code; key and certificate are gone with it.
+
+    We wait for it instead of becoming it, since nobody else would remove the key. Raises Problem without ssh.
+    """
+    with tempfile.TemporaryDirectory(prefix="sessionadmin-ssh-") as name:  # mode 0700
+        directory = Path(name)
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+        for file, content in (
+            ("key", private),
+            ("key-cert.pub", f"{way.certificate}\n".encode()),
+            ("known_hosts", way.known_hosts().encode()),
+        ):
+            (directory / file).touch(mode=0o600)
+            (directory / file).write_bytes(content)
+        with _interrupts_are_for_ssh():
+            try:
+                code = subprocess.run(ssh_command(way, directory, arguments), check=False).returncode  # noqa: S603
+            except FileNotFoundError:
+                raise Problem("There is no ssh on this machine. Install OpenSSH's client.") from None
+    return code if code >= 0 else 128 - code  # as a shell says it
+
+
+def ssh_command(way: Way, directory: Path, arguments: Sequence[str]) -> list[str]:
+    """The command line. ssh takes the first value of an option, so nothing in the person's own arguments or
+    configuration loosens what is said here."""
+    known = directory / "known_hosts"
+    options = [
+        "StrictHostKeyChecking=yes",
+        f"UserKnownHostsFile={known}",
+        f"GlobalKnownHostsFile={known}",
+        "UpdateHostKeys=no",
+        f"CertificateFile={directory / 'key-cert.pub'}",
+        "IdentitiesOnly=yes",
+        "ControlMaster=no",
+        "ControlPath=none",
+    ]
+    words = ["ssh", "-i", str(directory / "key"), *(f"-o{option}" for option in options), "-p", str(way.port)]
+    return [*words, f"{way.account}@{way.address}", *arguments]
+
+
+@contextlib.contextmanager
+def _interrupts_are_for_ssh() -> Iterator[None]:
+    """Ctrl+C and a closed terminal reach ssh too, which decides; we must live on to remove the key. ssh inherits no
+    handler, as it would inherit that a signal is ignored."""
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = {each: signal.signal(each, lambda *_: None) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class _Problems(HTMLParser):
+    """The texts of a page's problems."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._is_inside = False
+
+    @classmethod
+    def of(cls, page: str) -> list[str]:
+        parser = cls()
+        parser.feed(page)
+        return [" ".join(text.split()) for text in parser.found]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "p" and "problem" in (dict(attrs).get("class") or "").split():
+            self._is_inside = True
+            self.found.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_inside = self._is_inside and tag != "p"
+
+    def handle_data(self, data: str) -> None:
+        if self._is_inside:
+            self.found[-1] += data
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sessionadmin ssh", description="Log in to a host in a privileged session.")
+    parser.add_argument("--console", metavar="URL", help="the console's address; else SESSIONADMIN_URL")
+    parser.add_argument("--user", metavar="NAME", help="your name at the console; else SESSIONADMIN_USER, or asked for")
+    parser.add_argument("name", metavar="NAME", help="name of the host, or number of the session")
+    parser.add_argument(
+        "ssh_arguments", nargs=argparse.REMAINDER, metavar="...", help="given to ssh: a command, -v, -t"
+    )
+    return parser
+
+
+def _without_comment(key: str) -> str:
+    """A pinned line without its comment."""
+    words = key.split()
+    return " ".join(words[: 3 if words[0] == "@cert-authority" else 2])
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _plain(error: requests.RequestException) -> str:
+    """A failed request in a few words."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return "The console's certificate is not trusted (REQUESTS_CA_BUNDLE names an authority of your own)."
+    if isinstance(error, requests.Timeout):
+        return f"The console did not answer within {SECONDS} seconds."
+    if isinstance(error, requests.ConnectionError):
+        return "The console cannot be reached. Check its address."
+    return f"The console cannot be asked: {type(error).__name__}."

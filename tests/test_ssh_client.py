@@ -1,0 +1,137 @@
+"""`sessionadmin ssh` before it runs ssh: what it refuses, and what it puts on ssh's command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sessionadmin import cli, ssh_client
+from sessionadmin.ssh_client import Problem, Way
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0"
+GOOD = {
+    "session": 7,
+    "account": "alice-adm",
+    "address": "web-1.example.com",
+    "port": 22,
+    "host_key": f"{KEY} web-1",
+    "certificate": "ssh-ed25519-cert-v01@openssh.com AAAA alice/session-7",
+}
+
+
+class Answer(requests.Response):
+    """An answer of the console."""
+
+    def __init__(self, told: Any, status: int = 200) -> None:
+        super().__init__()
+        self.told, self.status_code = told, status
+
+    def json(self, **_: Any) -> Any:
+        if self.told is None:
+            raise requests.JSONDecodeError("no", "", 0)
+        return self.told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "SESSIONADMIN_URL"),
+        ("console.example.com", "no address"),
+        ("ftp://console.example.com", "no address"),
+        ("https://alice:secret@console.example.com", "no address"),
+        ("http://console.example.com", "not encrypted"),
+        ("http://127.0.0.1.example.com", "not encrypted"),
+        ("http://localhost.example.com", "not encrypted"),
+    ],
+)
+def test_the_password_goes_to_an_encrypted_console_or_to_this_machine(text: str, said: str) -> None:
+    with pytest.raises(Problem, match=said):
+        ssh_client.console_address(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://c.example.com/", "http://127.0.0.1:8000", "http://[::1]:8000", "http://localhost"]
+)
+def test_an_address_without_its_last_slash(text: str) -> None:
+    assert ssh_client.console_address(text) == text.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"address": "-oProxyCommand=touch /tmp/x"},
+        {"address": "web-1 x"},
+        {"address": "web-1\n"},
+        {"account": "-l"},
+        {"account": "alice@x"},
+        {"host_key": f"{KEY}\n* {KEY}"},
+        {"host_key": ""},
+        {"certificate": "x\nssh-ed25519 AAAA"},
+        {"port": "x"},
+        {"port": None},
+        {"account": None},
+        {"address": None},
+        {"host_key": None},
+    ],
+)
+def test_nothing_the_console_says_becomes_an_option_or_another_host(bad: dict[str, Any]) -> None:
+    assert ssh_client.read_way(Answer(GOOD)).account == "alice-adm"
+    with pytest.raises(Problem):
+        ssh_client.read_way(Answer(GOOD | bad))
+
+
+def test_a_refusal_is_said_in_the_words_of_the_console() -> None:
+    with pytest.raises(Problem, match=r"^This session is locked\.$"):
+        ssh_client.read_way(Answer({"problem": "This session is locked."}, 422))
+    with pytest.raises(Problem, match="status 404"):
+        ssh_client.read_way(Answer(None, 404))
+    with pytest.raises(Problem, match="status 500"):
+        ssh_client.read_way(Answer([], 500))
+    with pytest.raises(Problem, match="ended your login"):
+        ssh_client.read_way(Answer(None, 302))
+
+
+def way(**values: Any) -> Way:
+    return ssh_client.read_way(Answer(GOOD | values))
+
+
+def test_known_hosts_holds_the_pinned_keys_for_this_host_only() -> None:
+    assert way().known_hosts() == f"web-1.example.com {KEY}\n"
+    assert way(port=2222, address="192.0.2.1").known_hosts() == f"[192.0.2.1]:2222 {KEY}\n"
+    assert way(host_key=f"@cert-authority {KEY} fleet").known_hosts() == f"@cert-authority web-1.example.com {KEY}\n"
+    assert way(host_key=f"{KEY}\n\nssh-rsa AAAA\n").known_hosts().count("web-1.example.com ") == 2
+
+
+def test_the_persons_arguments_come_after_ours() -> None:
+    line = ssh_client.ssh_command(way(port=2222), Path("/tmp/x"), ["-v", "-oStrictHostKeyChecking=no", "id"])
+    assert line[-4:] == ["alice-adm@web-1.example.com", "-v", "-oStrictHostKeyChecking=no", "id"]
+    assert line.index("-oStrictHostKeyChecking=yes") < line.index("-oStrictHostKeyChecking=no")
+    assert line[line.index("-p") + 1] == "2222"
+
+
+def test_without_ssh_it_says_so_and_leaves_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(ssh_client.tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(Problem, match="no ssh on this machine"):
+        ssh_client.run_ssh(way(), Ed25519PrivateKey.generate(), [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_console_that_cannot_be_reached_is_said_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ssh_client.getpass, "getpass", lambda _: "secret")
+    monkeypatch.setattr(
+        sys, "argv", ["sessionadmin", "ssh", "--console", "http://127.0.0.1:9", "--user", "alice", "web-1"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "cannot be reached" in said
+    assert "secret" not in said

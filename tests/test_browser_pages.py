@@ -50,7 +50,15 @@ def addresses(admin: User, approver: User) -> list[str]:
         f"/activities/{sessions[0].activity_id}/",
     ]
     lists = ["/users/", "/groups/", "/applications/", "/resources/", "/activities/", "/profiles/", "/policies/"]
-    others = ["/sessions/request/", "/logins/", "/logins/map/", "/activity/", "/accounts/me/", "/accounts/password/"]
+    others = [
+        "/sessions/request/",
+        "/logins/",
+        "/logins/map/",
+        "/activity/",
+        "/accounts/me/",
+        "/accounts/password/",
+        "/health/",
+    ]
     key = make_key(admin, title=LONG[:80])
     own = make_session(admin, Status.AVAILABLE, resource=make_resource("ssh-1", connector="ssh", address=LONG))
     by_ssh = [f"/sessions/{own.pk}/", f"/sessions/{own.pk}/certificate/"]

@@ -20,7 +20,7 @@ from activity.verbs import Verb
 from sessions_app.connectors import practice
 from sessions_app.health import checks, hosts
 from sessions_app.health.findings import Finding, Grade
-from sessions_app.health.heartbeat import SILENT_AFTER, beat
+from sessions_app.health.heartbeat import FORGOTTEN_AFTER, SILENT_AFTER, beat
 from sessions_app.health.stuck import MANY_ATTEMPTS, OVERDUE
 from sessions_app.models import PrivilegedSession, Status, WorkerHeartbeat
 from sessions_app.ssh import ca
@@ -74,6 +74,8 @@ def test_a_worker_that_died_is_told_beside_one_that_lives() -> None:
     found = checks.worker()
     assert grade(found) == "warning"
     assert "went silent" in found.text
+    WorkerHeartbeat.objects.filter(owner="dead").update(seen_at=timezone.now() - FORGOTTEN_AFTER - MINUTE)
+    assert grade(checks.worker()) == "ok"
 
 
 def test_two_workers_are_for_postgresql() -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from sessions_app.health.findings import Finding, error, ok, warning
-from sessions_app.health.heartbeat import SILENT_AFTER, is_work_waiting, running
+from sessions_app.health.heartbeat import FORGOTTEN_AFTER, SILENT_AFTER, is_work_waiting, running
 from sessions_app.health.stuck import stuck_sessions
 from sessions_app.logins import place
 from sessions_app.models import Resource, ServiceAuth, WorkerHeartbeat
@@ -62,7 +62,8 @@ def worker() -> Finding:
     if connection.vendor == "sqlite" and len(there) > 1:
         text = f"{len(there)} are running on {hosts}, but SQLite is for one."
         return warning("Worker", text, "Stop all but one, or move to PostgreSQL (docs/deploy.md).")
-    dead = WorkerHeartbeat.objects.exclude(pk__in=[one.pk for one in there]).order_by("-seen_at").first()
+    silent = WorkerHeartbeat.objects.exclude(pk__in=[one.pk for one in there])
+    dead = silent.filter(seen_at__gte=timezone.now() - FORGOTTEN_AFTER).order_by("-seen_at").first()
     if dead is not None:
         text = (
             f"{_count(len(there), 'worker')} running on {hosts}; one on {dead.host} went silent without a clean stop."

@@ -153,6 +153,21 @@ def find_grant(session_id: int) -> Path | None:
     return next(iter(Path(settings.PRACTICE_DIR).glob(f"*/*--{session_id}.json")), None)
 
 
+def held(resource_name: str) -> list[tuple[int, str]]:
+    """Every grant on one practice resource: the session's number and the file's name. Raises ForNow, ForGood."""
+    with _host(resource_name) as host:
+        names = sorted(path.name for path in host.glob("*--*.json"))
+    pairs = [(name.removesuffix(".json").rpartition("--")[2], name) for name in names]
+    return sorted((int(number), name) for number, name in pairs if number.isdecimal())
+
+
+def take_away(resource_name: str, session_id: int) -> None:
+    """Remove whatever a session holds on a practice resource, readable or not. Raises ForNow, ForGood."""
+    with _host(resource_name) as host:
+        for path in host.glob(f"*--{session_id}.json"):
+            _remove(path)
+
+
 def log_on(session_id: int) -> dict[str, Any]:
     """Play the user who logs in with a client. Raises ForGood when there are no rights, or they are locked."""
     path = find_grant(session_id)

@@ -7,6 +7,7 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
+from sessions_app.connectors import practice
 from sessions_app.connectors.base import Grant
 from sessions_app.connectors.ssh import SshConnector
 from sessions_app.connectors.ssh.inventory import Found, look
@@ -20,9 +21,7 @@ def find_leftovers(resource: Resource) -> list[Found]:
 
     Raises Refused when the resource is no host, ConnectorError when it cannot be asked.
     """
-    if resource.connector != "ssh":
-        raise Refused(f"{resource.name} uses the connector {resource.connector}; only hosts with ssh can be looked at.")
-    found = look(resource)
+    found = _everything_on(resource)
     numbers = {one.session_id for one in found}
     # Asked after the host, so that a session that is given rights meanwhile counts as going on.
     going_on = PrivilegedSession.objects.filter(pk__in=numbers, resource=resource, status__in=LIVE)
@@ -43,8 +42,20 @@ def remove_leftovers(resource: Resource, found: list[Found]) -> list[int]:
             log.record(Verb.CONNECTOR_STEP, text, target=session or resource, level=level)
 
         say(f"Removing what was left of session {number} on {resource.name}", Level.WARNING)
-        SshConnector().revoke(_grant(resource, number, session), say)
+        if resource.connector == "practice":
+            practice.take_away(resource.name, number)
+        else:
+            SshConnector().revoke(_grant(resource, number, session), say)
     return numbers
+
+
+def _everything_on(resource: Resource) -> list[Found]:
+    """What carries a session's number there. A vault gives nothing away."""
+    if resource.connector == "ssh":
+        return look(resource)
+    if resource.connector == "practice":
+        return [Found(number, f"practice grant {name}") for number, name in practice.held(resource.name)]
+    raise Refused(f"{resource.name} uses the connector {resource.connector}, which leaves nothing behind anywhere.")
 
 
 def _grant(resource: Resource, number: int, session: PrivilegedSession | None) -> Grant:

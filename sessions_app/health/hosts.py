@@ -60,7 +60,7 @@ def look_at_hosts(actor: AbstractUser | None, seconds: float = SECONDS) -> list[
 def practice_leftovers() -> Finding:
     """Whether a practice host holds a grant of a session that is over or unknown."""
     name = "Practice hosts"
-    remedy = "Look at it with: sessionadmin practice_host list. Remove the file when its session is over."
+    remedy = "Take it away with: sessionadmin audit_grants NAME --remove (sessionadmin practice_host list: all grants)."
     try:
         grants = practice.grants()
     except ConnectorError as problem:

@@ -107,6 +107,19 @@ def test_one_slow_host_does_not_hold_up_the_others_and_a_stop_finishes_the_step(
     assert (slow.status, slow.lease) == (Status.AVAILABLE, "")
 
 
+def test_many_sessions_on_a_slow_host_leave_a_thread_for_the_others(alice: User, tmp_path: Path) -> None:
+    builders.make_policy(users=[alice], resources=[builders.make_resource(name) for name in ("slow", "quick")])
+    users = [alice, *(builders.make_user(f"user{number}") for number in range(5))]
+    slow = [builders.make_session(user, Status.PROVISIONING, resource=builders.make_resource("slow")) for user in users]
+    quick = ask(alice, resource="quick")
+    with worker(tmp_path) as process:
+        with slow_host("slow"):
+            wait_for(lambda: any(is_under_way(session) for session in slow))
+            wait_for(has_status(quick, Status.AVAILABLE))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+
+
 def test_killed_in_the_middle_of_a_step_it_leaves_nothing_behind(alice: User, tmp_path: Path) -> None:
     builders.make_policy(users=[alice])
     session = ask(alice)

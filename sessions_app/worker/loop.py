@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
@@ -13,6 +12,7 @@ from django.utils import timezone
 from sessions_app.health import heartbeat
 from sessions_app.logins import recorder
 from sessions_app.worker import lease, passes
+from sessions_app.worker.crew import Crew
 
 logger = logging.getLogger(__name__)
 
@@ -22,32 +22,30 @@ LOGINS_EVERY = 60.0  # seconds between looks for expired login sessions
 def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     """Work until `stop` is set, then finish the steps that are under way.
 
-    A slow resource occupies one of `threads`, never the pass: sessions that somebody is at are not due. While the
-    database cannot be reached the worker says so and waits.
+    A slow resource occupies a few of `threads` (crew.py), never the pass: sessions that somebody is at are not due.
+    While the database cannot be reached the worker says so and waits.
     """
     owner = lease.new_owner()
-    under_way: dict[int, Future[None]] = {}
     next_logins = next_beat = 0.0
+    crew = Crew(threads, lambda pk: _visit(pk, owner, stop))
     logger.info("Worker %s is running", owner)
-    with ThreadPoolExecutor(threads, thread_name_prefix="worker") as pool:
+    try:
         while not stop.is_set():
             close_old_connections()
-            under_way = _still_under_way(under_way)
             try:
                 if time.monotonic() >= next_beat:
                     heartbeat.beat(owner)
                     next_beat = time.monotonic() + heartbeat.BEAT_EVERY
-                for pk in passes.due(timezone.now()):
-                    if pk not in under_way and not stop.is_set():
-                        under_way[pk] = pool.submit(_visit, pk, owner, stop)
+                crew.offer(passes.due_with_resources(timezone.now()))
                 if time.monotonic() >= next_logins:
                     recorder.end_expired()
                     next_logins = time.monotonic() + LOGINS_EVERY
             except (DatabaseError, InterfaceError):
                 logger.exception("The database did not answer; trying again")
             stop.wait(interval)
+    finally:
         logger.info("Worker %s finishes what is under way", owner)
-    _still_under_way(under_way)
+        crew.finish()
     try:
         heartbeat.stopped(owner)
     except (DatabaseError, InterfaceError):
@@ -60,10 +58,3 @@ def _visit(pk: int, owner: str, stop: threading.Event) -> None:
         return
     close_old_connections()
     passes.visit(pk, owner, timezone.now)
-
-
-def _still_under_way(under_way: dict[int, Future[None]]) -> dict[int, Future[None]]:
-    for pk, future in under_way.items():
-        if future.done() and (error := future.exception()) is not None:
-            logger.error("Session %s: its lease runs out, then it is tried again", pk, exc_info=error)
-    return {pk: future for pk, future in under_way.items() if not future.done()}

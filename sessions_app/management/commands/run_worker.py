@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """See `sessionadmin run_worker --help`."""
         parser.add_argument("--interval", type=float, default=1.0, help="seconds between passes (default: %(default)s)")
-        parser.add_argument("--threads", type=int, default=4, help="sessions at a time (default: %(default)s)")
+        parser.add_argument("--threads", type=int, default=16, help="sessions at a time (default: %(default)s)")
         parser.add_argument("--once", action="store_true", help="one pass, one session at a time, then end")
 
     def handle(self, *args: Any, **options: Any) -> None:

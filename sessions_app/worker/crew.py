@@ -1,0 +1,88 @@
+"""Which sessions are worked at in the same moment: a few at each resource, so that a dead one stops nobody else.
+
+A thread that waits for a dead host is lost until the host's timeout. So one resource gets at most FEW threads; where
+something went wrong last time it gets one, and all such resources together get half of the threads. Knows neither
+database nor clock: it is offered what is due, and calls `work`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+logger = logging.getLogger(__name__)
+
+FEW = 4  # sessions at one resource at a time; as many as connections (connectors/ssh/transport.py)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A session that asks for a step. `has_trouble`: its last step at the resource failed."""
+
+    pk: int
+    resource_id: int
+    has_trouble: bool
+
+
+class Crew:
+    """The threads of one worker. What is offered and has no place yet waits here, and is replaced by the next offer."""
+
+    def __init__(self, threads: int, work: Callable[[int], None]) -> None:
+        self._threads = threads
+        self._few = max(1, min(FEW, threads // 2))
+        self._work = work
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
+        self._lock = threading.Lock()
+        self._waiting: list[Due] = []
+        self._under_way: dict[int, Due] = {}
+        self._troubled: set[int] = set()
+
+    def offer(self, due: Sequence[Due]) -> None:
+        """Begin as many of these as there is room for; the others follow as soon as somebody is done."""
+        with self._lock:
+            self._waiting = list(due)
+            self._troubled = {one.resource_id for one in due if one.has_trouble}
+            self._begin()
+
+    def finish(self) -> None:
+        """Begin nothing more, and wait for what is under way."""
+        with self._lock:
+            self._waiting = []
+        self._pool.shutdown()
+
+    def _begin(self) -> None:
+        """Give every free thread something to do; under the lock."""
+        at = Counter(one.resource_id for one in self._under_way.values())
+        in_trouble = sum(at[resource] for resource in self._troubled)
+        later = []
+        for one in self._waiting:
+            is_troubled = one.resource_id in self._troubled
+            if (
+                one.pk in self._under_way
+                or len(self._under_way) >= self._threads
+                or at[one.resource_id] >= (1 if is_troubled else self._few)
+                or (is_troubled and in_trouble >= max(1, self._threads // 2))
+            ):
+                later.append(one)
+                continue
+            at[one.resource_id] += 1
+            in_trouble += is_troubled
+            self._under_way[one.pk] = one
+            self._pool.submit(self._do, one)
+        self._waiting = later
+
+    def _do(self, one: Due) -> None:
+        try:
+            self._work(one.pk)
+        except Exception:
+            logger.exception("Session %s: its lease runs out, then it is tried again", one.pk)
+        finally:
+            with self._lock:
+                del self._under_way[one.pk]
+                # It is due again when the next look says so, not because it was offered twice.
+                self._waiting = [other for other in self._waiting if other.pk != one.pk]
+                self._begin()

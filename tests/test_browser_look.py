@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
+from sessions_app.health import heartbeat
 from sessions_app.models import Status
 from tests.builders import make_login, make_resource, make_session, make_user
 
@@ -25,7 +26,8 @@ CUT_TIMES = r"""() => [...document.querySelectorAll(".grid td")]
 
 @pytest.fixture
 def rows(alice: User, admin: User) -> None:
-    """Something in each of the lists: running, scheduled and ended sessions, logins, log entries."""
+    """Something in each of the lists: running, scheduled and ended sessions, logins, log entries; a worker at work."""
+    heartbeat.beat("worker-of-the-test")
     now = timezone.now()
     running = make_session(alice, Status.LOGGED_IN, start_at=now, end_at=now + dt.timedelta(hours=8))
     make_session(make_user("bob"), Status.PENDING, scheduled_for=now + dt.timedelta(days=1))

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from sessions_app.health.findings import Finding, error, ok, warning
-from sessions_app.health.heartbeat import FORGOTTEN_AFTER, SILENT_AFTER, is_work_waiting, running
+from sessions_app.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
 from sessions_app.health.stuck import stuck_sessions
 from sessions_app.logins import place
 from sessions_app.models import Resource, ServiceAuth, WorkerHeartbeat
@@ -53,11 +53,10 @@ def worker() -> Finding:
     there = running()
     remedy = "Start one: sessionadmin run_worker (docs/deploy.md)."
     if not there:
-        seconds = int(SILENT_AFTER.total_seconds())
         if is_work_waiting():
-            text = f"None was seen for {seconds} seconds, and sessions wait for one."
+            text = "None is running, and sessions wait for one."
             return error("Worker", text, remedy)
-        return warning("Worker", f"None was seen for {seconds} seconds. No session needs one now.", remedy)
+        return warning("Worker", "None is running. No session needs one now.", remedy)
     hosts = ", ".join(sorted({one.host for one in there}))
     if connection.vendor == "sqlite" and len(there) > 1:
         text = f"{len(there)} are running on {hosts}, but SQLite is for one."

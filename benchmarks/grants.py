@@ -15,9 +15,11 @@ Nothing is asserted. Data and accounts are removed, whatever happens.
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import logging
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -41,6 +43,7 @@ def read_options() -> argparse.Namespace:
 OPTIONS = read_options()
 os.environ["DJANGO_SETTINGS_MODULE"] = "sessionadmin.settings.test"
 os.environ["TEST_VAR_DIR"] = tempfile.mkdtemp(prefix="sessionadmin-bench-")
+atexit.register(shutil.rmtree, os.environ["TEST_VAR_DIR"], ignore_errors=True)
 if OPTIONS.database_url:
     os.environ["TEST_DATABASE_URL"] = OPTIONS.database_url
 

@@ -14,12 +14,14 @@ The data goes into a test database (test.sqlite3 in a temporary directory, or te
 from __future__ import annotations
 
 import argparse
+import atexit
 import dataclasses
 import datetime as dt
 import json
 import os
 import platform
 import random
+import shutil
 import statistics
 import sys
 import tempfile
@@ -43,6 +45,7 @@ def read_options() -> argparse.Namespace:
 OPTIONS = read_options()
 os.environ["DJANGO_SETTINGS_MODULE"] = "sessionadmin.settings.test"
 os.environ["TEST_VAR_DIR"] = tempfile.mkdtemp(prefix="sessionadmin-bench-")
+atexit.register(shutil.rmtree, os.environ["TEST_VAR_DIR"], ignore_errors=True)
 if OPTIONS.database_url:
     os.environ["TEST_DATABASE_URL"] = OPTIONS.database_url
 

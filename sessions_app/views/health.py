@@ -15,10 +15,11 @@ from sessions_app.health.findings import Finding, Grade
 from sessions_app.roles import is_administrator
 
 PATIENCE = 20.0  # seconds for all hosts; a person waits for the page
+# What badge() takes; called for each page, because addresses of static files are not known at import.
 BADGES = {
-    Grade.OK: badge("success", "Works", "check"),
-    Grade.WARNING: badge("warning", "Look at it", "warning"),
-    Grade.ERROR: badge("error", "Wrong", "error"),
+    Grade.OK: ("success", "Works", "check"),
+    Grade.WARNING: ("warning", "Look at it", "warning"),
+    Grade.ERROR: ("error", "Wrong", "error"),
 }
 
 
@@ -44,7 +45,7 @@ def _require_administrator(request: HttpRequest) -> None:
 def _page(request: HttpRequest, found: list[Finding], *, with_hosts: bool) -> HttpResponse:
     context = {
         "heading": "Health",
-        "findings": [(BADGES[one.grade], one) for one in found],
+        "findings": [(badge(*BADGES[one.grade]), one) for one in found],
         "errors": sum(one.is_error for one in found),
         "with_hosts": with_hosts,
         "now": timezone.now(),

@@ -65,6 +65,7 @@ def profile_form(tiers: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         "extension_by": "00:30:00",
         "extension_limit": "1",
         "end_notice": "00:10:00",
+        "recording_days": "0",
         "logon_monitor_interval": "30",
         "secret_view_timeout": "20",
         "tiers-TOTAL_FORMS": str(len(tiers)),

@@ -185,6 +185,19 @@ class ConnectionProfile(models.Model):
     notes_required = models.BooleanField(default=False)
     ticket_required = models.BooleanField(default=False)
     record = models.BooleanField(default=True, help_text="Record the terminal of each connection.")
+    record_input = models.BooleanField(
+        default=False,
+        help_text="Also record what is typed. It can hold passwords; it is kept encrypted.",
+    )
+    recording_days = models.PositiveIntegerField(
+        "keep recordings for", default=0, help_text="Days after which a recording is removed; 0 keeps it for ever."
+    )
+    tcp_targets = models.CharField(
+        "TCP forwarding to",
+        max_length=500,
+        blank=True,
+        help_text="host:port with commas, as seen from the resource; empty forbids forwarding.",
+    )
     keep_home = models.BooleanField(
         default=False, help_text="Keep the home directory of an ephemeral account, closed to everybody but root."
     )

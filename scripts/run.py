@@ -16,6 +16,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from scripts import vendor
 from sessions_app.management import sshd
 from sessions_app.management.commands.serve import refuse_port_in_use
 
@@ -31,6 +32,7 @@ def main() -> None:
     environ.Env.read_env(str(ROOT / ".env"), overwrite=False)
     port = port_wanted()
     refuse_port_in_use(HOST, port)
+    vendor.ensure()  # before Django looks which files there are; a second start finds everything in place
     django.setup()
     prepare()
     sys.stdout.flush()  # who can log in is told before somebody can

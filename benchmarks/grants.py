@@ -1,15 +1,16 @@
-"""How long the worker takes to give and to take away the rights of 200 sessions on 20 real hosts, one of them dead.
+"""How long it takes to give and to take away the rights of 200 sessions on 20 hosts, and with a dead one besides.
 
     make bench-grants                                            as root, where sshd, sudo and visudo are
-    make bench-grants ARGS="--hosts 5 --sessions 50"
+    make bench-grants ARGS="--hosts 5 --sessions 50 --rounds 4"
     python -m benchmarks.grants --database-url postgresql://...  another database; it makes and removes test_NAME
 
-Each host is an OpenSSH server of its own on loopback. Twice the same: without the dead host, then with it and its
-sessions besides; the living hosts should not notice. The dead one takes connections and never says a word. Sessions
-run an activity of the kind Commands, since all hosts share this machine's accounts, which useradd locks as a whole;
-`--ephemeral` makes accounts all the same (prefix satest), and then measures that lock.
+Each host is an OpenSSH server with accounts and processes of its own (hosts.py); nothing reaches this machine's. Every
+session makes an account with a sudo rule and takes it away again. Rounds alternate: without the dead host, then with it
+and as many sessions there as on each of the others; the living hosts should not notice. The dead one takes connections
+and never says a word.
 
-Nothing is asserted. Data and accounts are removed, whatever happens.
+A session's time runs from the moment when all are asked for at once, so it is mostly the wait for its turn. Nothing is
+asserted. The database is removed, whatever happens.
 """
 
 from __future__ import annotations
@@ -17,25 +18,28 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import datetime as dt
 import logging
 import os
 import shutil
 import socket
+import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 def read_options() -> argparse.Namespace:
     """What the command line asks for. Read before Django is set up, because it says which database."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hosts", type=int, default=20, help="the dead one included")
-    parser.add_argument("--sessions", type=int, default=200, help="spread evenly over the hosts")
-    parser.add_argument("--threads", type=int, default=16, help="of the worker")
-    parser.add_argument("--ephemeral", action="store_true", help="make an account for each session")
-    parser.add_argument("--patience", type=float, default=300.0, help="seconds for each phase")
+    parser.add_argument("--hosts", type=int, default=20, help="that live (default: %(default)s)")
+    parser.add_argument("--sessions", type=int, default=200, help="spread evenly over them (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=2, help="of each kind, in turn (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=16, help="of the worker (default: %(default)s)")
+    parser.add_argument("--patience", type=float, default=300.0, help="seconds for each phase (default: %(default)s)")
     parser.add_argument("--database-url", default="", help="a PostgreSQL server to use instead of an SQLite file")
     return parser.parse_args()
 
@@ -52,20 +56,37 @@ import django  # noqa: E402 - after the settings are chosen
 django.setup()
 
 from django.db import connection  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
+from benchmarks.hosts import Machine, machines  # noqa: E402
 from sessions_app.flows.end import end  # noqa: E402
 from sessions_app.models import AccountKind, PrivilegedSession, Resource, Status  # noqa: E402
 from sessions_app.ssh import ca  # noqa: E402
 from sessions_app.worker import loop  # noqa: E402
-from tests import builders, sshd  # noqa: E402
-from tests.ssh_scene import forget  # noqa: E402
+from tests import builders  # noqa: E402
+from tests.ssh_scene import RULE, forget, register_key  # noqa: E402
 
-COMMANDS = {
-    "kind": AccountKind.COMMANDS,
-    "grant_actions": "/bin/true {account}",
-    "remove_actions": "/bin/true {account}",
-}
-EPHEMERAL = {"kind": AccountKind.EPHEMERAL, "sudo_rule": "ALL=(ALL) NOPASSWD: ALL"}
+
+@dataclass
+class Phase:
+    """What one phase of one round took, for the sessions on living hosts."""
+
+    seconds: list[float]  # of each session
+    worker: float  # CPU seconds of this process
+    hosts: float  # CPU seconds of the living hosts
+
+    @property
+    def whole(self) -> float:
+        """Until the last session was there."""
+        return max(self.seconds, default=0.0)
+
+
+@dataclass
+class Figures:
+    """The phases of all rounds of one kind."""
+
+    give: list[Phase] = field(default_factory=list)
+    take: list[Phase] = field(default_factory=list)
 
 
 @contextlib.contextmanager
@@ -77,18 +98,6 @@ def dead_port() -> Iterator[int]:
         yield int(listening.getsockname()[1])
 
 
-@contextlib.contextmanager
-def living_hosts(count: int, directory: Path) -> Iterator[list[Resource]]:
-    """So many servers that trust our authority, each with its own key and port."""
-    trusted = ca.create().public_key
-    with contextlib.ExitStack() as stack:
-        hosts = []
-        for number in range(count):
-            server = stack.enter_context(sshd.serving(directory / f"host-{number}", trusted_authority=trusted))
-            hosts.append(make_host(f"host-{number}", server.port, server.host_key))
-        yield hosts
-
-
 def make_host(name: str, port: int, host_key: str) -> Resource:
     """The resource that the server on `port` is."""
     return builders.make_resource(
@@ -98,33 +107,29 @@ def make_host(name: str, port: int, host_key: str) -> Resource:
 
 def make_sessions(hosts: list[Resource], each: int) -> list[int]:
     """`each` sessions on each host that are to be provisioned, one host after the other in turn."""
-    activity = builders.make_activity("Benchmark", **(EPHEMERAL if OPTIONS.ephemeral else COMMANDS))
+    activity = builders.make_activity("Benchmark")
     person = builders.make_user("bench")
-    builders.make_policy(f"Policy for {len(hosts)}", users=[person], activities=[activity], resources=hosts)
     made = []
-    for number in range(each):
+    for _ in range(each):
         for host in hosts:
             session = builders.make_session(person, Status.PROVISIONING, resource=host, activity=activity)
-            session.login_account = f"satest-{session.pk}" if OPTIONS.ephemeral else f"bench-{number}"
+            session.login_account = f"satest-{session.pk}"
             session.save(update_fields=["login_account"])
             made.append(session.pk)
     return made
 
 
-def seconds_until(statuses: set[Status], sessions: list[int]) -> float:
-    """How long until all of them have one of the statuses; complains and goes on when that takes too long."""
+def wait_for(statuses: set[Status], sessions: list[int]) -> None:
+    """Return when all of them have one of the statuses; complain and go on when that takes too long."""
     begin = time.perf_counter()
     waiting = PrivilegedSession.objects.filter(pk__in=sessions).exclude(status__in=statuses)
     while waiting.exists():
         if time.perf_counter() - begin > OPTIONS.patience:
-            first = waiting.order_by("pk")[0]
+            one = waiting.order_by("pk")[0]
             print(f"  {waiting.count()} of {len(sessions)} did not get there in {OPTIONS.patience:.0f} s, for instance")
-            print(
-                f"  session {first.pk} on {first.resource_name}: {first.status}, {first.last_error or first.end_reason}"
-            )
+            print(f"  session {one.pk} on {one.resource_name}: {one.status}, {one.last_error or one.end_reason}")
             break
-        time.sleep(0.05)
-    return time.perf_counter() - begin
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -140,38 +145,90 @@ def worker() -> Iterator[None]:
         thread.join()
 
 
-def measure(living: list[Resource], dead: list[Resource], each: int) -> dict[str, float]:
-    """Seconds of each phase for the sessions on the living hosts."""
+def take_down(sessions: list[int]) -> None:
+    """Every session ends at once, by its user."""
+    person = builders.make_user("bench")
+    for session in PrivilegedSession.objects.filter(pk__in=sessions, status=Status.AVAILABLE):
+        end(person, session)
+
+
+class Clock:
+    """Wall time and CPU time since it was made."""
+
+    def __init__(self, living: list[Machine]) -> None:
+        self._living = living
+        self._begin = timezone.now()
+        self._worker = time.process_time()
+        self._hosts = self._of_hosts()
+
+    def _of_hosts(self) -> float:
+        return sum(one.cpu_seconds() for one in self._living)
+
+    def phase(self, moments: list[dt.datetime]) -> Phase:
+        """What was used until now; `moments` are when the sessions were done."""
+        seconds = [(one - self._begin).total_seconds() for one in moments]
+        return Phase(seconds, time.process_time() - self._worker, self._of_hosts() - self._hosts)
+
+
+def measure(living: list[Resource], dead: list[Resource], each: int, on: list[Machine], to: Figures) -> None:
+    """One round; its phases are added to `to`. The dead host's sessions are dropped afterwards."""
     forget()
     sessions = make_sessions([*dead, *living], each)
-    theirs = list(PrivilegedSession.objects.filter(pk__in=sessions, resource__in=living).values_list("pk", flat=True))
-    person = builders.make_user("bench")
+    theirs = PrivilegedSession.objects.filter(pk__in=sessions, resource__in=living)
+    numbers = list(theirs.values_list("pk", flat=True))
+    clock = Clock(on)
     with worker():
-        times = {"give rights": seconds_until({Status.AVAILABLE}, theirs)}
-        for session in PrivilegedSession.objects.filter(pk__in=theirs, status=Status.AVAILABLE):
-            end(person, session)
-        times["take them away"] = seconds_until({Status.COMPLETE, Status.FAILED, Status.CANCELED}, theirs)
-    ended = PrivilegedSession.objects.filter(pk__in=theirs, status=Status.COMPLETE).count()
-    print(f"  {ended} of {len(theirs)} sessions on {len(living)} living hosts complete", flush=True)
-    return times
+        wait_for({Status.AVAILABLE}, numbers)
+        begun = theirs.filter(status=Status.AVAILABLE, start_at__isnull=False)
+        to.give.append(clock.phase([one.start_at for one in begun if one.start_at]))
+        clock = Clock(on)
+        take_down(numbers)
+        wait_for({Status.COMPLETE, Status.FAILED, Status.CANCELED}, numbers)
+        ended = [one.ended_at for one in theirs.filter(status=Status.COMPLETE) if one.ended_at]
+        to.take.append(clock.phase(ended))
+    PrivilegedSession.objects.filter(pk__in=sessions).delete()
+    print(
+        f"  {'one dead' if dead else 'all alive'}: {len(ended)} of {len(numbers)} sessions complete, "
+        f"given in {to.give[-1].whole:.1f} s, taken away in {to.take[-1].whole:.1f} s; "
+        f"load {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
 
 
 def run(directory: Path) -> None:
-    """Without the dead host, then with it."""
+    """One session alone, then the rounds."""
     each = OPTIONS.sessions // OPTIONS.hosts
-    print(
-        f"{each} sessions on each of {OPTIONS.hosts - 1} living hosts"
-        f"{', an account for each' if OPTIONS.ephemeral else ''}; {OPTIONS.threads} threads; {connection.vendor}"
-    )
-    with dead_port() as port, living_hosts(OPTIONS.hosts - 1, directory) as living:
-        print("all hosts alive")
-        without = measure(living, [], each)
+    alone, without, with_dead = Figures(), Figures(), Figures()
+    with dead_port() as port, machines(OPTIONS.hosts, directory, ca.create().public_key) as running:
+        living = [make_host(f"host-{n}", one.port, one.host_key) for n, one in enumerate(running)]
         dead = make_host("dead", port, living[0].host_key)
-        print(f"one dead host with {each} sessions besides")
-        with_dead = measure(living, [dead], each)
-    print(f"{'seconds':20} {'all alive':>10} {'one dead':>10} {'ratio':>8}")
-    for phase, seconds in without.items():
-        print(f"{phase:20} {seconds:10.1f} {with_dead[phase]:10.1f} {with_dead[phase] / seconds:8.2f}")
+        activity = builders.make_activity("Benchmark", kind=AccountKind.EPHEMERAL, sudo_rule=RULE)
+        people = [builders.make_user("bench")]
+        builders.make_policy("Benchmark", users=people, activities=[activity], resources=[*living, dead])
+        print("one session alone")
+        for host, machine in zip(living[:5], running, strict=False):
+            measure([host], [], 1, [machine], alone)
+        print(f"{each} sessions on each of {OPTIONS.hosts} hosts; {OPTIONS.threads} threads; {connection.vendor}")
+        for _ in range(OPTIONS.rounds):
+            measure(living, [], each, running, without)
+            measure(living, [dead], each, running, with_dead)
+    show({"one session alone": alone, "all alive": without, "one dead": with_dead})
+
+
+def show(found: dict[str, Figures]) -> None:
+    """The table: seconds of a session (median, 95th of a hundred), whole and CPU of the best round of each kind."""
+    print(f"\n{'seconds':30} {'median':>7} {'p95':>7} {'whole':>7} {'best':>7} {'CPU worker':>11} {'CPU hosts':>10}")
+    for kind, figures in found.items():
+        for name, phases in (("give", figures.give), ("take away", figures.take)):
+            every = sorted(second for phase in phases for second in phase.seconds)
+            if not every:
+                continue
+            best = min(phases, key=lambda phase: phase.whole)
+            print(
+                f"{f'{kind}, {name}':30} {statistics.median(every):7.2f} {every[int(len(every) * 0.95)]:7.2f} "
+                f"{statistics.median(phase.whole for phase in phases):7.2f} {best.whole:7.2f} "
+                f"{best.worker:11.2f} {best.hosts:10.2f}"
+            )
 
 
 def main() -> None:
@@ -180,7 +237,8 @@ def main() -> None:
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
-        with sshd.alone(), tempfile.TemporaryDirectory(prefix="sessionadmin-bench-hosts-") as directory:
+        with tempfile.TemporaryDirectory(prefix="sessionadmin-bench-hosts-") as directory:
+            register_key(builders.make_user("bench"), Path(directory) / "id_bench")
             run(Path(directory))
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)

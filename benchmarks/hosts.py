@@ -1,0 +1,97 @@
+"""Linux hosts for a benchmark: OpenSSH servers on loopback, each with accounts, processes and notes of its own.
+
+Each lives in its own mount and process namespace: /etc is a copy in memory; /home, /root, /var, /run, /tmp and /dev/shm
+are empty; it sees no process but its own. Nothing that happens there reaches this machine, and all of it is gone when
+the server ends. Needs root and util-linux. Knows neither sessions nor a database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.machine import sshd
+from tests.programs import free_port, wait_until
+from tests.sshd import alone, make_key, public_half
+
+# $1: directory with host_key and authority.pub. $2: port. $3: path of sshd. The last line makes sshd process 1.
+PRIVATE = r"""
+set -eu
+mount -t tmpfs -o mode=0755 tmpfs /run
+mkdir -p /run/sshd /run/host
+cp -a "$1/." /run/host
+cp -a /etc /run/etc
+mount --bind /run/etc /etc
+mount -t tmpfs -o mode=0755 tmpfs /var
+mkdir -p /var/lib/sessionadmin /var/mail /var/log
+mkdir -m 1777 /var/tmp
+mount -t tmpfs -o mode=0755 tmpfs /home
+mount -t tmpfs -o mode=0700 tmpfs /root
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+cd /
+exec "$3" -D -e -f /dev/null -p "$2" -o ListenAddress=127.0.0.1 -o HostKey=/run/host/host_key -o PidFile=none \
+  -o UsePAM=no -o StrictModes=no -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no \
+  -o TrustedUserCAKeys=/run/host/authority.pub -o LogLevel=ERROR
+"""
+# The first word lets everything end with the benchmark, even when that is killed.
+NAMESPACES = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One running host."""
+
+    port: int
+    host_key: str
+    process_id: int  # of its sshd
+
+    def cpu_seconds(self) -> float:
+        """What its sshd and every program that it has started and that has ended used so far."""
+        fields = Path(f"/proc/{self.process_id}/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(int(one) for one in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def machines(count: int, directory: Path, trusted_authority: str) -> Iterator[list[Machine]]:
+    """So many hosts that trust the authority. Raises SystemExit when this machine does not allow namespaces."""
+    may = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, check=False)
+    if may.returncode != 0:
+        raise SystemExit(f"Hosts of their own cannot be made here (root? container?): {may.stderr.strip()}")
+    with contextlib.ExitStack() as stack:
+        with alone():  # so that no account or half a sudo rule of a test that is running is copied
+            found = [stack.enter_context(_machine(directory / f"host-{n}", trusted_authority)) for n in range(count)]
+        yield found
+
+
+@contextlib.contextmanager
+def _machine(directory: Path, trusted_authority: str) -> Iterator[Machine]:
+    directory.mkdir()
+    make_key(directory / "host_key")
+    (directory / "authority.pub").write_text(f"{trusted_authority}\n")
+    port = free_port()
+    printed = directory / "log"
+    command = [*NAMESPACES, "sh", "-c", PRIVATE, "sh", str(directory), str(port), sshd()]
+    with printed.open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: _listens(port) or process.poll() is not None, "sshd listens")
+        if process.poll() is not None:
+            raise SystemExit(f"A host did not start: {printed.read_text().strip()}")
+        child = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
+        yield Machine(port, public_half(directory / "host_key"), int(child))
+    finally:
+        process.kill()  # its end takes along everything in there; it does not listen to SIGTERM
+        process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody listens there; asked without connecting."""
+    return any(
+        words[1] == f"0100007F:{port:04X}" and words[3] == "0A"
+        for words in (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    )

@@ -16,7 +16,8 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.models import ENDED, PrivilegedSession, Status
+from sessions_app import announce
+from sessions_app.models import ENDED, HOLDS_GRANT, PrivilegedSession, Status
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.WAITING, Status.PROVISIONING, Status.COMPLETE, Status.CANCELED}),
@@ -103,6 +104,7 @@ def transition(
     2. A final status sets ended_at and the duration, and frees the worker's lease.
     3. One UPDATE compares the old status; no row changed means somebody was first (Overtaken).
     4. The log entry is written in the same transaction, and the instance shows the new values.
+    5. Gateways are told when it is a session that may have connections.
     """
     old = Status(session.status)
     if to not in TRANSITIONS[old]:
@@ -128,6 +130,8 @@ def transition(
             level=level,
             details={"from": old.value, "to": to.value, **(details or {})},
         )
+        if old in HOLDS_GRANT or to in HOLDS_GRANT:
+            announce.changed()
 
 
 def adopt(sessions: Sequence[tuple[PrivilegedSession, Status]]) -> list[PrivilegedSession]:

@@ -18,14 +18,14 @@ LONGEST = {"module": 320, "function": 60, "template": 85}
 CHECKS = 3  # system checks stand beside the lifecycle
 # Inside sessions_app: a module imports from its own rank or from a lower number, never from a higher one.
 RANKS = (
-    ("sealing", "models", "roles"),
+    ("sealing", "models", "roles", "announce"),
     ("ssh",),
     ("logins", "connectors"),
     ("lifecycle", "policy", "audit_trail"),
     ("flows", "summary"),
     ("health",),
     ("tables", "filters", "forms", "templatetags"),
-    ("views", "worker"),
+    ("views", "worker", "gateway"),
     ("sample",),
     ("urls", "management", "admin", "apps"),
 )

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app import lifecycle
+from sessions_app import announce, lifecycle
 from sessions_app.models import ControlKind, ControlRequest, PrivilegedSession, Status
 
 FREEZING = (ControlKind.LOCK, ControlKind.UNLOCK)
@@ -27,11 +27,13 @@ def ask(
     title: str = "",
     message: str = "",
 ) -> ControlRequest:
-    """Ask the enforcer for `kind`. A newer lock or unlock drops the older ones, a newer cut the older cuts."""
+    """Ask the enforcers for `kind`. A newer lock or unlock drops the older ones, a newer cut the older cuts."""
     drop(session, *(FREEZING if kind in FREEZING else (kind,)))
-    return ControlRequest.objects.create(
+    request = ControlRequest.objects.create(
         session=session, kind=kind, title=title, message=message, requested_by_id=actor.pk if actor else None
     )
+    announce.changed()
+    return request
 
 
 def drop(session: PrivilegedSession, *kinds: ControlKind) -> None:

@@ -8,6 +8,7 @@ from django.db import transaction
 from activity import log
 from activity.text import plain
 from activity.verbs import Verb
+from sessions_app import announce
 from sessions_app.flows.errors import Forbidden, Refused
 from sessions_app.flows.permission import hold_account, text
 from sessions_app.models import Application, CertificateAuthority, ServiceKey, UserKey
@@ -75,8 +76,9 @@ def add_key(actor: AbstractUser, *, title: str, line: str, owner: AbstractUser |
 
 
 def remove_key(actor: AbstractUser, key: UserKey) -> None:
-    """Take a key away: no new session and no certificate accepts it. A session that has begun keeps accepting it until
-    its end. Raises Refused when it is gone already, Forbidden unless it is one's own or one is an administrator."""
+    """Take a key away: no new session, no certificate and no gateway accepts it, and connections that came in with it
+    are cut. The host of a session that has begun keeps accepting it until the session's end. Raises Refused when it is
+    gone already, Forbidden unless it is one's own or one is an administrator."""
     if key.user_id != actor.pk and not is_administrator(actor):
         raise Forbidden("Only the person a key belongs to, or an administrator, removes it.")
     with transaction.atomic():
@@ -85,6 +87,7 @@ def remove_key(actor: AbstractUser, key: UserKey) -> None:
         if not deleted:
             raise Refused("This key was removed already.")
         _record(Verb.KEY_REMOVED, "removed", actor, key)
+        announce.changed()
 
 
 def _record(verb: Verb, done: str, actor: AbstractUser, key: UserKey) -> None:

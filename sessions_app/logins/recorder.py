@@ -22,6 +22,7 @@ from activity import log
 from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
+from sessions_app import announce
 from sessions_app.logins import backend, device, place
 from sessions_app.logins.client_ip import client_ip
 from sessions_app.models import AccountLock, EndReason, LoginSession
@@ -151,6 +152,7 @@ def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | Non
             target=login,
             details={"reason": reason.value},
         )
+        announce.changed()
     login.ended_at, login.end_reason = now, reason
     return True
 

@@ -155,6 +155,18 @@ SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in 
 ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[])
 CERTIFICATE_SECONDS = env.int("CERTIFICATE_SECONDS", default=5 * 60)  # of a person's SSH certificate, at most
 
+# The gateway (docs/gateway.md): where it listens for SSH clients and for terminals in the browser.
+GATEWAY_HOST = env.str("GATEWAY_HOST", default="127.0.0.1")
+GATEWAY_PORT = env.int("GATEWAY_PORT", default=4422)
+GATEWAY_TERMINAL_PORT = env.int("GATEWAY_TERMINAL_PORT", default=4423)
+# Where browsers reach it: empty is /terminal/ of the console itself, which the proxy hands to GATEWAY_TERMINAL_PORT.
+GATEWAY_TERMINAL_URL = env.str("GATEWAY_TERMINAL_URL", default="")
+GATEWAY_ORIGINS = env.list("GATEWAY_ORIGINS", default=[])  # pages that may open a terminal; empty: the console's own
+GATEWAY_CIPHERS = env.list("GATEWAY_CIPHERS", default=["aes128-gcm@openssh.com", "aes256-gcm@openssh.com"])
+GATEWAY_CONNECTIONS_PER_USER = env.int("GATEWAY_CONNECTIONS_PER_USER", default=50)
+GATEWAY_UNAUTHENTICATED = env.int("GATEWAY_UNAUTHENTICATED", default=200)  # clients that have not proved who they are
+GATEWAY_DRAIN_SECONDS = env.int("GATEWAY_DRAIN_SECONDS", default=30)
+
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=10)  # seconds; a person waits meanwhile

@@ -1,0 +1,44 @@
+"""The person's side of a connection, as the relay sees it. Both front doors make one: server.py and the browser's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Near(Protocol):
+    """The person's side. Nothing here waits except close()."""
+
+    def write(self, data: bytes) -> None:
+        """Standard output, or the terminal."""
+
+    def write_error(self, data: bytes) -> None:
+        """Standard error."""
+
+    def buffered(self) -> int:
+        """Bytes written that the network has not taken yet."""
+
+    def pause_reading(self) -> None:
+        """Take no more from the person; may be called twice."""
+
+    def resume_reading(self) -> None:
+        """Go on; may be called twice."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """The end: `code` as of a program, -n when signal n killed it. With a `reason` it was cut: be gone within a
+        second, whatever waits. May be called twice."""
+
+
+class NotLetIn(Exception):
+    """The connection was not made. The text is fit for the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What a pseudo-terminal is asked for with. An empty kind: none."""
+
+    kind: str = ""
+    cols: int = 80
+    rows: int = 24
+    modes: Mapping[int, int] | None = None

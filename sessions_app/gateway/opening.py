@@ -1,0 +1,72 @@
+"""open_relay(): what both front doors call when somebody has proved who they are."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+
+import asyncssh
+
+from activity.text import plain
+from sessions_app.connectors.base import ConnectorError
+from sessions_app.flows.connect import Login
+from sessions_app.flows.errors import Refused
+from sessions_app.gateway import store
+from sessions_app.gateway.near import Near, NotLetIn, Terminal
+from sessions_app.gateway.registry import Recorded, Registry
+from sessions_app.gateway.relay import Relay
+from sessions_app.gateway.upstream import HostRefused
+from sessions_app.sealing import SealingError
+from sessions_app.ssh.ca import AuthorityError
+
+SCP = re.compile(r"(?:/\S*/)?scp(?: -\S+)* -[tf]\b")
+
+logger = logging.getLogger(__name__)
+
+
+async def open_relay(
+    registry: Registry,
+    login: Login,
+    near: Near,
+    terminal: Terminal,
+    command: str = "",
+    *,
+    subsystem: str = "",
+    env: Mapping[str | bytes, str | bytes] | None = None,
+) -> Relay:
+    """Let somebody through: note the connection, reach the host, begin the recording and the bytes both ways.
+
+    Without command and subsystem it is a shell. Raises NotLetIn; then nothing is left, and `near` is as it was.
+    """
+    if registry.is_draining:
+        raise NotLetIn("This gateway is being stopped. Try again in a moment.")
+    try:
+        admitted = await store.call(store.admit, login, registry.owner)
+    except Refused as refused:
+        raise NotLetIn(refused.message) from refused
+    except ConnectorError as error:
+        raise NotLetIn(str(error)) from error
+    except (AuthorityError, SealingError) as error:
+        logger.exception("No certificate for session %s", login.session_id)
+        raise NotLetIn("Certificates cannot be signed at the moment. Ask an administrator to set this up.") from error
+    relay = Relay(registry, admitted, near, terminal)
+    registry.relays[relay.connection_id] = relay
+    try:
+        if admitted.is_recorded and registry.make_recorder and not is_file_transfer(command, subsystem):
+            wanted = Recorded(admitted, command, bool(terminal.kind), terminal.cols, terminal.rows)
+            relay.recorder = await registry.make_recorder(wanted)
+        await relay.connect(command, subsystem, env or {}, terminal)
+    except (HostRefused, ConnectorError, asyncssh.Error) as error:
+        await relay.fail(str(error))
+        raise NotLetIn(plain(error, 300)) from error
+    except Exception as error:
+        logger.exception("Connection %s of session %s", relay.connection_id, relay.session_id)
+        await relay.fail("The gateway failed")
+        raise NotLetIn("The gateway has a problem and could not connect you. Tell an administrator.") from error
+    return relay
+
+
+def is_file_transfer(command: str, subsystem: str) -> bool:
+    """Whether files pass by, and no terminal."""
+    return subsystem == "sftp" or bool(SCP.match(command))

@@ -1,0 +1,138 @@
+"""The only border between the gateway's event loop and the database.
+
+Plain synchronous functions that take and give small frozen values; the loop runs them by `await call(function, ...)` in
+a few threads. Nothing else in this package touches the ORM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+import asyncssh
+from django.contrib.auth import get_user_model
+from django.db import close_old_connections
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_app.connectors.ssh.credentials import host_of
+from sessions_app.connectors.ssh.transport import Host
+from sessions_app.flows import connect, extend
+from sessions_app.flows.connect import Login
+from sessions_app.flows.errors import Refused
+from sessions_app.models import ConnectionEnd, GatewayConnection, PrivilegedSession, Status
+from sessions_app.ssh import ca
+
+THREADS = 8
+CERTIFICATE_SECONDS = 300
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+
+async def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run one of these functions in a thread; raises what it raises."""
+
+    def run() -> T:
+        close_old_connections()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_pool, run)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A connection that may go on to the host, and all that the relay must know of its session."""
+
+    connection_id: int
+    session_id: int
+    user_id: int
+    user_name: str
+    resource_name: str
+    host: Host  # its account is the session's login account
+    key: asyncssh.SSHKey = field(repr=False)
+    certificate: asyncssh.SSHCertificate = field(repr=False)
+    end_at: dt.datetime
+    end_notice: dt.timedelta
+    is_recorded: bool
+    is_input_recorded: bool
+    tcp_targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a session stands when the host has let a connection in."""
+
+    status: Status
+    title: str
+    message: str
+    end_at: dt.datetime | None
+
+
+@sensitive_variables("key")
+def admit(login: Login, gateway: str) -> Admitted:
+    """Note the connection, and sign a certificate for it: five minutes, this session's account, a key that lives in
+    this process only. Raises Refused, ConnectorError, AuthorityError, SealingError; after the first nothing is noted.
+    """
+    connection = connect.admit(login, gateway)
+    session = connection.session
+    try:
+        host = host_of(session.resource)
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        signed = ca.sign(
+            key.export_public_key().decode().strip(),
+            principals=[ca.session_principal(session.pk)],
+            key_id=f"{session.user_name}/{ca.session_principal(session.pk)}/gateway",
+            seconds=CERTIFICATE_SECONDS,
+            actor=session.user,
+            target=session,
+        )
+    except Exception:
+        ended(connection.pk, ConnectionEnd.FAILED, reason="The way to the host could not be prepared", sent=(0, 0))
+        raise
+    return Admitted(
+        connection_id=connection.pk,
+        session_id=session.pk,
+        user_id=session.user_id,
+        user_name=session.user_name,
+        resource_name=session.resource_name,
+        host=Host(host.name, host.address, host.port, session.login_account, host.host_key),
+        key=key,
+        certificate=asyncssh.import_certificate(signed.line),
+        end_at=session.end_at or connection.started_at,
+        end_notice=session.profile.end_notice,
+        is_recorded=session.profile.record,
+        is_input_recorded=session.profile.record_input,
+        tcp_targets=tuple(part.strip() for part in session.profile.tcp_targets.split(",") if part.strip()),
+    )
+
+
+def connected(connection_id: int) -> Standing:
+    """The host let it in: see flows.connect.connected()."""
+    session = connect.connected(GatewayConnection.objects.get(pk=connection_id))
+    title, message = connect.lock_text(session) if session.status == Status.LOCKED else ("", "")
+    return Standing(Status(session.status), title, message, session.end_at)
+
+
+def ended(connection_id: int, end: ConnectionEnd, *, reason: str = "", sent: tuple[int, int]) -> None:
+    """The connection is over; `sent`: bytes from the client, and to it."""
+    connect.disconnected(connection_id, end, reason=reason, bytes_in=sent[0], bytes_out=sent[1])
+
+
+def extend_session(session_id: int) -> tuple[dt.datetime | None, str]:
+    """Its user asks for an extension: the new end, or None with the reason why not."""
+    session = PrivilegedSession.objects.get(pk=session_id)
+    user = get_user_model().objects.get(pk=session.user_id)
+    try:
+        extend.extend(user, session)
+    except Refused as refused:
+        return None, refused.message
+    return session.end_at, ""

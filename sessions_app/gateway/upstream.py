@@ -1,0 +1,197 @@
+"""The gateway's connection to a host: as the session's login account, with its certificate, to the pinned key only."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import asyncssh
+
+from activity.text import plain
+from sessions_app.connectors.ssh.transport import known_hosts
+from sessions_app.gateway.store import Admitted
+
+CONNECT_SECONDS = 10.0
+WINDOW = 2 * 1024 * 1024  # bytes
+PACKET = 32 * 1024  # bytes
+KEEPALIVE_SECONDS = 15
+KEEPALIVE_TIMES = 3
+CIPHERS = [
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+    "aes256-ctr",
+    "aes192-ctr",
+    "aes128-ctr",
+]
+
+
+class HostRefused(Exception):
+    """The host cannot be reached or does not let the session in. The text is fit for the person."""
+
+
+class Upstream(asyncssh.SSHClient):
+    """One connection to a host, and whether the network takes what is sent to it."""
+
+    def __init__(self) -> None:
+        self.connection: asyncssh.SSHClientConnection | None = None
+        self.is_blocked = False
+        self.on_blocked: Callable[[bool], None] = lambda is_blocked: None
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """asyncio tells the connection when its socket is full; the library lets that pass, we do not."""
+        self.connection = conn
+        watch_socket(conn, self._blocked)
+
+    def _blocked(self, is_blocked: bool) -> None:
+        self.is_blocked = is_blocked
+        self.on_blocked(is_blocked)
+
+    def close(self) -> None:
+        """Harmless when it is closed."""
+        if self.connection is not None:
+            self.connection.close()
+
+
+def watch_socket(
+    connection: asyncssh.SSHClientConnection | asyncssh.SSHServerConnection, blocked: Callable[[bool], None]
+) -> None:
+    """Be told when more than 64 KiB wait for the connection's socket, and when they are gone (asyncio.Protocol's
+    pause_writing and resume_writing, which asyncssh leaves empty)."""
+    for name, is_blocked in (("pause_writing", True), ("resume_writing", False)):
+        setattr(connection, name, lambda is_blocked=is_blocked: blocked(is_blocked))
+
+
+async def open_upstream(admitted: Admitted) -> Upstream:
+    """Log in to the host. Raises HostRefused, and ForGood when the pinned key cannot be read."""
+    host = admitted.host
+    if not host.host_key.strip():
+        raise HostRefused(f"The host key of {host.name} is not confirmed yet. Ask an administrator.")
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            upstream = Upstream()
+            await asyncssh.create_connection(
+                lambda: upstream,
+                host.address,
+                host.port,
+                username=host.account,
+                client_keys=[(admitted.key, admitted.certificate)],
+                known_hosts=known_hosts(host.host_key),
+                preferred_auth="publickey",
+                password=None,
+                agent_path=None,
+                config=None,
+                x509_trusted_certs=None,
+                encryption_algs=CIPHERS,
+                compression_algs=["none"],
+                keepalive_interval=KEEPALIVE_SECONDS,
+                keepalive_count_max=KEEPALIVE_TIMES,
+            )
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise HostRefused(
+            f"{host.name} shows another host key than the one that was confirmed. Nothing was sent. "
+            "Tell an administrator."
+        ) from error
+    except asyncssh.KeyExchangeFailed as error:
+        raise HostRefused(f"{host.name} offers no host key of the confirmed kind. Tell an administrator.") from error
+    except asyncssh.PermissionDenied as error:
+        raise HostRefused(f"{host.name} does not let {host.account} in.") from error
+    except (OSError, asyncssh.Error) as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else plain(error, 120)
+        raise HostRefused(f"{host.name} cannot be reached: {why}.") from error
+    return upstream
+
+
+class Sink(Protocol):
+    """Who gets what comes from the host."""
+
+    def host_opened(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
+        """The channel is there."""
+
+    def host_data(self, data: bytes, is_error: bool) -> None:
+        """Output."""
+
+    def host_exit(self, code: int) -> None:
+        """The program is over."""
+
+    def host_gone(self, error: Exception | None) -> None:
+        """The channel is closed."""
+
+    def host_full(self, is_full: bool) -> None:
+        """The host takes no more for now, or again."""
+
+
+class HostSession(asyncssh.SSHClientSession[bytes]):
+    """One channel to the host."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        """The library's word for it."""
+        self._sink.host_opened(chan)
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Standard output has no type."""
+        self._sink.host_data(data, datatype is not None)
+
+    def eof_received(self) -> bool:
+        """The other direction stays open; what follows is the exit status and the close."""
+        return True
+
+    def exit_status_received(self, status: int) -> None:
+        """How the program ended."""
+        self._sink.host_exit(status)
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        """A signal ended the program."""
+        self._sink.host_exit(-signal_number(signal))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Closed by the host, by us or by the network."""
+        self._sink.host_gone(exc)
+
+    def pause_writing(self) -> None:
+        """Its window is used up."""
+        self._sink.host_full(True)
+
+    def resume_writing(self) -> None:
+        """It takes more."""
+        self._sink.host_full(False)
+
+
+def signal_number(name: str) -> int:
+    """Of a signal by its SSH name (RFC 4254, 6.10); 15 for one that this machine does not know."""
+    return int(getattr(signal, f"SIG{name}", signal.SIGTERM))
+
+
+async def open_channel(
+    upstream: Upstream,
+    sink: Sink,
+    *,
+    command: str | None,
+    subsystem: str | None,
+    env: Mapping[str | bytes, str | bytes],
+    term_type: str | None,
+    term_size: tuple[int, int],
+    term_modes: Mapping[int, int],
+) -> None:
+    """Begin a shell, a command or a subsystem on the host. Raises asyncssh.Error."""
+    if upstream.connection is None:
+        raise HostRefused("The host is gone.")
+    await upstream.connection.create_session(
+        lambda: HostSession(sink),
+        command,
+        subsystem=subsystem or (),
+        env=env,
+        request_pty="force" if term_type else False,
+        term_type=term_type or (),
+        term_size=term_size if term_type else (),
+        term_modes=dict(term_modes),
+        x11_forwarding=False,
+        encoding=None,
+        window=WINDOW,
+        max_pktsize=PACKET,
+    )

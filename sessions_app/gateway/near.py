@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+UNTIL_UNLOCKED = "You can do nothing until an administrator unlocks it."
 
 
 class Near(Protocol):
@@ -28,6 +30,14 @@ class Near(Protocol):
     async def close(self, code: int, reason: str) -> None:
         """The end: `code` as of a program, -n when signal n killed it. With a `reason` it was cut: be gone within a
         second, whatever waits. May be called twice."""
+
+
+@runtime_checkable
+class ShowsState(Protocol):
+    """A near side that can say beside the terminal whether it is frozen."""
+
+    def show_state(self, is_frozen: bool, title: str, message: str) -> None:
+        """Called when it changes, and when the text does."""
 
 
 class NotLetIn(Exception):

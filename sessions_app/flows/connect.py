@@ -92,7 +92,7 @@ def admit(login: Login, gateway: str) -> GatewayConnection:
 
     1. Hold the account and the session, so that no lock comes in between.
     2. Account, key, login session and session must all be good now.
-    3. The row is what control looks at from now on.
+    3. The row is what control looks at from now on. What was asked of the session before concerns it no more.
     """
     user = get_user_model().objects.get(pk=login.user_id)
     try:
@@ -103,8 +103,10 @@ def admit(login: Login, gateway: str) -> GatewayConnection:
             hold(session)
             key = _key(login)
             _require(user, session, login)
+            newest = session.controls.order_by("-pk").values_list("pk", flat=True).first()
             return GatewayConnection.objects.create(
                 session=session,
+                confirmed_control=newest or 0,
                 gateway=gateway,
                 door=login.door,
                 address=login.address or None,

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from activity.text import plain
 from sessions_app.gateway import store
-from sessions_app.gateway.near import Near, Terminal
+from sessions_app.gateway.near import UNTIL_UNLOCKED, Near, ShowsState, Terminal
 from sessions_app.gateway.registry import Recorder, Registry
 from sessions_app.gateway.screen import Screen
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_channel, open_upstream
@@ -44,6 +44,7 @@ class Relay:
         self.bytes_in = self.bytes_out = 0
         self.closed = asyncio.Event()  # nothing is left of it, the database knows
         self.end_at = admitted.end_at
+        self.can_extend = admitted.can_extend
         self._registry = registry
         self._near = near
         self._has_terminal = bool(terminal.kind)
@@ -66,7 +67,7 @@ class Relay:
         """Bytes from the person. Typed while frozen they are dropped; a program's input waits instead."""
         if self._is_over or self._host is None or (self.is_frozen and self._has_terminal):
             return
-        if self._is_notice_up and data == CTRL_X and self._has_terminal:
+        if self._is_notice_up and self.can_extend and data == CTRL_X and self._has_terminal:
             self._spawn(self._extend())
             return
         self.bytes_in += len(data)
@@ -105,20 +106,21 @@ class Relay:
 
     # Control calls these.
 
-    def freeze(self, title: str, message: str) -> None:
-        """From now on the person can do nothing and sees title and message. A second one replaces the text."""
+    def freeze(self, title: str, message: str, until: str = UNTIL_UNLOCKED) -> None:
+        """From now on the person can do nothing and sees the text. A second one replaces the text."""
         if self._is_over:
             return
         title, message = plain(title, 120), plain(message, 500)
         if self._has_terminal:
             if self.is_frozen:
                 self._show(self._screen.thaw())
-            self._show(self._screen.freeze(_lock_screen(title, message)))
+            self._show(self._screen.freeze(_lock_screen(title, message, until)))
         elif not self.is_frozen:
             self._near.pause_reading()
         if not self.is_frozen:
             self._mark(f"Locked: {title}")
         self.is_frozen = True
+        self._say_state(title, message)
         self._balance()
 
     def thaw(self) -> None:
@@ -127,6 +129,7 @@ class Relay:
             return
         self.is_frozen = False
         self._mark("Unlocked")
+        self._say_state()
         if self._has_terminal:
             self._show(self._screen.thaw())
             self._repaint()
@@ -287,6 +290,10 @@ class Relay:
         if self.recorder is not None:
             self.recorder.output(data)
 
+    def _say_state(self, title: str = "", message: str = "") -> None:
+        if isinstance(self._near, ShowsState):
+            self._near.show_state(self.is_frozen, title, message)
+
     def _mark(self, label: str) -> None:
         if self.recorder is not None:
             self.recorder.mark(label)
@@ -303,17 +310,15 @@ class Relay:
 
     def _announce(self) -> None:
         self._is_notice_up = True
-        self.notice(f"This session ends at {self.end_at:%H:%M} UTC. Save your work. Ctrl+X extends it.")
+        how = " Ctrl+X extends it." if self.can_extend else ""
+        self.notice(f"This session ends at {self.end_at:%H:%M} UTC. Save your work.{how}")
 
     async def _extend(self) -> None:
+        """Control sees the new end on the session, here and in other gateways, and tells the person."""
+        self._is_notice_up = False  # pressed twice, it extends once
         end_at, refusal = await store.call(store.extend_session, self.session_id)
         if end_at is None:
-            self._is_notice_up = False
             self.notice(f"Not extended: {refusal}")
-            return
-        for relay in self._registry.of_session(self.session_id):
-            relay.retime(end_at)
-            relay.notice(f"Extended: this session ends at {end_at:%H:%M} UTC.")
 
     def _finish(self, end: ConnectionEnd, reason: str = "") -> None:
         """Once: let go of both sides, and note it."""
@@ -354,12 +359,12 @@ class Relay:
             logger.error("Connection %s of session %s", self.connection_id, self.session_id, exc_info=error)
 
 
-def _lock_screen(title: str, message: str) -> bytes:
+def _lock_screen(title: str, message: str, until: str) -> bytes:
     lines = [
         "",
         f"  {title}",
         "",
         *([f"  {message}", ""] if message else []),
-        "  You can do nothing until an administrator unlocks it.",
+        f"  {until}",
     ]
     return "\r\n".join(lines).encode()

@@ -62,6 +62,7 @@ class Admitted:
     certificate: asyncssh.SSHCertificate = field(repr=False)
     end_at: dt.datetime
     end_notice: dt.timedelta
+    can_extend: bool
     is_recorded: bool
     is_input_recorded: bool
     tcp_targets: tuple[str, ...]
@@ -109,6 +110,7 @@ def admit(login: Login, gateway: str) -> Admitted:
         certificate=asyncssh.import_certificate(signed.line),
         end_at=session.end_at or connection.started_at,
         end_notice=session.profile.end_notice,
+        can_extend=session.extensions < session.profile.extension_limit,
         is_recorded=session.profile.record,
         is_input_recorded=session.profile.record_input,
         tcp_targets=tuple(part.strip() for part in session.profile.tcp_targets.split(",") if part.strip()),

@@ -9,7 +9,7 @@ import time
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
-from sessions_app.health import heartbeat
+from sessions_app.health import gateways, heartbeat
 from sessions_app.logins import recorder
 from sessions_app.worker import lease, passes
 from sessions_app.worker.crew import Crew
@@ -26,7 +26,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     While the database cannot be reached the worker says so and waits.
     """
     owner = lease.new_owner()
-    next_logins = next_beat = 0.0
+    next_logins = next_beat = next_reap = 0.0
+    reaper = gateways.Reaper()
     crew = Crew(threads, lambda pk: _visit(pk, owner, stop))
     logger.info("Worker %s is running", owner)
     try:
@@ -40,6 +41,9 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
                 if time.monotonic() >= next_logins:
                     recorder.end_expired()
                     next_logins = time.monotonic() + LOGINS_EVERY
+                if time.monotonic() >= next_reap:
+                    reaper.look()
+                    next_reap = time.monotonic() + gateways.REAP_EVERY
             except (DatabaseError, InterfaceError):
                 logger.exception("The database did not answer; trying again")
             stop.wait(interval)

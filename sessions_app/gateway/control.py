@@ -1,0 +1,160 @@
+"""Enforces on live connections what the database says of their sessions, and confirms it there.
+
+Woken by wake.py, and every few seconds by itself. Each look is one query; what differs is enforced at once on the event
+loop; one write confirms. Knows no verb of an administrator: lock, terminate, log out are all changes of rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from django.utils import timezone
+
+from sessions_app.gateway import standing, store
+from sessions_app.gateway.registry import Registry
+from sessions_app.gateway.relay import Relay
+from sessions_app.gateway.standing import Enforced, Facts
+from sessions_app.gateway.verdict import Cut, Frozen, verdict
+from sessions_app.models import ConnectionEnd
+
+LOOK_EVERY = 5.0  # seconds, when nothing wakes us
+SPACING = 0.05  # seconds between looks, however many changes there are
+LOOK_SOON = 0.25  # seconds until a row whose connection is being made is looked at again
+STALE = 5.0  # seconds after which an answer of the database is too old to act on
+# Others call our connections lost after 15 s without a heartbeat; before that nobody here does anything any more.
+ISOLATED_AFTER = 10.0
+ORPHAN_AFTER = 60.0  # seconds; no connection takes that long to be made
+JUMP = 1.0  # seconds by which the clock on the wall may run apart from the steady one between two looks
+ISOLATED = Frozen("One moment", "The gateway cannot reach its database. Nothing is lost.", "You go on when it is back.")
+
+logger = logging.getLogger(__name__)
+
+
+class Control:
+    """The control over all relays of one process."""
+
+    def __init__(self, registry: Registry, wake: asyncio.Event) -> None:
+        self._registry = registry
+        self._wake = wake
+        self._seen_at = time.monotonic()  # when the database last told us how things stand
+        self._offset = _wall_offset()
+        self._shown: dict[int, Frozen] = {}  # by connection: what a frozen one shows
+        self._unknown: dict[int, float] = {}  # rows without a relay, since when
+        self._looking: asyncio.Task[list[Facts]] | None = None
+        self._known: set[int] = set()  # the connections that had their row when that look began
+
+    async def run(self) -> None:
+        """Until cancelled. Nothing that goes wrong in one look ends this."""
+        while True:
+            is_woken = await self._wait()
+            self._wake.clear()
+            try:
+                if self._registry.relays or self._unknown or not is_woken:
+                    await self.look()
+                else:
+                    self._seen_at = time.monotonic()
+            except Exception:
+                logger.exception("How the connections stand could not be read or confirmed; trying again")
+                await asyncio.sleep(LOOK_SOON)
+            self._freeze_if_isolated()
+            await asyncio.sleep(SPACING)
+
+    async def look(self) -> None:
+        """Read, enforce what differs, confirm."""
+        asked_at = time.monotonic()
+        # One that hangs is waited for, not joined by others that would hang as well.
+        if self._looking is None:
+            self._known = set(self._registry.relays)
+            self._looking = asyncio.create_task(store.call(standing.facts, self._registry.owner))
+        done, _ = await asyncio.wait({self._looking}, timeout=STALE)
+        if not done:
+            raise TimeoutError("The database takes too long to answer")
+        looking, self._looking = self._looking, None
+        found = looking.result()
+        if time.monotonic() - asked_at > STALE:
+            return
+        self._seen_at = asked_at
+        enforced = self._enforce({one.connection_id: one for one in found})
+        if enforced:
+            await store.call(standing.confirm, enforced)
+        await self._end_orphans()
+
+    async def _wait(self) -> bool:
+        """Whether something woke us, before it was time to look anyhow."""
+        try:
+            async with asyncio.timeout(LOOK_SOON if self._unknown or self._is_isolated() else LOOK_EVERY):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _enforce(self, rows: dict[int, Facts]) -> list[Enforced]:
+        """All of it on the event loop, without a pause: what must be confirmed afterwards."""
+        has_jumped = self._has_clock_jumped()
+        enforced = []
+        for connection_id, relay in list(self._registry.relays.items()):
+            row = rows.get(connection_id)
+            if row is None:
+                if connection_id in self._known:
+                    relay.cut(ConnectionEnd.LOST, "The gateway was out of touch for too long. Connect again.")
+                continue
+            is_frozen = self._enforce_one(relay, row, has_jumped)
+            if row.newest != row.confirmed or is_frozen != row.is_frozen:
+                enforced.append(Enforced(connection_id, row.newest, is_frozen))
+        now = time.monotonic()
+        unknown = rows.keys() - self._registry.relays.keys()
+        self._unknown = {one: self._unknown.get(one, now) for one in unknown}
+        self._shown = {one: text for one, text in self._shown.items() if one in self._registry.relays}
+        return enforced
+
+    def _enforce_one(self, relay: Relay, row: Facts, has_jumped: bool) -> bool:
+        """Whether the connection is frozen now."""
+        wanted = verdict(row, timezone.now())
+        if isinstance(wanted, Cut):
+            relay.cut(wanted.end, wanted.text)
+            return row.is_frozen
+        relay.can_extend = row.can_extend
+        if has_jumped or row.end_at != relay.end_at:
+            is_extended = row.end_at is not None and row.end_at > relay.end_at
+            relay.retime(row.end_at)
+            if is_extended:
+                relay.notice(f"Extended: this session ends at {row.end_at:%H:%M} UTC.")
+        self._set_frozen(relay, wanted)
+        return wanted is not None
+
+    def _set_frozen(self, relay: Relay, wanted: Frozen | None) -> None:
+        if wanted is None:
+            self._shown.pop(relay.connection_id, None)
+            relay.thaw()
+        elif not relay.is_frozen or self._shown.get(relay.connection_id) != wanted:
+            self._shown[relay.connection_id] = wanted
+            relay.freeze(wanted.title, wanted.message, wanted.until)
+
+    def _has_clock_jumped(self) -> bool:
+        before, self._offset = self._offset, _wall_offset()
+        return abs(self._offset - before) > JUMP
+
+    def _is_isolated(self) -> bool:
+        return time.monotonic() - self._seen_at > ISOLATED_AFTER
+
+    def _freeze_if_isolated(self) -> None:
+        """A lock or a cut could be asked for that we cannot see: nobody goes on until the database is back."""
+        if self._is_isolated():
+            for relay in list(self._registry.relays.values()):
+                if not relay.is_frozen:
+                    self._set_frozen(relay, ISOLATED)
+
+    async def _end_orphans(self) -> None:
+        """Rows of ours that nobody holds: their end could not be noted when it came."""
+        now = time.monotonic()
+        for connection_id in [one for one, since in self._unknown.items() if now - since > ORPHAN_AFTER]:
+            await store.call(
+                store.ended, connection_id, ConnectionEnd.FAILED, reason="Its end was not noted in time", sent=(0, 0)
+            )
+            del self._unknown[connection_id]
+
+
+def _wall_offset() -> float:
+    return time.time() - time.monotonic()

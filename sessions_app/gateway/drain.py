@@ -1,0 +1,54 @@
+"""How a gateway stops: nobody new is let in, people are told and have some time, then what is left is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from sessions_app.gateway import store
+from sessions_app.gateway.registry import Registry
+from sessions_app.health import gateways
+from sessions_app.models import ConnectionEnd
+
+CLOSING = 10.0  # seconds for connections to close and be noted
+LOOK_EVERY = 0.1  # seconds
+
+logger = logging.getLogger(__name__)
+
+
+async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> None:
+    """Call it with the listeners closed. `hurry` ends the waiting at once.
+
+    1. Others see that this gateway takes no new connections.
+    2. Each person is told; who leaves within `seconds` leaves in peace.
+    3. The rest is closed with the reason, and noted.
+    4. The heartbeat goes. Without a database it stays, and the reaper of another process does the rest.
+    """
+    registry.is_draining = True
+    try:
+        await store.call(gateways.beat, registry.owner, is_draining=True)
+    except Exception:
+        logger.exception("That gateway %s stops could not be noted", registry.owner)
+    text = f"This gateway stops in {seconds:.0f} seconds. Save your work, and connect again after that."
+    for relay in list(registry.relays.values()):
+        relay.notice(text)
+    await _until_empty(registry, seconds, hurry)
+    for relay in list(registry.relays.values()):
+        relay.cut(ConnectionEnd.DRAINED, "This gateway has stopped. Connect again: your session goes on.")
+    await _until_empty(registry, CLOSING, asyncio.Event())
+    if registry.relays:
+        logger.error("%s connections did not close in time", len(registry.relays))
+    try:
+        await store.call(gateways.stopped, registry.owner)
+    except Exception:
+        logger.exception("That gateway %s stopped could not be noted; it will look as if it had died", registry.owner)
+
+
+async def _until_empty(registry: Registry, seconds: float, hurry: asyncio.Event) -> None:
+    """Until no connection is left, the time is over, or somebody is in a hurry."""
+    try:
+        async with asyncio.timeout(seconds):
+            while registry.relays and not hurry.is_set():
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError:
+        logger.info("%s connections are left", len(registry.relays))

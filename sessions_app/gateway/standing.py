@@ -1,0 +1,99 @@
+"""The half of store.py that control needs: how every open connection of this gateway stands, and what was enforced.
+
+Run by store.call() only. What must be enforced is derived from these rows, never from a message.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from sessions_app.models import ControlKind, ControlRequest, GatewayConnection
+
+AT_A_TIME = 200  # rows of one UPDATE
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One open connection and all that decides about it."""
+
+    connection_id: int
+    session_id: int
+    door: str
+    confirmed: int  # the newest ControlRequest that was confirmed here
+    is_frozen: bool  # as confirmed
+    newest: int  # ControlRequest of the session; 0: there was none
+    is_cut: bool  # a cut that was not confirmed here
+    status: str
+    end_at: dt.datetime | None
+    end_reason: str
+    lock_title: str
+    lock_message: str
+    can_extend: bool
+    is_account_active: bool
+    is_key_gone: bool
+    login_end: str  # why the login session it depends on is over; empty: it goes on, or there is none
+
+
+def facts(gateway: str) -> list[Facts]:
+    """Every open connection of this gateway, in one statement, so that all of it is true at one moment."""
+    controls = ControlRequest.objects.filter(session=OuterRef("session"))
+    cuts = controls.filter(kind=ControlKind.DISCONNECT, pk__gt=OuterRef("confirmed_control"))
+    rows = (
+        GatewayConnection.objects.open()
+        .filter(gateway=gateway)
+        .order_by()
+        .values_list(
+            "pk",
+            "session_id",
+            "door",
+            "confirmed_control",
+            "is_frozen",
+            Coalesce(Subquery(controls.order_by("-pk").values("pk")[:1]), 0),
+            Exists(cuts),
+            "session__status",
+            "session__end_at",
+            "session__end_reason",
+            "session__lock_title",
+            "session__lock_message",
+            _is(Q(session__extensions__lt=F("session__profile__extension_limit"))),
+            "session__user__is_active",
+            _is(Q(key=None) & ~Q(fingerprint="")),
+            Coalesce("login_session__end_reason", Value("")),
+        )
+    )
+    return [Facts(*row) for row in rows]
+
+
+def _is(condition: Q) -> Case:
+    return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
+
+
+@dataclass(frozen=True, slots=True)
+class Enforced:
+    """What a gateway did about one connection: everything up to `control`."""
+
+    connection_id: int
+    control: int
+    is_frozen: bool
+
+
+def confirm(done: Sequence[Enforced]) -> None:
+    """Note what is in force, all in one transaction. A connection that has ended meanwhile is confirmed too."""
+    now = timezone.now()
+    with transaction.atomic():
+        for is_frozen in (True, False):
+            same = [one for one in done if one.is_frozen == is_frozen]
+            for start in range(0, len(same), AT_A_TIME):
+                part = same[start : start + AT_A_TIME]
+                GatewayConnection.objects.filter(pk__in=[one.connection_id for one in part]).update(
+                    confirmed_control=Case(*(When(pk=one.connection_id, then=Value(one.control)) for one in part)),
+                    is_frozen=is_frozen,
+                    confirmed_at=now,
+                )

@@ -1,0 +1,57 @@
+"""What must be true of a connection, from its facts and the time. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sessions_app.gateway.near import UNTIL_UNLOCKED
+from sessions_app.gateway.standing import Facts
+from sessions_app.models import HOLDS_GRANT, ConnectionEnd, Door, EndReason, Status
+
+# A terminal in the browser is part of a login session and ends with it, however that ends. Who came with an SSH client
+# and a one-time password is cut when somebody ended the login session to be rid of it; not when it ran out or its
+# person left the console. (A locked account freezes.)
+ENDS_SSH_TOO = frozenset({EndReason.FORCED, EndReason.OTHERS, EndReason.PASSWORD})
+
+ASK_AGAIN = "Request a new session in the console if you need one."
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Drop it, and why."""
+
+    end: ConnectionEnd
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The person can do nothing, and sees this."""
+
+    title: str
+    message: str
+    until: str = UNTIL_UNLOCKED
+
+
+Verdict = Cut | Frozen | None  # None: it goes on
+
+
+def verdict(facts: Facts, now: dt.datetime) -> Verdict:
+    """The first that applies."""
+    if not facts.is_account_active:
+        return Cut(ConnectionEnd.REVOKED, "Your account is disabled.")
+    if facts.is_key_gone:
+        return Cut(ConnectionEnd.REVOKED, "The SSH key that you came in with was removed from your account.")
+    if facts.is_cut:
+        return Cut(ConnectionEnd.TERMINATED, "An administrator terminated this connection.")
+    if facts.status not in HOLDS_GRANT:
+        why = f": {facts.end_reason}" if facts.end_reason else ""
+        return Cut(ConnectionEnd.ENDED, f"Your session is over{why}. {ASK_AGAIN}")
+    if facts.end_at is None or facts.end_at <= now:
+        return Cut(ConnectionEnd.ENDED, f"Your session has reached its end. {ASK_AGAIN}")
+    if facts.login_end and (facts.door == Door.BROWSER or facts.login_end in ENDS_SSH_TOO):
+        return Cut(ConnectionEnd.LOGGED_OUT, "You were logged out of the console.")
+    if facts.status == Status.LOCKED:
+        return Frozen(facts.lock_title or "Locked", facts.lock_message)
+    return None

@@ -1,0 +1,85 @@
+"""Notices, in a thread of its own, that the database may have changed, and sets an asyncio event; many words are one.
+
+PostgreSQL: LISTEN on a connection of its own (announce.py speaks), which is made anew for as long as it takes.
+SQLite: PRAGMA data_version twice a second, which any commit of another connection moves. Knows not what has changed:
+control.py reads that. It also reads every few seconds without being woken, so a word that is lost costs seconds only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import Error as PostgresError
+
+from sessions_app.announce import CHANNEL
+
+POLL = 0.5  # seconds between looks at SQLite
+LISTEN = 1.0  # seconds until the thread asks whether it shall stop
+PROBE = 15  # times LISTEN after which a silent connection is asked whether it is there
+AGAIN = 1.0  # seconds before the database is tried again
+
+logger = logging.getLogger(__name__)
+
+
+class Waker:
+    """`event` is set whenever something may have changed; whoever waits for it clears it before looking."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="wake", daemon=True)
+
+    def start(self) -> None:
+        """Begin to notice."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Returns when the thread has ended; at most about a second."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _set(self) -> None:
+        if not self._stop.is_set():
+            self._loop.call_soon_threadsafe(self.event.set)
+
+    def _run(self) -> None:
+        watch = self._listen if connections[DEFAULT_DB_ALIAS].vendor == "postgresql" else self._poll
+        while not self._stop.is_set():
+            own = connections.create_connection(DEFAULT_DB_ALIAS)
+            try:
+                watch(own)
+            except (DatabaseError, InterfaceError, PostgresError):
+                logger.exception("The database does not say what changes; trying again")
+                self._stop.wait(AGAIN)
+            finally:
+                own.close()
+
+    def _listen(self, own: BaseDatabaseWrapper) -> None:
+        with own.cursor() as cursor:
+            cursor.execute(f"LISTEN {CHANNEL}")
+        self._set()  # what was said while nobody listened
+        silent = 0
+        while not self._stop.is_set():
+            if list(own.connection.notifies(timeout=LISTEN, stop_after=1)):
+                self._set()
+                silent = 0
+                continue
+            silent += 1
+            if silent % PROBE == 0:
+                with own.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+
+    def _poll(self, own: BaseDatabaseWrapper) -> None:
+        seen = None
+        while not self._stop.is_set():
+            with own.cursor() as cursor:
+                version = cursor.execute("PRAGMA data_version").fetchone()
+            if version != seen:
+                seen = version
+                self._set()
+            self._stop.wait(POLL)

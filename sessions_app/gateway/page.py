@@ -1,0 +1,203 @@
+"""One terminal in a browser: the person's side of a relay that outlives its socket.
+
+What was written is kept until the page says that it has it, so that a page that lost its connection goes on where it
+was, without a gap and without anything twice; the relay reads no more from the host while too much is kept. Knows
+neither tickets nor how sockets come in (web.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from sessions_app.gateway.relay import LOW, Relay
+
+CHUNK = 64 * 1024  # bytes in one message to the page
+LAST_WORDS = 1.0  # seconds to tell a page that it was cut; a slow one is gone then
+FLUSH = 10.0  # seconds for the rest of what a program printed before it ended
+GONE_FOR_GOOD = (1000, 1001)  # the page was closed or left, by the person
+
+
+class BadMessage(Exception):
+    """The page sent what no page of ours sends."""
+
+
+class Page:
+    """The Near of a browser. One socket at a time; `relay` is set as soon as there is one."""
+
+    def __init__(self) -> None:
+        self.relay: Relay | None = None
+        self.socket: ServerConnection | None = None
+        self.ending: dict[str, Any] | None = None  # the last message, once the relay is over
+        self._held = bytearray()  # what the page has not confirmed
+        self._confirmed = 0  # bytes before _held, counted from the beginning
+        self._sent = 0  # as far as this socket got
+        self._messages: deque[dict[str, Any]] = deque()
+        self._work = asyncio.Event()
+        self._flushed = asyncio.Event()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._frozen: dict[str, Any] | None = None
+        self._sender: asyncio.Task[None] | None = None
+
+    # The relay calls these.
+
+    def write(self, data: bytes) -> None:
+        """To the terminal."""
+        self._held += data
+        self._flushed.clear()
+        self._work.set()
+
+    def write_error(self, data: bytes) -> None:
+        """A terminal has no other place for errors."""
+        self.write(data)
+
+    def buffered(self) -> int:
+        """Bytes that the page has not confirmed."""
+        return len(self._held)
+
+    def pause_reading(self) -> None:
+        """Take no more from the page."""
+        self._may_read.clear()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        self._may_read.set()
+
+    def show_state(self, is_frozen: bool, title: str, message: str) -> None:
+        """Beside the terminal, on the page itself."""
+        self._frozen = {"type": "frozen", "title": title, "message": message} if is_frozen else None
+        self.tell(self._frozen or {"type": "thawed"})
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say why, after everything that was written; then the socket is closed (_send)."""
+        if self.ending is None:
+            self.ending = {"type": "closed", "code": code, "reason": reason}
+            self.tell(self.ending)
+        if self.socket is None:
+            return
+        socket = self.socket
+        try:
+            await asyncio.wait_for(self._flushed.wait(), LAST_WORDS if reason else FLUSH)
+            await socket.wait_closed()
+        except TimeoutError:
+            socket.transport.abort()
+
+    # The door calls these.
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """A message of ours beside what is on the terminal, after what was written before."""
+        self._messages.append(message)
+        self._flushed.clear()
+        self._work.set()
+
+    async def attend(self, socket: ServerConnection, *, position: int | None) -> bool:
+        """Serve this socket until it is gone; whether it was left for good. `position`: what a page that comes back
+        has already, None for a new one. Raises BadMessage."""
+        if position is not None:
+            self._confirm(position)
+        if self._sender is not None:
+            self._sender.cancel()
+        if self.socket is not None:
+            self.socket.transport.abort()  # half open: the network has not noticed yet
+        self.socket = socket
+        self._sent = self._confirmed
+        waiting = [self._frozen, self.ending] if position is not None else self._messages
+        self._messages = deque([self._greeting(position), *filter(None, waiting)])
+        self._flushed.clear()
+        self._work.set()
+        self._sender = sender = asyncio.create_task(self._send(socket))
+        try:
+            await self._receive(socket)
+        except ConnectionClosed:
+            return socket.close_code in GONE_FOR_GOOD
+        finally:
+            sender.cancel()
+            if self.socket is socket:
+                self.socket = None
+                self._flushed.set()  # nobody waits for a page that is away
+        return True
+
+    def _greeting(self, position: int | None) -> dict[str, Any]:
+        assert self.relay is not None  # noqa: S101 - the door opens it first
+        return {"type": "connected", "id": self.relay.connection_id, "resumed": position is not None}
+
+    async def _send(self, socket: ServerConnection) -> None:
+        try:
+            await socket.send(json.dumps(self._messages.popleft()))  # the greeting, before anything on the terminal
+            while True:
+                self._work.clear()
+                while self._sent < self._confirmed + len(self._held):
+                    start = self._sent - self._confirmed
+                    chunk = bytes(self._held[start : start + CHUNK])
+                    self._sent += len(chunk)
+                    await socket.send(chunk)
+                while self._messages:
+                    await socket.send(json.dumps(self._messages[0]))
+                    self._messages.popleft()
+                if not self._work.is_set():
+                    self._flushed.set()
+                    if self.ending is not None:
+                        return await socket.close(1000)
+                await self._work.wait()
+        except ConnectionClosed:
+            return  # _receive() ends too, and says what kind of end it was
+
+    async def _receive(self, socket: ServerConnection) -> None:
+        """Raises ConnectionClosed when the socket is gone; returns when the page says goodbye."""
+        assert self.relay is not None  # noqa: S101 - the door opens it first
+        while True:
+            message = await socket.recv()
+            if isinstance(message, bytes):
+                await self._may_read.wait()
+                self.relay.client_data(message)
+            elif self._obey(message):
+                return
+
+    def _obey(self, text: str) -> bool:
+        """One message beside the terminal; True when it was the last one."""
+        assert self.relay is not None  # noqa: S101 - the door opens it first
+        message = read_object(text)
+        match message.get("type"):
+            case "confirm":
+                self._confirm(number(message, "position"))
+                if len(self._held) <= LOW:
+                    self.relay.drained()
+            case "resize":
+                self.relay.resize(number(message, "cols"), number(message, "rows"))
+            case "bye":
+                return True
+            case _:
+                raise BadMessage("Unknown type of message.")
+        return False
+
+    def _confirm(self, position: int) -> None:
+        """The page has all bytes before this one."""
+        if not self._confirmed <= position <= self._confirmed + len(self._held):
+            raise BadMessage("A position that was never sent.")
+        del self._held[: position - self._confirmed]
+        self._confirmed = position
+
+
+def read_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object; raises BadMessage for anything else."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadMessage("Not JSON.") from None
+    if not isinstance(found, dict):
+        raise BadMessage("Not an object.")
+    return found
+
+
+def number(message: dict[str, Any], name: str) -> int:
+    """A whole number that is not negative; raises BadMessage."""
+    value = message.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
+        raise BadMessage(f"No number {name}.")
+    return value

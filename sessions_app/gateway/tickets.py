@@ -1,0 +1,27 @@
+"""What the doors ask the database about tickets: synchronous, run by store.call()."""
+
+from __future__ import annotations
+
+from django.views.decorators.debug import sensitive_variables
+
+from activity import log
+from sessions_app.flows.connect import Login
+from sessions_app.flows.ticket import redeem
+from sessions_app.models import Door, TicketKind
+
+
+@sensitive_variables("secret")
+def open_terminal(secret: str, address: str) -> Login:
+    """Who comes in with this ticket of a terminal page. Raises Refused."""
+    with log.coming_from(address):
+        ticket = redeem(secret, TicketKind.TERMINAL, address=address)
+    browser = ticket.login_session
+    client = f"{browser.browser} {browser.browser_version} on {browser.os}".strip() if browser else ""
+    return Login(
+        user_id=ticket.user_id,
+        session_id=ticket.session_id,
+        door=Door.BROWSER,
+        address=address,
+        client=client,
+        login_session_id=ticket.login_session_id,
+    )

@@ -1,0 +1,201 @@
+"""The browser's door: a websocket at /terminal/, of the gateway's own port, behind the same proxy as the pages.
+
+A page of ours says within seconds which ticket it has; the ticket's secret travels in that first message and in no
+address. Where the page comes from (Origin) is checked before, whom the ticket lets in after (flows/ticket.py), and the
+rest is the same relay as for SSH clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http
+import json
+import logging
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.asyncio.server import serve as listen
+from websockets.datastructures import MultipleValuesError
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.http11 import Request, Response
+
+from activity.text import plain
+from sessions_app.flows.connect import Login
+from sessions_app.flows.errors import Refused
+from sessions_app.gateway import store, tickets
+from sessions_app.gateway.near import NotLetIn, Terminal
+from sessions_app.gateway.opening import open_relay
+from sessions_app.gateway.page import BadMessage, Page, number, read_object
+from sessions_app.gateway.registry import Registry
+from sessions_app.logins.client_ip import client_ip
+
+PATH = "/terminal/"
+HELLO_WITHIN = 5.0  # seconds from the handshake to the first message
+KEPT = 30.0  # seconds a terminal waits for its page to come back
+LARGEST_MESSAGE = 1024 * 1024  # bytes; pages send what is pasted in smaller parts
+STRANGERS = 200  # sockets that have shown no ticket yet, all together
+PING = 20.0  # seconds; a socket that does not answer for as long is gone
+TERMINAL = "xterm-256color"
+REFUSED, BAD, FULL = 4001, 4002, 1013  # codes of a close; with the first comes a message that says why
+
+logger = logging.getLogger(__name__)
+# Port scanners fail the handshake all day: that is no error of ours. What handlers raise is logged by _attend().
+_quiet = logging.getLogger(f"{__name__}.websockets")
+_quiet.setLevel(logging.CRITICAL)
+
+
+class Terminals:
+    """The websocket server of one gateway process, made by serve()."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._pages: dict[int, tuple[Page, Login]] = {}  # by connection id
+        self._strangers = 0
+        self._server: Server | None = None
+
+    async def listen(self, host: str, port: int, *, reuse_port: bool = False) -> None:
+        """Begin. Raises OSError when the address is taken."""
+        self._server = await listen(
+            self._attend,
+            host,
+            port,
+            process_request=self._check,
+            compression=None,  # a terminal's bytes are few, and what is typed must not show in their length
+            open_timeout=HELLO_WITHIN,
+            close_timeout=1.0,
+            ping_interval=PING,
+            ping_timeout=PING,
+            max_size=LARGEST_MESSAGE,
+            max_queue=4,
+            server_header=None,
+            logger=_quiet,
+            reuse_port=reuse_port or None,
+        )
+
+    @property
+    def port(self) -> int:
+        """Where it listens; of use when 0 was asked for."""
+        assert self._server is not None  # noqa: S101 - listen() came before
+        found: int = self._server.sockets[0].getsockname()[1]
+        return found
+
+    def close(self) -> None:
+        """Take no new pages; those that are there are the registry's to end."""
+        if self._server is not None:
+            self._server.close(close_connections=False)
+
+    async def _check(self, socket: ServerConnection, request: Request) -> Response | None:
+        """Before the handshake: the path, where the page comes from, and how many strangers there are."""
+        if request.path.partition("?")[0] != PATH:
+            return socket.respond(http.HTTPStatus.NOT_FOUND, "There is nothing here.\n")
+        try:
+            origin, host = request.headers.get("Origin", ""), request.headers.get("Host", "")
+        except MultipleValuesError:
+            origin, host = "", ""
+        if not is_ours(origin, host):
+            logger.warning("A websocket from another origin was refused: %s", plain(origin, 200) or "none")
+            return socket.respond(http.HTTPStatus.FORBIDDEN, "Terminals open from the console's own pages only.\n")
+        if self._strangers >= STRANGERS or self._registry.is_draining:
+            return socket.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "Try again in a moment.\n")
+        return None
+
+    async def _attend(self, socket: ServerConnection) -> None:
+        try:
+            await self._serve(socket)
+        except (Refused, NotLetIn) as refusal:
+            await _farewell(socket, REFUSED, str(refusal))
+        except (BadMessage, TimeoutError) as problem:
+            logger.info("A websocket was closed: %s", problem or "no ticket in time")
+            await _farewell(socket, BAD, "")
+        except ConnectionClosed:
+            logger.debug("A websocket went before it had a terminal")
+        except Exception:
+            logger.exception("A terminal in a browser")
+            await _farewell(socket, REFUSED, "The gateway has a problem. Tell an administrator.")
+
+    async def _serve(self, socket: ServerConnection) -> None:
+        """One socket from its ticket to its end. Raises Refused, NotLetIn, BadMessage, TimeoutError,
+        ConnectionClosed."""
+        address = address_of(socket)
+        self._strangers += 1
+        try:
+            async with asyncio.timeout(HELLO_WITHIN):
+                hello = read_object(await socket.recv())
+            secret = hello.get("ticket")
+            if not isinstance(secret, str) or len(secret) > 200:
+                raise BadMessage("No ticket.")
+            terminal = Terminal(TERMINAL, number(hello, "cols"), number(hello, "rows"))
+            login = await store.call(tickets.open_terminal, secret, address)
+        finally:
+            self._strangers -= 1
+        page, position = self._kept(login, hello), None
+        if page is not None:
+            position = number(hello, "position")
+        else:
+            page = Page()
+            page.relay = await open_relay(self._registry, login, page, terminal)
+            self._pages[page.relay.connection_id] = (page, login)
+        await self._keep_company(page, socket, position)
+
+    def _kept(self, login: Login, hello: Mapping[str, object]) -> Page | None:
+        """The page that comes back, when it is still there and everything is the same: person, session, browser."""
+        wanted = hello.get("resume")
+        page, before = self._pages.get(wanted, (None, None)) if isinstance(wanted, int) else (None, None)
+        if page is None or before is None:
+            return None
+        is_same = (before.user_id, before.session_id) == (login.user_id, login.session_id)
+        return page if is_same and before.login_session_id == login.login_session_id else None
+
+    async def _keep_company(self, page: Page, socket: ServerConnection, position: int | None) -> None:
+        """Serve the page; when its socket breaks, keep the terminal for a while."""
+        relay = page.relay
+        assert relay is not None  # noqa: S101 - _serve() opened it
+        is_over = True
+        try:
+            is_over = await page.attend(socket, position=position)
+        finally:
+            if is_over:
+                self._pages.pop(relay.connection_id, None)
+                relay.client_gone()
+            elif page.socket is None:
+                asyncio.get_running_loop().call_later(KEPT, self._give_up, page, relay.connection_id)
+        await socket.close(1000)
+
+    def _give_up(self, page: Page, connection_id: int) -> None:
+        if page.socket is None and page.relay is not None:
+            self._pages.pop(connection_id, None)
+            page.relay.client_gone()
+
+
+async def serve(registry: Registry, host: str, port: int, *, reuse_port: bool = False) -> Terminals:
+    """Begin to listen for pages. Raises OSError."""
+    terminals = Terminals(registry)
+    await terminals.listen(host, port, reuse_port=reuse_port)
+    return terminals
+
+
+def is_ours(origin: str, host: str) -> bool:
+    """Whether a page from `origin` may open terminals: from the very host that is asked, or from one of
+    GATEWAY_ORIGINS. A proxy may speak TLS where we do not, so the scheme does not count for the first."""
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return False
+    return origin in settings.GATEWAY_ORIGINS or parts.netloc.lower() == host.lower()
+
+
+def address_of(socket: ServerConnection) -> str:
+    """The browser's address, right behind our own proxies; by the same rule as on the pages."""
+    peer = socket.remote_address
+    forwarded = socket.request.headers.get_all("X-Forwarded-For") if socket.request is not None else []
+    meta = {"REMOTE_ADDR": peer[0] if peer else "", "HTTP_X_FORWARDED_FOR": ", ".join(forwarded)}
+    return client_ip(meta, settings.TRUSTED_PROXIES)
+
+
+async def _farewell(socket: ServerConnection, code: int, reason: str) -> None:
+    with contextlib.suppress(WebSocketException, OSError):
+        if reason:
+            await socket.send(json.dumps({"type": "refused", "reason": plain(reason, 500)}))
+        await socket.close(code)

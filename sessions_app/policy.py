@@ -163,6 +163,7 @@ class Wanted:
     account_lock: str = ""  # the title of the standing lock, empty: none
     resource_lock: str = ""
     is_running: bool = False  # the same is asked for or going on already
+    taken_account: str = ""  # the login account, while another session has it there
     short_tier: str = ""  # says which approval tier could never be had, empty: none
     needs_approval: bool = False
 
@@ -184,7 +185,16 @@ def decide(wanted: Wanted, *, now: dt.datetime) -> Decision:
         return refused
     if wanted.needs_approval:
         return Decision(Status.WAITING)
-    return Decision(Status.PENDING if wanted.start_at is not None else Status.PROVISIONING)
+    if wanted.start_at is not None:
+        return Decision(Status.PENDING)
+    if wanted.taken_account:
+        return Decision(
+            None,
+            f"The account {wanted.taken_account} on {wanted.resource} is open for another session. "
+            "End that one first, or choose a start after its End.",
+            "start_at",
+        )
+    return Decision(Status.PROVISIONING)
 
 
 def obstacle(wanted: Wanted) -> str:

@@ -11,13 +11,16 @@ from django.db.models import Prefetch
 
 from sessions_app.flows.approvers import approvers_of, shortage
 from sessions_app.models import (
+    HOLDS_GRANT,
     AccessPolicy,
+    AccountKind,
     AccountLock,
     Activity,
     ApprovalTier,
     PrivilegedSession,
     Resource,
     ResourceLock,
+    Status,
 )
 from sessions_app.policy import Wanted
 
@@ -62,15 +65,34 @@ def wanted_of(request: Request, resources: Sequence[Resource]) -> list[tuple[Wan
         .filter(user_id=request.user.pk, activity=request.activity, resource__in=resources)
         .values_list("resource_id", flat=True)
     )
+    taken = _taken(request, resources)
     tiers = {tier.pk: tier for policy in best.values() for tier in policy.profile.tiers.all()}
     short = {pk: _short(tier, request) for pk, tier in tiers.items()}
     return [
         (
-            _wanted(request, resource, best.get(resource.pk), account_lock or "", locks, running, short),
+            _wanted(request, resource, best.get(resource.pk), account_lock or "", locks, running, taken, short),
             best.get(resource.pk),
         )
         for resource in resources
     ]
+
+
+def _taken(request: Request, resources: Sequence[Resource]) -> dict[int, str]:
+    """Resource id -> the login account, on real hosts where a session that holds rights has the same one.
+
+    Commands say themselves what they bear, and an account with the session's number is nobody else's.
+    """
+    activity = request.activity
+    if activity.kind == AccountKind.COMMANDS or "{session}" in activity.login_account_template:
+        return {}
+    account = activity.login_account(request.user.get_username(), 0)
+    there = PrivilegedSession.objects.filter(
+        resource__in=resources,
+        resource__connector="ssh",
+        login_account=account,
+        status__in=[*HOLDS_GRANT, Status.PROVISIONING, Status.CANCELING],
+    ).exclude(activity__kind=AccountKind.COMMANDS)
+    return dict.fromkeys(there.values_list("resource_id", flat=True), account)
 
 
 def _short(tier: ApprovalTier, request: Request) -> str:
@@ -85,6 +107,7 @@ def _wanted(
     account_lock: str,
     locks: dict[int, str],
     running: set[int],
+    taken: dict[int, str],
     short: dict[int, str],
 ) -> Wanted:
     profile = policy.profile if policy else None
@@ -108,6 +131,7 @@ def _wanted(
         account_lock=account_lock,
         resource_lock=locks.get(resource.pk, ""),
         is_running=resource.pk in running,
+        taken_account=taken.get(resource.pk, ""),
         short_tier=next((short[tier.pk] for tier in tiers if short[tier.pk]), ""),
         needs_approval=bool(tiers),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Self
 
 from django.conf import settings
@@ -14,10 +13,8 @@ from django.db import models
 
 from activity.addresses import numbered
 from sessions_app.models import terms
+from sessions_app.models.account_names import ACCOUNT_NAME, account_name
 from sessions_app.roles import Person
-
-# What Linux accepts as an account name (useradd(8)), so that no template can smuggle anything into a command.
-ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 class Platform(models.TextChoices):
@@ -161,12 +158,8 @@ class Activity(models.Model):
                     raise ValidationError({name: problem})
 
     def login_account(self, username: str, session_id: int) -> str:
-        """The account name for `username`: characters that Linux does not allow become `-`, cut to 32."""
-        safe = re.sub(r"[^a-z0-9_-]+", "-", username.lower()).strip("-") or "user"
-        room = 32 - len(self.login_account_template.replace("{user}", "").replace("{session}", str(session_id)))
-        name = self.login_account_template.replace("{user}", safe[: max(room, 1)])
-        name = name.replace("{session}", str(session_id))
-        return name if ACCOUNT_NAME.fullmatch(name) else f"u{name}"[:32]
+        """The account name for `username`, from the template."""
+        return account_name(self.login_account_template, username, session_id)
 
 
 class ConnectionProfile(models.Model):

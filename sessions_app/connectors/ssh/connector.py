@@ -19,7 +19,7 @@ from sessions_app.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.connectors.ssh.host import OnHost
 from sessions_app.connectors.ssh.transport import connected
 from sessions_app.models import AccountKind, Resource
-from sessions_app.models.access import ACCOUNT_NAME
+from sessions_app.models.account_names import ACCOUNT_NAME
 from sessions_app.ssh import ca
 
 # How long after End the host itself ends an account: time for the worker, and for an extension to arrive there.

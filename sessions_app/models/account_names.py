@@ -1,0 +1,36 @@
+"""What the login account of a person is called on a host. Pure; knows neither activities nor sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+# What Linux accepts as an account name (useradd(8)), so that no template can smuggle anything into a command.
+ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+LONGEST = 32  # characters
+DIGITS = 8  # of the mark that tells apart names which would look the same
+MARKED = re.compile(rf"-[0-9a-f]{{{DIGITS}}}$")
+
+
+def account_name(template: str, username: str, session_id: int) -> str:
+    """The template with {user} and {session} replaced, as Linux accepts it.
+
+    Two users of the same template never get the same name: where writing a user name in the letters of Linux or
+    cutting it loses something (`a.b`, `Alice`, forty letters), a mark made of the whole name follows it. So it does
+    where a name looks as if it had a mark.
+    """
+    name = template.replace("{session}", str(session_id))
+    room = max((LONGEST - len(name.replace("{user}", ""))) // max(name.count("{user}"), 1), 1)
+    return name.replace("{user}", _written(username, room, is_first=name.startswith("{user}")))
+
+
+def _written(username: str, room: int, *, is_first: bool) -> str:
+    """The user name in at most `room` characters."""
+    safe = re.sub(r"[^a-z0-9_-]+", "-", username.lower()).strip("-") or "user"
+    if is_first and not ACCOUNT_NAME.match(safe):
+        safe = f"u{safe}"
+    if safe == username and len(safe) <= room and not MARKED.search(safe):
+        return safe
+    mark = hashlib.sha256(username.encode()).hexdigest()[:DIGITS]
+    # Where a template leaves no room for more, a letter and as much of the mark as fits.
+    return f"{safe[: room - DIGITS - 1]}-{mark}" if room > DIGITS + 1 else f"u{mark}"[:room]

@@ -76,6 +76,10 @@ class Relay:
         if not self._host.is_closing():
             self._host.write(data)
 
+    def ready(self) -> None:
+        """The person's side knows the relay now and may go on reading, unless the host or a lock forbids it."""
+        self._balance_input()
+
     def client_eof(self) -> None:
         """The person sends no more."""
         if self.is_frozen:

@@ -1,0 +1,112 @@
+"""Who a client is, as the database says: for the SSH front door, run through store.call() only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import asyncssh
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from activity import log
+from activity.models import Level
+from activity.text import plain
+from activity.verbs import Verb
+from sessions_app.flows import connect, ticket
+from sessions_app.flows.errors import Refused
+from sessions_app.models import GatewayHostKey, TicketKind, UserKey
+from sessions_app.sealing import seal, unseal
+
+HOST_KEY_KIND = "ssh-ed25519"
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """Somebody proved who they are: by a registered key, or by a one-time password for a session."""
+
+    user_id: int
+    key_id: int | None = None
+    session_id: int | None = None
+    login_session_id: int | None = None
+
+
+@sensitive_variables("made", "private")
+def host_key() -> asyncssh.SSHKey:
+    """The key of this installation's gateways, made by the first that starts. Raises SealingError."""
+    found = GatewayHostKey.objects.filter(kind=HOST_KEY_KIND).first()
+    if found is None:
+        made = asyncssh.generate_private_key(HOST_KEY_KIND)
+        public = " ".join(made.export_public_key().decode().split()[:2])
+        values = {
+            "public_key": public,
+            "fingerprint": made.get_fingerprint("sha256"),
+            "private_key": seal(made.export_private_key()),
+        }
+        try:
+            with transaction.atomic():
+                found = GatewayHostKey.objects.create(kind=HOST_KEY_KIND, **values)
+        except IntegrityError:  # another gateway starts at the same moment, and its key counts
+            found = GatewayHostKey.objects.get(kind=HOST_KEY_KIND)
+    private = unseal(found.private_key)
+    return asyncssh.import_private_key(private)
+
+
+def by_key(user_name: str, fingerprint: str) -> Proved | None:
+    """Whether the key with this fingerprint is registered for that person."""
+    found = UserKey.objects.filter(fingerprint=fingerprint, user__username=user_name).first()
+    return Proved(found.user_id, key_id=found.pk) if found else None
+
+
+@sensitive_variables("password")
+def by_password(user_name: str, wanted: str, password: str, address: str) -> Proved:
+    """Use up a one-time password. Raises Refused with the reason."""
+    user = get_user_model().objects.filter(username=user_name).first()
+    if user is None:
+        raise Refused("It is not valid.")
+    try:
+        session_id = connect.wanted_session(user, wanted).pk if wanted else None
+    except Refused:
+        session_id = None  # whoever shows a password has used it; why there is no session is said after that
+    found = ticket.redeem(
+        password.strip(), TicketKind.PASSWORD, address=address, user_id=user.pk, session_id=session_id
+    )
+    return Proved(user.pk, session_id=found.session_id, login_session_id=found.login_session_id)
+
+
+def session_of(user_id: int, wanted: str) -> int:
+    """The number of the session that `wanted` names. Raises Refused."""
+    return connect.wanted_session(get_user_model().objects.get(pk=user_id), wanted).pk
+
+
+def key_used(key_id: int) -> None:
+    """Somebody logged in with it."""
+    UserKey.objects.filter(pk=key_id).update(last_used_at=timezone.now())
+
+
+def refused(user_name: str, address: str, client: str, reason: str) -> None:
+    """Somebody could not prove who they are; recorded when the name is one of ours, so that nobody fills the log."""
+    user = get_user_model().objects.filter(username=user_name).first()
+    if user is None:
+        return
+    with log.coming_from(address):
+        log.record(
+            Verb.CONNECTION_REFUSED,
+            f"Somebody who could not prove to be {user_name} was not let through the gateway: {reason}",
+            user=user,
+            level=Level.WARNING,
+            details={"client": plain(client, 120)},
+        )
+
+
+def unsettled(user_id: int, address: str, reason: str) -> None:
+    """A person who is known asked for a session that they cannot have."""
+    user = get_user_model().objects.get(pk=user_id)
+    with log.coming_from(address):
+        log.record(
+            Verb.CONNECTION_REFUSED,
+            f"{user.get_username()} was not let through the gateway: {reason}",
+            actor=user,
+            level=Level.WARNING,
+        )

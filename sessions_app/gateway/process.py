@@ -1,0 +1,107 @@
+"""A gateway as a process: both front doors, and everything that goes on beside them, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import asyncssh
+
+from sessions_app.gateway import heartbeat, identity, server, store, web
+from sessions_app.gateway.control import Control
+from sessions_app.gateway.drain import drain
+from sessions_app.gateway.registry import Registry
+from sessions_app.gateway.wake import Waker
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where it listens, and how it stops."""
+
+    owner: str  # a name that no other gateway has
+    host: str
+    port: int
+    terminal_port: int
+    drain_seconds: float
+
+
+async def run(options: Options, ready: Callable[[int, int], None]) -> None:
+    """Serve until SIGTERM or SIGINT; a second one ends the waiting for people to finish.
+
+    1. The key of the installation's gateways, and the first heartbeat.
+    2. Control and heartbeat run before anybody is let in.
+    3. Both doors open; `ready` gets their ports.
+    4. To stop: the doors close, people have some time, what they recorded is written, the heartbeat goes.
+
+    Raises OSError when it cannot listen, SealingError when the key cannot be read.
+    """
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    _on_signals(stop, hurry)
+    registry = Registry(options.owner)
+    key = await store.call(identity.host_key)
+    doors = server.Doors(registry)
+    ssh = await server.listen(doors, key, options.host, options.port)
+    try:
+        terminals = await web.serve(registry, options.host, options.terminal_port, reuse_port=True)
+    except OSError:
+        ssh.close()
+        raise
+    await heartbeat.first(registry)
+    waker = Waker()
+    waker.start()
+    beside = [
+        _keep(heartbeat.run(registry), "heartbeat"),
+        _keep(Control(registry, waker.event).run(), "control"),
+    ]
+    ready(ssh.get_port(), terminals.port)
+    try:
+        await _until(stop, beside)
+        logger.info("Gateway %s stops", options.owner)
+        ssh.close()
+        await drain(registry, options.drain_seconds, hurry)
+    finally:
+        ssh.close()
+        terminals.close()
+        for task in beside:
+            task.cancel()
+        for task in beside:
+            with suppress(asyncio.CancelledError):
+                await task
+        await waker.stop()
+    logger.info("Gateway %s stopped", options.owner)
+
+
+def _keep(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    return asyncio.get_running_loop().create_task(work, name=name)
+
+
+async def _until(stop: asyncio.Event, beside: list[asyncio.Task[None]]) -> None:
+    """Until somebody says stop. None of what runs beside may end before: without control nobody must go on."""
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({stopping, *beside}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for task in beside:
+        if task in done:
+            logger.critical("%s of the gateway ended; it stops", task.get_name(), exc_info=task.exception())
+
+
+def _on_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
+    def told() -> None:
+        if stop.is_set():
+            hurry.set()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told)
+
+
+def quiet() -> None:
+    """asyncssh says each packet otherwise; what happened stands in the activity log."""
+    asyncssh.set_log_level(logging.WARNING)

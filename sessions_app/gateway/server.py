@@ -1,0 +1,238 @@
+"""The SSH front door: who comes in, how they prove it, and what they may ask for. One FrontDoor a client connection.
+
+Knows of sessions only their numbers. What is refused is told to whoever has proved who they are, and to nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec
+
+import asyncssh
+from asyncssh import constants
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+
+from activity.text import plain
+from sessions_app.flows.connect import Login
+from sessions_app.flows.errors import Refused
+from sessions_app.gateway import identity, names, store
+from sessions_app.gateway.identity import Proved
+from sessions_app.gateway.registry import Registry
+from sessions_app.gateway.ssh_near import SSHNear
+from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW, watch_socket
+from sessions_app.models import Door
+
+LOGIN_SECONDS = 20.0
+MOST_CHANNELS = 10  # of one client connection
+MOST_PASSWORDS = 3  # tries
+MOST_KEYS = 20  # looks: each that a client offers, and the one it signs with
+
+P = ParamSpec("P")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Doors:
+    """All client connections of one gateway."""
+
+    registry: Registry
+    unproved: set[FrontDoor] = field(default_factory=set)  # have not proved who they are
+
+
+class FrontDoor(asyncssh.SSHServer):
+    """One client connection."""
+
+    def __init__(self, doors: Doors) -> None:
+        self.registry = doors.registry
+        self.proved: Proved | None = None
+        self.wanted = ""  # what names the session
+        self.address = ""
+        self.client = ""
+        self.is_blocked = False  # its socket takes no more for now
+        self.channels: set[SSHNear] = set()
+        self._doors = doors
+        self._user_name = ""
+        self._offered: Proved | None = None  # by the key that was looked at last
+        self._keys = self._passwords = 0
+        self._failure = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Too many that have proved nothing: this one goes at once."""
+        self.connection = conn
+        self.address = plain(conn.get_extra_info("peername", ("",))[0], 60)
+        watch_socket(conn, self._blocked)
+        if len(self._doors.unproved) >= settings.GATEWAY_UNAUTHENTICATED or self.registry.is_draining:
+            conn.abort()
+        else:
+            self._doors.unproved.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """What was refused is noted once, not for each key that the client had."""
+        self._doors.unproved.discard(self)
+        if self.proved is None and self._failure:
+            client = self.connection.get_extra_info("client_version", "")
+            self.spawn(store.call(identity.refused, self._user_name, self.address, client, self._failure))
+
+    # Who it is.
+
+    def begin_auth(self, username: str) -> bool:
+        """Everybody must prove who they are. Called again when the client takes another name."""
+        self._user_name, self.wanted = names.split(username)
+        self._offered = None
+        return True
+
+    def auth_completed(self) -> None:
+        """From here on the client is told what is wrong."""
+        self._doors.unproved.discard(self)
+        self.client = plain(self.connection.get_extra_info("client_version", ""), 120)
+        self.proved = self._offered
+        if self.proved is not None and self.proved.key_id is not None:
+            self.spawn(store.call(identity.key_used, self.proved.key_id))
+
+    def public_key_auth_supported(self) -> bool:
+        """Registered keys."""
+        return True
+
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Whether it is registered; called for the offer, and again with the signature."""
+        self._keys += 1
+        if self._keys > MOST_KEYS:
+            self.connection.abort()
+            return False
+        found = await self._answer(identity.by_key, self._user_name, key.get_fingerprint("sha256"))
+        if found is None:
+            self._failure = "no key that the client has is registered"
+            return False
+        self._offered = found
+        return True
+
+    def password_auth_supported(self) -> bool:
+        """One-time passwords."""
+        return True
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        """Use it up."""
+        self._passwords += 1
+        if self._passwords > MOST_PASSWORDS:
+            self.connection.abort()
+            return False
+        try:
+            found = await self._answer(identity.by_password, self._user_name, self.wanted, password, self.address)
+        except Refused as refused:
+            self._failure = f"one-time password refused. {refused.message}"
+            self.connection.send_auth_banner(f"One-time password refused. {refused.message}\r\n")
+            return False
+        self._offered = found
+        return found is not None
+
+    def kbdint_auth_supported(self) -> bool:
+        """The same, by the method that most clients ask people with."""
+        return True
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
+        """One question."""
+        hint = f"Register your SSH key, or get a one-time password for your session, at {settings.SITE_URL}"
+        return "", hint, "", [("One-time password: ", False)]
+
+    async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
+        """One answer."""
+        return len(responses) == 1 and await self.validate_password(username, responses[0])
+
+    # What they may ask for.
+
+    def session_requested(self) -> SSHNear:
+        """A shell, a command or sftp."""
+        self._count_channel()
+        near = SSHNear(self)
+        self.channels.add(near)
+        return near
+
+    def channel_closed(self, near: SSHNear) -> None:
+        """Make room for another."""
+        self.channels.discard(near)
+
+    def _count_channel(self) -> None:
+        if len(self.channels) >= MOST_CHANNELS:
+            raise asyncssh.ChannelOpenError(constants.OPEN_RESOURCE_SHORTAGE, f"At most {MOST_CHANNELS} channels")
+
+    # For its channels.
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it beside everything else; what goes wrong is in the log of the process."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def login(self) -> Login:
+        """Who it is and for which session. Raises Refused, which is recorded."""
+        if self.proved is None:
+            raise Refused("Nobody has proved who they are.")
+        session_id = self.proved.session_id
+        if session_id is None:
+            try:
+                session_id = await store.call(identity.session_of, self.proved.user_id, self.wanted)
+            except Refused as refused:
+                await store.call(identity.unsettled, self.proved.user_id, self.address, refused.message)
+                raise
+        return Login(
+            user_id=self.proved.user_id,
+            session_id=session_id,
+            door=Door.SSH,
+            address=self.address,
+            client=self.client,
+            key_id=self.proved.key_id,
+            login_session_id=self.proved.login_session_id,
+        )
+
+    def _blocked(self, is_blocked: bool) -> None:
+        self.is_blocked = is_blocked
+        if not is_blocked:
+            for channel in list(self.channels):
+                channel.drained()
+
+    async def _answer(self, ask: Callable[P, Proved | None], *args: P.args, **kwargs: P.kwargs) -> Proved | None:
+        """Without a database nobody gets in."""
+        try:
+            return await store.call(ask, *args, **kwargs)
+        except (DatabaseError, InterfaceError):
+            logger.exception("The database does not say who a client is")
+            return None
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("A client from %s", self.address, exc_info=error)
+
+
+async def listen(doors: Doors, key: asyncssh.SSHKey, host: str, port: int) -> asyncssh.SSHAcceptor:
+    """Take SSH clients at `host`:`port`, which several gateways of one machine share. Raises OSError."""
+    return await asyncssh.create_server(
+        lambda: FrontDoor(doors),
+        host,
+        port,
+        server_host_keys=[key],
+        reuse_port=True,
+        backlog=512,
+        encoding=None,
+        window=WINDOW,
+        max_pktsize=PACKET,
+        line_editor=False,
+        encryption_algs=list(settings.GATEWAY_CIPHERS),
+        compression_algs=["none"],
+        login_timeout=LOGIN_SECONDS,
+        keepalive_interval=KEEPALIVE_SECONDS,
+        keepalive_count_max=KEEPALIVE_TIMES,
+        agent_forwarding=False,
+        x11_forwarding=False,
+        allow_scp=False,
+        gss_host=None,
+        host_based_auth=False,
+        config=None,
+        server_version="SessionAdmin",
+    )

@@ -1,0 +1,218 @@
+"""One session channel of an SSH client: the near side of a relay (near.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol
+
+import asyncssh
+from asyncssh import constants
+from django.conf import settings
+
+from sessions_app.flows.connect import Login
+from sessions_app.flows.errors import Refused
+from sessions_app.gateway.near import NotLetIn, Terminal
+from sessions_app.gateway.opening import open_relay
+from sessions_app.gateway.registry import Registry
+from sessions_app.gateway.relay import HIGH, Relay
+
+SUBSYSTEMS = ("sftp",)
+CUT_WITHIN = 1.0  # seconds for the last words to reach a client that is cut
+MOST_COMMAND = 64 * 1024  # characters
+PASSED_ON = (b"LANG", b"LC_", b"TZ", b"COLORTERM")  # of the environment; the host takes what its sshd_config says
+
+
+class Door(Protocol):
+    """What it needs of its client connection."""
+
+    registry: Registry
+    connection: asyncssh.SSHServerConnection
+    is_blocked: bool
+
+    async def login(self) -> Login:
+        """Who it is and for which session."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it beside everything else."""
+
+    def channel_closed(self, near: SSHNear) -> None:
+        """It is gone."""
+
+
+class SSHNear(asyncssh.SSHServerSession[bytes]):
+    """From the client's request to its end. The relay is there once the host has let us in."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._chan: asyncssh.SSHServerChannel[bytes] | None = None
+        self._relay: Relay | None = None
+        self._terminal = Terminal()
+        self._command = self._subsystem = ""
+        self._early = bytearray()  # what came before the relay was there; reading stops at once
+        self._is_eof = self._is_gone = False
+        self._is_paused = False
+
+    # What the client asks for.
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        """The library's word for it."""
+        self._chan = chan
+
+    def pty_requested(
+        self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
+    ) -> bool:
+        """Any terminal; its name goes to the host as it is."""
+        cols, rows = (max(1, min(size, 1000)) for size in term_size[:2])
+        known = {mode: value for mode, value in term_modes.items() if 0 < mode < constants.PTY_OP_RESERVED}
+        self._terminal = Terminal(term_type[:60] or "dumb", cols, rows, known)
+        return True
+
+    def shell_requested(self) -> bool:
+        """Yes."""
+        return True
+
+    def exec_requested(self, command: str) -> bool:
+        """Unless nobody could have typed it."""
+        self._command = command
+        return len(command) <= MOST_COMMAND
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        """Files, nothing else."""
+        self._subsystem = subsystem
+        return subsystem in SUBSYSTEMS
+
+    def session_started(self) -> None:
+        """Now it goes to the host."""
+        self._door.spawn(self._begin())
+
+    async def _begin(self) -> None:
+        env: dict[str | bytes, str | bytes] = {
+            name: value for name, value in self._channel.get_environment_bytes().items() if name.startswith(PASSED_ON)
+        }
+        try:
+            login = await self._door.login()
+            relay = await open_relay(
+                self._door.registry, login, self, self._terminal, self._command, subsystem=self._subsystem, env=env
+            )
+        except (Refused, NotLetIn) as refused:
+            self._refuse(str(refused))
+            return
+        self._relay = relay
+        if self._is_gone:
+            relay.client_gone()
+            return
+        early, self._early = bytes(self._early), bytearray()
+        if early:
+            relay.client_data(early)
+        if self._is_eof:
+            relay.client_eof()
+        relay.ready()
+
+    def _refuse(self, reason: str) -> None:
+        where = f"Ask for a session, or look at yours, at {settings.SITE_URL}"
+        end = "\r\n" if self._terminal.kind else "\n"
+        self.write_error(f"{reason}{end}{where}{end}".encode())
+        if not self._channel.is_closing():
+            self._channel.exit(1)
+
+    # What comes from the client.
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Bytes of the person."""
+        if self._relay is not None:
+            self._relay.client_data(data)
+        else:
+            self._early += data
+            self.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The other direction stays open."""
+        self._is_eof = True
+        if self._relay is not None:
+            self._relay.client_eof()
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        """Pixels are nobody's business."""
+        if self._relay is not None:
+            self._relay.resize(width, height)
+        else:
+            old = self._terminal
+            self._terminal = Terminal(old.kind, max(1, min(width, 1000)), max(1, min(height, 1000)), old.modes)
+
+    def signal_received(self, signal: str) -> None:
+        """For the program."""
+        if self._relay is not None:
+            self._relay.signal(signal)
+
+    def break_received(self, msec: int) -> bool:
+        """No host takes one."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """By the client or by us."""
+        self._is_gone = True
+        self._door.channel_closed(self)
+        if self._relay is not None:
+            self._relay.client_gone()
+
+    def pause_writing(self) -> None:
+        """The client's window is used up; buffered() says so."""
+
+    def resume_writing(self) -> None:
+        """It takes more."""
+        self.drained()
+
+    # What the relay calls (near.py).
+
+    def write(self, data: bytes) -> None:
+        """See Near."""
+        if not self._channel.is_closing():
+            self._channel.write(data)
+
+    def write_error(self, data: bytes) -> None:
+        """On a terminal there is one stream only."""
+        if not self._channel.is_closing():
+            self._channel.write(data, None if self._terminal.kind else asyncssh.EXTENDED_DATA_STDERR)
+
+    def buffered(self) -> int:
+        """While the socket is full it is more than the relay lets wait."""
+        return self._channel.get_write_buffer_size() + (HIGH if self._door.is_blocked else 0)
+
+    def pause_reading(self) -> None:
+        """See Near."""
+        if not self._is_paused:
+            self._is_paused = True
+            self._channel.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See Near."""
+        if self._is_paused:
+            self._is_paused = False
+            self._channel.resume_reading()
+
+    async def close(self, code: int, reason: str) -> None:
+        """See Near. A client that does not read its last words loses the connection."""
+        if not self._channel.is_closing():
+            if code < 0:
+                self._channel.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
+            else:
+                self._channel.exit(code)
+        if reason:
+            try:
+                await asyncio.wait_for(self._channel.wait_closed(), CUT_WITHIN)
+            except TimeoutError:
+                self._door.connection.abort()
+
+    def drained(self) -> None:
+        """The network takes more."""
+        if self._relay is not None:
+            self._relay.drained()
+
+    @property
+    def _channel(self) -> asyncssh.SSHServerChannel[bytes]:
+        if self._chan is None:
+            raise RuntimeError("asyncssh has not made the channel yet")
+        return self._chan

@@ -1,0 +1,58 @@
+"""`sessionadmin run_gateway`: people reach their sessions through it. Several may run, on one port too."""
+
+import asyncio
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from sessions_app.gateway import process
+from sessions_app.sealing import SealingError
+from sessions_app.worker.lease import new_owner
+
+
+class Command(BaseCommand):
+    """Arguments, and a loop until SIGTERM or SIGINT."""
+
+    help = "Let people reach their sessions with an SSH client or from the browser, until SIGTERM or SIGINT."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """See `sessionadmin run_gateway --help`."""
+        parser.add_argument("--host", default=settings.GATEWAY_HOST, help="address (default: %(default)s)")
+        parser.add_argument("--port", type=int, default=settings.GATEWAY_PORT, help="for SSH (default: %(default)s)")
+        parser.add_argument(
+            "--terminal-port",
+            type=int,
+            default=settings.GATEWAY_TERMINAL_PORT,
+            help="for terminals in the browser (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--drain-seconds",
+            type=float,
+            default=settings.GATEWAY_DRAIN_SECONDS,
+            help="how long people have to finish when it stops (default: %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run; the first signal lets people finish, a second one does not."""
+        process.quiet()
+        chosen = process.Options(
+            owner=new_owner(),
+            host=options["host"],
+            port=options["port"],
+            terminal_port=options["terminal_port"],
+            drain_seconds=max(options["drain_seconds"], 0),
+        )
+        try:
+            asyncio.run(process.run(chosen, self.announce))
+        except SealingError as error:
+            raise CommandError(f"{error} The gateway was not started.") from error
+        except OSError as error:
+            where = f"{chosen.host}, port {chosen.port} or {chosen.terminal_port}"
+            raise CommandError(f"Cannot listen on {where}: {error}. The gateway was not started.") from error
+
+    def announce(self, port: int, terminal_port: int) -> None:
+        """Say that people can come."""
+        self.stdout.write(f"Gateway on port {port} for SSH and {terminal_port} for terminals in the browser")
+        self.stdout.flush()

@@ -22,6 +22,7 @@ BEAT_EVERY = 5.0  # seconds
 SILENT_AFTER = dt.timedelta(seconds=15)
 FORGOTTEN_AFTER = dt.timedelta(hours=1)  # what a gateway that died leaves behind
 REAP_EVERY = 1.0  # seconds
+GAP = 5.0  # seconds without a look after which what was seen before says nothing
 
 
 def beat(owner: str, *, is_draining: bool = False) -> None:
@@ -50,12 +51,13 @@ def running() -> list[GatewayHeartbeat]:
 class Reaper:
     """Notices dead gateways, for one process that looks about once a second.
 
-    A gateway is dead when its heartbeat has stood still for 15 seconds of *our* steady clock. So neither a machine
-    whose clock is wrong nor a database that was away for a minute makes anybody dead.
+    A gateway is dead when its heartbeat has stood still for 15 seconds of *our* steady clock, while we were looking.
+    So neither a machine whose clock is wrong nor a database that was away for a minute makes anybody dead.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._looked_at = clock()
         self._still_since: dict[str, tuple[dt.datetime | None, float]] = {}  # owner: its last heartbeat, since when
 
     def look(self) -> int:
@@ -63,7 +65,8 @@ class Reaper:
         now = self._clock()
         owners = set(GatewayConnection.objects.open().order_by().values_list("gateway", flat=True).distinct())
         beats = dict(GatewayHeartbeat.objects.filter(owner__in=owners).values_list("owner", "seen_at"))
-        before, self._still_since = self._still_since, {}
+        before = self._still_since if now - self._looked_at <= GAP else {}
+        self._looked_at, self._still_since = now, {}
         lost = 0
         for owner in sorted(owners):
             seen_at = beats.get(owner)

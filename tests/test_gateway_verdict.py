@@ -1,0 +1,85 @@
+"""What must be true of a connection follows from the rows of its session, account, key and login."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from sessions_app.gateway.standing import Facts
+from sessions_app.gateway.verdict import Cut, Frozen, verdict
+from sessions_app.models import ConnectionEnd, Door, EndReason, Status
+
+NOW = timezone.now()
+GOOD = Facts(
+    connection_id=1,
+    session_id=1,
+    door=Door.SSH,
+    confirmed=0,
+    is_frozen=False,
+    newest=0,
+    is_cut=False,
+    status=Status.LOGGED_IN,
+    end_at=NOW + dt.timedelta(hours=1),
+    end_reason="",
+    lock_title="",
+    lock_message="",
+    can_extend=False,
+    is_account_active=True,
+    is_key_gone=False,
+    login_end="",
+)
+
+
+def of(**changes: Any) -> Any:
+    return verdict(dataclasses.replace(GOOD, **changes), NOW)
+
+
+def test_a_good_connection_goes_on() -> None:
+    assert of() is None
+    assert of(status=Status.AVAILABLE) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [
+        ({"is_account_active": False}, ConnectionEnd.REVOKED),
+        ({"is_key_gone": True}, ConnectionEnd.REVOKED),
+        ({"is_cut": True}, ConnectionEnd.TERMINATED),
+        ({"is_cut": True, "status": Status.CANCELING}, ConnectionEnd.TERMINATED),
+        ({"is_cut": True, "status": Status.LOCKED}, ConnectionEnd.TERMINATED),
+        ({"status": Status.CANCELING}, ConnectionEnd.ENDED),
+        ({"status": Status.COMPLETE}, ConnectionEnd.ENDED),
+        ({"end_at": NOW}, ConnectionEnd.ENDED),
+        ({"end_at": None}, ConnectionEnd.ENDED),
+        ({"status": Status.LOCKED, "end_at": NOW}, ConnectionEnd.ENDED),
+    ],
+)
+def test_what_cuts(changes: dict[str, Any], end: ConnectionEnd) -> None:
+    found = of(**changes)
+    assert isinstance(found, Cut)
+    assert found.end == end
+    assert found.text
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_a_terminal_in_the_browser_ends_with_its_login(reason: EndReason) -> None:
+    found = of(door=Door.BROWSER, login_end=reason)
+    assert isinstance(found, Cut)
+    assert found.end == ConnectionEnd.LOGGED_OUT
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_an_ssh_client_is_cut_when_somebody_ended_the_login_that_gave_its_password(reason: EndReason) -> None:
+    somebody_did = reason in (EndReason.FORCED, EndReason.OTHERS, EndReason.PASSWORD)
+    assert isinstance(of(login_end=reason), Cut) == somebody_did
+
+
+def test_a_lock_freezes_with_its_text() -> None:
+    found = of(status=Status.LOCKED, lock_title="Stop", lock_message="Call us")
+    assert isinstance(found, Frozen)
+    assert (found.title, found.message) == ("Stop", "Call us")
+    assert of(status=Status.LOCKED) == Frozen("Locked", "")

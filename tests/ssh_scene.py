@@ -10,8 +10,8 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from activity.models import LogEntry
-from sessions_app.connectors.ssh import credentials, logon, transport
-from sessions_app.models import PrivilegedSession, Resource, Status, UserKey
+from sessions_app.connectors.ssh import credentials, transport
+from sessions_app.models import HostWatch, PrivilegedSession, Resource, Status, UserKey
 from sessions_app.ssh import ca
 from sessions_app.worker import reconcile
 from tests import builders, sshd
@@ -21,18 +21,18 @@ RULE = "ALL=(ALL) NOPASSWD: ALL"
 
 
 @contextlib.contextmanager
-def host_server(tmp_path: Path) -> Iterator[sshd.Server]:
+def host_server(tmp_path: Path, *, by_name: bool = False) -> Iterator[sshd.Server]:
     """A running sshd that trusts a new authority of ours; the machine is cleaned before and after."""
     with sshd.alone():
         forget()
-        with sshd.serving(tmp_path / "sshd", trusted_authority=ca.create().public_key) as running:
+        authority = ca.create().public_key
+        with sshd.serving(tmp_path / "sshd", trusted_authority=authority, by_name=by_name) as running:
             yield running
 
 
 def forget() -> None:
     """What the connector keeps in memory, as in a new process."""
     credentials.forget()
-    logon._looks.clear()
     transport.TURNS._silent.clear()
 
 
@@ -67,7 +67,7 @@ def prepare(server: sshd.Server, user: User, **activity: Any) -> Resource:
 
 def worked(session: PrivilegedSession) -> PrivilegedSession:
     """After one pass of the worker, as if the interval were over."""
-    logon._looks.clear()
+    HostWatch.objects.update(began_at=None, ended_at=None)
     PrivilegedSession.objects.filter(pk=session.pk).update(next_monitor_at=None, next_attempt_at=None)
     reconcile()
     session.refresh_from_db()

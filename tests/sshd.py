@@ -52,6 +52,21 @@ class Server:
         return subprocess.run(line, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
 
 
+@contextlib.contextmanager
+def client_running(server: Server, account: str, key: Path, command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The system's ssh, logged in and at work until the block ends."""
+    line = server.client(account, key, f"echo here; {command}")
+    client = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        assert client.stdout is not None
+        said = client.stdout.readline()
+        assert said == b"here\n", said
+        yield client
+    finally:
+        client.kill()
+        client.wait(10)
+
+
 def make_key(path: Path) -> str:
     """A new Ed25519 key pair in a file; its public half as one line."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
@@ -63,8 +78,11 @@ def public_half(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def serving(directory: Path, *, trusted_authority: str = "", authorized: str = "", port: int = 0) -> Iterator[Server]:
-    """`trusted_authority`: whose certificates open any account named in them. `authorized`: a key that opens root."""
+def serving(
+    directory: Path, *, trusted_authority: str = "", authorized: str = "", port: int = 0, by_name: bool = False
+) -> Iterator[Server]:
+    """`trusted_authority`: whose certificates open any account named in them. `authorized`: a key that opens root.
+    `by_name`: it opens its log itself, else it writes to its standard error."""
     directory.mkdir(exist_ok=True)
     if not (directory / "host_key").exists():
         make_key(directory / "host_key")
@@ -91,7 +109,8 @@ Match User root
     )
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with (directory / "log").open("ab") as log:
-        process = subprocess.Popen([sshd(), "-D", "-e", "-f", str(directory / "config")], stderr=log, stdout=log)
+        to = ["-E", str(directory / "log")] if by_name else ["-e"]
+        process = subprocess.Popen([sshd(), "-D", *to, "-f", str(directory / "config")], stderr=log, stdout=log)
     server = Server(port, directory, process)
     try:
         wait_until(lambda: "Server listening" in server.printed() or process.poll() is not None, "sshd listens")

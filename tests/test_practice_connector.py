@@ -107,7 +107,7 @@ def test_revoke_removes_a_file_that_nobody_can_read() -> None:
     assert path is not None
     path.write_text("{broken")
     with pytest.raises(ForGood):
-        CONNECTOR.is_logged_on(grant_of())
+        CONNECTOR.presence(grant_of())
     CONNECTOR.revoke(grant_of(), Said())
     assert practice.find_grant(7) is None
 
@@ -121,14 +121,14 @@ def test_lock_keeps_people_out_and_shows_title_and_message() -> None:
     for _ in range(2):
         CONNECTOR.unlock(grant_of(), Said())
     practice.log_on(7)
-    assert CONNECTOR.is_logged_on(grant_of())
+    assert CONNECTOR.presence(grant_of()).is_logged_on
 
 
 def test_disconnect_cuts_and_leaves_the_rights() -> None:
     CONNECTOR.grant(grant_of(), Said())
     practice.log_on(7)
     CONNECTOR.disconnect(grant_of(), Said())
-    assert not CONNECTOR.is_logged_on(grant_of())
+    assert not CONNECTOR.presence(grant_of()).is_logged_on
     assert practice.find_grant(7) is not None
     CONNECTOR.disconnect(grant_of(99), Said())
 
@@ -153,7 +153,7 @@ def test_every_call_fails_as_the_host_says(state: str, error: type[ConnectorErro
         lambda: CONNECTOR.lock(grant, "", "", said),
         lambda: CONNECTOR.unlock(grant, said),
         lambda: CONNECTOR.disconnect(grant, said),
-        lambda: CONNECTOR.is_logged_on(grant),
+        lambda: CONNECTOR.presence(grant).is_logged_on,
         lambda: CONNECTOR.notify(grant, "", said),
     ):
         with pytest.raises(error):
@@ -209,15 +209,15 @@ def test_the_command_plays_user_and_host() -> None:
     assert "logged_on" in listed
     assert listed.endswith("1 grant.\n")
     command("logoff", "7")
-    assert not CONNECTOR.is_logged_on(grant_of())
+    assert not CONNECTOR.presence(grant_of()).is_logged_on
     command("down", "web-1")
     with pytest.raises(ForNow):
-        CONNECTOR.is_logged_on(grant_of())
+        CONNECTOR.presence(grant_of())
     command("down", "web-1", "--broken")
     with pytest.raises(ForGood):
-        CONNECTOR.is_logged_on(grant_of())
+        CONNECTOR.presence(grant_of())
     command("up", "web-1")
-    assert not CONNECTOR.is_logged_on(grant_of())
+    assert not CONNECTOR.presence(grant_of()).is_logged_on
     with pytest.raises(CommandError, match="session 99 has no rights"):
         command("login", "99")
 

@@ -14,14 +14,12 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.connectors.ssh import logon
 from sessions_app.flows.end import end
 from sessions_app.flows.extend import extend
 from sessions_app.flows.lock import lock
 from sessions_app.flows.terminate import terminate
 from sessions_app.flows.unlock import unlock
 from sessions_app.models import ConnectionProfile, PrivilegedSession, Status
-from sessions_app.worker import reconcile
 from tests import sshd
 from tests.programs import wait_until
 from tests.scene import ask
@@ -166,18 +164,6 @@ def expiry(account: str) -> dt.date:
     """The first day on which the host refuses the account."""
     fields = subprocess.run(["getent", "shadow", account], capture_output=True, text=True, check=True).stdout.split(":")
     return dt.date(1970, 1, 1) + dt.timedelta(days=int(fields[7]))
-
-
-def test_one_look_at_a_host_serves_all_its_sessions(server: sshd.Server, alice: User, key: Path) -> None:
-    prepare(server, alice)
-    first = given(alice)
-    again = PrivilegedSession.objects.get(pk=first.pk)
-    logon._looks.clear()
-    before = server.printed().count("Accepted publickey for root")
-    for _ in range(3):
-        PrivilegedSession.objects.filter(pk=again.pk).update(next_monitor_at=None)
-        reconcile()
-    assert server.printed().count("Accepted publickey for root") == before + 1
 
 
 def test_the_end_is_announced_on_the_users_terminal(server: sshd.Server, alice: User, key: Path) -> None:

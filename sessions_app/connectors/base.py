@@ -52,7 +52,20 @@ class Grant:
     shell: str = "/bin/bash"
     keep_home: bool = False
     public_keys: tuple[str, ...] = ()  # of the user, as in authorized_keys, without options
-    monitor_interval: int = 30  # seconds
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether the login account is on the resource; `is_logged_on` is None while somebody else is looking.
+
+    `look_again_at`: when there is more to be known, where that does not depend on the session alone. `through` and
+    `address`: what the newest login came with (a key, a certificate), and from where, as far as the resource says.
+    """
+
+    is_logged_on: bool | None
+    look_again_at: dt.datetime | None = None
+    through: str = ""
+    address: str = ""
 
 
 Say = Callable[[str, Level], None]  # one line for the session log
@@ -77,8 +90,8 @@ class Connector(Protocol):
     def disconnect(self, grant: Grant, say: Say) -> None:
         """Cut every live connection of the login account at once; the rights stay."""
 
-    def is_logged_on(self, grant: Grant) -> bool:
-        """Whether the login account is on the resource now."""
+    def presence(self, grant: Grant) -> Presence:
+        """Whether the login account is on the resource now. Asked often; a look may serve all sessions there."""
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """Show one line to the user on the resource (the end notification); success when nobody is logged on."""

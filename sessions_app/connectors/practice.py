@@ -24,7 +24,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from activity.models import Level
-from sessions_app.connectors.base import ForGood, ForNow, Grant, Say
+from sessions_app.connectors.base import ForGood, ForNow, Grant, Presence, Say
 
 UNREACHABLE = "UNREACHABLE"
 BROKEN = "BROKEN"
@@ -94,11 +94,11 @@ class PracticeConnector:
                 _write(path, state)
         say(f"Cut the connections of {grant.login_account}", Level.INFO)
 
-    def is_logged_on(self, grant: Grant) -> bool:
+    def presence(self, grant: Grant) -> Presence:
         """What `practice_host login` and `logoff` last wrote."""
         with _host(grant.resource_name) as host:
             state = _read(_path(host, grant))
-            return bool(state and state["logged_on"])
+            return Presence(bool(state and state["logged_on"]))
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """Append the line to what the user was told."""

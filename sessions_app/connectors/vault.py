@@ -8,7 +8,7 @@ Knows no secret.
 from __future__ import annotations
 
 from activity.models import Level
-from sessions_app.connectors.base import Grant, Say
+from sessions_app.connectors.base import Grant, Presence, Say
 
 
 class VaultConnector:
@@ -34,9 +34,9 @@ class VaultConnector:
         """A vault has no connections."""
         say(f"{grant.resource_name} has no connections to cut", Level.DEBUG)
 
-    def is_logged_on(self, grant: Grant) -> bool:
+    def presence(self, grant: Grant) -> Presence:
         """Nobody logs in to a vault: its sessions stay Available."""
-        return False
+        return Presence(False)
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """Nobody is logged on who could be told; the session's page says when it ends."""

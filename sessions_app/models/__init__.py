@@ -38,6 +38,7 @@ from sessions_app.models.privileged import (
     Status,
 )
 from sessions_app.models.vault import Secret
+from sessions_app.models.watch import HostWatch
 from sessions_app.models.worker import WorkerHeartbeat
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "GatewayHeartbeat",
     "GatewayHostKey",
     "GatewayTicket",
+    "HostWatch",
     "LoginSession",
     "Platform",
     "PrivilegedSession",

@@ -51,7 +51,6 @@ class Visit:
             shell=session.activity.shell,
             keep_home=session.profile.keep_home,
             public_keys=self._public_keys(),
-            monitor_interval=session.profile.logon_monitor_interval,
         )
 
     def _public_keys(self) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ import datetime as dt
 
 from django.db import transaction
 
+from activity import log
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app import lifecycle
-from sessions_app.connectors.base import ConnectorError
+from sessions_app.connectors.base import ConnectorError, Presence
 from sessions_app.flows.control import take_away
 from sessions_app.flows.permission import hold
 from sessions_app.models import HOLDS_GRANT, Status
@@ -25,9 +26,9 @@ def look(visit: Visit) -> None:
     controls.enforce(visit)
     session = visit.session
     if session.next_monitor_at is None or session.next_monitor_at <= visit.now():
-        _see_who_is_logged_on(visit)
+        again = _see_who_is_logged_on(visit)
         _announce_end(visit)
-        _look_again(visit)
+        _look_again(visit, again)
 
 
 def _is_over(visit: Visit) -> bool:
@@ -47,34 +48,55 @@ def _is_over(visit: Visit) -> bool:
     return False
 
 
-def _see_who_is_logged_on(visit: Visit) -> None:
-    """Ask the resource; the status follows, but a locked session stays locked."""
+def _see_who_is_logged_on(visit: Visit) -> dt.datetime | None:
+    """Ask the resource; the status follows. When to ask again, if the resource says so."""
     session = visit.session
     try:
         connector = visit.connector()
         with kept(session.pk, visit.owner):
-            is_logged_on = connector.is_logged_on(visit.grant())
+            presence = connector.presence(visit.grant())
     except ConnectorError as error:
         text = str(error)[:300]
         if text != session.last_error:
             visit.record(Verb.CONNECTOR_STEP, f"Cannot see who is logged on: {text}", Level.WARNING)
             visit.set(last_error=text)
-        return
+        return None
+    if presence.is_logged_on is None:
+        return presence.look_again_at
     if session.last_error:
         visit.record(Verb.CONNECTOR_STEP, f"{session.resource_name} answers again")
         visit.set(last_error="")
+    _follow(visit, presence)
+    return presence.look_again_at
+
+
+def _follow(visit: Visit, presence: Presence) -> None:
+    """Let the status say what the resource says; a locked session stays locked."""
+    session = visit.session
+    is_logged_on = bool(presence.is_logged_on)
     if is_logged_on == session.is_logged_on:
         return
     if session.status == Status.LOCKED:
         visit.set(is_logged_on=is_logged_on)
         return
-    lifecycle.transition(
-        session,
-        Status.LOGGED_IN if is_logged_on else Status.AVAILABLE,
-        Verb.SESSION_LOGGED_IN if is_logged_on else Verb.SESSION_LOGGED_OFF,
-        f"{session.login_account} {'logged in to' if is_logged_on else 'logged off from'} {session.resource_name}",
-        is_logged_on=is_logged_on,
-    )
+    if not is_logged_on:
+        lifecycle.transition(
+            session,
+            Status.AVAILABLE,
+            Verb.SESSION_LOGGED_OFF,
+            f"{session.login_account} logged off from {session.resource_name}",
+            is_logged_on=False,
+        )
+        return
+    came = f" from {presence.address} with {presence.through}" if presence.through else ""
+    with log.coming_from(presence.address or log.current_address()):
+        lifecycle.transition(
+            session,
+            Status.LOGGED_IN,
+            Verb.SESSION_LOGGED_IN,
+            f"{session.login_account} logged in to {session.resource_name}{came}",
+            is_logged_on=True,
+        )
 
 
 def _announce_end(visit: Visit) -> None:
@@ -96,10 +118,10 @@ def _announce_end(visit: Visit) -> None:
     visit.set(end_notice_sent=True)
 
 
-def _look_again(visit: Visit) -> None:
-    """After the profile's interval, or in time for the announcement."""
+def _look_again(visit: Visit, again: dt.datetime | None) -> None:
+    """When the resource says there is more to know, else after the profile's interval; or for the announcement."""
     now = visit.now()
-    again = now + dt.timedelta(seconds=visit.session.profile.logon_monitor_interval)
+    again = again or now + dt.timedelta(seconds=visit.session.profile.logon_monitor_interval)
     notice_at = _notice_at(visit)
     if not visit.session.end_notice_sent and now < notice_at < again:
         again = notice_at

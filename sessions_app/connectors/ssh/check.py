@@ -8,7 +8,6 @@ import dataclasses
 import asyncssh
 
 from sessions_app.connectors.base import ConnectorError
-from sessions_app.connectors.ssh import logon
 from sessions_app.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.connectors.ssh.transport import CONNECT_SECONDS, Host, HostKeyChanged, Remote, connected
 from sessions_app.models import Resource
@@ -77,7 +76,6 @@ def check_host(resource: Resource, now: float) -> Report:
         _note_stranger(host, report, str(error))
     except ConnectorError as error:
         report.add("Login", False, str(error))
-    logon.forget(host)
     return report
 
 

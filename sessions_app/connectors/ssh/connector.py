@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from activity.models import Level
 from activity.text import plain
-from sessions_app.connectors.base import ConnectorError, ForGood, Grant, Say
-from sessions_app.connectors.ssh import commands, live, logon, removal, scripts
+from sessions_app.connectors.base import ConnectorError, ForGood, Grant, Presence, Say
+from sessions_app.connectors.ssh import commands, live, logon, removal, scripts, trace
 from sessions_app.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.connectors.ssh.host import OnHost
 from sessions_app.connectors.ssh.transport import connected
@@ -38,15 +38,16 @@ class SshConnector:
         with _on_host(grant, say) as on:
             if grant.kind == AccountKind.COMMANDS:
                 commands.run_grant(on)
+                on.do("Note the end of the host's log", trace.NOTE)
             else:
                 _give_account(on)
+                on.do("Note the end of the host's log", trace.NOTE)
                 if grant.groups and grant.kind == AccountKind.MANAGED:
                     on.do("Join groups", scripts.JOIN_GROUPS, grant.login_account)
                 if grant.sudo_rule:
                     rule = f"{grant.login_account} {grant.sudo_rule}\n"
                     on.do("Give sudo rule", scripts.GIVE_SUDO, grant.login_account, given=rule)
                 _give_keys(on)
-            logon.forget(on.remote.host)
         say(f"{grant.login_account} can log in to {grant.resource_name}", Level.INFO)
 
     def revoke(self, grant: Grant, say: Say) -> None:
@@ -63,7 +64,6 @@ class SshConnector:
             if account:
                 _take(on, account, notes)
             on.do("Remove the session's notes", removal.FORGET)
-            logon.forget(on.remote.host)
         say(f"Everything is taken away from {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
@@ -83,15 +83,13 @@ class SshConnector:
         """Every login and process of the account ends now."""
         with _on_host(grant, say) as on:
             on.do("End logins and processes", live.DISCONNECT)
-            logon.forget(on.remote.host)
+        logon.note_cut(grant.resource_id, grant.session_id)
         say(f"Cut the connections of {grant.login_account} on {grant.resource_name}", Level.INFO)
 
-    def is_logged_on(self, grant: Grant) -> bool:
-        """What the host said at its last look, at most half an interval ago; one look serves all its sessions."""
+    def presence(self, grant: Grant) -> Presence:
+        """What the host said at its last look; one look serves all its sessions."""
         resource = _resource(grant)
-        return logon.is_logged_on(
-            host_of(resource), lambda: credentials_for(resource), grant.session_id, grant.monitor_interval
-        )
+        return logon.presence(resource, host_of(resource), lambda: credentials_for(resource), grant.session_id)
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """The line appears on the user's terminals."""

@@ -1,0 +1,49 @@
+"""What a host last said of who is logged on: one look serves all its sessions and all workers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+
+from sessions_app.models.access import Resource
+
+# A look that has not ended by then died with its worker: longer than connecting and both steps may take.
+GIVEN_UP = dt.timedelta(seconds=160)
+
+
+class HostWatchQuerySet(models.QuerySet["HostWatch"]):
+    """What the logon monitor selects."""
+
+    def to_be_looked_at(self, now: dt.datetime, interval: dt.timedelta) -> Self:
+        """Hosts whose last look is older than `interval`, and at which nobody is looking. A last look in the future
+        means that a clock was wrong."""
+        is_over = Q(ended_at__gte=F("began_at")) | Q(began_at__lte=now - GIVEN_UP)
+        is_old = Q(began_at__lte=now - interval) | Q(began_at__gt=now + interval)
+        return self.filter(Q(began_at=None) | (is_over & is_old))
+
+
+class HostWatch(models.Model):
+    """The last look at a resource. `began_at` is set by whoever looks, by compare-and-swap, so one does."""
+
+    resource = models.OneToOneField(Resource, models.CASCADE, related_name="watch")
+    began_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)  # before began_at: a look is under way
+    problem = models.CharField(max_length=300, blank=True)  # why the last look failed
+    # Session number -> is_logged_on, through what (text, address, details), how far its host's log was read.
+    found = models.JSONField(default=dict)
+
+    objects = HostWatchQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"Last look at {self.resource}"
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether somebody looks at this moment, or died of it."""
+        return self.began_at is not None and (self.ended_at is None or self.ended_at < self.began_at)

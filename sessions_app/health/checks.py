@@ -11,11 +11,12 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from sessions_app.health import gateways
 from sessions_app.health.findings import Finding, error, ok, warning
 from sessions_app.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
 from sessions_app.health.stuck import stuck_sessions
 from sessions_app.logins import place
-from sessions_app.models import Resource, ServiceAuth, WorkerHeartbeat
+from sessions_app.models import GatewayConnection, GatewayHeartbeat, Resource, ServiceAuth, WorkerHeartbeat
 from sessions_app.sealing import SealingError, problem_of_keys, sealed_fields, unseal
 from sessions_app.ssh import ca
 
@@ -69,6 +70,28 @@ def worker() -> Finding:
         )
         return warning("Worker", text, "See its own log. If it was ended on purpose, this goes away within an hour.")
     return ok("Worker", f"{_count(len(there), 'worker')} running on {hosts}.")
+
+
+def gateway() -> Finding:
+    """Whether people can reach hosts through one, and whether one died."""
+    there = gateways.running()
+    if not there:
+        if not Resource.objects.filter(is_active=True, connector="ssh").exists():
+            return ok("Gateway", "None is running; no resource is reached by SSH.")
+        text = "None is running. People can log in to hosts directly only, and nothing is recorded."
+        return warning("Gateway", text, "Start one: sessionadmin run_gateway (docs/gateway.md).")
+    hosts = ", ".join(sorted({one.host for one in there}))
+    draining = sum(one.is_draining for one in there)
+    connections = _count(GatewayConnection.objects.open().count(), "open connection")
+    text = f"{_count(len(there), 'gateway')} running on {hosts}, {connections}."
+    if draining:
+        text += f" {draining} of them {_is(draining)} being stopped."
+    silent = GatewayHeartbeat.objects.exclude(pk__in=[one.pk for one in there])
+    dead = silent.filter(seen_at__gte=timezone.now() - FORGOTTEN_AFTER).order_by("-seen_at").first()
+    if dead is not None:
+        text += f" One on {dead.host} went silent without a clean stop; its connections are lost."
+        return warning("Gateway", text, "See its own log. If it was ended on purpose, this goes away within an hour.")
+    return ok("Gateway", text)
 
 
 def geoip() -> Finding:
@@ -141,7 +164,7 @@ def sessions() -> Finding:
     )
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (worker, geoip, encryption, authority, sessions)
+CHECKS: tuple[Callable[[], Finding], ...] = (worker, gateway, geoip, encryption, authority, sessions)
 
 
 def _count(number: int, noun: str) -> str:

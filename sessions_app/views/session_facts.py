@@ -11,15 +11,14 @@ from sessions_app.models import (
     AccountLock,
     Approval,
     ApprovalTier,
-    ControlRequest,
     PrivilegedSession,
     ResourceLock,
     Status,
 )
 from sessions_app.tables.session_log import entries_of
+from sessions_app.views.session_controls import controls_shown
 
 TIMELINE_LENGTH = 50
-CONTROLS_LENGTH = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,11 +46,7 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
         "status_label": Status(session.status).label,
         "facts": _facts(session),
         "tiers": _tiers(session),
-        "controls": list(
-            ControlRequest.objects.filter(session=session)
-            .select_related("requested_by")
-            .order_by("-pk")[:CONTROLS_LENGTH]
-        ),
+        "controls": controls_shown(session),
         "timeline": [_timeline_row(entry) for entry in reversed(entries[:TIMELINE_LENGTH])],
         "is_timeline_cut": len(entries) > TIMELINE_LENGTH,
         "is_stuck": bool(session.last_error) and session.status in (Status.CANCELING, Status.PROVISIONING),

@@ -35,7 +35,7 @@ def test_a_registered_key_is_shown_with_its_fingerprint_and_logged(alice: User, 
     assert key.title == "alice@laptop"
     shown = text(elements(client.get("/accounts/me/")))
     assert f"alice@laptop Ed25519, {key.fingerprint}" in shown
-    assert "no certificate yet" in shown
+    assert "not used yet" in shown
     entry = LogEntry.objects.get(verb=Verb.KEY_ADDED)
     assert entry.actor == alice
     assert entry.details["fingerprint"] == key.fingerprint

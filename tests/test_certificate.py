@@ -59,7 +59,7 @@ def test_the_user_of_a_session_downloads_a_certificate_for_it(
     other.refresh_from_db()
     assert key.last_used_at is not None
     assert other.last_used_at is None
-    assert "last certificate" in client.get("/accounts/me/").content.decode()
+    assert "last used" in client.get("/accounts/me/").content.decode()
 
 
 def test_the_download_is_in_the_session_log(authority: None, alice: User, as_user: AsUser) -> None:

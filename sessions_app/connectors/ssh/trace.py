@@ -75,7 +75,7 @@ while read -r n account from; do
     case $from in
       j:*)
         out=$(timeout 10 journalctl -q --no-pager -o cat --after-cursor="${from#j:}" --show-cursor \
-          _UID=0 _COMM=sshd + _UID=0 _COMM=sshd-session) || continue
+          _UID=0 SYSLOG_IDENTIFIER=sshd + _UID=0 SYSLOG_IDENTIFIER=sshd-session) || continue
         printf '%s\n' "$out" | grep -v '^-- cursor: ' | accepted "$n" "$account"
         now=$(printf '%s\n' "$out" | sed -n 's/^-- cursor: /j:/p' | tail -n 1)
         [ -n "$now" ] || now=$from

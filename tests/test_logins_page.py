@@ -131,7 +131,10 @@ def test_every_column_sorts_both_ways(alice: User, admin: User, as_user: AsUser,
     )
     client = as_user(admin)
     columns = [column for column in logins_table(admin).columns if column.sort]
-    assert len(columns) == len(logins_table(admin).columns)
+    assert {column.key for column in logins_table(admin).columns} - {column.key for column in columns} == {
+        "user_agent",
+        "ended_by",
+    }
     for column in columns:
         order = [pk for pk in rows(page(client, f"sort={direction}{column.key}")) if pk in (first.pk, other.pk)]
         if column.key in ("user", "ip", "city", "location", "device", "os", "browser", "logged_in", "last_access"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,13 @@ from typing import Any
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
-from django.db.models import F, Field, Model, Q, QuerySet
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BigIntegerField, BooleanField, F, Field, Func, Model, Q, QuerySet, Value
+from django.db.models.expressions import Col
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import IsNull
+from django.db.models.sql.compiler import SQLCompiler
+from django.db.models.sql.where import AND, WhereNode
 
 from activity.listing.errors import BadListRequest
 
@@ -38,24 +45,43 @@ class Page:
 
 
 def read_page(
-    queryset: QuerySet[Any], order: Order, size: int, *, after: str = "", before: str = "", last: bool = False
+    queryset: QuerySet[Any],
+    order: Order,
+    size: int,
+    *,
+    after: str = "",
+    before: str = "",
+    last: bool = False,
+    is_few: bool = False,
 ) -> Page:
     """The page of `size` rows after or before a cursor, or the first, or the last.
+
+    Rows with a value and rows without one are two parts, read one after the other: no index of PostgreSQL holds both
+    in the order of display. At most two queries. `is_few` says that few rows match: they are found by what they match
+    and then sorted, instead of walking along the order of the list until enough of them have turned up.
 
     Raises BadListRequest for a cursor that this list did not make.
     """
     is_backward = bool(before) or last
-    field = _field(queryset, order.path)
-    if after or before:
-        value, pk = _decode(after or before, field, queryset.db)
-        queryset = queryset.filter(_beyond(order, value, pk, _may_be_null(queryset, order.path), is_backward))
-    rows = list(queryset.order_by(*ordering(queryset, order, is_backward=is_backward))[: size + 1])
+    cursor = _decode(after or before, _field(queryset, order.path), queryset.db) if after or before else None
+    rows: list[Any] = []
+    for part, path in _parts(queryset, order, cursor, is_backward):
+        by = _within(part, path, order.is_descending != is_backward, is_few)
+        rows += part.order_by(*by)[: size + 1 - len(rows)]
+        if len(rows) > size:
+            break
+    return page_of(rows, order, size, has_before=bool(after), has_after=bool(before), is_backward=is_backward)
+
+
+def page_of(rows: list[Any], order: Order, size: int, *, has_before: bool, has_after: bool, is_backward: bool) -> Page:
+    """The page of `rows`, read in reading direction, one more than `size` where there are more. `has_before` and
+    `has_after`: the reading began at a cursor, behind which there are rows too."""
     has_more = len(rows) > size
     rows = rows[:size]
     if is_backward:
         rows.reverse()
-    has_previous = has_more if is_backward else bool(after)
-    has_next = bool(before) if is_backward else has_more
+    has_previous = has_more if is_backward else has_before
+    has_next = has_after if is_backward else has_more
     return Page(
         rows,
         _encode(order, rows[0]) if rows and has_previous else "",
@@ -63,8 +89,94 @@ def read_page(
     )
 
 
+def _parts(
+    queryset: QuerySet[Any], order: Order, cursor: tuple[Any, int] | None, is_backward: bool
+) -> list[tuple[QuerySet[Any], str]]:
+    """What is still to be read, in reading direction, each part with the field that it stands in the order of. Rows
+    with a value stand first on the screen; those without one follow in the order of their ids."""
+    is_descending = order.is_descending != is_backward
+    if not _may_be_null(queryset, order.path):
+        rest = queryset.filter(_past(queryset, order.path, cursor, is_descending)) if cursor else queryset
+        return [(rest, order.path)]
+    known = queryset.filter(**{f"{order.path}__isnull": False})
+    unknown = queryset.filter(**{f"{order.path}__isnull": True})
+    if cursor is not None and cursor[0] is None:
+        unknown = unknown.filter(_past(queryset, "pk", cursor, is_descending))
+    elif cursor is not None:
+        known = known.filter(_past(queryset, order.path, cursor, is_descending))
+    parts = [(known, order.path), (unknown, "pk")]
+    if is_backward:
+        parts.reverse()
+    if cursor is not None and (cursor[0] is None) != is_backward:
+        del parts[0]  # the cursor stands in the second of them
+    only = _null_as_filtered(queryset.query.where, order.path)
+    return [part for part in parts if only is None or (part[1] == "pk") == only]
+
+
+def _null_as_filtered(where: WhereNode, path: str) -> bool | None:
+    """Whether a filter asks for rows without a value (True) or with one (False) in that field; None: for neither.
+    PostgreSQL does not see that nothing fits both the filter and the other part, and would look through the table."""
+    if where.connector != AND or where.negated:
+        return None
+    for child in where.children:
+        if isinstance(child, IsNull) and isinstance(child.lhs, Col) and child.lhs.target.name == path:
+            return bool(child.rhs)
+        if isinstance(child, WhereNode) and (found := _null_as_filtered(child, path)) is not None:
+            return found
+    return None
+
+
+def _past(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], is_descending: bool) -> Q | RowsPast:
+    """Rows strictly past the cursor."""
+    value, pk = cursor
+    if path == "pk":
+        return Q(**{"pk__lt" if is_descending else "pk__gt": pk})
+    return RowsPast(
+        F(path),
+        F("pk"),
+        Value(value, output_field=_field(queryset, path)),
+        Value(pk, output_field=BigIntegerField()),
+        sign="<" if is_descending else ">",
+    )
+
+
+class RowsPast(Func):
+    """(column, id) < (value, id) as one comparison of rows: both databases begin to read an index right there, however
+    many rows share the value. Sources: PostgreSQL, "Row Constructor Comparison"; sqlite.org/rowvalue.html."""
+
+    output_field = BooleanField()
+    arity = 4
+
+    def as_sql(
+        self,
+        compiler: SQLCompiler,
+        connection: BaseDatabaseWrapper,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        **extra_context: Any,
+    ) -> tuple[str, tuple[str | int, ...]]:
+        """The comparison with its parameters."""
+        texts, parameters = zip(*map(compiler.compile, self.get_source_expressions()), strict=True)
+        column, pk, value, number = texts
+        sql = f"({column}, {pk}) {self.extra['sign']} ({value}, {number})"
+        return sql, tuple(itertools.chain.from_iterable(parameters))
+
+
+def _within(part: QuerySet[Any], path: str, is_descending: bool, is_few: bool) -> list[Any]:
+    """The order of one part in reading direction, by that field and by id."""
+    paths = ["pk"] if path == "pk" else [path, "pk"]
+    # COALESCE(x, x) is x, and no database takes an index for it.
+    columns = [Coalesce(each, each) if is_few else F(each) for each in paths]
+    ordered = [column.desc() if is_descending else column.asc() for column in columns]
+    if not is_few and connections[part.db].vendor == "sqlite" and _may_be_null(part, path):
+        # SQLite skips the rows without a value in one step only where it is told where they stand; it reads none.
+        ordered[0] = F(path).desc(nulls_last=True) if is_descending else F(path).asc(nulls_last=True)
+    return ordered
+
+
 def ordering(queryset: QuerySet[Any], order: Order, *, is_backward: bool = False) -> list[Any]:
-    """What order_by() takes for this order, read forward or backward."""
+    """What order_by() takes for all rows in this order, those without a value too: for downloads."""
     descending = order.is_descending != is_backward
     if order.path == "pk":
         return ["-pk" if descending else "pk"]
@@ -75,21 +187,6 @@ def ordering(queryset: QuerySet[Any], order: Order, *, is_backward: bool = False
         nulls = {"nulls_first": True} if is_backward else {"nulls_last": True}
     field = F(order.path)
     return [field.desc(**nulls) if descending else field.asc(**nulls), "-pk" if descending else "pk"]
-
-
-def _beyond(order: Order, value: Any, pk: int, may_be_null: bool, is_backward: bool) -> Q:
-    """Rows strictly past (value, pk) in reading direction."""
-    compare = "lt" if order.is_descending != is_backward else "gt"
-    past_pk = Q(**{f"pk__{compare}": pk})
-    if order.path == "pk":
-        return past_pk
-    is_null = Q(**{f"{order.path}__isnull": True})
-    if value is None:
-        return (is_null & past_pk) if not is_backward else (is_null & past_pk) | ~is_null
-    past_value = Q(**{f"{order.path}__{compare}": value})
-    # The first factor is redundant and lets an index on the sort column start the scan at the cursor.
-    past = Q(**{f"{order.path}__{compare}e": value}) & (past_value | (Q(**{order.path: value}) & past_pk))
-    return past | is_null if may_be_null and not is_backward else past
 
 
 def _may_be_null(queryset: QuerySet[Any], path: str) -> bool:

@@ -22,6 +22,7 @@ from activity.listing.keyset import Order, Page, read_page
 from activity.models import ListPreference
 
 COUNT_CAP = 10_000
+FEW = 2_000  # rows are found and then sorted; more are read in the order of an index
 LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "csv"})
 PAGE_PARAMETERS = ("after", "before", "last")
 LONGEST_SEARCH = 200
@@ -119,6 +120,7 @@ class Listing:
             after=self.parameters.get("after", ""),
             before=self.parameters.get("before", ""),
             last="last" in self.parameters,
+            is_few=self.count <= FEW,
         )
 
     def with_related(self, columns: Iterable[Column]) -> QuerySet[Any]:
@@ -194,12 +196,16 @@ class Listing:
         return f"[{','.join(self._kinds_of_refusals)}]" if self.rows else "[]"
 
     @functools.cached_property
+    def count(self) -> int:
+        """How many rows match; counting stops after 10,000."""
+        return self.queryset.order_by().values("pk")[: COUNT_CAP + 1].count()
+
+    @property
     def count_text(self) -> str:
-        """How many rows match, counted up to 10,000: "1 session", "10,000+ sessions"."""
-        count = self.queryset.order_by().values("pk")[: COUNT_CAP + 1].count()
-        if count > COUNT_CAP:
+        """How many rows match, as people read it: "1 session", "10,000+ sessions"."""
+        if self.count > COUNT_CAP:
             return f"{COUNT_CAP:,}+ {self.table.nouns}"
-        return f"{count:,} {self.table.noun if count == 1 else self.table.nouns}"
+        return f"{self.count:,} {self.table.noun if self.count == 1 else self.table.nouns}"
 
     @property
     def is_narrowed(self) -> bool:

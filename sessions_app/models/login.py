@@ -25,6 +25,21 @@ class EndReason(models.TextChoices):
     REPLACED = "replaced", "Replaced by a new login"
 
 
+# The columns of the list that it is sorted by, with what their indexes are called.
+SORTED = (
+    ("user_name", "user_name"),
+    ("ip", "ip"),
+    ("city", "city"),
+    ("country", "country"),
+    ("device", "device"),
+    ("os", "os"),
+    ("browser", "browser"),
+    ("created_at", "created"),
+    ("last_access_at", "last_access"),
+    ("end_reason", "end_reason"),
+)
+
+
 class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
     """What people select from login sessions."""
 
@@ -74,9 +89,15 @@ class LoginSession(models.Model):
         default_permissions = ("view",)
         indexes = [
             models.Index(fields=["user", "ended_at"], name="login_user_ended"),
-            models.Index(fields=["last_access_at", "id"], name="login_last_access"),
-            # The few live ones, without walking over all that have ended.
-            models.Index(fields=["last_access_at", "id"], name="login_live", condition=models.Q(ended_at=None)),
+            *(models.Index(fields=[field, "id"], name=f"login_{name}") for field, name in SORTED),
+            # The few live ones in each order, without walking over all that have ended.
+            *(
+                models.Index(fields=[field, "id"], name=f"login_live_{name}", condition=models.Q(ended_at=None))
+                for field, name in SORTED
+            ),
+            models.Index(fields=["id"], name="login_live_number", condition=models.Q(ended_at=None)),
+            # Not the live ones: SQLite would find them here, and sort them.
+            models.Index(fields=["ended_at", "id"], name="login_ended", condition=models.Q(ended_at__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(

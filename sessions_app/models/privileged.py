@@ -148,10 +148,16 @@ class PrivilegedSession(models.Model):
             models.Index(fields=["resource_name", "id"], name="session_resource_name"),
             models.Index(fields=["start_at", "id"], name="session_start"),  # the summary of a period too
             models.Index(fields=["end_at", "id"], name="session_end"),
+            models.Index(fields=["login_account", "id"], name="session_account"),
+            models.Index(fields=["status", "id"], name="session_status"),
+            models.Index(fields=["activity_name", "id"], name="session_activity_name"),
+            models.Index(fields=["duration", "id"], name="session_duration"),
+            models.Index(fields=["ticket", "id"], name="session_ticket"),
+            models.Index(fields=["scheduled_for", "id"], name="session_scheduled"),
             models.Index(fields=["user", "status"], name="session_user_status"),
             models.Index(fields=["resource", "status"], name="session_resource_status"),
             models.Index(fields=["status", "end_at"], name="session_status_end"),
-            models.Index(fields=["ended_at"], name="session_ended"),
+            models.Index(fields=["ended_at", "id"], name="session_ended_at"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="session_status_known"),

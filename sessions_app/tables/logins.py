@@ -87,6 +87,7 @@ def _origin_columns() -> tuple[Column, ...]:
 
 
 def _browser_columns() -> tuple[Column, ...]:
+    """The user agent as sent is not sorted: the three columns before it are what it says."""
     def device(row: LoginSession) -> SafeString:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
@@ -98,7 +99,6 @@ def _browser_columns() -> tuple[Column, ...]:
             "user_agent",
             "User agent",
             lambda row: empty(row.user_agent),
-            sort="user_agent",
             csv=lambda row: row.user_agent,
             width=320,
             is_hidden=True,
@@ -128,7 +128,8 @@ def _time_columns() -> tuple[Column, ...]:
 
 
 def _end_columns() -> tuple[Column, ...]:
-    """What the state column says in one cell, each for itself: for sorting, and for the download."""
+    """What the state column says in one cell, each for itself: for sorting, and for the download. "Ended by" is not
+    sorted: the name stands in the table of users, which no index of logins holds."""
     return (
         Column(
             "ended",
@@ -143,7 +144,6 @@ def _end_columns() -> tuple[Column, ...]:
             "ended_by",
             "Ended by",
             lambda row: empty(_ended_by(row)),
-            sort="ended_by__username",
             csv=_ended_by,
             is_hidden=True,
         ),

@@ -15,6 +15,7 @@ PROGRAMS = {
     "postgresql": ["initdb", "usr/lib/postgresql/*/bin/initdb", "usr/pgsql-*/bin/initdb"],
     "openssh-server": ["sshd", "usr/sbin/sshd"],
     "sudo": ["visudo", "usr/sbin/visudo"],
+    "libfaketime": ["usr/lib/*/faketime/libfaketime.so.1", "usr/lib*/faketime/libfaketime.so.1"],
 }
 
 

@@ -16,7 +16,7 @@ from scripts.system_packages import find
 ROOT = Path(__file__).resolve().parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 # Marker -> the system package whose program the tests with that marker start.
-NEEDS = {"browser": ["chromium"], "sshd": ["openssh-server", "sudo"]}
+NEEDS = {"browser": ["chromium"], "sshd": ["openssh-server", "sudo"], "clock": ["libfaketime"]}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,6 +49,19 @@ def sshd() -> str:
     path = find("openssh-server")
     assert path is not None, "mark the test with `sshd`"
     return str(path)
+
+
+def wrong_clock(off: str) -> dict[str, str]:
+    """The environment in which programs see a clock that is so far off, as +1h or -1h; for tests marked `clock`."""
+    library = find("libfaketime")
+    assert library is not None, "mark the test with `clock`"
+    # How long something takes stays true.
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": off,
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DISABLE_SHM": "1",
+    }
 
 
 def axe_source() -> str:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.machine import sshd
+from tests.machine import sshd, wrong_clock
 from tests.programs import free_port, wait_until
 
 PREFIX = "satest"
@@ -79,16 +81,24 @@ def public_half(path: Path) -> str:
 
 @contextlib.contextmanager
 def serving(
-    directory: Path, *, trusted_authority: str = "", authorized: str = "", port: int = 0, by_name: bool = False
+    directory: Path,
+    *,
+    trusted_authority: str = "",
+    authorized: str = "",
+    port: int = 0,
+    by_name: bool = False,
+    clock: str = "",
 ) -> Iterator[Server]:
     """`trusted_authority`: whose certificates open any account named in them. `authorized`: a key that opens root.
-    `by_name`: it opens its log itself, else it writes to its standard error."""
+    `by_name`: it opens its log itself, else it writes to its standard error. `clock`: how far its clock and that of its
+    logins are off, as +1h or -1h (tests marked `clock`)."""
     directory.mkdir(exist_ok=True)
     if not (directory / "host_key").exists():
         make_key(directory / "host_key")
     (directory / "authority.pub").write_text(f"{trusted_authority}\n")
     (directory / "root_keys").write_text(f"{authorized}\n")
     port = port or free_port()
+    wrong = wrong_clock(clock) if clock else {}
     (directory / "config").write_text(
         f"""ListenAddress 127.0.0.1:{port}
 HostKey {directory}/host_key
@@ -103,6 +113,7 @@ MaxSessions 20
 LogLevel VERBOSE
 TrustedUserCAKeys {directory}/authority.pub
 Subsystem sftp internal-sftp
+{f"SetEnv {' '.join(f'{name}={value}' for name, value in wrong.items())}" if wrong else ""}
 Match User root
     AuthorizedKeysFile {directory}/root_keys
 """
@@ -110,7 +121,9 @@ Match User root
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with (directory / "log").open("ab") as log:
         to = ["-E", str(directory / "log")] if by_name else ["-e"]
-        process = subprocess.Popen([sshd(), "-D", *to, "-f", str(directory / "config")], stderr=log, stdout=log)
+        process = subprocess.Popen(
+            [sshd(), "-D", *to, "-f", str(directory / "config")], stderr=log, stdout=log, env=os.environ | wrong
+        )
     server = Server(port, directory, process)
     try:
         wait_until(lambda: "Server listening" in server.printed() or process.poll() is not None, "sshd listens")
@@ -141,11 +154,28 @@ def leftovers() -> list[str]:
         base, _, name = pattern.rpartition("/")
         found += [str(one) for one in Path(base).glob(name)]
     groups = Path("/etc/group").read_text().splitlines()
-    return found + [f"group {line}" for line in groups if line.startswith(PREFIX)]
+    found += [f"group {line}" for line in groups if line.startswith(PREFIX)]
+    return found + [f"guard {pid} of {directory}" for pid, directory in guards()]
+
+
+def guards() -> list[tuple[int, str]]:
+    """Process number and notes of each session whose guard runs here; their subshells of a moment are not counted, nor
+    those that have a root directory of their own (benchmarks)."""
+    lines = subprocess.run(["ps", "-ww", "-eo", "pid=,sid=,args="], capture_output=True, text=True, check=True).stdout
+    found = []
+    for pid, sid, *words in (line.split() for line in lines.splitlines()):
+        if pid == sid and len(words) == 3 and words[0] == "sh" and words[1].startswith(f"{STATE}/session-"):
+            with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+                if Path(f"/proc/{pid}/root{STATE}").samefile(STATE):
+                    found.append((int(pid), words[1].removesuffix("/guard")))
+    return found
 
 
 def clean() -> None:
     """Remove all that; processes first."""
+    for pid, _ in guards():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
     for account in accounts():
         subprocess.run(["pkill", "-KILL", "-U", account], check=False)
         for _ in range(50):

@@ -10,7 +10,7 @@ import shlex
 
 from activity.models import Level
 from sessions_app.connectors.base import ForGood, ForNow, Grant
-from sessions_app.connectors.ssh import scripts
+from sessions_app.connectors.ssh import removal, scripts
 from sessions_app.connectors.ssh.host import OnHost
 from sessions_app.connectors.ssh.results import TEMPORARY, TIMED_OUT, Result, failure, masked
 
@@ -19,7 +19,9 @@ def run_grant(on: OnHost) -> None:
     """Each pre-session action in order. A repeated grant runs all of them again, so they must bear that."""
     account = on.grant.login_account
     lines = [words_of(line, on.grant) for line in on.grant.grant_actions]
+    guard = guard_of(on.grant)
     on.do("Note the session", scripts.CLAIM_COMMANDS, account)
+    on.do("Set the guard", scripts.SET_GUARD, str(on.seconds), given=guard)
     for number, words in enumerate(lines, start=1):
         on.do("Note the command", scripts.NOTE_COMMAND, str(number))
         result = _run(on, words)
@@ -28,7 +30,7 @@ def run_grant(on: OnHost) -> None:
             temporary = result.exit_code == TEMPORARY or result.exit_code in TIMED_OUT
             raise ForNow(text) if temporary else ForGood(text)
         on.say(f"Ran: {masked(shlex.join(words))}", Level.INFO)
-    on.do("Note the account", scripts.NOTE_ACCOUNT, account)
+    on.do("Note the account", scripts.NOTE_ACCOUNT, account, str(on.seconds))
 
 
 def run_remove(on: OnHost) -> None:
@@ -43,6 +45,11 @@ def run_remove(on: OnHost) -> None:
             on.say(f"Ran: {masked(shlex.join(words))}", Level.INFO)
     if failed:
         raise ForNow(f"Post-session command {', '.join(failed)} failed.")
+
+
+def guard_of(grant: Grant) -> str:
+    """The program with which the host ends the grant alone. Raises ForGood."""
+    return removal.program([words_of(line, grant) for line in grant.remove_actions], keep_home=grant.keep_home)
 
 
 def words_of(line: str, grant: Grant) -> list[str]:

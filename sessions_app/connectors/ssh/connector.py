@@ -9,21 +9,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from django.utils import timezone
-
 from activity.models import Level
 from activity.text import plain
 from sessions_app.connectors.base import ConnectorError, ForGood, Grant, Presence, Say
 from sessions_app.connectors.ssh import commands, live, logon, removal, scripts, trace
 from sessions_app.connectors.ssh.credentials import credentials_for, host_of
-from sessions_app.connectors.ssh.host import OnHost
+from sessions_app.connectors.ssh.host import OnHost, seconds_left
 from sessions_app.connectors.ssh.transport import connected
 from sessions_app.models import AccountKind, Resource
 from sessions_app.models.account_names import ACCOUNT_NAME
 from sessions_app.ssh import ca
 
-# How long after End the host itself ends an account: time for the worker, and for an extension to arrive there.
-MARGIN = 300  # seconds
 # What may be done with a key in the user's hands: a terminal, no forwarding.
 KEY_OPTIONS = 'restrict,pty,expiry-time="@EXPIRY@"'
 
@@ -60,6 +56,8 @@ class SshConnector:
             if not notes:
                 say(f"{grant.resource_name} holds nothing of this session", Level.DEBUG)
                 return
+            if notes["ended"]:
+                say(f"{grant.resource_name} ended it by itself at {notes['ended']}, by its own clock", Level.WARNING)
             account = notes["account"]
             if account:
                 _take(on, account, notes)
@@ -76,7 +74,7 @@ class SshConnector:
     def unlock(self, grant: Grant, say: Say) -> None:
         """Processes go on, logins work again."""
         with _on_host(grant, say) as on:
-            on.do("Unfreeze", live.UNLOCK, grant.login_account, str(_seconds_left(grant)))
+            on.do("Unfreeze", live.UNLOCK, grant.login_account, str(on.seconds))
         say(f"Unfroze {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def disconnect(self, grant: Grant, say: Say) -> None:
@@ -97,19 +95,18 @@ class SshConnector:
             on.do("Write to terminals", live.NOTIFY, given=_for_terminal(text))
 
     def extend(self, grant: Grant, say: Say) -> None:
-        """Move the host's own end."""
-        if grant.kind == AccountKind.COMMANDS:
-            return
+        """Move the host's own end. Raises ForGood when the host was first."""
         with _on_host(grant, say) as on:
-            on.do("Move the end", scripts.EXTEND, grant.login_account, str(_seconds_left(grant)))
+            on.do("Move the end", scripts.EXTEND, grant.login_account, str(on.seconds))
         say(f"{grant.resource_name} lets {grant.login_account} stay until the new End", Level.INFO)
 
 
 @contextlib.contextmanager
 def _on_host(grant: Grant, say: Say) -> Iterator[OnHost]:
+    seconds = seconds_left(grant)
     resource = _resource(grant)
     with connected(host_of(resource), credentials_for(resource)) as remote:
-        yield OnHost(remote, grant, say)
+        yield OnHost(remote, grant, say, seconds)
 
 
 def _resource(grant: Grant) -> Resource:
@@ -124,11 +121,17 @@ def _give_account(on: OnHost) -> None:
     grant = on.grant
     if grant.kind == AccountKind.MANAGED:
         on.do("Note the managed account", scripts.CLAIM_MANAGED, grant.login_account, ",".join(grant.groups))
+        _set_guard(on)
         return
     groups = ",".join(grant.groups)
     on.do("Note the new account", scripts.CLAIM_EPHEMERAL, grant.login_account, grant.shell, groups)
-    seconds = str(_seconds_left(grant))
-    on.do("Make the account", scripts.CREATE, grant.login_account, grant.shell, groups, seconds)
+    _set_guard(on)
+    on.do("Make the account", scripts.CREATE, grant.login_account, grant.shell, groups, str(on.seconds))
+
+
+def _set_guard(on: OnHost) -> None:
+    """From now on the host ends what is given by itself."""
+    on.do("Set the guard", scripts.SET_GUARD, str(on.seconds), given=commands.guard_of(on.grant))
 
 
 def _give_keys(on: OnHost) -> None:
@@ -140,7 +143,7 @@ def _give_keys(on: OnHost) -> None:
     if not lines:
         raise ForGood(f"{grant.user_name} has no SSH key, and there is no certificate authority: nobody could log in.")
     given = "".join(f"{line}\n" for line in lines)
-    on.do("Give keys", scripts.GIVE_KEYS, grant.login_account, str(_seconds_left(grant)), given=given)
+    on.do("Give keys", scripts.GIVE_KEYS, grant.login_account, str(on.seconds), given=given)
     on.say(
         f"{len(grant.public_keys)} SSH keys and {len(lines) - len(grant.public_keys)} authorities open it", Level.INFO
     )
@@ -152,16 +155,10 @@ def _notes(on: OnHost) -> dict[str, str]:
 
 
 def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
-    steps: list[tuple[str, str, tuple[str, ...]]] = [
-        ("Close the door", removal.BAR, (account,)),
-        ("Remove the sudo rule", removal.TAKE_SUDO, ()),
-        ("End processes", removal.END_PROCESSES, (account,)),
-        ("Leave groups", removal.LEAVE_GROUPS, (account,)),
-    ]
     first: ConnectorError | None = None
-    for label, script, arguments in steps:
+    for step in removal.STEPS:
         try:
-            on.do(label, script, *arguments)
+            on.do(step.label, step.script, account)
         except ConnectorError as error:
             first = first or error
     if notes["kind"] == AccountKind.COMMANDS and notes["commands"]:
@@ -171,11 +168,6 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
     if notes["kind"] == AccountKind.EPHEMERAL:
         keep = "keep" if on.grant.keep_home else "remove"
         on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep)
-
-
-def _seconds_left(grant: Grant) -> int:
-    """Until the host ends the grant by itself: a span, because the host's clock may be wrong."""
-    return max(int((grant.ends_at - timezone.now()).total_seconds()), 0) + MARGIN
 
 
 def _for_terminal(*lines: str) -> str:

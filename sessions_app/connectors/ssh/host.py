@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+
+from django.utils import timezone
 
 from activity.models import Level
 from sessions_app.connectors.base import Grant, Say
 from sessions_app.connectors.ssh.results import Result, failure
 from sessions_app.connectors.ssh.transport import Remote
+
+# How long after End the host itself ends a grant: time for the worker, and for an extension to arrive there.
+MARGIN = 60  # seconds
+
+
+def seconds_left(grant: Grant) -> int:
+    """Until the host ends the grant by itself: a span, because the host's clock may be wrong."""
+    return max(math.ceil((grant.ends_at - timezone.now()).total_seconds()), 0) + MARGIN
 
 
 @dataclasses.dataclass
@@ -17,6 +28,9 @@ class OnHost:
     remote: Remote
     grant: Grant
     say: Say
+    # Until the host ends it alone, as it was when the call began: however long the steps take, the last one sets the
+    # whole span anew, so that the host is not earlier than the End that is counted from there.
+    seconds: int
 
     def do(self, label: str, script: str, *arguments: str, given: str = "") -> str:
         """Run a script with the session's number as $1; its output. Raises what its exit code stands for."""

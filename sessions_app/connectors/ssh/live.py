@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sessions_app.connectors.ssh.guard import GUARD
 from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS, PROCESSES
 
 # session account; what to say on standard input
@@ -12,6 +13,7 @@ LOCK = (
     + PROCESSES
     + r"""
 [ -e "$D/account" ] || exit 18
+[ ! -e "$D/ended" ] || exit 24
 uid=$(noted uid)
 [ -n "$uid" ] || exit 19
 mark locked
@@ -42,10 +44,12 @@ UNLOCK = (
     + EXPIRY
     + KEYS
     + PROCESSES
+    + GUARD
     + r"""
 [ -e "$D/account" ] || exit 18
 uid=$(noted uid)
 [ -n "$uid" ] || exit 19
+guard_move "$3"
 [ "$(noted kind)" != ephemeral ] || usermod --expiredate "$(day_after "$3")" -- "$2"
 give_keys "$@"
 for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
@@ -74,13 +78,16 @@ uid=$(noted uid)
 """
 )
 
-# no argument: for each session on this host, whether its account is logged on
+# no argument: for each session on this host, whether its account is logged on; a guard that is gone begins anew
 WHO = (
     HEAD.replace("session-$1", "session-none")
+    + GUARD
     + r"""
 here=$(who | cut -d' ' -f1 | sort -u)
 all=$(ps -eo pid=,uid=,tty=,stat=,comm=)
 for D in "$S"/session-*; do
+  # After a reboot its guard is gone.
+  if [ -s "$D/guard" ] && [ -s "$D/ends" ] && [ ! -e "$D/ended" ]; then (guard_start) || :; fi
   [ -s "$D/uid" ] || continue
   uid=$(noted uid)
   account=$(noted account)

@@ -1,19 +1,33 @@
-"""The scripts that take away what scripts.py gave: the door first, then what is behind it, the notes last."""
+"""The scripts that take away what scripts.py gave: the door first, then what is behind it, the notes last.
+
+Two run them: the console (connector.py), and the host alone when the console does not come (program()).
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import shlex
+from collections.abc import Iterable
+
+from sessions_app.connectors.ssh.guard import GUARD, PROGRAM
 from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS, PROCESSES
 
-# session: what the host knows of it
+# session: what the host knows of it; its guard stays away for the next two minutes
 NOTES = (
     HEAD
+    + GUARD
     + r"""
-[ -d "$D" ] || exit 0
+if [ ! -d "$D" ]; then
+  guard_end
+  exit 0
+fi
+guard_hold
 echo "kind=$(noted kind)"
 echo "account=$(noted account)"
 echo "commands=$(noted commands)"
 if [ -e "$D/sudo" ]; then echo "sudo=yes"; fi
 if [ -s "$D/groups" ]; then echo "groups=yes"; fi
+echo "ended=$(noted ended)"
 """
 )
 
@@ -101,7 +115,48 @@ if is_ours "$1" "$2"; then exit 75; fi
 # session
 FORGET = (
     HEAD
+    + GUARD
     + r"""
+[ -d "$D" ] || exit 0
+take_turn
+guard_end
 rm -rf -- "$D"
 """
 )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """One script that takes something away, and its name in the log. $1 is the session, $2 the account."""
+
+    label: str
+    script: str
+
+
+# In this order; one that fails does not keep the others from being tried.
+STEPS = (
+    Step("Close the door", BAR),
+    Step("Remove the sudo rule", TAKE_SUDO),
+    Step("End processes", END_PROCESSES),
+    Step("Leave groups", LEAVE_GROUPS),
+)
+
+
+def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
+    """What the guard of a session runs on the host: STEPS, the post-session `commands`, the account itself."""
+    session = ("sessionadmin", '"$number"', '"$account"')
+    lines = [_line(step.label, "sh", "-c", shlex.quote(step.script), *session) for step in STEPS]
+    lines.append('if [ "$kind" = commands ] && [ -n "$(noted commands)" ]; then :')
+    for number, words in enumerate(commands, start=1):
+        lines.append(_line(f"Post-session command {number}", shlex.join(words)))
+    lines += ["fi", '[ -z "$failed" ] || return 1']
+    # What was done is not done again by the console.
+    lines.append('rm -f "$D/commands"')
+    home = "keep" if keep_home else "remove"
+    last = _line("Remove the account", "sh", "-c", shlex.quote(REMOVE_ACCOUNT), *session, home)
+    lines.append(f'if [ "$kind" = ephemeral ]; then {last}; fi')
+    return HEAD + GUARD + PROGRAM.replace("@TAKE@", "\n".join(lines))
+
+
+def _line(label: str, *words: str) -> str:
+    return " ".join(["step", shlex.quote(label), *words])

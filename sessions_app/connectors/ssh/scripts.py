@@ -7,6 +7,8 @@ POSIX sh with coreutils, util-linux and shadow. Exit codes above 9 are ours: see
 
 from __future__ import annotations
 
+from sessions_app.connectors.ssh.guard import GUARD
+
 HEAD = r"""
 set -eu
 umask 077
@@ -19,6 +21,14 @@ noted() { [ ! -e "$D/$1" ] || cat "$D/$1"; }
 mark() { printf '%s\n' "${2:-}" | put "$1"; }
 home_of() { getent passwd "$1" | cut -d: -f6; }
 uid_of() { getent passwd "$1" | cut -d: -f3; }
+began() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; } # of a process, in ticks since the boot
+claimed() { # account: whether another session's notes name it
+  for _other in "$S"/session-*; do
+    if [ "$_other" != "$D" ] && [ -e "$_other/account" ] && [ "$(cat "$_other/account")" = "$1" ]; then return 0; fi
+  done
+  return 1
+}
+forget_ended() { [ ! -e "$D/ended" ] || rm -rf -- "$D"; } # the host ended it by itself; this is a new beginning
 is_ours() { # the account, when it is the one that this session made
   _uid=$(uid_of "$2") || return 1
   [ -n "$_uid" ] || return 1
@@ -39,7 +49,6 @@ belong() {
     grep -lszx "SUDO_UID=$1" /proc/[0-9]*/environ || :
   } | cut -d/ -f3 | sort -un
 }
-began() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 is_monitor() { # sshd's own process for a login, which runs as root
   case "$(cat "/proc/$1/comm" 2>/dev/null)" in sshd*) ;; *) return 1 ;; esac
   grep -qsE '^Uid:[[:space:]]0[[:space:]]0[[:space:]]' "/proc/$1/status"
@@ -118,10 +127,12 @@ CLAIM_EPHEMERAL = (
 mkdir -p "$S"
 exec 9> "$S/.lock"
 flock 9
+forget_ended
 if [ -e "$D/account" ]; then
   [ "$(noted account)" = "$2" ] || exit 14
   exit 0
 fi
+if claimed "$2"; then exit 17; fi
 if getent passwd "$2" > /dev/null || getent group "$2" > /dev/null; then exit 10; fi
 [ ! -e "/home/$2" ] || exit 11
 [ -x "$3" ] || exit 13
@@ -158,6 +169,7 @@ CLAIM_MANAGED = (
 mkdir -p "$S"
 exec 9> "$S/.lock"
 flock 9
+forget_ended
 if [ -e "$D/account" ]; then
   [ "$(noted account)" = "$2" ] || exit 14
   exit 0
@@ -166,9 +178,7 @@ uid=$(uid_of "$2")
 [ -n "$uid" ] || exit 15
 [ "$uid" != 0 ] || exit 16
 [ "$2" != "${SUDO_USER:-}" ] || exit 16
-for other in "$S"/session-*; do
-  if [ -e "$other/account" ] && [ "$(cat "$other/account")" = "$2" ]; then exit 17; fi
-done
+if claimed "$2"; then exit 17; fi
 for g in $(echo "$3" | tr , ' '); do getent group "$g" > /dev/null || exit 12; done
 mkdir -p "$D"
 for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
@@ -186,7 +196,9 @@ CLAIM_COMMANDS = (
     HEAD
     + PROCESSES
     + r"""
+forget_ended
 [ ! -e "$D/account" ] || exit 0
+[ "$2" != "${SUDO_USER:-}" ] || exit 16
 mkdir -p "$D"
 uid=$(uid_of "$2")
 if [ -n "$uid" ]; then
@@ -194,6 +206,17 @@ if [ -n "$uid" ]; then
 fi
 mark kind commands
 mark account "$2"
+"""
+)
+
+# session seconds; the guard's program on standard input. Before anything is given.
+SET_GUARD = (
+    HEAD
+    + GUARD
+    + r"""
+put guard
+: >> "$D/turn"
+guard_move "$2"
 """
 )
 
@@ -205,10 +228,12 @@ mark commands "$2"
 """
 )
 
-# session account: whose processes are watched from now on
+# session account seconds: whose processes are watched from now on
 NOTE_ACCOUNT = (
     HEAD
+    + GUARD
     + r"""
+guard_move "$3"
 uid=$(uid_of "$2")
 if [ -n "$uid" ] && [ "$uid" != 0 ]; then mark uid "$uid"; fi
 """
@@ -245,7 +270,9 @@ GIVE_KEYS = (
     HEAD
     + EXPIRY
     + KEYS
+    + GUARD
     + r"""
+guard_move "$3"
 put keys
 give_keys "$@"
 """
@@ -256,8 +283,10 @@ EXTEND = (
     HEAD
     + EXPIRY
     + KEYS
+    + GUARD
     + r"""
 [ -e "$D/account" ] || exit 18
+guard_move "$3"
 [ ! -e "$D/locked" ] || exit 0 # unlocking sets it
 [ "$(noted kind)" != ephemeral ] || usermod --expiredate "$(day_after "$3")" -- "$2"
 give_keys "$@"

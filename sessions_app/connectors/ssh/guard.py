@@ -1,0 +1,118 @@
+"""What lets a host end a session alone: a small process of root there that waits until End and a little longer.
+
+These are shell functions for the scripts; what the process does at last is what the console would have done
+(removal.py: program()). It waits by the host's uptime, so a clock that is wrong or jumps does no harm; only after a
+reboot it goes by the clock. Nothing but its file `ends` says how long it waits, so moving the end is writing that
+file. It is told from other processes by its number, the moment it began and its command line.
+"""
+
+from __future__ import annotations
+
+# Needs HEAD of scripts.py. $1 is the session's number.
+GUARD = r"""
+boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
+up() { cut -d. -f1 /proc/uptime; }
+guard_until() { mark ends "$(boot) $(( $(up) + 1 + $1 )) $(( $(date +%s) + 1 + $1 ))"; } # seconds from now, not less
+guard_left() {
+  read -r _boot _up _clock < "$D/ends"
+  if [ "$_boot" = "$(boot)" ]; then echo $((_up - $(up))); else echo $((_clock - $(date +%s))); fi
+}
+is_guard() { # pid: a process of root that runs this session's guard, and not one of a container on this host
+  [ "$(stat -c %u "/proc/$1" 2>/dev/null)" = 0 ] && [ "/proc/$1/root$S" -ef "$S" ] || return 1
+  case "$(tr '\0' ' ' 2>/dev/null < "/proc/$1/cmdline")" in *"sh $D/guard ${D##*/session-} ") ;; *) return 1 ;; esac
+}
+guard_lives() {
+  [ -s "$D/guarded" ] || return 1
+  read -r _pid _began < "$D/guarded"
+  [ "$(began "$_pid")" = "$_began" ] && is_guard "$_pid"
+}
+guard_came() {
+  for _pause in 0.02 0.03 0.05 0.1 0.3 0.5 1 2; do
+    sleep "$_pause"
+    if guard_lives; then return 0; fi
+  done
+  return 1
+}
+guard_start() {
+  if guard_lives; then return 0; fi
+  if [ -d /run/systemd/system ] && command -v systemd-run > /dev/null; then # outlives every login, and is seen there
+    systemd-run --quiet --collect --unit="sessionadmin-guard-${D##*/session-}" sh "$D/guard" "${D##*/session-}" \
+      < /dev/null > /dev/null 2>&1 8>&- 9>&- || :
+    if guard_came; then return 0; fi
+  fi
+  env -i "PATH=$PATH" setsid sh "$D/guard" "${D##*/session-}" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
+  guard_came || { echo "the guard of the session did not start" >&2; exit 75; }
+}
+take_turn() { # waits while the guard takes away; what it began it finishes alone
+  [ -e "$D/turn" ] || return 0
+  exec 8>> "$D/turn"
+  flock -w 40 8 || { echo "the host itself is taking the rights away" >&2; exit 75; }
+}
+guard_move() { # seconds from now; the host may have been first
+  [ -s "$D/guard" ] || return 0 # given by an older version
+  take_turn
+  [ ! -e "$D/ended" ] || exit 24
+  guard_until "$1"
+  guard_start
+  exec 8>&-
+}
+guard_hold() { # the console is at it: come only if it does not finish
+  if [ ! -s "$D/ends" ] || [ -e "$D/ended" ]; then return 0; fi
+  take_turn
+  if [ "$(guard_left)" -lt 120 ]; then guard_until 120 || :; fi # a full disk must not keep us from taking away
+  exec 8>&-
+}
+guard_end() {
+  for _file in $(grep -lszx "$D/guard" /proc/[0-9]*/cmdline); do
+    _pid=${_file#/proc/}
+    _pid=${_pid%/cmdline}
+    if is_guard "$_pid"; then # with its sleep, which is of its group
+      kill -TERM -- "-$_pid" 2>/dev/null || kill -TERM "$_pid" 2>/dev/null || :
+    fi
+  done
+}
+"""
+
+# The frame of the program; @TAKE@ are the steps. Its children do not inherit what says that it lives and works.
+PROGRAM = r"""
+number=$1
+failed=
+step() { # label command...
+  label=$1
+  shift
+  timeout -k 5 60 "$@" 7>&- 8>&- < /dev/null > /dev/null 2>&1 || failed="$failed $label;"
+}
+said() { if command -v logger > /dev/null; then logger -t sessionadmin -- "$1" 7>&- 8>&- || :; fi; }
+take() {
+  account=$(noted account)
+  kind=$(noted kind)
+@TAKE@
+  [ -z "$failed" ]
+}
+exec 7>> "$D/alive"
+flock -n 7 || exit 0
+me="$$ $(began $$)"
+mark guarded "$me"
+# Notes that were removed and made anew have another guard.
+while [ -e "$D/account" ] && [ ! -e "$D/ended" ] && [ "$(noted guarded)" = "$me" ]; do
+  left=$(guard_left)
+  if [ "$left" -gt 0 ]; then
+    if [ "$left" -gt 60 ]; then left=60; fi
+    sleep "$left" 7>&-
+    continue
+  fi
+  exec 8>> "$D/turn"
+  flock 8
+  if [ "$(guard_left)" -le 0 ] && [ -e "$D/account" ]; then
+    failed=
+    if take; then
+      mark ended "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+      said "session $1 is over and the console did not come: everything of ${account} is taken away"
+      exit 0
+    fi
+    said "session $1 is over and not everything of ${account} could be taken away:${failed} trying again"
+    guard_until 30
+  fi
+  exec 8>&-
+done
+"""

@@ -129,15 +129,16 @@ def run(story: Coroutine[Any, Any, None]) -> None:
 
 def _close_store() -> None:
     """Each thread of the store closes its own."""
-    count = len(store._pool._threads)
-    everyone = threading.Barrier(count + 1)
+    pools = (store._pool, store._first)
+    everyone = threading.Barrier(1 + sum(len(pool._threads) for pool in pools))
 
     def close() -> None:
         connections.close_all()
         everyone.wait(PATIENCE)
 
-    for _ in range(count):
-        store._pool.submit(close)
+    for pool in pools:
+        for _ in range(len(pool._threads)):
+            pool.submit(close)
     everyone.wait(PATIENCE)
 
 

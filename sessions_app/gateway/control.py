@@ -1,7 +1,8 @@
 """Enforces on live connections what the database says of their sessions, and confirms it there.
 
 Woken by wake.py, and every few seconds by itself. Each look is one query; what differs is enforced at once on the event
-loop; one write confirms. Knows no verb of an administrator: lock, terminate, log out are all changes of rows.
+loop, and confirmed beside that, since the database may be busy with writes. Knows no verb of an administrator: lock,
+terminate, log out are all changes of rows.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Control:
         self._shown: dict[int, Frozen] = {}  # by connection: what a frozen one shows
         self._unknown: dict[int, float] = {}  # rows without a relay, since when
         self._looking: asyncio.Task[list[Facts]] | None = None
+        self._unconfirmed: dict[int, Enforced] = {}
+        self._confirming: asyncio.Task[None] | None = None
         self._known: set[int] = set()  # the connections that had their row when that look began
 
     async def run(self) -> None:
@@ -62,12 +65,12 @@ class Control:
             await asyncio.sleep(SPACING)
 
     async def look(self) -> None:
-        """Read, enforce what differs, confirm."""
+        """Read, enforce what differs, and have it confirmed."""
         asked_at = time.monotonic()
         # One that hangs is waited for, not joined by others that would hang as well.
         if self._looking is None:
             self._known = set(self._registry.relays)
-            self._looking = asyncio.create_task(store.call(standing.facts, self._registry.owner))
+            self._looking = asyncio.create_task(store.call_first(standing.facts, self._registry.owner))
         done, _ = await asyncio.wait({self._looking}, timeout=STALE)
         if not done:
             raise TimeoutError("The database takes too long to answer")
@@ -76,10 +79,21 @@ class Control:
         if time.monotonic() - asked_at > STALE:
             return
         self._seen_at = asked_at
-        enforced = self._enforce({one.connection_id: one for one in found})
-        if enforced:
-            await store.call(standing.confirm, enforced)
+        self._unconfirmed |= self._enforce({one.connection_id: one for one in found})
+        if self._unconfirmed and self._confirming is None:
+            self._confirming = asyncio.create_task(self._confirm())
         await self._end_orphans()
+
+    async def _confirm(self) -> None:
+        """Write what is in force until all is written. What fails is found to differ by the next look."""
+        try:
+            while self._unconfirmed:
+                now, self._unconfirmed = self._unconfirmed, {}
+                await store.call(standing.confirm, list(now.values()))
+        except Exception:
+            logger.exception("What is in force could not be confirmed; trying again")
+        finally:
+            self._confirming = None
 
     async def _wait(self) -> bool:
         """Whether something woke us, before it was time to look anyhow."""
@@ -90,10 +104,10 @@ class Control:
             return False
         return True
 
-    def _enforce(self, rows: dict[int, Facts]) -> list[Enforced]:
-        """All of it on the event loop, without a pause: what must be confirmed afterwards."""
+    def _enforce(self, rows: dict[int, Facts]) -> dict[int, Enforced]:
+        """All of it on the event loop, without a pause: what must be confirmed afterwards, by connection."""
         has_jumped = self._has_clock_jumped()
-        enforced = []
+        enforced = {}
         for connection_id, relay in list(self._registry.relays.items()):
             row = rows.get(connection_id)
             if row is None:
@@ -102,7 +116,7 @@ class Control:
                 continue
             is_frozen = self._enforce_one(relay, row, has_jumped)
             if row.newest != row.confirmed or is_frozen != row.is_frozen:
-                enforced.append(Enforced(connection_id, row.newest, is_frozen))
+                enforced[connection_id] = Enforced(connection_id, row.newest, is_frozen)
         now = time.monotonic()
         unknown = rows.keys() - self._registry.relays.keys()
         self._unknown = {one: self._unknown.get(one, now) for one in unknown}

@@ -26,7 +26,7 @@ async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> Non
     """
     registry.is_draining = True
     try:
-        await store.call(gateways.beat, registry.owner, is_draining=True)
+        await store.call_first(gateways.beat, registry.owner, is_draining=True)
     except Exception:
         logger.exception("That gateway %s stops could not be noted", registry.owner)
     text = f"This gateway stops in {seconds:.0f} seconds. Save your work, and connect again after that."
@@ -39,7 +39,7 @@ async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> Non
     if registry.relays:
         logger.error("%s connections did not close in time", len(registry.relays))
     try:
-        await store.call(gateways.stopped, registry.owner)
+        await store.call_first(gateways.stopped, registry.owner)
     except Exception:
         logger.exception("That gateway %s stopped could not be noted; it will look as if it had died", registry.owner)
 

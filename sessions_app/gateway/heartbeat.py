@@ -26,8 +26,8 @@ async def run(registry: Registry) -> None:
         await asyncio.sleep(gateways.REAP_EVERY)
         try:
             if time.monotonic() >= next_beat:
-                await store.call(gateways.beat, registry.owner, is_draining=registry.is_draining)
+                await store.call_first(gateways.beat, registry.owner, is_draining=registry.is_draining)
                 next_beat = time.monotonic() + gateways.BEAT_EVERY
-            await store.call(reaper.look)
+            await store.call_first(reaper.look)
         except Exception:
             logger.exception("The heartbeat could not be written; trying again")

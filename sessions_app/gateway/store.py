@@ -33,11 +33,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+_first = ThreadPoolExecutor(2, thread_name_prefix="store-first")
 
 
 async def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run one of these functions in a thread; raises what it raises."""
+    return await _run(_pool, function, *args, **kwargs)
 
+
+async def call_first(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same for control and heartbeat, which must not stand behind all that waits for the database."""
+    return await _run(_first, function, *args, **kwargs)
+
+
+async def _run(pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     def run() -> T:
         close_old_connections()
         try:
@@ -45,7 +54,7 @@ async def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(_pool, run)
+    return await asyncio.get_running_loop().run_in_executor(pool, run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from sessions_app.connectors.ssh.guard import GUARD, PROGRAM
 from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS, PROCESSES
+from sessions_app.connectors.ssh.sweep import SWEEP
 
 # session: what the host knows of it; its guard stays away for the next two minutes
 NOTES = (
@@ -82,6 +83,7 @@ for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
 # session account keep-or-remove
 REMOVE_ACCOUNT = (
     HEAD
+    + SWEEP
     + r"""
 [ "$(noted kind)" = ephemeral ] || exit 16
 home=/home/$2
@@ -93,7 +95,7 @@ if is_ours "$1" "$2"; then
   rm -f "/var/lib/systemd/linger/$2" "/var/mail/$2"
 fi
 if [ -n "$uid" ]; then
-  timeout 20 find /tmp /var/tmp /dev/shm -xdev -uid "$uid" -delete 2>/dev/null || :
+  sweep "$uid"
   if [ -d "$home" ] && [ ! -L "$home" ] && [ "$(stat -c %u "$home")" = "$uid" ]; then
     if [ "$3" = keep ]; then
       [ ! -e "$kept" ] || exit 23

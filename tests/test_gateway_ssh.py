@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +14,16 @@ from django.contrib.auth.models import User
 
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app.flows.end import end
+from sessions_app.flows.lock import lock
+from sessions_app.flows.ticket import give
 from sessions_app.models import (
     ConnectionEnd,
     GatewayConnection,
+    GatewayHeartbeat,
     PrivilegedSession,
     Status,
+    TicketKind,
     UserKey,
 )
 from tests import builders, gateway, sshd
@@ -73,3 +81,157 @@ def test_a_command_runs_on_the_host_with_its_output_errors_and_exit_status(
     opened = LogEntry.objects.get(verb=Verb.CONNECTION_OPENED)
     assert opened.ip == "127.0.0.1"
     assert re.match(r"SSH-2.0-OpenSSH", opened.details["client"])
+
+
+def test_a_terminal_is_as_wide_as_the_clients_and_a_signal_ends_the_program(
+    session: PrivilegedSession, through: Gateway, key: Path
+) -> None:
+    line = "stty size; tty; kill -TERM $$"
+    done = subprocess.run(
+        [
+            "script",
+            "-qec",
+            f"stty cols 97 rows 31; {' '.join(through.client('alice=web-1', key, more=['-tt']))} '{line}'",
+            "/dev/null",
+        ],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert b"31 97" in done.stdout, done.stdout
+    assert b"/dev/pts/" in done.stdout
+    killed = through.ssh(f"alice={session.pk}", key, "kill -KILL $$")
+    assert killed.returncode == 255  # what OpenSSH's client says of a signal
+
+
+def test_files_pass_through_and_each_leaves_an_entry(
+    session: PrivilegedSession, through: Gateway, key: Path, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 4000
+    (tmp_path / "a file").write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "inner").write_text("inner")
+    there = "alice=web-1@127.0.0.1"
+    words = through.options(key)
+
+    def scp(*arguments: str) -> None:
+        done = subprocess.run(["scp", *words, *arguments], capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+
+    scp("-O", "-r", str(tmp_path / "a file"), str(tmp_path / "folder"), f"{there}:.")
+    scp("-O", f"{there}:a?file", str(tmp_path / "old way"))
+    scp(str(tmp_path / "a file"), f"{there}:new")
+    batch = tmp_path / "batch"
+    batch.write_text(f"rename new newer\nget newer {tmp_path}/fetched\nmkdir d\nrmdir d\nrm newer\n-rm missing\n")
+    done = subprocess.run(["sftp", *words, "-b", str(batch), there], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "old way").read_bytes() == content
+    assert (tmp_path / "fetched").read_bytes() == content
+    wait_until(lambda: GatewayConnection.objects.open().count() == 0, "all connections are noted as over")
+    home = f"/home/{session.login_account}"
+    files = LogEntry.objects.filter(verb__in=[Verb.FILE_SENT, Verb.FILE_FETCHED, Verb.FILE_CHANGED]).order_by("pk")
+    assert [one.message for one in files] == [
+        f"alice sent a file as . ({len(content)} bytes)",
+        "alice sent folder/inner as . (5 bytes)",
+        f"alice fetched a file from a?file ({len(content)} bytes)",
+        f"alice sent new ({len(content)} bytes)",
+        f"alice renamed {home}/new to {home}/newer",
+        f"alice fetched {home}/newer ({len(content)} bytes)",
+        f"alice made the directory {home}/d",
+        f"alice removed {home}/d",
+        f"alice removed {home}/newer",
+    ]
+    assert {one.target_id for one in files} == {session.pk}
+
+
+def test_forwarding_and_other_subsystems_are_denied(session: PrivilegedSession, through: Gateway, key: Path) -> None:
+    where = through.client("alice=web-1", key)[:-1]
+    agent = subprocess.run(
+        [*through.client("alice=web-1", key, more=["-A", "-X"]), "echo agent=$SSH_AUTH_SOCK display=$DISPLAY"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={"SSH_AUTH_SOCK": "/tmp/none", "DISPLAY": ":0", "PATH": "/usr/bin"},
+    )
+    assert agent.stdout == b"agent= display=\n", agent.stderr
+    for options in (["-W", "127.0.0.1:22"], ["-s"]):
+        words = [*where, *options, "alice=web-1@127.0.0.1", *(["netconf"] if options == ["-s"] else [])]
+        done = subprocess.run(words, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        assert done.returncode != 0
+        assert done.stdout == b""
+    done = subprocess.run(
+        [*where, "-oExitOnForwardFailure=yes", "-N", "-R", "0:127.0.0.1:22", "alice=web-1@127.0.0.1"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert b"remote port forwarding failed" in done.stderr
+
+
+def test_who_cannot_come_in_is_told_why_and_where_to_ask(
+    session: PrivilegedSession, through: Gateway, key: Path, alice: User, tmp_path: Path, admin: User
+) -> None:
+    def refused(who: str) -> bytes:
+        done = through.ssh(who, key, "echo in")
+        assert (done.stdout, done.returncode) == (b"", 1), done
+        return done.stderr
+
+    assert b"You have no session \xe2\x80\x9cother\xe2\x80\x9d" in refused("alice=other")
+    assert b"http" in refused("alice=other")
+    bob_key = register_key(builders.make_user("bob"), tmp_path / "id_bob")
+    own = through.ssh(f"bob={session.pk}", bob_key, "echo in")
+    assert b"You have no session" in own.stderr
+    assert through.ssh("alice=web-1", bob_key, "echo in").returncode == 255  # not her key
+    assert through.ssh("nobody=web-1", bob_key, "echo in").returncode == 255
+    lock(admin, session, title="Audit", message="Ask us")
+    assert b"Your session on web-1 is locked. Audit. Ask us" in refused("alice=web-1")
+    builders.make_session(alice, Status.AVAILABLE, resource=builders.make_resource("vault", connector="vault"))
+    session.refresh_from_db()
+    end(admin, session)
+    assert b"is over (Canceling)" in refused(f"alice={session.pk}")
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert b"Your account is disabled." in refused(f"alice={session.pk}")
+    assert GatewayConnection.objects.count() == 0
+    entries = LogEntry.objects.filter(verb=Verb.CONNECTION_REFUSED)
+    wait_until(lambda: entries.filter(message__contains="Somebody who could not prove to be alice").exists(), "noted")
+    assert entries.filter(user_name="nobody").count() == 0
+
+
+def test_a_one_time_password_opens_one_session_once(
+    session: PrivilegedSession, through: Gateway, key: Path, alice: User, tmp_path: Path
+) -> None:
+    ask = tmp_path / "ask"
+
+    def login(password: str, who: str = "alice=web-1") -> subprocess.CompletedProcess[bytes]:
+        ask.write_text(f"#!/bin/sh\necho '{password}'\n")
+        ask.chmod(0o700)
+        env = os.environ | {"SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
+        words = through.client(who, None, "id -un", more=["-oNumberOfPasswordPrompts=1"])
+        return subprocess.run(words, env=env, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+
+    given_one = give(alice, session, TicketKind.PASSWORD, login=None, address="127.0.0.1")
+    done = login(given_one.secret)
+    assert done.stdout.decode().strip() == session.login_account, done.stderr
+    again = login(given_one.secret)
+    assert again.returncode == 255
+    assert b"It was used before" in again.stderr
+    elsewhere = give(alice, session, TicketKind.PASSWORD, login=None, address="192.0.2.1")
+    assert b"it was given to 192.0.2.1" in login(elsewhere.secret).stderr
+    assert login("wrong").returncode == 255
+    assert GatewayConnection.objects.count() == 1
+
+
+def test_gateways_share_a_key_and_a_port_and_stop_in_order(
+    session: PrivilegedSession, through: Gateway, key: Path, tmp_path: Path
+) -> None:
+    with gateway.serving(tmp_path / "second", "--port", str(through.port)) as second:
+        assert second.port == through.port
+        assert GatewayHeartbeat.objects.count() == 2
+        for _ in range(6):
+            assert through.ssh("alice=web-1", key, "true").returncode == 0
+    assert GatewayHeartbeat.objects.count() == 1
+    assert second.process.returncode == 0
+    through.process.send_signal(signal.SIGTERM)
+    assert through.process.wait(20) == 0
+    assert GatewayHeartbeat.objects.count() == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 
 import asyncssh
@@ -13,14 +12,13 @@ from sessions_app.connectors.base import ConnectorError
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway import store
+from sessions_app.gateway.file_notes import watch
 from sessions_app.gateway.near import Near, NotLetIn, Terminal
 from sessions_app.gateway.registry import Recorded, Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import HostRefused
 from sessions_app.sealing import SealingError
 from sessions_app.ssh.ca import AuthorityError
-
-SCP = re.compile(r"(?:/\S*/)?scp(?: -\S+)* -[tf]\b")
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +48,10 @@ async def open_relay(
     except (AuthorityError, SealingError) as error:
         logger.exception("No certificate for session %s", login.session_id)
         raise NotLetIn("Certificates cannot be signed at the moment. Ask an administrator to set this up.") from error
-    relay = Relay(registry, admitted, near, terminal)
+    relay = Relay(registry, admitted, near, terminal, watch(command, subsystem))
     registry.relays[relay.connection_id] = relay
     try:
-        if admitted.is_recorded and registry.make_recorder and not is_file_transfer(command, subsystem):
+        if admitted.is_recorded and registry.make_recorder and subsystem != "sftp":
             wanted = Recorded(admitted, command, bool(terminal.kind), terminal.cols, terminal.rows)
             relay.recorder = await registry.make_recorder(wanted)
         await relay.connect(command, subsystem, env or {}, terminal)
@@ -65,8 +63,3 @@ async def open_relay(
         await relay.fail("The gateway failed")
         raise NotLetIn("The gateway has a problem and could not connect you. Tell an administrator.") from error
     return relay
-
-
-def is_file_transfer(command: str, subsystem: str) -> bool:
-    """Whether files pass by, and no terminal."""
-    return subsystem == "sftp" or bool(SCP.match(command))

@@ -17,6 +17,8 @@ from django.utils import timezone
 
 from activity.text import plain
 from sessions_app.gateway import store
+from sessions_app.gateway.file_notes import FileNotes
+from sessions_app.gateway.files import Watch
 from sessions_app.gateway.near import UNTIL_UNLOCKED, Near, ShowsState, Terminal
 from sessions_app.gateway.registry import Recorder, Registry
 from sessions_app.gateway.screen import Screen
@@ -35,11 +37,19 @@ logger = logging.getLogger(__name__)
 class Relay:
     """One connection; made by open_relay(). All methods are called on the event loop."""
 
-    def __init__(self, registry: Registry, admitted: store.Admitted, near: Near, terminal: Terminal) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        admitted: store.Admitted,
+        near: Near,
+        terminal: Terminal,
+        files: Watch | None = None,
+    ) -> None:
         self.admitted = admitted
         self.connection_id = admitted.connection_id
         self.session_id = admitted.session_id
         self.recorder: Recorder | None = None
+        self.files = FileNotes(admitted, files) if files is not None else None
         self.is_frozen = False
         self.bytes_in = self.bytes_out = 0
         self.closed = asyncio.Event()  # nothing is left of it, the database knows
@@ -71,6 +81,8 @@ class Relay:
             self._spawn(self._extend())
             return
         self.bytes_in += len(data)
+        if self.files is not None:
+            self.files.client(data)
         if self.recorder is not None:
             self.recorder.typed(data)
         if not self._host.is_closing():
@@ -191,7 +203,8 @@ class Relay:
         self.bytes_out += len(data)
         if self._has_terminal:
             self._screen.feed(data)
-        if self.recorder is not None:
+        is_content = self.files is not None and not is_error and self.files.host(data)
+        if self.recorder is not None and not is_content:
             self.recorder.output(data)
         if is_error:
             self._near.write_error(data)
@@ -342,6 +355,8 @@ class Relay:
         except (OSError, asyncssh.Error):
             logger.debug("The person's side of connection %s was gone", self.connection_id, exc_info=True)
         try:
+            if self.files is not None:
+                await self.files.finish()
             if self.recorder is not None:
                 await self.recorder.finish()
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
@@ -18,11 +18,16 @@ from django.contrib.auth import get_user_model
 from django.db import close_old_connections
 from django.views.decorators.debug import sensitive_variables
 
+from activity import log
+from activity.models import LogEntry
+from activity.text import plain
+from activity.verbs import Verb
 from sessions_app.connectors.ssh.credentials import host_of
 from sessions_app.connectors.ssh.transport import Host
 from sessions_app.flows import connect, extend
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
+from sessions_app.gateway.files import FileEvent, What
 from sessions_app.models import ConnectionEnd, GatewayConnection, PrivilegedSession, Status
 from sessions_app.ssh import ca
 
@@ -138,6 +143,13 @@ def ended(connection_id: int, end: ConnectionEnd, *, reason: str = "", sent: tup
     connect.disconnected(connection_id, end, reason=reason, bytes_in=sent[0], bytes_out=sent[1])
 
 
+def note_files(connection_id: int, events: Sequence[FileEvent]) -> None:
+    """One entry a file, in one transaction."""
+    connection = GatewayConnection.objects.select_related("session__user").get(pk=connection_id)
+    with log.coming_from(connection.address or ""):
+        log.load([_file_entry(connection, event) for event in events])
+
+
 def extend_session(session_id: int) -> tuple[dt.datetime | None, str]:
     """Its user asks for an extension: the new end, or None with the reason why not."""
     session = PrivilegedSession.objects.get(pk=session_id)
@@ -147,3 +159,28 @@ def extend_session(session_id: int) -> tuple[dt.datetime | None, str]:
     except Refused as refused:
         return None, refused.message
     return session.end_at, ""
+
+
+def _file_entry(connection: GatewayConnection, event: FileEvent) -> LogEntry:
+    session = connection.session
+    name = f"{event.name} as " if event.name else ""
+    if event.what in (What.SENT, What.FETCHED):
+        way = f"sent {name}" if event.what == What.SENT else f"fetched {event.name + ' from ' if event.name else ''}"
+        message = f"{session.user_name} {way}{event.path} ({event.size} bytes)"
+    else:
+        message = f"{session.user_name} {event.what.value} {event.path}{' to ' + event.other if event.other else ''}"
+    return log.draft(
+        {What.SENT: Verb.FILE_SENT, What.FETCHED: Verb.FILE_FETCHED}.get(event.what, Verb.FILE_CHANGED),
+        message if event.is_complete else f"{message}, not as a whole",
+        actor=session.user,
+        target=session,
+        details={
+            "connection": connection.pk,
+            "what": event.what.value,
+            "path": plain(event.path, 1000),
+            "name": plain(event.name, 1000),
+            "other": plain(event.other, 1000),
+            "bytes": event.size,
+            "complete": event.is_complete,
+        },
+    )

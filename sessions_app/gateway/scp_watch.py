@@ -1,0 +1,105 @@
+"""Sees which files pass by in scp, without touching a byte. Pure: bytes in, events out.
+
+Feed it both directions in the order in which they pass. What it cannot read it lets pass; it never raises. Source:
+OpenSSH's scp.c.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from sessions_app.gateway.files import FileEvent, What
+
+MOST_FOLDERS = 1024
+LONGEST_LINE = 8192  # bytes
+SCP = re.compile(r"(?:/\S*/)?scp(?: -[A-Za-z]+)* -[A-Za-z]*[tf][A-Za-z]* ")
+
+
+def is_scp(command: str) -> bool:
+    """Whether a client's scp started this on the host: scp -t or scp -f."""
+    return SCP.match(f"{command} ") is not None
+
+
+class ScpWatch:
+    """The protocol of scp -t (the host takes files) and scp -f (it gives some).
+
+    One side sends lines and content, the other answers each line with a zero byte, or with a complaint.
+    """
+
+    def __init__(self, command: str) -> None:
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            words = command.split()
+        flags = "".join(word[1:] for word in words[1:] if word.startswith("-"))
+        self._path = words[-1] if len(words) > 1 else ""
+        self._what = What.SENT if "t" in flags else What.FETCHED
+        self._folders: list[str] = []
+        self._line = bytearray()
+        self._name = ""
+        self._size = self._left = 0
+        self._state = "line"  # line, asked (the answer to a C line is awaited), content, end (its last byte)
+
+    def client(self, data: bytes) -> list[FileEvent]:
+        """It sends with -t and answers with -f."""
+        return self._sent(data) if self._what == What.SENT else self._answered(data)
+
+    def host(self, data: bytes) -> list[FileEvent]:
+        """The other way round."""
+        return self._answered(data) if self._what == What.SENT else self._sent(data)
+
+    def end(self) -> list[FileEvent]:
+        """A file that did not arrive as a whole."""
+        return [self._event(is_complete=False)] if self._state in ("content", "end") else []
+
+    @property
+    def is_content(self) -> bool:
+        """Everything else could be what a program said that only calls itself scp."""
+        return self._what == What.FETCHED and self._state in ("content", "end")
+
+    def _answered(self, data: bytes) -> list[FileEvent]:
+        if self._state == "asked" and data:
+            self._state = "line" if data[0] else "content"
+        return []
+
+    def _sent(self, data: bytes) -> list[FileEvent]:
+        events, at = [], 0
+        while at < len(data):
+            if self._state == "asked":  # a client that does not wait for the answer
+                self._state = "content"
+            if self._state == "content":
+                taken = min(self._left, len(data) - at)
+                self._left -= taken
+                at += taken
+                if self._left == 0:
+                    self._state = "end"
+            elif self._state == "end":
+                self._state = "line"
+                events.append(self._event(is_complete=data[at] == 0))
+                at += 0 if data[at] else 1  # a complaint is a line
+            else:
+                end = data.find(b"\n", at)
+                stop = len(data) if end < 0 else end
+                self._line += data[at:stop][: LONGEST_LINE - len(self._line)]
+                at = stop + 1
+                if end >= 0:
+                    self._read(bytes(self._line))
+                    self._line = bytearray()
+        return events
+
+    def _read(self, line: bytes) -> None:
+        text = line.decode(errors="replace")
+        words = text.split(" ", 2)
+        if text.startswith("C") and len(words) == 3 and words[1].isdecimal() and len(words[1]) < 20:
+            self._name = "/".join([*self._folders, words[2]])
+            self._size = self._left = int(words[1])
+            self._state = "asked"
+        elif text.startswith("D") and len(words) == 3 and len(self._folders) < MOST_FOLDERS:
+            self._folders.append(words[2])
+        elif text.startswith("E") and self._folders:
+            self._folders.pop()
+
+    def _event(self, *, is_complete: bool) -> FileEvent:
+        size = self._size - self._left
+        return FileEvent(self._what, self._path, name=self._name, size=size, is_complete=is_complete)

@@ -12,6 +12,7 @@ from sessions_app.views import (
     keys,
     logins,
     people,
+    recordings,
     request,
     secret,
     session_actions,
@@ -42,6 +43,13 @@ urlpatterns = [
     path("sessions/<int:pk>/", sessions.session, name="session"),
     path("sessions/<int:pk>/log/", sessions.session_log, name="session_log"),
     path("sessions/<int:pk>/certificate/", keys.session_certificate, name="session_certificate"),
+    # Recordings of terminals, see views/recordings.py
+    path("recordings/", recordings.recordings, name="recordings"),
+    path("recordings/<int:pk>/", recordings.recording, name="recording"),
+    path("recordings/<int:pk>/cast/", recordings.recording_cast, name="recording_cast"),
+    path("recordings/<int:pk>/typed/", recordings.recording_typed, name="recording_typed"),
+    path("recordings/<int:pk>/live/", recordings.recording_live, name="recording_live"),
+    path("recordings/<int:pk>/pieces/", recordings.recording_pieces, name="recording_pieces"),
     path("sessions/ssh/", ssh_login.ssh_login, name="ssh_login"),
     # Secrets of a vault (views/secret.py)
     path("sessions/<int:pk>/secrets/<int:secret_pk>/show/", secret.secret_show, name="secret_show"),

@@ -149,6 +149,24 @@ def geoip_database(*names: str) -> str:
 
 GEOIP_DATABASE = geoip_database("city.mmdb")  # city.mmdb: where `geoip_update` writes unless told otherwise
 PRACTICE_DIR = VAR_DIR / "practice"
+
+
+def recordings_storage() -> dict[str, object]:
+    """STORAGES["recordings"]: RECORDINGS_STORAGE names a storage of Django's with its options, else a directory of
+    this machine that only this account reads."""
+    backend = env.str("RECORDINGS_STORAGE", default="")
+    if backend:
+        return {"BACKEND": backend, "OPTIONS": env.json("RECORDINGS_STORAGE_OPTIONS", default={})}
+    options = {
+        "location": str(VAR_DIR / "recordings"),
+        "base_url": None,
+        "file_permissions_mode": 0o600,
+        "directory_permissions_mode": 0o700,
+    }
+    return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+
+
+RECORDING_MAX_BYTES = env.int("RECORDING_MAX_BYTES", default=64 * 1024 * 1024)  # of one recording
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in e-mail
 
 # Seal what must stay secret at rest (sessions_app/sealing.py): the first encrypts, each of them decrypts.

@@ -186,6 +186,9 @@ class Recording(models.Model):
     sha256 = models.CharField(max_length=64, blank=True)
     input_path = models.CharField(max_length=300, blank=True)  # what was typed, sealed; empty when not recorded
     input_sha256 = models.CharField(max_length=64, blank=True)
+    input_key = SealedField(blank=True, default="")  # opens that file; changes of ENCRYPTION_KEYS reach it here
+    written_at = models.DateTimeField(null=True)  # its gateway has handed over the last piece
+    closing_at = models.DateTimeField(null=True)  # a worker began to make the file
     is_truncated = models.BooleanField(default=False)  # it reached the size it may have
     is_complete = models.BooleanField(default=True)  # false: its gateway died, the last moments may be missing
     removed_at = models.DateTimeField(null=True)  # by the profile's retention; the row stays as evidence
@@ -194,7 +197,10 @@ class Recording(models.Model):
 
     class Meta:
         default_permissions = ("view",)
-        indexes = [models.Index(fields=["session", "id"], name="recording_session")]
+        indexes = [
+            models.Index(fields=["session", "id"], name="recording_session"),
+            models.Index(fields=["connection"], name="recording_running", condition=Q(ended_at=None)),
+        ]
 
     def __str__(self) -> str:
         return f"Recording {self.pk} of session {self.session_id}"

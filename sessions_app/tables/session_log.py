@@ -14,7 +14,7 @@ from activity.tables import level_badge
 from activity.verbs import Verb
 from sessions_app.models import PrivilegedSession
 
-LOOKS = (Verb.LOG_VIEWED, Verb.RECORDING_VIEWED)
+LOOKS = (Verb.LOG_VIEWED, Verb.RECORDING_VIEWED, Verb.RECORDING_WATCHED, Verb.RECORDING_DOWNLOADED)
 
 
 def entries_of(session: PrivilegedSession) -> QuerySet[LogEntry]:

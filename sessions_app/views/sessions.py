@@ -23,6 +23,7 @@ from sessions_app.filters.sessions import ActiveFilters, HistoricalFilters, Sess
 from sessions_app.health.heartbeat import is_worker_missed
 from sessions_app.models import ENDED, LIVE, PrivilegedSession, Status
 from sessions_app.roles import Person, sees_everything
+from sessions_app.tables.recordings import recordings_of
 from sessions_app.tables.session_log import LOG_TABLE, numbered
 from sessions_app.tables.sessions import Links, refusals_for, sessions_queryset, sessions_table, status_cell
 from sessions_app.tables.toolbar import page_buttons, sessions_toolbar
@@ -125,6 +126,7 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
         "buttons": page_buttons(person, refusals_for(person)(row)),
         **secrets_context(person, row),
         **certificate_context(person, row),
+        "recordings": recordings_of(row) if sees_everything(person) or row.user_id == person.pk else [],
     }
     return live_response(request, "sessions_app/session.html", "sessions_app/session_body.html", context)
 

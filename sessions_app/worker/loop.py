@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from sessions_app.health import gateways, heartbeat
 from sessions_app.logins import recorder
+from sessions_app.recordings.keeper import Keeper
 from sessions_app.worker import lease, passes
 from sessions_app.worker.crew import Crew
 
@@ -29,6 +30,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     next_logins = next_beat = next_reap = 0.0
     reaper = gateways.Reaper()
     crew = Crew(threads, lambda pk: _visit(pk, owner, stop))
+    keeper = Keeper(stop)
+    keeper.start()
     logger.info("Worker %s is running", owner)
     try:
         while not stop.is_set():
@@ -50,6 +53,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     finally:
         logger.info("Worker %s finishes what is under way", owner)
         crew.finish()
+        keeper.finish()
     try:
         heartbeat.stopped(owner)
     except (DatabaseError, InterfaceError):

@@ -1,0 +1,131 @@
+"""Twice a second everything that the terminals of this process recorded goes into the database, in one transaction.
+
+So any machine can watch, and a gateway that is killed loses less than a second. Making the file is the worker's part.
+While the database does not answer, the lines wait here, within bounds; what finds no room becomes a marked gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_app.gateway.recording import Cast
+from sessions_app.gateway.registry import Recorded
+from sessions_app.recordings import chunks
+from sessions_app.recordings.chunks import Piece
+from sessions_app.sealing import SealingError
+
+logger = logging.getLogger(__name__)
+
+EVERY = 0.5  # seconds
+MOST_IN_ONE = 4 * 1024 * 1024  # bytes after which a transaction ends
+
+
+class Call(Protocol):
+    """store.call: runs a function where the database may be asked."""
+
+    def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """What the function returns; raises what it raises."""
+
+
+class CastRecorder:
+    """One terminal that is being recorded; see registry.Recorder for what each call means."""
+
+    def __init__(self, journal: Journal, recording_id: int, cast: Cast) -> None:
+        self.recording_id = recording_id
+        self.cast = cast
+        self.output = cast.output
+        self.resize = cast.resize
+        self.mark = cast.mark
+        self.typed = cast.typed
+        self.pieces = 0  # handed over so far
+        self._journal = journal
+
+    async def finish(self) -> None:
+        """Hand over what is left. Does not raise: what the database does not take now is tried again."""
+        self.cast.finish()
+        await self._journal.flush()
+
+
+class Journal:
+    """All recorders of one process. `record` is what the registry calls for each new terminal."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._recorders: dict[int, CastRecorder] = {}
+        self._unsaved: list[Piece] = []  # taken from the recorders, and not in the database for certain
+        self._turn = asyncio.Lock()
+
+    async def record(self, recorded: Recorded) -> CastRecorder:
+        """A recorder for a new terminal. Raises DatabaseError, SealingError: then nobody may get in unrecorded."""
+        admitted = recorded.admitted
+        row = await self._call(
+            chunks.begin,
+            session_id=admitted.session_id,
+            connection_id=admitted.connection_id,
+            cols=recorded.cols,
+            rows=recorded.rows,
+            title=recorded.command,
+            keeps_typed=admitted.is_input_recorded,
+        )
+        cast = Cast(
+            cols=recorded.cols,
+            rows=recorded.rows,
+            started_at=row.started_at.timestamp(),
+            limit=settings.RECORDING_MAX_BYTES,
+            title=row.title,
+            keeps_typed=admitted.is_input_recorded,
+        )
+        recorder = self._recorders[row.pk] = CastRecorder(self, row.pk, cast)
+        return recorder
+
+    async def run(self) -> None:
+        """Hand over at an interval, until cancelled; then call flush() once more."""
+        while True:
+            await asyncio.sleep(EVERY)
+            await self.flush()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything that was recorded is in the database."""
+        return not self._unsaved and not self._recorders
+
+    @sensitive_variables()
+    async def flush(self) -> None:
+        """Hand over what there is now. A database that does not answer is logged, and asked again at the next turn."""
+        async with self._turn:
+            try:
+                if self._unsaved:
+                    await self._save()
+                for recorder in list(self._recorders.values()):
+                    self._take(recorder)
+                    if sum(len(piece.data) + len(piece.typed) for piece in self._unsaved) > MOST_IN_ONE:
+                        await self._save()
+                if self._unsaved:
+                    await self._save()
+                await self._forget_finished()
+            except (DatabaseError, InterfaceError, SealingError):
+                logger.exception("What was recorded could not be saved; trying again")
+
+    def _take(self, recorder: CastRecorder) -> None:
+        data, typed = recorder.cast.take()
+        if data or typed:
+            self._unsaved.append(Piece(recorder.recording_id, recorder.pieces, data, typed))
+            recorder.pieces += 1
+
+    async def _save(self) -> None:
+        await self._call(chunks.append, self._unsaved)
+        self._unsaved = []
+
+    async def _forget_finished(self) -> None:
+        over = [pk for pk, one in self._recorders.items() if one.cast.is_finished and not one.cast.has_pending]
+        if over:
+            await self._call(chunks.written, over)
+            for pk in over:
+                del self._recorders[pk]

@@ -1,0 +1,143 @@
+"""Pieces become one file: written, hashed, its lines made searchable, and only then the pieces go.
+
+Everything may die at any moment and is done again: the file's name follows from the recording, and the row, the lines
+and the end of the pieces are one transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+from cryptography.fernet import Fernet
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_app.models import ConnectionEnd, Recording, RecordingChunk, RecordingText
+from sessions_app.recordings import storage
+from sessions_app.recordings.chunks import TRUNCATED
+from sessions_app.recordings.screen_text import ScreenLine, ScreenText
+from sessions_app.sealing import unseal
+
+logger = logging.getLogger(__name__)
+
+CLAIMED_FOR = dt.timedelta(minutes=5)  # a worker that died in it keeps others away for so long
+LATE = dt.timedelta(seconds=30)  # after its connection ended a gateway that lives has handed everything over
+IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger file is put together on disk
+CHUNKS_AT_ONCE = 50
+
+
+def to_close(now: dt.datetime) -> list[int]:
+    """Recordings whose last piece is there, or will not come any more."""
+    is_over = Q(written_at__isnull=False) | Q(connection__ended_at__lt=now - LATE)
+    is_lost = Q(connection__end_reason=ConnectionEnd.LOST)
+    is_free = Q(closing_at=None) | Q(closing_at__lt=now - CLAIMED_FOR)
+    found = Recording.objects.filter(is_over | is_lost, is_free, ended_at=None)
+    return list(found.order_by("pk").values_list("pk", flat=True)[:100])
+
+
+def close(recording_id: int) -> bool:
+    """Make the file of one recording; False when somebody else does or did.
+
+    Raises OSError, SealingError, DatabaseError and what the storage raises; then the pieces are still there.
+    """
+    now = timezone.now()
+    free = Q(closing_at=None) | Q(closing_at__lt=now - CLAIMED_FOR)
+    if not Recording.objects.filter(free, pk=recording_id, ended_at=None).update(closing_at=now):
+        return False
+    recording = Recording.objects.select_related("connection").get(pk=recording_id)
+    try:
+        _close(recording)
+    except Exception:
+        Recording.objects.filter(pk=recording_id, closing_at=now).update(closing_at=None)
+        raise
+    return True
+
+
+def _close(recording: Recording) -> None:
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as cast:
+        reading = _Reading()
+        for data in _pieces(recording):
+            cast.write(data)
+            reading.read(data)
+        name, size, sha256 = storage.put(storage.cast_name(recording), cast)
+    values = {
+        "path": name,
+        "size": size,
+        "sha256": sha256,
+        "duration": dt.timedelta(seconds=reading.seconds),
+        "is_truncated": reading.is_truncated,
+        "is_complete": recording.written_at is not None,
+        "ended_at": min(recording.started_at + dt.timedelta(seconds=reading.seconds), timezone.now()),
+        **_put_input(recording),
+    }
+    with transaction.atomic():
+        RecordingText.objects.filter(recording=recording).delete()
+        RecordingText.objects.bulk_create(
+            [RecordingText(recording=recording, at=line.at, text=line.text) for line in reading.finish()],
+            batch_size=2000,
+        )
+        Recording.objects.filter(pk=recording.pk).update(**values, closing_at=None)
+        RecordingChunk.objects.filter(recording=recording).delete()
+
+
+def _pieces(recording: Recording) -> Iterator[bytes]:
+    chunks = RecordingChunk.objects.filter(recording=recording).order_by("number")
+    for data in chunks.values_list("data", flat=True).iterator(chunk_size=CHUNKS_AT_ONCE):
+        yield bytes(data)
+
+
+@sensitive_variables()
+def _put_input(recording: Recording) -> dict[str, str]:
+    """Write what was typed, each piece sealed on a line of its own; nothing when it was not recorded."""
+    typed = RecordingChunk.objects.filter(recording=recording).exclude(typed="").order_by("number")
+    if not recording.input_key or not typed.exists():
+        return {}
+    key = Fernet(unseal(recording.input_key))
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as sealed:
+        for text in typed.values_list("typed", flat=True).iterator(chunk_size=CHUNKS_AT_ONCE):
+            sealed.write(key.encrypt(unseal(text)) + b"\n")
+        name, _, sha256 = storage.put(storage.input_name(recording), sealed)
+    return {"input_path": name, "input_sha256": sha256}
+
+
+@sensitive_variables()
+def typed_lines(recording: Recording, file: IO[bytes]) -> Iterator[bytes]:
+    """What was typed, in clear: lines of asciicast. Raises SealingError; InvalidToken when the file was changed."""
+    key = Fernet(unseal(recording.input_key))
+    for line in file:
+        yield key.decrypt(line.strip())
+
+
+class _Reading:
+    """What the row says of a recording, gathered while its lines go by."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.is_truncated = False
+        self._screen = ScreenText()
+        self._lines: list[ScreenLine] = []
+
+    def read(self, data: bytes) -> None:
+        """Whole lines."""
+        for line in data.splitlines():
+            event = json.loads(line)
+            if not isinstance(event, list):
+                continue
+            at, code, text = event
+            self.seconds = max(self.seconds, at)
+            if code == "o":
+                self._lines.extend(self._screen.feed(at, text))
+            elif code == "m" and text.startswith(TRUNCATED):
+                self.is_truncated = True
+
+    def finish(self) -> list[ScreenLine]:
+        """Every line that was on the screen."""
+        self._lines.extend(self._screen.finish())
+        return self._lines

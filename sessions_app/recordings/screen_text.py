@@ -1,0 +1,149 @@
+"""The lines that stood on a screen, out of what a terminal was sent. Pure; made to be quick, not to be a terminal.
+
+It follows one line: printing, backspace, carriage return, moves and erasures within the line, as editing a command
+does them. Whatever moves to another line ends it. Full-screen programs so give the pieces that they paint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+
+SAME_WITHIN = 30.0  # seconds in which the same line counts once: programs paint the same again and again
+MOST_LINES = 50_000
+LONGEST_LINE = 500  # characters
+MOST_HELD = 8192  # characters of an escape sequence that has no end yet
+
+_TOKEN = re.compile(
+    r"\x1b\[(?P<parameters>[0-9;:<=>?]*)[ -/]*(?P<final>[@-~])"
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # strings: titles, links, colours
+    r"|\x1b[ -/]*[0-Z\\`-~]"
+    r"|(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
+    r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f-\x9f])"
+)
+_UNFINISHED = re.compile(r"\x1b(?:\[[0-9;:<=>? -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
+_STAYS = frozenset("mnhlqrcst")  # sequences that leave cursor and line alone
+_BLANKS = re.compile(r"\s+")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScreenLine:
+    """A line as it was last on the screen; `at` in seconds from the start."""
+
+    at: float
+    text: str
+
+
+class ScreenText:
+    """Feed it output; it yields the lines that were completed."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._line: list[str] = []
+        self._column = 0
+        self._at = 0.0
+        self._seen: dict[str, float] = {}
+        self._count = 0
+
+    def feed(self, at: float, text: str) -> Iterator[ScreenLine]:
+        """Output at `at` seconds: each line that it ends."""
+        text = self._held + text
+        self._held = ""
+        end = _finished(text)
+        self._held, text = text[end:], text[:end]
+        for token in _TOKEN.finditer(text):
+            if (printed := token["text"]) is not None:
+                self._print(printed)
+                self._at = at
+            elif (control := token["control"]) is not None:
+                yield from self._control(control)
+            elif (final := token["final"]) is not None:
+                yield from self._sequence(final, token["parameters"])
+
+    def finish(self) -> Iterator[ScreenLine]:
+        """The line that stood there at the end."""
+        yield from self._end()
+
+    def _print(self, text: str) -> None:
+        if self._column > LONGEST_LINE * 4:
+            return
+        if self._column > len(self._line):
+            self._line.extend(" " * (self._column - len(self._line)))
+        self._line[self._column : self._column + len(text)] = text
+        self._column += len(text)
+
+    def _control(self, control: str) -> Iterator[ScreenLine]:
+        if control == "\b":
+            self._column = max(0, self._column - 1)
+        elif control == "\r":
+            self._column = 0
+        elif control == "\t":
+            self._column += 8 - self._column % 8
+        elif control in "\n\v\f":
+            yield from self._end()
+
+    def _sequence(self, final: str, parameters: str) -> Iterator[ScreenLine]:
+        if final in _STAYS:
+            return
+        first = parameters.split(";")[0]
+        count = min(int(first), 1000) if first.isdecimal() else 1
+        line, column = self._line, self._column
+        if final == "K":
+            if first in ("", "0"):
+                del line[column:]
+            elif first == "1":
+                line[:column] = " " * min(column, len(line))
+            else:
+                line.clear()
+        elif final == "C":
+            self._column += max(count, 1)
+        elif final == "D":
+            self._column = max(0, column - max(count, 1))
+        elif final == "G":
+            self._column = max(count, 1) - 1
+        elif final == "P":
+            del line[column : column + max(count, 1)]
+        elif final == "X":
+            line[column : column + count] = " " * len(line[column : column + count])
+        elif final == "@":
+            line[column:column] = " " * max(count, 1)
+        elif final == "J" and first in ("", "0"):
+            del line[column:]  # readline clears what is below the line it paints
+        else:
+            yield from self._end()
+
+    def _end(self) -> Iterator[ScreenLine]:
+        text = _BLANKS.sub(" ", "".join(self._line)).strip()[:LONGEST_LINE]
+        self._line.clear()
+        self._column = 0
+        if not text or self._count >= MOST_LINES:
+            return
+        before = self._seen.get(text)
+        if before is not None and self._at - before < SAME_WITHIN:
+            return
+        if len(self._seen) > 5000:
+            self._seen = {line: at for line, at in self._seen.items() if self._at - at < SAME_WITHIN}
+        self._seen[text] = self._at
+        self._count += 1
+        yield ScreenLine(self._at, text)
+
+
+def _finished(text: str) -> int:
+    """Up to where `text` can be read: a sequence that goes on in the next packet begins there.
+
+    Only the last two escapes can begin one: a string's own end is an escape too."""
+    start = len(text)
+    for _ in range(2):
+        start = text.rfind("\x1b", max(0, len(text) - MOST_HELD), start)
+        if start < 0:
+            break
+        if _UNFINISHED.match(text, start) is not None and not (text[start:] == "\x1b" and _is_in_string(text, start)):
+            return start
+    return len(text)
+
+
+def _is_in_string(text: str, end: int) -> bool:
+    """Whether the escape at `end` may be the first half of a string's end."""
+    before = text.rfind("\x1b", max(0, len(text) - MOST_HELD), end)
+    return before >= 0 and _UNFINISHED.match(text, before) is not None

@@ -1,0 +1,73 @@
+"""The index behind the search across recordings: FTS5 with trigrams on SQLite, pg_trgm on PostgreSQL.
+
+Both find any part of a word. Where a database has neither, the search reads every line: slower, with the same answer.
+"""
+
+from __future__ import annotations
+
+from django.db import DatabaseError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from sessions_app.models import RecordingText
+
+SHORTEST = 3  # characters that a trigram index can look for
+FTS = "sessions_app_recordingtext_fts"
+INSTALL = {
+    "sqlite": [
+        f"""CREATE VIRTUAL TABLE {FTS} USING fts5(
+            text, content='sessions_app_recordingtext', content_rowid='id', tokenize='trigram')""",
+        f"""CREATE TRIGGER recording_text_added AFTER INSERT ON sessions_app_recordingtext BEGIN
+            INSERT INTO {FTS}(rowid, text) VALUES (NEW.id, NEW.text); END""",
+        f"""CREATE TRIGGER recording_text_removed AFTER DELETE ON sessions_app_recordingtext BEGIN
+            INSERT INTO {FTS}({FTS}, rowid, text) VALUES ('delete', OLD.id, OLD.text); END""",
+        f"""CREATE TRIGGER recording_text_changed AFTER UPDATE ON sessions_app_recordingtext BEGIN
+            INSERT INTO {FTS}({FTS}, rowid, text) VALUES ('delete', OLD.id, OLD.text);
+            INSERT INTO {FTS}(rowid, text) VALUES (NEW.id, NEW.text); END""",
+        f"INSERT INTO {FTS}({FTS}) VALUES ('rebuild')",
+    ],
+    "postgresql": [
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+        # As Django's icontains asks for it.
+        """CREATE INDEX recording_text_search ON sessions_app_recordingtext
+            USING gin (upper(text::text) gin_trgm_ops)""",
+    ],
+}
+REMOVE = {
+    "sqlite": [
+        "DROP TRIGGER IF EXISTS recording_text_added",
+        "DROP TRIGGER IF EXISTS recording_text_removed",
+        "DROP TRIGGER IF EXISTS recording_text_changed",
+        f"DROP TABLE IF EXISTS {FTS}",
+    ],
+    "postgresql": ["DROP INDEX IF EXISTS recording_text_search"],  # the extension may serve others
+}
+
+
+def install(database: BaseDatabaseWrapper) -> bool:
+    """Make the index; False where this database cannot have it (no FTS5 with trigrams, no right to add pg_trgm)."""
+    try:
+        with transaction.atomic(using=database.alias), database.cursor() as cursor:
+            for statement in INSTALL[database.vendor]:
+                cursor.execute(statement)
+    except DatabaseError:
+        return False
+    return True
+
+
+def remove(database: BaseDatabaseWrapper) -> None:
+    """Drop it."""
+    with database.cursor() as cursor:
+        for statement in REMOVE[database.vendor]:
+            cursor.execute(statement)
+
+
+def narrowed(lines: QuerySet[RecordingText], words: str) -> QuerySet[RecordingText]:
+    """Lines that hold each of the words, as far as SQLite's index can tell; whoever asks checks them once more."""
+    parts = [part for part in words.split()[:8] if len(part) >= SHORTEST]
+    if connection.vendor != "sqlite" or not parts or FTS not in connection.introspection.table_names():
+        return lines
+    wanted = " AND ".join('"{}"'.format(part.replace('"', '""')) for part in parts)
+    found = RawSQL(f"SELECT rowid FROM {FTS} WHERE {FTS} MATCH %s", [wanted])
+    return lines.filter(pk__in=found)

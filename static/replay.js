@@ -1,0 +1,105 @@
+// Replay and live view of a terminal, on asciinema-player (static/vendor/). The moments beside it are links; here they
+// seek. What was recorded goes into the player's terminal and nowhere else, so it cannot become part of the page.
+const place = document.getElementById("player");
+const OPTIONS = { fit: "width", terminalFontFamily: "ui-monospace, 'Cascadia Mono', Menlo, Consolas, monospace" };
+const LONGEST_PAUSE = 2; // seconds, where pauses are shortened
+const say = (text) => place.replaceChildren(Object.assign(document.createElement("p"), { className: "message error", textContent: text }));
+const readLines = (text) => text.split("\n").filter(Boolean).map(JSON.parse);
+
+// --- replay
+async function replay() {
+  const pauses = document.querySelector("[name=pauses]");
+  const answer = await fetch(place.dataset.cast);
+  if (!answer.ok) return say("The recording could not be read. Load the page again.");
+  const [header, ...recorded] = readLines(await answer.text());
+  const events = [...recorded, ...JSON.parse(place.dataset.markers).map(([at, text]) => [at, "m", text])].sort((a, b) => a[0] - b[0]);
+  let speed = 1, isPlaying = false, player, skipped; // skipped: [moment, seconds left out until then]
+
+  function shorten() {
+    let last = 0, sum = 0;
+    skipped = [[0, 0]];
+    return events.map(([at, kind, data]) => {
+      if (pauses.checked && at - last > LONGEST_PAUSE) skipped.push([at, (sum += at - last - LONGEST_PAUSE)]);
+      last = at;
+      return [at - sum, kind, data];
+    });
+  }
+  const shown = (at) => Math.max(0, at - skipped.findLast(([from]) => from <= at)[1]);
+  const real = (at) => at + skipped.findLast(([from, sum]) => from - sum <= at)[1];
+
+  // Speed and pauses are fixed for a player's life: other ones are another player at the same moment.
+  async function begin(at, plays) {
+    player?.dispose();
+    const data = [header, ...shorten()];
+    const startAt = shown(at);
+    player = place.player = AsciinemaPlayer.create({ data }, place, { ...OPTIONS, speed, startAt, preload: true, poster: `npt:${startAt}` });
+    player.addEventListener("playing", () => (isPlaying = true));
+    for (const name of ["pause", "ended"]) player.addEventListener(name, () => (isPlaying = false));
+    isPlaying = false;
+    if (plays) await player.play();
+  }
+  const again = async () => begin(real((await player.getCurrentTime()) || 0), isPlaying);
+  document.getElementById("speed").addEventListener("click", ({ target }) => {
+    if (target.localName !== "button") return;
+    speed = Number(target.value);
+    for (const each of document.querySelectorAll("#speed button")) each.ariaPressed = String(each === target);
+    again();
+  });
+  pauses.addEventListener("change", again); // `skipped` is still that of the player that goes
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("[data-seek]");
+    if (!link || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    await player.seek(shown(Math.max(0, link.dataset.seek)));
+    place.scrollIntoView({ block: "nearest" });
+  });
+  await begin(Number(place.dataset.start), false);
+}
+
+// --- live
+function watch() {
+  const { pieces, cols, rows } = place.dataset;
+  const state = document.getElementById("live-state");
+  let after = -1, timer = 0;
+  function live({ dispatch }) {
+    const play = {
+      o: (data) => dispatch("output", data),
+      r: (data) => dispatch("resize", Object.fromEntries(data.split("x").map((n, i) => [["cols", "rows"][i], Number(n)]))),
+      m: (data) => (state.textContent = data),
+    };
+    async function ask() {
+      let wait = 1000;
+      try {
+        const answer = await fetch(`${pieces}&after=${after}`);
+        if (!answer.ok || answer.redirected) return (state.textContent = "You may not watch this any more, or your login has ended. Load the page again.");
+        const { lines, after: last, has_more: hasMore, is_over: isOver } = await answer.json();
+        for (const event of readLines(lines)) if (Array.isArray(event)) play[event[1]]?.(event[2]);
+        after = last;
+        if (isOver) return (state.textContent = "The connection is over. The replay is there in a few seconds; load the page again.");
+        if (hasMore) wait = 0;
+        else if (!state.dataset.on) state.textContent = "Live, about a second behind.";
+        if (!hasMore) state.dataset.on = "1";
+      } catch (error) {
+        console.warn(error);
+        state.textContent = "The console does not answer. Trying again.";
+        delete state.dataset.on;
+        wait = 3000;
+      }
+      timer = setTimeout(ask, wait);
+    }
+    return {
+      init: () => dispatch("reset", { size: { cols: Number(cols), rows: Number(rows) } }),
+      play: () => {
+        dispatch("play");
+        dispatch("playing");
+        ask();
+        return true;
+      },
+      stop: () => clearTimeout(timer),
+    };
+  }
+  place.player = AsciinemaPlayer.create(live, place, { ...OPTIONS, autoPlay: true, controls: false });
+}
+
+if (place?.dataset.cast) replay();
+else if (place) watch();

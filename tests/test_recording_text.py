@@ -1,0 +1,72 @@
+"""The lines that stood on a screen, out of what a terminal was sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessions_app.recordings import screen_text
+from sessions_app.recordings.screen_text import ScreenText
+
+
+def lines(*parts: str) -> list[str]:
+    """What is found when the parts come a minute apart."""
+    screen = ScreenText()
+    found = [line.text for number, part in enumerate(parts) for line in screen.feed(number * 60.0, part)]
+    return found + [line.text for line in screen.finish()]
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (["total 0\r\n", "done"], ["total 0", "done"]),
+        (["$ lx", "\b \b", "s -l\r\n"], ["$ ls -l"]),  # a letter taken back
+        (["$ rm x\x1b[2D\x1b[1P\x1b[C\r\n"], ["$ rmx"]),  # edited within the line
+        (["$ ab\x1b[D\x1b[@X\r\n"], ["$ aXb"]),
+        (["10%\r", "100%\r\n"], ["100%"]),
+        (["a long line\rshort\x1b[K\r\n"], ["short"]),
+        (["one\ttwo\r\n"], ["one two"]),
+        (["\x1b[2J\x1b[1;1HTop line\x1b[2;1Hsecond line"], ["Top line", "second line"]),
+        (["\x1b[01;31mred\x1b[0m \x1b[38;2;1;2;3mtext\x1b[m\r\n"], ["red text"]),
+        (["\x1b]0;a title\x07seen\r\n"], ["seen"]),
+        (["\x1b]8;;https://example.com\x1b\\link\x1b]8;;\x1b\\\r\n"], ["link"]),
+        (["\x1bP+q544e\x1b\\seen\r\n"], ["seen"]),
+        (["\x1b[", "3", "1mred\r\n"], ["red"]),  # sequences split between packets
+        (["\x1b]0;ti", "tle\x1b", "\\seen\r\n"], ["seen"]),
+        (["seen\x1b"], ["seen"]),
+        (["\x1b[99999999999C", "far"], ["far"]),
+        (["\x00\x07\x0eplain\x0f\r\n"], ["plain"]),
+        (["Grüße 😀 漢字\r\n"], ["Grüße 😀 漢字"]),
+    ],
+)
+def test_lines_are_as_a_person_read_them(parts: list[str], expected: list[str]) -> None:
+    assert lines(*parts) == expected
+
+
+def test_a_line_carries_the_time_when_it_was_complete() -> None:
+    screen = ScreenText()
+    assert list(screen.feed(1.0, "$ wh")) == []
+    assert list(screen.feed(2.0, "oami")) == []
+    (line,) = screen.feed(9.0, "\r\n")
+    assert (line.at, line.text) == (2.0, "$ whoami")
+
+
+def test_the_same_line_counts_once_in_a_while() -> None:
+    screen = ScreenText()
+    found = [line.at for at in range(0, 100, 5) for line in screen.feed(at, "\x1b[1;1Hload average\r\n")]
+    assert found == [0, 30, 60, 90]
+
+
+def test_a_line_without_end_is_cut() -> None:
+    assert [len(line) for line in lines("x" * 100_000, "y" * 100_000)] == [screen_text.LONGEST_LINE]
+
+
+def test_a_sequence_without_end_is_held_back_for_a_while_only() -> None:
+    screen = ScreenText()
+    list(screen.feed(0, "\x1b]" + "x" * screen_text.MOST_HELD * 3))
+    assert [line.text for line in screen.feed(1, "\r\nseen\r\n")][-1] == "seen"
+
+
+def test_there_is_a_most_of_lines() -> None:
+    screen = ScreenText()
+    count = sum(len(list(screen.feed(at, f"line {at}\r\n"))) for at in range(screen_text.MOST_LINES + 10))
+    assert count == screen_text.MOST_LINES

@@ -59,6 +59,7 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from benchmarks.hosts import Machine, machines  # noqa: E402
+from sessions_app.connectors.ssh.lines import LINES  # noqa: E402
 from sessions_app.flows.end import end  # noqa: E402
 from sessions_app.models import AccountKind, PrivilegedSession, Resource, Status  # noqa: E402
 from sessions_app.ssh import ca  # noqa: E402
@@ -165,7 +166,12 @@ class Clock:
         return sum(one.cpu_seconds() for one in self._living)
 
     def phase(self, moments: list[dt.datetime]) -> Phase:
-        """What was used until now; `moments` are when the sessions were done."""
+        """What was used until now; `moments` are when the sessions were done.
+
+        A host's sshd knows what a connection cost when that is closed.
+        """
+        LINES.forget()
+        time.sleep(0.3)
         seconds = [(one - self._begin).total_seconds() for one in moments]
         return Phase(seconds, time.process_time() - self._worker, self._of_hosts() - self._hosts)
 

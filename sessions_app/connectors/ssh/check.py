@@ -68,7 +68,7 @@ def check_host(resource: Resource, now: float) -> Report:
     if not _see_key(host, report):
         return report
     try:
-        with connected(host, credentials_for(resource)) as remote:
+        with connected(host, credentials_for(resource), anew=True) as remote:
             report.add("Host key", True, f"It is the one that was confirmed: {fingerprint_of(host.host_key)}")
             report.add("Login", True, f"{host.account} is let in")
             _look_around(remote, report, now)

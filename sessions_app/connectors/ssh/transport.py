@@ -18,6 +18,7 @@ import asyncssh
 
 from sessions_app.connectors.base import ForGood, ForNow
 from sessions_app.connectors.ssh import faults
+from sessions_app.connectors.ssh.lines import LINES, Line
 from sessions_app.connectors.ssh.results import Result
 
 CONNECT_SECONDS = 10.0
@@ -51,9 +52,8 @@ class Host:
 class Remote:
     """An open connection. Made by connected()."""
 
-    def __init__(self, host: Host, runner: asyncio.Runner, connection: asyncssh.SSHClientConnection) -> None:
+    def __init__(self, host: Host, connection: asyncssh.SSHClientConnection) -> None:
         self.host = host
-        self._runner = runner
         self._connection = connection
 
     def script(self, text: str, *arguments: str, given: str = "") -> Result:
@@ -67,7 +67,7 @@ class Remote:
             line = ["sudo", "-n", "--", *line]
         faults.point()
         try:
-            result = self._runner.run(self._run(shlex.join(line), given.encode()))
+            result = LINES.run(self._run(shlex.join(line), given.encode()))
         except TimeoutError:
             raise ForNow(f"{self.host.name} did not finish a step in {STEP_SECONDS} seconds.") from None
         except (OSError, asyncssh.Error) as error:
@@ -78,8 +78,9 @@ class Remote:
     async def _run(self, command: str, given: bytes) -> Result:
         async with asyncio.timeout(STEP_SECONDS + 10):
             process = await self._connection.create_process(command, encoding=None)
-            process.stdin.write(given)
-            process.stdin.write_eof()
+            with contextlib.suppress(BrokenPipeError):  # it may have ended without reading what it was given
+                process.stdin.write(given)
+                process.stdin.write_eof()
             output, errors = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
             await process.wait_closed()
         code = process.returncode
@@ -151,26 +152,38 @@ TURNS = _Turns()
 
 
 @contextlib.contextmanager
-def connected(host: Host, credentials: Credentials) -> Iterator[Remote]:
-    """A connection for as long as the block takes. Raises ForNow (no answer), ForGood (refused), HostKeyChanged."""
+def connected(host: Host, credentials: Credentials, *, anew: bool = False) -> Iterator[Remote]:
+    """A connection for as long as the block takes; one that was left in good order seconds ago, unless `anew`.
+
+    Raises ForNow (no answer), ForGood (refused), HostKeyChanged.
+    """
     if not host.host_key.strip():
         raise ForGood(
             f"The host key of {host.name} is not confirmed yet. Nothing was sent; an administrator confirms it by "
             "“Test connection” on the resource's page."
         )
-    with TURNS.turn(host), asyncio.Runner() as runner:
-        connection = _connect(host, credentials, runner)
+    where = (host.address, host.port, host.account, host.host_key, _public_half(credentials))
+    with TURNS.turn(host):
+        line = None if anew else LINES.run(LINES.idle(where))
+        if line is None:
+            line = Line(where, _connect(host, credentials))
         try:
-            yield Remote(host, runner, connection)
-        finally:
-            connection.close()
-            with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
-                runner.run(asyncio.wait_for(connection.wait_closed(), 5))
+            yield Remote(host, line.connection)
+        except BaseException:
+            LINES.run(LINES.close(line))
+            raise
+        LINES.run(LINES.keep(line))
 
 
-def _connect(host: Host, credentials: Credentials, runner: asyncio.Runner) -> asyncssh.SSHClientConnection:
+def _public_half(credentials: Credentials) -> tuple[bytes, ...]:
+    """What tells one login from another: the public key, and the certificate when there is one."""
+    key, *certificate = credentials if isinstance(credentials, tuple) else (credentials,)
+    return (key.public_data, *(one.export_certificate() for one in certificate))
+
+
+def _connect(host: Host, credentials: Credentials) -> asyncssh.SSHClientConnection:
     try:
-        connection = runner.run(_open(host, credentials))
+        connection = LINES.run(_open(host, credentials))
     except asyncssh.HostKeyNotVerifiable as error:
         raise HostKeyChanged(
             f"{host.name} shows another host key than the one that was confirmed. Nothing was sent. If the host was "

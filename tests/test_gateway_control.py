@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,12 +23,13 @@ from sessions_app.flows.ssh_keys import remove_key
 from sessions_app.flows.terminate import terminate
 from sessions_app.flows.unlock import unlock
 from sessions_app.gateway import control as control_module
-from sessions_app.gateway import standing
+from sessions_app.gateway import heartbeat, standing
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.registry import Registry
 from sessions_app.models import ConnectionEnd, ControlRequest, Door, GatewayConnection, PrivilegedSession
 from tests import builders
 from tests.control_scene import OWNER, away, connect, controlled, hold, make_connection, run, until
+from tests.programs import PATIENCE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -222,13 +224,20 @@ def test_a_clock_that_jumps_ahead_ends_sessions_and_one_that_jumps_back_does_not
     run(story())
 
 
-def test_without_its_database_nobody_goes_on_until_it_is_back(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hangs", [False, True])
+def test_without_its_database_nobody_goes_on_until_it_is_back(
+    alice: User, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
     mine = connect(builders.make_session(alice))
     monkeypatch.setattr(control_module, "ISOLATED_AFTER", 0.3)
+    monkeypatch.setattr(control_module, "STALE", 0.2)
     monkeypatch.setattr(control_module, "LOOK_EVERY", 0.1)
     real = standing.facts
+    back = threading.Event()
 
     def broken(gateway: str) -> Any:
+        if hangs and back.wait(PATIENCE):
+            return []  # as it stood long ago: nothing that anybody may act on
         raise OperationalError("gone")
 
     async def story() -> None:
@@ -240,6 +249,7 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(alice: User, monke
             assert b"cannot reach its database" in person.seen
             assert b"administrator" not in person.seen
             monkeypatch.setattr(standing, "facts", real)
+            back.set()
             await until(lambda: not relay.is_frozen, "it goes on")
             assert not relay.is_over
 
@@ -317,3 +327,26 @@ def test_five_hundred_are_one_query_and_a_few_writes(
     with django_assert_max_num_queries(8):
         standing.confirm(done)
     assert GatewayConnection.objects.filter(confirmed_control=7, is_frozen=True).count() == 500
+
+
+def test_who_types_in_a_browsers_terminal_is_not_idle(alice: User) -> None:
+    hour = timezone.now() - dt.timedelta(hours=1)
+    logins = {one: builders.make_login(alice, last_access_at=hour) for one in ("typed", "silent", "ssh")}
+    session = builders.make_session(alice)
+    rows = {
+        one: connect(session, login_session=login, door=Door.SSH if one == "ssh" else Door.BROWSER)
+        for one, login in logins.items()
+    }
+
+    async def story() -> None:
+        registry = Registry(OWNER)
+        held = {one: hold(registry, each)[0] for one, each in rows.items()}
+        held["typed"].bytes_in = held["ssh"].bytes_in = 1
+        typed = await heartbeat._touch(registry, {})
+        assert typed[rows["typed"].pk] == 1
+
+    run(story())
+    for login in logins.values():
+        login.refresh_from_db()
+    assert logins["typed"].last_access_at > hour
+    assert logins["silent"].last_access_at == logins["ssh"].last_access_at == hour

@@ -46,6 +46,7 @@ class Control:
         self._looking: asyncio.Task[list[Facts]] | None = None
         self._unconfirmed: dict[int, Enforced] = {}
         self._confirming: asyncio.Task[None] | None = None
+        self._asked_at = self._seen_at
         self._known: set[int] = set()  # the connections that had their row when that look began
 
     async def run(self) -> None:
@@ -66,19 +67,18 @@ class Control:
 
     async def look(self) -> None:
         """Read, enforce what differs, and have it confirmed."""
-        asked_at = time.monotonic()
         # One that hangs is waited for, not joined by others that would hang as well.
         if self._looking is None:
-            self._known = set(self._registry.relays)
+            self._known, self._asked_at = set(self._registry.relays), time.monotonic()
             self._looking = asyncio.create_task(store.call_first(standing.facts, self._registry.owner))
         done, _ = await asyncio.wait({self._looking}, timeout=STALE)
         if not done:
             raise TimeoutError("The database takes too long to answer")
         looking, self._looking = self._looking, None
         found = looking.result()
-        if time.monotonic() - asked_at > STALE:
+        if time.monotonic() - self._asked_at > STALE:
             return
-        self._seen_at = asked_at
+        self._seen_at = self._asked_at
         self._unconfirmed |= self._enforce({one.connection_id: one for one in found})
         if self._unconfirmed and self._confirming is None:
             self._confirming = asyncio.create_task(self._confirm())

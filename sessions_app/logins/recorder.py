@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +26,7 @@ from activity.verbs import Verb
 from sessions_app import announce
 from sessions_app.logins import backend, device, place
 from sessions_app.logins.client_ip import client_ip
-from sessions_app.models import AccountLock, EndReason, LoginSession
+from sessions_app.models import AccountLock, Door, EndReason, GatewayConnection, LoginSession
 from sessions_app.models.login import hash_session_key
 
 ACCESS_RESOLUTION = dt.timedelta(seconds=60)
@@ -120,6 +121,15 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
                 target=login,
                 level=Level.WARNING,
             )
+
+
+def touch_terminals(connections: Collection[int]) -> None:
+    """Note the last access of the browsers whose terminals (ids of gateway connections) were typed in: who works there
+    is not idle."""
+    now = timezone.now()
+    typed = GatewayConnection.objects.open().filter(pk__in=connections, door=Door.BROWSER)
+    late = LoginSession.objects.live().filter(last_access_at__lt=now - ACCESS_RESOLUTION)
+    late.filter(pk__in=typed.values("login_session")).update(last_access_at=now)
 
 
 def _is_refresh(request: HttpRequest) -> bool:

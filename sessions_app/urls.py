@@ -6,6 +6,7 @@ from sessions_app.views import (
     account_control,
     accounts,
     catalogue,
+    connect,
     health,
     home,
     host,
@@ -51,6 +52,10 @@ urlpatterns = [
     path("recordings/<int:pk>/live/", recordings.recording_live, name="recording_live"),
     path("recordings/<int:pk>/pieces/", recordings.recording_pieces, name="recording_pieces"),
     path("sessions/ssh/", ssh_login.ssh_login, name="ssh_login"),
+    # Through the gateway (views/connect.py)
+    path("sessions/<int:pk>/terminal/", connect.terminal, name="session_terminal"),
+    path("sessions/<int:pk>/ticket/", connect.session_ticket, name="session_ticket"),
+    path("sessions/<int:pk>/password/", connect.session_password, name="session_password"),
     # Secrets of a vault (views/secret.py)
     path("sessions/<int:pk>/secrets/<int:secret_pk>/show/", secret.secret_show, name="secret_show"),
     path("sessions/<int:pk>/secrets/<int:secret_pk>/copied/", secret.secret_copied, name="secret_copied"),

@@ -101,6 +101,10 @@ ADDRESSES = [
         (200, 404, 404, 403, 403),
         (422, 404, 404, 403, 403),
     ),
+    # Whoever sees everything connects to nobody's session; this one has no host with SSH, hence no ticket.
+    Address("session_terminal", "/sessions/{available}/terminal/", (200, 404, 404, 403, 403)),
+    Address("session_ticket", "/sessions/{available}/ticket/", NOT_ALLOWED, (422, 404, 404, 403, 403)),
+    Address("session_password", "/sessions/{available}/password/", NOT_ALLOWED, (422, 404, 404, 403, 403)),
     # Only one's own sessions are looked for, by name or number in the form: nobody learns that this one is there.
     Address("ssh_login", "/sessions/ssh/", NOT_ALLOWED, (422,) * 5, send={"session": "{available}", "key": "x"}),
     Address("secret_show", "/sessions/{vault}/secrets/{secret}/show/", NOT_ALLOWED, (200, 404, 404, 403, 403)),

@@ -338,7 +338,7 @@ def test_no_place_of_this_machine_and_no_registry_is_named() -> None:
 
 def test_our_javascript_stays_small() -> None:
     sizes = {path.name: path.stat().st_size for path in (ROOT / "static").glob("*.js")}
-    assert sum(sizes.values()) < 32_000, sizes  # with the replay and the terminal, each on its own page
+    assert sum(sizes.values()) < 40_000, sizes  # the replay and the terminal have pages of their own
     base = (ROOT / "templates" / "base.html").read_text()
     on_every_page = sum(size for name, size in sizes.items() if f"'{name}'" in base)
     assert 0 < on_every_page < 12_600, "about 10 KB of code, comments not counted"

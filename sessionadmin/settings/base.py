@@ -179,6 +179,8 @@ GATEWAY_PORT = env.int("GATEWAY_PORT", default=4422)
 GATEWAY_TERMINAL_PORT = env.int("GATEWAY_TERMINAL_PORT", default=4423)
 # Where browsers reach it: empty is /terminal/ of the console itself, which the proxy hands to GATEWAY_TERMINAL_PORT.
 GATEWAY_TERMINAL_URL = env.str("GATEWAY_TERMINAL_URL", default="")
+# What people type after the @ of their SSH client, host or host:port; empty is the console's host and GATEWAY_PORT.
+GATEWAY_SSH_ADDRESS = env.str("GATEWAY_SSH_ADDRESS", default="")
 GATEWAY_ORIGINS = env.list("GATEWAY_ORIGINS", default=[])  # pages that may open a terminal; empty: the console's own
 GATEWAY_CIPHERS = env.list("GATEWAY_CIPHERS", default=["aes128-gcm@openssh.com", "aes256-gcm@openssh.com"])
 GATEWAY_CONNECTIONS_PER_USER = env.int("GATEWAY_CONNECTIONS_PER_USER", default=50)

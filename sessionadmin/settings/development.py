@@ -51,3 +51,8 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # stays empty; WhiteNoise warns when it is not there
+# No proxy joins the console and the gateway's websocket here: the page goes to the other port, and may.
+GATEWAY_TERMINAL_URL = GATEWAY_TERMINAL_URL or f"ws://127.0.0.1:{GATEWAY_TERMINAL_PORT}/terminal/"
+GATEWAY_ORIGINS = GATEWAY_ORIGINS or [
+    f"http://{host}:{env.str('PORT', default='') or 8000}" for host in ("127.0.0.1", "localhost", "[::1]")
+]

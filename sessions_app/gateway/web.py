@@ -179,11 +179,12 @@ async def serve(registry: Registry, host: str, port: int, *, reuse_port: bool = 
 
 def is_ours(origin: str, host: str) -> bool:
     """Whether a page from `origin` may open terminals: from the very host that is asked, or from one of
-    GATEWAY_ORIGINS. A proxy may speak TLS where we do not, so the scheme does not count for the first."""
+    GATEWAY_ORIGINS and CSRF_TRUSTED_ORIGINS. A proxy may speak TLS where we do not, so the scheme does not count for
+    the first."""
     parts = urlsplit(origin)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return False
-    return origin in settings.GATEWAY_ORIGINS or parts.netloc.lower() == host.lower()
+    return origin in (*settings.GATEWAY_ORIGINS, *settings.CSRF_TRUSTED_ORIGINS) or parts.netloc.lower() == host.lower()
 
 
 def address_of(socket: ServerConnection) -> str:

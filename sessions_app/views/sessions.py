@@ -27,6 +27,7 @@ from sessions_app.tables.recordings import recordings_of
 from sessions_app.tables.session_log import LOG_TABLE, numbered
 from sessions_app.tables.sessions import Links, refusals_for, sessions_queryset, sessions_table, status_cell
 from sessions_app.tables.toolbar import page_buttons, sessions_toolbar
+from sessions_app.views.connect import connect_context, connections_context
 from sessions_app.views.keys import certificate_context
 from sessions_app.views.live import live_response
 from sessions_app.views.secret import secrets_context
@@ -127,6 +128,8 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
         **secrets_context(person, row),
         **certificate_context(person, row),
         "recordings": recordings_of(row) if sees_everything(person) or row.user_id == person.pk else [],
+        **connect_context(person, row),
+        **connections_context(row),
     }
     return live_response(request, "sessions_app/session.html", "sessions_app/session_body.html", context)
 

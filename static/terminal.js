@@ -1,0 +1,136 @@
+// The terminal's page: xterm.js on the screen, keys, size, colours and the line that says how it stands.
+// What goes over the network is in terminal-socket.js. xterm.js itself lies where data-xterm says.
+import { Way } from "./terminal-socket.js";
+import { allowStyles } from "./terminal-styles.js";
+
+const place = document.getElementById("terminal");
+const status = document.getElementById("terminal-status");
+const tools = document.getElementById("terminal-tools");
+const { dataset } = place;
+const SIZES = { least: 8, usual: 14, most: 28 };
+const TOUCH_EVERY = 60_000; // milliseconds; who types is not idle
+const DARK = { // on the ground of the page; xterm.js lifts what has too little contrast
+  black: "#3b4450", red: "#ff8f88", green: "#7fd6a6", yellow: "#f0c069", blue: "#82acff", magenta: "#dba2f2", cyan: "#74d2dd", white: "#dde3ea",
+  brightBlack: "#8d99a8", brightRed: "#ffb1ac", brightGreen: "#a4e6c2", brightYellow: "#f8d796", brightBlue: "#aac7ff", brightMagenta: "#eac6f8", brightCyan: "#a2e3ea", brightWhite: "#ffffff",
+};
+const LIGHT = {
+  black: "#1b2430", red: "#9e1c1c", green: "#145c38", yellow: "#704400", blue: "#2456c4", magenta: "#7a2a95", cyan: "#0d5c69", white: "#5d6876",
+  brightBlack: "#525d6c", brightRed: "#b92b2b", brightGreen: "#1c7448", brightYellow: "#855200", brightBlue: "#2f66dd", brightMagenta: "#9138b0", brightCyan: "#12707f", brightWhite: "#1b2430",
+};
+
+function say(text, kind = "") {
+  status.textContent = text;
+  status.dataset.kind = kind;
+  tools.querySelector("[data-reconnect]").hidden = kind !== "over" && kind !== "waiting";
+}
+
+function colours() {
+  const { backgroundColor: background, color: foreground } = getComputedStyle(place);
+  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const chosen = document.documentElement.dataset.theme ?? (isDark ? "dark" : "light");
+  const accent = getComputedStyle(tools.querySelector("a")).color;
+  return { ...(chosen === "dark" ? DARK : LIGHT), background, foreground, cursor: foreground, cursorAccent: background, selectionBackground: chosen === "dark" ? "#35507f" : "#b9cdf7", selectionForeground: undefined, extendedAnsi: undefined, scrollbarSliderBackground: `color-mix(in srgb, ${accent} 30%, transparent)` };
+}
+
+function fontSize() {
+  const kept = Number(localStorage.getItem("terminal-font-size"));
+  return kept >= SIZES.least && kept <= SIZES.most ? kept : SIZES.usual;
+}
+
+async function begin() {
+  allowStyles(document.getElementById("xterm-css").nonce);
+  const [{ Terminal }, { FitAddon }] = await Promise.all([import(dataset.xterm), import(dataset.fit)]);
+  const terminal = new Terminal({
+    cursorBlink: true, fontFamily: getComputedStyle(place).fontFamily, fontSize: fontSize(), minimumContrastRatio: 4.5,
+    scrollback: 5000, screenReaderMode: false, theme: colours(),
+  });
+  const fit = new FitAddon();
+  terminal.loadAddon(fit);
+  terminal.open(place);
+  fit.fit();
+  const way = new Way({
+    url: dataset.socket,
+    form: document.getElementById("terminal-ticket"),
+    size: () => ({ cols: terminal.cols, rows: terminal.rows }),
+    tell: {
+      opened(isResumed, wasThere) {
+        if (!isResumed) terminal.reset();
+        if (!isResumed && wasThere) terminal.write("\x1b[7m The terminal before was over; this is a new one. \x1b[0m\r\n");
+        say(isResumed ? "Connected again, where you were" : "Connected", "open");
+      },
+      bytes: (data, done) => terminal.write(data, done),
+      frozen: (title, message) => say(`Locked: ${[title, message].filter(Boolean).join(". ")}`, "frozen"),
+      thawed: () => say("Unlocked. Connected", "open"),
+      waiting: (text) => say(text, "waiting"),
+      over: (text) => say(text, "over"),
+    },
+  });
+  const encoder = new TextEncoder();
+  let touchedAt = Date.now();
+  terminal.onData((text) => {
+    way.type(encoder.encode(text));
+    if (Date.now() - touchedAt < TOUCH_EVERY) return;
+    touchedAt = Date.now();
+    fetch(dataset.alive, { redirect: "manual" }).catch(() => say("The console does not answer.", "waiting"));
+  });
+  terminal.onBinary((text) => way.type(Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255)));
+  terminal.onResize(() => way.resize());
+  keys(terminal);
+  buttons(terminal, fit, way);
+  new ResizeObserver(() => fit.fit()).observe(place);
+  const repaint = () => (terminal.options.theme = colours());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  addEventListener("online", () => way.again());
+  addEventListener("pagehide", () => way.leave());
+  addEventListener("pageshow", (event) => event.persisted && way.again());
+  addEventListener("beforeunload", (event) => way.isOpen && status.dataset.kind === "open" && event.preventDefault());
+  terminal.focus();
+  await way.open();
+}
+
+function copy(terminal) {
+  const text = terminal.getSelection();
+  if (!text) return say("Nothing is selected, so nothing was copied.", status.dataset.kind);
+  navigator.clipboard?.writeText(text).then(() => say("Copied.", status.dataset.kind), () => document.execCommand("copy")) ?? document.execCommand("copy");
+}
+
+function keys(terminal) {
+  terminal.attachCustomKeyEventHandler((event) => {
+    if (!event.ctrlKey || !event.shiftKey || event.altKey) return true;
+    if (event.code === "Space") {
+      if (event.type === "keydown") tools.querySelector("button").focus();
+    } else if (event.code === "KeyC") {
+      if (event.type === "keydown") copy(terminal);
+    } else return event.code !== "KeyV"; // the browser pastes
+    event.preventDefault();
+    return false;
+  });
+}
+
+function buttons(terminal, fit, way) {
+  tools.addEventListener("click", async ({ target }) => {
+    const button = target.closest("button");
+    if (!button) return;
+    const { font } = button.dataset;
+    if (font) {
+      const size = Math.min(Math.max(terminal.options.fontSize + Number(font), SIZES.least), SIZES.most);
+      localStorage.setItem("terminal-font-size", size);
+      terminal.options.fontSize = size;
+      fit.fit();
+      return;
+    }
+    if ("copy" in button.dataset) copy(terminal);
+    else if ("reconnect" in button.dataset) way.again();
+    else if ("paste" in button.dataset) {
+      if (!navigator.clipboard?.readText) return say("This browser pastes by Ctrl+Shift+V only.", status.dataset.kind);
+      await navigator.clipboard.readText().then((text) => terminal.paste(text), () => say("The browser did not allow it. Paste by Ctrl+Shift+V.", status.dataset.kind));
+    }
+    terminal.focus();
+  });
+}
+
+begin().catch((error) => {
+  say("The terminal could not be started. Reload the page, or connect with an SSH client.", "over");
+  throw error;
+});

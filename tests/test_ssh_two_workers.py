@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.flows.end import end
 from sessions_app.flows.lock import lock
 from sessions_app.flows.terminate import terminate
-from sessions_app.models import PrivilegedSession, Status, WorkerHeartbeat
+from sessions_app.models import ConnectionProfile, HostWatch, PrivilegedSession, Status, WorkerHeartbeat
 from tests import builders, sshd
 from tests.machine import ROOT
 from tests.programs import wait_until
@@ -30,6 +31,8 @@ from tests.ssh_scene import database_url, host_server, prepare, register_key, sa
 pytestmark = [pytest.mark.sshd, pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
 
 PEOPLE = 8
+INTERVAL = 5  # seconds between two looks at who is logged on
+IN_ONE_LOOK = 2  # commands: who is on, and what the host's log says
 
 
 @pytest.fixture
@@ -65,10 +68,28 @@ def have(sessions: list[PrivilegedSession], status: Status) -> bool:
     return found.count() == len(sessions)
 
 
+def looked_at_once_an_interval(server: sshd.Server) -> None:
+    """While nothing else goes on, both workers with all sessions run no more commands than one look an interval."""
+    seen = HostWatch.objects.get().began_at
+    wait_until(lambda: HostWatch.objects.get().began_at != seen, "a look of all")
+    began, before = HostWatch.objects.get().began_at, commands(server)
+    assert began is not None
+    wait_until(lambda: commands(server) >= before + 2 * IN_ONE_LOOK, "two more looks")
+    ran = commands(server) - before
+    most = (timezone.now() - began).total_seconds() / INTERVAL + 1  # the one that had just begun
+    assert ran <= most * IN_ONE_LOOK
+
+
+def commands(server: sshd.Server) -> int:
+    """How many commands ran on the host as the service account."""
+    return server.printed().count("Starting session: command for root")
+
+
 def test_each_session_is_given_once_and_taken_away_once(
     server: sshd.Server, alice: User, admin: User, tmp_path: Path
 ) -> None:
     prepare(server, alice)
+    ConnectionProfile.objects.update(logon_monitor_interval=INTERVAL)
     policy = alice.access_policies.get()
     people = [alice, *(builders.make_user(f"user{number}") for number in range(PEOPLE - 1))]
     policy.users.set(people)
@@ -82,6 +103,7 @@ def test_each_session_is_given_once_and_taken_away_once(
         assert sorted(sshd.accounts()) == sorted(session.login_account for session in sessions)
         signed = LogEntry.objects.filter(verb=Verb.CERTIFICATE_SIGNED, message__contains="sessionadmin/service")
         assert signed.count() == 2  # each worker has a key of its own, so both were there
+        looked_at_once_an_interval(server)
 
         locked, ended, cut = sessions[:2], sessions[2:6], sessions[6:]
         for session in locked:

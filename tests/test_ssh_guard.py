@@ -16,8 +16,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from sessions_app.connectors.ssh import host
+from sessions_app.connectors.ssh.inventory import Found, look
 from sessions_app.flows.end import end
 from sessions_app.flows.extend import extend
+from sessions_app.flows.leftovers import find_leftovers
 from sessions_app.models import ConnectionProfile, PrivilegedSession, Status
 from tests import sshd
 from tests.machine import ROOT
@@ -141,7 +143,7 @@ def test_an_extension_moves_it_and_the_end_stops_it(
     assert sshd.leftovers() == []
 
 
-def test_an_extension_that_comes_after_the_host_says_so(
+def test_a_session_whose_extension_comes_after_the_host_is_over(
     server: sshd.Server, alice: User, key: Path, impatient: None
 ) -> None:
     prepare(server, alice)
@@ -150,10 +152,9 @@ def test_an_extension_that_comes_after_the_host_says_so(
     session = given(alice)
     extend(alice, session)
     wait_until(lambda: has_ended(session), "the host ends it by itself")
-    request = worked(session).controls.get()
-    assert "had ended this session by itself" in request.last_error
-    assert sshd.accounts() == []
-    end(alice, session)
+    worked(session)
+    assert "had ended this session by itself" in session.controls.get().last_error
+    assert session.end_reason == "web-1 ended the session by itself before its End here"
     assert worked(session).status == Status.COMPLETE
     assert sshd.leftovers() == []
 
@@ -236,3 +237,13 @@ def test_a_guard_is_not_taken_for_another_process_of_the_same_number(
         assert other.poll() is None
         other.kill()
     assert sshd.leftovers() == []
+
+
+def test_it_is_listed_with_what_the_session_has_on_the_host_and_is_no_leftover(
+    server: sshd.Server, alice: User, key: Path
+) -> None:
+    resource = prepare(server, alice)
+    session = given(alice)
+    [guard] = guards(session)
+    assert Found(session.pk, f"guard, process {guard}") in look(resource)
+    assert find_leftovers(resource) == []

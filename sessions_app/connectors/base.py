@@ -60,12 +60,14 @@ class Presence:
 
     `look_again_at`: when there is more to be known, where that does not depend on the session alone. `through` and
     `address`: what the newest login came with (a key, a certificate), and from where, as far as the resource says.
+    `has_ended`: the resource took everything away by itself; nobody can log in any more.
     """
 
     is_logged_on: bool | None
     look_again_at: dt.datetime | None = None
     through: str = ""
     address: str = ""
+    has_ended: bool = False
 
 
 Say = Callable[[str, Level], None]  # one line for the session log

@@ -27,6 +27,8 @@ def look(visit: Visit) -> None:
     session = visit.session
     if session.next_monitor_at is None or session.next_monitor_at <= visit.now():
         again = _see_who_is_logged_on(visit)
+        if session.status not in HOLDS_GRANT:
+            return
         _announce_end(visit)
         _look_again(visit, again)
 
@@ -66,8 +68,21 @@ def _see_who_is_logged_on(visit: Visit) -> dt.datetime | None:
     if session.last_error:
         visit.record(Verb.CONNECTOR_STEP, f"{session.resource_name} answers again")
         visit.set(last_error="")
-    _follow(visit, presence)
+    if presence.has_ended:
+        _note_ended(visit)
+    else:
+        _follow(visit, presence)
     return presence.look_again_at
+
+
+def _note_ended(visit: Visit) -> None:
+    """The resource was first, for an extension came too late there; who ended the session meanwhile wins."""
+    session = visit.session
+    with transaction.atomic():
+        hold(session)
+        if session.status in HOLDS_GRANT:
+            reason = f"{session.resource_name} ended the session by itself before its End here"
+            take_away(session, Status.COMPLETE, reason, level=Level.WARNING)
 
 
 def _follow(visit: Visit, presence: Presence) -> None:

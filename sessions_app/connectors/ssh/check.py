@@ -13,7 +13,7 @@ from sessions_app.connectors.ssh.transport import CONNECT_SECONDS, Host, HostKey
 from sessions_app.models import Resource
 
 # Everything that the scripts call beyond a POSIX shell and coreutils, and why it is needed.
-TOOLS = "useradd usermod userdel gpasswd getent flock setpriv setsid ps grep sed find timeout"
+TOOLS = "useradd usermod userdel gpasswd getent chage flock setpriv setsid ps grep sed find timeout"
 TOOLS_SCRIPT = r"""
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 echo "root=$(id -u)"

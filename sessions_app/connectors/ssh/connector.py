@@ -165,6 +165,8 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
         commands.run_remove(on)
     if first is not None:
         raise first
+    if notes["expiry"]:
+        on.do("Let log in as before", removal.REOPEN, account)
     if notes["kind"] == AccountKind.EPHEMERAL:
         keep = "keep" if on.grant.keep_home else "remove"
         on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep)

@@ -36,9 +36,8 @@ guard_came() {
 guard_start() {
   if guard_lives; then return 0; fi
   if [ -d /run/systemd/system ] && command -v systemd-run > /dev/null; then # outlives every login, and is seen there
-    systemd-run --quiet --collect --unit="sessionadmin-guard-${D##*/session-}" sh "$D/guard" "${D##*/session-}" \
-      < /dev/null > /dev/null 2>&1 8>&- 9>&- || :
-    if guard_came; then return 0; fi
+    if systemd-run --quiet --collect --unit="sessionadmin-guard-${D##*/session-}" sh "$D/guard" "${D##*/session-}" \
+      < /dev/null > /dev/null 2>&1 8>&- 9>&- && guard_came; then return 0; fi
   fi
   env -i "PATH=$PATH" setsid sh "$D/guard" "${D##*/session-}" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
   guard_came || { echo "the guard of the session did not start" >&2; exit 75; }

@@ -23,7 +23,7 @@ done
 for f in $(grep -lszxE '/var/lib/sessionadmin/session-[0-9]+/guard' /proc/[0-9]*/cmdline); do
   p=${f%/cmdline}
   [ "$(stat -c %u "$p" 2>/dev/null)" = 0 ] && [ "$p/root/var/lib/sessionadmin" -ef /var/lib/sessionadmin ] || continue
-  tr '\0' ' ' 2>/dev/null < "$f" |
+  { tr '\0' ' ' 2>/dev/null < "$f"; echo; } |
     sed -n "s#^[^ ]*sh /var/lib/sessionadmin/session-\([0-9]*\)/guard [0-9]* \$#\1:guard, process ${p#/proc/}#p"
 done
 getent passwd | sed -n 's/^\([^:]*\):.*:sessionadmin session-\([0-9]*\):.*$/\2:account \1/p'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sessions_app.connectors.ssh.guard import GUARD
 from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS, PROCESSES
+from sessions_app.connectors.ssh.shut import SHUT
 
 # session account; what to say on standard input
 LOCK = (
@@ -11,12 +12,15 @@ LOCK = (
     + EXPIRY
     + KEYS
     + PROCESSES
+    + SHUT
     + r"""
 [ -e "$D/account" ] || exit 18
 [ ! -e "$D/ended" ] || exit 24
 uid=$(noted uid)
 [ -n "$uid" ] || exit 19
 mark locked
+is_shut=yes
+if [ "$(noted kind)" = commands ]; then shut "$2" || is_shut=no; fi
 [ "$(noted kind)" != ephemeral ] || usermod --expiredate 1970-01-02 -- "$2"
 [ ! -e "$D/keys" ] || write_keys "$1" "$2" < /dev/null
 tell "$uid"
@@ -29,7 +33,10 @@ while [ "$i" -lt 20 ]; do # parents first, so that no shell notices that its chi
     moving="$moving $p"
     kill -STOP "$p" 2>/dev/null || :
   done
-  [ -n "$moving" ] || exit 0
+  if [ -z "$moving" ]; then
+    [ "$is_shut" = yes ] || exit 25
+    exit 0
+  fi
   i=$((i + 1))
   sleep 0.1
 done
@@ -44,6 +51,7 @@ UNLOCK = (
     + EXPIRY
     + KEYS
     + PROCESSES
+    + SHUT
     + GUARD
     + r"""
 [ -e "$D/account" ] || exit 18
@@ -52,6 +60,7 @@ uid=$(noted uid)
 guard_move "$3"
 [ "$(noted kind)" != ephemeral ] || usermod --expiredate "$(day_after "$3")" -- "$2"
 give_keys "$@"
+reopen "$2"
 for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
 rm -f "$D/locked"
 """
@@ -78,7 +87,8 @@ uid=$(noted uid)
 """
 )
 
-# no argument: for each session on this host, whether its account is logged on; a guard that is gone begins anew
+# no argument: for each session on this host, whether its account is logged on, or that it
+# ended the session; a guard that is gone begins anew
 WHO = (
     HEAD.replace("session-$1", "session-none")
     + GUARD
@@ -88,6 +98,10 @@ all=$(ps -eo pid=,uid=,tty=,stat=,comm=)
 for D in "$S"/session-*; do
   # After a reboot its guard is gone.
   if [ -s "$D/guard" ] && [ -s "$D/ends" ] && [ ! -e "$D/ended" ]; then (guard_start) || :; fi
+  if [ -e "$D/ended" ]; then
+    echo "${D##*/session-} ended"
+    continue
+  fi
   [ -s "$D/uid" ] || continue
   uid=$(noted uid)
   account=$(noted account)

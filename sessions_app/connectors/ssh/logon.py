@@ -60,7 +60,13 @@ def _interval(resource: Resource) -> dt.timedelta:
 def _answer(watch: HostWatch, session_id: int, interval: dt.timedelta) -> Presence:
     one = watch.found.get(str(session_id), {})  # one that was given since the last look: nobody is on yet
     again = (watch.began_at or timezone.now()) + interval
-    return Presence(bool(one.get("is_logged_on")), again, one.get("through", ""), one.get("address", ""))
+    return Presence(
+        bool(one.get("is_logged_on")),
+        again,
+        one.get("through", ""),
+        one.get("address", ""),
+        has_ended=bool(one.get("has_ended")),
+    )
 
 
 def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Callable[[], Credentials]) -> None:
@@ -75,7 +81,7 @@ def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Call
     accounts = {pk: session.login_account for pk, session in sessions.items()}
     try:
         with connected(host, credentials()) as remote:
-            logged_on = _who(remote)
+            said = _who(remote)
             traces = _traces(remote, accounts, watch.found)
     except ConnectorError as error:
         mine.update(ended_at=timezone.now(), problem=str(error)[:300])
@@ -84,19 +90,21 @@ def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Call
         row = mine.select_for_update().first()
         if row is None:
             return
-        found: Found = {str(pk): {"is_logged_on": logged_on.get(pk, False)} for pk in sessions}
+        found: Found = {
+            str(pk): {"is_logged_on": said.get(pk) == "yes", "has_ended": said.get(pk) == "ended"} for pk in sessions
+        }
         for pk, session in sessions.items():
             found[str(pk)] |= uses.note(session, row.found.get(str(pk), {}), traces)
         row.found, row.ended_at, row.problem = found, timezone.now(), ""
         row.save(update_fields=["found", "ended_at", "problem"])
 
 
-def _who(remote: Remote) -> dict[int, bool]:
+def _who(remote: Remote) -> dict[int, str]:
     result = remote.script(live.WHO, "none")
     if result.exit_code != 0:
         raise failure(result, remote.host.name, "")
     pairs = [line.split() for line in result.output.splitlines()]
-    return {int(pair[0]): pair[1] == "yes" for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
+    return {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
 
 
 def _traces(remote: Remote, accounts: dict[int, str], found: Found) -> dict[int, trace.Trace] | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from sessions_app.connectors.ssh.guard import GUARD, PROGRAM
 from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS, PROCESSES
+from sessions_app.connectors.ssh.shut import SHUT
 from sessions_app.connectors.ssh.sweep import SWEEP
 
 # session: what the host knows of it; its guard stays away for the next two minutes
@@ -29,6 +30,7 @@ echo "commands=$(noted commands)"
 if [ -e "$D/sudo" ]; then echo "sudo=yes"; fi
 if [ -s "$D/groups" ]; then echo "groups=yes"; fi
 echo "ended=$(noted ended)"
+echo "expiry=$(noted expiry)"
 """
 )
 
@@ -77,6 +79,15 @@ if [ -z "$uid" ] && [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then u
 end_all "$uid"
 # A managed account's processes from before go on; they may have been frozen with nothing.
 for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
+"""
+)
+
+# session account: a lock of the session ends with it; last, so that nobody logs in to rights that are still there
+REOPEN = (
+    HEAD
+    + SHUT
+    + r"""
+reopen "$2"
 """
 )
 
@@ -152,6 +163,7 @@ def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
     for number, words in enumerate(commands, start=1):
         lines.append(_line(f"Post-session command {number}", shlex.join(words)))
     lines += ["fi", '[ -z "$failed" ] || return 1']
+    lines.append(_line("Let log in as before", "sh", "-c", shlex.quote(REOPEN), *session))
     # What was done is not done again by the console.
     lines.append('rm -f "$D/commands"')
     home = "keep" if keep_home else "remove"

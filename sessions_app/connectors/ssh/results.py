@@ -22,8 +22,9 @@ MEANINGS = {
     20: "The sudo rule of the activity is not valid on {host}, and did not go live.",
     21: "The sudo rules of {host} were broken before this session; none was added. Mend them there (visudo -c).",
     22: "{host} has no visudo: a sudo rule cannot be checked there, and was not added.",
-    24: "{host} had ended this session by itself already: nobody extended it there in time. No rights are left there.",
     23: "A kept home directory of this session is in the way on {host}.",
+    24: "{host} had ended this session by itself already: nobody extended it there in time. No rights are left there.",
+    25: "The processes of {account} are frozen, but {host} does not manage its logins: they are not blocked.",
 }
 ASKS_FOR_PASSWORD = re.compile(r"sudo: .*(password is required|not in the sudoers|not allowed|must have a tty)", re.I)
 TIMED_OUT = (124, 137)  # timeout(1)

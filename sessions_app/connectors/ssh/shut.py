@@ -1,0 +1,45 @@
+"""Shell functions that keep everybody from logging in to an account that was there before the session.
+
+Such an account is opened by an administrator's commands, in ways of their own; what holds for all of them is its
+expiry date. What that was is noted before it is changed, and restored exactly. Two sessions may lock the same account.
+"""
+
+from __future__ import annotations
+
+# Needs HEAD of scripts.py. Days are counted from 1970, -1 is none, as chage(1) takes them.
+SHUT = r"""
+SHUT_DAY=1
+expiry_of() { getent shadow "$1" | cut -d: -f8; }
+others_shut() { # account: the expiry that the lock of another session has noted
+  for _other in "$S"/session-*; do
+    if [ "$_other" != "$D" ] && [ -s "$_other/expiry" ] && [ "$(cat "$_other/account")" = "$1" ]; then
+      cat "$_other/expiry"
+      return 0
+    fi
+  done
+  return 1
+}
+shut() { # account; fails where the account is not one of the host's own
+  exec 9> "$S/.lock"
+  flock 9
+  if [ ! -s "$D/expiry" ]; then
+    _before=$(others_shut "$1") || _before=$(expiry_of "$1")
+    mark expiry "${_before:--1}"
+    [ -s "$D/expiry" ] || exit 75
+  fi
+  _shut=0
+  chage --expiredate "$SHUT_DAY" -- "$1" || _shut=1
+  exec 9>&-
+  return "$_shut"
+}
+reopen() { # account
+  [ -s "$D/expiry" ] || return 0
+  exec 9> "$S/.lock"
+  flock 9
+  if getent passwd "$1" > /dev/null && [ "$(expiry_of "$1")" = "$SHUT_DAY" ] && ! others_shut "$1" > /dev/null; then
+    chage --expiredate "$(noted expiry)" -- "$1"
+  fi
+  rm -f "$D/expiry"
+  exec 9>&-
+}
+"""

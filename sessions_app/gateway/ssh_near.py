@@ -179,7 +179,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
 
     def buffered(self) -> int:
         """While the socket is full it is more than the relay lets wait."""
-        return self._channel.get_write_buffer_size() + (HIGH if self._door.is_blocked else 0)
+        return self._channel.get_write_buffer_size() + (2 * HIGH if self._door.is_blocked else 0)
 
     def pause_reading(self) -> None:
         """See Near."""

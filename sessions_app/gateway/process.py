@@ -15,6 +15,7 @@ import asyncssh
 from sessions_app.gateway import heartbeat, identity, server, store, web
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.drain import drain
+from sessions_app.gateway.journal import Journal
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.wake import Waker
 
@@ -44,7 +45,8 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     """
     stop, hurry = asyncio.Event(), asyncio.Event()
     _on_signals(stop, hurry)
-    registry = Registry(options.owner)
+    journal = Journal(store.call)
+    registry = Registry(options.owner, make_recorder=journal.record)
     key = await store.call(identity.host_key)
     doors = server.Doors(registry)
     ssh = await server.listen(doors, key, options.host, options.port)
@@ -59,6 +61,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     beside = [
         _keep(heartbeat.run(registry), "heartbeat"),
         _keep(Control(registry, waker.event).run(), "control"),
+        _keep(journal.run(), "journal"),
     ]
     ready(ssh.get_port(), terminals.port)
     try:
@@ -66,6 +69,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
         logger.info("Gateway %s stops", options.owner)
         ssh.close()
         await drain(registry, options.drain_seconds, hurry)
+        await journal.flush()
     finally:
         ssh.close()
         terminals.close()

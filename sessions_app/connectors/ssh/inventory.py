@@ -11,7 +11,8 @@ from sessions_app.models import Resource
 
 LIST = r"""
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-for d in /var/lib/sessionadmin/session-*; do
+S=/var/lib/sessionadmin
+for d in "$S"/session-*; do
   [ -d "$d" ] || continue
   echo "${d##*/session-}:notes of the account $(cat "$d/account" 2>/dev/null)"
 done
@@ -22,7 +23,7 @@ for f in /etc/sudoers.d/sessionadmin-*; do
 done
 for f in $(grep -lszxE '/var/lib/sessionadmin/session-[0-9]+/guard' /proc/[0-9]*/cmdline); do
   p=${f%/cmdline}
-  [ "$(stat -c %u "$p" 2>/dev/null)" = 0 ] && [ "$p/root/var/lib/sessionadmin" -ef /var/lib/sessionadmin ] || continue
+  [ "$(stat -c %u "$p" 2>/dev/null)" = 0 ] && [ "$p/root$S" -ef "$S" ] || continue
   { tr '\0' ' ' 2>/dev/null < "$f"; echo; } |
     sed -n "s#^[^ ]*sh /var/lib/sessionadmin/session-\([0-9]*\)/guard [0-9]* \$#\1:guard, process ${p#/proc/}#p"
 done

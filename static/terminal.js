@@ -8,7 +8,6 @@ const status = document.getElementById("terminal-status");
 const tools = document.getElementById("terminal-tools");
 const { dataset } = place;
 const SIZES = { least: 8, usual: 14, most: 28 };
-const TOUCH_EVERY = 60_000; // milliseconds; who types is not idle
 const DARK = { // on the ground of the page; xterm.js lifts what has too little contrast
   black: "#3b4450", red: "#ff8f88", green: "#7fd6a6", yellow: "#f0c069", blue: "#82acff", magenta: "#dba2f2", cyan: "#74d2dd", white: "#dde3ea",
   brightBlack: "#8d99a8", brightRed: "#ffb1ac", brightGreen: "#a4e6c2", brightYellow: "#f8d796", brightBlue: "#aac7ff", brightMagenta: "#eac6f8", brightCyan: "#a2e3ea", brightWhite: "#ffffff",
@@ -66,13 +65,7 @@ async function begin() {
     },
   });
   const encoder = new TextEncoder();
-  let touchedAt = Date.now();
-  terminal.onData((text) => {
-    way.type(encoder.encode(text));
-    if (Date.now() - touchedAt < TOUCH_EVERY) return;
-    touchedAt = Date.now();
-    fetch(dataset.alive, { redirect: "manual" }).catch(() => say("The console does not answer.", "waiting"));
-  });
+  terminal.onData((text) => way.type(encoder.encode(text)));
   terminal.onBinary((text) => way.type(Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255)));
   terminal.onResize(() => way.resize());
   keys(terminal);
@@ -109,7 +102,7 @@ function keys(terminal) {
 }
 
 function buttons(terminal, fit, way) {
-  tools.addEventListener("click", async ({ target }) => {
+  tools.addEventListener("click", async ({ target, detail }) => {
     const button = target.closest("button");
     if (!button) return;
     const { font } = button.dataset;
@@ -118,9 +111,8 @@ function buttons(terminal, fit, way) {
       localStorage.setItem("terminal-font-size", size);
       terminal.options.fontSize = size;
       fit.fit();
-      return;
-    }
-    if ("copy" in button.dataset) copy(terminal);
+      if (detail === 0) return; // by the keyboard: stay, to press again
+    } else if ("copy" in button.dataset) copy(terminal);
     else if ("reconnect" in button.dataset) way.again();
     else if ("paste" in button.dataset) {
       if (!navigator.clipboard?.readText) return say("This browser pastes by Ctrl+Shift+V only.", status.dataset.kind);

@@ -18,7 +18,7 @@ from django.core.management.base import CommandError
 
 from scripts import vendor
 from sessions_app.management import sshd
-from sessions_app.management.commands.serve import refuse_port_in_use
+from sessions_app.management.commands.serve import gateway_port_in_use, refuse_port_in_use
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -37,7 +37,15 @@ def main() -> None:
     prepare()
     sys.stdout.flush()  # who can log in is told before somebody can
     practice = has_practice_host()
-    call_command("serve", host=HOST, port=port, with_worker=True, with_practice_host=practice, skip_checks=False)
+    call_command(
+        "serve",
+        host=HOST,
+        port=port,
+        with_worker=True,
+        with_practice_host=practice,
+        with_gateway=practice and can_start_gateway(),
+        skip_checks=False,
+    )
 
 
 def has_practice_host() -> bool:
@@ -45,6 +53,13 @@ def has_practice_host() -> bool:
     says no."""
     is_wanted = os.environ.get("PRACTICE_HOST", "") != "0" and (settings.VAR_DIR / "sample_accounts.txt").exists()
     return is_wanted and sshd.program() is not None
+
+
+def can_start_gateway() -> bool:
+    """Whether its ports are free; a trial goes on without it and says so."""
+    if busy := gateway_port_in_use():
+        print(busy)
+    return not busy
 
 
 def port_wanted() -> int:

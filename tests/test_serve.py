@@ -107,3 +107,16 @@ def test_a_port_in_use_is_refused_with_what_to_do(console: dict[str, str], tmp_p
         assert f"PORT={port + 1}" in second.stderr
         assert "Traceback" not in second.stderr
         assert running.get("/healthz") == (200, "ok")
+
+
+def test_a_gateway_runs_beside_it_and_stops_with_it(console: dict[str, str], tmp_path: Path) -> None:
+    port, ssh, terminals = (programs.free_port() for _ in range(3))
+    environment = console | {"GATEWAY_PORT": str(ssh), "GATEWAY_TERMINAL_PORT": str(terminals)}
+    with programs.serving(command(port, "--with-gateway"), environment, port, tmp_path / "out") as running:
+        programs.wait_until(lambda: f"Gateway on port {ssh} for SSH" in running.printed(), "the gateway listens")
+        with socket.create_connection(("127.0.0.1", ssh)) as client:
+            assert client.recv(100).startswith(b"SSH-2.0-SessionAdmin")
+        again = programs.run(command(programs.free_port(), "--with-gateway"), environment)
+        assert f"No gateway was started: port {ssh} is in use" in again.stderr
+        terminate(running.process)
+        assert running.process.wait(programs.PATIENCE) == 0, running.printed()

@@ -24,6 +24,7 @@ from sessions_app.management.companions import Companion, end_with_parent
 
 DEFAULT_THREADS = 5  # a worker; more only wait for Python's lock, and each holds a database connection
 STOP_WITHIN = 10  # seconds a web process may take to finish its requests
+GATEWAY_DRAINS = 3  # seconds people have to leave a gateway that stops with the console
 
 
 class Command(BaseCommand):
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1, help="web processes (default: %(default)s)")
         parser.add_argument("--threads", type=int, default=DEFAULT_THREADS, help="in each (default: %(default)s)")
         parser.add_argument("--with-worker", action="store_true", help="also run `run_worker`, and keep it alive")
+        parser.add_argument("--with-gateway", action="store_true", help="also run `run_gateway`, and keep it alive")
         parser.add_argument("--with-practice-host", action="store_true", help="also run `practice_sshd`: for a trial")
         parser.add_argument("--access-log", action="store_true", help="print one line a request")
 
@@ -50,6 +52,8 @@ class Command(BaseCommand):
         """
         host, port = options["host"], options["port"]
         refuse_port_in_use(host, port)
+        if options["with_gateway"] and (busy := gateway_port_in_use()):
+            raise CommandError(busy)
         companions = [Companion(arguments, self.stderr.write) for arguments in companion_commands(options)]
         server = Server(
             target=settings.WSGI_APPLICATION,
@@ -112,6 +116,8 @@ def companion_commands(options: dict[str, Any]) -> list[list[str]]:
     commands = []
     if options["with_worker"]:
         commands.append(["run_worker"])
+    if options["with_gateway"]:
+        commands.append(["run_gateway", "--drain-seconds", str(GATEWAY_DRAINS)])
     if options["with_practice_host"]:
         commands.append(["practice_sshd"])
     return commands
@@ -144,6 +150,19 @@ def refuse_port_in_use(host: str, port: int) -> None:
             f"Cannot listen on {host} port {port}: {error}. Nothing was started. "
             f"Stop what uses the port, or choose another: `make run PORT={port + 1}` or `serve --port {port + 1}`."
         ) from error
+
+
+def gateway_port_in_use() -> str:
+    """Why no gateway can be started here; empty when one can. Two share a port as easily as two consoles."""
+    for port in (settings.GATEWAY_PORT, settings.GATEWAY_TERMINAL_PORT):
+        try:
+            refuse_port_in_use(settings.GATEWAY_HOST, port)
+        except CommandError:
+            return (
+                f"No gateway was started: port {port} is in use. "
+                "Stop what uses it, or set GATEWAY_PORT and GATEWAY_TERMINAL_PORT."
+            )
+    return ""
 
 
 def address_shown(host: str, port: int) -> str:

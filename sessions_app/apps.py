@@ -22,6 +22,7 @@ class SessionsAppConfig(AppConfig):
             checks,  # noqa: F401 - importing registers the checks
             checks_connectors,  # noqa: F401
             checks_geoip,  # noqa: F401
+            checks_recordings,  # noqa: F401
             checks_sealing,  # noqa: F401
             summary,
         )

@@ -113,7 +113,7 @@ def test_a_running_terminal_is_followed_and_locked_from_beside_it(
     expect(page.locator("#dialog")).to_be_visible()
     page.fill("#dialog [name=title]", "Stop")
     page.locator("#dialog button[type=submit]").click()
-    page.wait_for_function("!document.querySelector('dialog[open]')")
+    expect(page.locator("dialog[open]")).to_have_count(0)
     session.refresh_from_db()
     assert session.status == Status.LOCKED
     end(recording)

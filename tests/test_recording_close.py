@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app.checks_recordings import check_recordings_storage
 from sessions_app.models import ConnectionEnd, Recording, RecordingChunk
 from sessions_app.recordings import assemble, retention
 from sessions_app.recordings.keeper import Keeper
@@ -246,3 +247,17 @@ def test_verify_recordings_finds_what_was_changed_and_what_is_missing(capsys: py
 def test_the_duration_is_that_of_the_last_event() -> None:
     recording = make_recording(None, (1.0, "a"), (90.5, "b"))
     assert recording.duration == dt.timedelta(seconds=90.5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"BACKEND": "nowhere.Storage"},
+        {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"no_such_option": 1}},
+    ],
+)
+def test_a_storage_that_cannot_be_made_is_found_at_boot(settings: Any, wrong: dict[str, Any]) -> None:
+    assert check_recordings_storage() == []
+    settings.STORAGES = settings.STORAGES | {"recordings": wrong}
+    (problem,) = check_recordings_storage()
+    assert problem.id == "sessions_app.E030"

@@ -53,9 +53,9 @@ class Admitted:
         self.is_input_recorded = is_input_recorded
 
 
-def recorded(*, typed: bool = False, command: str = "") -> Recorded:
+def recorded(*, typed: bool = False, command: str = "", has_terminal: bool = True) -> Recorded:
     admitted = cast(Any, Admitted(make_connection(), typed))
-    return Recorded(admitted, command, True, 80, 24)
+    return Recorded(admitted, command, has_terminal, 80, 24)
 
 
 def run(work: Callable[[Journal, Store], Awaitable[None]]) -> Store:
@@ -105,6 +105,19 @@ def test_the_end_hands_over_the_rest_and_lets_the_worker_begin() -> None:
     assert chunk.typed
     assert "hunter2" not in chunk.typed
     assert Recording.objects.get().written_at is not None
+
+
+def test_lines_of_a_command_without_a_terminal_begin_at_the_left() -> None:
+    wanted = recorded(command="ls", has_terminal=False)
+    made: list[CastRecorder] = []
+
+    async def work(journal: Journal, store: Store) -> None:
+        made.append(await journal.record(wanted))
+        made[0].output(b"one\ntwo\n")
+        await made[0].finish()
+
+    run(work)
+    assert r"one\r\ntwo\r\n" in kept(made[0].recording_id)
 
 
 def test_a_database_that_is_away_loses_nothing_and_doubles_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -37,15 +37,19 @@ class Call(Protocol):
 class CastRecorder:
     """One terminal that is being recorded; see registry.Recorder for what each call means."""
 
-    def __init__(self, journal: Journal, recording_id: int, cast: Cast) -> None:
+    def __init__(self, journal: Journal, recording_id: int, cast: Cast, *, has_terminal: bool) -> None:
         self.recording_id = recording_id
         self.cast = cast
-        self.output = cast.output
+        self.output = cast.output if has_terminal else self._output_of_pipe
         self.resize = cast.resize
         self.mark = cast.mark
         self.typed = cast.typed
         self.pieces = 0  # handed over so far
         self._journal = journal
+
+    def _output_of_pipe(self, data: bytes) -> None:
+        """Without a terminal on the host nobody returns the carriage; the replay has a terminal, which needs it."""
+        self.cast.output(data.replace(b"\n", b"\r\n"))
 
     async def finish(self) -> None:
         """Hand over what is left. Does not raise: what the database does not take now is tried again."""
@@ -82,7 +86,7 @@ class Journal:
             title=row.title,
             keeps_typed=admitted.is_input_recorded,
         )
-        recorder = self._recorders[row.pk] = CastRecorder(self, row.pk, cast)
+        recorder = self._recorders[row.pk] = CastRecorder(self, row.pk, cast, has_terminal=recorded.has_terminal)
         return recorder
 
     async def run(self) -> None:

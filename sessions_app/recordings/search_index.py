@@ -5,12 +5,16 @@ Both find any part of a word. Where a database has neither, the search reads eve
 
 from __future__ import annotations
 
+import logging
+
 from django.db import DatabaseError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from sessions_app.models import RecordingText
+
+logger = logging.getLogger(__name__)
 
 SHORTEST = 3  # characters that a trigram index can look for
 FTS = "sessions_app_recordingtext_fts"
@@ -51,7 +55,8 @@ def install(database: BaseDatabaseWrapper) -> bool:
         with transaction.atomic(using=database.alias), database.cursor() as cursor:
             for statement in INSTALL[database.vendor]:
                 cursor.execute(statement)
-    except DatabaseError:
+    except DatabaseError as error:
+        logger.warning("The search across recordings gets no index and will be slow with many of them: %s", error)
         return False
     return True
 

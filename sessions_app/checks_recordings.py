@@ -1,0 +1,24 @@
+"""System check for where recordings are kept. Importing the module registers it; `SessionsAppConfig.ready` does."""
+
+from __future__ import annotations
+
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import InvalidStorageError, storages
+
+
+@register()
+def check_recordings_storage(**kwargs: object) -> list[CheckMessage]:
+    """E030: RECORDINGS_STORAGE and its options make no storage. Whether it can be written to is seen when it is."""
+    try:
+        storages["recordings"]
+    except (InvalidStorageError, ImproperlyConfigured, ImportError, TypeError, ValueError) as error:
+        return [
+            Error(
+                f"RECORDINGS_STORAGE with RECORDINGS_STORAGE_OPTIONS makes no storage: {error}. "
+                "No recording could be closed.",
+                hint="Name a storage class of Django or of an installed django-storages (docs/recordings.md).",
+                id="sessions_app.E030",
+            )
+        ]
+    return []

@@ -18,7 +18,7 @@ from sessions_app.flows.end import end
 from sessions_app.flows.extend import extend
 from sessions_app.flows.lock import lock
 from sessions_app.flows.unlock import unlock
-from sessions_app.models import ConnectionProfile, ControlKind, PrivilegedSession, Status
+from sessions_app.models import ConnectionProfile, ControlKind, HostWatch, PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import sshd
 from tests.machine import ROOT
@@ -40,6 +40,7 @@ def server(tmp_path: Path, transactional_db: None) -> Iterator[sshd.Server]:
 def one_pass(fault: int) -> int:
     """A worker of its own that dies at the fault-th point; its exit code."""
     PrivilegedSession.objects.update(next_monitor_at=None, next_attempt_at=None, lease="", lease_until=None)
+    HostWatch.objects.update(began_at=None, ended_at=None)
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",
         "TEST_DATABASE_URL": database_url(connection.settings_dict),

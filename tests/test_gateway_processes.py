@@ -17,7 +17,15 @@ from django.db import connection
 from sessions_app.flows.lock import lock
 from sessions_app.flows.terminate import terminate
 from sessions_app.flows.unlock import unlock
-from sessions_app.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat, PrivilegedSession, Status
+from sessions_app.models import (
+    ConnectionEnd,
+    ConnectionProfile,
+    GatewayConnection,
+    GatewayHeartbeat,
+    HostWatch,
+    PrivilegedSession,
+    Status,
+)
 from tests import builders, gateway
 from tests.gateway import Gateway
 from tests.machine import ROOT
@@ -109,6 +117,10 @@ def working(tmp_path: Path) -> Iterator[None]:
         process.wait(30)
 
 
+def is_on_the_host(session: PrivilegedSession) -> bool:
+    return bool(HostWatch.objects.get().found.get(str(session.pk), {}).get("is_logged_on"))
+
+
 def status(session: PrivilegedSession) -> str:
     return PrivilegedSession.objects.values_list("status", flat=True).get(pk=session.pk)
 
@@ -161,10 +173,14 @@ def test_two_on_one_port_each_enforce_and_one_that_stops_leaves_the_other(
 def test_one_that_is_killed_leaves_sessions_that_say_what_is_true(
     session: PrivilegedSession, key: Path, tmp_path: Path
 ) -> None:
+    ConnectionProfile.objects.update(logon_monitor_interval=600)  # what a host said counts for long
     with gateway.serving(tmp_path / "one") as one, working(tmp_path):
         client = Client(one, key, tmp_path / "client")
         try:
             wait_until(lambda: status(session) == Status.LOGGED_IN, "the person is logged in")
+            PrivilegedSession.objects.update(next_monitor_at=None)
+            wait_until(lambda: is_on_the_host(session), "the host says so too")
+            assert status(session) == Status.LOGGED_IN
             one.process.kill()
             wait_until(lambda: status(session) == Status.AVAILABLE, "nobody is logged in")
         finally:

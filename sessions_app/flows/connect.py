@@ -29,6 +29,7 @@ from sessions_app.models import (
     ControlKind,
     Door,
     GatewayConnection,
+    HostWatch,
     LoginSession,
     PrivilegedSession,
     Status,
@@ -151,6 +152,7 @@ def connected(connection: GatewayConnection) -> PrivilegedSession:
                     actor=session.user,
                     is_logged_on=True,
                 )
+            HostWatch.objects.outdate(session.resource_id)
     return session
 
 
@@ -167,6 +169,7 @@ def disconnected(
         is_last = not session.connections.open().exists()
         if is_last:
             PrivilegedSession.objects.filter(pk=session.pk).update(next_monitor_at=None)
+            HostWatch.objects.outdate(session.resource_id)
         with log.coming_from(connection.address or ""):
             log.record(
                 Verb.CONNECTION_CLOSED,

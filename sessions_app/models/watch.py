@@ -24,6 +24,11 @@ class HostWatchQuerySet(models.QuerySet["HostWatch"]):
         is_old = Q(began_at__lte=now - interval) | Q(began_at__gt=now + interval)
         return self.filter(Q(began_at=None) | (is_over & is_old))
 
+    def outdate(self, resource_id: int) -> None:
+        """Somebody came or went since the last look: whoever asks next looks anew, and what a look that is under way
+        finds does not count."""
+        self.filter(resource=resource_id).update(began_at=None)
+
 
 class HostWatch(models.Model):
     """The last look at a resource. `began_at` is set by whoever looks, by compare-and-swap, so one does."""
@@ -45,5 +50,5 @@ class HostWatch(models.Model):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether somebody looks at this moment, or died of it."""
-        return self.began_at is not None and (self.ended_at is None or self.ended_at < self.began_at)
+        """Whether somebody looks at this moment, or died of it, or should look: no answer that counts is there."""
+        return self.began_at is None or self.ended_at is None or self.ended_at < self.began_at

@@ -17,10 +17,20 @@ const LIGHT = {
   brightBlack: "#525d6c", brightRed: "#b92b2b", brightGreen: "#1c7448", brightYellow: "#855200", brightBlue: "#2f66dd", brightMagenta: "#9138b0", brightCyan: "#12707f", brightWhite: "#1b2430",
 };
 
+let standing = "";
+let noted = 0;
+
 function say(text, kind = "") {
-  status.textContent = text;
+  clearTimeout(noted);
+  standing = status.textContent = text;
   status.dataset.kind = kind;
   tools.querySelector("[data-reconnect]").hidden = kind !== "over" && kind !== "waiting";
+}
+
+function note(text) { // for a moment, then how it stands is there again
+  clearTimeout(noted);
+  status.textContent = text;
+  noted = setTimeout(() => (status.textContent = standing), 4000);
 }
 
 function colours() {
@@ -84,8 +94,8 @@ async function begin() {
 
 function copy(terminal) {
   const text = terminal.getSelection();
-  if (!text) return say("Nothing is selected, so nothing was copied.", status.dataset.kind);
-  navigator.clipboard?.writeText(text).then(() => say("Copied.", status.dataset.kind), () => document.execCommand("copy")) ?? document.execCommand("copy");
+  if (!text) return note("Nothing is selected, so nothing was copied.");
+  navigator.clipboard?.writeText(text).then(() => note("Copied."), () => document.execCommand("copy")) ?? document.execCommand("copy");
 }
 
 function keys(terminal) {
@@ -115,8 +125,8 @@ function buttons(terminal, fit, way) {
     } else if ("copy" in button.dataset) copy(terminal);
     else if ("reconnect" in button.dataset) way.again();
     else if ("paste" in button.dataset) {
-      if (!navigator.clipboard?.readText) return say("This browser pastes by Ctrl+Shift+V only.", status.dataset.kind);
-      await navigator.clipboard.readText().then((text) => terminal.paste(text), () => say("The browser did not allow it. Paste by Ctrl+Shift+V.", status.dataset.kind));
+      if (!navigator.clipboard?.readText) return note("This browser pastes by Ctrl+Shift+V only.");
+      await navigator.clipboard.readText().then((text) => terminal.paste(text), () => note("The browser did not allow it. Paste by Ctrl+Shift+V."));
     }
     terminal.focus();
   });

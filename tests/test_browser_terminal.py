@@ -17,7 +17,7 @@ from sessions_app.flows.logout import logout
 from sessions_app.flows.terminate import terminate
 from sessions_app.flows.unlock import unlock
 from sessions_app.models import GatewayConnection, LoginSession, PrivilegedSession, Status
-from tests import gateway, sshd
+from tests import gateway, machine, sshd
 from tests.breakable import Way, way_to
 from tests.gateway import Gateway
 from tests.programs import wait_until
@@ -30,6 +30,7 @@ pytestmark = [
     pytest.mark.skipif(finders.find("vendor/xterm.mjs") is None, reason="needs xterm.js: python -m scripts.vendor"),
 ]
 Open = Callable[..., Page]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture
@@ -95,6 +96,10 @@ def test_a_terminal_with_colours_sizes_and_a_clipboard(
     enter(page, r"clear; printf '\033[38;2;150;60;0mtrue\033[0m \033[31mred\033[0m plain\n'")
     brown = page.locator(".xterm-rows span", has_text=re.compile("^true$"))
     expect(brown).to_have_css("color", "rgb(150, 60, 0)")
+
+    page.evaluate(machine.axe_source())
+    found = page.evaluate("rules => axe.run({ runOnly: rules })", RULES)["violations"]
+    assert [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]] == []
 
     first = _size(page)
     page.set_viewport_size({"width": 700, "height": 500})

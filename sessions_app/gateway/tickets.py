@@ -7,7 +7,7 @@ from django.views.decorators.debug import sensitive_variables
 from activity import log
 from sessions_app.flows.connect import Login
 from sessions_app.flows.ticket import redeem
-from sessions_app.models import Door, TicketKind
+from sessions_app.models import Door, LoginSession, TicketKind
 
 
 @sensitive_variables("secret")
@@ -15,13 +15,19 @@ def open_terminal(secret: str, address: str) -> Login:
     """Who comes in with this ticket of a terminal page. Raises Refused."""
     with log.coming_from(address):
         ticket = redeem(secret, TicketKind.TERMINAL, address=address)
-    browser = ticket.login_session
-    client = f"{browser.browser} {browser.browser_version} on {browser.os}".strip() if browser else ""
     return Login(
         user_id=ticket.user_id,
         session_id=ticket.session_id,
         door=Door.BROWSER,
         address=address,
-        client=client,
+        client=_browser(ticket.login_session),
         login_session_id=ticket.login_session_id,
     )
+
+
+def _browser(login: LoginSession | None) -> str:
+    """What the login session knows of it: Firefox 140 on Windows."""
+    if login is None or login.browser in ("", "Unknown"):
+        return ""
+    name = f"{login.browser} {login.browser_version}".strip()
+    return f"{name} on {login.os}" if login.os not in ("", "Unknown") else name

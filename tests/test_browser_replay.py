@@ -12,11 +12,12 @@ from playwright.sync_api import Page, expect
 from scripts import vendor
 from sessions_app.models import PrivilegedSession, Status
 from tests.builders import make_session
+from tests.programs import wait_until
 from tests.recordings import add, end, make_cast, make_recording, make_running
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]
-TIME = "async () => await document.getElementById('player').player.getCurrentTime()"
+TIME = "async () => await document.getElementById('player').player?.getCurrentTime()"
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,13 @@ def seconds(page: Page) -> float:
     return float(page.evaluate(TIME) or 0)
 
 
+def choose_speed(page: Page, name: str) -> None:
+    """Another speed is another player."""
+    page.evaluate("() => { window.before = document.getElementById('player').player; }")
+    page.get_by_role("button", name=name, exact=True).click()
+    wait_until(lambda: page.evaluate("() => window.before !== document.getElementById('player').player"), name)
+
+
 @pytest.mark.browser_smoke
 def test_a_recording_plays_and_its_search_jumps_to_the_hit(
     open_as: OpenAs, alice: User, session: PrivilegedSession
@@ -47,17 +55,17 @@ def test_a_recording_plays_and_its_search_jumps_to_the_hit(
     page.press("#find", "Enter")
     expect(page.locator("#player .ap-term")).to_be_visible()
     page.get_by_role("link", name="needle here").click()
-    page.wait_for_function(f"async () => (await ({TIME})()) > 0")
+    wait_until(lambda: seconds(page) > 0, "the replay stands beyond second 0")
     # Pauses are shortened to two seconds: 1, 2, 4, 6.
     assert 3 < seconds(page) < 5
     page.get_by_label("Shorten pauses").uncheck()
     page.get_by_role("link", name="needle here").click()
-    page.wait_for_function(f"async () => (await ({TIME})()) > 299")
-    page.get_by_role("button", name="4 ×", exact=True).click()
-    page.wait_for_function(f"async () => (await ({TIME})()) > 299")
+    wait_until(lambda: seconds(page) > 299, "the replay stands beyond second 299")
+    choose_speed(page, "4 ×")
+    wait_until(lambda: seconds(page) > 299, "the replay stands beyond second 299")
     expect(page.get_by_role("button", name="4 ×", exact=True)).to_have_attribute("aria-pressed", "true")
     page.evaluate("document.getElementById('player').player.play()")
-    page.wait_for_function(f"async () => (await ({TIME})()) > 301")
+    wait_until(lambda: seconds(page) > 301, "the replay stands beyond second 301")
 
 
 def test_the_link_of_a_hit_opens_the_replay_at_its_moment(
@@ -67,7 +75,7 @@ def test_the_link_of_a_hit_opens_the_replay_at_its_moment(
     page = open_as(alice, "/recordings/?q=needle")
     page.get_by_role("link", name="needle", exact=True).click()
     page.wait_for_url(f"**/recordings/{recording.pk}/?t=19.0*")
-    page.wait_for_function(f"async () => (await ({TIME})()) > 0")
+    wait_until(lambda: seconds(page) > 0, "the replay stands beyond second 0")
 
 
 HOSTILE = (
@@ -87,9 +95,9 @@ def test_what_was_recorded_runs_no_script_and_leaves_no_element(
     page = open_as(alice, f"/recordings/{recording.pk}/?find=script")
     expect(page.locator("#player .ap-term")).to_be_visible()
     page.evaluate("document.getElementById('player').player.seek('100%')")
-    page.get_by_role("button", name="16 ×", exact=True).click()
+    choose_speed(page, "16 ×")
     page.evaluate("document.getElementById('player').player.play()")
-    page.wait_for_function(f"async () => (await ({TIME})()) > 3")
+    wait_until(lambda: seconds(page) > 3, "the replay stands beyond second 3")
     assert page.evaluate("window.broken") is None
     assert page.locator("main img, #player a, #player script, [onload], [onerror]").count() == 0
 

@@ -11,7 +11,7 @@ import threading
 import time
 
 from django.core.files.storage import InvalidStorageError
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
 from sessions_app.recordings import assemble, retention
@@ -51,7 +51,7 @@ class Keeper:
             except (DatabaseError, InterfaceError, InvalidStorageError):
                 logger.exception("Recordings: the database or the setting of their storage is at fault; trying again")
             self._stop.wait(LOOK_EVERY)
-        close_old_connections()
+        connection.close()  # this thread's own
 
     def close_those_over(self) -> int:
         """Make the files of recordings that are over; how many. One that fails is tried again after a pause."""

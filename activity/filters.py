@@ -9,15 +9,15 @@ import django_filters
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, Value, When
 from django.utils import timezone
 
-from activity.models import Level, LogEntry
+from activity.models import LOG_WORDS, Level, LogEntry, LogEntryQuerySet
 from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span
 from activity.verbs import Verb
+from activity.words import Search, Term, held_by, words_of
 
 MOST_SUGGESTIONS = 20
-MOST_WORDS = 8
 LEVELS = {
     "debug": (Level.DEBUG,),
     "info": (Level.INFO,),
@@ -60,28 +60,25 @@ def find_user(text: str) -> AbstractUser | None:
     return exact[0] if exact else found[0] if found else None
 
 
-def within(queryset: QuerySet[LogEntry], span: Span) -> QuerySet[LogEntry]:
+def within(queryset: LogEntryQuerySet, span: Span) -> LogEntryQuerySet:
     """The entries of that time."""
     if span.start is not None:
         queryset = queryset.filter(at__gte=span.start)
     return queryset.filter(at__lt=span.end) if span.end is not None else queryset
 
 
-def matching(queryset: QuerySet[LogEntry], text: str) -> QuerySet[LogEntry]:
+def search_for(text: str) -> Search:
     """The entries that hold every word of `text`: in the message, the activity, the target or a name; or that IP."""
-    for word in text.split()[:MOST_WORDS]:
-        verbs = [verb.value for verb in Verb if word.lower() in verb.label.lower() or word.lower() in verb.value]
-        anywhere = (
-            Q(message__icontains=word)
-            | Q(target_name__icontains=word)
-            | Q(actor_name__icontains=word)
-            | Q(user_name__icontains=word)
-            | Q(verb__in=verbs)
-        )
-        if (address := _address(word)) is not None:
-            anywhere |= Q(ip=address)
-        queryset = queryset.filter(anywhere)
-    return queryset
+    return Search(tuple(map(_term, words_of(text))), LOG_WORDS)
+
+
+def _term(word: str) -> Term:
+    verbs = [verb.value for verb in Verb if word.lower() in verb.label.lower() or word.lower() in verb.value]
+    elsewhere = Q(verb__in=verbs) if verbs else Q()
+    exact = held_by(("message", "target_name", "actor_name", "user_name"), word) | elsewhere
+    if (address := _address(word)) is not None:
+        exact |= Q(ip=address)
+    return Term(tuple({word, address or word}), exact, elsewhere)
 
 
 def _address(word: str) -> str | None:
@@ -138,20 +135,26 @@ class LogFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package 
         if not reads_whole_log(request.user):
             del self.filters["user"]
 
-    def filter_queryset(self, queryset: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
-        """All filters together; the form has read them."""
+    def filter_queryset(self, queryset: LogEntryQuerySet) -> LogEntryQuerySet:
+        """All filters but the keyword; the form has read them."""
         form = self.form
         asked = form.cleaned_data
         queryset = within(queryset, form.span)
         if name := asked.get("user"):
             # Without an account: entries about a name alone, from failed logins.
-            named = Q(user=None, user_name=name)
-            known = form.person
-            queryset = queryset.filter(
-                Q(actor_id=known.pk) | Q(user_id=known.pk) | named if known is not None else named
-            )
-        if asked["activity"]:
-            queryset = matching(queryset, asked["activity"])
+            ways = [Q(user=None, user_name=name)]
+            if form.person is not None:
+                ways += [Q(actor_id=form.person.pk), Q(user_id=form.person.pk)]
+            queryset = queryset.either(*ways)
         if asked["level"]:
-            queryset = queryset.filter(level__in=LEVELS[asked["level"]])
+            levels = LEVELS[asked["level"]]
+            queryset = queryset.filter(level__in=levels)
+            if min(levels) >= Level.WARNING:  # says so in the words of the index log_problems
+                queryset = queryset.filter(level__gte=Level.WARNING)
         return queryset
+
+    @property
+    def words(self) -> Search | None:
+        """The keyword, which the list looks for in its own way (activity/listing/finding.py)."""
+        text = self.form.cleaned_data["activity"]
+        return search_for(text) if text.strip() else None

@@ -6,6 +6,8 @@ LogEntry is append-only: the database refuses UPDATE and DELETE (activity/append
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any, Self
 
 from django.conf import settings
@@ -14,6 +16,11 @@ from django.db import models
 from django.utils import timezone
 
 from activity.verbs import verb_choices
+from activity.words import TextIndex
+
+LOG_WORDS = TextIndex(
+    "activity_logentry", ("message", "target_name", "actor_name", "user_name", "ip"), addresses=("ip",)
+)
 
 
 class Level(models.IntegerChoices):
@@ -28,6 +35,19 @@ class Level(models.IntegerChoices):
 class LogEntryQuerySet(models.QuerySet["LogEntry"]):
     """What people select from the log."""
 
+    ways: tuple[models.Q, ...] = ()  # each finds some of the rows, together they find all (listing/keyset.py)
+
+    def _clone(self) -> Self:
+        copy: Self = super()._clone()  # type: ignore[misc]  # its types do not know it
+        copy.ways = self.ways
+        return copy
+
+    def either(self, *ways: models.Q) -> Self:
+        """Entries that any of `ways` selects; a list of them reads each by its own index."""
+        found = self.filter(functools.reduce(operator.or_, ways))
+        found.ways = ways
+        return found
+
     def visible_to(self, user: AbstractUser | AnonymousUser) -> Self:
         """All for who may read the whole log (permission `activity.view_logentry`), else the person's own entries."""
         if user.has_perm("activity.view_logentry"):
@@ -36,7 +56,7 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
 
     def about(self, user: AbstractUser | AnonymousUser) -> Self:
         """Entries that `user` caused or that concern them."""
-        return self.filter(models.Q(actor_id=user.pk) | models.Q(user_id=user.pk))
+        return self.either(models.Q(actor_id=user.pk), models.Q(user_id=user.pk))
 
     def of_target(self, target: models.Model) -> Self:
         """Entries about one object."""
@@ -74,6 +94,12 @@ class LogEntry(models.Model):
             models.Index(fields=["actor", "at", "id"], name="log_actor_at"),
             models.Index(fields=["user", "at", "id"], name="log_user_at"),
             models.Index(fields=["target_type", "target_id", "id"], name="log_target"),
+            models.Index(fields=["verb", "at"], name="log_verb"),  # a keyword that is part of what was done
+            # The few that went wrong, without walking over all others.
+            models.Index(
+                fields=["at", "id", "level"], name="log_problems", condition=models.Q(level__gte=Level.WARNING)
+            ),
+            models.Index(fields=["user_name", "at", "id"], name="log_nobody", condition=models.Q(user=None)),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(level__in=[10, 20, 30, 40]), name="log_level_known"),

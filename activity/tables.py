@@ -48,15 +48,26 @@ def _target(entry: LogEntry) -> str:
     return link(log.target_url(entry), entry.target_name) if entry.target_name else empty("")
 
 
+# By anything but the time a part of the log is sorted, not the whole: each further order would be an index that every
+# single entry is written to.
 COLUMNS = (
     Column("id", "ID", lambda entry: str(entry.pk), csv=lambda entry: entry.pk, width=80, is_hidden=True),
     Column("at", "Date and time", _at, sort="at", csv=lambda entry: entry.at, width=175),
-    Column("level", "Level", level_badge, sort="level", csv=lambda entry: Level(entry.level).label.lower(), width=105),
+    Column(
+        "level",
+        "Level",
+        level_badge,
+        sort="level",
+        sorts_few=True,
+        csv=lambda entry: Level(entry.level).label.lower(),
+        width=105,
+    ),
     Column(
         "actor",
         "Actor",
         lambda entry: entry.actor_name or "System",
         sort="actor_name",
+        sorts_few=True,
         width=105,
         csv=lambda entry: entry.actor_name,
     ),
@@ -65,11 +76,12 @@ COLUMNS = (
         "User",
         lambda entry: empty(entry.user_name),
         sort="user_name",
+        sorts_few=True,
         width=105,
         csv=lambda entry: entry.user_name,
     ),
     Column("verb", "Verb", lambda entry: entry.verb, csv=lambda entry: entry.verb, width=160, is_hidden=True),
-    Column("activity", "Activity", verb_label, sort="verb", width=180, csv=verb_label),
+    Column("activity", "Activity", verb_label, sort="verb", sorts_few=True, width=180, csv=verb_label),
     Column("message", "Message", lambda entry: entry.message, csv=lambda entry: entry.message, width=400),
     Column(
         "target_type",
@@ -87,8 +99,10 @@ COLUMNS = (
         is_hidden=True,
         csv=lambda entry: entry.target_id,
     ),
-    Column("target", "Target", _target, sort="target_name", csv=lambda entry: entry.target_name, width=195),
-    Column("ip", "IP", lambda entry: empty(entry.ip), sort="ip", csv=lambda entry: entry.ip, width=115),
+    Column(
+        "target", "Target", _target, sort="target_name", sorts_few=True, csv=lambda entry: entry.target_name, width=195
+    ),
+    Column("ip", "IP", lambda entry: empty(entry.ip), sort="ip", sorts_few=True, csv=lambda entry: entry.ip, width=115),
     Column("details", "Details", lambda entry: empty(details_text(entry)), csv=details_text, width=300, is_hidden=True),
 )
 

@@ -32,6 +32,7 @@ class SessionsAppConfig(AppConfig):
         audit_trail.connect()
         provide_sessions(summary.summarise)
         post_migrate.connect(create_role_groups, sender=self)
+        post_migrate.connect(make_indexes, sender=self)
         log.link_targets("sessions_app.privilegedsession", lambda pk: reverse("session", args=[pk]))
 
 
@@ -47,3 +48,13 @@ def create_role_groups(using: str, **kwargs: Any) -> None:
     administrators.permissions.add(*every)
     auditors, _ = groups.get_or_create(name=AUDITORS)
     auditors.permissions.add(*every.filter(codename__in=["audit", "view_logentry"]))
+
+
+def make_indexes(using: str, **kwargs: Any) -> None:
+    """What the searches of sessions and logins need; each migrate mends it."""
+    from activity import words  # noqa: PLC0415 - models are not loaded at import
+    from sessions_app.models.login import LOGIN_WORDS  # noqa: PLC0415
+    from sessions_app.models.privileged import SESSION_WORDS  # noqa: PLC0415
+
+    for index in (SESSION_WORDS, LOGIN_WORDS):
+        words.ensure(index, using)

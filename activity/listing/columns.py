@@ -15,6 +15,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from activity.words import TextIndex
+
 Row = Any  # a model instance, or whatever the queryset yields
 
 
@@ -30,6 +32,7 @@ class Column:
     width: int = 150  # pixels, until the person drags it
     is_hidden: bool = False  # until the person shows it
     is_number: bool = False
+    sorts_few: bool = False  # no index gives its order: up to 10,000 rows are sorted by it, more are not
     related: str = ""  # the neighbour that it reads, fetched only where the column is shown
 
 
@@ -47,6 +50,7 @@ class Table:
     noun: str  # singular, for the count and the empty state
     nouns: str
     search: tuple[str, ...] = ()  # field paths that the search box looks in
+    text_index: TextIndex | None = None  # what makes it quick in long tables; it holds these very fields
     empty_text: str = ""  # what to do when there is nothing
     is_selectable: bool = False
     row_name: Callable[[Row], str] = str  # names the row for screen readers

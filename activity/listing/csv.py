@@ -59,7 +59,9 @@ def csv_response(listing: Listing, name: str) -> StreamingHttpResponse:
 
     The export is recorded when it ends, with how many rows left, also when the browser broke it off.
     """
-    rows = listing.with_related(column for column in listing.table.columns if column.csv is not None)
+    rows = listing.with_related(
+        listing.queryset, (column for column in listing.table.columns if column.csv is not None)
+    )
     rows = rows.order_by(*ordering(rows, listing.order))
     when = timezone.now()
     # The address is read here: the lines are written after the middleware that knows it has gone.

@@ -33,6 +33,7 @@ class Order:
 
     path: str
     is_descending: bool
+    is_of_few: bool = False  # no index gives it
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,14 +64,26 @@ def read_page(
     Raises BadListRequest for a cursor that this list did not make.
     """
     is_backward = bool(before) or last
-    cursor = _decode(after or before, _field(queryset, order.path), queryset.db) if after or before else None
     rows: list[Any] = []
-    for part, path in _parts(queryset, order, cursor, is_backward):
-        by = _within(part, path, order.is_descending != is_backward, is_few)
-        rows += part.order_by(*by)[: size + 1 - len(rows)]
+    for part, path in parts_of(queryset, order, cursor_of(queryset, order, after or before), is_backward):
+        by = within(queryset, path, order.is_descending != is_backward, is_few=is_few)
+        rows += read_part(queryset, narrowed(queryset, part), by, size + 1 - len(rows))
         if len(rows) > size:
             break
     return page_of(rows, order, size, has_before=bool(after), has_after=bool(before), is_backward=is_backward)
+
+
+def read_part(queryset: QuerySet[Any], part: QuerySet[Any], by: list[Any], count: int) -> list[Any]:
+    """The first `count` rows of `part` of `queryset` in that order.
+
+    Rows that are selected by one thing or another (`ways`: an entry's actor or its user) are read by each of them in
+    turn. Where an OR stands, no database reads an index in the order of the list: it sorts all.
+    """
+    ways: tuple[Q, ...] = getattr(queryset, "ways", ())
+    if not ways:
+        return list(part.order_by(*by)[:count])
+    found = {pk for way in ways for pk in narrowed(part, way).order_by(*by).values_list("pk", flat=True)[:count]}
+    return list(queryset.filter(pk__in=found).order_by(*by)[:count])
 
 
 def page_of(rows: list[Any], order: Order, size: int, *, has_before: bool, has_after: bool, is_backward: bool) -> Page:
@@ -89,27 +102,25 @@ def page_of(rows: list[Any], order: Order, size: int, *, has_before: bool, has_a
     )
 
 
-def _parts(
+def parts_of(
     queryset: QuerySet[Any], order: Order, cursor: tuple[Any, int] | None, is_backward: bool
-) -> list[tuple[QuerySet[Any], str]]:
-    """What is still to be read, in reading direction, each part with the field that it stands in the order of. Rows
+) -> list[tuple[Q, str]]:
+    """What is still to be read, in reading direction: which rows, and the field that they stand in the order of. Rows
     with a value stand first on the screen; those without one follow in the order of their ids."""
-    is_descending = order.is_descending != is_backward
-    if not _may_be_null(queryset, order.path):
-        rest = queryset.filter(_past(queryset, order.path, cursor, is_descending)) if cursor else queryset
-        return [(rest, order.path)]
-    known = queryset.filter(**{f"{order.path}__isnull": False})
-    unknown = queryset.filter(**{f"{order.path}__isnull": True})
+    path, is_descending = order.path, order.is_descending != is_backward
+    if not _may_be_null(queryset, path):
+        return [(_past(queryset, path, cursor, is_descending) if cursor else Q(), path)]
+    known, unknown = Q(**{f"{path}__isnull": False}), Q(**{f"{path}__isnull": True})
     if cursor is not None and cursor[0] is None:
-        unknown = unknown.filter(_past(queryset, "pk", cursor, is_descending))
+        unknown &= _past(queryset, "pk", cursor, is_descending)
     elif cursor is not None:
-        known = known.filter(_past(queryset, order.path, cursor, is_descending))
-    parts = [(known, order.path), (unknown, "pk")]
+        known &= _past(queryset, path, cursor, is_descending)
+    parts = [(known, path), (unknown, "pk")]
     if is_backward:
         parts.reverse()
     if cursor is not None and (cursor[0] is None) != is_backward:
         del parts[0]  # the cursor stands in the second of them
-    only = _null_as_filtered(queryset.query.where, order.path)
+    only = _null_as_filtered(queryset.query.where, path)
     return [part for part in parts if only is None or (part[1] == "pk") == only]
 
 
@@ -126,17 +137,35 @@ def _null_as_filtered(where: WhereNode, path: str) -> bool | None:
     return None
 
 
-def _past(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], is_descending: bool) -> Q | RowsPast:
+def _past(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], is_descending: bool) -> Q:
     """Rows strictly past the cursor."""
+    return beside(queryset, path, cursor, "<" if is_descending else ">")
+
+
+def narrowed(queryset: QuerySet[Any], place: Q) -> QuerySet[Any]:
+    """The rows at that place of the list. It is said before all other conditions, because SQLite begins to read an
+    index at the first bound that it is told: the period of a log, say, begins a million rows earlier (measured: 350 ms
+    against 6 ms)."""
+    count = len(queryset.query.where.children)
+    rows = queryset.filter(place)
+    children = rows.query.where.children
+    children[:] = children[count:] + children[:count]
+    return rows
+
+
+def beside(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], sign: str) -> Q:
+    """Rows whose (field, id) stands so to the cursor's: <, >, <= or >=."""
     value, pk = cursor
     if path == "pk":
-        return Q(**{"pk__lt" if is_descending else "pk__gt": pk})
-    return RowsPast(
-        F(path),
-        F("pk"),
-        Value(value, output_field=_field(queryset, path)),
-        Value(pk, output_field=BigIntegerField()),
-        sign="<" if is_descending else ">",
+        return Q(**{{"<": "pk__lt", ">": "pk__gt", "<=": "pk__lte", ">=": "pk__gte"}[sign]: pk})
+    return Q(
+        RowsPast(
+            F(path),
+            F("pk"),
+            Value(value, output_field=_field(queryset, path)),
+            Value(pk, output_field=BigIntegerField()),
+            sign=sign,
+        )
     )
 
 
@@ -163,7 +192,12 @@ class RowsPast(Func):
         return sql, tuple(itertools.chain.from_iterable(parameters))
 
 
-def _within(part: QuerySet[Any], path: str, is_descending: bool, is_few: bool) -> list[Any]:
+def cursor_of(queryset: QuerySet[Any], order: Order, text: str) -> tuple[Any, int] | None:
+    """The value and the id that a cursor holds. Raises BadListRequest."""
+    return _decode(text, _field(queryset, order.path), queryset.db) if text else None
+
+
+def within(part: QuerySet[Any], path: str, is_descending: bool, *, is_few: bool = False) -> list[Any]:
     """The order of one part in reading direction, by that field and by id."""
     paths = ["pk"] if path == "pk" else [path, "pk"]
     # COALESCE(x, x) is x, and no database takes an index for it.

@@ -6,20 +6,21 @@ import dataclasses
 import functools
 import html
 import json
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from activity.listing.columns import Column, Table
-from activity.listing.errors import BadListRequest
+from activity.listing.errors import MANY_TO_SORT, BadListRequest
+from activity.listing.finding import Found, find_page
 from activity.listing.keyset import Order, Page, read_page
 from activity.models import ListPreference
+from activity.words import Search, Term, held_by, words_of
 
 COUNT_CAP = 10_000
 FEW = 2_000  # rows are found and then sorted; more are read in the order of an index
@@ -67,7 +68,9 @@ class Listing:
         self._refuse_unknown_parameters()
         self.search = self.parameters.get("q", "")[:LONGEST_SEARCH].strip()
         self.sort, self.order = self._read_sort()
-        self.queryset = self._search(self._filter(queryset))
+        self.unsearched = self._filter(queryset)
+        self.words = self._words()
+        self.queryset = self.words.applied(self.unsearched) if self.words is not None else self.unsearched
 
     # --- reading the URL
 
@@ -87,7 +90,7 @@ class Listing:
         column = self.table.column(sort.removeprefix("-"))
         if column is None or not column.sort:
             raise BadListRequest(f"This list cannot be sorted by “{sort[:40]}”. Choose a column heading instead.")
-        return sort, Order(column.sort, sort.startswith("-"))
+        return sort, Order(column.sort, sort.startswith("-"), is_of_few=column.sorts_few)
 
     def _filter(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.filters is None:
@@ -100,32 +103,53 @@ class Listing:
         filtered: QuerySet[Any] = self.filters.qs
         return filtered
 
-    def _search(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not self.search or not self.table.search:
-            return queryset
-        for word in self.search.split()[:8]:
-            anywhere = (Q(**{f"{path}__icontains": word}) for path in self.table.search)
-            queryset = queryset.filter(functools.reduce(operator.or_, anywhere))
-        return queryset
+    def _words(self) -> Search | None:
+        """What is searched for: by the search box, or by a filter that looks for words."""
+        if self.search and self.table.search:
+            terms = [Term((word,), held_by(self.table.search, word)) for word in words_of(self.search)]
+            return Search(tuple(terms), self.table.text_index)
+        found: Search | None = getattr(self.filters, "words", None)
+        return found
 
     # --- what the template shows
 
     @functools.cached_property
     def page(self) -> Page:
         """The rows asked for, and the cursors beside them."""
+        if self._found is not None:
+            return self._found.page
+        count = self.count or 0
+        if self.order.is_of_few and count > COUNT_CAP:
+            raise BadListRequest(MANY_TO_SORT)
         return read_page(
-            self.with_related(self.shown_columns),
+            self.with_related(self.queryset, self.shown_columns),
             self.order,
             self.table.page_size,
             after=self.parameters.get("after", ""),
             before=self.parameters.get("before", ""),
             last="last" in self.parameters,
-            is_few=self.count <= FEW,
+            is_few=count <= FEW or self.order.is_of_few,
         )
 
-    def with_related(self, columns: Iterable[Column]) -> QuerySet[Any]:
-        """The rows that match, with the neighbours that these columns read."""
-        return self.queryset.prefetch_related(*sorted({column.related for column in columns if column.related}))
+    @functools.cached_property
+    def _found(self) -> Found | None:
+        """The page of a search that an index of words helps."""
+        if self.words is None or self.words.index is None:
+            return None
+        return find_page(
+            self.with_related(self.unsearched, self.shown_columns),
+            self.words,
+            self.order,
+            self.table.page_size,
+            after=self.parameters.get("after", ""),
+            before=self.parameters.get("before", ""),
+            last="last" in self.parameters,
+        )
+
+    @staticmethod
+    def with_related(rows: QuerySet[Any], columns: Iterable[Column]) -> QuerySet[Any]:
+        """The rows with the neighbours that these columns read."""
+        return rows.prefetch_related(*sorted({column.related for column in columns if column.related}))
 
     @functools.cached_property
     def preference(self) -> ListPreference | None:
@@ -196,13 +220,17 @@ class Listing:
         return f"[{','.join(self._kinds_of_refusals)}]" if self.rows else "[]"
 
     @functools.cached_property
-    def count(self) -> int:
-        """How many rows match; counting stops after 10,000."""
+    def count(self) -> int | None:
+        """How many rows match; counting stops after 10,000. None where a search did not have to count them."""
+        if self._found is not None:
+            return self._found.count
         return self.queryset.order_by().values("pk")[: COUNT_CAP + 1].count()
 
     @property
     def count_text(self) -> str:
-        """How many rows match, as people read it: "1 session", "10,000+ sessions"."""
+        """How many rows match, as people read it: "1 session", "10,000+ sessions", "More than 100 sessions"."""
+        if self.count is None:
+            return f"More than {self.table.page_size:,} {self.table.nouns}"
         if self.count > COUNT_CAP:
             return f"{COUNT_CAP:,}+ {self.table.nouns}"
         return f"{self.count:,} {self.table.noun if self.count == 1 else self.table.nouns}"

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessions_app.health import gateways
 from sessions_app.health.findings import Finding, error, ok, warning
 from sessions_app.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
+from sessions_app.health.search import search
 from sessions_app.health.stuck import stuck_sessions
 from sessions_app.logins import place
 from sessions_app.models import GatewayConnection, GatewayHeartbeat, Resource, ServiceAuth, WorkerHeartbeat
@@ -164,7 +165,7 @@ def sessions() -> Finding:
     )
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (worker, gateway, geoip, encryption, authority, sessions)
+CHECKS: tuple[Callable[[], Finding], ...] = (worker, gateway, geoip, encryption, authority, sessions, search)
 
 
 def _count(number: int, noun: str) -> str:

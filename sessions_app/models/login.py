@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from activity.words import TextIndex
 from sessions_app.roles import Person, sees_everything
 
 
@@ -25,6 +26,12 @@ class EndReason(models.TextChoices):
     REPLACED = "replaced", "Replaced by a new login"
 
 
+# What the list is searched in.
+LOGIN_WORDS = TextIndex(
+    "sessions_app_loginsession",
+    ("user_name", "ip", "city", "region", "country", "device", "os", "browser"),
+    addresses=("ip",),
+)
 # The columns of the list that it is sorted by, with what their indexes are called.
 SORTED = (
     ("user_name", "user_name"),

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment
 from sessions_app.models import EndReason, LoginSession
+from sessions_app.models.login import LOGIN_WORDS
 from sessions_app.roles import Person, is_administrator, sees_everything
 
 DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
@@ -49,7 +50,8 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         default_sort="-last_access",
         noun="login session",
         nouns="login sessions",
-        search=("user_name", "ip", "city", "region", "country", "device", "os", "browser"),
+        search=LOGIN_WORDS.columns,
+        text_index=LOGIN_WORDS,
         empty_text="Each browser that logs in to this console is listed here.",
         is_selectable=True,
         row_name=str,
@@ -88,6 +90,7 @@ def _origin_columns() -> tuple[Column, ...]:
 
 def _browser_columns() -> tuple[Column, ...]:
     """The user agent as sent is not sorted: the three columns before it are what it says."""
+
     def device(row: LoginSession) -> SafeString:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 

@@ -17,6 +17,7 @@ from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment, span_of_time
 from sessions_app import policy
 from sessions_app.models import AccessPolicy, ControlKind, ControlRequest, PrivilegedSession, Status
+from sessions_app.models.privileged import SESSION_WORDS
 from sessions_app.roles import is_administrator, sees_everything
 
 ICONS = {
@@ -144,7 +145,8 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
         default_sort="-requested",
         noun="session",
         nouns="sessions",
-        search=("user_name", "resource_name", "activity_name", "login_account", "ticket", "notes"),
+        search=SESSION_WORDS.columns,
+        text_index=SESSION_WORDS,
         empty_text="Sessions appear here as soon as somebody requests one.",
         is_selectable=True,
         row_name=_row_name,

@@ -1,0 +1,137 @@
+"""One page of the rows that hold some words, in any order of the list, without ever reading all of them.
+
+1. Words that are common are met soon: the next rows of the list are read, so many and no more.
+2. Words that are rare are looked up in the index of words; what is found is sorted. The look-up gives up where it
+   finds too many.
+3. Then they are met again, further on. 4. What is many and far away is looked up after all: the slowest case.
+
+Words that are too short for the index are only met, and the person is told where that is not enough.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import operator
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections
+from django.db.models import F, Q, QuerySet
+
+from activity.listing.errors import MANY_TO_SORT, BadListRequest
+from activity.listing.keyset import Order, Page, beside, cursor_of, narrowed, page_of, parts_of, read_part, within
+from activity.words import Search
+
+NEAR, SHORT, FAR = 5_000, 50_000, 200_000  # rows of the list that are read to meet the words
+MOST_FOUND = 10_000  # rows that the look-up sorts
+TOO_SHORT = (
+    "Short words are looked for in a short list only, and this list is long. Search for a word with three letters or "
+    "more, or narrow the list down first."
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A page, and how many rows there are in all where that is known."""
+
+    page: Page
+    count: int | None
+
+
+def find_page(
+    queryset: QuerySet[Any], search: Search, order: Order, size: int, *, after: str = "", before: str = "", last: bool
+) -> Found:
+    """The page of `size` rows of `queryset` that hold the words, after or before a cursor, or the first, or the last.
+
+    Raises BadListRequest for a cursor that this list did not make, and for words that are too short to find.
+    """
+    seek = _Seek(queryset, search, order, size, is_backward=bool(before) or last, cursor=after or before)
+    rows, count = seek.run()
+    page = page_of(rows, order, size, has_before=bool(after), has_after=bool(before), is_backward=seek.is_backward)
+    if after or before:
+        count = None
+    elif not page.next and not page.previous:
+        count = len(page.rows)
+    elif count is None and not queryset.order_by().values("pk")[NEAR : NEAR + 1]:
+        count = queryset.filter(search.exact()).count()
+    return Found(page, count)
+
+
+class _Seek:
+    """Reads up to one row more than a page in reading direction."""
+
+    def __init__(
+        self, queryset: QuerySet[Any], search: Search, order: Order, size: int, *, is_backward: bool, cursor: str
+    ) -> None:
+        self.queryset, self.search, self.order, self.wanted = queryset, search, order, size + 1
+        self.is_backward = is_backward
+        self.is_descending = order.is_descending != is_backward
+        self.parts = parts_of(queryset, order, cursor_of(queryset, order, cursor), is_backward)
+
+    def run(self) -> tuple[list[Any], int | None]:
+        """The rows, and how many there are from the cursor on where that is known."""
+        if self.order.is_of_few:
+            rows, count = self._looked_up(MOST_FOUND)
+            if count is None:
+                raise BadListRequest(MANY_TO_SORT)
+            return rows, count
+        if (met := self._met(NEAR)) is not None:
+            return met, None
+        if not self.search.is_indexed(self.queryset.db):
+            if (met := self._met(SHORT if self.search.has_index(self.queryset.db) else None)) is not None:
+                return met, None
+            raise BadListRequest(TOO_SHORT)
+        rows, count = self._looked_up(MOST_FOUND)
+        if count is not None:
+            return rows, count
+        if (met := self._met(FAR)) is not None:
+            return met, None
+        return self._looked_up(None)
+
+    def _met(self, reach: int | None) -> list[Any] | None:
+        """The rows among the next `reach` ones of the list; None where they fill no page and the list goes on."""
+        rows: list[Any] = []
+        has_ways = bool(getattr(self.queryset, "ways", ()))  # few rows, and no edge that is quickly found
+        if has_ways and reach == NEAR:
+            return None
+        for part, path in self.parts:
+            by = within(self.queryset, path, self.is_descending)
+            near = narrowed(self.queryset, part)
+            edge = None
+            if reach is not None and not has_ways:
+                edge = near.order_by(*by).values_list(path, "pk")[reach : reach + 1].first()
+            if edge is not None:
+                near = narrowed(near, beside(self.queryset, path, edge, ">=" if self.is_descending else "<="))
+            near = near.filter(self.search.exact())
+            rows += read_part(self.queryset, near, by, self.wanted - len(rows))
+            if len(rows) == self.wanted:
+                return rows
+            if edge is not None:
+                return None
+        return rows
+
+    def _looked_up(self, most: int | None) -> tuple[list[Any], int | None]:
+        """The rows by the index of words, and how many there are; no number where there are more than `most`."""
+        if not self.parts:
+            return [], 0
+        hits = self.queryset.filter(functools.reduce(operator.or_, (part for part, _ in self.parts), Q()))
+        hits = self.search.applied(hits).order_by().annotate(listing_key=F(self.order.path), listing_id=F("pk"))
+        hits = hits.values_list("listing_key", "listing_id")
+        try:
+            sql, parameters = (hits if most is None else hits[: most + 1]).query.get_compiler(hits.db).as_sql()
+        except EmptyResultSet:
+            return [], 0
+        way, nulls = ("DESC" if self.is_descending else "ASC"), ("DESC" if self.is_backward else "ASC")
+        with connections[hits.db].cursor() as cursor:
+            cursor.execute(
+                f"SELECT listing_id, COUNT(*) OVER () FROM ({sql}) AS hits "  # noqa: S608 - written by Django
+                f"ORDER BY listing_key IS NULL {nulls}, listing_key {way}, listing_id {way} LIMIT {self.wanted}",
+                parameters,
+            )
+            found = cursor.fetchall()
+        count = found[0][1] if found else 0
+        if most is not None and count > most:
+            return [], None
+        rows = {row.pk: row for row in self.queryset.filter(pk__in=[pk for pk, _ in found])}
+        return [rows[pk] for pk, _ in found if pk in rows], count

@@ -1,0 +1,226 @@
+"""Searching rows for words through an index of three-letter groups: pg_trgm on PostgreSQL, FTS5 on SQLite.
+
+The index holds one text for each row, its searched columns in a line each. It only says which rows come into question;
+`Term.exact` decides. It is made after `migrate` and again wherever something is missing: SQLite forgets the triggers
+of a table that a later migration builds anew. Knows no model: an index is named by table and columns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import operator
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import DatabaseError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, F, Func, Q, QuerySet
+from django.db.models.sql.compiler import SQLCompiler
+
+MOST_WORDS = 8
+# PostgreSQL makes groups of letters and digits only; of whole words it knows shorter ones too: the 2 of 10.2.3.4.
+# Source: its manual, "pg_trgm".
+LONG = re.compile(r"[^\W_]{3}|[\W_][^\W_]+[\W_]")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TextIndex:
+    """Which columns of a table are searched together; `addresses` are those of them that hold IP addresses."""
+
+    table: str
+    columns: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the index on PostgreSQL, of the table that holds it on SQLite."""
+        return f"{self.table}_words"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Term:
+    """One word that a row must hold, in any of its `forms`. `exact` decides; `elsewhere` is the part of it that the
+    index does not hold."""
+
+    forms: tuple[str, ...]
+    exact: Q
+    elsewhere: Q = dataclasses.field(default_factory=Q)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has three letters in a row, so that the index knows it."""
+        return all(LONG.search(form) for form in self.forms)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Search:
+    """All of these words. Without an index every row that comes into question otherwise is read."""
+
+    terms: tuple[Term, ...]
+    index: TextIndex | None = None
+
+    def exact(self) -> Q:
+        """What rows must hold."""
+        return functools.reduce(operator.and_, (term.exact for term in self.terms))
+
+    def has_index(self, database: str) -> bool:
+        """Whether there is an index of words."""
+        return self.index is not None and is_ready(self.index, database)
+
+    def is_indexed(self, database: str) -> bool:
+        """Whether it helps to find them."""
+        return self.has_index(database) and any(term.is_long for term in self.terms)
+
+    def applied(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows that hold all the words, through the index where it helps."""
+        if self.index is not None and self.is_indexed(queryset.db):
+            for term in self.terms:
+                if term.is_long:
+                    held = (Q(_Holds(self.index, form)) for form in term.forms)
+                    queryset = queryset.filter(functools.reduce(operator.or_, held, term.elsewhere))
+        return queryset.filter(self.exact())
+
+
+def words_of(text: str) -> list[str]:
+    """What is searched for, word by word."""
+    return text.split()[:MOST_WORDS]
+
+
+def held_by(paths: Iterable[str], word: str) -> Q:
+    """`word` in any of these fields, in any case.
+
+    SQLite knows upper and lower case of ASCII only, so a word with other letters is looked for as it is written, in
+    lower case, in capitals and with a capital at its beginning.
+    """
+    forms = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
+    holds = (Q(**{f"{path}__icontains": form}) for path in paths for form in sorted(forms))
+    return functools.reduce(operator.or_, holds)
+
+
+class _Holds(Func):
+    """Rows whose text may hold a word: all that do, and on SQLite a few that only hold all its groups of letters."""
+
+    output_field = BooleanField()
+
+    def __init__(self, index: TextIndex, word: str) -> None:
+        super().__init__(F("pk"), *map(F, index.columns))
+        self.index, self.word = index, word
+
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
+        """The very expression that the index is made of."""
+        columns = [compiler.compile(column)[0] for column in self.get_source_expressions()[1:]]
+        held = _postgresql_text(self.index, columns)
+        return f"{held} LIKE UPPER(%s)", (f"%{connection.ops.prep_for_like_query(self.word)}%",)
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
+        """Ids from the index, which joins to the table by its row number."""
+        pk, _ = compiler.compile(self.get_source_expressions()[0])
+        groups = dict.fromkeys(self.word[start : start + 3] for start in range(len(self.word) - 2))
+        match = " AND ".join('"{}"'.format(group.replace('"', '""')) for group in groups)
+        name = self.index.name
+        return f"{pk} IN (SELECT rowid FROM {name} WHERE {name} MATCH %s)", (match,)  # noqa: S608 - our own names
+
+
+def _postgresql_text(index: TextIndex, columns: Iterable[str]) -> str:
+    shown = (
+        f"COALESCE(HOST({column}), '')" if name in index.addresses else column
+        for name, column in zip(index.columns, columns, strict=True)
+    )
+    return f"UPPER({' || chr(10) || '.join(shown)})"
+
+
+# --- making it
+
+
+def is_ready(index: TextIndex, database: str = "default") -> bool:
+    """Whether the database has the index. Asked once a process."""
+    return _is_there(index, database)
+
+
+@functools.cache
+def _is_there(index: TextIndex, database: str) -> bool:
+    connection = connections[database]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [index.name])
+            return bool(cursor.fetchone()[0])
+        cursor.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = %s", [index.name])
+        return bool(cursor.fetchone()[0])
+
+
+def ensure(index: TextIndex, database: str = "default") -> bool:
+    """Make what is missing of the index, from all rows of the table. Whether it is there now: PostgreSQL may lack
+    pg_trgm or the right to install it, SQLite may have been built without FTS5."""
+    connection = connections[database]
+    if index.table not in connection.introspection.table_names():
+        return False
+    make = _ensure_postgresql if connection.vendor == "postgresql" else _ensure_sqlite
+    try:
+        with transaction.atomic(using=database):
+            make(connection, index)
+    except DatabaseError:
+        return False  # searching works without it, reading more rows; `check` and `doctor` say so
+    finally:
+        _is_there.cache_clear()
+    return True
+
+
+def _ensure_postgresql(connection: BaseDatabaseWrapper, index: TextIndex) -> None:
+    text = _postgresql_text(index, (f'"{column}"' for column in index.columns))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [index.name])
+        if cursor.fetchone()[0]:
+            return
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+        # What was added last waits in a list that every search reads through: a short one.
+        cursor.execute(
+            f"CREATE INDEX {index.name} ON {index.table} USING gin (({text}) gin_trgm_ops) "
+            "WITH (gin_pending_list_limit = 512)"
+        )
+
+
+def _ensure_sqlite(connection: BaseDatabaseWrapper, index: TextIndex) -> None:
+    triggers = _sqlite_triggers(index)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE name LIKE %s", [f"{index.name}%"])
+        there = dict(cursor.fetchall())
+        if index.name in there and all(there.get(name) == sql for name, sql in triggers.items()):
+            return
+        for name in triggers:
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+        cursor.execute(f"DROP TABLE IF EXISTS {index.name}")
+        cursor.execute(
+            f"CREATE VIRTUAL TABLE {index.name} USING fts5("
+            "text, content='', columnsize=0, detail=none, tokenize='trigram')"
+        )
+        cursor.execute(
+            f"INSERT INTO {index.name}(rowid, text) SELECT id, {_sqlite_text(index, '')} FROM {index.table}"  # noqa: S608 - our own names
+        )
+        for sql in triggers.values():
+            cursor.execute(sql)
+
+
+def _sqlite_text(index: TextIndex, row: str) -> str:
+    return " || char(10) || ".join(f"COALESCE({row}\"{column}\", '')" for column in index.columns)
+
+
+def _sqlite_triggers(index: TextIndex) -> dict[str, str]:
+    """The text of a row that is added, changed or deleted; what is taken out must be named as it was put in."""
+    name, table, old, new = index.name, index.table, _sqlite_text(index, "OLD."), _sqlite_text(index, "NEW.")
+    add = f"INSERT INTO {name}(rowid, text) VALUES (NEW.id, {new});"  # noqa: S608 - our own names
+    take = f"INSERT INTO {name}({name}, rowid, text) VALUES ('delete', OLD.id, {old});"  # noqa: S608 - our own names
+    columns = ", ".join(f'"{column}"' for column in index.columns)
+    return {
+        f"{name}_added": f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} BEGIN {add} END",
+        f"{name}_deleted": f"CREATE TRIGGER {name}_deleted AFTER DELETE ON {table} BEGIN {take} END",
+        f"{name}_changed": (
+            f"CREATE TRIGGER {name}_changed AFTER UPDATE OF {columns} ON {table} "
+            f"WHEN {old} IS NOT {new} BEGIN {take} {add} END"
+        ),
+    }

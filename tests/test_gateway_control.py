@@ -310,6 +310,7 @@ def test_a_listener_that_lost_its_connection_listens_again(
                 await asyncio.sleep(0.05)
             await away(lock, admin, session, title="Stop")
             await until(lambda: relay.is_frozen, "it is frozen all the same")
+            assert not relay.is_over
 
     run(story())
 

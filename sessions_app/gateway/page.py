@@ -15,9 +15,10 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from sessions_app.gateway.relay import LOW, Relay
+from sessions_app.gateway.relay import Relay
 
 CHUNK = 64 * 1024  # bytes in one message to the page
+LOW = 128 * 1024  # bytes; with no more unconfirmed the relay looks at once whether it may read the host again
 LAST_WORDS = 1.0  # seconds to tell a page that it was cut; a slow one is gone then
 FLUSH = 10.0  # seconds for the rest of what a program printed before it ended
 GONE_FOR_GOOD = (1000, 1001)  # the page was closed or left, by the person

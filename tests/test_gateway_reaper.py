@@ -141,3 +141,4 @@ def test_a_worker_looks_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         stop.set()
         worker.join()
+    assert GatewayConnection.objects.open().count() == 0

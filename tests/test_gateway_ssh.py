@@ -1,4 +1,5 @@
-"""Through the gateway with OpenSSH's own clients to a real host. Starts a real sshd and a real gateway."""
+"""Through the gateway with OpenSSH's own clients to a real host. Starts a real sshd and a real
+`run_gateway`."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from sessions_app.flows.lock import lock
 from sessions_app.flows.ticket import give
 from sessions_app.models import (
     ConnectionEnd,
+    ConnectionProfile,
     GatewayConnection,
     GatewayHeartbeat,
     PrivilegedSession,
@@ -26,7 +28,7 @@ from sessions_app.models import (
     TicketKind,
     UserKey,
 )
-from tests import builders, gateway, sshd
+from tests import builders, gateway, programs, sshd
 from tests.gateway import Gateway
 from tests.programs import wait_until
 from tests.ssh_scene import given, host_server, prepare, register_key, said
@@ -235,3 +237,28 @@ def test_gateways_share_a_key_and_a_port_and_stop_in_order(
     through.process.send_signal(signal.SIGTERM)
     assert through.process.wait(20) == 0
     assert GatewayHeartbeat.objects.count() == 0
+
+
+def test_tcp_goes_to_the_targets_of_the_profile_and_nowhere_else(
+    server: sshd.Server, alice: User, key: Path, tmp_path: Path
+) -> None:
+    other = programs.free_port()
+    prepare(server, alice)
+    ConnectionProfile.objects.update(tcp_targets=f"127.0.0.1:{server.port}")
+    session = given(alice)
+
+    def forwarded(through: Gateway, port: int) -> subprocess.CompletedProcess[bytes]:
+        words = through.client("alice=web-1", key, more=["-W", f"127.0.0.1:{port}"])
+        return subprocess.run(words, input=b"", capture_output=True, timeout=60, check=False)
+
+    with gateway.serving(tmp_path / "gateway") as through:
+        assert forwarded(through, server.port).stdout.startswith(b"SSH-2.0-OpenSSH")
+        denied = forwarded(through, other)
+        assert b"TCP forwarding to this address is not allowed" in denied.stderr
+        wait_until(lambda: not GatewayConnection.objects.open().exists(), "the connection is noted as over")
+        connection = GatewayConnection.objects.get()
+        assert (connection.session_id, connection.end_reason) == (session.pk, ConnectionEnd.CLOSED)
+        assert connection.bytes_out > 10
+        direct = server.client(session.login_account, key)[:-1]
+        words = [*direct, "-W", f"127.0.0.1:{server.port}", f"{session.login_account}@127.0.0.1"]
+        assert subprocess.run(words, input=b"", capture_output=True, timeout=60, check=False).stdout == b""

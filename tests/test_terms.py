@@ -9,6 +9,7 @@ import pytest
 from sessions_app.connectors.base import ForGood, ForNow, Grant
 from sessions_app.connectors.ssh.commands import words_of
 from sessions_app.connectors.ssh.results import Result, failure, masked
+from sessions_app.models import terms
 from sessions_app.models.terms import groups_of, problem_of_commands, problems
 
 
@@ -82,3 +83,12 @@ def test_exit_codes_say_whether_another_try_can_help() -> None:
 def test_what_looks_like_a_secret_is_masked(text: str) -> None:
     assert "hunter2" not in masked(f"x {text} y")
     assert masked("/bin/ls -l") == "/bin/ls -l"
+
+
+def test_tcp_targets_are_hosts_with_ports_and_nothing_else() -> None:
+    good = "db.internal:5432, 10.0.0.1:22 [fd00::1]:443"
+    assert terms.tcp_targets_of(good) == (("db.internal", 5432), ("10.0.0.1", 22), ("fd00::1", 443))
+    assert terms.problem_of_tcp_targets(good) == ""
+    for bad in ("db.internal", "db:0", "db:65536", '1"x:22', "*:22", "-o:22", "fd00::1:22"):
+        assert terms.tcp_targets_of(bad) == ()
+        assert bad in terms.problem_of_tcp_targets(f"{good},{bad}")

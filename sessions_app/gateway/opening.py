@@ -31,11 +31,13 @@ async def open_relay(
     command: str = "",
     *,
     subsystem: str = "",
+    is_tunnel: bool = False,
     env: Mapping[str | bytes, str | bytes] | None = None,
 ) -> Relay:
     """Let somebody through: note the connection, reach the host, begin the recording and the bytes both ways.
 
-    Without command and subsystem it is a shell. Raises NotLetIn; then nothing is left, and `near` is as it was.
+    Without command and subsystem it is a shell; `is_tunnel`: only what is forwarded over it. Raises NotLetIn; then
+    nothing is left, and `near` is as it was.
     """
     if registry.is_draining:
         raise NotLetIn("This gateway is being stopped. Try again in a moment.")
@@ -48,10 +50,10 @@ async def open_relay(
     except (AuthorityError, SealingError) as error:
         logger.exception("No certificate for session %s", login.session_id)
         raise NotLetIn("Certificates cannot be signed at the moment. Ask an administrator to set this up.") from error
-    relay = Relay(registry, admitted, near, terminal, watch(command, subsystem))
+    relay = Relay(registry, admitted, near, terminal, watch(command, subsystem), is_tunnel=is_tunnel)
     registry.relays[relay.connection_id] = relay
     try:
-        if admitted.is_recorded and registry.make_recorder and subsystem != "sftp":
+        if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
             wanted = Recorded(admitted, command, bool(terminal.kind), terminal.cols, terminal.rows)
             relay.recorder = await registry.make_recorder(wanted)
         await relay.connect(command, subsystem, env or {}, terminal)

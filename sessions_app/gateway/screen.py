@@ -48,8 +48,10 @@ class Screen:
                 self.is_alternate = found[1] == b"h"
         self.unfinished = _unfinished(data, max(LOOKED_AT, len(self.unfinished) + LOOKED_AT))
 
-    def freeze(self, text: bytes) -> bytes:
-        """What shows `text` on a screen of its own."""
+    def freeze(self, title: str, message: str, until: str) -> bytes:
+        """What shows these lines on a screen of their own; they hold no control characters."""
+        lines = ["", f"  {title}", "", *([f"  {message}", ""] if message else []), f"  {until}"]
+        text = "\r\n".join(lines).encode()
         return self._cancel() + (OVER_ALTERNATE if self.is_alternate else ENTER) + text
 
     def thaw(self) -> bytes:

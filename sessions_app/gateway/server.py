@@ -23,11 +23,13 @@ from sessions_app.gateway import identity, names, store
 from sessions_app.gateway.identity import Proved
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.ssh_near import SSHNear
+from sessions_app.gateway.tunnel import Tunnel
 from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW, watch_socket
 from sessions_app.models import Door
 
 LOGIN_SECONDS = 20.0
 MOST_CHANNELS = 10  # of one client connection
+MOST_FORWARDED = 32  # TCP connections of one client
 MOST_PASSWORDS = 3  # tries
 MOST_KEYS = 20  # looks: each that a client offers, and the one it signs with
 
@@ -60,6 +62,7 @@ class FrontDoor(asyncssh.SSHServer):
         self._offered: Proved | None = None  # by the key that was looked at last
         self._keys = self._passwords = 0
         self._failure = ""
+        self._tunnel: Tunnel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -75,6 +78,8 @@ class FrontDoor(asyncssh.SSHServer):
     def connection_lost(self, exc: Exception | None) -> None:
         """What was refused is noted once, not for each key that the client had."""
         self._doors.unproved.discard(self)
+        if self._tunnel is not None:
+            self._tunnel.gone()
         if self.proved is None and self._failure:
             client = self.connection.get_extra_info("client_version", "")
             self.spawn(store.call(identity.refused, self._user_name, self.address, client, self._failure))
@@ -153,6 +158,20 @@ class FrontDoor(asyncssh.SSHServer):
         self.channels.add(near)
         return near
 
+    async def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> asyncssh.SSHTCPSession[bytes]:
+        """TCP through the host, to where the profile allows."""
+        if self._tunnel is None:
+            self._tunnel = Tunnel(self, self._tunnel_closed)
+        if len(self._tunnel.ends) >= 2 * MOST_FORWARDED:
+            raise asyncssh.ChannelOpenError(constants.OPEN_RESOURCE_SHORTAGE, f"At most {MOST_FORWARDED} connections")
+        return await self._tunnel.open(dest_host, dest_port)
+
+    def _tunnel_closed(self, tunnel: Tunnel) -> None:
+        if self._tunnel is tunnel:
+            self._tunnel = None
+
     def channel_closed(self, near: SSHNear) -> None:
         """Make room for another."""
         self.channels.discard(near)
@@ -195,6 +214,8 @@ class FrontDoor(asyncssh.SSHServer):
         if not is_blocked:
             for channel in list(self.channels):
                 channel.drained()
+            if self._tunnel is not None:
+                self._tunnel.drained()
 
     async def _answer(self, ask: Callable[P, Proved | None], *args: P.args, **kwargs: P.kwargs) -> Proved | None:
         """Without a database nobody gets in."""

@@ -13,10 +13,11 @@ from django.conf import settings
 
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
+from sessions_app.gateway.line import HIGH
 from sessions_app.gateway.near import NotLetIn, Terminal
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.registry import Registry
-from sessions_app.gateway.relay import HIGH, Relay
+from sessions_app.gateway.relay import Relay
 
 SUBSYSTEMS = ("sftp",)
 CUT_WITHIN = 1.0  # seconds for the last words to reach a client that is cut

@@ -29,6 +29,7 @@ from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway.files import FileEvent, What
 from sessions_app.models import ConnectionEnd, GatewayConnection, PrivilegedSession, Status
+from sessions_app.models.terms import tcp_targets_of
 from sessions_app.ssh import ca
 
 THREADS = 8
@@ -79,7 +80,7 @@ class Admitted:
     can_extend: bool
     is_recorded: bool
     is_input_recorded: bool
-    tcp_targets: tuple[str, ...]
+    tcp_targets: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def admit(login: Login, gateway: str) -> Admitted:
     """
     connection = connect.admit(login, gateway)
     session = connection.session
+    targets = tcp_targets_of(session.profile.tcp_targets)
     try:
         host = host_of(session.resource)
         key = asyncssh.generate_private_key("ssh-ed25519")
@@ -109,6 +111,7 @@ def admit(login: Login, gateway: str) -> Admitted:
             seconds=CERTIFICATE_SECONDS,
             actor=session.user,
             target=session,
+            may_forward=bool(targets),
         )
     except Exception:
         ended(connection.pk, ConnectionEnd.FAILED, reason="The way to the host could not be prepared", sent=(0, 0))
@@ -127,7 +130,7 @@ def admit(login: Login, gateway: str) -> Admitted:
         can_extend=session.extensions < session.profile.extension_limit,
         is_recorded=session.profile.record,
         is_input_recorded=session.profile.record_input,
-        tcp_targets=tuple(part.strip() for part in session.profile.tcp_targets.split(",") if part.strip()),
+        tcp_targets=targets,
     )
 
 
@@ -141,6 +144,12 @@ def connected(connection_id: int) -> Standing:
 def ended(connection_id: int, end: ConnectionEnd, *, reason: str = "", sent: tuple[int, int]) -> None:
     """The connection is over; `sent`: bytes from the client, and to it."""
     connect.disconnected(connection_id, end, reason=reason, bytes_in=sent[0], bytes_out=sent[1])
+
+
+def tcp_targets(session_id: int) -> tuple[tuple[str, int], ...]:
+    """Where the session's profile lets its user be forwarded to."""
+    session = PrivilegedSession.objects.select_related("profile").get(pk=session_id)
+    return tcp_targets_of(session.profile.tcp_targets)
 
 
 def note_files(connection_id: int, events: Sequence[FileEvent]) -> None:

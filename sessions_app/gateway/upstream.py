@@ -11,6 +11,7 @@ import asyncssh
 
 from activity.text import plain
 from sessions_app.connectors.ssh.transport import known_hosts
+from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.store import Admitted
 
 CONNECT_SECONDS = 10.0
@@ -39,11 +40,16 @@ class Upstream(asyncssh.SSHClient):
         self.connection: asyncssh.SSHClientConnection | None = None
         self.is_blocked = False
         self.on_blocked: Callable[[bool], None] = lambda is_blocked: None
+        self.on_lost: Callable[[Exception | None], None] = lambda error: None
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """asyncio tells the connection when its socket is full; the library lets that pass, we do not."""
         self.connection = conn
         watch_socket(conn, self._blocked)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """By the host, the network or us."""
+        self.on_lost(exc)
 
     def _blocked(self, is_blocked: bool) -> None:
         self.is_blocked = is_blocked
@@ -174,9 +180,7 @@ async def open_channel(
     command: str | None,
     subsystem: str | None,
     env: Mapping[str | bytes, str | bytes],
-    term_type: str | None,
-    term_size: tuple[int, int],
-    term_modes: Mapping[int, int],
+    terminal: Terminal,
 ) -> None:
     """Begin a shell, a command or a subsystem on the host. Raises asyncssh.Error."""
     if upstream.connection is None:
@@ -186,10 +190,10 @@ async def open_channel(
         command,
         subsystem=subsystem or (),
         env=env,
-        request_pty="force" if term_type else False,
-        term_type=term_type or (),
-        term_size=term_size if term_type else (),
-        term_modes=dict(term_modes),
+        request_pty="force" if terminal.kind else False,
+        term_type=terminal.kind or (),
+        term_size=(terminal.cols, terminal.rows) if terminal.kind else (),
+        term_modes=dict(terminal.modes or {}),
         x11_forwarding=False,
         encoding=None,
         window=WINDOW,

@@ -223,6 +223,8 @@ class ConnectionProfile(models.Model):
             value = getattr(self, name)
             if value is not None and value <= dt.timedelta(0):
                 raise ValidationError({name: "Enter a duration above zero, for instance 02:00:00."})
+        if problem := terms.problem_of_tcp_targets(self.tcp_targets):
+            raise ValidationError({"tcp_targets": problem})
         if self.extension_limit and self.extension_by is not None and self.extension_by <= dt.timedelta(0):
             raise ValidationError({"extension_by": "An extension must add some time, for instance 00:30:00."})
 

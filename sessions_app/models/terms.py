@@ -10,12 +10,26 @@ import shlex
 
 GROUP = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 SHELL = re.compile(r"/[A-Za-z0-9_./-]+")
+TARGET = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 PLACEHOLDERS = ("{account}", "{user}", "{session}")
 
 
 def groups_of(text: str) -> tuple[str, ...]:
     """The names in a comma separated list."""
     return tuple(name for name in re.split(r"[,\s]+", text) if name)
+
+
+def tcp_targets_of(text: str) -> tuple[tuple[str, int], ...]:
+    """Hosts and ports of a comma separated list of host:port; IPv6 addresses stand in brackets there. What is none is
+    left out: problem_of_tcp_targets() tells."""
+    found = (TARGET.fullmatch(word) for word in groups_of(text))
+    return tuple((one[1].strip("[]"), int(one[2])) for one in found if one and 0 < int(one[2]) < 65536)
+
+
+def problem_of_tcp_targets(text: str) -> str:
+    """Why nobody could be forwarded there; empty when they could."""
+    wrong = [word for word in groups_of(text) if not tcp_targets_of(word)]
+    return f"“{wrong[0][:80]}” is not host:port, for instance db.internal:5432." if wrong else ""
 
 
 def problems(unix_groups: str, sudo_rule: str, shell: str) -> dict[str, str]:

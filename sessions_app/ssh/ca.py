@@ -73,13 +73,16 @@ def session_principal(session_id: int) -> str:
     return f"session-{session_id}"
 
 
-def session_lines(session_id: int) -> list[str]:
+def session_lines(session_id: int, tcp_targets: Sequence[tuple[str, int]] = ()) -> list[str]:
     """Lines for the authorized_keys file of a session's login account: certificates for this session open it.
 
     `restrict,pty` takes away every forwarding, also where a certificate would allow it (sshd(8), AUTHORIZED_KEYS).
+    With `tcp_targets` (host, port) a certificate that allows forwarding may open these; only the gateway has such ones.
     """
     principal = session_principal(session_id)
-    return [f'restrict,pty,cert-authority,principals="{principal}" {each.public_key}' for each in trusted()]
+    opened = [f'permitopen="{f"[{host}]" if ":" in host else host}:{port}"' for host, port in tcp_targets]
+    options = ",".join(["restrict,pty", *(["port-forwarding", *opened] if opened else []), "cert-authority"])
+    return [f'{options},principals="{principal}" {each.public_key}' for each in trusted()]
 
 
 def create() -> CertificateAuthority:
@@ -145,12 +148,14 @@ def sign(
     actor: AbstractBaseUser | None = None,
     target: models.Model | None = None,
     level: Level = Level.INFO,
+    may_forward: bool = False,
 ) -> Certificate:
     """A user certificate for `public_key` (a line that read_public_key() gave), valid for `seconds` from now, and since
     `backdated` seconds ago.
 
-    It permits a terminal and nothing else; with `source_address` only from those networks (comma-separated CIDR).
-    The signature is logged about `target`. Raises NoAuthority, sealing.SealingError.
+    It permits a terminal and nothing else; with `may_forward` TCP forwarding too, as far as the host allows; with
+    `source_address` only from those networks (comma-separated CIDR). The signature is logged about `target`.
+    Raises NoAuthority, sealing.SealingError.
     """
     if not principals or seconds <= 0:
         raise ValueError("A certificate names its principals and lives for some time.")
@@ -168,7 +173,7 @@ def sign(
         source_address=source_address.split(",") if source_address else None,
         permit_x11_forwarding=False,
         permit_agent_forwarding=False,
-        permit_port_forwarding=False,
+        permit_port_forwarding=may_forward,
         permit_pty=True,
         permit_user_rc=False,
         comment=key_id,

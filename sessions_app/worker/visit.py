@@ -13,7 +13,7 @@ from activity.verbs import Verb
 from sessions_app.connectors import connector_for
 from sessions_app.connectors.base import Connector, ConnectorError, Grant
 from sessions_app.models import PrivilegedSession, Status, UserKey
-from sessions_app.models.terms import groups_of
+from sessions_app.models.terms import groups_of, tcp_targets_of
 from sessions_app.worker import retry
 
 Clock = Callable[[], dt.datetime]
@@ -50,6 +50,7 @@ class Visit:
             sudo_rule=session.activity.sudo_rule,
             shell=session.activity.shell,
             keep_home=session.profile.keep_home,
+            tcp_targets=tcp_targets_of(session.profile.tcp_targets),
             public_keys=self._public_keys(),
         )
 

@@ -139,7 +139,8 @@ def _give_keys(on: OnHost) -> None:
     grant = on.grant
     marker = f"sessionadmin-session-{grant.session_id}"
     lines = [f"{KEY_OPTIONS} {key} {marker}" for key in grant.public_keys]
-    lines += [f'expiry-time="@EXPIRY@",{line} {marker}' for line in ca.session_lines(grant.session_id)]
+    ours = ca.session_lines(grant.session_id, grant.tcp_targets)
+    lines += [f'expiry-time="@EXPIRY@",{line} {marker}' for line in ours]
     if not lines:
         raise ForGood(f"{grant.user_name} has no SSH key, and there is no certificate authority: nobody could log in.")
     given = "".join(f"{line}\n" for line in lines)

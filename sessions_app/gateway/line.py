@@ -1,0 +1,174 @@
+"""The bytes of one connection, both ways, and what waits of them: never more than a bound, for either side.
+
+Neither side is read while the other takes nothing. What may be done with a connection beyond that is the relay's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncssh
+
+from sessions_app.gateway import store
+from sessions_app.gateway.file_notes import FileNotes
+from sessions_app.gateway.files import Watch
+from sessions_app.gateway.near import Near, Terminal
+from sessions_app.gateway.registry import Recorder
+from sessions_app.gateway.screen import Screen
+from sessions_app.gateway.upstream import Upstream
+
+HIGH = 512 * 1024  # bytes that may wait for the person before the host is read no more
+LOW = 128 * 1024
+LOOK_AGAIN = 0.05  # seconds; for a near side that does not call drained()
+REPAINT_AFTER = 0.15  # seconds between the two changes of size that make a full-screen program paint again
+
+
+class Line:
+    """What relay.Relay stands on. All methods are called on the event loop."""
+
+    def __init__(self, admitted: store.Admitted, near: Near, terminal: Terminal, files: Watch | None) -> None:
+        self.admitted = admitted
+        self.recorder: Recorder | None = None
+        self.files = FileNotes(admitted, files) if files is not None else None
+        self.is_frozen = False
+        self.bytes_in = self.bytes_out = 0
+        self._near = near
+        self._has_terminal = bool(terminal.kind)
+        self._size = (terminal.cols, terminal.rows)
+        self._screen = Screen()
+        self._upstream: Upstream | None = None
+        self._host: asyncssh.SSHClientChannel[bytes] | None = None
+        self._is_reading_host = True
+        self._look: asyncio.TimerHandle | None = None
+        self._is_host_full = False
+        self._is_eof_held = False
+        self._exit = 0
+        self._is_over = False
+
+    # The person's side calls these.
+
+    def client_data(self, data: bytes) -> None:
+        """Bytes from the person. Typed while frozen they are dropped; a program's input waits instead."""
+        if self._is_over or self._host is None or (self.is_frozen and self._has_terminal):
+            return
+        if self._takes(data):
+            return
+        self.bytes_in += len(data)
+        if self.files is not None:
+            self.files.client(data)
+        if self.recorder is not None:
+            self.recorder.typed(data)
+        if not self._host.is_closing():
+            self._host.write(data)
+
+    def ready(self) -> None:
+        """The person's side knows the relay now and may go on reading, unless the host or a lock forbids it."""
+        self._balance_input()
+
+    def client_eof(self) -> None:
+        """The person sends no more."""
+        if self.is_frozen:
+            self._is_eof_held = True
+        elif self._host is not None and not self._host.is_closing():
+            self._host.write_eof()
+
+    def resize(self, cols: int, rows: int) -> None:
+        """The person's terminal has another size; while frozen the host is told later."""
+        self._size = (max(1, min(cols, 1000)), max(1, min(rows, 1000)))
+        if not self.is_frozen:
+            self._tell_size(*self._size)
+            if self.recorder is not None:
+                self.recorder.resize(*self._size)
+
+    def signal(self, name: str) -> None:
+        """A signal by its SSH name (INT, TERM) for the program on the host."""
+        if not self.is_frozen and self._host is not None and not self._host.is_closing():
+            self._host.send_signal(name)
+
+    def drained(self) -> None:
+        """What was written is gone: a near side calls this when buffered() has become small."""
+        self._balance()
+
+    # The host's side calls these.
+
+    def host_opened(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
+        """The channel to the host is there."""
+        self._host = channel
+
+    def host_data(self, data: bytes, is_error: bool) -> None:
+        """Bytes from the host."""
+        if self._is_over:
+            return
+        self.bytes_out += len(data)
+        if self._has_terminal:
+            self._screen.feed(data)
+        is_content = self.files is not None and not is_error and self.files.host(data)
+        if self.recorder is not None and not is_content:
+            self.recorder.output(data)
+        if is_error:
+            self._near.write_error(data)
+        else:
+            self._near.write(data)
+        if self._near.buffered() > HIGH:
+            self._balance()
+
+    def host_exit(self, code: int) -> None:
+        """The program on the host is over; -n: signal n killed it."""
+        self._exit = code
+
+    def host_full(self, is_full: bool) -> None:
+        """The host takes no more for now, or takes more again."""
+        self._is_host_full = is_full
+        self._balance_input()
+
+    # The rest is ours.
+
+    def _takes(self, data: bytes) -> bool:
+        """Whether these bytes of the person are for us, and not for the host."""
+        return False
+
+    def _balance(self) -> None:
+        """Read the host only while the person takes what it says and is not frozen."""
+        if self._host is None or self._is_over:
+            return
+        waiting = self._near.buffered()
+        may_read = not self.is_frozen and waiting <= (HIGH if self._is_reading_host else LOW)
+        if may_read != self._is_reading_host:
+            self._is_reading_host = may_read
+            if may_read:
+                self._host.resume_reading()
+            else:
+                self._host.pause_reading()
+        if not may_read and not self.is_frozen and self._look is None:
+            self._look = asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look = None
+        self._balance()
+
+    def _balance_input(self) -> None:
+        is_blocked = self._is_host_full or (self._upstream is not None and self._upstream.is_blocked)
+        if is_blocked or (self.is_frozen and not self._has_terminal):
+            self._near.pause_reading()
+        elif not self._is_over:
+            self._near.resume_reading()
+
+    def _show(self, data: bytes) -> None:
+        """Something of ours on the person's terminal."""
+        self._near.write(data)
+        if self.recorder is not None:
+            self.recorder.output(data)
+
+    def _mark(self, label: str) -> None:
+        if self.recorder is not None:
+            self.recorder.mark(label)
+
+    def _tell_size(self, cols: int, rows: int) -> None:
+        if self._has_terminal and self._host is not None and not self._host.is_closing():
+            self._host.change_terminal_size(cols, rows)
+
+    def _repaint(self) -> None:
+        """Another size and back: a program that paints the whole screen does it twice."""
+        cols, rows = self._size
+        self._tell_size(cols, rows + 1 if rows < 3 else rows - 1)
+        asyncio.get_running_loop().call_later(REPAINT_AFTER, lambda: self._tell_size(*self._size))

@@ -1,0 +1,193 @@
+"""TCP connections that a client has forwarded through the host, to where the session's profile allows.
+
+All of one client are one connection of its session: one row, frozen and cut together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import asyncssh
+from asyncssh import constants
+
+from sessions_app.flows.connect import Login
+from sessions_app.flows.errors import Refused
+from sessions_app.gateway import store
+from sessions_app.gateway.near import NotLetIn, Terminal
+from sessions_app.gateway.opening import open_relay
+from sessions_app.gateway.registry import Registry
+from sessions_app.gateway.relay import Relay
+from sessions_app.gateway.upstream import PACKET, WINDOW
+
+
+class Door(Protocol):
+    """What it needs of its client connection."""
+
+    registry: Registry
+    connection: asyncssh.SSHServerConnection
+    is_blocked: bool
+
+    async def login(self) -> Login:
+        """Who it is and for which session."""
+
+
+class Tunnel:
+    """The near side of a relay without a terminal (near.py): it holds the forwarded connections."""
+
+    def __init__(self, door: Door, on_closed: Callable[[Tunnel], None]) -> None:
+        self.ends: set[End] = set()
+        self.is_paused = False
+        self.relay: Relay | None = None
+        self._door = door
+        self._on_closed = on_closed
+        self._opening = asyncio.Lock()
+
+    async def open(self, host: str, port: int) -> asyncssh.SSHTCPSession[bytes]:
+        """One more, as the near end of it. Raises ChannelOpenError."""
+        try:
+            login = await self._door.login()
+            if (host, port) not in await store.call(store.tcp_targets, login.session_id):
+                raise Refused("TCP forwarding to this address is not allowed.")
+            async with self._opening:
+                if self.relay is None:
+                    self.relay = await open_relay(self._door.registry, login, self, Terminal(), is_tunnel=True)
+        except (Refused, NotLetIn) as refused:
+            raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, str(refused)) from refused
+        upstream = self.relay.upstream
+        if upstream is None:
+            raise asyncssh.ChannelOpenError(constants.OPEN_CONNECT_FAILED, "The connection to the host is closed.")
+        near, far = End(self), End(self)
+        near.peer, far.peer = far, near
+        await upstream.create_connection(lambda: far, host, port, encoding=None, window=WINDOW, max_pktsize=PACKET)
+        return near
+
+    def passed(self, end: End, count: int) -> None:
+        """Count what goes through."""
+        if self.relay is not None:
+            if end.is_near:
+                self.relay.bytes_in += count
+            else:
+                self.relay.bytes_out += count
+
+    def ended(self, end: End) -> None:
+        """The last one closes the connection to the host too."""
+        self.ends.discard(end)
+        if not self.ends:
+            self.gone()
+
+    def gone(self) -> None:
+        """The client has left, or forwards nothing any more."""
+        self._on_closed(self)
+        if self.relay is not None:
+            self.relay.client_gone()
+
+    def drained(self) -> None:
+        """The client's socket takes more."""
+        for end in self.ends:
+            end.go_on()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the client's socket is full."""
+        return self._door.is_blocked
+
+    # What the relay calls (near.py).
+
+    def write(self, data: bytes) -> None:
+        """There is no terminal."""
+
+    def write_error(self, data: bytes) -> None:
+        """Nor anybody to read it."""
+
+    def buffered(self) -> int:
+        """Each end bounds its own."""
+        return 0
+
+    def pause_reading(self) -> None:
+        """Nothing passes, either way."""
+        self.is_paused = True
+        for end in self.ends:
+            end.stop()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        self.is_paused = False
+        for end in self.ends:
+            end.go_on()
+
+    async def close(self, code: int, reason: str) -> None:
+        """At once."""
+        self._on_closed(self)
+        for end in list(self.ends):
+            end.abort()
+
+
+class End(asyncssh.SSHTCPSession[bytes]):
+    """One end of one forwarded connection; what comes here leaves at its peer."""
+
+    def __init__(self, tunnel: Tunnel) -> None:
+        self.peer: End | None = None
+        self.is_near = False
+        self._tunnel = tunnel
+        self._chan: asyncssh.SSHTCPChannel[bytes] | None = None
+        self._is_full = False  # the other side takes no more of what comes here
+
+    def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
+        """The library's word for it."""
+        self._chan = chan
+        self.is_near = isinstance(chan.get_connection(), asyncssh.SSHServerConnection)
+        self._tunnel.ends.add(self)
+        if self._tunnel.is_paused or self.peer is None or self.peer._chan is None:
+            chan.pause_reading()  # a far end waits until the near one is there
+        if self.peer is not None and self.is_near:
+            self.peer.go_on()
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Pass it on; read no more while the other side is full."""
+        self._tunnel.passed(self, len(data))
+        if self.peer is not None and self.peer._chan is not None and not self.peer._chan.is_closing():
+            self.peer._chan.write(data)
+        if not self.is_near and self._tunnel.is_blocked:
+            self.stop()
+
+    def eof_received(self) -> bool:
+        """Half is closed; the other half goes on."""
+        if self.peer is not None and self.peer._chan is not None and not self.peer._chan.is_closing():
+            self.peer._chan.write_eof()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Both or none."""
+        if self.peer is not None and self.peer._chan is not None:
+            self.peer._chan.close()
+        self._tunnel.ended(self)
+
+    def pause_writing(self) -> None:
+        """This side takes no more."""
+        if self.peer is not None:
+            self.peer._is_full = True
+            self.peer.stop()
+
+    def resume_writing(self) -> None:
+        """It takes more."""
+        if self.peer is not None:
+            self.peer._is_full = False
+            self.peer.go_on()
+
+    def stop(self) -> None:
+        """Read no more here."""
+        if self._chan is not None:
+            self._chan.pause_reading()
+
+    def go_on(self) -> None:
+        """Read, unless something else forbids it."""
+        is_blocked = self._is_full or self._tunnel.is_paused or (not self.is_near and self._tunnel.is_blocked)
+        if self._chan is not None and not is_blocked:
+            self._chan.resume_reading()
+
+    def abort(self) -> None:
+        """Drop it."""
+        if self._chan is not None:
+            self._chan.abort()

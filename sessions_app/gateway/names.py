@@ -1,7 +1,7 @@
 """What an SSH client's user name says: who, and which session. Pure.
 
 The sign between them is illegal in the console's user names, and ssh, scp, sftp, ~/.ssh/config and shells let it pass
-untouched (docs/decisions/0010-the-name-of-a-session-in-ssh.md).
+untouched (docs/decisions/0008-the-name-of-a-session-in-ssh.md).
 """
 
 from __future__ import annotations

@@ -1,0 +1,45 @@
+"""What the gateway writes between a program's output leaves the program's screen whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessions_app.gateway.names import join, split
+from sessions_app.gateway.screen import Screen
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 5, 100])
+def test_it_knows_the_alternate_screen_however_the_bytes_are_cut(pieces: int) -> None:
+    screen = Screen()
+    entering, leaving = b"ls\r\n\x1b[?1049h\x1b[22;0;0tvim", b"\x1b[?1049l\x1b[0m$ "
+    for data, is_alternate in ((entering, True), (leaving, False)):
+        for start in range(0, len(data), pieces):
+            screen.feed(data[start : start + pieces])
+        assert screen.is_alternate == is_alternate
+        assert screen.unfinished == b""
+
+
+@pytest.mark.parametrize("tail", [b"\x1b", b"\x1b[3", b"\x1b]0;a title", b"\x1b]0;a title\x1b", "€".encode()[:2]])
+def test_what_was_begun_is_said_again_after_ours(tail: bytes) -> None:
+    screen = Screen()
+    screen.feed(b"text" + tail)
+    assert screen.unfinished == tail
+    shown = screen.freeze("Audit", "", "Wait.")
+    assert (shown[:1] == b"\x18") == tail.startswith(b"\x1b")
+    assert screen.thaw().endswith(tail)
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x1b[31mred", b"\x1b]0;t\x07", b"\x1b]0;t\x1b\\", "€".encode(), b"\xff\xfe", b"\x1b(B"]
+)
+def test_what_is_finished_is_not(data: bytes) -> None:
+    screen = Screen()
+    screen.feed(data)
+    assert screen.unfinished == b""
+
+
+def test_a_user_name_says_who_and_which_session() -> None:
+    assert split("alice=web-1") == ("alice", "web-1")
+    assert split("alice") == ("alice", "")
+    assert split("alice@example.com=a=b") == ("alice@example.com", "a=b")
+    assert split(join("alice", 17)) == ("alice", "17")

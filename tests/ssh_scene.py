@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from sessions_app.models import HostWatch, PrivilegedSession, Resource, Status, 
 from sessions_app.ssh import ca
 from sessions_app.worker import reconcile
 from tests import builders, sshd
+from tests.programs import wait_until
 from tests.scene import ask
 
 RULE = "ALL=(ALL) NOPASSWD: ALL"
@@ -92,3 +96,37 @@ def database_url(config: Mapping[str, Any]) -> str:
         return f"sqlite:///{config['NAME']}"
     password = f":{config['PASSWORD']}" if config["PASSWORD"] else ""
     return f"postgresql://{config['USER']}{password}@{config['HOST']}:{config['PORT']}/{config['NAME']}"
+
+
+@contextlib.contextmanager
+def terminal(server: sshd.Server, session: PrivilegedSession, key: Path, typed: bytes) -> Iterator[Terminal]:
+    """An ordinary client with a terminal, in which something was typed."""
+    line = server.client(session.login_account, key, tty=True)
+    client = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        shown = Terminal(client)
+        shown.type(typed)
+        wait_until(lambda: bool(sshd.processes_of(session.login_account)), "the user is in")
+        yield shown
+    finally:
+        client.kill()
+        client.wait(10)
+
+
+class Terminal:
+    """What stands on a client's terminal; read in a thread of its own."""
+
+    def __init__(self, client: subprocess.Popen[bytes]) -> None:
+        self.client = client
+        self.text = b""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.client.stdout is not None
+        while data := os.read(self.client.stdout.fileno(), 4096):
+            self.text += data
+
+    def type(self, keys: bytes) -> None:
+        assert self.client.stdin is not None
+        self.client.stdin.write(keys)
+        self.client.stdin.flush()

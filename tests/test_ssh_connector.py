@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import os
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +20,7 @@ from sessions_app.models import ConnectionProfile, PrivilegedSession, Status
 from tests import sshd
 from tests.programs import wait_until
 from tests.scene import ask
-from tests.ssh_scene import given, host_server, prepare, register_key, said, worked
+from tests.ssh_scene import given, host_server, prepare, register_key, said, terminal, worked
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
 
@@ -67,40 +64,6 @@ def test_what_the_user_left_running_ends_too(server: sshd.Server, alice: User, k
     assert worked(session).status == Status.COMPLETE
     assert subprocess.run(["pgrep", "-f", "^sleep 471[12]"], check=False).returncode == 1
     assert sshd.leftovers() == []
-
-
-@contextlib.contextmanager
-def terminal(server: sshd.Server, session: PrivilegedSession, key: Path, typed: bytes) -> Iterator[Terminal]:
-    """An ordinary client with a terminal, in which something was typed."""
-    line = server.client(session.login_account, key, tty=True)
-    client = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        shown = Terminal(client)
-        shown.type(typed)
-        wait_until(lambda: bool(sshd.processes_of(session.login_account)), "the user is in")
-        yield shown
-    finally:
-        client.kill()
-        client.wait(10)
-
-
-class Terminal:
-    """What stands on a client's terminal; read in a thread of its own."""
-
-    def __init__(self, client: subprocess.Popen[bytes]) -> None:
-        self.client = client
-        self.text = b""
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.client.stdout is not None
-        while data := os.read(self.client.stdout.fileno(), 4096):
-            self.text += data
-
-    def type(self, keys: bytes) -> None:
-        assert self.client.stdin is not None
-        self.client.stdin.write(keys)
-        self.client.stdin.flush()
 
 
 def test_logged_in_is_seen_a_lock_freezes_and_unlock_frees(

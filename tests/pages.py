@@ -20,6 +20,8 @@ class _Builder(HTMLParser):
         self.tree.start("page", {})
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "td" and "td" in self.open[len(self.open) - self.open[::-1].index("tr") :]:
+            self.handle_endtag("td")  # a cell ends the one before
         self.tree.start(tag, {name: value or "" for name, value in attrs})
         if tag in VOID:
             self.tree.end(tag)

@@ -130,3 +130,30 @@ def test_the_first_suggestions_of_users_are_read_from_the_index_of_names(admin: 
 
 def test_the_log_is_read_in_its_order(db: None) -> None:
     assert not is_sorted(plan_of(LogEntry.objects.all(), "-at"))
+
+
+@pytest.mark.parametrize("sort", ["at", "-at"])
+@pytest.mark.parametrize("place", ["first", "last", "after", "before"])
+def test_the_log_of_a_person_is_read_by_each_index_and_not_sorted_as_a_whole(
+    sort: str, place: str, alice: User
+) -> None:
+    rows = LogEntry.objects.about(alice)
+    as_actor, as_user, *_ = plans_of(rows, sort, **place_of(place, rows, sort))
+    assert "log_actor_at" in as_actor
+    assert "log_user_at" in as_user
+    assert not is_sorted(as_actor)
+    assert not is_sorted(as_user)
+
+
+def test_what_went_wrong_is_read_from_an_index_of_its_own(db: None) -> None:
+    plan = plan_of(LogEntry.objects.filter(level__in=[30, 40], level__gte=30), "-at")
+    assert "log_problems" in plan
+    assert not is_sorted(plan)
+
+
+def test_the_place_in_the_list_is_said_before_the_filters(db: None) -> None:
+    rows = LogEntry.objects.filter(at__gte=timezone.now())
+    with CaptureQueriesContext(connection) as captured:
+        read_page(rows, Order("at", is_descending=False), 100, **place_of("after", rows, "at"))
+    where = captured.captured_queries[0]["sql"].partition("WHERE")[2]
+    assert where.index('."id") >') < where.index(">=")

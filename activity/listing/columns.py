@@ -113,4 +113,5 @@ def icon(name: str) -> SafeString:
 @functools.lru_cache(maxsize=1000)
 def badge(kind: str, label: str, icon_name: str) -> SafeString:
     """A status badge: differs by icon and text as well as colour. `icon_name` names a symbol in static/icons.svg."""
-    return format_html('<span class="badge badge-{}">{}{}</span>', kind, icon(icon_name), label)
+    drawing = format_html("<svg aria-hidden=true><use href={}#{} /></svg>", _icons_url(), icon_name)
+    return format_html('<span class="badge badge-{}">{}{}</span>', kind, drawing, label)

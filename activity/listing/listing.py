@@ -184,11 +184,10 @@ class Listing:
     def rows(self) -> SafeString:
         """The rows of this page as finished HTML: hundreds of cells cost too much one by one in a template.
 
-        Each row names its refusals by their place in `refusals`.
+        Each row names its refusals by their place in `refusals`. The next cell ends the one before, and words without
+        spaces need no quotes (HTML, "Optional tags", "Unquoted attribute values"): a third of the weight of a row.
         """
-        columns = [
-            (column.cell, '<td class="number">' if column.is_number else "<td>") for column in self.shown_columns
-        ]
+        columns = [(column.cell, "<td class=number>" if column.is_number else "<td>") for column in self.shown_columns]
         return SafeString("".join(self._row(row, columns) for row in self.page.rows))
 
     def _row(self, row: Any, columns: list[tuple[Callable[[Any], str], str]]) -> str:
@@ -198,15 +197,14 @@ class Listing:
         if table.is_selectable:
             kind = self._kinds_of_refusals.setdefault(json.dumps(table.refusals(row)), len(self._kinds_of_refusals))
             parts.append(
-                f' data-refusals="{kind}"><td class="select"><input type="checkbox" name="ids" value="{row.pk}" '
-                f'id="select-{row.pk}" '
-                f'form="selection" aria-label="Select {html.escape(table.row_name(row))}"></td>'
+                f" data-refusals={kind}><td class=select><input type=checkbox name=ids value={row.pk} "
+                f'id=select-{row.pk} form=selection aria-label="Select {html.escape(table.row_name(row))}">'
             )
         else:
             parts.append(">")
         for cell, start in columns:
             shown = cell(row)
-            parts.append(f"{start}{shown if isinstance(shown, SafeString) else html.escape(str(shown))}</td>")
+            parts.append(f"{start}{shown if isinstance(shown, SafeString) else html.escape(str(shown))}")
         parts.append("</tr>\n")
         return "".join(parts)
 

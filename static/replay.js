@@ -75,7 +75,11 @@ function watch() {
         const { lines, after: last, has_more: hasMore, is_over: isOver } = await answer.json();
         for (const event of readLines(lines)) if (Array.isArray(event)) play[event[1]]?.(event[2]);
         after = last;
-        if (isOver) return (state.textContent = "The connection is over. The replay is there in a few seconds; load the page again.");
+        if (isOver) {
+          state.textContent = "The connection is over. A link to the replay appears above in a few seconds.";
+          for (const seconds of [0, 2, 5]) setTimeout(() => htmx.trigger("#results", "refresh"), seconds * 1000);
+          return;
+        }
         if (hasMore) wait = 0;
         else if (!state.dataset.on) state.textContent = "Live, about a second behind.";
         if (!hasMore) state.dataset.on = "1";

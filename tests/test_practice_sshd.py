@@ -74,7 +74,7 @@ def test_a_newcomer_logs_in_with_sudo_and_leaves_nothing(tmp_path: Path, nothing
         assert sshd.leftovers() == []
         children = programs.descendants(running.process.pid)
         assert any("sshd" in command and str(var) in command for command in children.values())
-    assert programs.still_alive(list(children)) == []
+    programs.wait_until(lambda: programs.still_alive(list(children)) == [], "every process is gone")
 
 
 @pytest.mark.sshd

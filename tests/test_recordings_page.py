@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
+from sessions_app.flows.lock import lock
 from sessions_app.models import Status
 from sessions_app.recordings import assemble
 from sessions_app.recordings.moments import command_of
@@ -332,6 +333,26 @@ def test_administrators_have_lock_and_terminate_beside_it_and_auditors_do_not(
     for user, expected in ((admin, ["Lock", "Terminate"]), (auditor, [])):
         page = elements(as_user(user).get(f"/recordings/{recording.pk}/live/"))
         assert texts(page, ".//div[@aria-label='Actions']/a") == expected
+
+
+def test_the_buttons_beside_it_follow_the_session_and_lead_to_the_replay(admin: User, as_user: AsUser) -> None:
+    session = builders.make_session(status=Status.LOGGED_IN)
+    recording, client = make_running(session), as_user(admin)
+    address, headers = f"/recordings/{recording.pk}/live/", {"HX-Request": "true"}
+    client.get(address)
+    etag = client.get(address, headers=headers)["ETag"]
+    assert client.get(address, headers=headers | {"If-None-Match": etag}).status_code == 304
+    lock(admin, session, title="Stop", message="")
+    changed = elements(client.get(address, headers=headers | {"If-None-Match": etag}))
+    assert texts(changed, ".//div[@aria-label='Actions']/a") == ["Unlock", "Terminate"]
+    assert changed.find(".//div[@id='player']") is None  # the token of the pieces comes with the page, which is logged
+    assert len(looked(Verb.RECORDING_WATCHED)) == 1
+    end(recording)
+    assert assemble.close(recording.pk)
+    over = elements(client.get(address, headers=headers))
+    assert [link.get("href") for link in over.findall(".//p[@class='message info']/a")] == [
+        f"/recordings/{recording.pk}/"
+    ]
 
 
 def test_running_and_ended_recordings_lead_to_one_another(admin: User, as_user: AsUser) -> None:

@@ -25,6 +25,7 @@ PermitRootLogin prohibit-password
 AllowUsers root {accounts}
 DisableForwarding yes
 MaxStartups 50
+Subsystem sftp internal-sftp
 Match User root
     AuthorizedKeysFile "{directory}/root_keys"
 """

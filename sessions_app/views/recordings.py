@@ -32,6 +32,7 @@ from django.views.decorators.http import require_safe
 
 from activity import log
 from activity.listing import list_response, moment, span_of_time
+from activity.listing.response import is_fragment
 from activity.models import Level
 from activity.verbs import Verb
 from activity.viewer import viewer
@@ -46,6 +47,7 @@ from sessions_app.tables.recordings import RECORDINGS_TABLE, clock, hits_table, 
 from sessions_app.tables.session_log import entries_of
 from sessions_app.tables.sessions import refusals_for, sessions_queryset, status_cell
 from sessions_app.tables.toolbar import page_buttons
+from sessions_app.views.live import live_response
 
 PLAYER = "vendor/asciinema-player.js"
 SALT = "sessions_app.recording"  # keeps these tokens apart from other signatures
@@ -160,10 +162,10 @@ def recording_typed(request: HttpRequest, pk: int) -> HttpResponseBase:
 @csp_update(PLAYER_POLICY)  # type: ignore[arg-type]  # its type knows views without arguments only
 @require_safe
 def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """A running session's terminal, a second behind, with the controls beside it."""
-    person = viewer(request)
+    """A running session's terminal, a second behind, with the controls beside it, which keep themselves up to date."""
+    person, is_opening = viewer(request), not is_fragment(request)
     row = get_object_or_404(_visible(person), pk=pk)
-    if row.ended_at is not None:
+    if row.ended_at is not None and is_opening:
         return redirect("recording", pk=row.pk)
     session = get_object_or_404(sessions_queryset(person).select_related("user", "resource"), pk=row.session_id)
     buttons = page_buttons(person, refusals_for(person)(session))
@@ -176,8 +178,11 @@ def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
         "pieces_url": f"{reverse('recording_pieces', args=[row.pk])}?{urlencode({'view': _token(person, row)})}",
         "has_player": _has_player(),
     }
-    _note(Verb.RECORDING_WATCHED, f"Opened the live view of {_name(row)}", person, row)
-    response = render(request, "sessions_app/recording_live.html", context)
+    if is_opening:
+        _note(Verb.RECORDING_WATCHED, f"Opened the live view of {_name(row)}", person, row)
+    response = live_response(
+        request, "sessions_app/recording_live.html", "sessions_app/recording_live_body.html", context
+    )
     response["Cache-Control"] = "no-store"
     return response
 

@@ -185,7 +185,7 @@ class Listing:
         """The rows of this page as finished HTML: hundreds of cells cost too much one by one in a template.
 
         Each row names its refusals by their place in `refusals`. The next cell ends the one before, and words without
-        spaces need no quotes (HTML, "Optional tags", "Unquoted attribute values"): a third of the weight of a row.
+        spaces need no quotes (HTML, "Optional tags", "Unquoted attribute values"): a seventh of the weight of a row.
         """
         columns = [(column.cell, "<td class=number>" if column.is_number else "<td>") for column in self.shown_columns]
         return SafeString("".join(self._row(row, columns) for row in self.page.rows))

@@ -25,6 +25,7 @@ PYTHON = str(ROOT / ".venv" / "bin" / "python")
 NOTHING_SELECTED = 5  # pytest's exit code when -k or -m leaves no test
 # Nothing else of the caller's environment may change what the tests see.
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "CI", "PYTEST_ADDOPTS")
+WORKERS = "3"  # one more than the cores it is made for: many tests wait for hosts and browsers
 TIDY_WITHIN = 20  # seconds that interrupted tests have to stop what they started
 ON_SQLITE = "not postgres_only"
 # A browser behaves the same on both databases, so only its smoke tests run twice.
@@ -73,7 +74,7 @@ def run(name: str, selection: str, address: str | None, scratch: Path, arguments
     environment["TEST_VAR_DIR"] = str(scratch)
     if address:
         environment["TEST_DATABASE_URL"] = f"{address}/sessionadmin"
-    command = [PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "-m", selection]
+    command = [PYTHON, "-m", "pytest", "-q", "-n", WORKERS, "--dist", "worksteal", "-m", selection]
     command += [f"--junit-xml={summary}", *arguments]
     print(f"== {name}", flush=True)
     started = time.monotonic()

@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 
 from activity import append_only
-from tests import builders
+from tests import builders, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
 from tests.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.machine import sshd, wrong_clock
+from tests.own_accounts import IS_OWN
 from tests.programs import free_port, wait_until
 
 PREFIX = "satest"
@@ -194,9 +195,11 @@ def clean() -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Accounts belong to the machine, so tests that make some run one after the other; cleaned before and after."""
+    """Accounts belong to the machine, so tests that make some run one after the other, unless this process has accounts
+    of its own; cleaned before and after."""
     with ALONE.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not IS_OWN:
+            fcntl.flock(handle, fcntl.LOCK_EX)
         clean()
         try:
             yield

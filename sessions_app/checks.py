@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 
 MIDDLEWARE = "sessions_app.logins.middleware.LoginSessionMiddleware"
 BEFORE = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -16,6 +17,7 @@ CANNOT_COUNT = {
     "django.core.cache.backends.filebased.FileBasedCache",
     "django.core.cache.backends.dummy.DummyCache",
 }
+IN_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
 
 
 @register
@@ -73,7 +75,22 @@ def check_cache(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"The cache {backend} cannot count failed logins reliably.",
-            hint="Set CACHE_URL to locmemcache:// (one web process), or to a Redis or Memcached server.",
+            hint="Leave CACHE_URL empty for the cache of the database, or set it to a Redis or Memcached server.",
             id="sessions_app.E004",
+        )
+    ]
+
+
+@register
+def check_cache_is_shared(**kwargs: Any) -> list[CheckMessage]:
+    """A cache in memory belongs to one process: with several, each counts failed logins for itself."""
+    if settings.CACHES["default"]["BACKEND"] != IN_MEMORY:
+        return []
+    return [
+        CheckWarning(
+            "The cache is in the memory of each process: this is right for one web process only.",
+            hint="With several, each would allow the whole number of failed logins, and SESSION_STORE=cache would not "
+            "work. Leave CACHE_URL empty for the cache of the database, or set it to a Redis or Memcached server.",
+            id="sessions_app.W004",
         )
     ]

@@ -107,10 +107,18 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "sessions_app.views.errors.csrf_failure"
 
-CACHES = {
-    # Django keeps 300 entries by itself: guessing at 300 accounts would drop the count of the first.
-    "default": env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000"),
-}
+
+def cache(url: str) -> dict[str, object]:
+    """One Django cache for `url`; a table of the database with our counting (sessionadmin/cache.py) for dbcache://."""
+    config: dict[str, object] = environ.Env.cache_url_config(url)
+    if config["BACKEND"] == "django.core.cache.backends.db.DatabaseCache":
+        config["BACKEND"] = "sessionadmin.cache.CountingDatabaseCache"
+    return config
+
+
+# Django keeps 300 entries by itself: guessing at 300 accounts would drop the count of the first.
+DATABASE_CACHE = "dbcache://sessionadmin_cache?max_entries=100000"
+CACHES = {"default": cache(env.str("CACHE_URL", default="") or DATABASE_CACHE)}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -16,6 +16,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: threads and the live server must meet real locking.
     VAR_DIR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+# Emptied before and after each test, so in memory; "shared" is what production uses, and makes its table here.
+CACHES = {"default": cache(env.str("TEST_CACHE_URL", default="locmemcache://")), "shared": cache(DATABASE_CACHE)}
+SILENCED_SYSTEM_CHECKS = ["sessions_app.W004"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -3,7 +3,7 @@
 Knows names and addresses, neither users nor requests: an account that does not exist is counted like one that does.
 A try is counted before the password is looked at, so that a hundred tries at the same moment are a hundred tries, and
 taken back when it succeeds. Counts live in Django's cache; add() and incr() must be atomic there, as they are in
-memory, Redis and Memcached (a system check refuses the others). A window begins with its first try and is never
+our table, in memory, Redis and Memcached (a system check refuses the others). A window begins with its first try and is never
 prolonged, so that nobody can keep somebody else out for ever with one try a minute.
 """
 
@@ -64,7 +64,7 @@ def _account(user_name: str) -> _Counter:
 
 
 def _address(address: str) -> _Counter:
-    return _counter("address", _network(address), settings.LOGIN_FAILURES_PER_ADDRESS)
+    return _counter("address", network(address), settings.LOGIN_FAILURES_PER_ADDRESS)
 
 
 def _counter(kind: str, what: str, limit: int) -> _Counter:
@@ -72,7 +72,7 @@ def _counter(kind: str, what: str, limit: int) -> _Counter:
     return _Counter(f"login-tries:{kind}:{hashlib.sha256(what.encode()).hexdigest()}", limit)
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """The address itself, for IPv6 its /64; empty when there is none (a unix socket without a trusted proxy)."""
     try:
         ip = ipaddress.ip_address(address)

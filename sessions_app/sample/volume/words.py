@@ -1,0 +1,23 @@
+"""Words of known frequency in generated text, so that a benchmark can ask for a rare one and know that it is."""
+
+from __future__ import annotations
+
+RARE, MIDDLING, COMMON = "quetzal", "failover", "nightly"  # one in 100,000, in 1,000, in 10
+WORST = "mainframe"  # one in ten of the oldest tenth, and never since: who reads from the newest on reads everything
+NONE = "xylophone"  # nowhere
+FOREIGN = ("Überprüfung", "проверка", "検査")  # one in 5,000 each
+EVERY = {RARE: 100_000, MIDDLING: 1000, COMMON: 10}
+
+
+def word_of(number: int, count: int) -> str:
+    """The word that row `number` of `count` (from 0, the oldest) carries, or an empty text."""
+    if number % EVERY[COMMON] == 3:
+        return COMMON
+    if number % EVERY[MIDDLING] == 17:
+        return MIDDLING
+    if number % min(EVERY[RARE], count) == min(EVERY[RARE], count) // 2 + 1:
+        return RARE
+    if number % 10 == 8 and number * 10 < count:
+        return WORST
+    place = number % 5000
+    return FOREIGN[place // 1000 - 1] if place in (1006, 2006, 3006) else ""

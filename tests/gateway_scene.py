@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ import asyncssh
 from django.contrib.auth.models import User
 
 from sessions_app.gateway import identity, server, store
+from sessions_app.gateway.doors import Doors
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.models import PrivilegedSession
@@ -19,6 +21,8 @@ from sessions_app.ssh import ca
 from tests import builders
 
 CHUNK = b"0123456789abcdef" * 2048
+CHUNKS = 2048  # 64 MiB, which is more than the network between holds
+MOST = 8 * 1024 * 1024
 
 
 @dataclass
@@ -29,10 +33,12 @@ class Host:
     typed: bytes = b""
     sizes: list[tuple[int, int]] = field(default_factory=list)
     sent: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
     process: Any = None
 
     async def serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        """Commands: `flood n` sends n chunks, `swallow` counts what comes, `slow` never reads; a shell echoes."""
+        """Commands: `flood n` sends n chunks, `swallow` keeps what comes, `digest` hashes it, `slow` never reads; a
+        shell echoes."""
         self.process = process
         words = (process.command or "").split()
         try:
@@ -41,6 +47,9 @@ class Host:
             elif words[:1] == ["slow"]:
                 process.channel.pause_reading()
                 await asyncio.sleep(3600)
+            elif words[:1] == ["digest"]:
+                while data := await process.stdin.read(65536):
+                    self.digest.update(data)
             else:
                 await self._echo(process, is_silent=words[:1] == ["swallow"])
         except (BrokenPipeError, asyncssh.ConnectionLost):
@@ -108,7 +117,7 @@ def prepared(user: User, **profile: Any) -> Prepared:
 
 
 @contextlib.asynccontextmanager
-async def front(given: Prepared) -> AsyncIterator[Front]:
+async def front(given: Prepared, **host_options: Any) -> AsyncIterator[Front]:
     """Both servers, until the block ends."""
     host = Host()
     behind = await asyncssh.listen(
@@ -121,11 +130,12 @@ async def front(given: Prepared) -> AsyncIterator[Front]:
         process_factory=host.serve,
         encoding=None,
         line_editor=False,
+        **host_options,
     )
     host.port = behind.get_port()
     await store.call(_place, given.session.resource_id, host.port)
     registry = Registry("front-1")
-    listening = await server.listen(server.Doors(registry), await store.call(identity.host_key), "127.0.0.1", 0)
+    listening = await server.listen(Doors(registry), await store.call(identity.host_key), "127.0.0.1", 0)
     try:
         yield Front(listening.get_port(), registry, host, given.session, given.key)
     finally:
@@ -138,3 +148,28 @@ async def front(given: Prepared) -> AsyncIterator[Front]:
 
 def _place(resource_id: int, port: int) -> None:
     type(builders.make_resource("web-1")).objects.filter(pk=resource_id).update(port=port)
+
+
+def waiting(relay: Relay) -> int:
+    """Bytes that the gateway holds for both sides."""
+    host = relay._host
+    near = relay._near
+    assert host is not None
+    for_person = near.buffered() + near._door.connection._transport.get_write_buffer_size()  # type: ignore[attr-defined]
+    unread = sum(len(data) for data, _ in host._recv_buf)
+    for_host = host.get_write_buffer_size() + host.get_connection()._transport.get_write_buffer_size()  # type: ignore[union-attr]
+    kept = held(near._door.connection) + held(host.get_connection())  # type: ignore[attr-defined]
+    return kept + for_person + unread + for_host + sum(len(data) for data, _ in near._chan._recv_buf)  # type: ignore[attr-defined]
+
+
+async def still(front: Front) -> None:
+    """Until the host gets on no further."""
+    before = -1
+    while before != front.host.sent:
+        before = front.host.sent
+        await asyncio.sleep(0.4)
+
+
+def held(connection: Any) -> int:
+    """Bytes that the library keeps for the peer of that connection until keys are exchanged."""
+    return sum(len(part) for _, parts in connection._deferred_packets for part in parts)

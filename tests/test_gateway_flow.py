@@ -12,34 +12,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from sessions_app.gateway import store
-from sessions_app.gateway.relay import Relay
 from sessions_app.models import GatewayConnection, PrivilegedSession
 from tests.control_scene import run, until
-from tests.gateway_scene import CHUNK, Front, front, prepared
+from tests.gateway_scene import CHUNK, CHUNKS, MOST, front, prepared, still, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-CHUNKS = 2048  # 64 MiB, which is more than the network between holds
-MOST = 8 * 1024 * 1024
-
-
-def waiting(relay: Relay) -> int:
-    """Bytes that the gateway holds for both sides."""
-    host = relay._host
-    near = relay._near
-    assert host is not None
-    for_person = near.buffered() + near._door.connection._transport.get_write_buffer_size()  # type: ignore[attr-defined]
-    unread = sum(len(data) for data, _ in host._recv_buf)
-    for_host = host.get_write_buffer_size() + host.get_connection()._transport.get_write_buffer_size()  # type: ignore[union-attr]
-    return for_person + unread + for_host + sum(len(data) for data, _ in near._chan._recv_buf)  # type: ignore[attr-defined]
-
-
-async def still(front: Front) -> None:
-    """Until the host gets on no further."""
-    before = -1
-    while before != front.host.sent:
-        before = front.host.sent
-        await asyncio.sleep(0.4)
 
 
 async def push(process: asyncssh.SSHClientProcess[bytes]) -> None:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.utils import timezone
 
+from activity.text import plain
 from sessions_app.flows.errors import Forbidden, Refused
 from sessions_app.flows.permission import RELATED, hold, hold_account
 from sessions_app.flows.ssh_keys import key_of_nobody_else
@@ -62,6 +63,7 @@ def give_certificate_for(actor: AbstractUser, session: PrivilegedSession, line: 
 def session_to_log_in_to(actor: AbstractUser, wanted: str) -> PrivilegedSession:
     """The actor's session with this number, else their one open session on the host of this name; the hosts' names are
     taken as people type them, whatever the case. Raises Refused when there is none, or more than one."""
+    wanted = plain(wanted)
     own = PrivilegedSession.objects.filter(user_id=actor.pk).select_related(*RELATED).order_by("pk")
     if NUMBER.fullmatch(wanted) and (session := own.filter(pk=int(wanted)).first()):
         return session

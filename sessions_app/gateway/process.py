@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -14,6 +15,7 @@ import asyncssh
 
 from sessions_app.gateway import heartbeat, identity, server, store, web
 from sessions_app.gateway.control import Control
+from sessions_app.gateway.doors import Doors
 from sessions_app.gateway.drain import drain
 from sessions_app.gateway.journal import Journal
 from sessions_app.gateway.registry import Registry
@@ -48,7 +50,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     journal = Journal(store.call)
     registry = Registry(options.owner, make_recorder=journal.record)
     key = await store.call(identity.host_key)
-    doors = server.Doors(registry)
+    doors = Doors(registry)
     ssh = await server.listen(doors, key, options.host, options.port)
     try:
         terminals = await web.serve(registry, options.host, options.terminal_port, reuse_port=True)
@@ -104,6 +106,12 @@ def _on_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told)
+
+
+def many_files() -> None:
+    """Each connection is two sockets, and the usual soft limit is 1,024: take what the machine allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def quiet() -> None:

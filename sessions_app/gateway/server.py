@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ParamSpec
 
 import asyncssh
@@ -20,11 +19,12 @@ from activity.text import plain
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway import identity, names, store
+from sessions_app.gateway.doors import Doors
 from sessions_app.gateway.identity import Proved
-from sessions_app.gateway.registry import Registry
+from sessions_app.gateway.pressure import Pressure
 from sessions_app.gateway.ssh_near import SSHNear
 from sessions_app.gateway.tunnel import Tunnel
-from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW, watch_socket
+from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW
 from sessions_app.models import Door
 
 LOGIN_SECONDS = 20.0
@@ -36,14 +36,6 @@ MOST_KEYS = 20  # looks: each that a client offers, and the one it signs with
 P = ParamSpec("P")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Doors:
-    """All client connections of one gateway."""
-
-    registry: Registry
-    unproved: set[FrontDoor] = field(default_factory=set)  # have not proved who they are
 
 
 class FrontDoor(asyncssh.SSHServer):
@@ -63,21 +55,22 @@ class FrontDoor(asyncssh.SSHServer):
         self._keys = self._passwords = 0
         self._failure = ""
         self._tunnel: Tunnel | None = None
+        self._forwarding = 0  # connections that are being made
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Too many that have proved nothing: this one goes at once."""
+        """Somebody, who has proved nothing yet."""
         self.connection = conn
         self.address = plain(conn.get_extra_info("peername", ("",))[0], 60)
-        watch_socket(conn, self._blocked)
-        if len(self._doors.unproved) >= settings.GATEWAY_UNAUTHENTICATED or self.registry.is_draining:
+        Pressure(conn, self._blocked)
+        if self.registry.is_draining:
             conn.abort()
         else:
-            self._doors.unproved.add(self)
+            self._doors.came(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """What was refused is noted once, not for each key that the client had."""
-        self._doors.unproved.discard(self)
+        self._doors.left(self)
         if self._tunnel is not None:
             self._tunnel.gone()
         if self.proved is None and self._failure:
@@ -94,11 +87,13 @@ class FrontDoor(asyncssh.SSHServer):
 
     def auth_completed(self) -> None:
         """From here on the client is told what is wrong."""
-        self._doors.unproved.discard(self)
         self.client = plain(self.connection.get_extra_info("client_version", ""), 120)
         self.proved = self._offered
         if self.proved is not None and self.proved.key_id is not None:
             self.spawn(store.call(identity.key_used, self.proved.key_id))
+        if self.proved is not None and not self._doors.proved(self, self.proved.user_id):
+            reason = f"You have {settings.GATEWAY_CONNECTIONS_PER_USER} connections already, as many as one may have."
+            self.connection.disconnect(constants.DISC_TOO_MANY_CONNECTIONS, reason)
 
     def public_key_auth_supported(self) -> bool:
         """Registered keys."""
@@ -164,9 +159,13 @@ class FrontDoor(asyncssh.SSHServer):
         """TCP through the host, to where the profile allows."""
         if self._tunnel is None:
             self._tunnel = Tunnel(self, self._tunnel_closed)
-        if len(self._tunnel.ends) >= 2 * MOST_FORWARDED:
+        if len(self._tunnel.ends) + 2 * self._forwarding >= 2 * MOST_FORWARDED:
             raise asyncssh.ChannelOpenError(constants.OPEN_RESOURCE_SHORTAGE, f"At most {MOST_FORWARDED} connections")
-        return await self._tunnel.open(dest_host, dest_port)
+        self._forwarding += 1
+        try:
+            return await self._tunnel.open(dest_host, dest_port)
+        finally:
+            self._forwarding -= 1
 
     def _tunnel_closed(self, tunnel: Tunnel) -> None:
         if self._tunnel is tunnel:

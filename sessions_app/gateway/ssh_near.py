@@ -11,11 +11,13 @@ import asyncssh
 from asyncssh import constants
 from django.conf import settings
 
+from activity.text import plain
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway.line import HIGH
 from sessions_app.gateway.near import NotLetIn, Terminal
 from sessions_app.gateway.opening import open_relay
+from sessions_app.gateway.pressure import has_tiny_packets
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 
@@ -60,6 +62,8 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """The library's word for it."""
         self._chan = chan
+        if has_tiny_packets(chan):
+            self._door.connection.abort()
 
     def pty_requested(
         self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
@@ -114,7 +118,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
     def _refuse(self, reason: str) -> None:
         where = f"Ask for a session, or look at yours, at {settings.SITE_URL}"
         end = "\r\n" if self._terminal.kind else "\n"
-        self.write_error(f"{reason}{end}{where}{end}".encode())
+        self.write_error(f"{plain(reason, 800)}{end}{where}{end}".encode())
         if not self._channel.is_closing():
             self._channel.exit(1)
 

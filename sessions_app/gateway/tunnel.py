@@ -17,6 +17,7 @@ from sessions_app.flows.errors import Refused
 from sessions_app.gateway import store
 from sessions_app.gateway.near import NotLetIn, Terminal
 from sessions_app.gateway.opening import open_relay
+from sessions_app.gateway.pressure import has_tiny_packets
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import PACKET, WINDOW
@@ -139,6 +140,8 @@ class End(asyncssh.SSHTCPSession[bytes]):
         self._chan = chan
         self.is_near = isinstance(chan.get_connection(), asyncssh.SSHServerConnection)
         self._tunnel.ends.add(self)
+        if has_tiny_packets(chan):
+            chan.get_connection().abort()
         if self._tunnel.is_paused or self.peer is None or self.peer._chan is None:
             chan.pause_reading()  # a far end waits until the near one is there
         if self.peer is not None and self.is_near:

@@ -12,6 +12,7 @@ import asyncssh
 from activity.text import plain
 from sessions_app.connectors.ssh.transport import known_hosts
 from sessions_app.gateway.near import Terminal
+from sessions_app.gateway.pressure import Pressure, has_tiny_packets
 from sessions_app.gateway.store import Admitted
 
 CONNECT_SECONDS = 10.0
@@ -34,7 +35,7 @@ class HostRefused(Exception):
 
 
 class Upstream(asyncssh.SSHClient):
-    """One connection to a host, and whether the network takes what is sent to it."""
+    """One connection to a host, and whether it takes what is sent to it."""
 
     def __init__(self) -> None:
         self.connection: asyncssh.SSHClientConnection | None = None
@@ -43,9 +44,9 @@ class Upstream(asyncssh.SSHClient):
         self.on_lost: Callable[[Exception | None], None] = lambda error: None
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
-        """asyncio tells the connection when its socket is full; the library lets that pass, we do not."""
+        """The library lets it pass when the host takes nothing; we do not."""
         self.connection = conn
-        watch_socket(conn, self._blocked)
+        Pressure(conn, self._blocked)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """By the host, the network or us."""
@@ -59,15 +60,6 @@ class Upstream(asyncssh.SSHClient):
         """Harmless when it is closed."""
         if self.connection is not None:
             self.connection.close()
-
-
-def watch_socket(
-    connection: asyncssh.SSHClientConnection | asyncssh.SSHServerConnection, blocked: Callable[[bool], None]
-) -> None:
-    """Be told when more than 64 KiB wait for the connection's socket, and when they are gone (asyncio.Protocol's
-    pause_writing and resume_writing, which asyncssh leaves empty)."""
-    for name, is_blocked in (("pause_writing", True), ("resume_writing", False)):
-        setattr(connection, name, lambda is_blocked=is_blocked: blocked(is_blocked))
 
 
 async def open_upstream(admitted: Admitted) -> Upstream:
@@ -136,7 +128,9 @@ class HostSession(asyncssh.SSHClientSession[bytes]):
         self._sink = sink
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        """The library's word for it."""
+        """The library's word for it. Raises HostRefused."""
+        if has_tiny_packets(chan):
+            raise HostRefused("The host wants its data in pieces that are too small.")
         self._sink.host_opened(chan)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -182,7 +176,7 @@ async def open_channel(
     env: Mapping[str | bytes, str | bytes],
     terminal: Terminal,
 ) -> None:
-    """Begin a shell, a command or a subsystem on the host. Raises asyncssh.Error."""
+    """Begin a shell, a command or a subsystem on the host. Raises HostRefused, asyncssh.Error."""
     if upstream.connection is None:
         raise HostRefused("The host is gone.")
     await upstream.connection.create_session(

@@ -37,6 +37,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run; the first signal lets people finish, a second one does not."""
         process.quiet()
+        process.many_files()
         chosen = process.Options(
             owner=new_owner(),
             host=options["host"],

@@ -1,0 +1,94 @@
+"""What a peer may cost us on an SSH connection, beyond what asyncssh bounds: it keeps for a peer whatever the peer does
+not take, and sends packets as small as the peer wishes. Holds for clients and hosts alike.
+
+Reaches into the library (asyncssh 2.24): were a name of it missing, the first connection would fail, and the tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import asyncssh
+
+LOOK_EVERY = 0.25  # seconds, while the peer takes nothing
+# What may wait while nothing is wrong: HIGH of line.py for each of ten channels that get their windows back at once.
+MOST_UNREAD = 8 * 1024 * 1024  # bytes
+# RFC 4253, 6.1 has everybody take 32,768. With packets of one byte, each chunk would occupy the event loop for seconds.
+LEAST_PACKET = 512
+
+logger = logging.getLogger(__name__)
+
+
+class Pressure:
+    """Tells when the connection takes nothing for now, and drops it when it makes us keep too much meanwhile.
+
+    It takes nothing while more than 64 KiB wait for its socket (asyncio.Protocol's pause_writing and resume_writing,
+    which asyncssh leaves empty), and while keys are exchanged: the library keeps what is sent then without a bound, and
+    a peer can let that last.
+    """
+
+    def __init__(
+        self,
+        connection: asyncssh.SSHClientConnection | asyncssh.SSHServerConnection,
+        blocked: Callable[[bool], None],
+    ) -> None:
+        self._connection = connection
+        self._blocked = blocked
+        self._is_full = self._is_told = False
+        self._timer: asyncio.TimerHandle | None = None
+        wrapped: dict[str, Callable[..., None]] = {
+            "pause_writing": lambda: self._filled(is_full=True),
+            "resume_writing": lambda: self._filled(is_full=False),
+            "_send_kexinit": self._then_tell(connection._send_kexinit),
+            "_send_deferred_packets": self._then_tell(connection._send_deferred_packets),
+        }
+        for name, function in wrapped.items():
+            setattr(connection, name, function)
+
+    def unread(self) -> int:
+        """Bytes that are sent and that the peer has not taken."""
+        transport = self._connection._transport
+        waiting = 0 if transport is None else transport.get_write_buffer_size()
+        return waiting + sum(len(part) for _, parts in self._connection._deferred_packets for part in parts)
+
+    def _then_tell(self, function: Callable[[], None]) -> Callable[[], None]:
+        @wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> None:
+            function(*args, **kwargs)
+            self._tell()
+
+        return wrapper
+
+    def _filled(self, *, is_full: bool) -> None:
+        self._is_full = is_full
+        self._tell()
+
+    def _tell(self) -> None:
+        is_blocked = self._is_full or not self._connection._kex_complete
+        if is_blocked != self._is_told:
+            self._is_told = is_blocked
+            self._blocked(is_blocked)
+        if is_blocked and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._connection._transport is None:
+            return
+        if (unread := self.unread()) > MOST_UNREAD:
+            peer = self._connection.get_extra_info("peername", ("?",))[0]
+            logger.warning("%s asks and does not read: dropped with %s bytes unread", peer, unread)
+            self._connection.abort()
+        else:
+            self._tell()
+
+
+def has_tiny_packets(
+    channel: asyncssh.SSHServerChannel[bytes] | asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes],
+) -> bool:
+    """Whether the peer wants its data in pieces so small that nobody needs it for anything good."""
+    return channel._send_pktsize < LEAST_PACKET

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.flows.ticket import redeem
-from sessions_app.gateway import names
+from sessions_app.gateway import identity, names
 from sessions_app.health import gateways
 from sessions_app.models import (
     ConnectionEnd,
@@ -184,6 +185,19 @@ def test_the_address_that_people_type_can_be_set(alice: User, as_user: AsUser, s
     assert "ssh alice=web-1@ssh.example.com" in page(client, session, path="")
     settings.GATEWAY_SSH_ADDRESS = "ssh.example.com"
     assert "sftp -P 4422 alice=web-1@ssh.example.com" in page(client, session, path="")
+
+
+def test_the_page_shows_the_gateways_key_as_clients_know_it(alice: User, as_user: AsUser, settings: Any) -> None:
+    session, client = session_of(alice), as_user(alice)
+    assert "known_hosts" not in page(client, session, path="")
+    settings.GATEWAY_SSH_ADDRESS = "ssh.example.com:22"
+    key = identity.host_key()
+    shown = page(client, session, path="")
+    assert f"<code>{key.get_fingerprint('sha256')}</code>" in shown
+    line = " ".join(key.export_public_key().decode().split()[:2])
+    assert f"<code>ssh.example.com {line}</code>" in unescape(shown)
+    settings.GATEWAY_SSH_ADDRESS = "ssh.example.com"
+    assert f"<code>[ssh.example.com]:4422 {line}</code>" in unescape(page(client, session, path=""))
 
 
 def test_the_page_says_when_no_gateway_is_there(alice: User, as_user: AsUser) -> None:

@@ -30,7 +30,7 @@ from sessions_app.flows.permission import RELATED
 from sessions_app.flows.ticket import NOT_YOURS, Given, give
 from sessions_app.health import gateways
 from sessions_app.logins import backend, recorder
-from sessions_app.models import GatewayConnection, PrivilegedSession, Status, TicketKind
+from sessions_app.models import GatewayConnection, GatewayHostKey, PrivilegedSession, Status, TicketKind
 from sessions_app.roles import Person
 from sessions_app.views.vendor import vendor_url
 
@@ -106,6 +106,10 @@ def connect_context(person: Person, session: PrivilegedSession) -> dict[str, Any
             f"scp{f' -P {port}' if port != 22 else ''} file.txt {name}@{host}:",
             f"sftp{f' -P {port}' if port != 22 else ''} {name}@{host}",
         ],
+        "gateway_keys": [
+            {"fingerprint": key.fingerprint, "line": f"{_known_as(host, port)} {key.public_key}"}
+            for key in GatewayHostKey.objects.order_by("kind")
+        ],
     }
 
 
@@ -167,6 +171,11 @@ def _ssh_address() -> tuple[str, int]:
     chosen = urlsplit(f"//{settings.GATEWAY_SSH_ADDRESS}") if settings.GATEWAY_SSH_ADDRESS else None
     host = (chosen.hostname if chosen else None) or urlsplit(settings.SITE_URL).hostname or "localhost"
     return host, (chosen.port if chosen else None) or settings.GATEWAY_PORT
+
+
+def _known_as(host: str, port: int) -> str:
+    """As known_hosts has it (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+    return host if port == 22 else f"[{host}]:{port}"
 
 
 def _socket_url(request: HttpRequest) -> str:

@@ -10,6 +10,7 @@ import json
 from activity import log
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment
+from activity.listing.cells import Named
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 
@@ -51,8 +52,8 @@ def _target(entry: LogEntry) -> str:
 # By anything but the time a part of the log is sorted, not the whole: each further order would be an index that every
 # single entry is written to.
 COLUMNS = (
-    Column("id", "ID", lambda entry: str(entry.pk), csv=lambda entry: entry.pk, width=80, is_hidden=True),
-    Column("at", "Date and time", _at, sort="at", csv=lambda entry: entry.at, width=175),
+    Column("id", "ID", lambda entry: str(entry.pk), csv=lambda entry: entry.pk, copied="pk", width=80, is_hidden=True),
+    Column("at", "Date and time", _at, sort="at", csv=lambda entry: entry.at, copied="at", width=175),
     Column(
         "level",
         "Level",
@@ -60,6 +61,7 @@ COLUMNS = (
         sort="level",
         sorts_few=True,
         csv=lambda entry: Level(entry.level).label.lower(),
+        copied=Named("level", {level: level.label.lower() for level in Level}),
         width=105,
     ),
     Column(
@@ -70,6 +72,7 @@ COLUMNS = (
         sorts_few=True,
         width=105,
         csv=lambda entry: entry.actor_name,
+        copied="actor_name",
     ),
     Column(
         "user",
@@ -79,10 +82,24 @@ COLUMNS = (
         sorts_few=True,
         width=105,
         csv=lambda entry: entry.user_name,
+        copied="user_name",
     ),
-    Column("verb", "Verb", lambda entry: entry.verb, csv=lambda entry: entry.verb, width=160, is_hidden=True),
-    Column("activity", "Activity", verb_label, sort="verb", sorts_few=True, width=180, csv=verb_label),
-    Column("message", "Message", lambda entry: entry.message, csv=lambda entry: entry.message, width=400),
+    Column(
+        "verb", "Verb", lambda entry: entry.verb, csv=lambda entry: entry.verb, copied="verb", width=160, is_hidden=True
+    ),
+    Column(
+        "activity",
+        "Activity",
+        verb_label,
+        sort="verb",
+        sorts_few=True,
+        width=180,
+        csv=verb_label,
+        copied=Named("verb", VERB_LABELS),
+    ),
+    Column(
+        "message", "Message", lambda entry: entry.message, csv=lambda entry: entry.message, copied="message", width=400
+    ),
     Column(
         "target_type",
         "Target type",
@@ -90,6 +107,7 @@ COLUMNS = (
         width=160,
         is_hidden=True,
         csv=lambda entry: entry.target_type,
+        copied="target_type",
     ),
     Column(
         "target_id",
@@ -98,12 +116,37 @@ COLUMNS = (
         width=90,
         is_hidden=True,
         csv=lambda entry: entry.target_id,
+        copied="target_id",
     ),
     Column(
-        "target", "Target", _target, sort="target_name", sorts_few=True, csv=lambda entry: entry.target_name, width=195
+        "target",
+        "Target",
+        _target,
+        sort="target_name",
+        sorts_few=True,
+        csv=lambda entry: entry.target_name,
+        copied="target_name",
+        width=195,
     ),
-    Column("ip", "IP", lambda entry: empty(entry.ip), sort="ip", sorts_few=True, csv=lambda entry: entry.ip, width=115),
-    Column("details", "Details", lambda entry: empty(details_text(entry)), csv=details_text, width=300, is_hidden=True),
+    Column(
+        "ip",
+        "IP",
+        lambda entry: empty(entry.ip),
+        sort="ip",
+        sorts_few=True,
+        csv=lambda entry: entry.ip,
+        copied="ip",
+        width=115,
+    ),
+    Column(
+        "details",
+        "Details",
+        lambda entry: empty(details_text(entry)),
+        csv=details_text,
+        copied="details",
+        width=300,
+        is_hidden=True,
+    ),
 )
 
 

@@ -140,7 +140,7 @@ def test_a_download_that_is_broken_off_is_recorded_too(as_user: AsUser, auditor:
 def test_a_download_that_fails_is_recorded_and_fails(
     as_user: AsUser, auditor: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_entry("backup")
+    make_entry("=backup")  # a cell that Python looks at
 
     def fail(value: object) -> str:
         raise RuntimeError("the disk is gone")

@@ -10,6 +10,7 @@ import html
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.db.models.expressions import Combinable
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -34,6 +35,7 @@ class Column:
     is_number: bool = False
     sorts_few: bool = False  # no index gives its order: up to 10,000 rows are sorted by it, more are not
     related: str = ""  # the neighbour that it reads, fetched only where the column is shown
+    copied: str | Combinable | None = None  # `csv` for the database: a field's path or a cell (cells.py)
 
 
 def _no_refusals(row: Row) -> Mapping[str, str]:

@@ -1,0 +1,237 @@
+"""Cells of a download as the database writes them: the values of `Column.copied`, each of them text in SQL.
+
+What they write is what neutral() writes (csv.py), but for text that may be more than it seems: it is marked, and
+sheets.py gives it to neutral(). Knows no model and no table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    F,
+    Field,
+    Func,
+    GenericIPAddressField,
+    IntegerField,
+    JSONField,
+    QuerySet,
+    TextField,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.sql.compiler import SQLCompiler
+
+Sql = tuple[str, tuple[Any, ...]]
+
+SPELLED = "\x01\x02"  # before a cell in hexadecimal digits
+MARK = "\x01"  # before a cell that is to be looked at; a control character, so that no text keeps one
+# What of ASCII may begin a formula or hide one that follows, all of it before the letters. Control characters, and what
+# is not ASCII, are found wherever they stand (sheets.py).
+SUSPECT_STARTS = f" =+@{MARK}-"
+
+
+class Cell(Func):
+    """One cell; `is_text` where neutral() must see what is suspect."""
+
+    output_field = TextField()
+    arity = 1
+    is_text = False
+    is_json = False
+
+    def _source(self, compiler: SQLCompiler) -> Sql:
+        sql, parameters = compiler.compile(self.get_source_expressions()[0])
+        return sql, tuple(parameters)
+
+
+class Text(Cell):
+    """Text as it is, marked where its first character is suspect. What begins with a Latin letter is not."""
+
+    is_text = True
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """Empty text is NULL: COPY would write two quotation marks."""
+        return _marked_postgresql(*self._source(compiler))
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """GLOB knows the same sets of characters."""
+        return _marked_sqlite(*self._source(compiler))
+
+
+def _marked_postgresql(sql: str, parameters: tuple[Any, ...]) -> Sql:
+    text = (
+        f"CASE WHEN {sql} COLLATE \"C\" >= 'A' THEN {sql} "
+        f"WHEN {sql} ~ %s THEN chr(1) || {sql} ELSE NULLIF({sql}, '') END"
+    )
+    return text, (*parameters * 3, f"^[{SUSPECT_STARTS}]", *parameters * 2)
+
+
+def _marked_sqlite(sql: str, parameters: tuple[Any, ...]) -> Sql:
+    text = f"CASE WHEN {sql} >= 'A' THEN {sql} WHEN {sql} GLOB %s THEN char(1) || {sql} ELSE COALESCE({sql}, '') END"
+    return text, (*parameters * 3, f"[{SUSPECT_STARTS}]*", *parameters * 2)
+
+
+class Number(Cell):
+    """A number as it is, or nothing."""
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **extra: Any) -> Sql:
+        """Nothing to be done: every database writes them alike."""
+        return self._source(compiler)
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """printf() would write a missing number as a zero."""
+        sql, parameters = self._source(compiler)
+        return f"COALESCE({sql}, '')", parameters
+
+
+class Moment(Cell):
+    """A time in UTC as ISO 8601, as short as it is exact."""
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """As PostgreSQL writes it (Django asks for ISO): to_char() takes three times as long."""
+        sql, parameters = self._source(compiler)
+        return f"REPLACE(({sql} AT TIME ZONE 'UTC')::text, ' ', 'T') || '+00:00'", parameters
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """Django keeps it as text in UTC, with six digits of a second or none."""
+        sql, parameters = self._source(compiler)
+        short = f"IIF(LENGTH({sql}) = 26, RTRIM({sql}, '0'), {sql})"
+        return f"COALESCE(REPLACE({short}, ' ', 'T') || '+00:00', '')", parameters * 3
+
+
+class Seconds(Cell):
+    """A duration in whole seconds; halves go to the even one, as in Python."""
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """round() of a double goes to the even one, that of a numeric does not."""
+        sql, parameters = self._source(compiler)
+        return f"ROUND(EXTRACT(EPOCH FROM {sql})::double precision)::bigint", parameters
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """Django keeps microseconds; no duration here is negative."""
+        sql, parameters = self._source(compiler)
+        text = f"COALESCE(({sql} + 500000) / 1000000 - ({sql} %% 2000000 = 500000), '')"
+        return text, parameters * 2
+
+
+class Address(Text):
+    """An IP address."""
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """It is of a type of its own, which holds nothing else."""
+        return self._source(compiler)
+
+
+class Json(Text):
+    """JSON on one line, with letters instead of escapes; empty where there is nothing in it."""
+
+    is_json = True
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """PostgreSQL keeps letters."""
+        sql, parameters = self._source(compiler)
+        return f"CASE WHEN {sql} <> '{{}}'::jsonb THEN {sql}::text END", parameters * 2
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """Django keeps what json.dumps() wrote: where there are escapes, it is marked, and written anew."""
+        sql, parameters = self._source(compiler)
+        text = f"CASE {sql} WHEN '{{}}' THEN '' ELSE IIF(INSTR({sql}, '\\'), char(1), '') || {sql} END"
+        return f"COALESCE({text}, '')", parameters * 3
+
+
+class Named(Text):
+    """A choice by its name; what has none, as it is."""
+
+    def __init__(self, expression: str | Combinable, names: Mapping[Any, str]) -> None:
+        super().__init__(expression)
+        self.names = {str(key): name for key, name in names.items()}
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """Looked up in an object: a hundred comparisons for each row are slow."""
+        sql, parameters = self._source(compiler)
+        other, other_parameters = _marked_postgresql(f"({sql})::text", parameters)
+        return f"COALESCE(%s::jsonb ->> {sql}::text, {other})", (json.dumps(self.names), *parameters, *other_parameters)
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """Compared one by one: its JSON is slower."""
+        sql, parameters = self._source(compiler)
+        cases = "WHEN %s THEN %s " * len(self.names)
+        pairs = tuple(text for pair in self.names.items() for text in pair)
+        other, other_parameters = _marked_sqlite(sql, parameters)
+        return f"CASE CAST({sql} AS TEXT) {cases}ELSE {other} END", (*parameters, *pairs, *other_parameters)
+
+
+class Given(Text):
+    """One of two words: whether there is a value."""
+
+    def __init__(self, expression: str | Combinable, *, there: str, missing: str) -> None:
+        super().__init__(expression)
+        self.words = (there, missing)
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **extra: Any) -> Sql:
+        """Alike on every database."""
+        sql, parameters = self._source(compiler)
+        return f"CASE WHEN {sql} IS NOT NULL THEN %s ELSE %s END", (*parameters, *self.words)
+
+    as_postgresql = as_sqlite = as_sql
+
+
+_BY_FIELD: tuple[tuple[type[Field[Any, Any]], type[Cell]], ...] = (
+    (DateTimeField, Moment),
+    (DurationField, Seconds),
+    (GenericIPAddressField, Address),
+    (JSONField, Json),
+    (IntegerField, Number),
+)
+
+
+def cell_of(rows: QuerySet[Any], copied: str | Combinable) -> Cell:
+    """The cell of a field of the rows' model by its path, after the field's kind; a Cell as it is; else text."""
+    if isinstance(copied, Cell):
+        return copied
+    if not isinstance(copied, str):
+        return Text(copied)
+    *steps, name = copied.split("__")
+    model = rows.model
+    for step in steps:
+        model = model._meta.get_field(step).related_model
+    field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    for kind, cell in _BY_FIELD:
+        if isinstance(field, kind):
+            return cell(F(copied))
+    return Text(F(copied))
+
+
+class Line(Func):
+    """All cells of a row as one line, on SQLite: what fetches and joins thirteen texts in Python takes twice as long.
+    Text stands in quotation marks."""
+
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
+        """printf() ends a text at a NUL, so a row that holds one is written in hexadecimal digits instead."""
+        cells = self.get_source_expressions()
+        form = ",".join('"%w"' if isinstance(cell, Text) else "%s" for cell in cells)
+        compiled: list[Sql] = []
+        spelled: list[Sql] = []
+        held: list[Sql] = [("''", ())]
+        for cell in cells:
+            sql, parameters = compiler.compile(cell)
+            compiled.append((sql, tuple(parameters)))
+            spelled.append((f"char(1) || char(2) || HEX({sql})" if isinstance(cell, Text) else sql, tuple(parameters)))
+            if isinstance(cell, Text):
+                source, parameters = compiler.compile(cell.get_source_expressions()[0])
+                held.append((f"COALESCE({source}, '')", tuple(parameters)))
+        line, parameters = _printf(form, compiled)
+        whole, whole_parameters = _printf(form, spelled)
+        text = f"CASE WHEN INSTR({' || '.join(sql for sql, _ in held)}, char(0)) THEN {whole} ELSE {line} END"
+        return text, (*(value for _, values in held for value in values), *whole_parameters, *parameters)
+
+
+def _printf(form: str, cells: list[Sql]) -> Sql:
+    sql = ", ".join(sql for sql, _ in cells)
+    return f"PRINTF(%s, {sql})", (form, *(value for _, values in cells for value in values))

@@ -1,0 +1,135 @@
+"""The lines of a download, written by the database: COPY on PostgreSQL, one text for each row on SQLite.
+
+Python only looks at what comes: a piece in which a character tells that some cell is not what neutral() would write
+is taken apart, and such rows are written anew. Knows no model; the log entry of a download is csv.py's business.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from django.db import connections
+from django.db.models import QuerySet
+from django.db.models.sql.constants import INNER
+from django.db.models.sql.datastructures import Join
+
+from activity.listing.cells import MARK, SPELLED, Cell, Line, cell_of
+
+ROWS_IN_PIECE = 500
+CONTROLS = bytes(byte for byte in range(0x20) if byte != 0x0A) + b"\x7f"
+# A space at the end of a cell, which plain() takes away.
+ENDINGS = (b" ,", b' ",', b" \n", b' "\n')
+# The same beyond ASCII, in UTF-8: C1 controls, what changes the direction of text, spaces that end a cell, and at its
+# beginning what may begin a formula or hide one.
+_LEADS = b"\xc2\xe1\xe2\xe3\xef"  # the first bytes of all these
+_OTHERS = bytes(byte for byte in range(0x100) if byte not in _LEADS)
+SUSPECT = re.compile(
+    b"["
+    + _LEADS
+    + rb"""](?x:
+    (?<=\xc2) (?: [\x80-\x9f] | \xa0 (?="?[,\n]) )
+    | (?<=\xe2) (?: \x80 (?: [\x8e\x8f\xaa-\xae] | [\x80-\x8a\xa8\xa9\xaf] (?="?[,\n]) )
+                  | \x81 (?: [\xa6-\xa9] | \x9f (?="?[,\n]) ) )
+    | (?<=\xe1) \x9a\x80 (?="?[,\n])
+    | (?<=\xe3) \x80\x80 (?="?[,\n])
+    | (?<=[,"]\xc2) [\xa0\xad]
+    | (?<=[,"]\xe2) (?: \x80 [\x80-\x8d\xa8\xa9\xaf] | \x81 [\x9f\xa0] )
+    | (?<=[,"]\xe1) \x9a\x80
+    | (?<=[,"]\xe3) \x80\x80
+    | (?<=[,"]\xef) (?: \xbc [\x8b\x8d\x9d\xa0] | \xbb\xbf )
+    )"""
+)
+SUSPECT_ROW = re.compile(rb'[\x00-\x09\x0b-\x1f\x7f]|\n(?!\Z)| "?[,\n]|' + SUSPECT.pattern)
+
+csv.field_size_limit(2**31 - 1)  # reads what our own database wrote
+
+Neutral = Callable[[object], str]
+
+
+class Sheet:
+    """What one download writes: the rows in their order, and for each column the path of a field or an expression."""
+
+    def __init__(self, rows: QuerySet[Any], copied: Sequence[Any], neutral: Neutral) -> None:
+        self.database = rows.db
+        self.cells = [cell_of(rows, each) for each in copied]
+        self.neutral = neutral
+        is_sqlite = connections[rows.db].vendor == "sqlite"
+        # The neighbours whose names a row shows are joined from the outside: where a row must have a neighbour, SQLite
+        # may begin with all of them, and sort.
+        before = set(rows.query.alias_map)
+        written: list[Any] = [Line(*self.cells)] if is_sqlite else list(self.cells)
+        lines = rows.values_list(*written)
+        for alias, join in lines.query.alias_map.items():
+            if alias not in before and isinstance(join, Join) and join.join_type == INNER:
+                lines.query.alias_map[alias] = join.promote()
+        self.sql, self.parameters = lines.query.get_compiler(rows.db).as_sql()
+        self._lines = self._sqlite if is_sqlite else self._postgresql
+
+    @staticmethod
+    def is_possible(rows: QuerySet[Any], copied: Sequence[Any]) -> bool:
+        """Whether the database can write these rows: it knows how, and every column says what it is to write."""
+        vendor = connections[rows.db].vendor
+        return vendor in ("sqlite", "postgresql") and None not in copied and not rows.query.distinct
+
+    def pieces(self) -> Generator[tuple[bytes, int], None, None]:
+        """Some rows at a time, with how many they are. Closing it stops the query."""
+        lines = self._lines()
+        try:
+            while piece := list(itertools.islice(lines, ROWS_IN_PIECE)):
+                yield self._piece(piece), len(piece)
+        finally:
+            lines.close()
+
+    def _postgresql(self) -> Generator[bytes, None, None]:
+        with connections[self.database].cursor() as cursor:
+            statement = cursor.mogrify(self.sql, self.parameters)
+            with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
+                yield from copy
+
+    def _sqlite(self) -> Generator[bytes, None, None]:
+        with connections[self.database].cursor() as cursor:
+            cursor.execute(self.sql, self.parameters)
+            while rows := cursor.fetchmany(ROWS_IN_PIECE):
+                for (line,) in rows:
+                    yield f"{line}\n".encode()
+
+    def _piece(self, lines: Sequence[bytes]) -> bytes:
+        piece = b"".join(lines)
+        if not _is_clean(piece, len(lines)):
+            piece = b"".join(self._mended(bytes(line)) for line in lines)
+        return piece.replace(b"\n", b"\r\n")
+
+    def _mended(self, line: bytes) -> bytes:
+        if SUSPECT_ROW.search(line) is None:
+            return line
+        (cells,) = csv.reader(io.StringIO(line.decode(), newline=""))
+        file = io.StringIO(newline="")
+        mended = (self._cell(cell, text) for cell, text in zip(self.cells, cells, strict=True))
+        csv.writer(file, lineterminator="\n").writerow(mended)
+        return file.getvalue().encode()
+
+    def _cell(self, cell: Cell, text: str) -> str:
+        if not cell.is_text:
+            return text
+        if text.startswith(SPELLED):
+            text = bytes.fromhex(text.removeprefix(SPELLED)).decode()
+        text = text.removeprefix(MARK)
+        if cell.is_json and text:
+            text = json.dumps(json.loads(text), ensure_ascii=False)
+        return self.neutral(text)
+
+
+def _is_clean(piece: bytes, rows: int) -> bool:
+    """Whether no cell of the piece needs a closer look: some passes in C instead of one look at each cell."""
+    return (
+        len(piece.translate(None, CONTROLS)) == len(piece)
+        and piece.count(b"\n") == rows
+        and not any(ending in piece for ending in ENDINGS)
+        and (piece.isascii() or not piece.translate(None, _OTHERS) or SUSPECT.search(piece) is None)
+    )

@@ -4,6 +4,8 @@ const place = document.getElementById("player");
 const OPTIONS = { fit: "width", terminalFontFamily: "ui-monospace, 'Cascadia Mono', Menlo, Consolas, monospace" };
 const LONGEST_PAUSE = 2; // seconds, where pauses are shortened
 const say = (text) => place.replaceChildren(Object.assign(document.createElement("p"), { className: "message error", textContent: text }));
+// Text is never larger than in a terminal: a narrow one, of a telephone, does not fill a wide page.
+const widest = (cols) => place.style.setProperty("--cols", cols);
 const readLines = (text) => text.split("\n").filter(Boolean).map(JSON.parse);
 
 // --- replay
@@ -13,6 +15,7 @@ async function replay() {
   if (!answer.ok) return say("The recording could not be read. Load the page again.");
   const [header, ...recorded] = readLines(await answer.text());
   const events = [...recorded, ...JSON.parse(place.dataset.markers).map(([at, text]) => [at, "m", text])].sort((a, b) => a[0] - b[0]);
+  widest(recorded.reduce((most, [, kind, size]) => Math.max(most, (kind === "r" && parseInt(size)) || 0), header.width));
   let speed = 1, isPlaying = false, player, skipped; // skipped: [moment, seconds left out until then]
 
   function shorten() {
@@ -61,10 +64,15 @@ function watch() {
   const { pieces, cols, rows } = place.dataset;
   const state = document.getElementById("live-state");
   let after = -1, timer = 0;
+  widest(cols);
   function live({ dispatch }) {
     const play = {
       o: (data) => dispatch("output", data),
-      r: (data) => dispatch("resize", Object.fromEntries(data.split("x").map((n, i) => [["cols", "rows"][i], Number(n)]))),
+      r: (data) => {
+        const [cols, rows] = data.split("x").map(Number);
+        widest(cols);
+        dispatch("resize", { cols, rows });
+      },
       m: (data) => (state.textContent = data),
     };
     async function ask() {

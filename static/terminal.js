@@ -50,7 +50,7 @@ async function begin() {
   allowStyles(document.getElementById("xterm-css").nonce);
   const [{ Terminal }, { FitAddon }] = await Promise.all([import(dataset.xterm), import(dataset.fit)]);
   const terminal = new Terminal({
-    cursorBlink: true, fontFamily: getComputedStyle(place).fontFamily, fontSize: fontSize(), minimumContrastRatio: 4.5,
+    cursorBlink: true, fontFamily: getComputedStyle(place).fontFamily, fontSize: fontSize(), lineHeight: 1.2, minimumContrastRatio: 4.5,
     scrollback: 5000, screenReaderMode: false, theme: colours(),
   });
   const fit = new FitAddon();

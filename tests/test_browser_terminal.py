@@ -30,6 +30,14 @@ pytestmark = [
     pytest.mark.skipif(finders.find("vendor/xterm.mjs") is None, reason="needs xterm.js: python -m scripts.vendor"),
 ]
 Open = Callable[..., Page]
+# Height of a letter with what hangs below it, of a row, and what is free below the last row; pixels.
+HEIGHTS = """() => {
+  const rows = [...document.querySelectorAll(".xterm-rows > div")], letters = document.createRange();
+  letters.selectNodeContents(rows.find((row) => row.textContent.trim()));
+  const frame = document.getElementById("terminal").getBoundingClientRect();
+  const last = rows.at(-1).getBoundingClientRect();
+  return [letters.getBoundingClientRect().height, rows[0].clientHeight, frame.bottom - last.bottom];
+}"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -96,6 +104,10 @@ def test_a_terminal_with_colours_sizes_and_a_clipboard(
     enter(page, r"clear; printf '\033[38;2;150;60;0mtrue\033[0m \033[31mred\033[0m plain\n'")
     brown = page.locator(".xterm-rows span", has_text=re.compile("^true$"))
     expect(brown).to_have_css("color", "rgb(150, 60, 0)")
+
+    letter, row, below = page.evaluate(HEIGHTS)
+    assert letter < row, "rows of the height of letters cut underscores off"
+    assert 0 < below < 2 * row, "the last row is cut, or there was room for another"
 
     page.evaluate(machine.axe_source())
     found = page.evaluate("rules => axe.run({ runOnly: rules })", RULES)["violations"]

@@ -145,8 +145,11 @@ def _give_keys(on: OnHost) -> None:
         raise ForGood(f"{grant.user_name} has no SSH key, and there is no certificate authority: nobody could log in.")
     given = "".join(f"{line}\n" for line in lines)
     on.do("Give keys", scripts.GIVE_KEYS, grant.login_account, str(on.seconds), given=given)
+    keys, authorities = len(grant.public_keys), len(ours)
     on.say(
-        f"{len(grant.public_keys)} SSH keys and {len(lines) - len(grant.public_keys)} authorities open it", Level.INFO
+        f"{keys} SSH key{'' if keys == 1 else 's'} and {authorities} "
+        f"certificate {'authority' if authorities == 1 else 'authorities'} open it",
+        Level.INFO,
     )
 
 

@@ -3,6 +3,7 @@
 
 PORT ?= 8000
 EMPTY ?=
+SIZE ?= small
 export PORT EMPTY
 
 # The newest of these that is Python 3.11 or later builds the environment; PYTHON=... decides otherwise.
@@ -17,7 +18,7 @@ help:
 	@echo "             PORT=9000 another port, EMPTY=1 no sample data, only a first administrator"
 	@echo "make test    run every test, in a browser and on PostgreSQL too"
 	@echo "make check   lint, types, imports, templates, migrations, production settings"
-	@echo "make bench   measure the pages beside Django's admin; ARGS='--rows 20000', see docs/performance.md"
+	@echo "make bench   measure beside what others would use; SIZE=1m or 10m for more rows, see docs/performance.md"
 	@echo "make bench-grants   give and take away 200 sessions on 20 hosts, one of them dead (root, with sshd)"
 	@echo "make lock    write the lock files anew (UPGRADE=1: with the newest versions)"
 	@echo "make clean   remove the environment and caches; data in var/ stays"
@@ -31,8 +32,8 @@ test: .venv/installed-to-develop
 check: .venv/installed-to-develop
 	@.venv/bin/python -m scripts.check
 
-bench: .venv/installed-to-develop
-	@.venv/bin/python -m benchmarks.lists $(ARGS)
+bench: .venv/installed-to-develop .venv/installed-to-bench
+	@.venv/bin/python -m benchmarks --size $(SIZE) $(ARGS)
 
 bench-grants: .venv/installed-to-develop
 	@.venv/bin/python -m benchmarks.grants $(ARGS)
@@ -49,3 +50,6 @@ clean:
 
 .venv/installed-to-develop: requirements-dev.lock requirements.lock pyproject.toml scripts/install.py
 	@$(or $(PYTHON),$(error Python 3.11 or later was not found. Nothing was installed. Install it, or name it with PYTHON=/path/to/python)) scripts/install.py develop
+
+.venv/installed-to-bench: requirements-bench.lock scripts/install.py .venv/installed-to-develop
+	@.venv/bin/python scripts/install.py bench

@@ -1,4 +1,4 @@
-"""Makes .venv and installs exactly what a lock file pins: `install.py run` or `install.py develop`.
+"""Makes .venv and installs exactly what a lock file pins: `install.py run`, `develop` or `bench`.
 
 Called by the Makefile with whatever Python the machine has, so it uses the standard library alone. It leaves a stamp
 file that make compares with the lock files; a later `make run` then installs nothing.
@@ -12,10 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 # What each purpose installs, and the purposes that are served by it as well.
-LOCK_FILES = {"run": "requirements.lock", "develop": "requirements-dev.lock"}
+LOCK_FILES = {"run": "requirements.lock", "develop": "requirements-dev.lock", "bench": "requirements-bench.lock"}
 # The long form of -C, which the pip of Debian 12 does not know. "compat" is a plain path, the quickest to start.
 EDITABLE = ["--config-settings", "editable_mode=compat", "--editable"]
-ALSO_SERVES = {"run": [], "develop": ["run"]}
+ALSO_SERVES = {"run": [], "develop": ["run"], "bench": []}
 
 
 def main(purpose: str) -> int:
@@ -64,5 +64,5 @@ def make_environment() -> bool:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in LOCK_FILES:
-        sys.exit("usage: install.py run|develop")
+        sys.exit("usage: install.py run|develop|bench")
     sys.exit(main(sys.argv[1]))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes requirements.lock and requirements-dev.lock: exact versions with hashes, for every platform and for
+# Writes requirements.lock, requirements-dev.lock and requirements-bench.lock: exact versions with hashes, for every platform and for
 # Python 3.11 and later, without a single address. Called by `make lock`. uv is needed for nothing else, so it lives in
 # an environment of its own.
 set -eu
@@ -21,3 +21,4 @@ compile() {
 # An existing lock file is kept to where it still fits; UPGRADE=1 takes the newest of everything.
 compile ${UPGRADE:+--upgrade} pyproject.toml --group build --output-file requirements.lock
 compile ${UPGRADE:+--upgrade} pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
+compile ${UPGRADE:+--upgrade} pyproject.toml --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock

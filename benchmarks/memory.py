@@ -1,0 +1,36 @@
+"""By how many megabytes a process grows that sends one CSV: `python -m benchmarks.memory URL`. Called by export.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import django
+
+django.setup()
+
+from benchmarks.data import browser  # noqa: E402 - after the set-up
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def grow(url: str) -> float:
+    """Megabytes that the process is larger at its largest than before; it has shown a page and sent a CSV by then."""
+    client = browser()
+    client.get("/activity/")
+    for _ in client.get("/activity/?csv=1&period=24h"):  # type: ignore[attr-defined]  # it streams
+        continue
+    before = largest = resident()
+    for number, _ in enumerate(client.get(url)):  # type: ignore[arg-type]
+        if number % 20 == 0:
+            largest = max(largest, resident())
+    return round((max(largest, resident()) - before) / 2**20, 1)
+
+
+if __name__ == "__main__":
+    print(json.dumps(grow(sys.argv[1])))

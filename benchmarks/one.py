@@ -1,0 +1,66 @@
+"""Everything on one database, in this process: `python -m benchmarks.one SIZE RESULT.json`. Called by __main__.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.conf import settings  # noqa: E402 - after the set-up
+from django.db import connection  # noqa: E402
+
+from benchmarks import data, export, middleware, pages, serving, writes  # noqa: E402
+from benchmarks.timing import Figure  # noqa: E402
+
+
+def versions() -> dict[str, Any]:
+    """Of what was measured, and on what."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version" if connection.vendor == "postgresql" else "SELECT sqlite_version()")
+        database = f"{connection.vendor} {cursor.fetchone()[0]}"
+    missing = sorted(name for name, is_there in settings.PEERS.items() if not is_there)
+    where = {"python": platform.python_version(), "django": django.get_version(), "machine": platform.platform()}
+    return {"database": database, **where, "missing_peers": missing}
+
+
+def measure(size: data.Size) -> dict[str, Any]:
+    """All groups, each reported as soon as it is done. Writing comes last: it adds to the log."""
+    result: dict[str, Any] = {"filled": data.fill(size), "versions": versions(), "bytes": data.bytes_on_disk()}
+    found: list[Figure] = []
+    for figure in pages.Pages(size).figures():
+        print(f"  {figure.question:44} {figure.who:22} {figure.median:9.1f} ms", flush=True)
+        found.append(figure)
+    found += middleware.figures(max(size.rounds, 3))
+    result["pages"] = [dataclasses.asdict(figure) for figure in found]
+    groups: dict[str, Callable[[], Any]] = {
+        "weights": pages.weights,
+        "csv": lambda: export.figures(size),
+        "serving": serving.figures if size.rounds > 1 else lambda: None,
+        "record": lambda: writes.figures(writes.SECONDS if size.rounds > 1 else 1.0),
+    }
+    for name, group in groups.items():
+        result[name] = group()
+        print(f"  {name}: {json.dumps(result[name])}", flush=True)
+    return result
+
+
+def main() -> None:
+    """Measure, and write the result."""
+    begin = time.monotonic()
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != settings.ALLAUTH]
+    result = measure(data.SIZES[sys.argv[1]])
+    result["minutes"] = round((time.monotonic() - begin) / 60, 1)
+    Path(sys.argv[2]).write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -22,8 +22,8 @@ def _part(kind: str, result: Result) -> list[str]:
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {one['question']} | {one['who']} | {one['median']:,.1f} | {one['minimum']:,.1f} | {one['p95']:,.1f} | {one.get('cpu', 0):,.1f} "
-        f"| {one['ratio']:,.2f} | {one['size'] / 1000:.0f} |"
+        f"| {one['question']} | {one['who']} | {one['median']:,.1f} | {one['minimum']:,.1f} | {one['p95']:,.1f} "
+        f"| {one['cpu']:,.1f} | {one['ratio']:,.2f} | {one['size'] / 1000:.0f} |"
         for one in result["pages"]
     ]
     lines += ["", "| CSV | rows | rows/s | first byte, ms | grows, MB |", "|---|---:|---:|---:|---:|"]

@@ -97,9 +97,11 @@ def prepare() -> None:
 
 
 def migrations_fingerprint() -> str:
-    """Changes when a migration of ours changes, or when another version of anything is installed."""
+    """Changes when a migration of ours changes, or the table of the cache that each migrate makes, or when another
+    version of anything is installed."""
     digest = hashlib.sha256()
-    for path in sorted([*ROOT.glob("*/migrations/*.py"), ROOT / "requirements.lock"]):
+    others = [ROOT / "sessionadmin" / "cache.py", ROOT / "requirements.lock"]
+    for path in sorted([*ROOT.glob("*/migrations/*.py"), *others]):
         digest.update(str(path.relative_to(ROOT)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

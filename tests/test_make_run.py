@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import run
 from tests import programs
 
 RUN = [sys.executable, "-m", "scripts.run"]
@@ -66,6 +67,18 @@ def test_a_database_that_was_deleted_is_made_again(tmp_path: Path) -> None:
         path.unlink()
     with trial(var, "second", EMPTY="1") as second:
         assert len(passwords(second.printed())) == 1
+
+
+@pytest.mark.parametrize("changed", ["activity/migrations/0002_more.py", "sessionadmin/cache.py", "requirements.lock"])
+def test_a_start_after_an_update_migrates_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    for name in ("activity/migrations/0001_initial.py", "sessionadmin/cache.py", "requirements.lock"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("first\n")
+    before = run.migrations_fingerprint()
+    assert run.migrations_fingerprint() == before
+    (tmp_path / changed).write_text("second\n")
+    assert run.migrations_fingerprint() != before
 
 
 def test_links_in_letters_lead_to_the_port_that_is_served(tmp_path: Path) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Aggregate, Avg, Count, DateTimeField, DurationField, F, Max, Min, QuerySet, Sum, Value
+from django.contrib.auth import get_user_model
+from django.db.models import Count, DateTimeField, DurationField, F, Max, Min, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from activity.summary import Figures, SessionQuestion, SessionSummary
 from sessions_app.models import PrivilegedSession
 from sessions_app.roles import sees_everything
 
+MOST_TIES = 500  # users of one total whose names are compared
+
 
 def summarise(question: SessionQuestion) -> SessionSummary:
-    """Sessions that started in the period: how many and how long. What still runs counts until now. Two queries.
+    """Sessions that started in the period: how many and how long. What still runs counts until now.
 
-    Administrators and auditors see everybody's, others their own.
+    Administrators and auditors see everybody's, others their own. Two queries: the figures of each user, which the
+    index session_summary holds, and the names of those who are named. The figures of all are added up from them.
     """
     sessions = PrivilegedSession.objects.filter(start_at__isnull=False)
     if not sees_everything(question.viewer):
@@ -28,24 +34,35 @@ def summarise(question: SessionQuestion) -> SessionSummary:
         sessions = sessions.filter(start_at__lt=question.span.end)
     now = Value(question.now, output_field=DateTimeField())
     timed = sessions.annotate(lasted=Coalesce("duration", now - F("start_at"), output_field=DurationField()))
-    return SessionSummary(_figures(timed.aggregate(**_aggregates())), _top_users(timed, question.top))
+    users = _figures_by_user(timed)
+    return SessionSummary(_together(users.values()), _top_users(users, question.top))
 
 
-def _top_users(timed: QuerySet[Any, Any], top: int) -> tuple[tuple[str, Figures], ...]:
-    """Who used the most time."""
-    users = timed.order_by().values("user_id").annotate(name=Max("user_name"), **_aggregates())
-    return tuple((row["name"], _figures(row)) for row in users.order_by("-total", "name", "user_id")[:top])
+def _figures_by_user(timed: QuerySet[Any, Any]) -> dict[int, Figures]:
+    grouped = timed.order_by().values("user_id")
+    figures = grouped.annotate(count=Count("*"), total=Sum("lasted"), least=Min("lasted"), most=Max("lasted"))
+    rows = figures.values_list("user_id", "count", "total", "least", "most")
+    return {user: Figures(count, total, total / count, least, most) for user, count, total, least, most in rows}
 
 
-def _aggregates() -> dict[str, Aggregate]:
-    return {
-        "count": Count("pk"),
-        "total": Sum("lasted"),
-        "average": Avg("lasted"),
-        "minimum": Min("lasted"),
-        "maximum": Max("lasted"),
-    }
+def _together(figures: Iterable[Figures]) -> Figures:
+    """The figures of all these."""
+    found = list(figures)
+    if not found:
+        return Figures()
+    count = sum(each.count for each in found)
+    total = sum((each.total for each in found if each.total is not None), dt.timedelta())
+    least = min(each.minimum for each in found if each.minimum is not None)
+    most = max(each.maximum for each in found if each.maximum is not None)
+    return Figures(count, total, total / count, least, most)
 
 
-def _figures(row: dict[str, Any]) -> Figures:
-    return Figures(row["count"], row["total"], row["average"], row["minimum"], row["maximum"])
+def _top_users(users: dict[int, Figures], top: int) -> tuple[tuple[str, Figures], ...]:
+    """Who used the most time; of those who used the same, the first by name."""
+    by_total = sorted(((figures.total or dt.timedelta(), user) for user, figures in users.items()), reverse=True)
+    first = [user for total, user in by_total if total >= by_total[:top][-1][0]]
+    model = get_user_model()
+    accounts = model._default_manager.filter(pk__in=first[:MOST_TIES])
+    names = dict(accounts.values_list("pk", model.USERNAME_FIELD))
+    named = sorted((-(users[user].total or dt.timedelta()), name, user) for user, name in names.items())
+    return tuple((name, users[user]) for _, name, user in named[:top])

@@ -154,7 +154,9 @@ class PrivilegedSession(models.Model):
             models.Index(fields=["requested_at", "id"], name="session_requested"),  # Historical, in its usual order
             models.Index(fields=["user_name", "id"], name="session_user_name"),  # and by these columns
             models.Index(fields=["resource_name", "id"], name="session_resource_name"),
-            models.Index(fields=["start_at", "id"], name="session_start"),  # the summary of a period too
+            models.Index(fields=["start_at", "id"], name="session_start"),
+            # The summary of a period reads this and no row of the table.
+            models.Index(fields=["start_at", "user", "duration"], name="session_summary"),
             models.Index(fields=["end_at", "id"], name="session_end"),
             models.Index(fields=["login_account", "id"], name="session_account"),
             models.Index(fields=["status", "id"], name="session_status"),

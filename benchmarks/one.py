@@ -32,8 +32,9 @@ def versions() -> dict[str, Any]:
     return {"database": database, **where, "missing_peers": missing}
 
 
-def measure(size: data.Size) -> dict[str, Any]:
-    """All groups, each reported as soon as it is done. Writing comes last: it adds to the log."""
+def measure(size: data.Size, path: Path) -> dict[str, Any]:
+    """All groups, each reported as soon as it is done, and kept in `path` should the next one fail. Writing comes
+    last: it adds to the log."""
     result: dict[str, Any] = {"filled": data.fill(size), "versions": versions(), "bytes": data.bytes_on_disk()}
     found: list[Figure] = []
     for figure in pages.Pages(size).figures():
@@ -49,17 +50,18 @@ def measure(size: data.Size) -> dict[str, Any]:
     }
     for name, group in groups.items():
         result[name] = group()
+        path.write_text(json.dumps(result, indent=1))
         print(f"  {name}: {json.dumps(result[name])}", flush=True)
     return result
 
 
 def main() -> None:
     """Measure, and write the result."""
-    begin = time.monotonic()
+    begin, path = time.monotonic(), Path(sys.argv[2])
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != settings.ALLAUTH]
-    result = measure(data.SIZES[sys.argv[1]])
+    result = measure(data.SIZES[sys.argv[1]], path)
     result["minutes"] = round((time.monotonic() - begin) / 60, 1)
-    Path(sys.argv[2]).write_text(json.dumps(result, indent=1))
+    path.write_text(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from benchmarks.data import browser
 from scripts.throwaway_postgres import free_port
 
 SECONDS = 10
-START_WITHIN = 30
+START_WITHIN = 120  # seconds; a busy machine takes its time
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 

@@ -1,0 +1,236 @@
+"""Five hundred people through one gateway: what they cost while they do nothing, and how fast control reaches them all.
+
+And what is left when the gateway is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import QuerySet
+
+from benchmarks.gateway_lines import started
+from benchmarks.gateway_scene import Scene, crowd_sessions, used
+from sessions_app.flows.account import lock_account
+from sessions_app.flows.lock import lock
+from sessions_app.flows.terminate import terminate
+from sessions_app.flows.unlock import unlock
+from sessions_app.models import (
+    ConnectionEnd,
+    GatewayConnection,
+    HostWatch,
+    PrivilegedSession,
+    Recording,
+    RecordingChunk,
+    Status,
+)
+from tests import builders
+from tests.programs import MANAGE, ROOT
+from tests.ssh_scene import database_url
+
+PATIENCE = 60.0  # seconds until something that does not happen is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How fast control reached all clients."""
+
+    asked: float  # seconds that asking took
+    median: float  # from the moment when it was asked for one session until its client saw it
+    last: float  # the slowest of them
+    confirmed: float  # from the last request until the database says so of all
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """The figures of all connections together."""
+
+    count: int
+    seconds: float  # to connect them all
+    kib: float  # memory of the gateway for each
+    idle: float  # share of a core
+    controls: dict[str, Reached]
+
+
+class Clients:
+    """The process of benchmarks.gateway_clients."""
+
+    def __init__(self, scene: Scene, sessions: list[PrivilegedSession]) -> None:
+        numbers = [one.pk for one in sessions]
+        arguments = [
+            str(scene.gateway.port),
+            str(scene.directory / "id_crowd"),
+            "crowd",
+            str(numbers[0]),
+            str(numbers[-1]),
+        ]
+        command = [sys.executable, "-m", "benchmarks.gateway_clients", *arguments]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        if (said := self._line()) != "ready":
+            raise SystemExit(f"The clients did not get in: {said}")
+
+    def seen(self, what: str) -> dict[int, float]:
+        """When each session's client was `locked` or `gone`."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("report\n")
+        self.process.stdin.flush()
+        return {int(session): moment for session, moment in json.loads(self._line())[what].items()}
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def close(self) -> None:
+        """They go."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
+def crowd(scene: Scene, count: int, idle_seconds: float) -> Crowd:
+    """Connect, look what they cost, then control reaches them all in three ways."""
+    admin = builders.make_admin()
+    person, sessions = crowd_sessions(scene, count)
+    gateway = scene.gateway.process.pid
+    before, begin = used(gateway), time.perf_counter()
+    clients = Clients(scene, sessions)
+    seconds = time.perf_counter() - begin
+    time.sleep(3)  # what the log-ins left is written
+    held = used(gateway)
+    time.sleep(idle_seconds)
+    idle = (used(gateway).cpu - held.cpu) / idle_seconds
+    controls = {"lock one after the other": _lock_each(admin, sessions, clients)}
+    for session in _again(sessions):
+        unlock(admin, session)
+    _until(lambda: not GatewayConnection.objects.open().filter(is_frozen=True).exists(), "unlocked")
+    controls["terminate one after the other"] = _terminate_each(admin, _again(sessions), clients)
+    clients.close()
+    person, sessions = crowd_sessions(scene, count)
+    clients = Clients(scene, sessions)
+    controls["lock the account with all of them"] = _lock_account(admin, person, sessions, clients)
+    clients.close()
+    _until(lambda: not _open(sessions).exists(), "gone")
+    return Crowd(count, seconds, (held.kib - before.kib) / count, idle, controls)
+
+
+def _again(sessions: list[PrivilegedSession]) -> list[PrivilegedSession]:
+    numbers = [one.pk for one in sessions]
+    return list(PrivilegedSession.objects.filter(pk__in=numbers).select_related("user", "profile", "resource"))
+
+
+def _open(sessions: list[PrivilegedSession]) -> QuerySet[GatewayConnection]:
+    return GatewayConnection.objects.open().filter(session__in=[one.pk for one in sessions])
+
+
+def _lock_each(admin: User, sessions: list[PrivilegedSession], clients: Clients) -> Reached:
+    asked, begin = {}, time.monotonic()
+    for session in _again(sessions):
+        lock(admin, session, title="Benchmark lock")
+        asked[session.pk] = time.monotonic()
+    return _reached(
+        begin, asked, clients, "locked", lambda: _open(sessions).filter(is_frozen=True).count() == len(asked)
+    )
+
+
+def _terminate_each(admin: User, sessions: list[PrivilegedSession], clients: Clients) -> Reached:
+    asked, begin = {}, time.monotonic()
+    for session in sessions:
+        terminate(admin, session)
+        asked[session.pk] = time.monotonic()
+    return _reached(begin, asked, clients, "gone", lambda: not _open(sessions).exists())
+
+
+def _lock_account(admin: User, person: User, sessions: list[PrivilegedSession], clients: Clients) -> Reached:
+    begin = time.monotonic()
+    lock_account(admin, person, title="Benchmark lock")
+    asked = dict.fromkeys([one.pk for one in sessions], time.monotonic())
+    return _reached(
+        begin, asked, clients, "locked", lambda: _open(sessions).filter(is_frozen=True).count() == len(asked)
+    )
+
+
+def _reached(
+    begin: float, asked: dict[int, float], clients: Clients, what: str, is_confirmed: Callable[[], bool]
+) -> Reached:
+    last = max(asked.values())
+    _until(is_confirmed, "confirmed")
+    confirmed = time.monotonic() - last
+    _until(lambda: len(clients.seen(what)) == len(asked), what)
+    # One that was enforced before its request had returned counts as nothing.
+    took = [max(0.0, moment - asked[session]) for session, moment in clients.seen(what).items()]
+    return Reached(last - begin, statistics.median(took), max(took), max(0.0, confirmed))
+
+
+def _until(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"Not {what} in {PATIENCE:.0f} s")
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """What a `kill -9` costs."""
+
+    lost: float  # seconds of the recording
+    lost_row: float  # seconds until its connection is called lost
+    true: float  # seconds until the session says that nobody is logged in
+
+
+def kill(scene: Scene) -> Killed:
+    """Kill the gateway while somebody's program prints the time, with a worker beside it. The gateway is gone then."""
+    session = scene.session
+    with _worker():
+        command = "echo ready; while :; do echo at=$(date +%s.%N); sleep 0.02; done"
+        with started(scene.command("gateway", command, tty=True)) as client:
+            assert client.stdout is not None
+            _until(lambda: _status(session) == Status.LOGGED_IN, "logged in")
+            begin, seen = time.monotonic(), b""
+            while time.monotonic() - begin < 4:
+                seen += os.read(client.stdout.fileno(), 65536)
+            scene.gateway.process.send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+            while part := os.read(client.stdout.fileno(), 65536):
+                seen += part
+        row = GatewayConnection.objects.filter(session=session).latest("pk")
+        chunks = RecordingChunk.objects.filter(recording__connection=row).order_by("number")
+        kept = b"".join(bytes(one) for one in chunks.values_list("data", flat=True))
+        _until(lambda: GatewayConnection.objects.get(pk=row.pk).end_reason == ConnectionEnd.LOST, "lost")
+        lost_row = time.monotonic() - killed
+        _until(lambda: _status(session) == Status.AVAILABLE, "Available again")
+        true = time.monotonic() - killed
+        _until(lambda: not Recording.objects.filter(connection=row, ended_at=None).exists(), "a closed recording")
+    return Killed(_newest(seen) - _newest(kept), lost_row, true)
+
+
+def _status(session: PrivilegedSession) -> str:
+    return PrivilegedSession.objects.values_list("status", flat=True).get(pk=session.pk)
+
+
+def _newest(shown: bytes) -> float:
+    return max(float(one) for one in re.findall(rb"at=(\d+\.\d{9})", shown))
+
+
+@contextlib.contextmanager
+def _worker() -> Iterator[None]:
+    HostWatch.objects.update(began_at=None, ended_at=None)
+    environment = os.environ | {"TEST_DATABASE_URL": database_url(connection.settings_dict)}
+    process = subprocess.Popen([*MANAGE, "run_worker", "--threads", "4"], env=environment)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)

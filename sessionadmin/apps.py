@@ -3,7 +3,7 @@
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
 
-from sessionadmin import cache
+from sessionadmin import cache, replica
 
 
 class ConsoleAdminConfig(AdminConfig):
@@ -13,5 +13,8 @@ class ConsoleAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         """Connect what listens; nothing here touches the database."""
+        from activity.listing.reading import provide_reader  # noqa: PLC0415 - models are not loaded before ready()
+
         super().ready()
+        provide_reader(replica.where_to_read, replica.gauge.failed)
         post_migrate.connect(cache.make_table, sender=self)

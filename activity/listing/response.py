@@ -18,6 +18,7 @@ from activity.listing.columns import Table
 from activity.listing.csv import csv_response
 from activity.listing.errors import BadListRequest
 from activity.listing.listing import Listing
+from activity.listing.reading import read
 
 
 def list_response(
@@ -34,8 +35,26 @@ def list_response(
     """The list in the form that the request asks for.
 
     `page_template` gets `listing` and `results` (safe HTML) beside `context`. `csv_name` allows ?csv=1 and names the
-    file. The queryset must already hold only what the person may see.
+    file. The queryset must already hold only what the person may see. It is read from wherever lists are read
+    (reading.py).
     """
+    return read(
+        request,
+        queryset,
+        lambda rows: _answer(request, table, rows, page_template, filterset, extra, context or {}, csv_name),
+    )
+
+
+def _answer(
+    request: HttpRequest,
+    table: Table,
+    queryset: QuerySet[Any],
+    page_template: str,
+    filterset: type[django_filters.FilterSet] | None,
+    extra: tuple[str, ...],
+    context: Mapping[str, Any],
+    csv_name: str,
+) -> HttpResponseBase:
     try:
         listing = Listing(request, table, queryset, filterset=filterset, extra=extra, has_csv=bool(csv_name))
         if csv_name and "csv" in listing.parameters:
@@ -44,7 +63,7 @@ def list_response(
     except BadListRequest as problem:
         return bad_list_response(request, str(problem))
     etag = hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
-    shown = {**(context or {}), "listing": listing, "etag": etag, "body": mark_safe(body)}  # noqa: S308 - our template
+    shown = {**context, "listing": listing, "etag": etag, "body": mark_safe(body)}  # noqa: S308 - our template
     if is_fragment(request):
         return _fragment(request, shown, etag)
     response = render(request, page_template, shown)

@@ -31,6 +31,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "sessionadmin.replica.OwnWrites",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -85,6 +86,21 @@ def database(url: str) -> dict[str, object]:
 
 
 DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'sessionadmin.sqlite3'}"))}
+# Lists and downloads may be read there (sessionadmin/replica.py), at most so many seconds behind.
+REPLICA_MAX_LAG = env.int("REPLICA_MAX_LAG", default=10)
+DATABASE_ROUTERS = ["sessionadmin.replica.Router"]
+
+
+def replica(url: str) -> dict[str, object]:
+    """The database entry of a replica: read only, and given up sooner than the main database."""
+    config = database(url)
+    sooner = {"connect_timeout": 3, "tcp_user_timeout": 5_000, "options": "-c default_transaction_read_only=on"}
+    config["OPTIONS"] = {**config["OPTIONS"], **sooner}  # type: ignore[dict-item]
+    return config
+
+
+if REPLICA_URL := env.str("REPLICA_URL", default=""):
+    DATABASES["replica"] = replica(REPLICA_URL)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = ["sessions_app.logins.backend.LoginSessionBackend"]

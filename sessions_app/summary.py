@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, DateTimeField, DurationField, F, Max, Min, QuerySet, Sum, Value
+from django.db.models import BigIntegerField, Count, DateTimeField, DurationField, F, Max, Min, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from activity.summary import Figures, SessionQuestion, SessionSummary
@@ -39,9 +39,11 @@ def summarise(question: SessionQuestion) -> SessionSummary:
 
 
 def _figures_by_user(timed: QuerySet[Any, Any]) -> dict[int, Figures]:
-    grouped = timed.order_by().values("user_id")
+    # COALESCE(x, x) is x, and no index gives its order: SQLite would read all sessions, user by user, to group them.
+    who = Coalesce("user_id", "user_id", output_field=BigIntegerField())
+    grouped = timed.order_by().annotate(who=who).values("who")
     figures = grouped.annotate(count=Count("*"), total=Sum("lasted"), least=Min("lasted"), most=Max("lasted"))
-    rows = figures.values_list("user_id", "count", "total", "least", "most")
+    rows = figures.values_list("who", "count", "total", "least", "most")
     return {user: Figures(count, total, total / count, least, most) for user, count, total, least, most in rows}
 
 

@@ -339,3 +339,16 @@ def test_the_database_counts_without_asking_python_about_each_entry(db: None) ->
         summary.buckets(LogEntry.objects.all(), read_span({}, now), now)
     (query,) = captured.captured_queries
     assert "django_datetime" not in query["sql"]  # how Django's own functions for SQLite, written in Python, are called
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads a small table whole")
+def test_sessions_are_counted_from_an_index_alone(auditor: User) -> None:
+    now = timezone.now()
+    question = summary.SessionQuestion(auditor, None, read_span({"period": "1y"}, now), now, 5)
+    with CaptureQueriesContext(connection) as captured:
+        summary.sessions(question)
+    (counted,) = (query["sql"] for query in captured.captured_queries if "COUNT(" in query["sql"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {counted}")
+        plan = " ".join(row[-1] for row in cursor.fetchall())
+    assert "USING COVERING INDEX session_summary (start_at>" in plan, plan

@@ -190,7 +190,8 @@ def save_columns(request: HttpRequest, table: str) -> HttpResponse:
         preference.delete()
     else:
         shown = set(request.POST.getlist("shown"))
-        columns = [key for key in request.POST.getlist("all")[:MOST_COLUMNS] if COLUMN_KEY.fullmatch(key)]
+        keys = " ".join(request.POST.getlist("all")).split()[:MOST_COLUMNS]
+        columns = [key for key in keys if COLUMN_KEY.fullmatch(key)]
         preference.hidden = [key for key in columns if key not in shown]
         preference.save(update_fields=["hidden"])
     there = request.POST.get("next", "")

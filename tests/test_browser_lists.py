@@ -69,8 +69,8 @@ def ended(page: Page, row: LoginSession) -> Locator:
 
 def test_a_refresh_keeps_selection_focus_and_scroll(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
     page = open_as(admin, LIST)
-    page.check(f"#select-{rows[30].pk}")
-    page.check(f"#select-{rows[31].pk}")
+    page.check(f"#row-{rows[30].pk} [name=ids]")
+    page.check(f"#row-{rows[31].pk} [name=ids]")
     region = page.locator("#results-region")
     before = region.evaluate("region => region.scrollTop")
     assert before > 0
@@ -78,7 +78,7 @@ def test_a_refresh_keeps_selection_focus_and_scroll(open_as: OpenAs, admin: User
     assert refresh(page) == 200
     expect(ended(page, rows[32])).to_have_text(A_TIME)
     expect(page.locator("#results [name=ids]:checked")).to_have_count(2)
-    expect(page.locator(f"#select-{rows[31].pk}")).to_be_focused()
+    expect(page.locator(f"#row-{rows[31].pk} [name=ids]")).to_be_focused()
     assert region.evaluate("region => region.scrollTop") == before
 
 
@@ -107,7 +107,7 @@ def test_the_list_refreshes_by_itself_every_ten_seconds(open_as: OpenAs, admin: 
 
 def test_no_refresh_happens_while_a_dialog_is_open(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
     page = open_as(admin, LIST)
-    page.check(f"#select-{rows[0].pk}")
+    page.check(f"#row-{rows[0].pk} [name=ids]")
     page.get_by_role("button", name="Act", exact=True).click()
     expect(page.locator("#dialog")).to_be_visible()
     asked: list[str] = []
@@ -209,14 +209,14 @@ def test_the_toolbar_says_why_not(open_as: OpenAs, admin: User, rows: list[Login
     expect(page.locator("#toolbar-hint")).to_have_text("Select a session first")
     expect(page.locator("#dialog")).to_be_hidden()
     assert page.url.endswith(LIST)
-    page.check(f"#select-{rows[0].pk}")
+    page.check(f"#row-{rows[0].pk} [name=ids]")
     expect(act).not_to_have_attribute("aria-disabled", "true")
     expect(never).to_have_attribute("title", "Auditors change nothing")
-    page.check(f"#select-{rows[1].pk}")
+    page.check(f"#row-{rows[1].pk} [name=ids]")
     expect(act).to_have_attribute("title", "user01 is logged out already (1 of 2 selected)")
     expect(act).to_have_attribute("aria-describedby", "toolbar-hint")
     expect(one).to_have_attribute("title", "Select one session only")
-    page.uncheck(f"#select-{rows[1].pk}")
+    page.uncheck(f"#row-{rows[1].pk} [name=ids]")
     expect(act).not_to_have_attribute("aria-disabled", "true")
     page.mouse.move(0, 0)
     page.locator("#search").focus()
@@ -227,14 +227,14 @@ def test_all_on_the_page_are_selected_at_once(open_as: OpenAs, admin: User, rows
     page = open_as(admin, LIST + "?size=20")
     page.check("#select-page")
     expect(page.locator("[name=ids]:checked")).to_have_count(20)
-    page.uncheck(f"#select-{rows[3].pk}")
+    page.uncheck(f"#row-{rows[3].pk} [name=ids]")
     assert page.locator("#select-page").evaluate("box => box.indeterminate")
 
 
 def test_the_dialog_acts_and_says_what_was_done(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
     page = open_as(admin, LIST)
-    page.check(f"#select-{rows[0].pk}")
-    page.check(f"#select-{rows[2].pk}")
+    page.check(f"#row-{rows[0].pk} [name=ids]")
+    page.check(f"#row-{rows[2].pk} [name=ids]")
     page.get_by_role("button", name="Act", exact=True).click()
     dialog = page.get_by_role("dialog", name="Act on 2")
     expect(dialog).to_be_visible()
@@ -252,7 +252,7 @@ def test_the_dialog_acts_and_says_what_was_done(open_as: OpenAs, admin: User, ro
 @pytest.mark.parametrize("how", ["Escape", "Cancel"])
 def test_the_dialog_closes_without_acting(open_as: OpenAs, admin: User, rows: list[LoginSession], how: str) -> None:
     page = open_as(admin, LIST)
-    page.check(f"#select-{rows[0].pk}")
+    page.check(f"#row-{rows[0].pk} [name=ids]")
     act = page.get_by_role("button", name="Act", exact=True)
     act.click()
     expect(page.locator("#dialog")).to_be_visible()
@@ -343,7 +343,7 @@ def test_everything_works_with_javascript_off(open_as: OpenAs, admin: User, rows
     page.fill("#search", "user1")
     page.get_by_role("button", name="Search").click()
     expect(page.locator("#results tbody tr").first).to_contain_text("user19")
-    page.check(f"#select-{rows[19].pk}")
+    page.check(f"#row-{rows[19].pk} [name=ids]")
     page.get_by_role("button", name="Act", exact=True).click()
     expect(page.get_by_role("heading", name="Act on 1")).to_be_visible()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ from django.utils import timezone
 
 from activity.listing import badge, empty, icon, link, moment, span_of_time
 from activity.listing.columns import _icons_url
+from activity.tables import LEVEL_BADGES
+from sessions_app.tables.logins import DEVICE_ICONS
+from sessions_app.tables.sessions import ICONS as SESSION_ICONS
+from sessions_app.views.health import BADGES
 
 SVG = "{http://www.w3.org/2000/svg}"
 SPRITE = Path(project.BASE_DIR) / "static" / "icons.svg"
@@ -22,7 +27,7 @@ SPRITE = Path(project.BASE_DIR) / "static" / "icons.svg"
 
 @pytest.fixture(autouse=True)
 def fresh_icons_url() -> Iterator[None]:
-    caches = (_icons_url, icon, badge)
+    caches = (_icons_url, icon)
     for cached in caches:
         cached.cache_clear()
     yield
@@ -68,7 +73,7 @@ def test_a_duration_reads_as_people_say_it(seconds: float, text: str) -> None:
 def test_a_badge_has_icon_text_and_colour() -> None:
     shown = badge("locked", "Locked <now>", "lock")
     assert "badge-locked" in shown
-    assert "icons.svg#lock" in shown
+    assert "i-lock" in shown
     assert "Locked &lt;now&gt;" in shown
     assert 'aria-hidden="true"' in icon("lock")
 
@@ -89,3 +94,28 @@ def test_every_symbol_of_the_sprite_is_a_drawing_of_its_own() -> None:
     assert len(set(names)) == len(names) > 40
     assert all(len(symbol) > 0 and symbol.get("viewBox") == "0 0 16 16" for symbol in symbols)
     assert len({ElementTree.tostring(symbol[0]) + bytes(len(symbol)) for symbol in symbols}) > 35
+
+
+def test_every_badge_has_its_drawing_and_it_is_that_of_the_sprite() -> None:
+    symbols = {
+        symbol["id"]: (symbol["attributes"], symbol["drawing"])
+        for symbol in re.finditer(
+            r'<symbol id="(?P<id>[^"]+)" (?P<attributes>[^>]*)>(?P<drawing>.*)</symbol>', SPRITE.read_text()
+        )
+    }
+    css = SPRITE.with_name("badges.css").read_text()
+    drawn = {
+        name: (attributes.replace("'", '"').replace("black", "currentColor"), drawing.replace("'", '"'))
+        for name, attributes, drawing in re.findall(
+            r"\.i-([a-z-]+) \{ --icon: url\(\"data:image/svg\+xml,<svg xmlns='[^']+' ([^>]*)>(.*)</svg>\"\); \}", css
+        )
+    }
+    assert drawn == {name: symbols[name] for name in drawn}
+    of_badges = {
+        *SESSION_ICONS.values(),
+        *DEVICE_ICONS.values(),
+        *(icon_name for _, icon_name in LEVEL_BADGES.values()),
+        *(icon_name for _, _, icon_name in BADGES.values()),
+        *("play", "trash", "question"),  # recordings; a device that nobody knows
+    }
+    assert of_badges <= set(drawn)

@@ -45,7 +45,7 @@ def enter(browser: Browser, address: str, name: str, password: str) -> Page:
 
 def choose(page: Page, number: int, button: str) -> None:
     """Select the session of that number and press a button of the toolbar."""
-    page.locator(f"#select-{number}").check()
+    page.locator(f"#row-{number} [name=ids]").check()
     page.locator("#selection").get_by_role("button", name=button, exact=True).click()
 
 
@@ -124,7 +124,7 @@ def test_the_first_day(chromium_browser: Browser, console: tuple[str, dict[str, 
     assert not grants[0].exists()
 
     # Reads its log in the new window.
-    admin.locator(f"#select-{number}").check()
+    admin.locator(f"#row-{number} [name=ids]").check()
     with admin.context.expect_page() as opened:
         admin.locator("#selection").get_by_role("button", name="View log", exact=True).click()
     log = opened.value

@@ -59,8 +59,8 @@ def test_lines_are_numbered_within_the_session(as_user: AsUser, alice: User, ses
 
 def test_a_status_differs_by_icon_and_text(as_user: AsUser, alice: User, session: PrivilegedSession) -> None:
     page = pages.elements(as_user(alice).get(f"/sessions/{session.pk}/log/"))
-    icons = [use.get("href", "").rpartition("#")[2] for use in page.findall(".//tbody//use")]
-    assert icons == ["info", "bug", "warning", "error"]
+    icons = [str(badge.get("class")).split()[-1] for badge in page.findall(".//tbody//span[@class]")]
+    assert icons == ["i-info", "i-bug", "i-warning", "i-error"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BigIntegerField, BooleanField, F, Field, Func, Model, Q, QuerySet, Value
+from django.db.models import BigIntegerField, BooleanField, DateTimeField, F, Field, Func, Model, Q, QuerySet, Value
 from django.db.models.expressions import Col
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
@@ -250,8 +250,22 @@ def _value(row: Any, path: str) -> Any:
     return row
 
 
+def is_by_time(queryset: QuerySet[Any], order: Order) -> bool:
+    """Whether the rows stand in the order of a time."""
+    return isinstance(_field(queryset, order.path), DateTimeField)
+
+
+def cursor_to(value: Any, pk: int) -> str:
+    """The cursor to the place of (value, id), whether or not a row stands there."""
+    return _encoded([value, pk])
+
+
 def _encode(order: Order, row: Any) -> str:
-    text = json.dumps([_value(row, order.path), row.pk], cls=_Exact, separators=(",", ":"))
+    return _encoded([_value(row, order.path), row.pk])
+
+
+def _encoded(place: list[Any]) -> str:
+    text = json.dumps(place, cls=_Exact, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

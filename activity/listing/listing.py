@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import html
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -15,17 +14,18 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from activity.listing.columns import Column, Table
+from activity.listing.columns import Column, Table, escaped
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
-from activity.listing.finding import Found, find_page
-from activity.listing.keyset import Order, Page, read_page
+from activity.listing.finding import find_page
+from activity.listing.jump import cursor_of_day, page_from
+from activity.listing.keyset import Order, Page, is_by_time, read_page
 from activity.models import ListPreference
 from activity.words import Search, Term, held_by, words_of
 
 COUNT_CAP = 10_000
 FEW = 2_000  # rows are found and then sorted; more are read in the order of an index
-LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "csv"})
-PAGE_PARAMETERS = ("after", "before", "last")
+LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "day", "csv"})
+PAGE_PARAMETERS = ("after", "before", "last", "day")
 LONGEST_SEARCH = 200
 
 
@@ -70,6 +70,7 @@ class Listing:
         self.sort, self.order = self._read_sort()
         self.unsearched = self._filter(queryset)
         self.words = self._words()
+        self._count_found: int | None = None  # known once the page was read
         self.queryset = self.words.applied(self.unsearched) if self.words is not None else self.unsearched
 
     # --- reading the URL
@@ -116,35 +117,36 @@ class Listing:
     @functools.cached_property
     def page(self) -> Page:
         """The rows asked for, and the cursors beside them."""
-        if self._found is not None:
-            return self._found.page
+        asked = self.parameters
+        if "day" in asked:
+            if not self.is_by_time:
+                raise BadListRequest("Only a list that is sorted by a time has a page for a date.")
+            return page_from(self._read, cursor_of_day(asked["day"], is_descending=self.order.is_descending))
+        return self._read(after=asked.get("after", ""), before=asked.get("before", ""), last="last" in asked)
+
+    def _read(self, *, after: str = "", before: str = "", last: bool = False) -> Page:
+        size = self.table.page_size
+        if self._indexed is not None:
+            rows = self.with_related(self.unsearched, self.shown_columns)
+            found = find_page(rows, self._indexed, self.order, size, after=after, before=before, last=last)
+            self._count_found = found.count
+            return found.page
         count = self.count or 0
         if self.order.is_of_few and count > COUNT_CAP:
             raise BadListRequest(MANY_TO_SORT)
-        return read_page(
-            self.with_related(self.queryset, self.shown_columns),
-            self.order,
-            self.table.page_size,
-            after=self.parameters.get("after", ""),
-            before=self.parameters.get("before", ""),
-            last="last" in self.parameters,
-            is_few=count <= FEW or self.order.is_of_few,
-        )
+        rows = self.with_related(self.queryset, self.shown_columns)
+        is_few = count <= FEW or self.order.is_of_few
+        return read_page(rows, self.order, size, after=after, before=before, last=last, is_few=is_few)
 
-    @functools.cached_property
-    def _found(self) -> Found | None:
-        """The page of a search that an index of words helps."""
-        if self.words is None or self.words.index is None:
-            return None
-        return find_page(
-            self.with_related(self.unsearched, self.shown_columns),
-            self.words,
-            self.order,
-            self.table.page_size,
-            after=self.parameters.get("after", ""),
-            before=self.parameters.get("before", ""),
-            last="last" in self.parameters,
-        )
+    @property
+    def _indexed(self) -> Search | None:
+        """The search, where an index of words helps it."""
+        return self.words if self.words is not None and self.words.index is not None else None
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether the list stands in the order of a time, so that a date has its page."""
+        return is_by_time(self.queryset, self.order)
 
     @staticmethod
     def with_related(rows: QuerySet[Any], columns: Iterable[Column]) -> QuerySet[Any]:
@@ -184,44 +186,47 @@ class Listing:
     def rows(self) -> SafeString:
         """The rows of this page as finished HTML: hundreds of cells cost too much one by one in a template.
 
-        Each row names its refusals by their place in `refusals`. The next cell ends the one before, and words without
-        spaces need no quotes (HTML, "Optional tags", "Unquoted attribute values"): a seventh of the weight of a row.
+        Each row names its refusals by their place in `refusals`, unless they are the first. The next cell ends the one
+        before, and words without spaces need no quotes (HTML, "Optional tags", "Unquoted attribute values").
         """
         columns = [(column.cell, "<td class=number>" if column.is_number else "<td>") for column in self.shown_columns]
-        return SafeString("".join(self._row(row, columns) for row in self.page.rows))
+        return SafeString("".join([self._row(row, columns) for row in self.page.rows]))
 
     def _row(self, row: Any, columns: list[tuple[Callable[[Any], str], str]]) -> str:
         table = self.table
         css = table.row_class(row)
-        parts = [f'<tr id="row-{row.pk}"', f' class="{html.escape(css)}"' if css else ""]
+        parts = [f'<tr id="row-{row.pk}" class="{escaped(css)}"' if css else f'<tr id="row-{row.pk}"']
         if table.is_selectable:
-            kind = self._kinds_of_refusals.setdefault(json.dumps(table.refusals(row)), len(self._kinds_of_refusals))
+            kind = self._kind_of_refusals(table.refusals(row))
             parts.append(
-                f" data-refusals={kind}><td class=select><input type=checkbox name=ids value={row.pk} "
-                f'id=select-{row.pk} form=selection aria-label="Select {html.escape(table.row_name(row))}">'
+                f"{f' data-refusals={kind}' if kind else ''}><td><input type=checkbox name=ids value={row.pk} "
+                f'form=selection aria-label="Select {escaped(table.row_name(row))}">'
             )
         else:
             parts.append(">")
         for cell, start in columns:
             shown = cell(row)
-            parts.append(f"{start}{shown if isinstance(shown, SafeString) else html.escape(str(shown))}")
+            parts.append(start + (shown if type(shown) is SafeString else escaped(shown)))
         parts.append("</tr>\n")
         return "".join(parts)
 
     @functools.cached_property
-    def _kinds_of_refusals(self) -> dict[str, int]:
+    def _kinds_of_refusals(self) -> dict[tuple[tuple[str, str], ...], int]:
         return {}
+
+    def _kind_of_refusals(self, refusals: Mapping[str, str]) -> int:
+        return self._kinds_of_refusals.setdefault(tuple(refusals.items()), len(self._kinds_of_refusals))
 
     @property
     def refusals(self) -> str:
         """JSON: the different answers to what a row of this page does not allow; rows of one status share theirs."""
-        return f"[{','.join(self._kinds_of_refusals)}]" if self.rows else "[]"
+        return json.dumps([dict(kind) for kind in self._kinds_of_refusals] if self.rows else [], separators=(",", ":"))
 
     @functools.cached_property
     def count(self) -> int | None:
         """How many rows match; counting stops after 10,000. None where a search did not have to count them."""
-        if self._found is not None:
-            return self._found.count
+        if self._indexed is not None:
+            return self._count_found if self.page else None
         return self.queryset.order_by().values("pk")[: COUNT_CAP + 1].count()
 
     @property
@@ -254,9 +259,14 @@ class Listing:
 
     # --- links
 
+    @property
+    def whole_parameters(self) -> dict[str, str]:
+        """What this list is, whichever page of it is shown."""
+        return {name: value for name, value in self.parameters.items() if name not in (*PAGE_PARAMETERS, "csv")}
+
     def url(self, **changes: str | None) -> str:
         """This list's address with `changes`; a change of order leaves the page, None takes a parameter away."""
-        parameters = {name: value for name, value in self.parameters.items() if name not in (*PAGE_PARAMETERS, "csv")}
+        parameters = self.whole_parameters
         for name, value in changes.items():
             if value is None:
                 parameters.pop(name, None)

@@ -151,7 +151,6 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
         is_selectable=True,
         row_name=_row_name,
         refusals=refusals_for(viewer),
-        row_class=lambda s: f"status-{s.status}",
     )
 
 

@@ -1,0 +1,40 @@
+"""Where a day stands in a list that is sorted by time: what "Go to date" beside the pages leads to.
+
+Knows no list and no request. A day is one of the viewer's time zone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable
+
+from django.utils import timezone
+
+from activity.listing.errors import BadListRequest
+from activity.listing.keyset import Page, cursor_to
+from activity.period import FIRST_DAY, LAST_DAY
+
+
+def cursor_of_day(text: str, *, is_descending: bool) -> str:
+    """The cursor before the first row of that day (2026-01-31) in the order of the list: before its midnight, or after
+    its end where the newest stand first. Raises BadListRequest."""
+    try:
+        day = min(max(dt.date.fromisoformat(text), FIRST_DAY), LAST_DAY)
+    except ValueError as error:
+        raise BadListRequest(f"“{text[:40]}” is not a date. Write it as 2026-01-31.") from error
+    if is_descending:
+        day += dt.timedelta(days=1)
+    midnight = dt.datetime.combine(day, dt.time.min, timezone.get_current_timezone())
+    return cursor_to(midnight.astimezone(dt.UTC), 0)
+
+
+def page_from(read: Callable[..., Page], cursor: str) -> Page:
+    """The page after a cursor that no row has made: there may be nothing before it, and where there is nothing after
+    it either, it is the last page. `read` takes `after`, `before` or `last`."""
+    page = read(after=cursor)
+    if not page.rows:
+        return read(last=True)
+    if not read(before=page.previous).rows:
+        page = dataclasses.replace(page, previous="")
+    return page

@@ -3,8 +3,8 @@
 Knows names and addresses, neither users nor requests: an account that does not exist is counted like one that does.
 A try is counted before the password is looked at, so that a hundred tries at the same moment are a hundred tries, and
 taken back when it succeeds. Counts live in Django's cache; add() and incr() must be atomic there, as they are in
-our table, in memory, Redis and Memcached (a system check refuses the others). A window begins with its first try and is never
-prolonged, so that nobody can keep somebody else out for ever with one try a minute.
+our table, in memory, Redis and Memcached (a system check refuses the others). A window begins with its first try and
+is never prolonged, so that nobody can keep somebody else out for ever with one try a minute.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Let a person through a gateway to the host of their session, and note when they came and went.
+"""Let a person through a gateway to the host of their session, and note when they came; disconnect.py: when they went.
 
-One row a connection. The first makes an Available session Logged In at once; after the last the worker looks what is
-true on the host. Knows no network: the gateway calls this before and after.
+One row a connection. The first makes an Available session Logged In at once. Knows no network: the gateway calls this
+before and after.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from sessions_app.flows.permission import RELATED, hold, hold_account
 from sessions_app.models import (
     ENDED,
     AccountLock,
-    ConnectionEnd,
     ControlKind,
     Door,
     GatewayConnection,
@@ -154,42 +153,6 @@ def connected(connection: GatewayConnection) -> PrivilegedSession:
                 )
             HostWatch.objects.outdate(session.resource_id)
     return session
-
-
-def disconnected(
-    connection_id: int, end: ConnectionEnd, *, reason: str = "", bytes_in: int = 0, bytes_out: int = 0
-) -> bool:
-    """The connection is over; False when that was noted before. After the session's last one the worker looks."""
-    values = {"ended_at": timezone.now(), "end_reason": end, "bytes_in": bytes_in, "bytes_out": bytes_out}
-    with transaction.atomic():
-        if not GatewayConnection.objects.open().filter(pk=connection_id).update(**values):
-            return False
-        connection = GatewayConnection.objects.select_related("session", "session__user").get(pk=connection_id)
-        session = connection.session
-        is_last = not session.connections.open().exists()
-        if is_last:
-            PrivilegedSession.objects.filter(pk=session.pk).update(next_monitor_at=None)
-            HostWatch.objects.outdate(session.resource_id)
-        with log.coming_from(connection.address or ""):
-            log.record(
-                Verb.CONNECTION_CLOSED,
-                f"The connection of {session.user_name} to {session.resource_name} is over: "
-                f"{reason or connection.get_end_reason_display()}",
-                actor=session.user if end == ConnectionEnd.CLOSED else None,
-                user=session.user,
-                target=session,
-                level=Level.INFO if end in (ConnectionEnd.CLOSED, ConnectionEnd.HOST) else Level.WARNING,
-                details={
-                    "connection": connection.pk,
-                    "end": end.value,
-                    "bytes_in": bytes_in,
-                    "bytes_out": bytes_out,
-                    "seconds": round((connection.ended_at - connection.started_at).total_seconds(), 1)
-                    if connection.ended_at
-                    else None,
-                },
-            )
-    return True
 
 
 def _key(login: Login) -> UserKey | None:

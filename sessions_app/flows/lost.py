@@ -6,7 +6,7 @@ import datetime as dt
 
 from django.db import transaction
 
-from sessions_app.flows.connect import disconnected
+from sessions_app.flows.disconnect import Ending, disconnected
 from sessions_app.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat, Recording
 
 REASON = "Lost: its gateway {gateway} is gone"
@@ -24,4 +24,4 @@ def lose_connections(gateway: str, seen_at: dt.datetime | None) -> int:
             return 0
         ids = list(GatewayConnection.objects.open().filter(gateway=gateway).order_by("pk").values_list("pk", flat=True))
         Recording.objects.filter(connection__in=ids, ended_at=None).update(is_complete=False)
-        return sum(disconnected(pk, ConnectionEnd.LOST, reason=REASON.format(gateway=gateway)) for pk in ids)
+        return disconnected([Ending(pk, ConnectionEnd.LOST, REASON.format(gateway=gateway)) for pk in ids])

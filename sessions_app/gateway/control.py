@@ -13,6 +13,7 @@ import time
 
 from django.utils import timezone
 
+from sessions_app.flows.disconnect import Ending
 from sessions_app.gateway import standing, store
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
@@ -163,11 +164,11 @@ class Control:
     async def _end_orphans(self) -> None:
         """Rows of ours that nobody holds: their end could not be noted when it came."""
         now = time.monotonic()
-        for connection_id in [one for one, since in self._unknown.items() if now - since > ORPHAN_AFTER]:
-            await store.call(
-                store.ended, connection_id, ConnectionEnd.FAILED, reason="Its end was not noted in time", sent=(0, 0)
-            )
-            del self._unknown[connection_id]
+        over = [one for one, since in self._unknown.items() if now - since > ORPHAN_AFTER]
+        if over:
+            ends = [Ending(one, ConnectionEnd.FAILED, "Its end was not noted in time") for one in over]
+            await store.call(store.ended, ends)
+            self._unknown = {one: since for one, since in self._unknown.items() if one not in over}
 
 
 def _wall_offset() -> float:

@@ -54,7 +54,7 @@ class CastRecorder:
     async def finish(self) -> None:
         """Hand over what is left. Does not raise: what the database does not take now is tried again."""
         self.cast.finish()
-        await self._journal.flush()
+        await self._journal.finish(self.recording_id)
 
 
 class Journal:
@@ -100,22 +100,31 @@ class Journal:
         """Whether everything that was recorded is in the database."""
         return not self._unsaved and not self._recorders
 
-    @sensitive_variables()
     async def flush(self) -> None:
         """Hand over what there is now. A database that does not answer is logged, and asked again at the next turn."""
         async with self._turn:
-            try:
-                if self._unsaved:
+            await self._flush()
+
+    async def finish(self, recording_id: int) -> None:
+        """The same for one that is over, unless somebody whose turn was before has handed over the last of it."""
+        async with self._turn:
+            if recording_id in self._recorders:
+                await self._flush()
+
+    @sensitive_variables()
+    async def _flush(self) -> None:
+        try:
+            if self._unsaved:
+                await self._save()
+            for recorder in list(self._recorders.values()):
+                self._take(recorder)
+                if sum(len(piece.data) + len(piece.typed) for piece in self._unsaved) > MOST_IN_ONE:
                     await self._save()
-                for recorder in list(self._recorders.values()):
-                    self._take(recorder)
-                    if sum(len(piece.data) + len(piece.typed) for piece in self._unsaved) > MOST_IN_ONE:
-                        await self._save()
-                if self._unsaved:
-                    await self._save()
-                await self._forget_finished()
-            except (DatabaseError, InterfaceError, SealingError):
-                logger.exception("What was recorded could not be saved; trying again")
+            if self._unsaved:
+                await self._save()
+            await self._forget_finished()
+        except (DatabaseError, InterfaceError, SealingError):
+            logger.exception("What was recorded could not be saved; trying again")
 
     def _take(self, recorder: CastRecorder) -> None:
         data, typed = recorder.cast.take()

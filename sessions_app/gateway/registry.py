@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from sessions_app.gateway.endings import Endings
 from sessions_app.gateway.store import Admitted
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Registry:
     owner: str  # the owner of this gateway's heartbeat
     make_recorder: RecorderFactory | None = None  # asked where the profile records, except for file transfers
     relays: dict[int, Relay] = field(default_factory=dict)  # by connection id
+    endings: Endings = field(default_factory=Endings)
     is_draining: bool = False  # takes no new connections
 
     def of_session(self, session_id: int) -> Iterator[Relay]:

@@ -15,6 +15,7 @@ from typing import Any
 import asyncssh
 
 from activity.text import plain
+from sessions_app.flows.disconnect import Ending
 from sessions_app.gateway import store
 from sessions_app.gateway.deadline import Deadline
 from sessions_app.gateway.files import Watch
@@ -192,7 +193,7 @@ class Relay(Line):
         self.retime(None)
         if self.recorder is not None:
             await self.recorder.finish()
-        await store.call(store.ended, self.connection_id, ConnectionEnd.FAILED, reason=plain(text, 200), sent=(0, 0))
+        await self._registry.endings.note(Ending(self.connection_id, ConnectionEnd.FAILED, plain(text, 200)))
         self.closed.set()
 
     # The rest is ours.
@@ -248,9 +249,9 @@ class Relay(Line):
             if self.recorder is not None:
                 await self.recorder.finish()
         finally:
-            sent = (self.bytes_in, self.bytes_out)
+            ending = Ending(self.connection_id, end, plain(reason, 200), self.bytes_in, self.bytes_out)
             try:
-                await store.call(store.ended, self.connection_id, end, reason=plain(reason, 200), sent=sent)
+                await self._registry.endings.note(ending)
             finally:
                 self._registry.relays.pop(self.connection_id, None)
                 self.closed.set()

@@ -26,6 +26,7 @@ from sessions_app.connectors.ssh.credentials import host_of
 from sessions_app.connectors.ssh.transport import Host
 from sessions_app.flows import connect, extend
 from sessions_app.flows.connect import Login
+from sessions_app.flows.disconnect import Ending, disconnected
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway.files import FileEvent, What
 from sessions_app.models import ConnectionEnd, GatewayConnection, PrivilegedSession, Status
@@ -114,7 +115,7 @@ def admit(login: Login, gateway: str) -> Admitted:
             may_forward=bool(targets),
         )
     except Exception:
-        ended(connection.pk, ConnectionEnd.FAILED, reason="The way to the host could not be prepared", sent=(0, 0))
+        ended([Ending(connection.pk, ConnectionEnd.FAILED, "The way to the host could not be prepared")])
         raise
     return Admitted(
         connection_id=connection.pk,
@@ -141,9 +142,9 @@ def connected(connection_id: int) -> Standing:
     return Standing(Status(session.status), title, message, session.end_at)
 
 
-def ended(connection_id: int, end: ConnectionEnd, *, reason: str = "", sent: tuple[int, int]) -> None:
-    """The connection is over; `sent`: bytes from the client, and to it."""
-    connect.disconnected(connection_id, end, reason=reason, bytes_in=sent[0], bytes_out=sent[1])
+def ended(endings: Sequence[Ending]) -> None:
+    """These connections are over, all noted in one transaction or none."""
+    disconnected(endings)
 
 
 def tcp_targets(session_id: int) -> tuple[tuple[str, int], ...]:

@@ -1,0 +1,68 @@
+"""Notes that connections are over: those that end while one transaction is written share the next.
+
+So that a hundred that are cut at once do not stand in line for a hundred transactions. Knows relays only as callers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from sessions_app.flows.disconnect import Ending
+from sessions_app.gateway import store
+
+AT_A_TIME = 100  # so that others who write do not wait long
+
+Waiting = tuple[Ending, "asyncio.Future[None]"]
+
+logger = logging.getLogger(__name__)
+
+
+class Endings:
+    """Of all connections of one process."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def note(self, ending: Ending) -> None:
+        """Return when the database has it. Raises what kept it from that."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((ending, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                now, self._waiting = self._waiting[:AT_A_TIME], self._waiting[AT_A_TIME:]
+                if len(now) == 1 or not await self._write_all(now):
+                    for one in now:
+                        await self._write_one(*one)
+        finally:
+            self._writing = None
+
+    async def _write_all(self, now: Sequence[Waiting]) -> bool:
+        try:
+            await store.call(store.ended, [ending for ending, _ in now])
+        except Exception:
+            logger.exception("The end of %s connections could not be noted at once; now one by one", len(now))
+            return False
+        for _, done in now:
+            if not done.done():
+                done.set_result(None)
+        return True
+
+    async def _write_one(self, ending: Ending, done: asyncio.Future[None]) -> None:
+        try:
+            await store.call(store.ended, [ending])
+        except Exception as error:
+            if done.done():
+                logger.exception("The end of connection %s could not be noted", ending.connection_id)
+            else:
+                done.set_exception(error)
+        else:
+            if not done.done():
+                done.set_result(None)

@@ -27,7 +27,7 @@ cp -a "$1/." /run/host
 cp -a /etc /run/etc
 mount --bind /run/etc /etc
 # Numbers of their own: this machine sees the processes in here, and would take them for those of its accounts.
-sed -i -E 's/^(UID|GID)_MIN.*/\1_MIN 40000/' /etc/login.defs
+sed -i -E 's/^(UID|GID)_MIN.*/\1_MIN 40000/; s/^(UID|GID)_MAX.*/\1_MAX 60000/' /etc/login.defs
 mount -t tmpfs -o mode=0755 tmpfs /var
 mkdir -p /var/lib/sessionadmin /var/mail /var/log
 mkdir -m 1777 /var/tmp

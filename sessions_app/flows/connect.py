@@ -21,7 +21,7 @@ from activity.verbs import Verb
 from sessions_app import lifecycle
 from sessions_app.flows.certificate import CONNECTOR, OPEN, session_to_log_in_to
 from sessions_app.flows.errors import Refused
-from sessions_app.flows.permission import RELATED, hold, hold_account
+from sessions_app.flows.permission import RELATED, held, hold_account
 from sessions_app.models import (
     ENDED,
     AccountLock,
@@ -94,13 +94,11 @@ def admit(login: Login, gateway: str) -> GatewayConnection:
     2. Account, key, login session and session must all be good now.
     3. The row is what control looks at from now on. What was asked of the session before concerns it no more.
     """
-    user = get_user_model().objects.get(pk=login.user_id)
+    user: AbstractUser = get_user_model().objects.get(pk=login.user_id)
     try:
         with transaction.atomic():
-            hold_account(user)
-            user.refresh_from_db()
-            session = PrivilegedSession.objects.get(pk=login.session_id)
-            hold(session)
+            user = hold_account(user)
+            session = held(login.session_id)
             key = _key(login)
             _require(user, session, login)
             newest = session.controls.order_by("-pk").values_list("pk", flat=True).first()
@@ -124,8 +122,7 @@ def connected(connection: GatewayConnection) -> PrivilegedSession:
     """The host let the connection in: record it, and the session is Logged In. The session as it is now, which may be
     another than it was when the connection was admitted."""
     with transaction.atomic():
-        session = PrivilegedSession.objects.get(pk=connection.session_id)
-        hold(session)
+        session = held(connection.session_id)
         with log.coming_from(connection.address or ""):
             log.record(
                 Verb.CONNECTION_OPENED,

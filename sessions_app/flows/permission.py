@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
+from django.db.models import QuerySet
 
 from sessions_app import policy
 from sessions_app.flows.errors import Forbidden, Refused
@@ -19,16 +20,24 @@ def hold(session: PrivilegedSession) -> None:
     Call it first in the transaction, so that what is checked is still true when it is changed. SQLite's immediate
     transactions hold the whole database instead.
     """
-    held = PrivilegedSession.objects.select_for_update(of=("self",)).select_related(*RELATED)
-    session.refresh_from_db(from_queryset=held)
+    session.refresh_from_db(from_queryset=_held())
 
 
-def hold_account(user: AbstractUser) -> None:
+def held(session_id: int) -> PrivilegedSession:
+    """The session with this number, held in the same way. Raises PrivilegedSession.DoesNotExist."""
+    return _held().get(pk=session_id)
+
+
+def _held() -> QuerySet[PrivilegedSession]:
+    return PrivilegedSession.objects.select_for_update(of=("self",)).select_related(*RELATED)
+
+
+def hold_account(user: AbstractUser) -> AbstractUser:
     """Let one flow at a time decide about this account: requests, locks and cuts wait for each other here.
 
-    Always before `hold(session)`, so that two flows never wait for each other crosswise.
+    Always before `hold(session)`, so that two flows never wait for each other crosswise. The account as it is now.
     """
-    get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
+    return get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def require(actor: AbstractUser, session: PrivilegedSession, verb: str) -> None:

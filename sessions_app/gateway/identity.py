@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import asyncssh
@@ -20,6 +21,7 @@ from sessions_app.models import GatewayHostKey, TicketKind, UserKey
 from sessions_app.sealing import seal, unseal
 
 HOST_KEY_KIND = "ssh-ed25519"
+NOTED_EVERY = dt.timedelta(minutes=1)  # programs log in many times a minute, and each note is a write
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Proved:
     key_id: int | None = None
     session_id: int | None = None
     login_session_id: int | None = None
+    is_noted: bool = False  # that the key is used, less than a minute ago
 
 
 @sensitive_variables("made", "private")
@@ -56,7 +59,10 @@ def host_key() -> asyncssh.SSHKey:
 def by_key(user_name: str, fingerprint: str) -> Proved | None:
     """Whether the key with this fingerprint is registered for that person."""
     found = UserKey.objects.filter(fingerprint=fingerprint, user__username=user_name).first()
-    return Proved(found.user_id, key_id=found.pk) if found else None
+    if found is None:
+        return None
+    is_noted = found.last_used_at is not None and found.last_used_at > timezone.now() - NOTED_EVERY
+    return Proved(found.user_id, key_id=found.pk, is_noted=is_noted)
 
 
 @sensitive_variables("password")

@@ -52,6 +52,7 @@ class FrontDoor(asyncssh.SSHServer):
         self._doors = doors
         self._user_name = ""
         self._offered: Proved | None = None  # by the key that was looked at last
+        self._offered_key = ""
         self._keys = self._passwords = 0
         self._failure = ""
         self._tunnel: Tunnel | None = None
@@ -82,14 +83,14 @@ class FrontDoor(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         """Everybody must prove who they are. Called again when the client takes another name."""
         self._user_name, self.wanted = names.split(username)
-        self._offered = None
+        self._offered, self._offered_key = None, ""
         return True
 
     def auth_completed(self) -> None:
         """From here on the client is told what is wrong."""
         self.client = plain(self.connection.get_extra_info("client_version", ""), 120)
         self.proved = self._offered
-        if self.proved is not None and self.proved.key_id is not None:
+        if self.proved is not None and self.proved.key_id is not None and not self.proved.is_noted:
             self.spawn(store.call(identity.key_used, self.proved.key_id))
         if self.proved is not None and not self._doors.proved(self, self.proved.user_id):
             reason = f"You have {settings.GATEWAY_CONNECTIONS_PER_USER} connections already, as many as one may have."
@@ -100,16 +101,20 @@ class FrontDoor(asyncssh.SSHServer):
         return True
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Whether it is registered; called for the offer, and again with the signature."""
+        """Whether it is registered; called for the offer, and again with the signature. The second answer is the
+        first: a key that is removed in between opens no session, which is asked for after that."""
         self._keys += 1
         if self._keys > MOST_KEYS:
             self.connection.abort()
             return False
-        found = await self._answer(identity.by_key, self._user_name, key.get_fingerprint("sha256"))
+        fingerprint = key.get_fingerprint("sha256")
+        if self._offered is not None and self._offered_key == fingerprint:
+            return True
+        found = await self._answer(identity.by_key, self._user_name, fingerprint)
         if found is None:
             self._failure = "no key that the client has is registered"
             return False
-        self._offered = found
+        self._offered, self._offered_key = found, fingerprint
         return True
 
     def password_auth_supported(self) -> bool:
@@ -128,7 +133,7 @@ class FrontDoor(asyncssh.SSHServer):
             self._failure = f"one-time password refused. {refused.message}"
             self.connection.send_auth_banner(f"One-time password refused. {refused.message}\r\n")
             return False
-        self._offered = found
+        self._offered, self._offered_key = found, ""
         return found is not None
 
     def kbdint_auth_supported(self) -> bool:

@@ -4,6 +4,8 @@ Nothing of a PostgreSQL that is already on the machine is touched. `python -m sc
 prints its address until Ctrl+C.
 """
 
+import contextlib
+import locale
 import os
 import pwd
 import secrets
@@ -14,13 +16,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.system_packages import find
 
 START_WITHIN = 60  # seconds
 STOP_WITHIN = 20  # seconds
+LETTERS = "C.UTF-8"
 # Speed instead of durability; enough connections for parallel workers with threads of their own.
 OPTIONS = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "jit=off"]
 
@@ -29,7 +31,7 @@ class PostgresFailedError(Exception):
     """PostgreSQL could not be started; the message holds its own words."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def throwaway_postgres() -> Iterator[str]:
     """Run a server and give its address, without a database name at the end; stop and delete it afterwards.
 
@@ -83,6 +85,9 @@ def initialise(initdb: Path, directory: Path, password: str) -> None:
             os.chown(path, account.pw_uid, account.pw_gid)
     command = [str(initdb), "--pgdata", str(directory / "data"), "--username", "postgres", "--auth", "scram-sha-256"]
     command += ["--pwfile", str(password_file), "--encoding", "UTF8", "--locale", "C", "--no-sync"]
+    with contextlib.suppress(locale.Error):  # so that PostgreSQL knows the case of letters beyond ASCII
+        locale.setlocale(locale.LC_CTYPE, LETTERS)
+        command += ["--lc-ctype", LETTERS]
     result = subprocess.run(command, cwd="/", check=False, capture_output=True, text=True, **as_postgres())
     if result.returncode != 0:
         raise PostgresFailedError(f"initdb failed:\n{result.stdout}{result.stderr}")

@@ -156,6 +156,10 @@ def leftovers() -> list[str]:
         found += [str(one) for one in Path(base).glob(name)]
     groups = Path("/etc/group").read_text().splitlines()
     found += [f"group {line}" for line in groups if line.startswith(PREFIX)]
+    for pause in (0.05, 0.2, 0.5, 1, 2, 0):  # what was told to end needs a moment, on a busy machine
+        if not guards():
+            break
+        time.sleep(pause)
     return found + [f"guard {pid} of {directory}" for pid, directory in guards()]
 
 

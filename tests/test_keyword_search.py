@@ -193,7 +193,7 @@ def test_pruning_takes_entries_out_of_the_index() -> None:
             assert cursor.fetchone()[0] == 1
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite alone loses triggers when a table is built anew")
+@pytest.mark.sqlite_only  # which alone loses triggers when a table is built anew
 def test_migrate_mends_an_index_that_lost_its_triggers() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TRIGGER {LOG_WORDS.name}_added")

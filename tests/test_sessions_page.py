@@ -364,7 +364,8 @@ def test_the_download_holds_every_row_and_the_documented_columns(as_user: AsUser
     ]
     found = dict(zip(header, row, strict=True))
     assert found["Number"] == str(session.pk)
-    assert found["Requested"] == session.requested_at.isoformat()
+    assert dt.datetime.fromisoformat(found["Requested"]) == session.requested_at
+    assert found["Requested"].endswith("+00:00")
     assert found["Duration"] == "180"
     assert found["Status"] == "complete"
     assert found["Notes"] == "'=HYPERLINK(1)"

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,8 +27,26 @@ from tests.ssh_scene import database_url, given, host_server, prepare, register_
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 
-ONE_PASS = "import django; django.setup(); from sessions_app.worker import reconcile; reconcile()"
+# Starts once, then forks a worker for each line that it reads: the step at which that one dies.
+WORKERS = """
+import os, sys, traceback
+import django
+django.setup()
+from sessions_app.worker import reconcile
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        os.environ["SESSIONADMIN_FAULT"] = line.strip()
+        try:
+            reconcile()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 SIGKILLED = -9
+OnePass = Callable[[int], int]
 
 
 @pytest.fixture
@@ -37,18 +55,28 @@ def server(tmp_path: Path, transactional_db: None) -> Iterator[sshd.Server]:
         yield running
 
 
-def one_pass(fault: int) -> int:
-    """A worker of its own that dies at the fault-th point; its exit code."""
-    PrivilegedSession.objects.update(next_monitor_at=None, next_attempt_at=None, lease="", lease_until=None)
-    HostWatch.objects.update(began_at=None, ended_at=None)
+@pytest.fixture
+def one_pass(transactional_db: None) -> Iterator[OnePass]:
+    """A worker that is a process of its own and dies at the fault-th point; gives its exit code."""
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",
         "TEST_DATABASE_URL": database_url(connection.settings_dict),
-        "SESSIONADMIN_FAULT": str(fault),
     }
-    ended = subprocess.run([sys.executable, "-c", ONE_PASS], env=environment, cwd=ROOT, check=False).returncode
-    assert ended in (0, SIGKILLED)
-    return ended
+    command = [sys.executable, "-c", WORKERS]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as workers:
+
+        def run(fault: int) -> int:
+            assert workers.stdin is not None
+            assert workers.stdout is not None
+            PrivilegedSession.objects.update(next_monitor_at=None, next_attempt_at=None, lease="", lease_until=None)
+            HostWatch.objects.update(began_at=None, ended_at=None)
+            print(fault, file=workers.stdin, flush=True)
+            ended = int(workers.stdout.readline())
+            assert ended in (0, SIGKILLED)
+            return ended
+
+        yield run
 
 
 def finished(session: PrivilegedSession) -> None:
@@ -65,7 +93,7 @@ def finished(session: PrivilegedSession) -> None:
     assert sshd.leftovers() == []
 
 
-def test_killed_at_every_step_of_giving(server: sshd.Server, alice: User, tmp_path: Path) -> None:
+def test_killed_at_every_step_of_giving(server: sshd.Server, one_pass: OnePass, alice: User, tmp_path: Path) -> None:
     prepare(server, alice)
     register_key(alice, tmp_path / "id_alice")
     killed = 0
@@ -85,7 +113,9 @@ def test_killed_at_every_step_of_giving(server: sshd.Server, alice: User, tmp_pa
     finished(session)
 
 
-def test_killed_at_every_step_of_taking_away(server: sshd.Server, alice: User, tmp_path: Path) -> None:
+def test_killed_at_every_step_of_taking_away(
+    server: sshd.Server, one_pass: OnePass, alice: User, tmp_path: Path
+) -> None:
     prepare(server, alice)
     key = register_key(alice, tmp_path / "id_alice")
     killed = 0
@@ -102,7 +132,7 @@ def test_killed_at_every_step_of_taking_away(server: sshd.Server, alice: User, t
 
 
 def test_given_again_after_a_kill_in_the_middle_it_works_as_ever(
-    server: sshd.Server, alice: User, tmp_path: Path
+    server: sshd.Server, one_pass: OnePass, alice: User, tmp_path: Path
 ) -> None:
     prepare(server, alice)
     key = register_key(alice, tmp_path / "id_alice")
@@ -130,7 +160,7 @@ def in_force(session: PrivilegedSession, kind: ControlKind) -> None:
 
 
 def test_killed_at_every_step_of_lock_unlock_and_extension(
-    server: sshd.Server, alice: User, admin: User, tmp_path: Path
+    server: sshd.Server, one_pass: OnePass, alice: User, admin: User, tmp_path: Path
 ) -> None:
     prepare(server, alice)
     ConnectionProfile.objects.update(extension_limit=20, extension_by=dt.timedelta(days=1))

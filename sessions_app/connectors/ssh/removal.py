@@ -134,6 +134,7 @@ FORGET = (
 take_turn
 guard_end
 rm -rf -- "$D"
+guard_end # one that was only just starting; without notes no other comes
 """
 )
 

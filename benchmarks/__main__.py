@@ -21,10 +21,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.report import table
+from scripts.system_packages import FOR_BENCHMARKS, install_missing
 from scripts.throwaway_postgres import throwaway_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZES = ("tiny", "small", "1m", "10m")
+TRIAL = "tiny"  # that the benchmark itself works
+SIZES = (TRIAL, "small", "1m", "10m")
 
 
 def read_options() -> argparse.Namespace:
@@ -63,6 +65,8 @@ def main() -> int:
     """Measure on each database, print the table. The exit code of the first that failed."""
     options = read_options()
     options.directory.mkdir(parents=True, exist_ok=True)
+    for package in install_missing(FOR_BENCHMARKS) if options.size != TRIAL else ():
+        print(f"NOT INSTALLED: {package}. What needs it is not measured.", file=sys.stderr)
     results = {}
     for kind in [options.only] if options.only else ["sqlite", "postgresql"]:
         path = options.directory / f"result-{options.size}-{kind}.json"

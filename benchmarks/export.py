@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ def figures(size: Size) -> list[dict[str, Any]]:
     few = min(rows, RECIPE_ROWS)
     client = browser()
     found = [_page(OURS, client, f"/activity/?{urlencode(everything)}")]
-    found.append(_tool(rows))
+    found += _tool(rows)
     found.append(_page(f"{OURS}, again", client, f"/activity/?{urlencode(everything)}"))
     found.append(_page("StreamingHttpResponse recipe", client, f"/peer/recipe/?rows={few}"))
     if settings.PEERS["import_export"]:
@@ -62,8 +63,11 @@ def _figure(who: str, rows: int, seconds: float, first: float) -> dict[str, Any]
     }
 
 
-def _tool(rows: int) -> dict[str, Any]:
-    """What the database's own program needs for the same columns, in the same order."""
+def _tool(rows: int) -> list[dict[str, Any]]:
+    """What the database's own program needs for the same columns, in the same order; nothing where it is missing."""
+    who, program = ("psql \\copy", "psql") if connection.vendor == "postgresql" else ("sqlite3 .mode csv", "sqlite3")
+    if shutil.which(program) is None:
+        return []
     statement = f"SELECT {', '.join(COLUMNS)} FROM activity_logentry ORDER BY at DESC, id DESC LIMIT {rows}"
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "log.csv"
@@ -72,7 +76,7 @@ def _tool(rows: int) -> dict[str, Any]:
         seconds = time.perf_counter() - begin
         with path.open("rb") as file:
             lines = sum(1 for _ in file)
-    return _figure("psql \\copy" if connection.vendor == "postgresql" else "sqlite3 .mode csv", lines, seconds, 0.0)
+    return [_figure(who, lines, seconds, 0.0)]
 
 
 def _run(statement: str, path: Path) -> None:

@@ -1,6 +1,6 @@
-"""The programs that tests start and pip cannot bring: what is missing, and on Debian as root, installing it.
+"""The programs that tests and benchmarks start and pip cannot bring: finds them, and on Debian as root installs them.
 
-Knows the names of programs and packages, not what the tests do with them.
+Knows the names of programs and packages, not what is done with them.
 """
 
 import os
@@ -9,19 +9,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+Programs = dict[str, list[str]]
+
 # Debian package -> where its program may be found, by name on PATH or by pattern from the root directory.
-PROGRAMS = {
+PROGRAMS: Programs = {
     "chromium": ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
     "postgresql": ["initdb", "usr/lib/postgresql/*/bin/initdb", "usr/pgsql-*/bin/initdb"],
     "openssh-server": ["sshd", "usr/sbin/sshd"],
     "sudo": ["visudo", "usr/sbin/visudo"],
     "libfaketime": ["usr/lib/*/faketime/libfaketime.so.1", "usr/lib*/faketime/libfaketime.so.1"],
 }
+FOR_BENCHMARKS: Programs = {
+    "postgresql": PROGRAMS["postgresql"],
+    "postgresql-client": ["psql"],
+    "sqlite3": ["sqlite3"],
+    "wrk": ["wrk"],
+}
 
 
 def find(package: str) -> Path | None:
     """The program of `package` on this machine, the newest when there are several; None when there is none."""
-    for candidate in PROGRAMS[package]:
+    for candidate in (PROGRAMS | FOR_BENCHMARKS)[package]:
         if "/" not in candidate:
             if path := shutil.which(candidate):
                 return Path(path)
@@ -35,14 +43,14 @@ def version_in(path: Path) -> int:
     return max((int("0" + "".join(filter(str.isdigit, part))) for part in path.parts), default=0)
 
 
-def missing() -> list[str]:
+def missing(programs: Programs) -> list[str]:
     """Packages whose program is not on this machine."""
-    return [package for package in PROGRAMS if find(package) is None]
+    return [package for package in programs if find(package) is None]
 
 
-def install_missing() -> list[str]:
+def install_missing(programs: Programs = PROGRAMS) -> list[str]:
     """Install what is missing where that is ours to do (Debian, as root), and return what is missing after that."""
-    packages = missing()
+    packages = missing(programs)
     if not packages or os.geteuid() != 0 or not shutil.which("apt-get"):
         return packages
     print(f"Installing system packages: {' '.join(packages)} ...", flush=True)
@@ -54,4 +62,4 @@ def install_missing() -> list[str]:
         if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode != 0:
             print(f"`{' '.join(command)}` failed; the lines above say why.", file=sys.stderr)
             break
-    return missing()
+    return missing(programs)

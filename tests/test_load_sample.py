@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections import Counter
 from collections.abc import Callable
@@ -25,11 +26,13 @@ from sessions_app.models import (
     Activity,
     LoginSession,
     PrivilegedSession,
+    Recording,
     Resource,
     ResourceLock,
     Secret,
     Status,
 )
+from sessions_app.recordings.storage import digest_of, opened
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.sample.people import new_password
 from sessions_app.worker.passes import reconcile
@@ -184,6 +187,39 @@ def test_logins_come_from_many_places_live_and_ended(loaded: str) -> None:
     assert LoginSession.objects.values("end_reason").distinct().count() >= 5
 
 
+def test_recordings_show_what_two_people_did_within_their_connections(loaded: str, as_user: AsUser) -> None:
+    recordings = {row.session.user_name: row for row in Recording.objects.select_related("session", "connection")}
+    assert set(recordings) == {"alice", "bob"}
+    for row in recordings.values():
+        assert row.is_complete
+        assert row.sha256 == digest_of(row.path)
+        assert row.connection.started_at == row.started_at
+        assert row.started_at < row.ended_at <= row.connection.ended_at <= row.session.ended_at  # type: ignore[operator]
+        with opened(row) as file:
+            codes = Counter(event[1] for event in map(json.loads, list(file)[1:]))
+        assert codes["o"] > 100
+        assert codes["r"] == 1
+        assert codes["m"] == (2 if row.session.user_name == "bob" else 0)  # he was locked and unlocked
+
+
+def test_recordings_are_linked_from_their_sessions_and_found_by_their_words(loaded: str, as_user: AsUser) -> None:
+    alice, auditor = (as_user(User.objects.get(username=name)) for name in ("alice", "auditor"))
+    for row in Recording.objects.select_related("session"):
+        assert f"Recording {row.pk}" in said(auditor.get(row.session.get_absolute_url()))
+    own, others = Recording.objects.order_by("pk")
+    assert "sort -h" in said(alice.get(f"/recordings/{own.pk}/"))
+    assert alice.get(f"/recordings/{others.pk}/").status_code == 404
+    replay = said(auditor.get(f"/recordings/{others.pk}/"))
+    assert "sudo systemctl reload postgresql" in replay
+    assert "admin locked the session: Please stop" in replay
+    assert "install -o postgres -m 600 certificates/web-1.crt" in said(auditor.get("/recordings/?q=web-1.crt"))
+
+
+def said(response: Any) -> str:
+    assert response.status_code == 200
+    return pages.text(pages.elements(response))
+
+
 def test_locks_stand_on_an_account_and_on_a_resource(loaded: str) -> None:
     assert AccountLock.objects.standing().get().user.username == "frank"
     assert ResourceLock.objects.standing().get().resource.name == "dc-1"
@@ -192,7 +228,8 @@ def test_locks_stand_on_an_account_and_on_a_resource(loaded: str) -> None:
 @pytest.mark.parametrize("name", ["admin", "auditor", "approver", "alice"])
 def test_every_page_of_the_navigation_shows_it(loaded: str, as_user: AsUser, name: str) -> None:
     client = as_user(User.objects.get(username=name))
-    pages = ["/sessions/?tab=active", "/sessions/?tab=approvals", "/sessions/?tab=historical", "/logins/", "/activity/"]
+    pages = ["/sessions/?tab=active", "/sessions/?tab=approvals", "/sessions/?tab=historical", "/recordings/"]
+    pages += ["/logins/", "/activity/"]
     if name in ("admin", "auditor"):
         pages += ["/users/", "/groups/", "/applications/", "/resources/", "/policies/", "/profiles/", "/activities/"]
     for page in pages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
+from sessions_app.sample import terminals
 from sessions_app.sample.catalogue import Catalogue
 from sessions_app.sample.people import People
 from sessions_app.sample.story import Story
@@ -81,14 +82,15 @@ class Stories:
         users = self.people.users
         root = ("Root needs approval", "Root shell")
         story = self.ask("alice", *root, "db-1", days=9, notes="Disk is full, need to move the archive")
-        yield story.approve(users["approver"], 12).begin().log_on(2).log_off(50).end(users["alice"], 1)
+        story.approve(users["approver"], 12).begin().connect(2, terminals.move_the_archive)
+        yield story.disconnect(40.6).end(users["alice"], 1)
         story = self.ask("bob", *root, "web-2", days=8.3, notes="Curious how it looks inside")
         yield story.deny(users["approver"], 31, "Curiosity is not a reason. Ask again with a ticket.")
         yield self.ask("dave", *root, "web-1", days=6.6, notes="Kernel update over the weekend").time_out()
         story = self.ask("bob", *root, "db-1", days=5.4, notes="Replace the certificate")
-        story.approve(users["carol"], 4).begin().log_on(6)
+        story.approve(users["carol"], 4).begin().connect(6, terminals.replace_the_certificate)
         story.lock(users["admin"], 20, "Please stop", "The certificate you are installing is the wrong one.")
-        yield story.unlock(users["admin"], 15).log_off(5).end(users["bob"], 1)
+        yield story.unlock(users["admin"], 15).disconnect(1.2).end(users["bob"], 1)
         story = self.ask("dave", "Patch the web", "Patch Linux", "web-2", days=4.2)
         story.begin().log_on(5)
         yield story.end(users["admin"], 45, terminated=True)

@@ -16,6 +16,7 @@ from sessions_app.connectors import practice
 from sessions_app.flows.account import lock_account
 from sessions_app.flows.resource import lock_resource
 from sessions_app.models import Approval, ControlRequest, Status
+from sessions_app.sample import terminals
 from sessions_app.sample.catalogue import Catalogue, make_catalogue
 from sessions_app.sample.history import Stories
 from sessions_app.sample.logins import make_logins
@@ -38,20 +39,22 @@ def load_sample(now: dt.datetime) -> Sample:
     """Create everything, as of `now`.
 
     1. People, what they may request, logins, sessions with their logs, and two locks: all of it or nothing.
-    2. The grants of live sessions, on the practice hosts, so that the worker finds what it will take away. After the
-       commit, because files do not roll back.
+    2. The files of recordings, and the grants of live sessions on the practice hosts, so that the worker finds what it
+       will take away. After the commit, because files do not roll back.
     """
     with transaction.atomic():
         people = make_people()
         catalogue = make_catalogue(people)
         stories = Stories(people, catalogue, now).all()
         entries = make_logins(people, now) + save(stories)
+        recordings = terminals.keep_running(stories)
         count = log.load(sorted(entries, key=lambda entry: entry.at))
         admin, frank = people.users["admin"], people.users["frank"]
         lock_resource(
             admin, catalogue.resources["dc-1"], title="Maintenance", message="Replication is repaired until tonight."
         )
         lock_account(admin, frank, title="On leave", message="Call the operations desk when you are back.")
+    terminals.finish(recordings)
     for story in stories:
         if story.holds_grant:
             grant(story)

@@ -4,6 +4,7 @@ would hold by then, and notes the line that the log would have."""
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from activity import log
@@ -65,6 +66,8 @@ class Story:
         self.lines: list[dict[str, Any]] = []
         self.approvals: list[Approval] = []
         self.controls: list[ControlRequest] = []
+        self.terminal: Callable[[Any, Story], None] | None = None  # what was recorded between these two
+        self.connected_at = self.disconnected_at = at
         self.status = Status.PENDING if starts_in else Status.PROVISIONING
         if profile.tiers.exists():
             self.status = Status.WAITING
@@ -137,6 +140,22 @@ class Story:
     def log_off(self, minutes: float) -> Story:
         """The user has left the resource."""
         return self._logon(minutes, False)
+
+    def connect(self, minutes: float, terminal: Callable[[Any, Story], None]) -> Story:
+        """The user comes through the gateway from the browser; `terminal` plays what is recorded (terminals.py)."""
+        self._wait(minutes)
+        self.terminal, self.connected_at = terminal, self.at
+        names = f"{self.session.user_name} connected to {self.session.resource_name}"
+        self._say(Verb.CONNECTION_OPENED, f"{names} through the gateway (Browser)", self.session.user)
+        return self._logon(0, True)
+
+    def disconnect(self, minutes: float) -> Story:
+        """The user leaves the shell."""
+        self._wait(minutes)
+        self.disconnected_at = self.at
+        names = f"{self.session.user_name} to {self.session.resource_name}"
+        self._say(Verb.CONNECTION_CLOSED, f"The connection of {names} is over: Closed by the host")
+        return self._logon(0, False)
 
     def _logon(self, minutes: float, is_on: bool) -> Story:
         self._wait(minutes)

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from sessions_app.gateway.file_notes import watch
-from sessions_app.gateway.files import FileEvent, Watch, What
+from sessions_app.gateway.files import LONGEST_PATH, FileEvent, Watch, What
 from sessions_app.gateway.scp_watch import ScpWatch, is_scp
 from sessions_app.gateway.sftp_watch import MOST_PENDING, SftpWatch
 
@@ -90,6 +90,24 @@ def test_broken_sftp_is_let_pass_and_costs_little() -> None:
     for number in range(MOST_PENDING * 2):
         many.client(packet(REMOVE, number, text(b"/x")))
     assert len(many._asked) == MOST_PENDING
+
+
+def test_names_that_never_end_are_kept_in_part_only() -> None:
+    long = b"n" * 30_000
+    seen = SftpWatch()
+    seen.client(packet(RENAME, 1, text(long), text(long)))
+    [event] = seen.host(status(1))
+    assert (len(event.path), len(event.other)) == (LONGEST_PATH, LONGEST_PATH)
+    for number in range(MOST_PENDING):  # answers that the client does not let through
+        seen.client(packet(CLOSE, number, text(b"h" * 60_000)))
+        seen.client(packet(REMOVE, number, text(long)))
+    assert sum(len(one.handle) + len(one.event.path if one.event else "") for one in seen._asked.values()) < 5_000_000
+    deep = ScpWatch("scp -r -t /" + "p" * 60_000)
+    deep.client(b"".join(b"D0755 0 " + b"d" * 8000 + b"\n" for _ in range(1000)))
+    events = deep.client(b"C0644 0 file\n\0" * 1000)
+    assert len(events) == 1000
+    assert {len(event.path) + len(event.name) for event in events} == {2 * LONGEST_PATH}
+    assert len("".join(deep._folders)) <= 1000 * LONGEST_PATH
 
 
 @pytest.mark.parametrize("pieces", [1, 4, 100_000])

@@ -147,6 +147,26 @@ def test_marks_cannot_grow_a_recording_for_ever() -> None:
     assert cast.size < 1000 + recording.ROOM_FOR_MARKS + 1000
 
 
+def test_neither_windows_nor_keys_can_grow_a_recording_for_ever() -> None:
+    windows, keys = make_cast(limit=1000), make_cast(limit=1000, keeps_typed=True)
+    for number in range(10_000):
+        windows.resize(1 + number % 200, 24)
+        keys.typed(b"x")
+        windows.take()
+        keys.take()
+    for cast in (windows, keys):
+        assert cast.is_truncated
+        assert cast.size < 1000 + recording.ROOM_FOR_MARKS
+    late = make_cast(limit=300, keeps_typed=True)
+    late.output(b"shown before")
+    late.typed(b"x" * 300)
+    late.output(b"after")
+    data, typed = late.take()
+    assert [event[1] for event in events(data)] == ["o", "m"]
+    assert shown(data) == "shown before"
+    assert typed == b""
+
+
 def test_when_nobody_takes_it_memory_stays_bounded_and_the_gap_is_marked() -> None:
     cast = make_cast()
     block = b"z" * 32768

@@ -70,3 +70,19 @@ def test_there_is_a_most_of_lines() -> None:
     screen = ScreenText()
     count = sum(len(list(screen.feed(at, f"line {at}\r\n"))) for at in range(screen_text.MOST_LINES + 10))
     assert count == screen_text.MOST_LINES
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[1000@", "\x1b[1000Cx", "x" * 1000, "\x1b[" + "9" * 5000 + "C"])
+def test_no_host_makes_a_line_grow_for_ever(hostile: str) -> None:
+    screen = ScreenText()
+    list(screen.feed(0, hostile * 1000))
+    assert len(screen._line) <= screen_text.WIDEST
+    assert [line.text for line in screen.feed(1, "\r\nseen\r\n")][-1] == "seen"
+
+
+def test_many_different_lines_at_once_are_remembered_in_part_only() -> None:
+    screen = ScreenText()
+    list(screen.feed(1.0, "".join(f"line {number}\r\n" for number in range(screen_text.MOST_SEEN * 2))))
+    assert len(screen._seen) == screen_text.MOST_SEEN
+    last = f"line {screen_text.MOST_SEEN * 2 - 1}\r\n"
+    assert [line.text for line in screen.feed(2.0, f"line 0\r\n{last}")] == ["line 0"]

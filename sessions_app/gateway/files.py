@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Protocol
 
+LONGEST_PATH = 1000  # characters of a path that are kept: more stands in no log, and clients could send megabytes
+
 
 class What(enum.StrEnum):
     """What happened to a file on the host."""

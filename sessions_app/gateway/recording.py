@@ -97,16 +97,19 @@ class Cast:
             return
         if text := self._decode_typed(data):
             line = _line([round(self.seconds, 6), "i", text])
-            self._typed.append(line)
-            self._pending += len(line)
-            self.size += len(line)
+            if self.size + len(line) > self._limit:
+                self._close_event()  # it came before
+            if self._has_room(line):
+                self._typed.append(line)
+                self._pending += len(line)
+                self.size += len(line)
 
     def resize(self, cols: int, rows: int) -> None:
         """The window has another size."""
         if self.is_finished or self.is_truncated:
             return
         if self._pending < MOST_PENDING and not self._lost:
-            self._event("r", f"{cols}x{rows}")
+            self._resize(f"{cols}x{rows}")
         else:
             self._resized = f"{cols}x{rows}"
 
@@ -141,8 +144,14 @@ class Cast:
         self._decode(b"", True)  # half a character from before the gap does not go with what follows
         self._event("m", f"Gap: {lost:,} bytes were not recorded, because the database was too slow")
         if self._resized:
-            self._event("r", self._resized)
+            self._resize(self._resized)
             self._resized = ""
+
+    def _resize(self, size: str) -> None:
+        self._close_event()
+        line = _line([round(self.seconds, 6), "r", size])
+        if self._has_room(line):
+            self._keep(line)
 
     def _event(self, code: str, text: str) -> None:
         self._close_event()
@@ -155,12 +164,16 @@ class Cast:
         self._open = []
         self._pending -= self._open_size
         self._open_size = 0
-        if self.size + len(line) > self._limit:
+        if self._has_room(line):
+            self._keep(line)
+
+    def _has_room(self, line: bytes) -> bool:
+        """Whether the recording may have this line; the first for which there is no room is the end of it."""
+        if not self.is_truncated and self.size + len(line) > self._limit:
             self.is_truncated = True
             label = f"{TRUNCATED}{self._limit:,} bytes; nothing more is kept"
             self._keep(_line([round(self.seconds, 6), "m", label]))
-            return
-        self._keep(line)
+        return not self.is_truncated
 
     def _keep(self, line: bytes) -> None:
         self._lines.append(line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from sessions_app.gateway.files import FileEvent, What
+from sessions_app.gateway.files import LONGEST_PATH, FileEvent, What
 
 MOST_FOLDERS = 1024
 LONGEST_LINE = 8192  # bytes
@@ -33,9 +33,9 @@ class ScpWatch:
         except ValueError:
             words = command.split()
         flags = "".join(word[1:] for word in words[1:] if word.startswith("-"))
-        self._path = words[-1] if len(words) > 1 else ""
+        self._path = words[-1][:LONGEST_PATH] if len(words) > 1 else ""
         self._what = What.SENT if "t" in flags else What.FETCHED
-        self._folders: list[str] = []
+        self._folders: list[str] = []  # each with those around it: a/, a/b/
         self._line = bytearray()
         self._name = ""
         self._size = self._left = 0
@@ -92,13 +92,16 @@ class ScpWatch:
         text = line.decode(errors="replace")
         words = text.split(" ", 2)
         if text.startswith("C") and len(words) == 3 and words[1].isdecimal() and len(words[1]) < 20:
-            self._name = "/".join([*self._folders, words[2]])
+            self._name = self._within(words[2])
             self._size = self._left = int(words[1])
             self._state = "asked"
         elif text.startswith("D") and len(words) == 3 and len(self._folders) < MOST_FOLDERS:
-            self._folders.append(words[2])
+            self._folders.append(self._within(f"{words[2]}/"))
         elif text.startswith("E") and self._folders:
             self._folders.pop()
+
+    def _within(self, name: str) -> str:
+        return ((self._folders[-1] if self._folders else "") + name)[:LONGEST_PATH]
 
     def _event(self, *, is_complete: bool) -> FileEvent:
         size = self._size - self._left

@@ -10,11 +10,12 @@ import struct
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from sessions_app.gateway.files import FileEvent, What
+from sessions_app.gateway.files import LONGEST_PATH, FileEvent, What
 
 MOST_PENDING = 4096  # requests without an answer; clients have 64 or so
 MOST_OPEN = 1024  # files at a time
 MOST_KEPT = 64 * 1024  # bytes of one packet that are looked at
+LONGEST_HANDLE = 256  # bytes (draft-ietf-secsh-filexfer-02, 6.2); a longer one is none
 BULK_KEPT = 512  # of one that carries content
 
 
@@ -108,7 +109,13 @@ class _Reader:
         return value
 
     def path(self) -> str:
-        return self.string().decode(errors="replace")
+        return self.string().decode(errors="replace")[:LONGEST_PATH]
+
+    def handle(self) -> bytes:
+        value = self.string()
+        if len(value) > LONGEST_HANDLE:
+            raise ValueError("too long")
+        return value
 
     def skip(self, count: int) -> None:
         self._at += count
@@ -158,7 +165,7 @@ class SftpWatch:
             path, flags = fields.path(), fields.number()
             self._ask(number, _Asked(opened=_Open(path, bool(flags & MAY_WRITE)), kind=kind))
         elif kind in (READ, WRITE, CLOSE):
-            handle = fields.string()
+            handle = fields.handle()
             if kind == WRITE:
                 fields.skip(8)
             self._ask(number, _Asked(handle=handle, kind=kind, size=fields.number() if kind == WRITE else 0))
@@ -184,7 +191,7 @@ class SftpWatch:
         if asked is None:
             return []
         if kind == HANDLE and asked.opened is not None:
-            self._open[fields.string()] = asked.opened
+            self._open[fields.handle()] = asked.opened
             return self._forget_oldest() if len(self._open) > MOST_OPEN else []
         if kind == DATA and asked.kind == READ and asked.handle in self._open:
             self._open[asked.handle].read += fields.number()

@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterator
 
 SAME_WITHIN = 30.0  # seconds in which the same line counts once: programs paint the same again and again
+MOST_SEEN = 5000  # different lines that are remembered for that
 MOST_LINES = 50_000
 LONGEST_LINE = 500  # characters
+WIDEST = 2000  # columns of a line that are followed; hosts can move and insert as far as they like
 MOST_HELD = 8192  # characters of an escape sequence that has no end yet
 
 _TOKEN = re.compile(
@@ -66,11 +68,11 @@ class ScreenText:
         yield from self._end()
 
     def _print(self, text: str) -> None:
-        if self._column > LONGEST_LINE * 4:
-            return
-        if self._column > len(self._line):
-            self._line.extend(" " * (self._column - len(self._line)))
-        self._line[self._column : self._column + len(text)] = text
+        if self._column < WIDEST:
+            if self._column > len(self._line):
+                self._line.extend(" " * (self._column - len(self._line)))
+            self._line[self._column : self._column + len(text)] = text
+            del self._line[WIDEST:]
         self._column += len(text)
 
     def _control(self, control: str) -> Iterator[ScreenLine]:
@@ -87,7 +89,7 @@ class ScreenText:
         if final in _STAYS:
             return
         first = parameters.split(";")[0]
-        count = min(int(first), 1000) if first.isdecimal() else 1
+        count = min(int(first[:9]), 1000) if first.isdecimal() else 1  # Python reads no number of thousands of digits
         line, column = self._line, self._column
         if final == "K":
             if first in ("", "0"):
@@ -108,6 +110,7 @@ class ScreenText:
             line[column : column + count] = " " * len(line[column : column + count])
         elif final == "@":
             line[column:column] = " " * max(count, 1)
+            del line[WIDEST:]
         elif final == "J" and first in ("", "0"):
             del line[column:]  # readline clears what is below the line it paints
         else:
@@ -122,9 +125,10 @@ class ScreenText:
         before = self._seen.get(text)
         if before is not None and self._at - before < SAME_WITHIN:
             return
-        if len(self._seen) > 5000:
-            self._seen = {line: at for line, at in self._seen.items() if self._at - at < SAME_WITHIN}
-        self._seen[text] = self._at
+        self._seen.pop(text, None)
+        self._seen[text] = self._at  # the newest last
+        if len(self._seen) > MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
         self._count += 1
         yield ScreenLine(self._at, text)
 

@@ -19,6 +19,31 @@ def test_it_knows_the_alternate_screen_however_the_bytes_are_cut(pieces: int) ->
         assert screen.unfinished == b""
 
 
+@pytest.mark.parametrize(
+    ("data", "is_alternate"),
+    [
+        (b"\x1b[?1;47h", True),
+        (b"\x1b[?1047;25h", True),
+        (b"\x1b[?147h", False),
+        (b"\x1b[?2004h", False),
+        (b"\x1b[?1049h\x1b[?25l", True),
+        (b"\x1b[?1049h\x1b[?1049;1l", False),
+    ],
+)
+def test_of_the_modes_that_a_program_sets_those_of_the_screen_count(data: bytes, is_alternate: bool) -> None:
+    screen = Screen()
+    screen.feed(data)
+    assert screen.is_alternate == is_alternate
+
+
+def test_a_sequence_made_to_keep_the_gateway_busy_does_not() -> None:
+    """With a pattern that looks back this is a billion steps, in which no lock would be enforced on anybody."""
+    screen = Screen()
+    screen.feed(b"\x1b[?" + b"47;" * 100_000)
+    screen.feed(b"\x1b[?1049h")
+    assert screen.is_alternate
+
+
 @pytest.mark.parametrize("tail", [b"\x1b", b"\x1b[3", b"\x1b]0;a title", b"\x1b]0;a title\x1b", "€".encode()[:2]])
 def test_what_was_begun_is_said_again_after_ours(tail: bytes) -> None:
     screen = Screen()

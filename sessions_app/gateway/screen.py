@@ -11,7 +11,8 @@ import re
 LONGEST = 4096  # bytes of an unfinished sequence; what is longer is not one
 LOOKED_AT = 64  # bytes at the end of a chunk, unless a longer sequence is under way
 
-_ALTERNATE = re.compile(rb"\x1b\[\?[0-9;]*?(?:1049|1047|47)(?:;[0-9;]*)?([hl])")
+_MODES = re.compile(rb"\x1b\[\?([0-9;]{1,200})([hl])")  # bounded: hosts could make it read the same again and again
+_ALTERNATE = frozenset({b"1049", b"1047", b"47"})
 _FINISHED = re.compile(
     rb"\x1b(?:"
     rb"\[[0-?]*[ -/]*[@-~]"  # CSI
@@ -44,8 +45,9 @@ class Screen:
         if self.unfinished:
             data = self.unfinished + data
         if b"\x1b[?" in data:
-            for found in _ALTERNATE.finditer(data):
-                self.is_alternate = found[1] == b"h"
+            for found in _MODES.finditer(data):
+                if not _ALTERNATE.isdisjoint(found[1].split(b";")):
+                    self.is_alternate = found[2] == b"h"
         self.unfinished = _unfinished(data, max(LOOKED_AT, len(self.unfinished) + LOOKED_AT))
 
     def freeze(self, title: str, message: str, until: str) -> bytes:

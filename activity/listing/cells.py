@@ -33,6 +33,7 @@ MARK = "\x01"  # before a cell that is to be looked at; a control character, so 
 # What of ASCII may begin a formula or hide one that follows, all of it before the letters. Control characters, and what
 # is not ASCII, are found wherever they stand (sheets.py).
 SUSPECT_STARTS = f" =+@{MARK}-"
+FEW = 8  # numbers that are found sooner one by one
 
 
 class Cell(Func):
@@ -64,10 +65,10 @@ class Text(Cell):
 
 def _marked_postgresql(sql: str, parameters: tuple[Any, ...]) -> Sql:
     text = (
-        f"CASE WHEN {sql} COLLATE \"C\" >= 'A' THEN {sql} "
-        f"WHEN {sql} ~ %s THEN chr(1) || {sql} ELSE NULLIF({sql}, '') END"
+        f"CASE WHEN {sql} COLLATE \"C\" >= 'A' THEN {sql} WHEN {sql} = '' THEN NULL "
+        f"WHEN {sql} ~ %s THEN chr(1) || {sql} ELSE {sql} END"
     )
-    return text, (*parameters * 3, f"^[{SUSPECT_STARTS}]", *parameters * 2)
+    return text, (*parameters * 4, f"^[{SUSPECT_STARTS}]", *parameters * 2)
 
 
 def _marked_sqlite(sql: str, parameters: tuple[Any, ...]) -> Sql:
@@ -92,9 +93,10 @@ class Moment(Cell):
     """A time in UTC as ISO 8601, as short as it is exact."""
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """As PostgreSQL writes it (Django asks for ISO): to_char() takes three times as long."""
+        """As PostgreSQL writes it (Django asks for ISO): to_char() takes three times as long. UTC by its name would be
+        looked up for each row."""
         sql, parameters = self._source(compiler)
-        return f"REPLACE(({sql} AT TIME ZONE 'UTC')::text, ' ', 'T') || '+00:00'", parameters
+        return f"REPLACE(({sql} AT TIME ZONE INTERVAL '0')::text, ' ', 'T') || '+00:00'", parameters
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
         """Django keeps it as text in UTC, with six digits of a second or none."""
@@ -149,11 +151,16 @@ class Named(Text):
     def __init__(self, expression: str | Combinable, names: Mapping[Any, str]) -> None:
         super().__init__(expression)
         self.names = {str(key): name for key, name in names.items()}
+        self._numbers = [key for key in names if isinstance(key, int)]
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """Looked up in an object: a hundred comparisons for each row are slow."""
+        """Looked up in an object: a hundred comparisons for each row are slow. A few numbers are compared."""
         sql, parameters = self._source(compiler)
         other, other_parameters = _marked_postgresql(f"({sql})::text", parameters)
+        if 0 < len(self._numbers) <= FEW:
+            cases = "WHEN %s THEN %s " * len(self._numbers)
+            pairs = tuple(value for key in self._numbers for value in (int(key), self.names[str(key)]))
+            return f"CASE {sql} {cases}ELSE {other} END", (*parameters, *pairs, *other_parameters)
         return f"COALESCE(%s::jsonb ->> {sql}::text, {other})", (json.dumps(self.names), *parameters, *other_parameters)
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
@@ -207,15 +214,15 @@ def cell_of(rows: QuerySet[Any], copied: str | Combinable) -> Cell:
 
 
 class Line(Func):
-    """All cells of a row as one line, on SQLite: what fetches and joins thirteen texts in Python takes twice as long.
-    Text stands in quotation marks."""
+    """All cells of a row as one line with its end, on SQLite: what fetches and joins thirteen texts in Python takes
+    twice as long. Text stands in quotation marks. The bytes as they are kept, so that Python need not decode them."""
 
     output_field = TextField()
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
         """printf() ends a text at a NUL, so a row that holds one is written in hexadecimal digits instead."""
         cells = self.get_source_expressions()
-        form = ",".join('"%w"' if isinstance(cell, Text) else "%s" for cell in cells)
+        form = ",".join('"%w"' if isinstance(cell, Text) else "%s" for cell in cells) + "\n"
         compiled: list[Sql] = []
         spelled: list[Sql] = []
         held: list[Sql] = [("''", ())]
@@ -228,7 +235,8 @@ class Line(Func):
                 held.append((f"COALESCE({source}, '')", tuple(parameters)))
         line, parameters = _printf(form, compiled)
         whole, whole_parameters = _printf(form, spelled)
-        text = f"CASE WHEN INSTR({' || '.join(sql for sql, _ in held)}, char(0)) THEN {whole} ELSE {line} END"
+        is_spelled = f"INSTR({' || '.join(sql for sql, _ in held)}, char(0))"
+        text = f"CAST(CASE WHEN {is_spelled} THEN {whole} ELSE {line} END AS BLOB)"
         return text, (*(value for _, values in held for value in values), *whole_parameters, *parameters)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import re
 from collections.abc import Callable, Generator, Sequence
@@ -20,11 +19,13 @@ from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import Join
 
 from activity.listing.cells import MARK, SPELLED, Cell, Line, cell_of
+from activity.listing.copying import rows_of
 
 ROWS_IN_PIECE = 500
 CONTROLS = bytes(byte for byte in range(0x20) if byte != 0x0A) + b"\x7f"
-# A space at the end of a cell, which plain() takes away.
-ENDINGS = (b" ,", b' ",', b" \n", b' "\n')
+# A space at the end of a cell, which plain() takes away. Patterns that begin with one character, and go on with a set,
+# are looked for from one such character to the next: four times as quick as `in`.
+ENDINGS = (re.compile(rb" [,\n]"), re.compile(rb' ["][,\n]'))
 # The same beyond ASCII, in UTF-8: C1 controls, what changes the direction of text, spaces that end a cell, and at its
 # beginning what may begin a formula or hide one.
 _LEADS = b"\xc2\xe1\xe2\xe3\xef"  # the first bytes of all these
@@ -38,18 +39,21 @@ SUSPECT = re.compile(
                   | \x81 (?: [\xa6-\xa9] | \x9f (?="?[,\n]) ) )
     | (?<=\xe1) \x9a\x80 (?="?[,\n])
     | (?<=\xe3) \x80\x80 (?="?[,\n])
-    | (?<=[,"]\xc2) [\xa0\xad]
-    | (?<=[,"]\xe2) (?: \x80 [\x80-\x8d\xa8\xa9\xaf] | \x81 [\x9f\xa0] )
-    | (?<=[,"]\xe1) \x9a\x80
-    | (?<=[,"]\xe3) \x80\x80
-    | (?<=[,"]\xef) (?: \xbc [\x8b\x8d\x9d\xa0] | \xbb\xbf )
-    )"""
+    | (?<![^,"\n].) (?:
+        (?<=\xc2) [\xa0\xad]
+        | (?<=\xe2) (?: \x80 [\x80-\x8d\xa8\xa9\xaf] | \x81 [\x9f\xa0] )
+        | (?<=\xe1) \x9a\x80
+        | (?<=\xe3) \x80\x80
+        | (?<=\xef) (?: \xbc [\x8b\x8d\x9d\xa0] | \xbb\xbf ) )
+    )""",
+    re.DOTALL,
 )
 SUSPECT_ROW = re.compile(rb'[\x00-\x09\x0b-\x1f\x7f]|\n(?!\Z)| "?[,\n]|' + SUSPECT.pattern)
 
 csv.field_size_limit(2**31 - 1)  # reads what our own database wrote
 
 Neutral = Callable[[object], str]
+Parts = Generator[Sequence[bytes | memoryview], None, None]
 
 
 class Sheet:
@@ -69,7 +73,7 @@ class Sheet:
             if alias not in before and isinstance(join, Join) and join.join_type == INNER:
                 lines.query.alias_map[alias] = join.promote()
         self.sql, self.parameters = lines.query.get_compiler(rows.db).as_sql()
-        self._lines = self._sqlite if is_sqlite else self._postgresql
+        self._parts = self._sqlite if is_sqlite else self._postgresql
 
     @staticmethod
     def is_possible(rows: QuerySet[Any], copied: Sequence[Any]) -> bool:
@@ -79,31 +83,27 @@ class Sheet:
 
     def pieces(self) -> Generator[tuple[bytes, int], None, None]:
         """Some rows at a time, with how many they are. Closing it stops the query."""
-        lines = self._lines()
+        parts = self._parts()
         try:
-            while piece := list(itertools.islice(lines, ROWS_IN_PIECE)):
-                yield self._piece(piece), len(piece)
+            for lines in parts:
+                piece = b"".join(lines)
+                if not _is_clean(piece, len(lines)):
+                    piece = b"".join(self._mended(bytes(line)) for line in lines)
+                yield piece.replace(b"\n", b"\r\n"), len(lines)
         finally:
-            lines.close()
+            parts.close()
 
-    def _postgresql(self) -> Generator[bytes, None, None]:
+    def _postgresql(self) -> Parts:
         with connections[self.database].cursor() as cursor:
             statement = cursor.mogrify(self.sql, self.parameters)
             with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
-                yield from copy
+                yield from rows_of(copy, ROWS_IN_PIECE)
 
-    def _sqlite(self) -> Generator[bytes, None, None]:
+    def _sqlite(self) -> Parts:
         with connections[self.database].cursor() as cursor:
             cursor.execute(self.sql, self.parameters)
             while rows := cursor.fetchmany(ROWS_IN_PIECE):
-                for (line,) in rows:
-                    yield f"{line}\n".encode()
-
-    def _piece(self, lines: Sequence[bytes]) -> bytes:
-        piece = b"".join(lines)
-        if not _is_clean(piece, len(lines)):
-            piece = b"".join(self._mended(bytes(line)) for line in lines)
-        return piece.replace(b"\n", b"\r\n")
+                yield [line for (line,) in rows]
 
     def _mended(self, line: bytes) -> bytes:
         if SUSPECT_ROW.search(line) is None:
@@ -130,6 +130,11 @@ def _is_clean(piece: bytes, rows: int) -> bool:
     return (
         len(piece.translate(None, CONTROLS)) == len(piece)
         and piece.count(b"\n") == rows
-        and not any(ending in piece for ending in ENDINGS)
-        and (piece.isascii() or not piece.translate(None, _OTHERS) or SUSPECT.search(piece) is None)
+        and not any(ending.search(piece) for ending in ENDINGS)
+        and (piece.isascii() or not piece.translate(None, _OTHERS) or not _has_suspects(piece))
     )
+
+
+def _has_suspects(piece: bytes) -> bool:
+    """Beyond ASCII. Most lines have nothing there, even where some have."""
+    return any(not line.isascii() and SUSPECT.search(line) for line in piece.splitlines(keepends=True))

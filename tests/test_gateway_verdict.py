@@ -29,6 +29,8 @@ GOOD = Facts(
     lock_message="",
     can_extend=False,
     is_account_active=True,
+    account_lock="",
+    account_lock_message="",
     is_key_gone=False,
     login_end="",
 )
@@ -47,6 +49,8 @@ def test_a_good_connection_goes_on() -> None:
     ("changes", "end"),
     [
         ({"is_account_active": False}, ConnectionEnd.REVOKED),
+        ({"account_lock": "Stop", "status": Status.LOCKED}, ConnectionEnd.REVOKED),
+        ({"account_lock": "Stop", "is_cut": True}, ConnectionEnd.REVOKED),
         ({"is_key_gone": True}, ConnectionEnd.REVOKED),
         ({"is_cut": True}, ConnectionEnd.TERMINATED),
         ({"is_cut": True, "status": Status.CANCELING}, ConnectionEnd.TERMINATED),
@@ -63,6 +67,12 @@ def test_what_cuts(changes: dict[str, Any], end: ConnectionEnd) -> None:
     assert isinstance(found, Cut)
     assert found.end == end
     assert found.text
+
+
+def test_whose_account_is_locked_reads_why() -> None:
+    found = of(account_lock="Lost laptop", account_lock_message="Call 12.")
+    assert isinstance(found, Cut)
+    assert found.text == "Your account is locked: Lost laptop. Call 12."
 
 
 @pytest.mark.parametrize("reason", EndReason)

@@ -23,7 +23,8 @@ class LockForm(ActionForm):
     lock_account = forms.BooleanField(
         label="Lock the account",
         required=False,
-        help_text="Logs the user out everywhere, locks every live session of theirs, and lets none begin.",
+        help_text="Logs the user out everywhere, cuts their connections through the gateway, locks every live session "
+        "of theirs, and lets none begin.",
     )
 
 

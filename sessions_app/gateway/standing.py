@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import BooleanField, Case, Exists, F, FilteredRelation, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from sessions_app.models import ControlKind, ControlRequest, GatewayConnection
 
 AT_A_TIME = 200  # rows of one UPDATE
+STANDS = Q(session__user__account_locks__lifted_at=None)  # of one account at most one: the database sees to that
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Facts:
     lock_message: str
     can_extend: bool
     is_account_active: bool
+    account_lock: str  # title of the lock that stands on the account; empty: there is none
+    account_lock_message: str
     is_key_gone: bool
     login_end: str  # why the login session it depends on is over; empty: it goes on, or there is none
 
@@ -49,6 +52,7 @@ def facts(gateway: str) -> list[Facts]:
         GatewayConnection.objects.open()
         .filter(gateway=gateway)
         .order_by()
+        .annotate(locked=FilteredRelation("session__user__account_locks", condition=STANDS))
         .values_list(
             "pk",
             "session_id",
@@ -64,6 +68,8 @@ def facts(gateway: str) -> list[Facts]:
             "session__lock_message",
             _is(Q(session__extensions__lt=F("session__profile__extension_limit"))),
             "session__user__is_active",
+            Coalesce("locked__title", Value("")),
+            Coalesce("locked__message", Value("")),
             _is(Q(key=None) & ~Q(fingerprint="")),
             Coalesce("login_session__end_reason", Value("")),
         )

@@ -11,7 +11,7 @@ from sessions_app.models import HOLDS_GRANT, ConnectionEnd, Door, EndReason, Sta
 
 # A terminal in the browser is part of a login session and ends with it, however that ends. Who came with an SSH client
 # and a one-time password is cut when somebody ended the login session to be rid of it; not when it ran out or its
-# person left the console. (A locked account freezes.)
+# person left the console.
 ENDS_SSH_TOO = frozenset({EndReason.FORCED, EndReason.OTHERS, EndReason.PASSWORD})
 
 ASK_AGAIN = "Request a new session in the console if you need one."
@@ -41,6 +41,8 @@ def verdict(facts: Facts, now: dt.datetime) -> Verdict:
     """The first that applies."""
     if not facts.is_account_active:
         return Cut(ConnectionEnd.REVOKED, "Your account is disabled.")
+    if facts.account_lock:
+        return Cut(ConnectionEnd.REVOKED, " ".join(["Your account is locked:", *_sentences(facts)]))
     if facts.is_key_gone:
         return Cut(ConnectionEnd.REVOKED, "The SSH key that you came in with was removed from your account.")
     if facts.is_cut:
@@ -55,3 +57,9 @@ def verdict(facts: Facts, now: dt.datetime) -> Verdict:
     if facts.status == Status.LOCKED:
         return Frozen(facts.lock_title or "Locked", facts.lock_message)
     return None
+
+
+def _sentences(facts: Facts) -> list[str]:
+    """Title and message of the account's lock, each with its full stop."""
+    said = (facts.account_lock, facts.account_lock_message)
+    return [one if one.endswith((".", "!", "?")) else f"{one}." for one in said if one]

@@ -37,7 +37,7 @@ get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 @get_or_post
 def account_lock(request: HttpRequest, pk: int) -> HttpResponse:
-    """Lock an account: the person is logged out, their sessions freeze, new ones are refused."""
+    """Lock an account: the person is logged out and cut, their sessions freeze, new ones are refused."""
     account = get_object_or_404(visible_accounts(request), pk=pk)
     _administrators_only(request)
 

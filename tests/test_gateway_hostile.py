@@ -17,7 +17,7 @@ from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.flows.errors import Refused
 from sessions_app.flows.ssh_keys import remove_key
-from sessions_app.gateway import identity, pressure, server, store
+from sessions_app.gateway import identity, pressure, server, ssh_near, store
 from sessions_app.gateway.files import FileEvent, What
 from sessions_app.models import ConnectionEnd, GatewayConnection, Resource, Status, UserKey
 from tests import builders
@@ -122,6 +122,24 @@ def test_a_host_that_wants_each_byte_in_a_packet_of_its_own_is_left(alice: User)
     given = prepared(alice)
     run(story())
     assert GatewayConnection.objects.get().end_reason == ConnectionEnd.FAILED
+
+
+def test_variables_without_end_are_dropped_and_the_usual_ones_reach_the_host(alice: User) -> None:
+    many = {f"LC_{number}": "x" * 1000 for number in range(10_000)} | {"LD_PRELOAD": "/tmp/mine.so"}
+
+    async def story() -> None:
+        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+            await client.create_process("swallow", env={"LANG": "de_DE.UTF-8", "TZ": "UTC"} | many)
+            await until(lambda: there.host.process is not None, "the host listens")
+            passed = there.host.process.env
+            assert passed["LANG"] == "de_DE.UTF-8"
+            assert passed["TZ"] == "UTC"
+            assert "LD_PRELOAD" not in passed
+            kept = there.relay()._near._channel.get_environment_bytes()  # type: ignore[attr-defined]
+            assert sum(len(name) + len(value) for name, value in kept.items()) <= ssh_near.MOST_ENVIRONMENT
+
+    given = prepared(alice)
+    run(story())
 
 
 def test_ten_thousand_channels_are_ten(alice: User) -> None:

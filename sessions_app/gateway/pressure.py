@@ -87,6 +87,22 @@ class Pressure:
             self._tell()
 
 
+class Environment(dict[bytes, bytes]):
+    """The variables that a client sends before it begins, which the library keeps without a bound: those whose names
+    begin like one of `wanted`, and not more than `most` bytes of them. What does not fit is dropped, as sshd does."""
+
+    def __init__(self, wanted: tuple[bytes, ...], most: int) -> None:
+        super().__init__()
+        self._wanted = wanted
+        self._room = most
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        room = self._room + len(self.get(name, b"")) - len(value) - (0 if name in self else len(name))
+        if name.startswith(self._wanted) and room >= 0:
+            self._room = room
+            super().__setitem__(name, value)
+
+
 def has_tiny_packets(
     channel: asyncssh.SSHServerChannel[bytes] | asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes],
 ) -> bool:

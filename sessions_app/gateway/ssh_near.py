@@ -17,7 +17,7 @@ from sessions_app.flows.errors import Refused
 from sessions_app.gateway.line import HIGH
 from sessions_app.gateway.near import NotLetIn, Terminal
 from sessions_app.gateway.opening import open_relay
-from sessions_app.gateway.pressure import has_tiny_packets
+from sessions_app.gateway.pressure import Environment, has_tiny_packets
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 
@@ -25,6 +25,7 @@ SUBSYSTEMS = ("sftp",)
 CUT_WITHIN = 1.0  # seconds for the last words to reach a client that is cut
 MOST_COMMAND = 64 * 1024  # characters
 PASSED_ON = (b"LANG", b"LC_", b"TZ", b"COLORTERM")  # of the environment; the host takes what its sshd_config says
+MOST_ENVIRONMENT = 16 * 1024  # bytes
 
 
 class Door(Protocol):
@@ -62,6 +63,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """The library's word for it."""
         self._chan = chan
+        chan._env = Environment(PASSED_ON, MOST_ENVIRONMENT)
         if has_tiny_packets(chan):
             self._door.connection.abort()
 
@@ -93,9 +95,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         self._door.spawn(self._begin())
 
     async def _begin(self) -> None:
-        env: dict[str | bytes, str | bytes] = {
-            name: value for name, value in self._channel.get_environment_bytes().items() if name.startswith(PASSED_ON)
-        }
+        env: dict[str | bytes, str | bytes] = dict(self._channel.get_environment_bytes().items())
         try:
             login = await self._door.login()
             relay = await open_relay(

@@ -2,22 +2,27 @@
 
 Django asks the authentication backend for the user of each request. Ours joins the login session to that very query,
 so that an ended login session is refused by the next request at no extra cost, with every server-side session engine.
-The middleware says which session key the request carries; outside a request nothing is joined.
+The middleware says which session key the request carries; outside a request nothing is joined. Every request asks
+this, so the statements are kept (activity/prepared.py).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
-from django.db.models import Q
+from django.contrib.auth.models import Permission
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from activity.prepared import Prepared
 from sessions_app.models import AccountLock, LoginSession
 from sessions_app.models.login import hash_session_key
 
@@ -43,17 +48,19 @@ class LoginSessionBackend(ModelBackend):
         request = carried.get()
         if request is None:
             return super().get_user(user_id)
-        login = (
-            LoginSession.objects.live()
-            .exclude(is_expired(timezone.now()))
-            .select_related("user")
-            .filter(key_hash=hash_session_key(request.session_key), user_id=user_id)
-            .first()
-        )
+        login = _live_login(request.session_key, user_id)
         if login is None or not self.user_can_authenticate(login.user):
             return None
         request.login = login
         return login.user
+
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """As Django's, with one query for what the account has itself and what its groups give."""
+        is_asked = user_obj.is_active and not user_obj.is_superuser and obj is None
+        if is_asked and not hasattr(user_obj, "_perm_cache"):
+            _, rows = _permissions().rows(user_id=user_obj.pk)
+            user_obj._perm_cache = {f"{app}.{name}" for app, name in rows}
+        return super().get_all_permissions(user_obj, obj)
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -71,10 +78,61 @@ class LoginSessionBackend(ModelBackend):
         return None
 
 
+def _columns(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+@functools.cache
+def _live_logins() -> Prepared:
+    """The login session of a key and its user, side by side."""
+
+    def build(key_hash: str, idle: dt.datetime, old: dt.datetime) -> QuerySet[LoginSession, Any]:
+        logins = LoginSession.objects.live().exclude(_is_before(idle, old)).filter(key_hash=key_hash)
+        columns = [*_columns(LoginSession), *(f"user__{name}" for name in _columns(get_user_model()))]
+        return logins.values_list(*columns)
+
+    return Prepared(LoginSession, build, key_hash=str, idle=dt.datetime, old=dt.datetime)
+
+
+def _live_login(session_key: str, user_id: Any) -> LoginSession | None:
+    """The login session of that key and user with the user, unless it is over."""
+    idle, old = _limits(timezone.now())
+    alias, rows = _live_logins().rows(key_hash=hash_session_key(session_key), idle=idle, old=old)
+    if not rows:
+        return None
+    columns, user_model = _columns(LoginSession), get_user_model()
+    login = LoginSession.from_db(alias, columns, rows[0][: len(columns)])
+    if login.user_id != user_id:
+        return None
+    login.user = user_model.from_db(alias, _columns(user_model), rows[0][len(columns) :])
+    return login
+
+
+@functools.cache
+def _permissions() -> Prepared:
+    """What an account may do, as Django's own backend selects it for the account and for its groups."""
+
+    def build(user_id: int) -> QuerySet[Permission, Any]:
+        user = get_user_model()(pk=user_id)
+        ways = (user.user_permissions.all(), Permission.objects.filter(group__in=user.groups.all()))
+        own, groups = (way.order_by().values_list("content_type__app_label", "codename") for way in ways)
+        return own.union(groups)
+
+    return Prepared(Permission, build, user_id=int)
+
+
 def is_expired(now: dt.datetime) -> Q:
     """Login sessions without a request for too long, or simply too old, whether or not the worker has ended them."""
+    return _is_before(*_limits(now))
+
+
+def _limits(now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """Who was not seen since the first or logged in before the second is out."""
     idle = now - dt.timedelta(seconds=settings.LOGIN_IDLE_TIMEOUT)
-    old = now - dt.timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    return idle, now - dt.timedelta(seconds=settings.SESSION_COOKIE_AGE)
+
+
+def _is_before(idle: dt.datetime, old: dt.datetime) -> Q:
     return Q(last_access_at__lt=idle) | Q(created_at__lt=old)
 
 

@@ -42,6 +42,7 @@ def client_ip(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> str:
     return "" if hop is None else str(hop)
 
 
+@lru_cache(maxsize=1000)
 def parse_address(text: str) -> Address | None:
     """The address in `text`, or None. Port, brackets and zone id are dropped; ::ffff:192.0.2.1 becomes 192.0.2.1."""
     text = text.strip().strip('"')

@@ -1,0 +1,103 @@
+"""Queries that are built once and asked often: Django's making of a statement costs more than the answer to it.
+
+A Prepared keeps the statement that Django wrote for its queryset, once for each database, and puts other values in.
+Knows no model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model, QuerySet
+
+Value = str | int | dt.datetime
+Row = tuple[Any, ...]
+Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Statement:
+    """SQL, and its parameters: the name of a value, or (no name) what always stands there. `converters` are Django's,
+    for those columns of the answer that need one."""
+
+    sql: str
+    parameters: Sequence[tuple[str, Any]]
+    converters: Sequence[tuple[int, Sequence[Converter], Any]]
+
+
+class Prepared:
+    """A query whose statement is the same each time, whatever the values are.
+
+    `build` gets the values by name and gives a queryset of `model` by values_list(). It is called once for each
+    database, with values of these kinds that nobody else uses: where they turn up among the parameters, the real ones
+    are put later. So it must take them as they are: neither look at them nor compute with them.
+    """
+
+    def __init__(
+        self,
+        model: type[Model],
+        build: Callable[..., QuerySet[Any, Any]],
+        **kinds: type[str] | type[int] | type[dt.datetime],
+    ) -> None:
+        self._model, self._build, self._kinds = model, build, kinds
+        self._samples = {name: _sample(kind, number) for number, (name, kind) in enumerate(kinds.items())}
+        self._statements: dict[str, _Statement] = {}
+
+    def rows(self, **values: Value) -> tuple[str, list[Row]]:
+        """The database that was asked (its alias), and its rows. Values of other kinds (a UUID for a key) are asked for
+        by the queryset itself."""
+        alias = router.db_for_read(self._model)
+        if any(type(value) is not self._kinds[name] for name, value in values.items()):
+            return alias, list(self._build(**values).using(alias))
+        connection = connections[alias]
+        statement = self._statements.get(alias)
+        if statement is None:
+            statement = self._statements[alias] = self._written(alias)
+        adapted = {name: _adapted(value, connection) for name, value in values.items()}
+        parameters = [adapted[name] if name else constant for name, constant in statement.parameters]
+        with connection.cursor() as cursor:
+            cursor.execute(statement.sql, parameters)
+            rows: list[Row] = cursor.fetchall()
+        if statement.converters:
+            rows = [_converted(row, statement.converters, connection) for row in rows]
+        return alias, rows
+
+    def _written(self, alias: str) -> _Statement:
+        """As Django writes it. Raises LookupError when a value is not among the parameters as it is."""
+        compiler = self._build(**self._samples).using(alias).query.get_compiler(alias)
+        sql, parameters = compiler.as_sql()
+        names = {_adapted(value, compiler.connection): name for name, value in self._samples.items()}
+        placed = [(names.get(value, ""), value) for value in parameters]
+        if missing := set(self._samples) - {name for name, _ in placed}:
+            raise LookupError(f"A prepared query of {self._model.__name__} does not compare with {sorted(missing)}")
+        converters = compiler.get_converters([column for column, _, _ in compiler.select])
+        return _Statement(sql, placed, [(place, *rest) for place, rest in converters.items()])
+
+
+def _sample(kind: type, number: int) -> Value:
+    """A value that stands for that one only."""
+    if kind is dt.datetime:
+        return dt.datetime(1234, 5, 6, 7, 8, 9, number, tzinfo=dt.UTC)
+    text = str(1_987_654_000 + number)  # as a number it fits every column of numbers
+    return text if kind is str else int(text)
+
+
+def _adapted(value: Value, connection: BaseDatabaseWrapper) -> Any:
+    """As Django hands it to the database."""
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, dt.datetime) else value
+
+
+def _converted(
+    row: Row, converters: Sequence[tuple[int, Sequence[Converter], Any]], connection: BaseDatabaseWrapper
+) -> Row:
+    """The row with values as Python has them."""
+    values = list(row)
+    for place, functions, expression in converters:
+        for function in functions:
+            values[place] = function(values[place], expression, connection)
+    return tuple(values)

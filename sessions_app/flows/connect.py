@@ -123,6 +123,8 @@ def connected(connection: GatewayConnection) -> PrivilegedSession:
     another than it was when the connection was admitted."""
     with transaction.atomic():
         session = held(connection.session_id)
+        if not GatewayConnection.objects.open().filter(pk=connection.pk).exists():
+            raise Refused("The connection was over before the host had let it in.")
         with log.coming_from(connection.address or ""):
             log.record(
                 Verb.CONNECTION_OPENED,

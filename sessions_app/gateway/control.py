@@ -8,8 +8,10 @@ terminate, log out are all changes of rows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import Iterator
 
 from django.utils import timezone
 
@@ -113,11 +115,13 @@ class Control:
             row = rows.get(connection_id)
             if row is None:
                 if connection_id in self._known:
-                    relay.cut(ConnectionEnd.LOST, "The gateway was out of touch for too long. Connect again.")
+                    with _apart(relay):
+                        relay.cut(ConnectionEnd.LOST, "The gateway was out of touch for too long. Connect again.")
                 continue
-            is_frozen = self._enforce_one(relay, row, has_jumped)
-            if row.newest != row.confirmed or is_frozen != row.is_frozen:
-                enforced[connection_id] = Enforced(connection_id, row.newest, is_frozen)
+            with _apart(relay):
+                is_frozen = self._enforce_one(relay, row, has_jumped)
+                if row.newest != row.confirmed or is_frozen != row.is_frozen:
+                    enforced[connection_id] = Enforced(connection_id, row.newest, is_frozen)
         now = time.monotonic()
         unknown = rows.keys() - self._registry.relays.keys()
         self._unknown = {one: self._unknown.get(one, now) for one in unknown}
@@ -159,7 +163,8 @@ class Control:
         if self._is_isolated():
             for relay in list(self._registry.relays.values()):
                 if not relay.is_frozen:
-                    self._set_frozen(relay, ISOLATED)
+                    with _apart(relay):
+                        self._set_frozen(relay, ISOLATED)
 
     async def _end_orphans(self) -> None:
         """Rows of ours that nobody holds: their end could not be noted when it came."""
@@ -169,6 +174,16 @@ class Control:
             ends = [Ending(one, ConnectionEnd.FAILED, "Its end was not noted in time") for one in over]
             await store.call(store.ended, ends)
             self._unknown = {one: since for one, since in self._unknown.items() if one not in over}
+
+
+@contextlib.contextmanager
+def _apart(relay: Relay) -> Iterator[None]:
+    """One connection that cannot be controlled goes, and keeps nobody from controlling the others."""
+    try:
+        yield
+    except Exception:
+        logger.exception("Connection %s could not be controlled; it is dropped", relay.connection_id)
+        relay.drop()
 
 
 def _wall_offset() -> float:

@@ -15,7 +15,7 @@ from sessions_app.gateway.files import Watch
 from sessions_app.gateway.near import Near, Terminal
 from sessions_app.gateway.registry import Recorder
 from sessions_app.gateway.screen import Screen
-from sessions_app.gateway.upstream import Upstream
+from sessions_app.gateway.upstream import HostRefused, Upstream
 
 HIGH = 512 * 1024  # bytes that may wait for the person before the host is read no more
 LOW = 128 * 1024
@@ -92,7 +92,9 @@ class Line:
     # The host's side calls these.
 
     def host_opened(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
-        """The channel to the host is there."""
+        """The channel to the host is there, and nothing runs on it yet. Raises HostRefused when a lock came first."""
+        if self.is_frozen:
+            raise HostRefused(f"Your session on {self.admitted.resource_name} was locked meanwhile.")
         self._host = channel
 
     def host_data(self, data: bytes, is_error: bool) -> None:

@@ -57,7 +57,7 @@ async def open_relay(
             wanted = Recorded(admitted, command, bool(terminal.kind), terminal.cols, terminal.rows)
             relay.recorder = await registry.make_recorder(wanted)
         await relay.connect(command, subsystem, env or {}, terminal)
-    except (HostRefused, ConnectorError, asyncssh.Error) as error:
+    except (Refused, HostRefused, ConnectorError, asyncssh.Error) as error:
         await relay.fail(str(error))
         raise NotLetIn(plain(error, 300)) from error
     except Exception as error:

@@ -111,6 +111,10 @@ class Relay(Line):
             self._near.write_error(words + b"\n")
         self._finish(end, text)
 
+    def drop(self) -> None:
+        """The same without a word, when saying one does not work."""
+        self._finish(ConnectionEnd.FAILED, "The gateway failed")
+
     def notice(self, text: str) -> None:
         """One line for the person, where there is a terminal."""
         if self._has_terminal and not self._is_over:
@@ -191,6 +195,8 @@ class Relay(Line):
             return
         self._is_over = True
         self.retime(None)
+        if self.is_frozen and self._has_terminal:
+            self._show(self._screen.thaw())
         if self.recorder is not None:
             await self.recorder.finish()
         await self._registry.endings.note(Ending(self.connection_id, ConnectionEnd.FAILED, plain(text, 200)))

@@ -1,0 +1,89 @@
+"""What happens while something else does: a lock while the host is being reached, an end before the beginning is noted,
+one connection that breaks what is done about all."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from django.contrib.auth.models import User
+
+from activity.models import LogEntry
+from activity.verbs import Verb
+from sessions_app.flows import connect as connecting
+from sessions_app.flows.disconnect import Ending, disconnected
+from sessions_app.flows.errors import Refused
+from sessions_app.flows.lock import lock
+from sessions_app.gateway import relay as relay_module
+from sessions_app.gateway.registry import Registry
+from sessions_app.gateway.store import Admitted
+from sessions_app.gateway.upstream import Upstream, open_upstream
+from sessions_app.models import ConnectionEnd, GatewayConnection, PrivilegedSession, Status
+from tests import builders
+from tests.control_scene import OWNER, away, connect, controlled, hold, run, until
+from tests.gateway_scene import Front, front, prepared
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("terminal", ["xterm", None])
+def test_what_was_asked_before_a_lock_does_not_begin_after_it(
+    alice: User, monkeypatch: pytest.MonkeyPatch, terminal: str | None
+) -> None:
+    """A host may take seconds to let somebody in; the lock is enforced, and confirmed, meanwhile."""
+    scene: list[Front] = []
+
+    async def slow(admitted: Admitted) -> Upstream:
+        upstream = await open_upstream(admitted)
+        scene[0].relay().freeze("Stop now", "")
+        return upstream
+
+    async def story() -> None:
+        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+            scene.append(there)
+            done = await client.run("swallow", term_type=terminal)
+            assert done.exit_status == 1
+            assert "was locked meanwhile" in f"{done.stdout}{done.stderr}"
+            if terminal:  # the screen of the lock is gone again
+                assert str(done.stdout).rindex("\x1b[?1049l") > str(done.stdout).rindex("\x1b[?1049h")
+            assert there.host.process is None
+            assert not there.registry.relays
+
+    given = prepared(alice)
+    monkeypatch.setattr(relay_module, "open_upstream", slow)
+    run(story())
+    assert GatewayConnection.objects.get().end_reason == ConnectionEnd.FAILED
+
+
+def test_a_connection_that_is_over_before_it_began_logs_nobody_in(alice: User) -> None:
+    """Its gateway was given up, or the host failed, while the beginning was on its way to the database."""
+    session = builders.make_session(alice)
+    connection = connect(session)
+    assert disconnected([Ending(connection.pk, ConnectionEnd.LOST)])
+    with pytest.raises(Refused):
+        connecting.connected(connection)
+    assert PrivilegedSession.objects.get().status == Status.AVAILABLE
+    assert not LogEntry.objects.filter(verb=Verb.CONNECTION_OPENED).exists()
+
+
+def test_one_connection_that_breaks_is_dropped_and_the_others_are_locked(admin: User, alice: User) -> None:
+    session = builders.make_session(alice)
+    rows = [connect(session) for _ in range(3)]
+
+    async def story() -> None:
+        registry = Registry(OWNER)
+        (first, _), (broken, person), (last, _) = (hold(registry, each) for each in rows)
+
+        def fail(data: bytes) -> None:
+            raise RuntimeError("The library changed its mind.")
+
+        person.write = person.write_error = fail  # type: ignore[method-assign]
+        async with controlled(registry):
+            await away(lock, admin, session, title="Stop now")
+            await until(lambda: first.is_frozen and last.is_frozen, "the others are frozen")
+            await broken.closed.wait()
+        assert person.closed
+
+    run(story())
+    ends = [GatewayConnection.objects.get(pk=one.pk).end_reason for one in rows]
+    assert ends == ["", ConnectionEnd.FAILED, ""]

@@ -43,7 +43,7 @@ def to_close(now: dt.datetime) -> list[int]:
 
 
 def close(recording_id: int) -> bool:
-    """Make the file of one recording; False when somebody else does or did.
+    """Make the file of one recording; False when somebody else does or did, or more of it came meanwhile.
 
     Raises OSError, SealingError, DatabaseError and what the storage raises; then the pieces are still there.
     """
@@ -53,19 +53,19 @@ def close(recording_id: int) -> bool:
         return False
     recording = Recording.objects.select_related("connection").get(pk=recording_id)
     try:
-        _close(recording)
+        return _close(recording)
     except Exception:
         Recording.objects.filter(pk=recording_id, closing_at=now).update(closing_at=None)
         raise
-    return True
 
 
-def _close(recording: Recording) -> None:
+def _close(recording: Recording) -> bool:
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as cast:
-        reading = _Reading()
+        reading, count = _Reading(), 0
         for data in _pieces(recording):
             cast.write(data)
             reading.read(data)
+            count += 1
         name, size, sha256 = storage.put(storage.cast_name(recording), cast)
     values = {
         "path": name,
@@ -78,13 +78,22 @@ def _close(recording: Recording) -> None:
         **_put_input(recording),
     }
     with transaction.atomic():
+        # Who took longer than the claim lasts has been overtaken. Held, so that no piece comes between the last look
+        # and the end of the pieces.
+        mine = Recording.objects.filter(pk=recording.pk, closing_at=recording.closing_at, ended_at=None)
+        if mine.select_for_update().first() is None:
+            return False
+        if RecordingChunk.objects.filter(recording=recording).count() != count:
+            mine.update(closing_at=None)
+            return False
         RecordingText.objects.filter(recording=recording).delete()
         RecordingText.objects.bulk_create(
             [RecordingText(recording=recording, at=line.at, text=line.text) for line in reading.finish()],
             batch_size=2000,
         )
-        Recording.objects.filter(pk=recording.pk).update(**values, closing_at=None)
+        mine.update(**values, closing_at=None)
         RecordingChunk.objects.filter(recording=recording).delete()
+    return True
 
 
 def _pieces(recording: Recording) -> Iterator[bytes]:

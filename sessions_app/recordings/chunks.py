@@ -63,6 +63,8 @@ def append(pieces: Sequence[Piece]) -> None:
         RecordingChunk.objects.bulk_create(
             [row for key, row in rows.items() if key[0] in running], ignore_conflicts=True
         )
+        # One that was being closed had us wait, and is closed by now.
+        RecordingChunk.objects.filter(recording__in=running, recording__ended_at__isnull=False).delete()
 
 
 def written(recording_ids: Sequence[int]) -> None:

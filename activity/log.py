@@ -17,6 +17,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import models, transaction
 from django.utils import timezone
 
+from activity.appending import append
 from activity.models import Level, LogEntry
 from activity.text import plain
 from activity.verbs import Verb
@@ -63,7 +64,7 @@ def record(
     entry = draft(
         verb, message, actor=actor, user=user, user_name=user_name, target=target, level=level, details=details, at=at
     )
-    entry.save()
+    append(entry)
     return entry
 
 

@@ -70,9 +70,10 @@ class LogEntry(models.Model):
     """
 
     at = models.DateTimeField("date and time", default=timezone.now, editable=False)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    # Without an index each: those below begin with them.
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False)
     actor_name = models.CharField("actor", max_length=150, blank=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False)
     user_name = models.CharField("user", max_length=150, blank=True)
     verb = models.CharField(max_length=40, choices=verb_choices)
     level = models.SmallIntegerField(choices=Level.choices, default=Level.INFO)

@@ -2,10 +2,11 @@
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.transaction import TransactionManagementError
 
-from activity import log
-from activity.models import LogEntry
+from activity import appending, log
+from activity.models import Level, LogEntry
 from activity.verbs import Verb
 
 
@@ -29,3 +30,44 @@ def test_an_entry_is_not_saved_twice(alice: User) -> None:
     entry = log.record(Verb.LOGIN, "one", actor=alice)
     with pytest.raises(TypeError, match="append-only"):
         entry.save()
+
+
+def test_an_entry_is_read_as_it_was_written(alice: User, auditor: User) -> None:
+    with log.coming_from("2001:db8::9"):
+        entry = log.record(
+            Verb.ACCOUNT_LOCKED,
+            "Zürich, 50 % off; 'quoted'",
+            actor=alice,
+            user=auditor,
+            target=auditor,
+            level=Level.WARNING,
+            details={"n": [1, None, {"ж": "日本"}]},
+        )
+    kept = LogEntry.objects.get(pk=entry.pk)
+    assert {field.attname: getattr(kept, field.attname) for field in LogEntry._meta.concrete_fields} == {
+        field.attname: getattr(entry, field.attname) for field in LogEntry._meta.concrete_fields
+    }
+
+
+def test_an_entry_that_cannot_be_written_undoes_what_it_is_about(alice: User) -> None:
+    entry = log.draft(Verb.LOGIN, "one", actor=alice)
+    entry.level = 15
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            appending.append(entry)
+        with pytest.raises(TransactionManagementError):
+            alice.save()
+        transaction.set_rollback(True)
+    assert entry.pk is None
+    assert not LogEntry.objects.filter(message="one").exists()
+
+
+@pytest.mark.sqlite_only
+def test_an_entry_has_its_number_where_sqlite_returns_none(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    appending._statement.cache_clear()
+    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+    try:
+        entry = log.record(Verb.LOGIN, "one", actor=alice)
+    finally:
+        appending._statement.cache_clear()
+    assert LogEntry.objects.get(message="one").pk == entry.pk

@@ -1,0 +1,43 @@
+"""Writes one entry of the log by a statement that is made once: Django's making of it takes longer than all the rest.
+
+Only log.py calls it. What fields make of their values, what becomes of a transaction in which it fails, and what the
+entry knows afterwards are as in Model.save(); there are no signals.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from django.db import connections, router, transaction
+
+from activity.models import LogEntry
+
+PK = LogEntry._meta.pk
+FIELDS = [field for field in LogEntry._meta.concrete_fields if not field.primary_key]
+
+
+def append(entry: LogEntry) -> None:
+    """Write `entry`, and give it its number. Raises what the database says, and TypeError for an entry that has been
+    written already."""
+    if entry.pk is not None:
+        raise TypeError("The activity log is append-only; a log entry is never written twice.")
+    alias = router.db_for_write(LogEntry, instance=entry)
+    connection = connections[alias]
+    with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
+        values = [field.get_db_prep_save(getattr(entry, field.attname), connection) for field in FIELDS]
+        cursor.execute(_statement(alias), values)
+        if connection.features.can_return_columns_from_insert:
+            (entry.pk,) = cursor.fetchone()
+        else:  # SQLite before 3.35
+            entry.pk = connection.ops.last_insert_id(cursor, LogEntry._meta.db_table, PK.column)
+    entry._state.adding, entry._state.db = False, alias
+
+
+@functools.cache
+def _statement(alias: str) -> str:
+    connection = connections[alias]
+    quoted = connection.ops.quote_name
+    table, names = quoted(LogEntry._meta.db_table), ", ".join(quoted(field.column) for field in FIELDS)
+    statement = f"INSERT INTO {table} ({names}) VALUES ({', '.join(['%s'] * len(FIELDS))})"  # noqa: S608 - our own names
+    returns = connection.features.can_return_columns_from_insert
+    return f"{statement} RETURNING {quoted(PK.column)}" if returns else statement

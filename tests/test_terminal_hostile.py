@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 from sessions_app.flows.lock import lock
 from sessions_app.gateway import store, web
-from tests.browser_terminal import ORIGIN, Gateway, drive, hello, message, session_of, ticket_for
+from tests.browser_terminal import ORIGIN, Gateway, drive, ending, hello, message, session_of, ticket_for
 from tests.control_scene import run
 from tests.gateway_scene import front, prepared
 
@@ -101,6 +101,37 @@ def test_a_paste_of_100_mb_waits_in_the_browser_while_the_host_takes_nothing(ali
             assert taken < 32 * MIB  # what the network between holds, and a few messages
             assert not relay.typed
             page.transport.abort()
+
+    session = session_of(alice)
+    drive(scenario)
+
+
+def test_a_page_that_goes_while_the_host_takes_nothing_leaves_nothing_behind(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "KEPT", 0.2)
+
+    async def scenario(gateway: Gateway) -> None:
+        page = await gateway.socket()
+        await page.send(hello(await ticket_for(session)))
+        await message(page)
+        [relay] = gateway.relays
+        relay.near.pause_reading()
+        await page.send(b"typed")
+        await asyncio.sleep(0.1)
+        page.transport.abort()
+        await relay.gone.wait()
+        assert not relay.typed
+        cut = await gateway.socket()
+        await cut.send(hello(await ticket_for(session)))
+        await message(cut)
+        near = gateway.relays[1].near
+        near.pause_reading()
+        await cut.send(b"typed")
+        await asyncio.sleep(0.1)
+        await near.close(1, "Terminated.")
+        assert (await ending(cut))[1] == "Terminated."
+        await gateway.relays[1].gone.wait()
 
     session = session_of(alice)
     drive(scenario)

@@ -155,10 +155,22 @@ class Page:
         while True:
             message = await socket.recv()
             if isinstance(message, bytes):
-                await self._may_read.wait()
-                self.relay.client_data(message)
+                if await self._may_take(socket):
+                    self.relay.client_data(message)
             elif self._obey(message):
                 return
+
+    async def _may_take(self, socket: ServerConnection) -> bool:
+        """Wait until the host takes what is typed; False when the page is gone before, and whoever holds the terminal
+        open for it must know."""
+        if not self._may_read.is_set():
+            waiting = [asyncio.ensure_future(self._may_read.wait()), asyncio.ensure_future(socket.wait_closed())]
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in waiting:
+                    one.cancel()
+        return self._may_read.is_set()
 
     def _obey(self, text: str) -> bool:
         """One message beside the terminal; True when it was the last one."""

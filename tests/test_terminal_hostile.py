@@ -137,6 +137,18 @@ def test_a_page_that_goes_while_the_host_takes_nothing_leaves_nothing_behind(
     drive(scenario)
 
 
+def test_a_terminal_larger_than_any_is_as_large_as_may_be(alice: User) -> None:
+    async def scenario(gateway: Gateway) -> None:
+        async with gateway.socket() as page:
+            await page.send(hello(await ticket_for(session), cols=2**40, rows=0))
+            await message(page)
+            terminal = gateway.relays[0].terminal
+            assert (terminal.cols, terminal.rows) == (1000, 1)
+
+    session = session_of(alice)
+    drive(scenario)
+
+
 def test_a_ticket_lets_nobody_into_a_session_that_was_locked_since(alice: User, admin: User) -> None:
     async def story() -> None:
         async with asyncio.timeout(30), front(given) as there:

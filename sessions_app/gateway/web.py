@@ -127,7 +127,8 @@ class Terminals:
             secret = hello.get("ticket")
             if not isinstance(secret, str) or len(secret) > 200:
                 raise BadMessage("No ticket.")
-            terminal = Terminal(TERMINAL, number(hello, "cols"), number(hello, "rows"))
+            cols, rows = (max(1, min(number(hello, name), 1000)) for name in ("cols", "rows"))
+            terminal = Terminal(TERMINAL, cols, rows)
             login = await store.call(tickets.open_terminal, secret, address)
         finally:
             self._strangers -= 1

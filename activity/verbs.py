@@ -60,6 +60,8 @@ class Verb(models.TextChoices):
     CONNECTION_OPENED = "connection.opened", "Connected through the gateway"
     CONNECTION_CLOSED = "connection.closed", "Connection closed"
     CONNECTION_REFUSED = "connection.refused", "Connection refused"
+    TCP_OPENED = "tcp.opened", "TCP forwarded"
+    TCP_CLOSED = "tcp.closed", "Forwarded TCP closed"
     FILE_SENT = "file.sent", "File sent to resource"
     FILE_FETCHED = "file.fetched", "File fetched from resource"
     FILE_CHANGED = "file.changed", "File renamed, removed or changed"

@@ -32,9 +32,8 @@ class Gateway:
 
     def options(self, key: Path | None) -> list[str]:
         """For ssh, scp and sftp alike."""
-        known = self.directory / "known_hosts"
-        known.write_text(f"[127.0.0.1]:{self.port} {GatewayHostKey.objects.get().public_key}\n")
-        words = [f"UserKnownHostsFile={known}", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", f"Port={self.port}"]
+        known = f"UserKnownHostsFile={self.directory / 'known_hosts'}"
+        words = [known, "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", f"Port={self.port}"]
         words += [f"IdentityFile={key}", "BatchMode=yes"] if key else ["PubkeyAuthentication=no"]
         return ["-F", "none", *[f"-o{one}" for one in words]]
 
@@ -51,7 +50,7 @@ class Gateway:
 
 @contextlib.contextmanager
 def serving(directory: Path, *arguments: str, **environment: str) -> Iterator[Gateway]:
-    """On free ports, with the test database; stopped at the end, at once."""
+    """On free ports, with the test database; stopped at the end, at once unless `arguments` say --drain-seconds."""
     directory.mkdir(exist_ok=True)
     env = os.environ | {
         "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",
@@ -59,7 +58,7 @@ def serving(directory: Path, *arguments: str, **environment: str) -> Iterator[Ga
         "TEST_VAR_DIR": str(directory / "var"),
         **environment,
     }
-    command = [*MANAGE, "run_gateway", "--port", "0", "--terminal-port", "0"]
+    command = [*MANAGE, "run_gateway", "--port", "0", "--terminal-port", "0", "--drain-seconds", "0"]
     with (directory / "log").open("ab") as log:
         process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log, env=env)
     running = Gateway(0, 0, directory, process)
@@ -68,9 +67,10 @@ def serving(directory: Path, *arguments: str, **environment: str) -> Iterator[Ga
         found = re.search(r"Gateway on port (\d+) for SSH and (\d+)", running.printed())
         assert found, running.printed()
         running.port, running.terminal_port = int(found[1]), int(found[2])
+        line = f"[127.0.0.1]:{running.port} {GatewayHostKey.objects.get().public_key}\n"
+        (directory / "known_hosts").write_text(line)
         yield running
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
             process.send_signal(signal.SIGTERM)
         process.wait(20)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import signal
@@ -15,9 +16,11 @@ from django.contrib.auth.models import User
 
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app.flows.account import lock_account
 from sessions_app.flows.end import end
 from sessions_app.flows.lock import lock
 from sessions_app.flows.ticket import give
+from sessions_app.flows.unlock import unlock
 from sessions_app.models import (
     ConnectionEnd,
     ConnectionProfile,
@@ -31,7 +34,7 @@ from sessions_app.models import (
 from tests import builders, gateway, programs, sshd
 from tests.gateway import Gateway
 from tests.programs import wait_until
-from tests.ssh_scene import given, host_server, prepare, register_key, said
+from tests.ssh_scene import Terminal, given, host_server, prepare, register_key, said, terminal, worked
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 
@@ -239,6 +242,49 @@ def test_gateways_share_a_key_and_a_port_and_stop_in_order(
     assert GatewayHeartbeat.objects.count() == 0
 
 
+def shown_at(terminal: Terminal, marker: str) -> str:
+    """What stands on it, once this was typed and answered; the rest came before it."""
+    terminal.type(f"echo {marker[:1]}''{marker[1:]}\n".encode())
+    wait_until(lambda: marker in terminal.text.decode(errors="replace"), f"{marker} is answered")
+    return terminal.text.decode(errors="replace")
+
+
+def test_what_is_said_to_people_is_said_once_whichever_way_they_came(
+    server: sshd.Server, session: PrivilegedSession, through: Gateway, key: Path, alice: User, admin: User
+) -> None:
+    ConnectionProfile.objects.update(end_notice=dt.timedelta(days=1))
+    PrivilegedSession.objects.update(end_notice_sent=False)
+    line = through.client("alice=web-1", key, more=["-tt"])
+    client = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        mine = Terminal(client)
+        assert "first" in shown_at(mine, "first")
+        with terminal(server, session, key, b"") as direct:
+            shown_at(direct, "first")
+            worked(session)
+            for one in (mine, direct):
+                assert shown_at(one, "announced").count("This session ends at") == 1, one.text
+
+            lock(admin, session, title="Hold on", message="We look")
+            wait_until(lambda: b"Hold on" in mine.text, "the gateway shows the lock")
+            worked(session)
+            unlock(admin, session)
+            wait_until(lambda: not GatewayConnection.objects.filter(is_frozen=True).exists(), "the gateway goes on")
+            worked(session)
+            for one in (mine, direct):
+                assert shown_at(one, "unlocked").count("Hold on") == 1, one.text
+
+            lock_account(admin, alice, title="Lost laptop", message="Call 12")
+            wait_until(lambda: client.poll() is not None, "who came through the gateway is cut")
+            assert b"Your account is locked: Lost laptop. Call 12." in mine.text
+            worked(session)
+            wait_until(lambda: b"Lost laptop" in direct.text, "who came directly reads it")
+            assert direct.client.poll() is None
+    finally:
+        client.kill()
+        client.wait(10)
+
+
 def test_tcp_goes_to_the_targets_of_the_profile_and_nowhere_else(
     server: sshd.Server, alice: User, key: Path, tmp_path: Path
 ) -> None:
@@ -259,6 +305,14 @@ def test_tcp_goes_to_the_targets_of_the_profile_and_nowhere_else(
         connection = GatewayConnection.objects.get()
         assert (connection.session_id, connection.end_reason) == (session.pk, ConnectionEnd.CLOSED)
         assert connection.bytes_out > 10
+        opened = LogEntry.objects.of_target(session).get(verb=Verb.TCP_OPENED)
+        target = f"127.0.0.1:{server.port}"
+        assert (opened.message, opened.user_name) == (f"alice opened TCP to {target} through web-1", "alice")
+        closed = LogEntry.objects.of_target(session).get(verb=Verb.TCP_CLOSED)
+        assert closed.message.startswith(f"TCP of alice to {target} through web-1 is over: 0 bytes sent, ")
+        assert (closed.details["tcp"], closed.details["connection"]) == (target, connection.pk)
+        assert closed.details["bytes_out"] == connection.bytes_out
+        assert closed.details["seconds"] >= 0
         direct = server.client(session.login_account, key)[:-1]
         words = [*direct, "-W", f"127.0.0.1:{server.port}", f"{session.login_account}@127.0.0.1"]
         assert subprocess.run(words, input=b"", capture_output=True, timeout=60, check=False).stdout == b""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -23,6 +24,7 @@ from sessions_app.models import ConnectionEnd, Recording, RecordingChunk
 from sessions_app.recordings import assemble, retention
 from sessions_app.recordings.keeper import Keeper
 from sessions_app.recordings.storage import storage
+from sessions_app.sealing import Unreadable
 from tests.builders import make_profile, make_session
 from tests.recordings import add, end, make_cast, make_recording, make_running
 
@@ -145,6 +147,34 @@ def test_what_was_typed_is_sealed_in_the_database_and_in_its_file() -> None:
     assert hashlib.sha256(kept).hexdigest() == recording.input_sha256
     assert json.loads(typed[0])[2] == "hunter2\r"
     assert not recording.lines.filter(text__contains="hunter2").exists()
+
+
+def typed_in(recording: Recording) -> list[str]:
+    """What was typed, as an administrator downloads it."""
+    recording.refresh_from_db()
+    with storage().open(recording.input_path) as file:
+        return [json.loads(line)[2] for line in assemble.typed_lines(recording, file)]
+
+
+def test_what_was_typed_outlives_the_encryption_key_it_was_sealed_with(settings: Any) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    settings.ENCRYPTION_KEYS = [old]
+    over = make_recording(typed="hunter2")
+    running, cast = make_running(keeps_typed=True), make_cast(keeps_typed=True)
+    cast.typed(b"before")
+    add(running, cast)
+    settings.ENCRYPTION_KEYS = [new, old]
+    call_command("rotate_encryption")
+    settings.ENCRYPTION_KEYS = [new]
+    cast.typed(b"after")
+    add(running, cast)
+    end(running)
+    assert assemble.close(running.pk)
+    assert typed_in(over) == ["hunter2"]
+    assert typed_in(running) == ["before", "after"]
+    settings.ENCRYPTION_KEYS = [old]
+    with pytest.raises(Unreadable):
+        typed_in(over)
 
 
 def test_a_recording_cut_at_its_limit_says_so() -> None:

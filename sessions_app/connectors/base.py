@@ -53,6 +53,8 @@ class Grant:
     keep_home: bool = False
     tcp_targets: tuple[tuple[str, int], ...] = ()  # where the gateway may forward to from the host
     public_keys: tuple[str, ...] = ()  # of the user, as in authorized_keys, without options
+    # From where gateways hold terminals open; they tell those themselves. Ports alone: addresses change on the way.
+    gateway_ports: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Connector(Protocol):
         or nothing. Nothing is left when it returns."""
 
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
-        """Freeze: connections stay, the user can do nothing, nobody logs in anew; show title and message."""
+        """Freeze: connections stay, the user can do nothing, nobody logs in anew; show title and message, except where
+        a gateway does (grant.gateway_ports)."""
 
     def unlock(self, grant: Grant, say: Say) -> None:
         """Undo lock()."""
@@ -97,7 +100,8 @@ class Connector(Protocol):
         """Whether the login account is on the resource now. Asked often; a look may serve all sessions there."""
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
-        """Show one line to the user on the resource (the end notification); success when nobody is logged on."""
+        """Show one line to the user on the resource (the end notification), except where a gateway does; success when
+        nobody is logged on."""
 
     def extend(self, grant: Grant, say: Say) -> None:
         """The End has moved to grant.ends_at: let the resource know, where it ends grants itself."""

@@ -154,7 +154,7 @@ class Relay(Line):
             raise HostRefused("The connection was closed meanwhile.")
         self._upstream.on_lost = self._upstream_lost
         standing, _ = await asyncio.gather(
-            store.call(store.connected, self.connection_id),
+            store.call(store.connected, self.connection_id, self._upstream.port if self._has_terminal else None),
             self._begin(self._upstream, command, subsystem, env, terminal),
         )
         self.retime(standing.end_at)

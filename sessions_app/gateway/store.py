@@ -135,9 +135,9 @@ def admit(login: Login, gateway: str) -> Admitted:
     )
 
 
-def connected(connection_id: int) -> Standing:
+def connected(connection_id: int, host_port: int | None) -> Standing:
     """The host let it in: see flows.connect.connected()."""
-    session = connect.connected(GatewayConnection.objects.get(pk=connection_id))
+    session = connect.connected(GatewayConnection.objects.get(pk=connection_id), host_port)
     title, message = connect.lock_text(session) if session.status == Status.LOCKED else ("", "")
     return Standing(Status(session.status), title, message, session.end_at)
 

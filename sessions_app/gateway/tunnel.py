@@ -6,21 +6,27 @@ All of one client are one connection of its session: one row, frozen and cut tog
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 import asyncssh
 from asyncssh import constants
+from django.db import DatabaseError, InterfaceError
 
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
-from sessions_app.gateway import store
+from sessions_app.gateway import forward, store
+from sessions_app.gateway.forward import Forward, ForwardEvent
 from sessions_app.gateway.near import NotLetIn, Terminal
+from sessions_app.gateway.notes import Notes
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.pressure import has_tiny_packets
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import PACKET, WINDOW
+
+logger = logging.getLogger(__name__)
 
 
 class Door(Protocol):
@@ -44,6 +50,7 @@ class Tunnel:
         self._door = door
         self._on_closed = on_closed
         self._opening = asyncio.Lock()
+        self._notes: Notes[ForwardEvent] | None = None
 
     async def open(self, host: str, port: int) -> asyncssh.SSHTCPSession[bytes]:
         """One more, as the near end of it. Raises ChannelOpenError."""
@@ -54,27 +61,38 @@ class Tunnel:
             async with self._opening:
                 if self.relay is None:
                     self.relay = await open_relay(self._door.registry, login, self, Terminal(), is_tunnel=True)
+                    self._notes = _notes(self.relay.connection_id)
         except (Refused, NotLetIn) as refused:
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, str(refused)) from refused
         upstream = self.relay.upstream
         if upstream is None:
             raise asyncssh.ChannelOpenError(constants.OPEN_CONNECT_FAILED, "The connection to the host is closed.")
-        near, far = End(self), End(self)
+        way = Forward(host, port)
+        near, far = End(self, way), End(self, way)
         near.peer, far.peer = far, near
         await upstream.create_connection(lambda: far, host, port, encoding=None, window=WINDOW, max_pktsize=PACKET)
         return near
+
+    def opened(self, way: Forward) -> None:
+        """The host is connected to where it was asked to."""
+        if self._notes is not None:
+            self._notes.add([way.opened()])
 
     def passed(self, end: End, count: int) -> None:
         """Count what goes through."""
         if self.relay is not None:
             if end.is_near:
+                end.way.bytes_in += count
                 self.relay.bytes_in += count
             else:
+                end.way.bytes_out += count
                 self.relay.bytes_out += count
 
     def ended(self, end: End) -> None:
         """The last one closes the connection to the host too."""
         self.ends.discard(end)
+        if self._notes is not None and (events := end.way.closed()):
+            self._notes.add(events)
         if not self.ends:
             self.gone()
 
@@ -119,16 +137,29 @@ class Tunnel:
             end.go_on()
 
     async def close(self, code: int, reason: str) -> None:
-        """At once."""
+        """At once; what was forwarded is in the log when this returns."""
         self._on_closed(self)
+        events: list[ForwardEvent] = []
         for end in list(self.ends):
+            events += end.way.closed()
             end.abort()
+        try:
+            if self._notes is not None:
+                await self._notes.finish(events)
+        except (DatabaseError, InterfaceError):
+            logger.exception("What was forwarded is not in the log as a whole")
+
+
+def _notes(connection_id: int) -> Notes[ForwardEvent]:
+    what = f"Forwarded TCP connections of connection {connection_id}"
+    return Notes(lambda events: store.call(forward.note, connection_id, events), what)
 
 
 class End(asyncssh.SSHTCPSession[bytes]):
     """One end of one forwarded connection; what comes here leaves at its peer."""
 
-    def __init__(self, tunnel: Tunnel) -> None:
+    def __init__(self, tunnel: Tunnel, way: Forward) -> None:
+        self.way = way
         self.peer: End | None = None
         self.is_near = False
         self._tunnel = tunnel
@@ -140,6 +171,8 @@ class End(asyncssh.SSHTCPSession[bytes]):
         self._chan = chan
         self.is_near = isinstance(chan.get_connection(), asyncssh.SSHServerConnection)
         self._tunnel.ends.add(self)
+        if not self.is_near:
+            self._tunnel.opened(self.way)
         if has_tiny_packets(chan):
             chan.get_connection().abort()
         if self._tunnel.is_paused or self.peer is None or self.peer._chan is None:

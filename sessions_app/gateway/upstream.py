@@ -43,6 +43,12 @@ class Upstream(asyncssh.SSHClient):
         self.on_blocked: Callable[[bool], None] = lambda is_blocked: None
         self.on_lost: Callable[[Exception | None], None] = lambda error: None
 
+    @property
+    def port(self) -> int | None:
+        """Ours, from which the host is reached; None when there is no connection any more."""
+        name = None if self.connection is None else self.connection.get_extra_info("sockname")
+        return None if name is None else int(name[1])
+
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """The library lets it pass when the host takes nothing; we do not."""
         self.connection = conn

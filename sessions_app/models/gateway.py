@@ -100,6 +100,7 @@ class GatewayConnection(models.Model):
     end_reason = models.CharField(max_length=12, choices=ConnectionEnd.choices, blank=True)
     bytes_in = models.BigIntegerField(default=0)  # from the client
     bytes_out = models.BigIntegerField(default=0)  # to the client
+    host_port = models.PositiveIntegerField(null=True)  # of the gateway, towards the host; only of a terminal
     # What the gateway last enforced here: the number of the newest ControlRequest it saw, whether the terminal is
     # frozen since, and when.
     confirmed_control = models.BigIntegerField(default=0)

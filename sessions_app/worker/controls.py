@@ -33,7 +33,7 @@ def _enforce(visit: Visit, request: ControlRequest) -> None:
     try:
         connector = visit.connector()
         calls: Mapping[str, Callable[[], None]] = {
-            ControlKind.LOCK: lambda: connector.lock(visit.grant(), request.title, request.message, visit.say),
+            ControlKind.LOCK: lambda: connector.lock(visit.grant_to_tell(), request.title, request.message, visit.say),
             ControlKind.UNLOCK: lambda: connector.unlock(visit.grant(), visit.say),
             ControlKind.DISCONNECT: lambda: connector.disconnect(visit.grant(), visit.say),
             ControlKind.EXTEND: lambda: connector.extend(visit.grant(), visit.say),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from activity import log
@@ -12,14 +12,14 @@ from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.connectors import connector_for
 from sessions_app.connectors.base import Connector, ConnectorError, Grant
-from sessions_app.models import PrivilegedSession, Status, UserKey
+from sessions_app.models import GatewayConnection, PrivilegedSession, Status, UserKey
 from sessions_app.models.terms import groups_of, tcp_targets_of
 from sessions_app.worker import retry
 
 Clock = Callable[[], dt.datetime]
 
 
-@dataclass
+@dataclasses.dataclass
 class Visit:
     """One worker at one session, under its lease."""
 
@@ -53,6 +53,11 @@ class Visit:
             tcp_targets=tcp_targets_of(session.profile.tcp_targets),
             public_keys=self._public_keys(),
         )
+
+    def grant_to_tell(self) -> Grant:
+        """The same, for calls that show something to the user: whose terminals are told by a gateway already."""
+        ports = GatewayConnection.objects.open().filter(session=self.session).values_list("host_port", flat=True)
+        return dataclasses.replace(self.grant(), gateway_ports=tuple(port for port in ports if port is not None))
 
     def _public_keys(self) -> tuple[str, ...]:
         """The user's registered SSH keys; asked for only while rights are being given."""

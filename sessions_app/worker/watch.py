@@ -125,7 +125,7 @@ def _announce_end(visit: Visit) -> None:
     try:
         connector = visit.connector()
         with kept(session.pk, visit.owner):
-            connector.notify(visit.grant(), text, visit.say)
+            connector.notify(visit.grant_to_tell(), text, visit.say)
     except ConnectorError as error:
         visit.record(Verb.SESSION_END_NOTICE, f"The End could not be announced: {error}", Level.WARNING)
     else:

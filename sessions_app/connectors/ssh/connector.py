@@ -68,7 +68,7 @@ class SshConnector:
         """Nobody logs in, the words are on the user's terminals, every process of theirs stands still."""
         with _on_host(grant, say) as on:
             words = _for_terminal(title, message)
-            on.do("Freeze", live.LOCK, grant.login_account, given=words)
+            on.do("Freeze", live.LOCK, grant.login_account, _gateways(grant), given=words)
         say(f"Froze {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def unlock(self, grant: Grant, say: Say) -> None:
@@ -92,7 +92,7 @@ class SshConnector:
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """The line appears on the user's terminals."""
         with _on_host(grant, say) as on:
-            on.do("Write to terminals", live.NOTIFY, given=_for_terminal(text))
+            on.do("Write to terminals", live.NOTIFY, _gateways(grant), given=_for_terminal(text))
 
     def extend(self, grant: Grant, say: Say) -> None:
         """Move the host's own end. Raises ForGood when the host was first."""
@@ -174,6 +174,11 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
     if notes["kind"] == AccountKind.EPHEMERAL:
         keep = "keep" if on.grant.keep_home else "remove"
         on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep)
+
+
+def _gateways(grant: Grant) -> str:
+    """Where logins come from whose terminals a gateway tells, as one argument."""
+    return " ".join(str(port) for port in grant.gateway_ports) or "none"
 
 
 def _for_terminal(*lines: str) -> str:

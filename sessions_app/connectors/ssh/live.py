@@ -6,12 +6,39 @@ from sessions_app.connectors.ssh.guard import GUARD
 from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS, PROCESSES
 from sessions_app.connectors.ssh.shut import SHUT
 
-# session account; what to say on standard input
+TELL = r"""
+came_from() { # process: the port that its login came from, by its environment or that of a parent
+  q=$1
+  while [ "${q:-0}" -gt 1 ]; do
+    from=$({ tr '\0' '\n' < "/proc/$q/environ"; } 2>/dev/null | sed -n 's/^SSH_CONNECTION=[^ ]* \([0-9]*\) .*/\1/p')
+    [ -z "$from" ] || break
+    q=$({ sed 's/^.*) //' "/proc/$q/stat" | cut -d' ' -f2; } 2>/dev/null)
+  done
+  echo "${from:-unknown}"
+}
+tell() { # uid ports; title and message, from standard input, to its terminals but those that came from these ports
+  text=$(cat)
+  [ -n "$text" ] || return 0
+  pids=$(mine "$1" | paste -sd, -)
+  [ -n "$pids" ] || return 0
+  told=
+  for p in $(ps -o pid=,tty= -p "$pids" | awk '$2 != "?" {print $1}'); do
+    case " $2 " in *" $(came_from "$p") "*) told="$told $(ps -o tty= -p "$p" || :)" ;; esac
+  done
+  for t in $(ps -o tty= -p "$pids" | sort -u | grep -v '?'); do
+    case " $told " in *" $t "*) continue ;; esac
+    printf '\r\n\a%s\r\n' "$text" | timeout 2 tee "/dev/$t" > /dev/null || :
+  done
+}
+"""
+
+# session account ports-of-gateways; what to say on standard input
 LOCK = (
     HEAD
     + EXPIRY
     + KEYS
     + PROCESSES
+    + TELL
     + SHUT
     + r"""
 [ -e "$D/account" ] || exit 18
@@ -23,7 +50,7 @@ is_shut=yes
 if [ "$(noted kind)" = commands ]; then shut "$2" || is_shut=no; fi
 [ "$(noted kind)" != ephemeral ] || usermod --expiredate 1970-01-02 -- "$2"
 [ ! -e "$D/keys" ] || write_keys "$1" "$2" < /dev/null
-tell "$uid"
+tell "$uid" "$3"
 sleep 0.3 # for the words to reach the terminals before what carries them stands still
 i=0
 while [ "$i" -lt 20 ]; do # parents first, so that no shell notices that its child stands still
@@ -77,13 +104,14 @@ end_all "$uid"
 """
 )
 
-# session; what to say on standard input
+# session ports-of-gateways; what to say on standard input
 NOTIFY = (
     HEAD
     + PROCESSES
+    + TELL
     + r"""
 uid=$(noted uid)
-[ -z "$uid" ] || tell "$uid"
+[ -z "$uid" ] || tell "$uid" "$2"
 """
 )
 

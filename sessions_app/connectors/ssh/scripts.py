@@ -81,15 +81,6 @@ end_all() {
   echo "still running:$left" >&2
   return 75
 }
-tell() { # title and message, from standard input, to every terminal of the account
-  text=$(cat)
-  [ -n "$text" ] || return 0
-  pids=$(mine "$1" | paste -sd, -)
-  [ -n "$pids" ] || return 0
-  for t in $(ps -o tty= -p "$pids" | sort -u | grep -v '?'); do
-    printf '\r\n\a%s\r\n' "$text" | timeout 2 tee "/dev/$t" > /dev/null || :
-  done
-}
 """
 
 EXPIRY = r"""

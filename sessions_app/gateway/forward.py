@@ -1,0 +1,79 @@
+"""One TCP connection that is forwarded through a host, as the log tells of it: where to, how much, how long.
+
+note() is run by store.call(); the rest is pure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from activity import log
+from activity.models import LogEntry
+from activity.verbs import Verb
+from sessions_app.models import GatewayConnection
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardEvent:
+    """It was opened, or closed after `seconds`; bytes from the client, and to it."""
+
+    target: str
+    seconds: float | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+class Forward:
+    """One of them, while it lasts."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.bytes_in = self.bytes_out = 0
+        self._started = time.monotonic()
+        self._is_over = False
+
+    def opened(self) -> ForwardEvent:
+        """Both ends are there."""
+        return ForwardEvent(self.target)
+
+    def closed(self) -> list[ForwardEvent]:
+        """Either end is gone; told once."""
+        if self._is_over:
+            return []
+        self._is_over = True
+        return [ForwardEvent(self.target, time.monotonic() - self._started, self.bytes_in, self.bytes_out)]
+
+
+def note(connection_id: int, events: Sequence[ForwardEvent]) -> None:
+    """One entry each, in one transaction."""
+    connection = GatewayConnection.objects.select_related("session__user").get(pk=connection_id)
+    with log.coming_from(connection.address or ""):
+        log.load([_entry(connection, event) for event in events])
+
+
+def _entry(connection: GatewayConnection, event: ForwardEvent) -> LogEntry:
+    session = connection.session
+    through = f"{event.target} through {session.resource_name}"
+    if event.seconds is None:
+        verb, message = Verb.TCP_OPENED, f"{session.user_name} opened TCP to {through}"
+    else:
+        verb = Verb.TCP_CLOSED
+        message = (
+            f"TCP of {session.user_name} to {through} is over: {event.bytes_in} bytes sent, {event.bytes_out} fetched, "
+            f"{event.seconds:.1f} s"
+        )
+    return log.draft(
+        verb,
+        message,
+        actor=session.user,
+        target=session,
+        details={
+            "connection": connection.pk,
+            "tcp": event.target,
+            "bytes_in": event.bytes_in,
+            "bytes_out": event.bytes_out,
+            "seconds": None if event.seconds is None else round(event.seconds, 1),
+        },
+    )

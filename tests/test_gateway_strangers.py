@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from sessions_app.gateway import process, server, upstream
 from sessions_app.models import ConnectionEnd, GatewayConnection
 from tests.control_scene import run, until
-from tests.gateway_scene import front, prepared
+from tests.gateway_scene import Front, front, prepared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -173,3 +173,38 @@ def test_a_host_that_vanished_without_a_word_is_noticed(alice: User, monkeypatch
     given = prepared(alice)
     run(story())
     assert GatewayConnection.objects.get().end_reason == ConnectionEnd.HOST
+
+
+class Guesser(asyncssh.SSHClient):
+    """Tries passwords and reads what is said to that."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._left = 2
+
+    def auth_banner_received(self, msg: str, lang: str) -> None:
+        self.told.append(msg)
+
+    def password_auth_requested(self) -> str | None:
+        self._left -= 1
+        return "hunter2" if self._left >= 0 else None
+
+
+@pytest.mark.parametrize("wanted", ["", "=web-1", "=no-such-host"])
+def test_who_guesses_passwords_does_not_learn_which_names_there_are(alice: User, wanted: str) -> None:
+    async def told(there: Front, name: str) -> list[str]:
+        guesser = Guesser()
+        with pytest.raises(asyncssh.PermissionDenied):
+            await there.connect(
+                username=f"{name}{wanted}", client_keys=None, client_factory=lambda: guesser, preferred_auth="password"
+            )
+        return guesser.told
+
+    async def story() -> None:
+        async with asyncio.timeout(20), front(given) as there:
+            of_alice = await told(there, "alice")
+            assert "refused" in "".join(of_alice)
+            assert await told(there, "nobody") == of_alice
+
+    given = prepared(alice)
+    run(story())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from dataclasses import dataclass
 
@@ -17,10 +18,11 @@ from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.flows import connect, ticket
 from sessions_app.flows.errors import Refused
-from sessions_app.models import GatewayHostKey, TicketKind, UserKey
+from sessions_app.models import GatewayHostKey, GatewayTicket, TicketKind, UserKey, hash_ticket
 from sessions_app.sealing import seal, unseal
 
 HOST_KEY_KIND = "ssh-ed25519"
+NOBODY = 0  # the number of no user
 NOTED_EVERY = dt.timedelta(minutes=1)  # programs log in many times a minute, and each note is a write
 
 
@@ -67,18 +69,23 @@ def by_key(user_name: str, fingerprint: str) -> Proved | None:
 
 @sensitive_variables("password")
 def by_password(user_name: str, wanted: str, password: str, address: str) -> Proved:
-    """Use up a one-time password. Raises Refused with the reason."""
+    """Use up a one-time password. Raises Refused with the reason; who has none is told the same whether there is such
+    a user or not."""
+    password = password.strip()
+    is_known = GatewayTicket.objects.filter(secret_hash=hash_ticket(password), kind=TicketKind.PASSWORD).exists()
     user = get_user_model().objects.filter(username=user_name).first()
-    if user is None:
-        raise Refused("It is not valid.")
-    try:
-        session_id = connect.wanted_session(user, wanted).pk if wanted else None
-    except Refused:
-        session_id = None  # whoever shows a password has used it; why there is no session is said after that
+    session_id = None
+    if user is not None and wanted and is_known:  # the same work for those who guess, whoever they guess at
+        with contextlib.suppress(Refused):  # whoever shows a password has used it; why not is said after that
+            session_id = connect.wanted_session(user, wanted).pk
     found = ticket.redeem(
-        password.strip(), TicketKind.PASSWORD, address=address, user_id=user.pk, session_id=session_id
+        password,
+        TicketKind.PASSWORD,
+        address=address,
+        user_id=user.pk if user is not None else NOBODY,
+        session_id=session_id,
     )
-    return Proved(user.pk, session_id=found.session_id, login_session_id=found.login_session_id)
+    return Proved(found.user_id, session_id=found.session_id, login_session_id=found.login_session_id)
 
 
 def session_of(user_id: int, wanted: str) -> int:

@@ -63,6 +63,20 @@ def test_what_is_finished_is_not(data: bytes) -> None:
     assert screen.unfinished == b""
 
 
+def test_the_last_words_stand_below_what_was_there() -> None:
+    """1049l puts the cursor where it was last kept, which on the ordinary screen is anywhere."""
+    screen = Screen()
+    screen.feed(b"$ ls\r\n")
+    assert b"\x1b[?1049l" not in screen.end(b"Over.")
+    screen.freeze("Audit", "", "Wait.")
+    assert screen.end(b"Over.").startswith(b"\x1b[?1049l")
+    screen.thaw()
+    assert b"\x1b[?1049l" not in screen.end(b"Over.")
+    screen.feed(b"\x1b[?1049hvim")
+    assert screen.end(b"Over.").startswith(b"\x1b[?1049l")
+    assert screen.end(b"Over.").endswith(b"\r\nOver.\r\n")
+
+
 def test_a_user_name_says_who_and_which_session() -> None:
     assert split("alice=web-1") == ("alice", "web-1")
     assert split("alice") == ("alice", "")

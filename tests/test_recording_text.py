@@ -56,6 +56,11 @@ def test_the_same_line_counts_once_in_a_while() -> None:
     assert found == [0, 30, 60, 90]
 
 
+def test_what_stood_on_another_screen_is_no_part_of_the_line() -> None:
+    locked = ("$ ls", "\x1b7\x1b[?1049h\x1b[2J\x1b[HLocked", "\x1b[0m\x1b[?1049l\x1b8", " -l\r\n")
+    assert lines(*locked) == ["$ ls", "Locked", "-l"]
+
+
 def test_a_line_without_end_is_cut() -> None:
     assert [len(line) for line in lines("x" * 100_000, "y" * 100_000)] == [screen_text.LONGEST_LINE]
 

@@ -29,8 +29,9 @@ OVER_ALTERNATE = b"\x1b7\x1b(B\x0f\x1b[0m\x1b[2J\x1b[H"
 BACK_TO_ALTERNATE = b"\x1b[0m\x1b[2J\x1b8"
 CANCEL = b"\x18"  # ends an escape sequence that is under way (ECMA-48, VT100)
 # What a program may have switched on, off again: alternate screen, hidden cursor, mouse reports, bracketed paste,
-# application keys, colours.
-RESET = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b(B\x0f\x1b[0m"
+# application keys, colours. 1047 leaves the alternate screen without moving the cursor of the ordinary one; 1049 would
+# put it where it was last kept, in the middle of the text.
+RESET = b"\x1b[?1047l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b(B\x0f\x1b[0m"
 
 
 class Screen:
@@ -38,6 +39,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.is_alternate = False
+        self.is_covered = False  # by a screen of ours
         self.unfinished = b""
 
     def feed(self, data: bytes) -> None:
@@ -54,10 +56,12 @@ class Screen:
         """What shows these lines on a screen of their own; they hold no control characters."""
         lines = ["", f"  {title}", "", *([f"  {message}", ""] if message else []), f"  {until}"]
         text = "\r\n".join(lines).encode()
+        self.is_covered = True
         return self._cancel() + (OVER_ALTERNATE if self.is_alternate else ENTER) + text
 
     def thaw(self) -> bytes:
         """What brings the program's screen back. On the alternate screen the program must paint again."""
+        self.is_covered = False
         return (BACK_TO_ALTERNATE if self.is_alternate else LEAVE) + self.unfinished
 
     def line(self, text: bytes) -> bytes:
@@ -68,7 +72,8 @@ class Screen:
 
     def end(self, text: bytes) -> bytes:
         """The last words on this terminal, which is left as a shell needs it."""
-        return self._cancel() + RESET + b"\r\n" + text + b"\r\n"
+        leave = b"\x1b[?1049l" if self.is_alternate or self.is_covered else b""
+        return self._cancel() + leave + RESET + b"\r\n" + text + b"\r\n"
 
     def _cancel(self) -> bytes:
         return CANCEL if self.unfinished.startswith(b"\x1b") else b""

@@ -26,6 +26,7 @@ _TOKEN = re.compile(
 )
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-9;:<=>? -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
 _STAYS = frozenset("mnhlqrcst")  # sequences that leave cursor and line alone
+_OTHER_SCREEN = frozenset({"?1049", "?1047", "?47"})  # what comes next stands elsewhere
 _BLANKS = re.compile(r"\s+")
 
 
@@ -87,6 +88,8 @@ class ScreenText:
 
     def _sequence(self, final: str, parameters: str) -> Iterator[ScreenLine]:
         if final in _STAYS:
+            if parameters in _OTHER_SCREEN:
+                yield from self._end()
             return
         first = parameters.split(";")[0]
         count = min(int(first[:9]), 1000) if first.isdecimal() else 1  # Python reads no number of thousands of digits

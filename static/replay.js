@@ -2,6 +2,7 @@
 // seek. What was recorded goes into the player's terminal and nowhere else, so it cannot become part of the page.
 const place = document.getElementById("player");
 const OPTIONS = { fit: "width", terminalFontFamily: "ui-monospace, 'Cascadia Mono', Menlo, Consolas, monospace" };
+const FIRST_SIGHT = 1; // seconds; at the very beginning there is nothing to see
 const LONGEST_PAUSE = 2; // seconds, where pauses are shortened
 const say = (text) => place.replaceChildren(Object.assign(document.createElement("p"), { className: "message error", textContent: text }));
 // Text is never larger than in a terminal: a narrow one, of a telephone, does not fill a wide page.
@@ -31,21 +32,27 @@ async function replay() {
   const real = (at) => at + skipped.findLast(([from, sum]) => from - sum <= at)[1];
 
   // Speed and pauses are fixed for a player's life: other ones are another player at the same moment.
+  const button = document.getElementById("play");
+  function show(plays) {
+    isPlaying = plays;
+    button.textContent = plays ? "Pause" : "Play";
+  }
   async function begin(at, plays) {
     player?.dispose();
     const data = [header, ...shorten()];
     const startAt = shown(at);
-    player = place.player = AsciinemaPlayer.create({ data }, place, { ...OPTIONS, speed, startAt, preload: true, poster: `npt:${startAt}` });
-    player.addEventListener("playing", () => (isPlaying = true));
-    for (const name of ["pause", "ended"]) player.addEventListener(name, () => (isPlaying = false));
-    isPlaying = false;
+    player = place.player = AsciinemaPlayer.create({ data }, place, { ...OPTIONS, speed, startAt, preload: true, controls: true, poster: `npt:${startAt || FIRST_SIGHT}` });
+    player.addEventListener("playing", () => show(true));
+    for (const name of ["pause", "ended"]) player.addEventListener(name, () => show(false));
+    show(false);
     if (plays) await player.play();
   }
   const again = async () => begin(real((await player.getCurrentTime()) || 0), isPlaying);
   document.getElementById("speed").addEventListener("click", ({ target }) => {
+    if (target === button) return isPlaying ? player.pause() : player.play();
     if (target.localName !== "button") return;
     speed = Number(target.value);
-    for (const each of document.querySelectorAll("#speed button")) each.ariaPressed = String(each === target);
+    for (const each of document.querySelectorAll("#speed [value]")) each.ariaPressed = String(each === target);
     again();
   });
   pauses.addEventListener("change", again); // `skipped` is still that of the player that goes
@@ -56,6 +63,19 @@ async function replay() {
     await player.seek(shown(Math.max(0, link.dataset.seek)));
     place.scrollIntoView({ block: "nearest" });
   });
+  // Beside the replay stands where it is.
+  const list = document.getElementById("moments"), moments = [...document.querySelectorAll("#moments [data-seek]")];
+  let here;
+  setInterval(async () => {
+    const at = real((await player.getCurrentTime()) || 0);
+    const now = moments.findLast((moment) => moment.dataset.seek <= at + 0.1);
+    if (now === here) return;
+    here?.removeAttribute("aria-current");
+    here = now;
+    if (!now) return;
+    now.ariaCurrent = "true";
+    if (isPlaying) list.scrollTop = now.offsetTop - list.clientHeight / 2;
+  }, 400);
   await begin(Number(place.dataset.start), false);
 }
 

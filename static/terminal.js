@@ -1,5 +1,6 @@
 // The terminal's page: xterm.js on the screen, keys, size, colours and the line that says how it stands.
 // What goes over the network is in terminal-socket.js. xterm.js itself lies where data-xterm says.
+import { TouchKeys, fillWhatIsSeen } from "./terminal-keys.js";
 import { Way } from "./terminal-socket.js";
 import { allowStyles } from "./terminal-styles.js";
 
@@ -11,10 +12,12 @@ const SIZES = { least: 8, usual: 14, most: 28 };
 const DARK = { // on the ground of the page; xterm.js lifts what has too little contrast
   black: "#3b4450", red: "#ff8f88", green: "#7fd6a6", yellow: "#f0c069", blue: "#82acff", magenta: "#dba2f2", cyan: "#74d2dd", white: "#dde3ea",
   brightBlack: "#8d99a8", brightRed: "#ffb1ac", brightGreen: "#a4e6c2", brightYellow: "#f8d796", brightBlue: "#aac7ff", brightMagenta: "#eac6f8", brightCyan: "#a2e3ea", brightWhite: "#ffffff",
+  selectionBackground: "#35507f", scrollbarSliderBackground: "#e3e8ee40", scrollbarSliderHoverBackground: "#e3e8ee70", scrollbarSliderActiveBackground: "#e3e8ee90",
 };
 const LIGHT = {
   black: "#1b2430", red: "#9e1c1c", green: "#145c38", yellow: "#704400", blue: "#2456c4", magenta: "#7a2a95", cyan: "#0d5c69", white: "#5d6876",
   brightBlack: "#525d6c", brightRed: "#b92b2b", brightGreen: "#1c7448", brightYellow: "#855200", brightBlue: "#2f66dd", brightMagenta: "#9138b0", brightCyan: "#12707f", brightWhite: "#1b2430",
+  selectionBackground: "#b9cdf7", scrollbarSliderBackground: "#1b243040", scrollbarSliderHoverBackground: "#1b243070", scrollbarSliderActiveBackground: "#1b243090",
 };
 
 let standing = "";
@@ -24,7 +27,9 @@ function say(text, kind = "") {
   clearTimeout(noted);
   standing = status.textContent = text;
   status.dataset.kind = kind;
-  tools.querySelector("[data-reconnect]").hidden = kind !== "over" && kind !== "waiting";
+  const isGone = kind === "over" || kind === "waiting";
+  tools.querySelector("[data-reconnect]").hidden = !isGone;
+  tools.querySelector("[data-paste]").hidden = isGone;
 }
 
 function note(text) { // for a moment, then how it stands is there again
@@ -37,8 +42,7 @@ function colours() {
   const { backgroundColor: background, color: foreground } = getComputedStyle(place);
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
   const chosen = document.documentElement.dataset.theme ?? (isDark ? "dark" : "light");
-  const accent = getComputedStyle(tools.querySelector("a")).color;
-  return { ...(chosen === "dark" ? DARK : LIGHT), background, foreground, cursor: foreground, cursorAccent: background, selectionBackground: chosen === "dark" ? "#35507f" : "#b9cdf7", selectionForeground: undefined, extendedAnsi: undefined, scrollbarSliderBackground: `color-mix(in srgb, ${accent} 30%, transparent)` };
+  return { ...(chosen === "dark" ? DARK : LIGHT), background, foreground, cursor: foreground, cursorAccent: background };
 }
 
 function fontSize() {
@@ -51,34 +55,39 @@ async function begin() {
   const [{ Terminal }, { FitAddon }] = await Promise.all([import(dataset.xterm), import(dataset.fit)]);
   const terminal = new Terminal({
     cursorBlink: true, fontFamily: getComputedStyle(place).fontFamily, fontSize: fontSize(), lineHeight: 1.2, minimumContrastRatio: 4.5,
-    scrollback: 5000, screenReaderMode: false, theme: colours(),
+    scrollback: 5000, screenReaderMode: localStorage.getItem("terminal-reader") === "1", theme: colours(),
   });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(place);
+  terminal.textarea.setAttribute("aria-describedby", "terminal-hint");
   fit.fit();
   const way = new Way({
     url: dataset.socket,
     form: document.getElementById("terminal-ticket"),
     size: () => ({ cols: terminal.cols, rows: terminal.rows }),
     tell: {
-      opened(isResumed, wasThere) {
+      opened(isResumed, wasThere, lost) {
         if (!isResumed) terminal.reset();
         if (!isResumed && wasThere) terminal.write("\x1b[7m The terminal before was over; this is a new one. \x1b[0m\r\n");
-        say(isResumed ? "Connected again, where you were" : "Connected", "open");
+        const words = isResumed ? "Connected again, where you were" : "Connected";
+        say(lost ? `${words}. What you typed before that did not arrive` : words, "open");
       },
       bytes: (data, done) => terminal.write(data, done),
       frozen: (title, message) => say(`Locked: ${[title, message].filter(Boolean).join(". ")}`, "frozen"),
       thawed: () => say("Unlocked. Connected", "open"),
+      unsent: () => note("Not connected: what you type is not sent."),
       waiting: (text) => say(text, "waiting"),
       over: (text) => say(text, "over"),
     },
   });
   const encoder = new TextEncoder();
-  terminal.onData((text) => way.type(encoder.encode(text)));
+  const touch = new TouchKeys(document.getElementById("terminal-keys"), terminal);
+  fillWhatIsSeen();
+  terminal.onData((text) => way.type(encoder.encode(touch.change(text))));
   terminal.onBinary((text) => way.type(Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255)));
   terminal.onResize(() => way.resize());
-  keys(terminal);
+  keys(terminal, way);
   buttons(terminal, fit, way);
   new ResizeObserver(() => fit.fit()).observe(place);
   const repaint = () => (terminal.options.theme = colours());
@@ -98,8 +107,9 @@ function copy(terminal) {
   navigator.clipboard?.writeText(text).then(() => note("Copied."), () => document.execCommand("copy")) ?? document.execCommand("copy");
 }
 
-function keys(terminal) {
+function keys(terminal, way) {
   terminal.attachCustomKeyEventHandler((event) => {
+    if (event.key === "Tab" && !way.isOpen) return false; // nothing is there to take it: the browser moves on
     if (!event.ctrlKey || !event.shiftKey || event.altKey) return true;
     if (event.code === "Space") {
       if (event.type === "keydown") tools.querySelector("button").focus();
@@ -112,10 +122,17 @@ function keys(terminal) {
 }
 
 function buttons(terminal, fit, way) {
+  tools.querySelector("[data-reader]").ariaPressed = String(terminal.options.screenReaderMode);
   tools.addEventListener("click", async ({ target, detail }) => {
     const button = target.closest("button");
     if (!button) return;
-    const { font } = button.dataset;
+    const { font, reader } = button.dataset;
+    if (reader !== undefined) {
+      const is = (terminal.options.screenReaderMode = !terminal.options.screenReaderMode);
+      localStorage.setItem("terminal-reader", Number(is));
+      button.ariaPressed = String(is);
+      return note(is ? "The screen reader is told what the terminal says." : "The screen reader is told no more.");
+    }
     if (font) {
       const size = Math.min(Math.max(terminal.options.fontSize + Number(font), SIZES.least), SIZES.most);
       localStorage.setItem("terminal-font-size", size);

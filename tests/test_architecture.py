@@ -338,7 +338,7 @@ def test_no_place_of_this_machine_and_no_registry_is_named() -> None:
 
 def test_our_javascript_stays_small() -> None:
     sizes = {path.name: path.stat().st_size for path in (ROOT / "static").glob("*.js")}
-    assert sum(sizes.values()) < 40_000, sizes  # the replay and the terminal have pages of their own
+    assert sum(sizes.values()) < 43_000, sizes  # the replay and the terminal have pages of their own
     base = (ROOT / "templates" / "base.html").read_text()
     on_every_page = sum(size for name, size in sizes.items() if f"'{name}'" in base)
     assert 0 < on_every_page < 13_600, "about 11 KB of code, comments not counted"

@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import Page, expect
 
-from sessions_app.models import Status
+from sessions_app.flows.lock import lock
+from sessions_app.models import GatewayHostKey, Status
 from tests import machine
 from tests.builders import (
     make_application,
@@ -22,6 +23,7 @@ from tests.builders import (
     make_session,
     make_user,
 )
+from tests.recordings import make_recording, make_running
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]
@@ -63,8 +65,14 @@ def addresses(admin: User, approver: User) -> list[str]:
     own = make_session(admin, Status.AVAILABLE, resource=make_resource("ssh-1", connector="ssh", address=LONG))
     by_ssh = [f"/sessions/{own.pk}/", f"/sessions/{own.pk}/certificate/"]
     keys = ["/accounts/keys/add/", f"/accounts/keys/{key.pk}/remove/"]
+    recorded = make_recording(own, title=LONG)
+    running = make_running(make_session(admin, Status.LOGGED_IN))
+    lock(admin, running.session, title=LONG[:100], message=LONG)  # its gateway is gone: unconfirmed
+    GatewayHostKey.objects.create(kind="ssh-ed25519", public_key=f"ssh-ed25519 {LONG}", fingerprint="SHA256:x")
+    heard = ["/recordings/", "/recordings/?q=whoami", f"/recordings/{recorded.pk}/?find=whoami"]
+    heard += [f"/recordings/{running.pk}/live/", f"/sessions/{running.session_id}/", f"/sessions/{own.pk}/terminal/"]
     refused = ["/nowhere/", "/sessions/?sort=nonsense", "/sessions/?q=matches-nothing"]
-    return [*tabs, *details, *things, *lists, *others, *by_ssh, *keys, *refused]
+    return [*tabs, *details, *things, *lists, *others, *by_ssh, *keys, *heard, *refused]
 
 
 def problems(page: Page, address: str) -> list[str]:

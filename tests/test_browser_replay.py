@@ -51,6 +51,7 @@ def test_a_recording_plays_and_its_search_jumps_to_the_hit(
     )
     page = open_as(alice, f"/recordings/{recording.pk}/")
     expect(page.locator("#player .ap-term")).to_be_visible()
+    by_the_keyboard_alone(page)
     page.fill("#find", "needle")
     page.press("#find", "Enter")
     expect(page.locator("#player .ap-term")).to_be_visible()
@@ -64,8 +65,33 @@ def test_a_recording_plays_and_its_search_jumps_to_the_hit(
     choose_speed(page, "4 ×")
     wait_until(lambda: seconds(page) > 299, "the replay stands beyond second 299")
     expect(page.get_by_role("button", name="4 ×", exact=True)).to_have_attribute("aria-pressed", "true")
-    page.evaluate("document.getElementById('player').player.play()")
+    page.locator("#play").click()
     wait_until(lambda: seconds(page) > 301, "the replay stands beyond second 301")
+
+
+def by_the_keyboard_alone(page: Page) -> None:
+    """Plays, pauses, moves, and goes to a command, which is marked; what has the focus shows it."""
+    screen, button = page.locator("#player .ap-term-text"), page.locator("#play")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_text("Pause")
+    page.keyboard.press("Enter")
+    expect(button).to_have_text("Play")
+    screen.focus()
+    page.keyboard.press("Space")
+    expect(button).to_have_text("Pause")
+    page.keyboard.press("Space")
+    expect(button).to_have_text("Play")
+    before = seconds(page)
+    page.keyboard.press("ArrowRight")
+    wait_until(lambda: seconds(page) > before, "an arrow moves on")
+    command = page.locator("#moments a", has_text="whoami")
+    command.focus()
+    assert command.evaluate("link => getComputedStyle(link).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    expect(command).to_have_attribute("aria-current", "true")
+    bar = page.locator("#player .ap-control-bar")
+    assert bar.evaluate("bar => getComputedStyle(bar).opacity") == "1", "the player's own buttons can be seen"
 
 
 def test_the_link_of_a_hit_opens_the_replay_at_its_moment(

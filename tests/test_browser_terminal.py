@@ -141,15 +141,36 @@ def test_a_terminal_with_colours_sizes_and_a_clipboard(
 
     page.keyboard.press("Control+Shift+Space")
     expect(page.get_by_role("button", name="Smaller text")).to_be_focused()
+    for name in ("Larger text", "Copy", "Paste", "Session", "Screen reader"):
+        page.keyboard.press("Tab")
+        expect(page.locator("#terminal-tools > :focus")).to_contain_text(name.removeprefix("Larger text"))
+    page.keyboard.press("Enter")
+    expect(page.locator(".xterm-accessibility")).to_contain_text("copied-8")
+    page.keyboard.press("Tab")
+    expect(page.locator(".xterm-helper-textarea")).to_be_focused()
     page.set_viewport_size({"width": 400, "height": 800})
     terminal = page.locator("#terminal").bounding_box()
     assert terminal is not None
     assert terminal["height"] > 400
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
+    fingers(connected(open_as, alice, session, has_touch=True, is_mobile=True, viewport={"width": 400, "height": 800}))
     page.on("dialog", lambda dialog: dialog.accept())  # it asks before a terminal is closed
     page.goto(session.get_absolute_url())
     wait_until(lambda: not GatewayConnection.objects.open().exists(), "leaving the page ends the connection")
+
+
+def fingers(page: Page) -> None:
+    """Keys that a telephone's keyboard lacks; Ctrl counts for the next key alone."""
+    enter(page, "echo touched; sleep 60")
+    page.get_by_role("button", name="Ctrl", exact=True).tap()
+    expect(page.locator(".xterm-helper-textarea")).to_be_focused()
+    page.keyboard.type("c")
+    expect(screen(page)).to_contain_text("^C")
+    expect(page.get_by_role("button", name="Ctrl", exact=True)).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Up", exact=True).tap()
+    expect(screen(page).get_by_text("sleep 60")).to_have_count(2)
+    page.close()
 
 
 def _size(page: Page, differs_from: tuple[int, int] | None = None) -> tuple[int, int]:
@@ -184,10 +205,14 @@ def test_a_lock_stops_the_keyboard_and_termination_says_who(
     terminate(admin, session)
     expect(status(page)).to_have_attribute("data-kind", "over")
     expect(page.get_by_role("button", name="Reconnect")).to_be_visible()
+    page.keyboard.press("Shift+Tab")  # with nobody there to take it, it moves on
+    expect(page.locator("#terminal-tools > :focus")).to_have_count(1)
+    last = screen(page).inner_text().rstrip().splitlines()[-1]
+    assert "terminated" in last, "the last words stand below everything, after a lock too"
 
 
-def test_a_break_of_the_network_loses_nothing(
-    open_as: Open, alice: User, session: PrivilegedSession, network: Way
+def test_a_break_of_the_network_loses_nothing_and_a_lock_meanwhile_neither(
+    open_as: Open, alice: User, admin: User, session: PrivilegedSession, network: Way
 ) -> None:
     page = connected(open_as, alice, session)
     enter(page, "for i in 1 2 3 4 5 6; do echo line-$i; sleep 0.4; done; echo done-$((1+1))")
@@ -195,13 +220,35 @@ def test_a_break_of_the_network_loses_nothing(
     network.is_down = True
     network.cut()
     expect(status(page)).to_have_attribute("data-kind", "waiting")
+    page.keyboard.type("unsent")
+    expect(status(page)).to_have_text("Not connected: what you type is not sent.")
     page.wait_for_timeout(800)
     network.is_down = False
-    expect(status(page)).to_have_text("Connected again, where you were")
+    expect(status(page)).to_have_text("Connected again, where you were. What you typed before that did not arrive")
     expect(screen(page)).to_contain_text("done-2")
     text = screen(page).inner_text()
     assert [text.count(f"line-{number}") for number in range(1, 7)] == [1] * 6
+    assert "unsent" not in text
+
+    network.is_down = True
+    network.cut()
+    expect(status(page)).to_have_attribute("data-kind", "waiting")
+    session.refresh_from_db()
+    lock(admin, session, title="Hold on")
+    network.is_down = False
+    expect(status(page)).to_have_text("Locked: Hold on")
+    expect(screen(page)).to_contain_text("Hold on")
+    session.refresh_from_db()
+    unlock(admin, session)
+    expect(status(page)).to_have_text("Unlocked. Connected")
+    expect(screen(page)).to_contain_text("done-2")
+    enter(page, "echo after-$((1+1))")
+    expect(screen(page)).to_contain_text("after-2")
     assert GatewayConnection.objects.count() == 1
+    enter(page, "exit")
+    expect(status(page)).to_have_attribute("data-kind", "over")
+    page.get_by_role("button", name="Reconnect").click()
+    expect(status(page)).to_have_text("Connected")
 
 
 def test_who_is_logged_out_loses_the_terminal(

@@ -32,7 +32,7 @@ from sessions_app.models import (
     Secret,
     Status,
 )
-from sessions_app.recordings.storage import digest_of, opened
+from sessions_app.recordings.storage import digest_of, storage
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.sample.people import new_password
 from sessions_app.worker.passes import reconcile
@@ -195,7 +195,7 @@ def test_recordings_show_what_two_people_did_within_their_connections(loaded: st
         assert row.sha256 == digest_of(row.path)
         assert row.connection.started_at == row.started_at
         assert row.started_at < row.ended_at <= row.connection.ended_at <= row.session.ended_at  # type: ignore[operator]
-        with opened(row) as file:
+        with storage().open(row.path) as file:
             codes = Counter(event[1] for event in map(json.loads, list(file)[1:]))
         assert codes["o"] > 100
         assert codes["r"] == 1

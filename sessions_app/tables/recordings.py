@@ -51,6 +51,10 @@ def _watch(row: Recording) -> str:
     return link(replay_url(row.pk), "Replay")
 
 
+def _command(row: Recording) -> str:
+    return row.title or "Shell"
+
+
 def _session(row: Recording) -> str:
     return link(reverse("session", args=[row.session_id]), f"Session {row.session_id}")
 
@@ -60,10 +64,10 @@ RECORDINGS_TABLE = Table(
     columns=(
         Column("started", "Started", lambda r: moment(r.started_at), "pk", lambda r: r.started_at, 165),
         Column("watch", "Recording", _watch, csv=lambda r: r.pk, width=110),
-        Column("session", "Session", _session, csv=lambda r: r.session_id, width=110),
+        Column("session", "Session", _session, csv=lambda r: r.session_id, width=130),
         Column("user", "User", lambda r: r.session.user_name, csv=lambda r: r.session.user_name, width=140),
         Column("host", "Host", lambda r: r.session.resource_name, csv=lambda r: r.session.resource_name, width=140),
-        Column("title", "Command", lambda r: empty(r.title), csv=lambda r: r.title, width=220),
+        Column("title", "Command", _command, csv=lambda r: r.title, width=220),
         Column(
             "duration",
             "Duration",
@@ -105,15 +109,15 @@ def hits_table(find: str) -> Table:
     return Table(
         name="recording-lines",
         columns=(
+            Column("text", "On the screen", text, csv=lambda r: r.text, width=520),
             Column("started", "Recording of", _start, "pk", lambda r: r.recording.started_at, 165),
             Column("at", "At", lambda r: clock(r.at), csv=lambda r: round(r.at, 3), width=80, is_number=True),
-            Column("text", "On the screen", text, csv=lambda r: r.text, width=520),
             Column(
                 "session",
                 "Session",
                 lambda r: _session(r.recording),
                 csv=lambda r: r.recording.session_id,
-                width=110,
+                width=130,
             ),
             Column(
                 "user", "User", lambda r: r.recording.session.user_name, csv=lambda r: r.recording.session.user_name

@@ -30,6 +30,7 @@ from sessions_app.models import (
     Status,
 )
 from sessions_app.roles import is_administrator, sees_everything
+from sessions_app.ssh.keys import BadKey, read_public_key
 from sessions_app.tables import catalogue
 from sessions_app.tables.sessions import sessions_queryset, sessions_table
 from sessions_app.tables.toolbar import sessions_toolbar
@@ -114,6 +115,14 @@ class ResourceFacts:
     def lock(self) -> ResourceLock | None:
         """The lock that stands."""
         return ResourceLock.objects.standing().filter(resource=self.resource).select_related("locked_by").first()
+
+    @property
+    def host_key(self) -> str:
+        """As people compare it: kind and fingerprint; what was put there by hand and is no key, as it is."""
+        try:
+            return f"{self.resource.host_key.split()[0]} {read_public_key(self.resource.host_key).fingerprint}"
+        except (BadKey, IndexError):
+            return self.resource.host_key
 
     @cached_property
     def live(self) -> int:

@@ -45,7 +45,7 @@ def _require_administrator(request: HttpRequest) -> None:
 def _page(request: HttpRequest, found: list[Finding], *, with_hosts: bool) -> HttpResponse:
     context = {
         "heading": "Health",
-        "findings": [(badge(*BADGES[one.grade]), one) for one in found],
+        "findings": [(badge(*BADGES[one.grade]), one) for one in sorted(found, key=lambda one: one.grade == Grade.OK)],
         "errors": sum(one.is_error for one in found),
         "with_hosts": with_hosts,
         "now": timezone.now(),

@@ -8,8 +8,9 @@ from collections import Counter
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
-from activity.listing import moment
+from activity.listing import badge, moment
 from sessions_app.health.gateways import SILENT_AFTER
 from sessions_app.models import ControlRequest, GatewayConnection, GatewayHeartbeat, PrivilegedSession
 
@@ -36,6 +37,17 @@ class ControlShown:
     confirmed: int
     confirmed_at: str
     waiting: tuple[Waiting, ...]
+
+    @property
+    def state(self) -> SafeString:
+        """The one word for it: what the slowest of its enforcers says."""
+        if any(one.is_gone for one in self.waiting):
+            return badge("warning", "Unconfirmed", "warning")
+        if self.request.dropped_at:
+            return badge("plain", "Dropped", "x")
+        if self.request.enforced_at and not self.waiting:
+            return badge("success", "Enforced", "check")
+        return badge("warning" if self.request.last_error else "info", "Requested", "hourglass")
 
 
 def controls_shown(session: PrivilegedSession) -> list[ControlShown]:

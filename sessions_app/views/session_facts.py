@@ -39,7 +39,7 @@ class TierShown:
 
 def session_context(session: PrivilegedSession) -> dict[str, Any]:
     """For templates/sessions_app/session_body.html. `session` comes with resource, activity, profile and policy."""
-    entries = list(entries_of(session).order_by("-pk")[: TIMELINE_LENGTH + 1])
+    entries = list(entries_of(session).filter(level__gt=Level.DEBUG).order_by("-pk")[: TIMELINE_LENGTH + 1])
     standing = not session.is_ended
     return {
         "session": session,

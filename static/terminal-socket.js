@@ -2,13 +2,16 @@
 // counting of bytes that makes this possible. Knows nothing of how a terminal looks.
 const PART = 32 * 1024; // bytes that are sent, and confirmed, at once
 const CONFIRM_AFTER = 200; // milliseconds
-const WAITS = [0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15]; // seconds before each attempt to come back
+// Seconds before each attempt to come back: often while the gateway keeps the terminal (30), then now and then.
+const WAITS = [0.5, 1, 2, 3, 3, 4, 4, 4, 4, 15, 15, 15, 15, 15];
 
 export class Way {
-  // tell: opened(resumed), bytes(data, done), frozen(title, message), thawed(), waiting(text), over(text)
+  // tell: opened(resumed, wasThere, lost), bytes(data, done), frozen(title, message), thawed(), unsent(), waiting(text),
+  // over(text). What is typed while there is no connection is not sent later: by then it may mean something else.
   constructor({ url, form, size, tell }) {
-    Object.assign(this, { url, form, size, tell, socket: null, id: null, attempt: 0, isOver: false, timer: 0 });
-    this.received = this.shown = this.confirmed = 0;
+    Object.assign(this, { url, form, size, tell, socket: null, id: null, attempt: 0, isOver: false, isReady: false, timer: 0 });
+    this.received = this.shown = this.confirmed = 0; // bytes of the terminal
+    this.typed = this.unsent = 0; // bytes that were sent to this terminal; that were not, since it was last there
   }
 
   async open() {
@@ -18,6 +21,7 @@ export class Way {
     if (!ticket) return;
     const socket = new WebSocket(this.url);
     this.socket = socket;
+    this.isReady = false;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       const back = this.id === null ? {} : { resume: this.id, position: this.received };
@@ -32,7 +36,12 @@ export class Way {
   }
 
   type(bytes) {
-    if (!this.isOpen) return;
+    if (this.isOver) return;
+    if (!this.isOpen || !this.isReady) {
+      this.unsent += bytes.length;
+      return this.tell.unsent();
+    }
+    this.typed += bytes.length;
     for (let at = 0; at < bytes.length; at += PART) this.socket.send(bytes.subarray(at, at + PART));
   }
 
@@ -91,9 +100,13 @@ export class Way {
       if (!message.resumed) this.received = this.shown = this.confirmed = 0;
       this.confirmed = Math.min(this.confirmed, this.shown);
       const wasThere = this.id !== null;
+      const lost = this.unsent + (message.resumed ? this.typed - message.taken : 0);
+      this.typed = message.taken ?? 0;
+      this.unsent = 0;
+      this.isReady = true;
       this.id = message.id;
       this.attempt = 0;
-      this.tell.opened(message.resumed, wasThere);
+      this.tell.opened(message.resumed, wasThere, lost);
       this.resize();
     } else if (message.type === "frozen") this.tell.frozen(message.title, message.message);
     else if (message.type === "thawed") this.tell.thawed();

@@ -125,9 +125,9 @@ def test_the_ticket_of_the_page_is_bound_to_the_login_and_the_address(alice: Use
 
 
 def test_a_refused_ticket_says_why(alice: User, as_user: AsUser) -> None:
-    answer = as_user(alice).post(f"/sessions/{session_of(alice, Status.LOCKED).pk}/ticket/")
+    answer = as_user(alice).post(f"/sessions/{session_of(alice, Status.CANCELING).pk}/ticket/")
     assert answer.status_code == 422
-    assert "locked" in answer.json()["problem"]
+    assert "is over" in answer.json()["problem"]
 
 
 @pytest.mark.parametrize("path", ["ticket", "password"])

@@ -233,7 +233,7 @@ def test_nothing_of_a_page_that_does_not_confirm_is_lost_when_it_comes_back(alic
         gateway.relays[0].near.write(b" four")
         async with gateway.socket() as again:
             await again.send(hello(await ticket_for(session), resume=number, position=8))
-            assert await message(again) == {"type": "connected", "id": number, "resumed": True}
+            assert await message(again) == {"type": "connected", "id": number, "resumed": True, "taken": 14}
             assert await shown(again, 11) == b"THREE. four"
             await again.send(b"five")
             assert await shown(again, 4) == b"FIVE"

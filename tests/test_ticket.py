@@ -15,10 +15,11 @@ from django.utils import timezone
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.flows.account import lock_account
+from sessions_app.flows.connect import Login, admit
 from sessions_app.flows.errors import Forbidden, Refused
 from sessions_app.flows.ticket import KEPT, TICKETS_A_MINUTE, Given, give, redeem
 from sessions_app.logins import recorder
-from sessions_app.models import EndReason, GatewayTicket, PrivilegedSession, Status, TicketKind
+from sessions_app.models import Door, EndReason, GatewayTicket, PrivilegedSession, Status, TicketKind
 from tests.builders import make_login, make_resource, make_session
 
 HERE = "192.0.2.10"
@@ -135,8 +136,18 @@ def test_a_login_that_is_idle_for_too_long_opens_nothing(alice: User, settings: 
 def test_a_session_that_is_not_open_gives_no_ticket(alice: User, status: Status) -> None:
     closed = session_of(alice, status)
     with pytest.raises(Refused, match="(?i)" + status.label):
-        given(alice, closed)
+        given(alice, closed, TicketKind.PASSWORD)
+    if status != Status.LOCKED:
+        with pytest.raises(Refused, match="(?i)" + status.label):
+            given(alice, closed)
     assert not GatewayTicket.objects.exists()
+
+
+def test_a_locked_session_gives_its_terminal_back_and_opens_no_other(alice: User) -> None:
+    locked = session_of(alice, Status.LOCKED)
+    assert shown(given(alice, locked)).session == locked
+    with pytest.raises(Refused, match="is locked"):
+        admit(Login(alice.pk, locked.pk, Door.BROWSER, HERE, "Firefox"), "gateway-of-the-test")
 
 
 def test_a_session_at_its_end_gives_no_ticket(alice: User) -> None:

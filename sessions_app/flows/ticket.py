@@ -27,6 +27,7 @@ from sessions_app.models import (
     GatewayTicket,
     LoginSession,
     PrivilegedSession,
+    Status,
     TicketKind,
     hash_ticket,
 )
@@ -62,8 +63,8 @@ def give(
     """A ticket for the actor's own session, good for VALID_FOR[kind], from `address`, while `login` lasts.
 
     A one-time password is logged; the ticket of a terminal is not, for the connection it opens logs itself.
-    Raises Forbidden when the session is not the actor's, Refused when it is not open, nothing can be told of the
-    address, or too many were asked for.
+    Raises Forbidden when the session is not the actor's, Refused when it is not open (for its terminal: or locked),
+    nothing can be told of the address, or too many were asked for.
     """
     if actor.pk != session.user_id:
         raise Forbidden(NOT_YOURS)
@@ -77,7 +78,7 @@ def give(
         hold_account(actor)
         hold(session)
         now = timezone.now()
-        if reason := why_not(session) or _why_no_account(session.user):
+        if reason := _why_not(session, kind) or _why_no_account(session.user):
             raise Refused(reason)
         _count(actor, now)
         ticket = GatewayTicket.objects.create(
@@ -147,6 +148,13 @@ def _wrong(ticket: GatewayTicket, now: dt.datetime, address: str, user_id: int |
 
 def _lasts(login_session_id: int, now: dt.datetime) -> bool:
     return LoginSession.objects.live().exclude(backend.is_expired(now)).filter(pk=login_session_id).exists()
+
+
+def _why_not(session: PrivilegedSession, kind: TicketKind) -> str:
+    """The page of a terminal comes back to it while the session is locked, and sees the lock: it is frozen, and lets
+    nobody in anew (flows/connect.py: admit())."""
+    is_frozen = kind == TicketKind.TERMINAL and session.status == Status.LOCKED
+    return "" if is_frozen else why_not(session)
 
 
 def _why_no_account(user: AbstractUser) -> str:

@@ -44,6 +44,7 @@ class Page:
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._frozen: dict[str, Any] | None = None
+        self._taken = 0  # bytes that were typed and came here
         self._sender: asyncio.Task[None] | None = None
 
     # The relay calls these.
@@ -114,7 +115,7 @@ class Page:
         self._work.set()
         self._sender = sender = asyncio.create_task(self._send(socket))
         try:
-            await self._receive(socket)
+            return await self._receive(socket)
         except ConnectionClosed:
             return socket.close_code in GONE_FOR_GOOD
         finally:
@@ -122,11 +123,11 @@ class Page:
             if self.socket is socket:
                 self.socket = None
                 self._flushed.set()  # nobody waits for a page that is away
-        return True
 
     def _greeting(self, position: int | None) -> dict[str, Any]:
         assert self.relay is not None  # noqa: S101 - the door opens it first
-        return {"type": "connected", "id": self.relay.connection_id, "resumed": position is not None}
+        greeting = {"type": "connected", "id": self.relay.connection_id, "resumed": position is not None}
+        return greeting if position is None else greeting | {"taken": self._taken}
 
     async def _send(self, socket: ServerConnection) -> None:
         try:
@@ -149,16 +150,20 @@ class Page:
         except ConnectionClosed:
             return  # _receive() ends too, and says what kind of end it was
 
-    async def _receive(self, socket: ServerConnection) -> None:
-        """Raises ConnectionClosed when the socket is gone; returns when the page says goodbye."""
+    async def _receive(self, socket: ServerConnection) -> bool:
+        """Until the page says goodbye (True), or came back on another socket and was told what had come by then: what
+        is found here after that counts as never come (False). Raises ConnectionClosed when the socket is gone."""
         assert self.relay is not None  # noqa: S101 - the door opens it first
         while True:
             message = await socket.recv()
+            if self.socket is not socket:
+                return False
             if isinstance(message, bytes):
-                if await self._may_take(socket):
+                if await self._may_take(socket) and self.socket is socket:
+                    self._taken += len(message)
                     self.relay.client_data(message)
             elif self._obey(message):
-                return
+                return True
 
     async def _may_take(self, socket: ServerConnection) -> bool:
         """Wait until the host takes what is typed; False when the page is gone before, and whoever holds the terminal

@@ -77,7 +77,6 @@ async function begin() {
       frozen: (title, message) => say(`Locked: ${[title, message].filter(Boolean).join(". ")}`, "frozen"),
       thawed: () => say("Unlocked. Connected", "open"),
       unsent: () => note("Not connected: what you type is not sent."),
-      unsent: () => note("Not connected: what you type is not sent."),
       waiting: (text) => say(text, "waiting"),
       over: (text) => say(text, "over"),
     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncssh
 import pytest
 from django.contrib.auth.models import User
 
@@ -18,7 +19,7 @@ from sessions_app.gateway import relay as relay_module
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.store import Admitted
 from sessions_app.gateway.upstream import Upstream, open_upstream
-from sessions_app.models import ConnectionEnd, GatewayConnection, PrivilegedSession, Status
+from sessions_app.models import ConnectionEnd, ConnectionProfile, GatewayConnection, PrivilegedSession, Status
 from tests import builders
 from tests.control_scene import OWNER, away, connect, controlled, hold, run, until
 from tests.gateway_scene import Front, front, prepared
@@ -53,6 +54,52 @@ def test_what_was_asked_before_a_lock_does_not_begin_after_it(
     monkeypatch.setattr(relay_module, "open_upstream", slow)
     run(story())
     assert GatewayConnection.objects.get().end_reason == ConnectionEnd.FAILED
+
+
+def test_while_it_is_locked_nothing_new_is_forwarded(alice: User) -> None:
+    scene: list[Front] = []
+    asked, reached = [], []
+
+    class Forwards(asyncssh.SSHServer):
+        """A host that connects people to wherever they ask; the second time a lock comes meanwhile."""
+
+        def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+            asked.append(dest_port)
+            if len(asked) == 2:
+                scene[0].relay().freeze("Stop now", "")
+            return True
+
+    async def target(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            reached.append(data)
+        writer.close()
+
+    async def story() -> None:
+        listening = await asyncio.start_server(target, "127.0.0.1", 0)
+        where = listening.sockets[0].getsockname()[:2]
+        await away(ConnectionProfile.objects.update, tcp_targets=f"{where[0]}:{where[1]}")
+        async with (
+            asyncio.timeout(30),
+            front(given, server_factory=Forwards) as there,
+            await there.connect() as client,
+        ):
+            scene.append(there)
+            _, first = await client.open_connection(*where, encoding=None)
+            first.write(b"before")
+            await until(lambda: b"before" in reached, "it is forwarded")
+            for _ in range(2):
+                with pytest.raises(asyncssh.ChannelOpenError, match="locked"):
+                    await client.open_connection(*where, encoding=None)
+            assert len(asked) == 2
+            first.write(b"after")
+            await asyncio.sleep(0.1)
+            assert reached == [b"before"]
+            there.relay().thaw()
+            await until(lambda: b"after" in reached, "it goes on")
+        listening.close()
+
+    given = prepared(alice)
+    run(story())
 
 
 def test_a_connection_that_is_over_before_it_began_logs_nobody_in(alice: User) -> None:

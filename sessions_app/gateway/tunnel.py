@@ -14,6 +14,7 @@ import asyncssh
 from asyncssh import constants
 from django.db import DatabaseError, InterfaceError
 
+from activity.text import plain
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway import forward, store
@@ -25,6 +26,10 @@ from sessions_app.gateway.pressure import has_tiny_packets
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import PACKET, WINDOW
+
+NOT_ALLOWED = (
+    "TCP forwarding to {}:{} is not allowed in this session. Its own host needs no jump: log in to the gateway itself."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +62,7 @@ class Tunnel:
         try:
             login = await self._door.login()
             if (host, port) not in await store.call(store.tcp_targets, login.session_id):
-                raise Refused("TCP forwarding to this address is not allowed.")
+                raise Refused(NOT_ALLOWED.format(plain(host, 100), port))
             async with self._opening:
                 if self.relay is None:
                     self.relay = await open_relay(self._door.registry, login, self, Terminal(), is_tunnel=True)
@@ -67,10 +72,18 @@ class Tunnel:
         upstream = self.relay.upstream
         if upstream is None:
             raise asyncssh.ChannelOpenError(constants.OPEN_CONNECT_FAILED, "The connection to the host is closed.")
+        if self.relay.is_frozen:
+            raise _locked()
+        if self.relay.session_id != login.session_id:
+            text = "Another session of yours is forwarded here. Connect again."
+            raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, text)
         way = Forward(host, port)
         near, far = End(self, way), End(self, way)
         near.peer, far.peer = far, near
         await upstream.create_connection(lambda: far, host, port, encoding=None, window=WINDOW, max_pktsize=PACKET)
+        if self.relay.is_frozen:  # meanwhile; the library would read from an end that is being opened
+            far.abort()
+            raise _locked()
         return near
 
     def opened(self, way: Forward) -> None:
@@ -153,6 +166,10 @@ class Tunnel:
 def _notes(connection_id: int) -> Notes[ForwardEvent]:
     what = f"Forwarded TCP connections of connection {connection_id}"
     return Notes(lambda events: store.call(forward.note, connection_id, events), what)
+
+
+def _locked() -> asyncssh.ChannelOpenError:
+    return asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, "Your session is locked.")
 
 
 class End(asyncssh.SSHTCPSession[bytes]):

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -251,9 +252,29 @@ def test_what_was_typed_is_for_administrators_and_logged_as_a_warning(
 
 
 def test_a_file_that_is_gone_is_not_found(admin: User, as_user: AsUser) -> None:
-    recording = make_recording()
-    storage().delete(recording.path)
-    assert as_user(admin).get(f"/recordings/{recording.pk}/cast/").status_code == 404
+    recording = make_recording(typed="x")
+    for name, path in ((recording.path, "cast"), (recording.input_path, "typed")):
+        storage().delete(name)
+        assert as_user(admin).get(f"/recordings/{recording.pk}/{path}/").status_code == 404
+
+
+def test_a_storage_that_is_away_is_said_and_no_download_is_logged(
+    admin: User, as_user: AsUser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = make_recording(typed="x")
+
+    def away(self: object, name: str, mode: str = "rb") -> None:
+        raise LookupError("could not connect to the endpoint")  # storages of others raise what they like
+
+    monkeypatch.setattr(type(storage()), "open", away)
+    for path in ("cast", "typed"):
+        response = as_user(admin).get(f"/recordings/{recording.pk}/{path}/")
+        assert response.status_code == 503
+        assert "cannot be read at the moment" in text(elements(response))
+    assert looked(Verb.RECORDING_DOWNLOADED) == []
+    assert caplog.text.count("could not connect to the endpoint") >= 2
+    with pytest.raises(CommandError, match="2 of 2 files"):
+        call_command("verify_recordings")
 
 
 def test_the_log_of_the_session_does_not_tell_who_watched(admin: User, as_user: AsUser) -> None:

@@ -5,15 +5,21 @@ A name follows from the recording alone, so that closing it twice writes the sam
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from typing import IO, Any
 
 from django.core.files import File
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import InvalidStorageError, Storage, storages
 
 from sessions_app.models import Recording
 
 BLOCK = 256 * 1024
+
+
+class StorageFailed(OSError):
+    """The storage did not give a file: it is away, or does not let us in. Its own error is the cause."""
 
 
 def storage() -> Storage:
@@ -47,14 +53,27 @@ def put(name: str, content: IO[bytes]) -> tuple[str, int, str]:
 
 
 def digest_of(name: str) -> str:
-    """SHA-256 in hex of the file as it lies there now. Raises OSError (FileNotFoundError), what the storage raises."""
+    """SHA-256 in hex of the file as it lies there now. Raises OSError: FileNotFoundError, StorageFailed."""
     digest = hashlib.sha256()
-    with storage().open(name) as file:
+    with _by_one_name(), storage().open(name) as file:
         while block := file.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
 
 
-def opened(recording: Recording) -> Any:
-    """The file of the terminal, to be read in bytes. Raises OSError, what the storage raises."""
-    return storage().open(recording.path)
+def opened(name: str) -> Any:
+    """The file, to be read in bytes. Raises OSError: FileNotFoundError, StorageFailed."""
+    with _by_one_name():
+        return storage().open(name)
+
+
+@contextlib.contextmanager
+def _by_one_name() -> Iterator[None]:
+    """Storages raise what their libraries do, which nobody here can name: it becomes StorageFailed. Files that are not
+    there raise FileNotFoundError everywhere."""
+    try:
+        yield
+    except (OSError, InvalidStorageError):
+        raise
+    except Exception as error:
+        raise StorageFailed(f"{type(error).__name__}: {error}") from error

@@ -31,6 +31,17 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
+def storage_failed(request: HttpRequest) -> HttpResponse:
+    """A file that is somewhere else, where nobody answers or lets us in."""
+    return _page(
+        request,
+        503,
+        "The recording cannot be read at the moment",
+        "The storage of recordings does not give the file. Nothing was changed. Try again in a minute. If it "
+        "lasts, tell an administrator, who finds the reason in the log of the web server.",
+    )
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """500; the template must need no database."""
     return render(request, "500.html", status=500)

@@ -7,6 +7,7 @@ that only the page gives, and that is good for this person and this recording.
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,13 +42,16 @@ from sessions_app.models import Recording, RecordingChunk, RecordingText
 from sessions_app.recordings import assemble, search_index
 from sessions_app.recordings.moments import find as find_lines
 from sessions_app.recordings.moments import moments
-from sessions_app.recordings.storage import opened, storage
+from sessions_app.recordings.storage import StorageFailed, opened
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.tables.recordings import RECORDINGS_TABLE, clock, hits_table, replay_url, state
 from sessions_app.tables.session_log import entries_of
 from sessions_app.tables.sessions import refusals_for, sessions_queryset, status_cell
 from sessions_app.tables.toolbar import page_buttons
+from sessions_app.views.errors import storage_failed
 from sessions_app.views.live import live_response
+
+logger = logging.getLogger(__name__)
 
 PLAYER = "vendor/asciinema-player.js"
 SALT = "sessions_app.recording"  # keeps these tokens apart from other signatures
@@ -132,7 +136,10 @@ def recording_cast(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The file in asciicast v2. A download is logged, unless it is the player's, whose page was."""
     person = viewer(request)
     row = get_object_or_404(_visible(person).exclude(path=""), pk=pk)
-    file = _file(row)
+    try:
+        file = _file(row, row.path)
+    except StorageFailed:
+        return storage_failed(request)
     if not _is_token(request.GET.get("view", ""), person, row):
         _note(Verb.RECORDING_DOWNLOADED, f"Downloaded {_name(row)}", person, row)
     response = FileResponse(
@@ -151,7 +158,10 @@ def recording_typed(request: HttpRequest, pk: int) -> HttpResponseBase:
         raise PermissionDenied("Only administrators read what was typed, because it can hold passwords.")
     if not row.input_path:
         raise Http404
-    file = storage().open(row.input_path)
+    try:
+        file = _file(row, row.input_path)
+    except StorageFailed:
+        return storage_failed(request)
     _note(Verb.RECORDING_DOWNLOADED, f"Downloaded what was typed in {_name(row)}", person, row, Level.WARNING)
     response = StreamingHttpResponse(assemble.typed_lines(row, file), content_type="application/x-asciicast")
     response["Content-Disposition"] = f'attachment; filename="recording-{row.pk}-typed.cast"'
@@ -249,12 +259,16 @@ def _seconds(text: str) -> float:
     return seconds if 0 <= seconds < 10_000_000 else 0.0
 
 
-def _file(row: Recording) -> File[bytes]:
-    """The file of a recording; 404 when it is gone from its storage, which verify_recordings reports too."""
+def _file(row: Recording, name: str) -> File[bytes]:
+    """A file of a recording; 404 when it is gone from its storage, which verify_recordings reports too. Raises
+    StorageFailed, which is logged."""
     try:
-        file: File[bytes] = opened(row)
+        file: File[bytes] = opened(name)
     except FileNotFoundError as error:
         raise Http404 from error
+    except StorageFailed:
+        logger.exception("The file %s of %s cannot be read", name, row)
+        raise
     return file
 
 

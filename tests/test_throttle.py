@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
@@ -146,6 +146,40 @@ def test_a_window_that_ended_before_the_success_is_left_alone(db: None) -> None:
     cache.clear()
     throttle.count_success("alice", HERE)
     assert [throttle.count_try("alice", HERE) is None for _ in range(4)] == [True, True, True, False]
+
+
+def test_while_the_cache_is_away_no_password_is_looked_at_and_people_are_told(
+    alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    inside = Client()
+    inside.force_login(alice)
+    logins = LoginSession.objects.count()
+
+    def away(*args: Any, **kwargs: Any) -> None:
+        raise LookupError("connection refused")  # as strange as what the library of a cache raises
+
+    monkeypatch.setattr(type(caches["default"]), "add", away)
+    refused = knock(is_right=True)
+    assert refused.status_code == 503
+    assert "failed logins cannot be counted. The password was not checked" in html.unescape(refused.content.decode())
+    assert LoginSession.objects.count() == logins
+    assert "the cache (CACHE_URL) does not answer" in caplog.text
+    new = {"new_password1": "correct horse staple", "new_password2": "correct horse staple"}
+    answer = inside.post("/accounts/password/", {"old_password": PASSWORD} | new)
+    assert "Failed tries cannot be counted at the moment. The password was not changed." in answer.content.decode()
+    alice.refresh_from_db()
+    assert alice.check_password(PASSWORD)
+
+
+def test_a_login_whose_count_cannot_be_taken_back_is_a_login(
+    alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*args: Any, **kwargs: Any) -> None:
+        raise LookupError("connection refused")
+
+    monkeypatch.setattr(type(caches["default"]), "delete", away)
+    assert knock(is_right=True).status_code == 302
+    assert "stays counted" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)

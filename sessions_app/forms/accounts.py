@@ -21,6 +21,7 @@ class LoginForm(AuthenticationForm):
     # The stubs think of Django's own user model only.
     user_cache: AbstractBaseUser | None  # type: ignore[assignment]
     waiting: door.TooManyTries | None = None
+    is_closed = False  # to everybody, for a reason of ours
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
@@ -39,6 +40,7 @@ class LoginForm(AuthenticationForm):
                 self.waiting = refusal
                 raise forms.ValidationError(str(refusal), code="throttled") from refusal
             except door.NotLetIn as refusal:
+                self.is_closed = isinstance(refusal, door.NotCounted)
                 raise forms.ValidationError(str(refusal), code="invalid_login") from refusal
         return self.cleaned_data
 
@@ -60,5 +62,8 @@ class NewPasswordForm(PasswordChangeForm):
                 return password
         except door.TooManyTries as refusal:
             text = str(refusal).replace("you are not logged in", "it was not changed")
+            raise forms.ValidationError(text, code="throttled") from refusal
+        except door.NotCounted as refusal:
+            text = "Failed tries cannot be counted at the moment. The password was not changed. Try again in a minute."
             raise forms.ValidationError(text, code="throttled") from refusal
         raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")

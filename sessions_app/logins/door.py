@@ -7,6 +7,7 @@ has the right password learns that an account is locked. Beginning the login ses
 from __future__ import annotations
 
 import datetime as dt
+import logging
 
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
@@ -18,6 +19,8 @@ from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.logins import backend, recorder, throttle
 from sessions_app.models import AccountLock
+
+logger = logging.getLogger(__name__)
 
 
 class NotLetIn(Exception):
@@ -55,15 +58,26 @@ class TooManyTries(NotLetIn):
         return max(1, round((self.until - timezone.now()).total_seconds()))
 
 
+class NotCounted(NotLetIn):
+    """Failed logins cannot be counted at the moment; uncounted, passwords could be guessed without an end."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Logging in is not possible at the moment, because failed logins cannot be counted. The password was not "
+            "checked and you are not logged in. Try again in a minute. If it lasts, tell an administrator."
+        )
+
+
 def let_in(request: HttpRequest, user_name: str, password: str) -> AbstractBaseUser:
     """The person with this name and password.
 
-    1. Count the try (logins/throttle.py); too many raise TooManyTries, and the password is not looked at.
+    1. Count the try (logins/throttle.py); too many raise TooManyTries, one that cannot be counted NotCounted, and the
+       password is not looked at.
     2. A wrong password raises WrongCredentials, the right one of a locked account AccountIsLocked.
     3. A success takes the counted try back.
     """
     address = recorder.request_ip(request)
-    wait = throttle.count_try(user_name, address)
+    wait = _count_try(user_name, address)
     if wait is not None:
         if wait.is_news:  # once a window: a flood of tries must not become a flood of entries
             _record(Verb.LOGIN_THROTTLED, user_name, "was refused for too many failures, and is until the wait is over")
@@ -76,15 +90,16 @@ def let_in(request: HttpRequest, user_name: str, password: str) -> AbstractBaseU
             raise AccountIsLocked(here.refused_by)
         _record(Verb.LOGIN_FAILED, user_name, "failed")
         raise WrongCredentials
-    throttle.count_success(user_name, address)
+    _count_success(user_name, address)
     return user
 
 
 def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool:
     """Whether `password` is the one of `user`, who is logged in. A wrong one counts as a failed login, so that who
-    finds an open page cannot try passwords on it; too many raise TooManyTries, and the password is not looked at."""
+    finds an open page cannot try passwords on it; too many raise TooManyTries, one that cannot be counted NotCounted,
+    and the password is not looked at."""
     user_name, address = user.get_username(), recorder.request_ip(request)
-    wait = throttle.count_try(user_name, address)
+    wait = _count_try(user_name, address)
     if wait is not None:
         if wait.is_news:
             _record(Verb.LOGIN_THROTTLED, user_name, "or a change of its password was refused for too many failures")
@@ -92,8 +107,23 @@ def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool
     if not user.check_password(password):
         _record(Verb.LOGIN_FAILED, user_name, "was not asked for: its password was entered wrongly to change it")
         return False
-    throttle.count_success(user_name, address)
+    _count_success(user_name, address)
     return True
+
+
+def _count_try(user_name: str, address: str) -> throttle.Wait | None:
+    try:
+        return throttle.count_try(user_name, address)
+    except throttle.CannotCount as error:
+        logger.exception("Nobody can log in: the cache (CACHE_URL) does not answer")
+        raise NotCounted from error
+
+
+def _count_success(user_name: str, address: str) -> None:
+    try:
+        throttle.count_success(user_name, address)
+    except throttle.CannotCount:  # what stays counted is one try
+        logger.exception("A login that succeeded stays counted: the cache (CACHE_URL) does not answer")
 
 
 def _record(verb: Verb, user_name: str, what: str) -> None:

@@ -9,18 +9,25 @@ is never prolonged, so that nobody can keep somebody else out for ever with one 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import ipaddress
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 WINDOW = dt.timedelta(minutes=15)
 IPV6_HOME = 64  # bits: one home or one machine gets a whole network of this size
+
+
+class CannotCount(Exception):
+    """The cache does not answer, so nobody knows how often somebody tried. Its own error is the cause."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +45,36 @@ class _Counter:
 
 
 def count_try(user_name: str, address: str) -> Wait | None:
-    """Count one try; a Wait when the account or the address had too many within 15 minutes."""
-    waits = [
-        Wait(_until(counter), is_news=count == counter.limit + 1)
-        for counter in (_account(user_name), _address(address))
-        if (count := _increment(counter)) > counter.limit
-    ]
+    """Count one try; a Wait when the account or the address had too many within 15 minutes. Raises CannotCount."""
+    with _asking():
+        waits = [
+            Wait(_until(counter), is_news=count == counter.limit + 1)
+            for counter in (_account(user_name), _address(address))
+            if (count := _increment(counter)) > counter.limit
+        ]
     if not waits:
         return None
     return Wait(max(wait.until for wait in waits), any(wait.is_news for wait in waits))
 
 
 def count_success(user_name: str, address: str) -> None:
-    """Take the counted try back: forget the account's failures, and leave the address as it was before the try."""
-    cache.delete(_account(user_name).key)
+    """Take the counted try back: forget the account's failures, and leave the address as it was before the try. Raises
+    CannotCount."""
+    with _asking():
+        cache.delete(_account(user_name).key)
+        with contextlib.suppress(ValueError):  # the window ended in between, and with it the count
+            cache.decr(_address(address).key)
+
+
+@contextlib.contextmanager
+def _asking() -> Iterator[None]:
+    """Each cache raises what its library does, which nobody here can name. Our table is the database's."""
     try:
-        cache.decr(_address(address).key)
-    except ValueError:
-        return  # the window ended in between, and with it the count
+        yield
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception as error:
+        raise CannotCount(f"{type(error).__name__}: {error}") from error
 
 
 def _account(user_name: str) -> _Counter:

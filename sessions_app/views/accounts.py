@@ -38,12 +38,15 @@ class Login(LoginView):
         return HttpResponseRedirect(self.get_success_url())
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """The form again; after too many tries with status 429 and how long to wait (RFC 6585)."""
+        """The form again; after too many tries with status 429 and how long to wait (RFC 6585), with 503 when nobody
+        can log in."""
         response = super().form_invalid(form)
-        waiting = cast(LoginForm, form).waiting
-        if waiting is not None:
+        login = cast(LoginForm, form)
+        if login.waiting is not None:
             response.status_code = 429
-            response["Retry-After"] = str(waiting.seconds)
+            response["Retry-After"] = str(login.waiting.seconds)
+        elif login.is_closed:
+            response.status_code = 503
         return response
 
 

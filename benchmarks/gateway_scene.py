@@ -45,7 +45,8 @@ class Scene:
 
     def command(self, way: str, *command: str, tty: bool = False) -> list[str]:
         """The command line of the system's ssh for one of WAYS."""
-        more = [f"-c{CIPHER}", f"-oKexAlgorithms={EXCHANGE}", *(["-tt"] if tty else [])]
+        # Without ssh's own escape character: a ~ after the end of a line would be for ssh, and have no echo.
+        more = ["-enone", f"-c{CIPHER}", f"-oKexAlgorithms={EXCHANGE}", *(["-tt"] if tty else [])]
         if way == "gateway":
             return self.gateway.client(f"bench={self.session.pk}", self.key, *command, more=more)
         account = self.session.login_account

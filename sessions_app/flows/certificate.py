@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from activity.text import plain
 from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.flows.permission import RELATED, hold, hold_account
+from sessions_app.flows.permission import hold, hold_account
 from sessions_app.flows.ssh_keys import key_of_nobody_else
 from sessions_app.models import AccountLock, PrivilegedSession, Status, UserKey
 from sessions_app.sealing import SealingError
@@ -64,7 +64,7 @@ def session_to_log_in_to(actor: AbstractUser, wanted: str) -> PrivilegedSession:
     """The actor's session with this number, else their one open session on the host of this name; the hosts' names are
     taken as people type them, whatever the case. Raises Refused when there is none, or more than one."""
     wanted = plain(wanted)
-    own = PrivilegedSession.objects.filter(user_id=actor.pk).select_related(*RELATED).order_by("pk")
+    own = PrivilegedSession.objects.filter(user_id=actor.pk).order_by("pk")
     if NUMBER.fullmatch(wanted) and (session := own.filter(pk=int(wanted)).first()):
         return session
     there = list(own.filter(resource_name__iexact=wanted, ended_at=None, resource__connector=CONNECTOR))

@@ -21,7 +21,7 @@ from activity.verbs import Verb
 from sessions_app import lifecycle
 from sessions_app.flows.certificate import CONNECTOR, OPEN, session_to_log_in_to
 from sessions_app.flows.errors import Refused
-from sessions_app.flows.permission import RELATED, held, hold_account
+from sessions_app.flows.permission import held, hold_account
 from sessions_app.models import (
     ENDED,
     AccountLock,
@@ -54,7 +54,7 @@ def wanted_session(user: AbstractUser, wanted: str) -> PrivilegedSession:
     one is open. Raises Refused when there is none, or more than one."""
     if wanted:
         return session_to_log_in_to(user, wanted)
-    own = PrivilegedSession.objects.filter(user_id=user.pk).select_related(*RELATED).order_by("pk")
+    own = PrivilegedSession.objects.filter(user_id=user.pk).order_by("pk")
     found = list(own.filter(status__in=OPEN, resource__connector=CONNECTOR))
     if len(found) == 1:
         return found[0]
@@ -98,7 +98,7 @@ def admit(login: Login, gateway: str) -> GatewayConnection:
     try:
         with transaction.atomic():
             user = hold_account(user)
-            session = held(login.session_id)
+            session = held(login.session_id, ("user", "resource", "profile"))
             key = _key(login)
             _require(user, session, login)
             newest = session.controls.order_by("-pk").values_list("pk", flat=True).first()
@@ -123,12 +123,12 @@ def connected(connection: GatewayConnection, host_port: int | None = None) -> Pr
     another than it was when the connection was admitted. `host_port`: from where the gateway holds a terminal open on
     the host; it says there what is to be said, and the worker need not."""
     with transaction.atomic():
-        session = held(connection.session_id)
+        session = held(connection.session_id, ("user",))
+        if not GatewayConnection.objects.open().filter(pk=connection.pk).exists():
+            raise Refused("The connection was over before the host had let it in.")
         if host_port is not None:
             connection.host_port = host_port
             connection.save(update_fields=["host_port"])
-        if not GatewayConnection.objects.open().filter(pk=connection.pk).exists():
-            raise Refused("The connection was over before the host had let it in.")
         with log.coming_from(connection.address or ""):
             log.record(
                 Verb.CONNECTION_OPENED,

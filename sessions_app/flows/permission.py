@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db.models import QuerySet
@@ -23,13 +25,14 @@ def hold(session: PrivilegedSession) -> None:
     session.refresh_from_db(from_queryset=_held())
 
 
-def held(session_id: int) -> PrivilegedSession:
-    """The session with this number, held in the same way. Raises PrivilegedSession.DoesNotExist."""
-    return _held().get(pk=session_id)
+def held(session_id: int, related: Sequence[str] = RELATED) -> PrivilegedSession:
+    """The session with this number, held in the same way, and with it what `related` names. Raises
+    PrivilegedSession.DoesNotExist."""
+    return _held(related).get(pk=session_id)
 
 
-def _held() -> QuerySet[PrivilegedSession]:
-    return PrivilegedSession.objects.select_for_update(of=("self",)).select_related(*RELATED)
+def _held(related: Sequence[str] = RELATED) -> QuerySet[PrivilegedSession]:
+    return PrivilegedSession.objects.select_for_update(of=("self",)).select_related(*related)
 
 
 def hold_account(user: AbstractUser) -> AbstractUser:

@@ -8,12 +8,26 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
-from django.db.models import BooleanField, Case, Exists, F, FilteredRelation, OuterRef, Q, Subquery, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Exists,
+    F,
+    FilteredRelation,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from activity.prepared import Prepared
 from sessions_app.models import ControlKind, ControlRequest, GatewayConnection
 
 AT_A_TIME = 200  # rows of one UPDATE
@@ -45,10 +59,18 @@ class Facts:
 
 
 def facts(gateway: str) -> list[Facts]:
-    """Every open connection of this gateway, in one statement, so that all of it is true at one moment."""
+    """Every open connection of this gateway, in one statement, so that all of it is true at one moment.
+
+    It is asked up to twenty times a second, and most often nothing has changed: the statement is kept.
+    """
+    _, rows = _FACTS.rows(gateway=gateway)
+    return [Facts(*row) for row in rows]
+
+
+def _facts(gateway: str) -> QuerySet[GatewayConnection, tuple[Any, ...]]:
     controls = ControlRequest.objects.filter(session=OuterRef("session"))
     cuts = controls.filter(kind=ControlKind.DISCONNECT, pk__gt=OuterRef("confirmed_control"))
-    rows = (
+    return (
         GatewayConnection.objects.open()
         .filter(gateway=gateway)
         .order_by()
@@ -74,11 +96,13 @@ def facts(gateway: str) -> list[Facts]:
             Coalesce("login_session__end_reason", Value("")),
         )
     )
-    return [Facts(*row) for row in rows]
 
 
 def _is(condition: Q) -> Case:
     return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
+
+
+_FACTS = Prepared(GatewayConnection, _facts, gateway=str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,14 @@
-"""Addresses of numbered pages, for lists that print hundreds of them."""
+"""Addresses that a list prints again and again: asked of the resolver once."""
 
 import functools
 
 from django.urls import reverse
+
+
+@functools.cache
+def fixed(name: str, *args: str) -> str:
+    """What reverse(name, args=args) gives, for the few addresses that stand on every page of a list."""
+    return reverse(name, args=args)
 
 
 def numbered(name: str, pk: int) -> str:

@@ -1,10 +1,12 @@
 """Starts the app: system checks, signals, role groups, and where the log's targets have their pages."""
 
+import functools
 from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
-from django.urls import reverse
+
+from activity.addresses import numbered
 
 
 class SessionsAppConfig(AppConfig):
@@ -33,7 +35,7 @@ class SessionsAppConfig(AppConfig):
         provide_sessions(summary.summarise)
         post_migrate.connect(create_role_groups, sender=self)
         post_migrate.connect(make_indexes, sender=self)
-        log.link_targets("sessions_app.privilegedsession", lambda pk: reverse("session", args=[pk]))
+        log.link_targets("sessions_app.privilegedsession", functools.partial(numbered, "session"))
 
 
 def create_role_groups(using: str, **kwargs: Any) -> None:

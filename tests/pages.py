@@ -20,6 +20,10 @@ class _Builder(HTMLParser):
         self.tree.start("page", {})
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr" and "tr" in self.open:
+            self.handle_endtag("tr")  # no table of ours stands in another
+        if tag == "option" and self.open and self.open[-1] == "option":
+            self.handle_endtag("option")
         if tag == "td" and "td" in self.open[len(self.open) - self.open[::-1].index("tr") :]:
             self.handle_endtag("td")  # a cell ends the one before
         self.tree.start(tag, {name: value or "" for name, value in attrs})

@@ -117,8 +117,8 @@ def test_a_row_says_when_how_grave_who_whom_what_and_from_where(
         }
     ]
     html = answer.content.decode()
-    assert f'<a href="/sessions/{session.pk}/">Patch Linux on web-1</a>' in html
-    assert '<span class="badge badge-warning i-warning">Warning</span>' in html
+    assert f"<a href=/sessions/{session.pk}/>Patch Linux on web-1</a>" in html
+    assert '<b class="badge badge-warning i-warning">Warning</b>' in html
 
 
 def test_an_entry_of_nobody_is_the_systems(page: Callable[..., Any]) -> None:

@@ -15,7 +15,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.utils import timezone
 
 from activity.listing import badge, empty, icon, link, moment, span_of_time
-from activity.listing.columns import _icons_url
+from activity.listing.columns import COLOURED, _icons_url
 from activity.tables import LEVEL_BADGES
 from sessions_app.tables.logins import DEVICE_ICONS
 from sessions_app.tables.sessions import ICONS as SESSION_ICONS
@@ -76,6 +76,13 @@ def test_a_badge_has_icon_text_and_colour() -> None:
     assert "i-lock" in shown
     assert "Locked &lt;now&gt;" in shown
     assert 'aria-hidden="true"' in icon("lock")
+
+
+def test_a_badge_names_its_colour_where_the_style_sheet_has_one() -> None:
+    css = SPRITE.with_name("badges.css").read_text()
+    assert set(re.findall(r"\.badge-([a-z_]+)", css)) == COLOURED
+    assert "badge-locked" in badge("locked", "Locked", "lock")
+    assert "badge-complete" not in badge("complete", "Complete", "flag")
 
 
 def test_icons_have_the_hashed_name_in_production(settings: Any, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_lines_are_numbered_within_the_session(as_user: AsUser, alice: User, ses
 
 def test_a_status_differs_by_icon_and_text(as_user: AsUser, alice: User, session: PrivilegedSession) -> None:
     page = pages.elements(as_user(alice).get(f"/sessions/{session.pk}/log/"))
-    icons = [str(badge.get("class")).split()[-1] for badge in page.findall(".//tbody//span[@class]")]
+    icons = [str(badge.get("class")).split()[-1] for badge in page.findall(".//tbody//b[@class]")]
     assert icons == ["i-info", "i-bug", "i-warning", "i-error"]
 
 

@@ -3,12 +3,14 @@ the template is one flat loop."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import functools
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from django.db.models.expressions import Combinable
@@ -68,14 +70,16 @@ class Table:
 
 
 EMPTY = SafeString("–")
-_is_special = re.compile("[&<>\"']").search
+is_special = re.compile("[&<>\"']").search
+_is_bare = re.compile("[A-Za-z0-9/._-]+").fullmatch  # needs no quotes as an attribute, and no escapes
+_zone: ContextVar[dt.tzinfo | None] = ContextVar("activity_listing_zone", default=None)
 
 
 def escaped(text: object) -> str:
     """The text as HTML; for what is not HTML already. Most cells hold nothing to be escaped, and one look is quicker
     than five."""
     text = str(text)
-    return html.escape(text) if _is_special(text) else text
+    return html.escape(text) if is_special(text) else text
 
 
 def empty(text: object) -> str:
@@ -83,17 +87,33 @@ def empty(text: object) -> str:
     return str(text) if text not in (None, "") else EMPTY
 
 
+def attribute(value: str) -> str:
+    """The value of an attribute, in quotes where it needs them."""
+    return value if _is_bare(value) else f'"{escaped(value)}"'
+
+
 def link(url: str, text: object) -> SafeString:
     """An ordinary link; just the text where there is no URL."""
     shown = text if isinstance(text, SafeString) else escaped(text)
-    return SafeString(f'<a href="{escaped(url)}">{shown}</a>' if url else shown)
+    return SafeString(f"<a href={attribute(url)}>{shown}</a>" if url else shown)
+
+
+@contextlib.contextmanager
+def in_one_zone() -> Iterator[None]:
+    """Inside, times are in the zone that is the viewer's now; to look it up for each of hundreds would cost as much as
+    to write them."""
+    token = _zone.set(timezone.get_current_timezone())
+    try:
+        yield
+    finally:
+        _zone.reset(token)
 
 
 def moment(value: dt.datetime | None) -> str:
     """A time in the viewer's zone, exact to the second. Plain text: a page prints hundreds of them."""
     if value is None:
         return EMPTY
-    return value.astimezone(timezone.get_current_timezone()).isoformat(" ", "seconds")[:19]
+    return value.astimezone(_zone.get() or timezone.get_current_timezone()).isoformat(" ", "seconds")[:19]
 
 
 def span_of_time(value: dt.timedelta | None) -> str:
@@ -121,7 +141,17 @@ def icon(name: str) -> SafeString:
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', _icons_url(), name)
 
 
+# Kinds of badges that have a colour of their own (static/badges.css).
+GOOD = ("success", "available", "approved")
+TELLING = ("info", "provisioning", "logged_in", "pending")
+CAREFUL = ("warning", "waiting_for_approval", "canceling")
+BAD = ("error", "danger", "locked", "failed", "denied", "approval_failed")
+COLOURED = frozenset((*GOOD, *TELLING, *CAREFUL, *BAD))
+
+
 @functools.lru_cache(maxsize=1000)
 def badge(kind: str, label: str, icon_name: str) -> SafeString:
-    """A status badge: differs by icon and text as well as colour. `icon_name` names a drawing in static/badges.css."""
-    return format_html('<span class="badge badge-{} i-{}">{}</span>', kind, icon_name, label)
+    """A status badge: differs by icon and text as well as colour. `icon_name` names a drawing in static/badges.css,
+    which gives some kinds a colour too; the others are not spelled out, for a list prints hundreds."""
+    colour = f" badge-{kind}" if kind in COLOURED else ""
+    return format_html('<b class="badge{} i-{}">{}</b>', colour, icon_name, label)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,12 +12,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from activity.listing.columns import Column, Table, escaped
+from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
 from activity.listing.finding import find_page
 from activity.listing.jump import cursor_of_day, page_from
 from activity.listing.keyset import Order, Page, is_by_time, read_page
+from activity.listing.markup import Header, Rows, choices, head
 from activity.models import ListPreference
+from activity.prepared import Prepared
 from activity.words import Search, Term, held_by, words_of
 
 COUNT_CAP = 10_000
@@ -29,14 +29,11 @@ PAGE_PARAMETERS = ("after", "before", "last", "day")
 LONGEST_SEARCH = 200
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Header:
-    """One column as shown: its link to sort, and how wide it is."""
+def _preference(user_id: int, table: str) -> QuerySet[ListPreference, Any]:
+    return ListPreference.objects.filter(user_id=user_id, table=table).values_list("hidden", "widths")
 
-    column: Column
-    width: int
-    aria_sort: str  # ascending, descending, or empty
-    sort_url: str
+
+_preferences = Prepared(ListPreference, _preference, user_id=int, table=str)
 
 
 class Listing:
@@ -158,7 +155,8 @@ class Listing:
         """What this person wants to see of this list."""
         if not self.request.user.is_authenticated:
             return None
-        return ListPreference.objects.filter(user_id=self.request.user.pk, table=self.table.name).first()
+        _, found = _preferences.rows(user_id=self.request.user.pk, table=self.table.name)
+        return ListPreference(hidden=found[0][0], widths=found[0][1]) if found else None
 
     @functools.cached_property
     def shown_columns(self) -> list[Column]:
@@ -168,8 +166,12 @@ class Listing:
             return [column for column in self.table.columns if not column.is_hidden]
         return [column for column in self.table.columns if column.key not in hidden]
 
-    def headers(self) -> Iterator[Header]:
-        """The shown columns with their links."""
+    @property
+    def head(self) -> SafeString:
+        """The headings as finished HTML."""
+        return head(list(self._headers()), is_selectable=self.table.is_selectable)
+
+    def _headers(self) -> Iterator[Header]:
         widths: Mapping[str, int] = self.preference.widths if self.preference is not None else {}
         key = self.sort.removeprefix("-")
         for column in self.shown_columns:
@@ -183,44 +185,18 @@ class Listing:
             )
 
     @functools.cached_property
-    def rows(self) -> SafeString:
-        """The rows of this page as finished HTML: hundreds of cells cost too much one by one in a template.
-
-        Each row names its refusals by their place in `refusals`, unless they are the first. The next cell ends the one
-        before, and words without spaces need no quotes (HTML, "Optional tags", "Unquoted attribute values").
-        """
-        columns = [(column.cell, "<td class=number>" if column.is_number else "<td>") for column in self.shown_columns]
-        return SafeString("".join([self._row(row, columns) for row in self.page.rows]))
-
-    def _row(self, row: Any, columns: list[tuple[Callable[[Any], str], str]]) -> str:
-        table = self.table
-        css = table.row_class(row)
-        parts = [f'<tr id="row-{row.pk}" class="{escaped(css)}"' if css else f'<tr id="row-{row.pk}"']
-        if table.is_selectable:
-            kind = self._kind_of_refusals(table.refusals(row))
-            parts.append(
-                f"{f' data-refusals={kind}' if kind else ''}><td><input type=checkbox name=ids value={row.pk} "
-                f'form=selection aria-label="Select {escaped(table.row_name(row))}">'
-            )
-        else:
-            parts.append(">")
-        for cell, start in columns:
-            shown = cell(row)
-            parts.append(start + (shown if type(shown) is SafeString else escaped(shown)))
-        parts.append("</tr>\n")
-        return "".join(parts)
-
-    @functools.cached_property
-    def _kinds_of_refusals(self) -> dict[tuple[tuple[str, str], ...], int]:
-        return {}
-
-    def _kind_of_refusals(self, refusals: Mapping[str, str]) -> int:
-        return self._kinds_of_refusals.setdefault(tuple(refusals.items()), len(self._kinds_of_refusals))
+    def _written(self) -> Rows:
+        return Rows(self.table, self.shown_columns, self.page.rows)
 
     @property
-    def refusals(self) -> str:
-        """JSON: the different answers to what a row of this page does not allow; rows of one status share theirs."""
-        return json.dumps([dict(kind) for kind in self._kinds_of_refusals] if self.rows else [], separators=(",", ":"))
+    def rows(self) -> SafeString:
+        """The rows of this page as finished HTML."""
+        return self._written.html
+
+    @property
+    def refusals(self) -> SafeString:
+        """JSON: what rows of this page do not allow (markup.py)."""
+        return self._written.refusals
 
     @functools.cached_property
     def count(self) -> int | None:
@@ -245,10 +221,15 @@ class Listing:
         return any(name not in own for name in self.parameters)
 
     @property
-    def column_choices(self) -> list[tuple[Column, bool]]:
-        """Every column, and whether it is shown."""
+    def column_choices(self) -> SafeString:
+        """A checkbox for every column, as finished HTML."""
         shown = {column.key for column in self.shown_columns}
-        return [(column, column.key in shown) for column in self.table.columns]
+        return choices([(column, column.key in shown) for column in self.table.columns])
+
+    @property
+    def column_keys(self) -> str:
+        """Every column's key."""
+        return " ".join([column.key for column in self.table.columns])
 
     @property
     def kept_parameters(self) -> list[tuple[str, str]]:

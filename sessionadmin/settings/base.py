@@ -45,6 +45,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "sessionadmin.urls"
+FORM_RENDERER = "activity.widgets.QuickWidgets"
 WSGI_APPLICATION = "sessionadmin.wsgi.application"
 
 TEMPLATES = [

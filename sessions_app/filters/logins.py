@@ -7,13 +7,24 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import Q, QuerySet
+from django.urls import reverse_lazy
 
 from sessions_app.models import LoginSession
 from sessions_app.roles import sees_everything
 
 DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
 STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]
-NEWEST = 500  # live rows that suggestions are taken from
+NEWEST = 100  # live rows that suggestions are taken from
+MOST_SUGGESTIONS = 20  # of users; more are looked up while somebody types (activity/filters.py)
+LOOK_UP = {
+    "autocomplete": "off",
+    "hx-get": reverse_lazy("activity_users"),
+    "hx-trigger": "input changed delay:200ms",
+    "hx-target": "#user-list",
+    "hx-swap": "innerHTML",
+    "hx-push-url": "false",
+    "hx-sync": "this:replace",
+}
 
 
 class LoginFilters(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
@@ -38,17 +49,19 @@ class LoginFilters(django_filters.FilterSet):  # type: ignore[misc]  # the packa
             del self.filters["user"]
         for name in self.suggestions_of:
             if name in self.filters:
-                self.filters[name].extra["widget"] = forms.TextInput(attrs={"list": f"{name}-list", "size": 14})
+                more = LOOK_UP if name == "user" else {}
+                self.filters[name].extra["widget"] = forms.TextInput({"list": f"{name}-list", "size": 14, **more})
 
     suggestions_of = {"user": "user_name", "country": "country"}
 
     @property
     def suggestions(self) -> dict[str, list[str]]:
-        """For each typed filter what the newest live rows hold, in order. Not all of them: there can be thousands."""
+        """For each typed filter what the newest live rows hold, in order. Not all of them: there can be thousands, and
+        each page would carry them."""
         live = LoginSession.objects.visible_to(self.request.user).live().order_by("-last_access_at", "-pk")
         rows = live.values(*self.suggestions_of.values())[:NEWEST]
         return {
-            f"{name}-list": sorted({row[field] for row in rows if row[field]})
+            f"{name}-list": sorted(list(dict.fromkeys(row[field] for row in rows if row[field]))[:MOST_SUGGESTIONS])
             for name, field in self.suggestions_of.items()
             if name in self.filters
         }

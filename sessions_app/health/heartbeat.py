@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from activity.prepared import Prepared
 from sessions_app.models import LIVE, PrivilegedSession, Status, WorkerHeartbeat
 
 BEAT_EVERY = 10.0  # seconds
@@ -47,5 +49,12 @@ def is_work_waiting() -> bool:
 
 def is_worker_missed() -> bool:
     """Whether there is work and nobody to do it."""
-    is_seen = WorkerHeartbeat.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER).exists()
-    return not is_seen and is_work_waiting()
+    _, seen = _seen.rows(since=timezone.now() - SILENT_AFTER)
+    return not seen and is_work_waiting()
+
+
+def _seen_since(since: dt.datetime) -> QuerySet[WorkerHeartbeat, Any]:
+    return WorkerHeartbeat.objects.filter(seen_at__gte=since).order_by().values_list("pk")[:1]
+
+
+_seen = Prepared(WorkerHeartbeat, _seen_since, since=dt.datetime)  # every page of sessions asks

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.db.models import QuerySet
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment
+from activity.listing.columns import escaped
 from sessions_app.models import EndReason, LoginSession
 from sessions_app.models.login import LOGIN_WORDS
 from sessions_app.roles import Person, is_administrator, sees_everything
 
+REASONS = {reason.value: reason.label for reason in EndReason}
 DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
 
 
@@ -54,7 +55,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         text_index=LOGIN_WORDS,
         empty_text="Each browser that logs in to this console is listed here.",
         is_selectable=True,
-        row_name=str,
+        row_name=lambda row: f"{row.user_name} with {row.browser or 'an unknown browser'}",
         refusals=refusals,
         row_class=lambda row: "current" if row.pk == current_pk else "",
     )
@@ -175,7 +176,7 @@ def _state_word(row: LoginSession) -> str:
 
 
 def _why(row: LoginSession) -> str:
-    return EndReason(row.end_reason).label if row.end_reason else ""
+    return REASONS.get(row.end_reason, "")
 
 
 def _ended_by(row: LoginSession) -> str:
@@ -186,10 +187,5 @@ def _state(row: LoginSession, *, is_current: bool) -> SafeString:
     if row.ended_at is None:
         return badge("available", "Live, this browser" if is_current else "Live", "check")
     by = _ended_by(row) if row.ended_by_id != row.user_id else ""
-    return format_html(
-        '{} <span class="hint">{}{}, {}</span>',
-        badge("complete", "Ended", "flag"),
-        _why(row),
-        f" ({by})" if by else "",
-        moment(row.ended_at),
-    )
+    note = escaped(f"{_why(row)}{f' ({by})' if by else ''}, {moment(row.ended_at)}")
+    return SafeString(f"{badge('complete', 'Ended', 'flag')} <small>{note}</small>")

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment, span_of_time
 from sessions_app import policy
-from sessions_app.models import AccessPolicy, ControlKind, ControlRequest, PrivilegedSession, Status
+from sessions_app.models import ENDED, AccessPolicy, ControlKind, ControlRequest, PrivilegedSession, Status
 from sessions_app.models.privileged import SESSION_WORDS
 from sessions_app.roles import is_administrator, sees_everything
 
@@ -34,6 +34,7 @@ ICONS = {
     Status.FAILED: "error",
     Status.APPROVAL_FAILED: "warning",
 }
+BADGES = {status.value: badge(status.value, status.label, icon) for status, icon in ICONS.items()}
 ASKED = {
     ControlKind.LOCK: "lock requested",
     ControlKind.UNLOCK: "unlock requested",
@@ -63,10 +64,22 @@ def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
 
 
 def refusals_for(viewer: AbstractUser) -> Callable[[PrivilegedSession], dict[str, str]]:
-    """For a row of sessions_queryset(): the verbs that `viewer` may not use on it, with the reason."""
+    """For a row of sessions_queryset(): the verbs that `viewer` may not use on it, with the reason.
+
+    What has ended differs in nothing but its status and whose it was, so its reasons are found once for a whole list.
+    """
     administers, sees_all = is_administrator(viewer), sees_everything(viewer)
+    of_ended: dict[tuple[str, bool], dict[str, str]] = {}
 
     def refusals(session: PrivilegedSession) -> dict[str, str]:
+        if session.status not in ENDED:
+            return found(session)
+        kind = (session.status, session.user_id == viewer.pk)
+        if kind not in of_ended:
+            of_ended[kind] = found(session)
+        return of_ended[kind]
+
+    def found(session: PrivilegedSession) -> dict[str, str]:
         return policy.refusals(
             session,
             viewer_id=viewer.pk,
@@ -80,10 +93,11 @@ def refusals_for(viewer: AbstractUser) -> Callable[[PrivilegedSession], dict[str
 
 def status_cell(session: PrivilegedSession) -> SafeString:
     """The badge, and beside it whether a control is only requested or already enforced on the resource."""
-    status = Status(session.status)
-    shown = badge(status.value, status.label, ICONS[status])
-    note = _status_note(session, status)
-    return format_html('{} <span class="hint">{}</span>', shown, note) if note else shown
+    shown = BADGES[session.status]
+    if session.status in ENDED:
+        return shown
+    note = _status_note(session, Status(session.status))
+    return format_html("{} <small>{}</small>", shown, note) if note else shown
 
 
 def _status_note(session: PrivilegedSession, status: Status) -> str:
@@ -127,7 +141,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
         ),
         Column("start", "Start", _start_cell, "start_at", lambda s: s.start_at, 190),
         Column("end", "End", lambda s: moment(s.end_at), "end_at", lambda s: s.end_at, 165),
-        Column("status", "Status", _status_link, "status", lambda s: s.status, 210),
+        Column("status", "Status", status_cell, "status", lambda s: s.status, 210),
         Column(
             "activity",
             "Activity",
@@ -212,16 +226,12 @@ FURTHER = (
 def _start_cell(session: PrivilegedSession) -> str:
     """When the pre-session actions ran; before that, when they are due."""
     if session.start_at is None and session.scheduled_for is not None and not session.is_ended:
-        return format_html('{} <span class="hint">due</span>', moment(session.scheduled_for))
+        return format_html("{} <small>due</small>", moment(session.scheduled_for))
     return moment(session.start_at)
 
 
-def _status_link(session: PrivilegedSession) -> str:
-    return link(session.get_absolute_url(), status_cell(session))
-
-
 def _row_name(session: PrivilegedSession) -> str:
-    return f"{session}, {Status(session.status).label}"
+    return f"{session.resource_name} for {session.user_name}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Mapping
 
 from django.contrib.auth.models import AbstractUser
-from django.urls import reverse
 
+from activity.addresses import fixed
 from sessions_app import policy
 from sessions_app.roles import is_administrator, sees_everything
 
@@ -29,7 +29,7 @@ class Button:
     @property
     def url(self) -> str:
         """Where the chosen ids are sent to."""
-        return reverse("session_action", args=[self.verb])
+        return fixed("session_action", self.verb)
 
 
 BUTTONS = (

@@ -156,3 +156,14 @@ def test_only_the_protocols_of_files_are_watched() -> None:
     assert not is_scp("scp-like -t x")
     assert watch("echo scp -t /tmp", "") is None
     assert watch("", "") is None
+    assert watch("scp -f x", "", has_terminal=True) is None
+
+
+@pytest.mark.parametrize("command", ["scp -f x; sh", "scp -f x & sh", "scp -f $(sh)", "scp -f `sh`", "scp -f x\nsh"])
+def test_what_runs_beside_scp_is_recorded(command: str) -> None:
+    """Else anybody could have a shell that is in no recording: it only has to say that a long file comes."""
+    seen = ScpWatch(command)
+    seen.host(b"C0600 999999999 a file\n")
+    seen.client(b"\0")
+    seen.host(b"$ id\r\nuid=0(root)")
+    assert not seen.is_content

@@ -9,11 +9,11 @@ from sessions_app.gateway.scp_watch import ScpWatch, is_scp
 from sessions_app.gateway.sftp_watch import SftpWatch
 
 
-def watch(command: str, subsystem: str) -> Watch | None:
-    """Who looks on there; nobody when no files are transferred."""
+def watch(command: str, subsystem: str, *, has_terminal: bool = False) -> Watch | None:
+    """Who looks on there; nobody when no files are transferred. scp asks for no terminal."""
     if subsystem == "sftp":
         return SftpWatch()
-    return ScpWatch(command) if is_scp(command) else None
+    return ScpWatch(command) if is_scp(command) and not has_terminal else None
 
 
 class FileNotes:

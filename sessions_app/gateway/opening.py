@@ -50,7 +50,8 @@ async def open_relay(
     except (AuthorityError, SealingError) as error:
         logger.exception("No certificate for session %s", login.session_id)
         raise NotLetIn("Certificates cannot be signed at the moment. Ask an administrator to set this up.") from error
-    relay = Relay(registry, admitted, near, terminal, watch(command, subsystem), is_tunnel=is_tunnel)
+    files = watch(command, subsystem, has_terminal=bool(terminal.kind))
+    relay = Relay(registry, admitted, near, terminal, files, is_tunnel=is_tunnel)
     registry.relays[relay.connection_id] = relay
     try:
         if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:

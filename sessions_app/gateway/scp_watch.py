@@ -13,6 +13,7 @@ from sessions_app.gateway.files import LONGEST_PATH, FileEvent, What
 
 MOST_FOLDERS = 1024
 LONGEST_LINE = 8192  # bytes
+SHELL = frozenset(";&|<>()`$\n\r")  # with one of these a command may be more than one program
 SCP = re.compile(r"(?:/\S*/)?scp(?: -[A-Za-z]+)* -[A-Za-z]*[tf][A-Za-z]* ")
 
 
@@ -33,6 +34,7 @@ class ScpWatch:
         except ValueError:
             words = command.split()
         flags = "".join(word[1:] for word in words[1:] if word.startswith("-"))
+        self._is_alone = SHELL.isdisjoint(command)
         self._path = words[-1][:LONGEST_PATH] if len(words) > 1 else ""
         self._what = What.SENT if "t" in flags else What.FETCHED
         self._folders: list[str] = []  # each with those around it: a/, a/b/
@@ -55,8 +57,8 @@ class ScpWatch:
 
     @property
     def is_content(self) -> bool:
-        """Everything else could be what a program said that only calls itself scp."""
-        return self._what == What.FETCHED and self._state in ("content", "end")
+        """Everything else could be what a program said that only calls itself scp, or that runs beside one."""
+        return self._is_alone and self._what == What.FETCHED and self._state in ("content", "end")
 
     def _answered(self, data: bytes) -> list[FileEvent]:
         if self._state == "asked" and data:

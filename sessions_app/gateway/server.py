@@ -21,6 +21,7 @@ from sessions_app.flows.errors import Refused
 from sessions_app.gateway import identity, names, store
 from sessions_app.gateway.doors import Doors
 from sessions_app.gateway.identity import Proved
+from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.pressure import Pressure
 from sessions_app.gateway.ssh_near import SSHNear
 from sessions_app.gateway.tunnel import Tunnel
@@ -64,6 +65,7 @@ class FrontDoor(asyncssh.SSHServer):
         self.connection = conn
         self.address = plain(conn.get_extra_info("peername", ("",))[0], 60)
         Pressure(conn, self._blocked)
+        leave_out_empty_packets(conn)
         if self.registry.is_draining:
             conn.abort()
         else:

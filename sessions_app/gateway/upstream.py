@@ -11,6 +11,7 @@ import asyncssh
 
 from activity.text import plain
 from sessions_app.connectors.ssh.transport import known_hosts
+from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.pressure import Pressure, has_tiny_packets
 from sessions_app.gateway.store import Admitted
@@ -53,6 +54,7 @@ class Upstream(asyncssh.SSHClient):
         """The library lets it pass when the host takes nothing; we do not."""
         self.connection = conn
         Pressure(conn, self._blocked)
+        leave_out_empty_packets(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """By the host, the network or us."""

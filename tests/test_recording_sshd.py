@@ -86,7 +86,8 @@ def test_what_was_on_the_terminal_is_replayed_and_found(
     wait_until(lambda: "needle" in recorded(), "the output is in the database while the shell runs")
     type_line(running, SECRET)
     type_line(running, "exit")
-    running.communicate(timeout=30)
+    shown, _ = running.communicate(timeout=30)
+    assert shown.count(b"What you type here is recorded, passwords too.") == 1
     wait_until(lambda: GatewayConnection.objects.open().count() == 0, "the end of the connection is noted")
     wait_until(lambda: keep() > 0 or Recording.objects.get().ended_at is not None, "the recording is closed")
     recording = Recording.objects.get()

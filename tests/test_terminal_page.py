@@ -22,6 +22,7 @@ from sessions_app.gateway import identity, names
 from sessions_app.health import gateways
 from sessions_app.models import (
     ConnectionEnd,
+    ConnectionProfile,
     GatewayConnection,
     GatewayTicket,
     LoginSession,
@@ -64,6 +65,20 @@ def test_the_page_of_an_open_session_leads_to_its_terminal(alice: User, as_user:
     shown = page(as_user(alice), session)
     assert 'data-xterm="/static/vendor/xterm.mjs"' in shown
     assert f'action="/sessions/{session.pk}/ticket/"' in shown
+
+
+def test_people_are_told_that_they_are_recorded_before_they_connect(alice: User, as_user: AsUser) -> None:
+    session, client = session_of(alice), as_user(alice)
+
+    def told() -> str:
+        found = re.search(r'<p class="quiet" id="recorded">(.*?)</p>', page(client, session, path=""))
+        return found[1] if found else ""
+
+    assert told() == "Terminals of this session are recorded."
+    ConnectionProfile.objects.update(record_input=True)
+    assert told() == "Terminals of this session are recorded, and what you type in them too, passwords included."
+    ConnectionProfile.objects.update(record=False)
+    assert told() == ""
 
 
 @pytest.mark.parametrize("status", CLOSED)

@@ -162,6 +162,8 @@ class Relay(Line):
             self.cut(ConnectionEnd.ENDED, "Your session has ended.")
         elif standing.status == Status.LOCKED:
             self.freeze(standing.title, standing.message)
+        if self.recorder is not None and self.admitted.is_input_recorded:
+            self.notice("What you type here is recorded, passwords too.")
 
     async def _begin(
         self,

@@ -191,6 +191,8 @@ def test_a_lock_stops_the_keyboard_and_termination_says_who(
     page = connected(open_as, alice, session)
     enter(page, "echo before")
     expect(screen(page)).to_contain_text("before")
+    enter(page, "seq 500 | less")
+    expect(screen(page)).to_contain_text("17")
     session.refresh_from_db()
     lock(admin, session, title="Hold on", message="We are looking")
     expect(status(page)).to_have_text("Locked: Hold on. We are looking")
@@ -198,6 +200,9 @@ def test_a_lock_stops_the_keyboard_and_termination_says_who(
     session.refresh_from_db()
     unlock(admin, session)
     expect(status(page)).to_have_text("Unlocked. Connected")
+    expect(screen(page)).to_contain_text("17")  # a program that paints the whole screen has painted it again
+    expect(screen(page)).not_to_contain_text("Hold on")
+    page.keyboard.press("q")
     enter(page, "echo after")
     expect(screen(page)).to_contain_text("after")
     expect(screen(page)).not_to_contain_text("while locked")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
+import time
 from typing import Any
 
 import asyncssh
@@ -20,6 +21,7 @@ from sessions_app.flows.ssh_keys import remove_key
 from sessions_app.gateway import identity, pressure, server, ssh_near, store
 from sessions_app.gateway.files import FileEvent, What
 from sessions_app.models import ConnectionEnd, GatewayConnection, Resource, Status, UserKey
+from sessions_app.ssh import ca
 from tests import builders
 from tests.control_scene import run, until
 from tests.gateway_scene import CHUNK, CHUNKS, MOST, Front, front, prepared, still, waiting
@@ -189,6 +191,7 @@ def test_a_thousand_forwarded_connections_at_once_ask_the_database_for_few(
     monkeypatch.setattr(identity, "session_of", session_of)
     given = prepared(alice)
     run(story())
+    assert LogEntry.objects.filter(verb=Verb.CONNECTION_REFUSED).count() == 1
 
 
 def test_a_paste_of_100_mb_arrives_whole_and_costs_little_while_keys_are_exchanged_again_and_again(
@@ -268,6 +271,35 @@ def test_another_host_key_gets_nothing_and_the_person_is_told(alice: User) -> No
     closed = LogEntry.objects.get(verb=Verb.CONNECTION_CLOSED)
     assert "another host key" in closed.message
     assert closed.level == Level.WARNING
+
+
+def test_the_host_is_shown_a_certificate_of_five_minutes_for_this_session_alone(alice: User) -> None:
+    async def story() -> None:
+        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+            await client.create_process(encoding=None, term_type="xterm")
+            await until(lambda: bool(there.registry.relays), "it is connected")
+            admitted = there.relay().admitted
+            certificate: Any = admitted.certificate
+            assert certificate._valid_before - time.time() <= 300
+            assert certificate.principals == [ca.session_principal(given.session.pk)]
+            assert admitted.host.account == given.session.login_account
+            assert repr(admitted.key) not in repr(admitted)
+
+    given = prepared(alice)
+    run(story())
+
+
+def test_unix_sockets_of_the_host_are_not_forwarded(alice: User) -> None:
+    async def story() -> None:
+        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await client.open_unix_connection("/run/docker.sock")
+            with pytest.raises(asyncssh.ChannelListenError):
+                await client.forward_remote_path("/tmp/sessionadmin-test.sock", "/run/docker.sock")
+            assert await works(there)
+
+    given = prepared(alice, tcp_targets="127.0.0.1:22")
+    run(story())
 
 
 def test_a_client_that_is_already_in_opens_nothing_more_with_a_key_that_was_removed(alice: User) -> None:

@@ -88,8 +88,8 @@ def test_a_command_runs_on_the_host_with_its_output_errors_and_exit_status(
     assert re.match(r"SSH-2.0-OpenSSH", opened.details["client"])
 
 
-def test_a_terminal_is_as_wide_as_the_clients_and_a_signal_ends_the_program(
-    session: PrivilegedSession, through: Gateway, key: Path
+def test_terminals_are_as_wide_as_the_clients_configurations_of_ssh_work_and_a_signal_ends_the_program(
+    session: PrivilegedSession, through: Gateway, key: Path, tmp_path: Path
 ) -> None:
     line = "stty size; tty; kill -TERM $$"
     done = subprocess.run(
@@ -106,6 +106,26 @@ def test_a_terminal_is_as_wide_as_the_clients_and_a_signal_ends_the_program(
     )
     assert b"31 97" in done.stdout, done.stdout
     assert b"/dev/pts/" in done.stdout
+
+    config = tmp_path / "config"  # what docs/gateway.md tells people to put there, and the key of this gateway
+    words = [one.replace("=", " ", 1) for one in through.options(key)[2:]]
+    config.write_text("Host web-1\n HostName 127.0.0.1\n User alice=web-1\n" + "\n".join(f" {w[2:]}" for w in words))
+    (tmp_path / "sent").write_text("by scp")
+    batch = ["-b", "-"]
+    for program, more, typed in (
+        ("scp", [str(tmp_path / "sent"), "web-1:arrived"], b""),
+        ("ssh", ["-T", "web-1"], b"cat arrived; test -t 0 || echo no terminal\n"),
+        ("sftp", [*batch, "web-1"], f"get arrived {tmp_path}/back\n".encode()),
+    ):
+        done = subprocess.run([program, "-F", str(config), *more], input=typed, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        if program == "ssh":
+            assert done.stdout.endswith(b"by scpno terminal\n"), done.stdout
+    assert (tmp_path / "back").read_text() == "by scp"
+    jump = ["ssh", "-F", str(config), "-oProxyJump=web-1", "-oStrictHostKeyChecking=yes", "web-1-itself"]
+    done = subprocess.run(jump, input=b"", capture_output=True, timeout=60, check=False)
+    assert b"web-1-itself:22 is not allowed in this session. Its own host needs no jump" in done.stderr
+
     killed = through.ssh(f"alice={session.pk}", key, "kill -KILL $$")
     assert killed.returncode == 255  # what OpenSSH's client says of a signal
 
@@ -300,7 +320,9 @@ def test_tcp_goes_to_the_targets_of_the_profile_and_nowhere_else(
     with gateway.serving(tmp_path / "gateway") as through:
         assert forwarded(through, server.port).stdout.startswith(b"SSH-2.0-OpenSSH")
         denied = forwarded(through, other)
-        assert b"TCP forwarding to this address is not allowed" in denied.stderr
+        assert b"TCP forwarding to 127.0.0.1:%d is not allowed in this session" % other in denied.stderr
+        noted = LogEntry.objects.of_target(session).get(verb=Verb.CONNECTION_REFUSED)
+        assert f"alice was not let through the gateway to 127.0.0.1:{other}" in noted.message
         wait_until(lambda: not GatewayConnection.objects.open().exists(), "the connection is noted as over")
         connection = GatewayConnection.objects.get()
         assert (connection.session_id, connection.end_reason) == (session.pk, ConnectionEnd.CLOSED)

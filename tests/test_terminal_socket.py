@@ -260,6 +260,31 @@ def test_a_page_takes_its_terminal_back_before_the_network_noticed_the_break(ali
     drive(scenario)
 
 
+def test_what_was_typed_before_a_break_and_never_came_is_told_and_comes_no_more(alice: User) -> None:
+    session = session_of(alice)
+
+    async def scenario(gateway: Gateway) -> None:
+        half_open = await gateway.socket()
+        await half_open.send(hello(await ticket_for(session)))
+        number = (await message(half_open))["id"]
+        [relay] = gateway.relays
+        await half_open.send(b"came")
+        assert await shown(half_open, 4) == b"CAME"
+        relay.near.pause_reading()  # the host takes nothing for now
+        for _ in range(3):
+            await half_open.send(b"late")
+        async with gateway.socket() as again:
+            await again.send(hello(await ticket_for(session), resume=number, position=4))
+            assert (await message(again))["taken"] == 4
+            relay.near.resume_reading()
+            await again.send(b"new")
+            assert await shown(again, 3) == b"NEW"
+            assert relay.typed == b"camenew"
+            assert not relay.gone.is_set()
+
+    drive(scenario)
+
+
 def test_a_terminal_does_not_wait_for_its_page_for_ever(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "KEPT", 0.2)
     session = session_of(alice)

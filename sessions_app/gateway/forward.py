@@ -1,6 +1,6 @@
 """One TCP connection that is forwarded through a host, as the log tells of it: where to, how much, how long.
 
-note() is run by store.call(); the rest is pure.
+note() and refused() are run by store.call(); the rest is pure.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.contrib.auth import get_user_model
+
 from activity import log
-from activity.models import LogEntry
+from activity.models import Level, LogEntry
+from activity.text import plain
 from activity.verbs import Verb
-from sessions_app.models import GatewayConnection
+from sessions_app.flows.connect import Login
+from sessions_app.models import GatewayConnection, PrivilegedSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,16 @@ class ForwardEvent:
     bytes_out: int = 0
 
 
+def target_of(host: str, port: int) -> str:
+    """As people write it, without what could move a terminal."""
+    return f"[{plain(host, 100)}]:{port}" if ":" in host else f"{plain(host, 100)}:{port}"
+
+
 class Forward:
     """One of them, while it lasts."""
 
     def __init__(self, host: str, port: int) -> None:
-        self.target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.target = target_of(host, port)
         self.bytes_in = self.bytes_out = 0
         self._started = time.monotonic()
         self._is_over = False
@@ -51,6 +60,20 @@ def note(connection_id: int, events: Sequence[ForwardEvent]) -> None:
     connection = GatewayConnection.objects.select_related("session__user").get(pk=connection_id)
     with log.coming_from(connection.address or ""):
         log.load([_entry(connection, event) for event in events])
+
+
+def refused(login: Login, target: str) -> None:
+    """The person asked for a target that the session's profile does not name."""
+    user = get_user_model().objects.get(pk=login.user_id)
+    with log.coming_from(login.address):
+        log.record(
+            Verb.CONNECTION_REFUSED,
+            f"{user.get_username()} was not let through the gateway to {target}: the profile does not name it",
+            actor=user,
+            target=PrivilegedSession.objects.get(pk=login.session_id),
+            level=Level.WARNING,
+            details={"tcp": target, "client": login.client},
+        )
 
 
 def _entry(connection: GatewayConnection, event: ForwardEvent) -> LogEntry:

@@ -14,7 +14,6 @@ import asyncssh
 from asyncssh import constants
 from django.db import DatabaseError, InterfaceError
 
-from activity.text import plain
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway import forward, store
@@ -28,8 +27,10 @@ from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import PACKET, WINDOW
 
 NOT_ALLOWED = (
-    "TCP forwarding to {}:{} is not allowed in this session. Its own host needs no jump: log in to the gateway itself."
+    "TCP forwarding to {} is not allowed in this session. Its own host needs no jump: log in to the gateway itself."
 )
+
+MOST_REFUSED = 20  # targets of one client that are noted: more would fill the log
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +57,14 @@ class Tunnel:
         self._on_closed = on_closed
         self._opening = asyncio.Lock()
         self._notes: Notes[ForwardEvent] | None = None
+        self._refused: set[str] = set()  # targets that were asked for and are not allowed
 
     async def open(self, host: str, port: int) -> asyncssh.SSHTCPSession[bytes]:
         """One more, as the near end of it. Raises ChannelOpenError."""
         try:
             login = await self._door.login()
             if (host, port) not in await store.call(store.tcp_targets, login.session_id):
-                raise Refused(NOT_ALLOWED.format(plain(host, 100), port))
+                raise Refused(await self._refuse(login, forward.target_of(host, port)))
             async with self._opening:
                 if self.relay is None:
                     self.relay = await open_relay(self._door.registry, login, self, Terminal(), is_tunnel=True)
@@ -85,6 +87,13 @@ class Tunnel:
             far.abort()
             raise _locked()
         return near
+
+    async def _refuse(self, login: Login, target: str) -> str:
+        """Note it, once for each target and not without an end; what the client is told."""
+        if target not in self._refused and len(self._refused) < MOST_REFUSED:
+            self._refused.add(target)
+            await store.call(forward.refused, login, target)
+        return NOT_ALLOWED.format(target)
 
     def opened(self, way: Forward) -> None:
         """The host is connected to where it was asked to."""

@@ -15,6 +15,7 @@ from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db import models
 from django.utils import timezone
 
+from activity.rows import QuickRows
 from activity.verbs import verb_choices
 from activity.words import TextIndex
 
@@ -63,7 +64,7 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
         return self.filter(target_type=target._meta.label_lower, target_id=target.pk)
 
 
-class LogEntry(models.Model):
+class LogEntry(QuickRows):
     """One row of the activity log: who did what to whom or what, when and from where.
 
     `actor` did it (none: the system), `user` is the person it concerns (often the same). Names are kept as they were.

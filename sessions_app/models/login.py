@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from activity.rows import QuickRows
 from activity.words import TextIndex
 from sessions_app.roles import Person, sees_everything
 
@@ -64,7 +65,7 @@ def hash_session_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-class LoginSession(models.Model):
+class LoginSession(QuickRows):
     """One browser of one user: from where, with what, since when; ended rows stay as history."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="login_sessions")

@@ -44,6 +44,20 @@ class Tab:
     with_history: bool = False
 
 
+# What matters only while a session goes on: no cell of an ended one reads it.
+OF_LIVE = (
+    *(
+        "maximum_duration",
+        "current_tier",
+        "approval_deadline",
+        "extensions",
+        "end_notice_sent",
+        "ends_as",
+        "is_logged_on",
+    ),
+    *("lock_title", "lock_message", "account_lock"),
+    *("lease", "lease_until", "attempts", "next_attempt_at", "next_monitor_at", "last_error"),
+)
 TABS = {
     "active": Tab("Active", LIVE, ActiveFilters),
     "approvals": Tab("Approvals", frozenset({Status.WAITING}), SessionFilters),
@@ -96,7 +110,8 @@ def _of_tab(person: AbstractUser, tab: Tab) -> QuerySet[PrivilegedSession]:
     280 ms). Nobody decides on them or extends them, so nothing is looked up for that.
     """
     if tab.statuses == ENDED:
-        return PrivilegedSession.objects.visible_to(person).exclude(status__in=sorted(set(Status) - ENDED))
+        ended = PrivilegedSession.objects.visible_to(person).exclude(status__in=sorted(set(Status) - ENDED))
+        return ended.defer(*OF_LIVE)
     return sessions_queryset(person).filter(status__in=sorted(tab.statuses))
 
 

@@ -40,11 +40,12 @@ async function replay() {
   async function begin(at, plays) {
     player?.dispose();
     const data = [header, ...shorten()];
-    const startAt = shown(at);
-    player = place.player = AsciinemaPlayer.create({ data }, place, { ...OPTIONS, speed, startAt, preload: true, controls: true, poster: `npt:${startAt || FIRST_SIGHT}` });
+    player = place.player = AsciinemaPlayer.create({ data }, place, { ...OPTIONS, speed, controls: true, preload: true });
     player.addEventListener("playing", () => show(true));
     for (const name of ["pause", "ended"]) player.addEventListener(name, () => show(false));
     show(false);
+    // No poster and no startAt: the player forgets what a poster showed as soon as it plays.
+    await player.seek(shown(at) || Math.min(FIRST_SIGHT, data.at(-1)[0] / 2 || 0));
     if (plays) await player.play();
   }
   const again = async () => begin(real((await player.getCurrentTime()) || 0), isPlaying);
@@ -63,6 +64,7 @@ async function replay() {
     await player.seek(shown(Math.max(0, link.dataset.seek)));
     place.scrollIntoView({ block: "nearest" });
   });
+  await begin(Number(place.dataset.start), false);
   // Beside the replay stands where it is.
   const list = document.getElementById("moments"), moments = [...document.querySelectorAll("#moments [data-seek]")];
   let here;
@@ -76,7 +78,6 @@ async function replay() {
     now.ariaCurrent = "true";
     if (isPlaying) list.scrollTop = now.offsetTop - list.clientHeight / 2;
   }, 400);
-  await begin(Number(place.dataset.start), false);
 }
 
 // --- live

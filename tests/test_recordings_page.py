@@ -14,12 +14,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from activity import log
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.flows.lock import lock
 from sessions_app.models import Status
 from sessions_app.recordings import assemble
-from sessions_app.recordings.moments import command_of
+from sessions_app.recordings.moments import command_of, moments
 from sessions_app.recordings.storage import storage
 from tests import builders
 from tests.pages import elements, table, text, texts
@@ -124,6 +125,17 @@ def test_the_page_has_commands_and_events_each_at_its_second(alice: User, as_use
     )
     found = moments_of(as_user(alice).get(f"/recordings/{recording.pk}/"))
     assert found == ["0:03 sudo id", "1:05 reboot"]
+
+
+def test_the_details_of_each_step_are_no_events(alice: User) -> None:
+    recording = make_recording(builders.make_session(alice), (1.0, "$ whoami\r\n"))
+    common = {"target": recording.session, "at": recording.started_at}
+    entries = [
+        log.draft(Verb.SESSION_LOCKED, "Locked", level=Level.WARNING, **common),
+        log.draft(Verb.CONNECTOR_STEP, "exit code 0", level=Level.DEBUG, **common),
+    ]
+    found = [(one.kind, one.text) for one in moments(recording, entries)]
+    assert found == [("warning", "Locked"), ("command", "whoami")]
 
 
 @pytest.mark.parametrize(

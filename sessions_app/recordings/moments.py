@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from django.db.models import Q
 
-from activity.models import LogEntry
+from activity.models import Level, LogEntry
 from sessions_app.models import Recording, RecordingText
 
 MOST_LINES = 5000  # looked through for commands
@@ -29,10 +29,13 @@ class Moment:
 
 
 def moments(recording: Recording, entries: Iterable[LogEntry]) -> list[Moment]:
-    """Commands as they were echoed, and the session's log within the recording's time, in their order."""
+    """Commands as they were echoed, and the session's log within the recording's time, in their order; without what
+    the log has for finding faults."""
     found = [Moment(line.at, "command", text) for line in _candidates(recording) if (text := command_of(line.text))]
     length = recording.duration.total_seconds()
     for entry in entries:
+        if entry.level <= Level.DEBUG:
+            continue
         at = (entry.at - recording.started_at).total_seconds()
         kind = {30: "warning", 40: "error"}.get(int(entry.level), "event")
         found.append(Moment(min(max(at, 0.0), length), kind, entry.message))

@@ -5,6 +5,7 @@ few transactions. Knows not what they are.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
@@ -12,6 +13,7 @@ from typing import Generic, TypeVar
 from django.db import DatabaseError, InterfaceError
 
 EVERY = 0.5  # seconds
+AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between tries at the end, for a database that is only being restarted
 
 Event = TypeVar("Event")
 
@@ -26,6 +28,7 @@ class Notes(Generic[Event]):
         self._what = what
         self._waiting: list[Event] = []
         self._writing: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
 
     def add(self, events: Sequence[Event]) -> None:
         """These happened, in this order."""
@@ -35,19 +38,34 @@ class Notes(Generic[Event]):
 
     async def finish(self, events: Sequence[Event] = ()) -> None:
         """These are the last: everything is in the log when this returns. Raises what the database raises."""
+        self._over.set()
         if self._writing is not None:
             await self._writing
         self._waiting += events
+        for pause in AGAIN:
+            if await self._try():
+                return
+            await asyncio.sleep(pause)
         await self._write()
 
     async def _write_soon(self) -> None:
-        await asyncio.sleep(EVERY)
+        """Until nothing waits: what happens while the database writes comes after it, and what fails is tried again."""
+        pause = EVERY
+        try:
+            while self._waiting and not self._over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._over.wait(), pause)
+                pause = EVERY if await self._try() else min(pause * 2, AGAIN[-1])
+        finally:
+            self._writing = None
+
+    async def _try(self) -> bool:
         try:
             await self._write()
         except (DatabaseError, InterfaceError):
-            logger.exception("%s are not in the log yet", self._what)
-        finally:
-            self._writing = None
+            logger.exception("%s are not in the log yet; trying again", self._what)
+            return False
+        return True
 
     async def _write(self) -> None:
         events, self._waiting = self._waiting, []

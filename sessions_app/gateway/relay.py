@@ -252,10 +252,7 @@ class Relay(Line):
         except (OSError, asyncssh.Error):
             logger.debug("The person's side of connection %s was gone", self.connection_id, exc_info=True)
         try:
-            if self.files is not None:
-                await self.files.finish()
-            if self.recorder is not None:
-                await self.recorder.finish()
+            await self._finish_notes()
         finally:
             ending = Ending(self.connection_id, end, plain(reason, 200), self.bytes_in, self.bytes_out)
             try:
@@ -263,6 +260,15 @@ class Relay(Line):
             finally:
                 self._registry.relays.pop(self.connection_id, None)
                 self.closed.set()
+
+    async def _finish_notes(self) -> None:
+        """The recording is closed whatever became of the files."""
+        try:
+            if self.files is not None:
+                await self.files.finish()
+        finally:
+            if self.recorder is not None:
+                await self.recorder.finish()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

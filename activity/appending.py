@@ -12,7 +12,7 @@ from django.db import connections, router, transaction
 
 from activity.models import LogEntry
 
-PK = LogEntry._meta.pk
+COLUMN = str(LogEntry._meta.pk.column)
 FIELDS = [field for field in LogEntry._meta.concrete_fields if not field.primary_key]
 
 
@@ -29,7 +29,7 @@ def append(entry: LogEntry) -> None:
         if connection.features.can_return_columns_from_insert:
             (entry.pk,) = cursor.fetchone()
         else:  # SQLite before 3.35
-            entry.pk = connection.ops.last_insert_id(cursor, LogEntry._meta.db_table, PK.column)
+            entry.pk = connection.ops.last_insert_id(cursor, LogEntry._meta.db_table, COLUMN)
     entry._state.adding, entry._state.db = False, alias
 
 
@@ -37,7 +37,7 @@ def append(entry: LogEntry) -> None:
 def _statement(alias: str) -> str:
     connection = connections[alias]
     quoted = connection.ops.quote_name
-    table, names = quoted(LogEntry._meta.db_table), ", ".join(quoted(field.column) for field in FIELDS)
+    table, names = quoted(LogEntry._meta.db_table), ", ".join(quoted(str(field.column)) for field in FIELDS)
     statement = f"INSERT INTO {table} ({names}) VALUES ({', '.join(['%s'] * len(FIELDS))})"  # noqa: S608 - our own names
     returns = connection.features.can_return_columns_from_insert
-    return f"{statement} RETURNING {quoted(PK.column)}" if returns else statement
+    return f"{statement} RETURNING {quoted(COLUMN)}" if returns else statement

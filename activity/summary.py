@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
@@ -41,13 +42,14 @@ class SessionSummary:
 @dataclasses.dataclass(frozen=True, slots=True)
 class SessionQuestion:
     """What is asked of who counts sessions: those that `viewer` may see, of `person` (none: of everybody), that
-    started within `span`; and the first `top` users."""
+    started within `span`; and the first `top` users. `database` is where they are read."""
 
     viewer: AbstractUser | AnonymousUser
     person: AbstractUser | None
     span: Span
     now: dt.datetime
     top: int
+    database: str = DEFAULT_DB_ALIAS
 
 
 _provider: list[Callable[[SessionQuestion], SessionSummary]] = []

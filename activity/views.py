@@ -7,6 +7,7 @@ import re
 from typing import cast
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,6 +21,7 @@ from activity import log, summary
 from activity.chart import draw
 from activity.filters import LogFilter, reads_whole_log, suggest_users
 from activity.listing import BadListRequest, Listing, list_response, moment, span_of_time
+from activity.listing.reading import read
 from activity.listing.response import bad_list_response, is_fragment
 from activity.models import ListPreference, LogEntry
 from activity.period import PeriodProblem, Span, read_span
@@ -80,14 +82,12 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def activity_summary(request: HttpRequest) -> HttpResponse:
     """Figures of the period: sessions and their durations, the first users, a chart of entries over time."""
+    return read(request, LogEntry.objects.visible_to(request.user), lambda entries: _summary_answer(request, entries))
+
+
+def _summary_answer(request: HttpRequest, entries: QuerySet[LogEntry]) -> HttpResponse:
     try:
-        listing = Listing(
-            request,
-            log_table(),
-            LogEntry.objects.visible_to(request.user),
-            filterset=LogFilter,
-            extra=("top", *PERIOD),
-        )
+        listing = Listing(request, log_table(), entries, filterset=LogFilter, extra=("top", *PERIOD))
         top = listing.parameters.get("top", TOPS[0])
         if top not in TOPS:
             raise BadListRequest(f"The summary names the first 5 or 10 users, not “{top[:40]}”.")
@@ -106,7 +106,8 @@ def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, obje
     form, now = cast(LogFilter, listing.filters).form, timezone.now()
     sessions = summary.SessionSummary()
     if form.person is not None or not form.cleaned_data.get("user"):
-        sessions = summary.sessions(summary.SessionQuestion(request.user, form.person, form.span, now, int(top)))
+        question = summary.SessionQuestion(request.user, form.person, form.span, now, int(top), listing.queryset.db)
+        sessions = summary.sessions(question)
     buckets = summary.buckets(listing.queryset, form.span, now)
     return {
         "heading": "Summary of the activity log",

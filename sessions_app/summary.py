@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import BigIntegerField, Count, DateTimeField, DurationField, F, Max, Min, QuerySet, Sum, Value
+from django.db.models import Count, DateTimeField, DurationField, F, FilteredRelation, Max, Min, Q, Sum, Value
 from django.db.models.functions import Coalesce
 
 from activity.summary import Figures, SessionQuestion, SessionSummary
-from sessions_app.models import PrivilegedSession
 from sessions_app.roles import sees_everything
 
 MOST_TIES = 500  # users of one total whose names are compared
+SESSIONS = "privileged_sessions"  # of a user
 
 
 def summarise(question: SessionQuestion) -> SessionSummary:
@@ -23,28 +22,31 @@ def summarise(question: SessionQuestion) -> SessionSummary:
     Administrators and auditors see everybody's, others their own. Two queries: the figures of each user, which the
     index session_summary holds, and the names of those who are named. The figures of all are added up from them.
     """
-    sessions = PrivilegedSession.objects.filter(start_at__isnull=False)
+    users = _figures_by_user(question)
+    return SessionSummary(_together(users.values()), _top_users(users, question))
+
+
+def _figures_by_user(question: SessionQuestion) -> dict[int, Figures]:
+    """Each user's sessions are found by the user, so that nothing is sorted to group them."""
+    users = get_user_model()._default_manager.using(question.database)
     if not sees_everything(question.viewer):
-        sessions = sessions.mine(question.viewer)
+        users = users.filter(Q(pk=question.viewer.pk))
     if question.person is not None:
-        sessions = sessions.filter(user_id=question.person.pk)
+        users = users.filter(pk=question.person.pk)
+    started = Q(**{f"{SESSIONS}__start_at__isnull": False})
     if question.span.start is not None:
-        sessions = sessions.filter(start_at__gte=question.span.start)
+        started &= Q(**{f"{SESSIONS}__start_at__gte": question.span.start})
     if question.span.end is not None:
-        sessions = sessions.filter(start_at__lt=question.span.end)
+        started &= Q(**{f"{SESSIONS}__start_at__lt": question.span.end})
     now = Value(question.now, output_field=DateTimeField())
-    timed = sessions.annotate(lasted=Coalesce("duration", now - F("start_at"), output_field=DurationField()))
-    users = _figures_by_user(timed)
-    return SessionSummary(_together(users.values()), _top_users(users, question.top))
-
-
-def _figures_by_user(timed: QuerySet[Any, Any]) -> dict[int, Figures]:
-    # COALESCE(x, x) is x, and no index gives its order: SQLite would read all sessions, user by user, to group them.
-    who = Coalesce("user_id", "user_id", output_field=BigIntegerField())
-    grouped = timed.order_by().annotate(who=who).values("who")
-    figures = grouped.annotate(count=Count("*"), total=Sum("lasted"), least=Min("lasted"), most=Max("lasted"))
-    rows = figures.values_list("who", "count", "total", "least", "most")
-    return {user: Figures(count, total, total / count, least, most) for user, count, total, least, most in rows}
+    lasted = Coalesce("counted__duration", now - F("counted__start_at"), output_field=DurationField())
+    grouped = users.order_by().annotate(counted=FilteredRelation(SESSIONS, condition=started)).values("pk")
+    # What is counted stands in the index.
+    figures = grouped.annotate(count=Count("counted__start_at"), total=Sum(lasted), least=Min(lasted), most=Max(lasted))
+    rows = figures.values_list("pk", "count", "total", "least", "most")
+    return {
+        user: Figures(count, total, total / count, least, most) for user, count, total, least, most in rows if count
+    }
 
 
 def _together(figures: Iterable[Figures]) -> Figures:
@@ -59,12 +61,12 @@ def _together(figures: Iterable[Figures]) -> Figures:
     return Figures(count, total, total / count, least, most)
 
 
-def _top_users(users: dict[int, Figures], top: int) -> tuple[tuple[str, Figures], ...]:
+def _top_users(users: dict[int, Figures], question: SessionQuestion) -> tuple[tuple[str, Figures], ...]:
     """Who used the most time; of those who used the same, the first by name."""
     by_total = sorted(((figures.total or dt.timedelta(), user) for user, figures in users.items()), reverse=True)
-    first = [user for total, user in by_total if total >= by_total[:top][-1][0]]
+    first = [user for total, user in by_total if total >= by_total[: question.top][-1][0]]
     model = get_user_model()
-    accounts = model._default_manager.filter(pk__in=first[:MOST_TIES])
+    accounts = model._default_manager.using(question.database).filter(pk__in=first[:MOST_TIES])
     names = dict(accounts.values_list("pk", model.USERNAME_FIELD))
     named = sorted((-(users[user].total or dt.timedelta()), name, user) for user, name in names.items())
-    return tuple((name, users[user]) for _, name, user in named[:top])
+    return tuple((name, users[user]) for _, name, user in named[: question.top])

@@ -351,4 +351,5 @@ def test_sessions_are_counted_from_an_index_alone(auditor: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {counted}")
         plan = " ".join(row[-1] for row in cursor.fetchall())
-    assert "USING COVERING INDEX session_summary (start_at>" in plan, plan
+    assert "USING COVERING INDEX session_summary (user_id=? AND start_at>" in plan, plan
+    assert "TEMP B-TREE" not in plan, plan

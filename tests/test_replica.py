@@ -31,6 +31,8 @@ LISTS = [
     "/users/",
     "/activity/?activity=logged",
     "/activity/?csv=1",
+    "/activity/summary/?period=1y",
+    "/activity/summary/?user=admin&top=10",
 ]
 SAID = "An entry that somebody else wrote"
 READERS = (
@@ -124,6 +126,11 @@ class Admin:
         """The first page of the activity log."""
         return self.get("/activity/")
 
+    def count(self) -> int:
+        """How many entries the summary counted."""
+        (count,) = re.findall(r"<h3>Entries [^<]*: ([\d,]+)</h3>", self.get("/activity/summary/?period=24h"))
+        return int(count.replace(",", ""))
+
     def forget_own_writes(self) -> None:
         """As if they had been long ago."""
         del self._session.cookies[replica.COOKIE]
@@ -164,8 +171,10 @@ def test_a_streaming_replica_serves_lists_and_may_fall_behind_or_die(tmp_path: P
             standby.ask("SELECT pg_wal_replay_pause()")
             write_entry(main)
             assert SAID not in admin.log()  # it came from the replica, which is allowed to be a little behind
+            counted = admin.count()
             admin.post("/activity/columns/elsewhere/", all="at", shown="at")
             assert SAID in admin.log()  # who wrote reads what they wrote, and so the main database
+            assert admin.count() > counted
             admin.forget_own_writes()
             wait_until(lambda: SAID in admin.log(), "a replica that is too far behind is not read")
             standby.ask("SELECT pg_wal_replay_resume()")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import select
 from collections.abc import Generator
-from typing import Any
 
 import psycopg
 from psycopg import errors, generators, pq
@@ -15,7 +14,7 @@ from psycopg import errors, generators, pq
 Rows = list[memoryview]
 
 
-def rows_of(copy: psycopg.Copy[Any], at_once: int) -> Generator[Rows, None, None]:
+def rows_of(copy: psycopg.Copy, at_once: int) -> Generator[Rows, None, None]:
     """The rows of a COPY ... TO STDOUT that has begun, `at_once` of them at a time, each with its line's end.
 
     Leaving the block of `copy` before the last of them stops the query. Raises what psycopg raises when it fails.

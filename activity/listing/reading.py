@@ -1,6 +1,7 @@
 """From which database a list is read: the main one, unless the project says at start that another will do.
 
-Only lists and downloads come here. What decides anything (who is asking, what they may) never does.
+Only lists, downloads and the figures above the log come here. What decides anything (who is asking, what they may)
+never does.
 """
 
 from __future__ import annotations

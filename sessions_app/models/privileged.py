@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from activity.addresses import numbered
+from activity.rows import QuickRows
 from activity.words import TextIndex
 from sessions_app.models.access import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.models.locks import AccountLock
@@ -94,7 +95,7 @@ class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
         return self.exclude(status__in=ENDED)
 
 
-class PrivilegedSession(models.Model):
+class PrivilegedSession(QuickRows):
     """One request and all that follows from it. Names are kept as they were, so that history stays true."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="privileged_sessions")
@@ -156,7 +157,7 @@ class PrivilegedSession(models.Model):
             models.Index(fields=["resource_name", "id"], name="session_resource_name"),
             models.Index(fields=["start_at", "id"], name="session_start"),
             # The summary of a period reads this and no row of the table.
-            models.Index(fields=["start_at", "user", "duration"], name="session_summary"),
+            models.Index(fields=["user", "start_at", "duration"], name="session_summary"),
             models.Index(fields=["end_at", "id"], name="session_end"),
             models.Index(fields=["login_account", "id"], name="session_account"),
             models.Index(fields=["status", "id"], name="session_status"),

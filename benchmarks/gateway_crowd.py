@@ -22,7 +22,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from benchmarks.gateway_lines import started
-from benchmarks.gateway_scene import Scene, crowd_sessions, used
+from benchmarks.gateway_scene import Scene, Used, crowd_sessions, used
 from sessions_app.flows.account import lock_account
 from sessions_app.flows.lock import lock
 from sessions_app.flows.terminate import terminate
@@ -55,13 +55,20 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """The figures of all connections together."""
+    """Many connections, each of its own session of one person."""
 
-    count: int
+    person: User
+    sessions: list[PrivilegedSession]
+    clients: Clients
     seconds: float  # to connect them all
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What they cost while nobody does anything."""
+
     kib: float  # memory of the gateway for each
-    idle: float  # share of a core
-    controls: dict[str, Reached]
+    cpu: float  # share of a core
 
 
 class Clients:
@@ -99,30 +106,31 @@ class Clients:
         self.process.wait(30)
 
 
-def crowd(scene: Scene, count: int, idle_seconds: float) -> Crowd:
-    """Connect, look what they cost, then control reaches them all in three ways."""
-    admin = builders.make_admin()
+@contextlib.contextmanager
+def crowd(scene: Scene, count: int) -> Iterator[Crowd]:
+    """Connected until the block ends."""
     person, sessions = crowd_sessions(scene, count)
-    gateway = scene.gateway.process.pid
-    before, begin = used(gateway), time.perf_counter()
+    begin = time.perf_counter()
     clients = Clients(scene, sessions)
-    seconds = time.perf_counter() - begin
-    time.sleep(3)  # what the log-ins left is written
-    held = used(gateway)
-    time.sleep(idle_seconds)
-    idle = (used(gateway).cpu - held.cpu) / idle_seconds
-    controls = {"lock one after the other": _lock_each(admin, sessions, clients)}
-    for session in _again(sessions):
-        unlock(admin, session)
-    _until(lambda: not GatewayConnection.objects.open().filter(is_frozen=True).exists(), "unlocked")
-    controls["terminate one after the other"] = _terminate_each(admin, _again(sessions), clients)
-    clients.close()
-    person, sessions = crowd_sessions(scene, count)
-    clients = Clients(scene, sessions)
-    controls["lock the account with all of them"] = _lock_account(admin, person, sessions, clients)
+    yield Crowd(person, sessions, clients, time.perf_counter() - begin)
     clients.close()
     _until(lambda: not _open(sessions).exists(), "gone")
-    return Crowd(count, seconds, (held.kib - before.kib) / count, idle, controls)
+
+
+def idle(scene: Scene, people: Crowd, before: Used, seconds: float) -> Idle:
+    """Since the moment `before`, when nobody was there."""
+    gateway = scene.gateway.process.pid
+    time.sleep(3)  # what the log-ins left is written
+    held = used(gateway)
+    time.sleep(seconds)
+    return Idle((held.kib - before.kib) / len(people.sessions), (used(gateway).cpu - held.cpu) / seconds)
+
+
+def unlock_each(people: Crowd) -> None:
+    """Back to how it was before lock_each()."""
+    for session in _again(people.sessions):
+        unlock(builders.make_admin(), session)
+    _until(lambda: not _open(people.sessions).filter(is_frozen=True).exists(), "unlocked")
 
 
 def _again(sessions: list[PrivilegedSession]) -> list[PrivilegedSession]:
@@ -134,42 +142,46 @@ def _open(sessions: list[PrivilegedSession]) -> QuerySet[GatewayConnection]:
     return GatewayConnection.objects.open().filter(session__in=[one.pk for one in sessions])
 
 
-def _lock_each(admin: User, sessions: list[PrivilegedSession], clients: Clients) -> Reached:
-    asked, begin = {}, time.monotonic()
-    for session in _again(sessions):
-        lock(admin, session, title="Benchmark lock")
-        asked[session.pk] = time.monotonic()
-    return _reached(
-        begin, asked, clients, "locked", lambda: _open(sessions).filter(is_frozen=True).count() == len(asked)
-    )
+def lock_each(people: Crowd) -> Reached:
+    """One session after the other."""
+    admin = builders.make_admin()
+    return _reached(people, _each(_again(people.sessions), lambda one: lock(admin, one, title="Benchmark lock")))
 
 
-def _terminate_each(admin: User, sessions: list[PrivilegedSession], clients: Clients) -> Reached:
-    asked, begin = {}, time.monotonic()
+def terminate_each(people: Crowd) -> Reached:
+    """One session after the other."""
+    admin = builders.make_admin()
+    return _reached(people, _each(_again(people.sessions), lambda one: terminate(admin, one)), "gone")
+
+
+def lock_all(people: Crowd) -> Reached:
+    """The person's account, by one request."""
+    admin, begin = builders.make_admin(), time.monotonic()
+    lock_account(admin, people.person, title="Benchmark lock")
+    return _reached(people, (begin, dict.fromkeys([one.pk for one in people.sessions], time.monotonic())))
+
+
+def _each(
+    sessions: list[PrivilegedSession], ask: Callable[[PrivilegedSession], object]
+) -> tuple[float, dict[int, float]]:
+    """When asking began, and by session when it was asked."""
+    begin, asked = time.monotonic(), {}
     for session in sessions:
-        terminate(admin, session)
+        ask(session)
         asked[session.pk] = time.monotonic()
-    return _reached(begin, asked, clients, "gone", lambda: not _open(sessions).exists())
+    return begin, asked
 
 
-def _lock_account(admin: User, person: User, sessions: list[PrivilegedSession], clients: Clients) -> Reached:
-    begin = time.monotonic()
-    lock_account(admin, person, title="Benchmark lock")
-    asked = dict.fromkeys([one.pk for one in sessions], time.monotonic())
-    return _reached(
-        begin, asked, clients, "locked", lambda: _open(sessions).filter(is_frozen=True).count() == len(asked)
-    )
-
-
-def _reached(
-    begin: float, asked: dict[int, float], clients: Clients, what: str, is_confirmed: Callable[[], bool]
-) -> Reached:
+def _reached(people: Crowd, requests: tuple[float, dict[int, float]], what: str = "locked") -> Reached:
+    begin, asked = requests
     last = max(asked.values())
-    _until(is_confirmed, "confirmed")
+    there = _open(people.sessions)
+    waited_for = there.filter(is_frozen=False) if what == "locked" else there
+    _until(lambda: not waited_for.exists(), "confirmed")
     confirmed = time.monotonic() - last
-    _until(lambda: len(clients.seen(what)) == len(asked), what)
+    _until(lambda: len(people.clients.seen(what)) == len(asked), what)
     # One that was enforced before its request had returned counts as nothing.
-    took = [max(0.0, moment - asked[session]) for session, moment in clients.seen(what).items()]
+    took = [max(0.0, moment - asked[session]) for session, moment in people.clients.seen(what).items()]
     return Reached(last - begin, statistics.median(took), max(took), max(0.0, confirmed))
 
 

@@ -181,9 +181,9 @@ def logins(scene: Scene, rounds: int) -> dict[str, list[float]]:
     return found
 
 
-def login_rate(scene: Scene, count: int, together: int = 8) -> tuple[float, float]:
+def login_rate(scene: Scene, count: int, together: int = 8, way: str = "gateway") -> tuple[float, float]:
     """Log-ins a second when `together` at a time come, each with a command; CPU seconds of the gateway for one."""
-    command = scene.command("gateway", "true")
+    command = scene.command(way, "true")
     before, begin = used(scene.gateway.process.pid).cpu, time.perf_counter()
     running: list[subprocess.Popen[bytes]] = []
     for _ in range(count):

@@ -15,7 +15,10 @@ from sessions_app.flows import connect as connecting
 from sessions_app.flows.disconnect import Ending, disconnected
 from sessions_app.flows.errors import Refused
 from sessions_app.flows.lock import lock
+from sessions_app.gateway import heartbeat, process
 from sessions_app.gateway import relay as relay_module
+from sessions_app.gateway.control import Control
+from sessions_app.gateway.journal import Journal
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.store import Admitted
 from sessions_app.gateway.upstream import Upstream, open_upstream
@@ -134,3 +137,25 @@ def test_one_connection_that_breaks_is_dropped_and_the_others_are_locked(admin: 
     run(story())
     ends = [GatewayConnection.objects.get(pk=one.pk).end_reason for one in rows]
     assert ends == ["", ConnectionEnd.FAILED, ""]
+
+
+@pytest.mark.parametrize("name", ["control", "heartbeat", "journal"])
+def test_a_gateway_that_lost_what_runs_beside_lets_nobody_go_on_and_fails(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Without control no lock would be enforced, for as long as people may take to finish."""
+    hurried: list[bool] = []
+
+    async def broken(*args: object) -> None:
+        raise RuntimeError("out of memory")
+
+    async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> None:
+        hurried.append(hurry.is_set())
+
+    target = {"control": (Control, "run"), "heartbeat": (heartbeat, "run"), "journal": (Journal, "run")}[name]
+    monkeypatch.setattr(*target, broken)
+    monkeypatch.setattr(process, "drain", drain)
+    options = process.Options(OWNER, "127.0.0.1", 0, 0, 3600)
+    with pytest.raises(process.Failed, match=name):
+        run(process.run(options, lambda ssh, terminals: None))
+    assert hurried == [True]

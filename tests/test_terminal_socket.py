@@ -185,6 +185,7 @@ def test_an_address_that_a_stranger_claims_does_not_count(alice: User) -> None:
         '{"ticket": "x", "cols": -1, "rows": 24}',
         '{"ticket": "x", "cols": true, "rows": 24}',
         json.dumps({"ticket": "x" * 500, "cols": 80, "rows": 24}),
+        '{"ticket": "\\ud800", "cols": 80, "rows": 24}',  # half a character
     ],
 )
 def test_a_first_message_that_is_no_ticket_ends_the_socket(alice: User, first: str | bytes) -> None:

@@ -7,7 +7,6 @@ import logging
 import resource
 import signal
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,10 @@ from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.wake import Waker
 
 logger = logging.getLogger(__name__)
+
+
+class Failed(Exception):
+    """The gateway could not go on, and stopped. The text is fit for an administrator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     3. Both doors open; `ready` gets their ports.
     4. To stop: the doors close, people have some time, what they recorded is written, the heartbeat goes.
 
-    Raises OSError when it cannot listen, SealingError when the key cannot be read.
+    Raises OSError when it cannot listen, SealingError when the key cannot be read, Failed when it stopped by itself.
     """
     stop, hurry = asyncio.Event(), asyncio.Event()
     _on_signals(stop, hurry)
@@ -67,7 +70,9 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     ]
     ready(ssh.get_port(), terminals.port)
     try:
-        await _until(stop, beside)
+        failed = await _until(stop, beside)
+        if failed:
+            hurry.set()
         logger.info("Gateway %s stops", options.owner)
         ssh.close()
         await drain(registry, options.drain_seconds, hurry)
@@ -77,25 +82,27 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
         terminals.close()
         for task in beside:
             task.cancel()
-        for task in beside:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*beside, return_exceptions=True)
         await waker.stop()
     logger.info("Gateway %s stopped", options.owner)
+    if failed:
+        raise Failed(f"The gateway has stopped, because its {' and '.join(failed)} ended.")
 
 
 def _keep(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
     return asyncio.get_running_loop().create_task(work, name=name)
 
 
-async def _until(stop: asyncio.Event, beside: list[asyncio.Task[None]]) -> None:
-    """Until somebody says stop. None of what runs beside may end before: without control nobody must go on."""
+async def _until(stop: asyncio.Event, beside: list[asyncio.Task[None]]) -> list[str]:
+    """Until somebody says stop. None of what runs beside may end before: without control nobody must go on. The names
+    of what did."""
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait({stopping, *beside}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     for task in beside:
         if task in done:
             logger.critical("%s of the gateway ended; it stops", task.get_name(), exc_info=task.exception())
+    return [task.get_name() for task in beside if task in done]
 
 
 def _on_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:

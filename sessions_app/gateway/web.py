@@ -125,7 +125,7 @@ class Terminals:
             async with asyncio.timeout(HELLO_WITHIN):
                 hello = read_object(await socket.recv())
             secret = hello.get("ticket")
-            if not isinstance(secret, str) or len(secret) > 200:
+            if not isinstance(secret, str) or not secret.isascii() or len(secret) > 200:
                 raise BadMessage("No ticket.")
             cols, rows = (max(1, min(number(hello, name), 1000)) for name in ("cols", "rows"))
             terminal = Terminal(TERMINAL, cols, rows)

@@ -47,6 +47,8 @@ class Command(BaseCommand):
         )
         try:
             asyncio.run(process.run(chosen, self.announce))
+        except process.Failed as error:
+            raise CommandError(str(error)) from error
         except SealingError as error:
             raise CommandError(f"{error} The gateway was not started.") from error
         except OSError as error:

@@ -4,10 +4,12 @@ one connection that breaks what is done about all."""
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 
 import asyncssh
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
@@ -22,7 +24,8 @@ from sessions_app.gateway.journal import Journal
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.store import Admitted
 from sessions_app.gateway.upstream import Upstream, open_upstream
-from sessions_app.models import ConnectionEnd, ConnectionProfile, GatewayConnection, PrivilegedSession, Status
+from sessions_app.health import gateways
+from sessions_app.models import ConnectionEnd, ConnectionProfile, Door, GatewayConnection, PrivilegedSession, Status
 from tests import builders
 from tests.control_scene import OWNER, away, connect, controlled, hold, run, until
 from tests.gateway_scene import Front, front, prepared
@@ -159,3 +162,25 @@ def test_a_gateway_that_lost_what_runs_beside_lets_nobody_go_on_and_fails(
     with pytest.raises(process.Failed, match=name):
         run(process.run(options, lambda ssh, terminals: None))
     assert hurried == [True]
+
+
+def test_a_terminal_ends_with_the_time_of_its_login_also_while_no_worker_is_there(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateways, "REAP_EVERY", 0.01)
+    old, new = builders.make_login(alice, created_at=timezone.now() - dt.timedelta(days=2)), builders.make_login(alice)
+    session = builders.make_session(alice)
+    rows = [connect(session, login_session=login, door=Door.BROWSER) for login in (old, new)]
+
+    async def story() -> None:
+        registry = Registry(OWNER)
+        (ended, _), (stays, _) = (hold(registry, row) for row in rows)
+        async with controlled(registry):
+            beating = asyncio.create_task(heartbeat.run(registry))
+            await ended.closed.wait()
+            assert not stays.is_over
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    run(story())
+    assert GatewayConnection.objects.get(pk=rows[0].pk).end_reason == ConnectionEnd.LOGGED_OUT

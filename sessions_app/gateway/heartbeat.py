@@ -1,4 +1,5 @@
-"""This gateway says that it is there, looks whether another one is not, and says who typed in a browser's terminal."""
+"""This gateway says that it is there, looks whether another one is not, says who typed in a browser's terminal, and
+ends login sessions whose time is over, and their terminals with them: a worker does that too, and may be away."""
 
 from __future__ import annotations
 
@@ -36,6 +37,7 @@ async def run(registry: Registry) -> None:
             await store.call_first(reaper.look)
             if time.monotonic() >= next_touch:
                 typed = await _touch(registry, typed)
+                await store.call(recorder.end_expired)
                 next_touch = time.monotonic() + TOUCH_EVERY
         except Exception:
             logger.exception("The heartbeat could not be written; trying again")

@@ -182,7 +182,7 @@ def live_logins(user: AbstractBaseUser, *, but: LoginSession | None = None) -> Q
 
 
 def end_expired() -> int:
-    """End those that are idle or old beyond the limits; the worker calls this. How many were ended."""
+    """End those that are idle or old beyond the limits; workers and gateways call this. How many were ended."""
     expired = LoginSession.objects.live().filter(backend.is_expired(timezone.now())).select_related("user")
     return sum(end(login, EndReason.EXPIRED, actor=None) for login in expired[:1000])
 

@@ -94,7 +94,10 @@ function watch() {
         widest(cols);
         dispatch("resize", { cols, rows });
       },
-      m: (data) => (state.textContent = data),
+      m: (data) => {
+        state.textContent = data;
+        setTimeout(() => delete state.dataset.on, 10000); // then it is said again that this is live
+      },
     };
     async function ask() {
       let wait = 1000;

@@ -54,7 +54,7 @@ async function begin() {
   allowStyles(document.getElementById("xterm-css").nonce);
   const [{ Terminal }, { FitAddon }] = await Promise.all([import(dataset.xterm), import(dataset.fit)]);
   const terminal = new Terminal({
-    cursorBlink: true, fontFamily: getComputedStyle(place).fontFamily, fontSize: fontSize(), lineHeight: 1.2, minimumContrastRatio: 4.5,
+    cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches, fontFamily: getComputedStyle(place).fontFamily, fontSize: fontSize(), lineHeight: 1.2, minimumContrastRatio: 4.5,
     scrollback: 5000, screenReaderMode: localStorage.getItem("terminal-reader") === "1", theme: colours(),
   });
   const fit = new FitAddon();

@@ -31,6 +31,6 @@ class Quarter(Func):
     def as_postgresql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, tuple[str | int, ...]]:
-        """PostgreSQL keeps times as such."""
-        template = f"FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / {QUARTER})::bigint"
+        """PostgreSQL keeps times as such. A double, exact for these numbers: EXTRACT makes a numeric, which is slow."""
+        template = f"FLOOR(DATE_PART('epoch', %(expressions)s) / {QUARTER})::bigint"
         return super().as_sql(compiler, connection, template=template, **extra)

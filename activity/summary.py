@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterator
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
@@ -79,6 +80,10 @@ DAY = Step("day", "%a %d %b %Y", "%d %b")
 WEEK = Step("week", "the week of %d %b %Y", "%d %b")
 MONTH = Step("month", "%B %Y", "%b %Y")
 
+HOUR_LONG, DAY_LONG = 3600, 86400  # seconds
+QUARTERS = DAY_LONG // QUARTER
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - by the wall clock, as are all steps
+
 
 def step_for(span: Span, now: dt.datetime) -> Step:
     """Hours for up to 3 days, days for up to 3 months, weeks for up to 2 years, months for more."""
@@ -121,13 +126,36 @@ def _count(entries: QuerySet[LogEntry], step: Step) -> dict[dt.datetime, tuple[i
         .values_list("quarter")
         .annotate(total=Count("pk"), problems=Count("pk", filter=Q(level__gte=Level.WARNING)))
     )
-    zone = timezone.get_current_timezone()
+    unit = HOUR_LONG if step is HOUR else DAY_LONG
+    offset = _offsets(timezone.get_current_timezone())
+    units: dict[int, tuple[int, int]] = {}
+    for quarter, total, problems in counted:
+        number = (quarter * QUARTER + offset(quarter)) // unit
+        before = units.get(number, (0, 0))
+        units[number] = (before[0] + total, before[1] + problems)
     found: dict[dt.datetime, tuple[int, int]] = {}
-    for quarter, total, problems in counted.iterator():
-        at = _cut(dt.datetime.fromtimestamp(quarter * QUARTER, zone).replace(tzinfo=None), step)
+    for number, (total, problems) in units.items():
+        at = _cut(EPOCH + dt.timedelta(seconds=number * unit), step)
         before = found.get(at, (0, 0))
         found[at] = (before[0] + total, before[1] + problems)
     return found
+
+
+def _offsets(zone: dt.tzinfo) -> Callable[[int], int]:
+    """By how many seconds the wall clock is ahead of UTC in a quarter of an hour. The zone is asked twice a day, and
+    for each quarter on days on which it changes: a year has 35,000."""
+
+    @functools.cache
+    def ask(quarter: int) -> int:
+        ahead = dt.datetime.fromtimestamp(quarter * QUARTER, zone).utcoffset()
+        return int((ahead or dt.timedelta()).total_seconds())
+
+    def offset(quarter: int) -> int:
+        day = quarter - quarter % QUARTERS
+        begins, ends = ask(day), ask(day + QUARTERS)
+        return begins if begins == ends else ask(quarter)
+
+    return offset
 
 
 def _wall(moment: dt.datetime) -> dt.datetime:

@@ -9,7 +9,7 @@ import json
 
 from activity import log
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, moment
+from activity.listing import Column, Table, badge, empty, link, moment, stored
 from activity.listing.cells import Named
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
@@ -52,8 +52,8 @@ def _target(entry: LogEntry) -> str:
 # By anything but the time a part of the log is sorted, not the whole: each further order would be an index that every
 # single entry is written to.
 COLUMNS = (
-    Column("id", "ID", lambda entry: str(entry.pk), csv=lambda entry: entry.pk, copied="pk", width=80, is_hidden=True),
-    Column("at", "Date and time", _at, sort="at", csv=lambda entry: entry.at, copied="at", width=175),
+    stored("id", "ID", "pk", lambda entry: str(entry.pk), 80, is_sorted=False, is_hidden=True),
+    stored("at", "Date and time", "at", _at, 175),
     Column(
         "level",
         "Level",
@@ -64,29 +64,9 @@ COLUMNS = (
         copied=Named("level", {level: level.label.lower() for level in Level}),
         width=105,
     ),
-    Column(
-        "actor",
-        "Actor",
-        lambda entry: entry.actor_name or "System",
-        sort="actor_name",
-        sorts_few=True,
-        width=105,
-        csv=lambda entry: entry.actor_name,
-        copied="actor_name",
-    ),
-    Column(
-        "user",
-        "User",
-        lambda entry: empty(entry.user_name),
-        sort="user_name",
-        sorts_few=True,
-        width=105,
-        csv=lambda entry: entry.user_name,
-        copied="user_name",
-    ),
-    Column(
-        "verb", "Verb", lambda entry: entry.verb, csv=lambda entry: entry.verb, copied="verb", width=160, is_hidden=True
-    ),
+    stored("actor", "Actor", "actor_name", lambda entry: entry.actor_name or "System", 105, sorts_few=True),
+    stored("user", "User", "user_name", lambda entry: empty(entry.user_name), 105, sorts_few=True),
+    stored("verb", "Verb", "verb", lambda entry: entry.verb, 160, is_sorted=False, is_hidden=True),
     Column(
         "activity",
         "Activity",
@@ -97,47 +77,21 @@ COLUMNS = (
         csv=verb_label,
         copied=Named("verb", VERB_LABELS),
     ),
-    Column(
-        "message", "Message", lambda entry: entry.message, csv=lambda entry: entry.message, copied="message", width=400
-    ),
-    Column(
+    stored("message", "Message", "message", lambda entry: entry.message, 400, is_sorted=False),
+    stored(
         "target_type",
         "Target type",
+        "target_type",
         lambda entry: empty(entry.target_type),
-        width=160,
+        160,
+        is_sorted=False,
         is_hidden=True,
-        csv=lambda entry: entry.target_type,
-        copied="target_type",
     ),
-    Column(
-        "target_id",
-        "Target ID",
-        lambda entry: empty(entry.target_id),
-        width=90,
-        is_hidden=True,
-        csv=lambda entry: entry.target_id,
-        copied="target_id",
+    stored(
+        "target_id", "Target ID", "target_id", lambda entry: empty(entry.target_id), 90, is_sorted=False, is_hidden=True
     ),
-    Column(
-        "target",
-        "Target",
-        _target,
-        sort="target_name",
-        sorts_few=True,
-        csv=lambda entry: entry.target_name,
-        copied="target_name",
-        width=195,
-    ),
-    Column(
-        "ip",
-        "IP",
-        lambda entry: empty(entry.ip),
-        sort="ip",
-        sorts_few=True,
-        csv=lambda entry: entry.ip,
-        copied="ip",
-        width=115,
-    ),
+    stored("target", "Target", "target_name", _target, 195, sorts_few=True),
+    stored("ip", "IP", "ip", lambda entry: empty(entry.ip), 115, sorts_few=True),
     Column(
         "details",
         "Details",

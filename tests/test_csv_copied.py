@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import datetime as dt
 import io
 import json
 import sqlite3
@@ -23,6 +24,9 @@ from activity.listing.sheets import Sheet
 from activity.models import Level, LogEntry
 from activity.tables import COLUMNS
 from activity.verbs import Verb
+from sessions_app.models import AccessPolicy, Status
+from sessions_app.tables.sessions import sessions_queryset, sessions_table
+from tests import builders
 from tests.entries import make_entry
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +99,31 @@ def test_every_cell_of_the_log_is_what_python_writes() -> None:
     make_entry("with an address", ip="2001:db8::1", level=Level.ERROR, target_id=-5, verb=Verb.LOGIN_FAILED)
     cells = assert_alike(LogEntry.objects.order_by("pk"), COLUMNS)
     assert not [cell for row in cells for cell in row if cell.startswith(("=", "+", "@", "\t", "\r", "\uff1d"))]
+
+
+def test_every_cell_of_sessions_is_what_python_writes(auditor: User) -> None:
+    asker, policy = builders.make_user("=asker"), builders.make_policy()
+    AccessPolicy.objects.filter(pk=policy.pk).update(name="@policy, of ours")
+    start = dt.datetime(2026, 1, 31, 12, 0, 0, 500_000, dt.UTC)
+    for number, text in enumerate(filter(storable, HOSTILE)):
+        builders.make_session(
+            asker,
+            Status.COMPLETE,
+            policy_id=policy.pk if number % 2 else None,
+            user_name=text or "x",
+            resource_name=f"{text}host",
+            notes=text,
+            ticket=text[:80],
+            end_reason=f"ended, {text}",
+            start_at=start if number % 3 else None,
+            duration=dt.timedelta(seconds=number, microseconds=500_000) if number % 3 else None,
+        )
+    for status in (Status.PENDING, Status.WAITING, Status.LOCKED):
+        builders.make_session(asker, status)
+    rows = sessions_queryset(auditor).order_by("pk")
+    cells = assert_alike(rows, sessions_table(auditor, with_history=True).columns)
+    assert {row[-5] for row in cells} == {"'=asker"}
+    assert {row[-4] for row in cells} == {"'@policy, of ours", ""}
 
 
 def test_hostile_rows_leave_their_neighbours_alone() -> None:

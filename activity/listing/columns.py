@@ -8,6 +8,7 @@ import dataclasses
 import datetime as dt
 import functools
 import html
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -39,6 +40,24 @@ class Column:
     sorts_few: bool = False  # no index gives its order: up to 10,000 rows are sorted by it, more are not
     related: str = ""  # the neighbour that it reads, fetched only where the column is shown
     copied: str | Combinable | None = None  # `csv` for the database: a field's path or a cell (cells.py)
+
+
+def stored(
+    key: str,
+    label: str,
+    path: str,
+    cell: Callable[[Row], str],
+    width: int = 150,
+    *,
+    is_sorted: bool = True,
+    **more: Any,
+) -> Column:
+    """The column of one field: sorted by it, and downloaded as it stands there, by Python or by the database alike.
+
+    `path` as for the database: "user_name", "policy__name"; `more` are further fields of Column.
+    """
+    value = operator.attrgetter(path.replace("__", "."))
+    return Column(key, label, cell, sort=path if is_sorted else "", csv=value, copied=path, width=width, **more)
 
 
 def _no_refusals(row: Row) -> Mapping[str, str]:
@@ -94,8 +113,13 @@ def attribute(value: str) -> str:
 
 def link(url: str, text: object) -> SafeString:
     """An ordinary link; just the text where there is no URL."""
-    shown = text if isinstance(text, SafeString) else escaped(text)
-    return SafeString(f"<a href={attribute(url)}>{shown}</a>" if url else shown)
+    if not isinstance(text, SafeString):
+        text = str(text)
+        if is_special(text):  # as escaped() and attribute(), without calling them: a list has hundreds of links
+            text = html.escape(text)
+    if not url:
+        return SafeString(text)
+    return SafeString(f"<a href={url}>{text}</a>" if _is_bare(url) else f'<a href="{escaped(url)}">{text}</a>')
 
 
 @contextlib.contextmanager

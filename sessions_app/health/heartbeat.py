@@ -38,13 +38,16 @@ def running() -> list[WorkerHeartbeat]:
 
 def is_work_waiting() -> bool:
     """Whether a worker has something to do now or to keep an eye on."""
-    now = timezone.now()
+    return bool(_work.rows(now=timezone.now())[1])
+
+
+def _work_waiting(now: dt.datetime) -> QuerySet[PrivilegedSession, Any]:
     wants = (
         Q(status__in=sorted(LIVE))
         | Q(status=Status.PENDING, scheduled_for__lte=now)
         | Q(status=Status.WAITING, approval_deadline__lte=now)
     )
-    return PrivilegedSession.objects.filter(ended_at=None).filter(wants).order_by().exists()
+    return PrivilegedSession.objects.filter(ended_at=None).filter(wants).order_by().values_list("pk")[:1]
 
 
 def is_worker_missed() -> bool:
@@ -57,4 +60,6 @@ def _seen_since(since: dt.datetime) -> QuerySet[WorkerHeartbeat, Any]:
     return WorkerHeartbeat.objects.filter(seen_at__gte=since).order_by().values_list("pk")[:1]
 
 
-_seen = Prepared(WorkerHeartbeat, _seen_since, since=dt.datetime)  # every page of sessions asks
+# Every page of sessions asks both.
+_seen = Prepared(WorkerHeartbeat, _seen_since, since=dt.datetime)
+_work = Prepared(PrivilegedSession, _work_waiting, now=dt.datetime)

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, moment
+from activity.listing import Column, Table, badge, empty, link, moment, stored
 from activity.listing.columns import escaped
 from sessions_app.models import EndReason, LoginSession
 from sessions_app.models.login import LOGIN_WORDS
@@ -41,7 +41,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     return Table(
         name="logins",
         columns=(
-            Column("user", "User", user_cell, sort="user_name", csv=lambda row: row.user_name, width=95),
+            stored("user", "User", "user_name", user_cell, 95),
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
@@ -84,7 +84,7 @@ def location(row: LoginSession) -> str:
 def _origin_columns() -> tuple[Column, ...]:
     return (
         Column("ip", "Public IP", lambda row: empty(row.ip), sort="ip", csv=lambda row: row.ip or "", width=120),
-        Column("city", "City", lambda row: row.city, sort="city", csv=lambda row: row.city, width=100),
+        stored("city", "City", "city", lambda row: row.city, 100),
         Column("location", "Location", location, sort="country", csv=location, width=142),
     )
 
@@ -96,15 +96,16 @@ def _browser_columns() -> tuple[Column, ...]:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
     return (
-        Column("device", "Device details", device, sort="device", csv=lambda row: row.device, width=137),
+        stored("device", "Device details", "device", device, 137),
         Column("os", "OS details", lambda row: empty(_system(row)), sort="os", csv=_system, width=105),
         Column("browser", "Browser details", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=148),
-        Column(
+        stored(
             "user_agent",
             "User agent",
+            "user_agent",
             lambda row: empty(row.user_agent),
-            csv=lambda row: row.user_agent,
-            width=320,
+            320,
+            is_sorted=False,
             is_hidden=True,
         ),
     )
@@ -112,22 +113,8 @@ def _browser_columns() -> tuple[Column, ...]:
 
 def _time_columns() -> tuple[Column, ...]:
     return (
-        Column(
-            "logged_in",
-            "Logged in",
-            lambda row: moment(row.created_at),
-            sort="created_at",
-            csv=lambda row: row.created_at,
-            width=165,
-        ),
-        Column(
-            "last_access",
-            "Last access time",
-            lambda row: moment(row.last_access_at),
-            sort="last_access_at",
-            csv=lambda row: row.last_access_at,
-            width=165,
-        ),
+        stored("logged_in", "Logged in", "created_at", lambda row: moment(row.created_at), 165),
+        stored("last_access", "Last access time", "last_access_at", lambda row: moment(row.last_access_at), 165),
     )
 
 
@@ -135,15 +122,7 @@ def _end_columns() -> tuple[Column, ...]:
     """What the state column says in one cell, each for itself: for sorting, and for the download. "Ended by" is not
     sorted: the name stands in the table of users, which no index of logins holds."""
     return (
-        Column(
-            "ended",
-            "Ended",
-            lambda row: moment(row.ended_at),
-            sort="ended_at",
-            csv=lambda row: row.ended_at,
-            width=160,
-            is_hidden=True,
-        ),
+        stored("ended", "Ended", "ended_at", lambda row: moment(row.ended_at), 160, is_hidden=True),
         Column(
             "ended_by",
             "Ended by",

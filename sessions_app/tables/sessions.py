@@ -6,15 +6,18 @@ Knows columns and words; what a row allows is asked of policy.py, which knows th
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
+from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db.models import BooleanField, Case, Exists, OuterRef, QuerySet, Subquery, Value, When
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, moment, span_of_time
+from activity.listing import Column, Table, badge, empty, link, moment, span_of_time, stored
 from sessions_app import policy
 from sessions_app.models import ENDED, AccessPolicy, ControlKind, ControlRequest, PrivilegedSession, Status
 from sessions_app.models.privileged import SESSION_WORDS
@@ -51,16 +54,25 @@ def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
 
     Adds `awaits_me` (it waits for the viewer's decision) and `open_control` (what is requested and not enforced yet).
     """
-    waits = Exists(PrivilegedSession.objects.awaiting(viewer).filter(pk=OuterRef("pk")))
-    asked = ControlRequest.objects.filter(session=OuterRef("pk"), enforced_at=None, dropped_at=None)
     return (
         PrivilegedSession.objects.visible_to(viewer)
         .prefetch_related("profile")
-        .annotate(
-            awaits_me=Case(When(status=Status.WAITING, then=waits), default=Value(False), output_field=BooleanField()),
-            open_control=Subquery(asked.order_by("-pk").values("kind")[:1]),
-        )
+        .annotate(awaits_me=_awaits(viewer.pk), open_control=_open_control())
     )
+
+
+@functools.lru_cache(maxsize=1000)
+def _awaits(viewer_id: Any) -> Case:
+    """Asks the database; kept, since each list asks and to build it takes a tenth of the page."""
+    viewer = get_user_model()(pk=viewer_id)
+    waits = Exists(PrivilegedSession.objects.awaiting(viewer).filter(pk=OuterRef("pk")))
+    return Case(When(status=Status.WAITING, then=waits), default=Value(False), output_field=BooleanField())
+
+
+@functools.cache
+def _open_control() -> Subquery:
+    asked = ControlRequest.objects.filter(session=OuterRef("pk"), enforced_at=None, dropped_at=None)
+    return Subquery(asked.order_by("-pk").values("kind")[:1])
 
 
 def refusals_for(viewer: AbstractUser) -> Callable[[PrivilegedSession], dict[str, str]]:
@@ -115,41 +127,16 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
     """The table for rows of sessions_queryset(viewer); `with_history` adds what only ended sessions have."""
     links = Links(viewer)
     columns = [
-        Column(
-            "requested",
-            "Requested",
-            lambda s: link(s.get_absolute_url(), moment(s.requested_at)),
-            "requested_at",
-            lambda s: s.requested_at,
-            165,
+        stored(
+            "requested", "Requested", "requested_at", lambda s: link(s.get_absolute_url(), moment(s.requested_at)), 165
         ),
-        Column("user", "User", lambda s: link(links.user(s), s.user_name), "user_name", lambda s: s.user_name, 115),
-        Column(
-            "host",
-            "Host",
-            lambda s: link(links.resource(s), s.resource_name),
-            "resource_name",
-            lambda s: s.resource_name,
-        ),
-        Column(
-            "account",
-            "Login account",
-            lambda s: empty(s.login_account),
-            "login_account",
-            lambda s: s.login_account,
-            130,
-        ),
-        Column("start", "Start", _start_cell, "start_at", lambda s: s.start_at, 190),
-        Column("end", "End", lambda s: moment(s.end_at), "end_at", lambda s: s.end_at, 165),
-        Column("status", "Status", status_cell, "status", lambda s: s.status, 210),
-        Column(
-            "activity",
-            "Activity",
-            lambda s: link(links.activity(s), s.activity_name),
-            "activity_name",
-            lambda s: s.activity_name,
-            200,
-        ),
+        stored("user", "User", "user_name", lambda s: link(links.user(s), s.user_name), 115),
+        stored("host", "Host", "resource_name", lambda s: link(links.resource(s), s.resource_name)),
+        stored("account", "Login account", "login_account", lambda s: empty(s.login_account), 130),
+        stored("start", "Start", "start_at", _start_cell, 190),
+        stored("end", "End", "end_at", lambda s: moment(s.end_at), 165),
+        stored("status", "Status", "status", status_cell, 210),
+        stored("activity", "Activity", "activity_name", lambda s: link(links.activity(s), s.activity_name), 200),
         *(HISTORY if with_history else ()),
         *FURTHER,
     ]
@@ -169,28 +156,21 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
 
 
 HISTORY = (
-    Column(
-        "duration",
-        "Duration",
-        lambda s: span_of_time(s.duration),
-        "duration",
-        lambda s: s.duration,
-        110,
-        is_number=True,
-    ),
-    Column("notes", "Notes", lambda s: empty(s.notes), csv=lambda s: s.notes, width=220),
-    Column("ticket", "Ticket", lambda s: empty(s.ticket), "ticket", lambda s: s.ticket, 110),
+    stored("duration", "Duration", "duration", lambda s: span_of_time(s.duration), 110, is_number=True),
+    stored("notes", "Notes", "notes", lambda s: empty(s.notes), 220, is_sorted=False),
+    stored("ticket", "Ticket", "ticket", lambda s: empty(s.ticket), 110),
 )
 # Hidden until the person shows them; always in the download. Not sorted: names that stand in another table, which no
 # index of sessions holds, and free text (notes, reasons), which is searched and not leafed through.
 FURTHER = (
-    Column("number", "Number", lambda s: str(s.pk), "pk", lambda s: s.pk, 90, is_hidden=True, is_number=True),
-    Column(
+    stored("number", "Number", "pk", lambda s: str(s.pk), 90, is_hidden=True, is_number=True),
+    stored(
         "asked-by",
         "Requested by",
+        f"requested_by__{get_user_model().USERNAME_FIELD}",
         lambda s: s.requested_by.get_username(),
-        csv=lambda s: s.requested_by.get_username(),
-        width=130,
+        130,
+        is_sorted=False,
         is_hidden=True,
         related="requested_by",
     ),
@@ -199,27 +179,13 @@ FURTHER = (
         "Access policy",
         lambda s: empty(s.policy),
         csv=lambda s: s.policy.name if s.policy else "",
+        copied="policy__name",
         is_hidden=True,
         related="policy",
     ),
-    Column(
-        "scheduled",
-        "Scheduled for",
-        lambda s: moment(s.scheduled_for),
-        "scheduled_for",
-        lambda s: s.scheduled_for,
-        165,
-        is_hidden=True,
-    ),
-    Column("ended", "Ended", lambda s: moment(s.ended_at), "ended_at", lambda s: s.ended_at, 165, is_hidden=True),
-    Column(
-        "reason",
-        "End reason",
-        lambda s: empty(s.end_reason),
-        csv=lambda s: s.end_reason,
-        width=220,
-        is_hidden=True,
-    ),
+    stored("scheduled", "Scheduled for", "scheduled_for", lambda s: moment(s.scheduled_for), 165, is_hidden=True),
+    stored("ended", "Ended", "ended_at", lambda s: moment(s.ended_at), 165, is_hidden=True),
+    stored("reason", "End reason", "end_reason", lambda s: empty(s.end_reason), 220, is_sorted=False, is_hidden=True),
 )
 
 

@@ -11,15 +11,18 @@ a tablet. Without it such an iPad is a Mac.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-
-import user_agents
+from typing import TYPE_CHECKING, Any
 
 from sessions_app.logins import client_hints
 from sessions_app.logins.client_hints import ACCEPT_CH, Hints, hints_from, printable
+
+if TYPE_CHECKING:
+    import user_agents
 
 __all__ = ["ACCEPT_CH", "Device", "describe", "hints_from"]
 
@@ -103,10 +106,16 @@ def describe(user_agent: str, hints: Mapping[str, str]) -> Device:
     return _describe(printable(user_agent or "", USER_AGENT_LENGTH), tuple(sorted(hints.items())))
 
 
+def load_patterns() -> Any:
+    """The library that knows user agents. Importing it compiles 1,600 patterns, a fourth of what the start of a process
+    takes: web processes do that at their start (sessionadmin/wsgi.py), others only when they must."""
+    return importlib.import_module("user_agents")
+
+
 @lru_cache(maxsize=1024)
 def _describe(user_agent: str, hint_items: tuple[tuple[str, str], ...]) -> Device:
     hints = client_hints.parse(dict(hint_items))
-    agent = user_agents.parse(user_agent)
+    agent = load_patterns().parse(user_agent)
     is_ipad = hints.has_touch and agent.os.family == "Mac OS X" and not hints.platform
     browser, browser_version = _browser(agent, hints)
     system, system_version = ("iPadOS", _safari_version(user_agent)) if is_ipad else _system(agent, hints)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 import django_filters
@@ -11,9 +13,13 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db.models import Case, IntegerField, Q, Value, When
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
+from activity.listing.columns import escaped
+from activity.listing.filterset import QuickFilterSet
 from activity.models import LOG_WORDS, Level, LogEntry, LogEntryQuerySet
 from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span
+from activity.prepared import Prepared
 from activity.verbs import Verb
 from activity.words import Search, Term, held_by, words_of
 
@@ -41,14 +47,25 @@ def reads_whole_log(user: AbstractUser | AnonymousUser) -> bool:
 
 def suggest_users(text: str) -> list[str]:
     """Up to 20 user names that hold `text`, those that begin with it first."""
+    if not text:  # every full page of the log asks this: the first names of the index, not all of them sorted
+        return [row[0] for row in _first_names().rows()[1]]
     model = get_user_model()
     name = model.USERNAME_FIELD
-    if not text:  # every full page of the log asks this: the first names of the index, not all of them sorted
-        first = model._default_manager.order_by(name)
-        return list(first.values_list(name, flat=True)[:MOST_SUGGESTIONS])
     begins = Case(When(**{f"{name}__istartswith": text}, then=Value(0)), default=1, output_field=IntegerField())
     found = model._default_manager.filter(**{f"{name}__icontains": text}).order_by(begins, name)
     return list(found.values_list(name, flat=True)[:MOST_SUGGESTIONS])
+
+
+@functools.cache
+def _first_names() -> Prepared:
+    model = get_user_model()
+    name = model.USERNAME_FIELD
+    return Prepared(model, lambda: model._default_manager.order_by(name).values_list(name)[:MOST_SUGGESTIONS])
+
+
+def options(names: Iterable[str]) -> SafeString:
+    """Suggestions for a field, as finished HTML for its datalist."""
+    return SafeString("".join([f'<option value="{escaped(name)}">' for name in names]))
 
 
 def find_user(text: str) -> AbstractUser | None:
@@ -112,7 +129,7 @@ class LogFilterForm(forms.Form):
         return self.cleaned_data
 
 
-class LogFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+class LogFilter(QuickFilterSet):
     """The filters above the activity log. Who sees only their own entries has no filter for users."""
 
     period = django_filters.ChoiceFilter(label="Time period", choices=Period.choices, empty_label=None)

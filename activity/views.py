@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from activity import log, summary
 from activity.chart import draw
-from activity.filters import LogFilter, reads_whole_log, suggest_users
+from activity.filters import LogFilter, options, reads_whole_log, suggest_users
 from activity.listing import BadListRequest, Listing, list_response, moment, span_of_time
 from activity.listing.reading import read
 from activity.listing.response import bad_list_response, is_fragment
@@ -45,7 +45,7 @@ def activity_log(request: HttpRequest) -> HttpResponseBase:
     context = {
         "heading": "Activity log",
         "summary_url": _summary_url(request),
-        "names": lambda: suggest_users(""),  # asked for by the full page only
+        "users": lambda: options(suggest_users("")),  # asked for by the full page only
     }
     return list_response(
         request,
@@ -137,7 +137,7 @@ def activity_users(request: HttpRequest) -> HttpResponse:
     if not reads_whole_log(request.user):
         raise PermissionDenied("Only auditors and administrators may look up users in the activity log.")
     text = (request.GET.get("q") or request.GET.get("user", ""))[:150].replace("\x00", "").strip()
-    return render(request, "activity/_user_options.html", {"names": suggest_users(text)})
+    return HttpResponse(options(suggest_users(text)))
 
 
 def _span(request: HttpRequest) -> Span:

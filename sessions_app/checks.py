@@ -10,7 +10,10 @@ MIDDLEWARE = "sessions_app.logins.middleware.LoginSessionMiddleware"
 BEFORE = "django.contrib.sessions.middleware.SessionMiddleware"
 AFTER = "django.contrib.auth.middleware.AuthenticationMiddleware"
 BACKEND = "sessions_app.logins.backend.LoginSessionBackend"
-SERVER_SIDE_ENGINES = {f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db", "cache")}
+SERVER_SIDE_ENGINES = {
+    "sessions_app.logins.session_store",
+    *(f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db", "cache")),
+}
 # Their incr() reads, adds and writes; the dummy forgets.
 CANNOT_COUNT = {
     "django.core.cache.backends.db.DatabaseCache",

@@ -16,13 +16,14 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app.checks import SERVER_SIDE_ENGINES
 from sessions_app.logins import recorder
 from sessions_app.models import EndReason, LoginSession
 from sessions_app.models.login import hash_session_key
 from tests.builders import PASSWORD, make_login
 
 LOGIN, HOME, PASSWORD_PAGE = "/accounts/login/", "/", "/accounts/password/"
-ENGINES = [f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db", "cache")]
+ENGINES = sorted(SERVER_SIDE_ENGINES)
 
 
 def browser(name: str = "alice", address: str = "198.51.100.7") -> Client:

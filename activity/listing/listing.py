@@ -12,14 +12,16 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from activity.addresses import fixed
 from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
 from activity.listing.finding import find_page
 from activity.listing.jump import cursor_of_day, page_from
 from activity.listing.keyset import Order, Page, is_by_time, read_page
-from activity.listing.markup import Header, Rows, choices, head
+from activity.listing.markup import Header, Pages, Rows, choices, grid, jump_form, pager
 from activity.models import ListPreference
 from activity.prepared import Prepared
 from activity.words import Search, Term, held_by, words_of
@@ -169,13 +171,16 @@ class Listing:
         return [column for column in self.table.columns if column.key not in hidden]
 
     @property
-    def head(self) -> SafeString:
-        """The headings as finished HTML."""
-        return head(list(self._headers()), is_selectable=self.table.is_selectable)
+    def grid(self) -> SafeString:
+        """The table as finished HTML."""
+        rows = Rows(self.table, self.shown_columns, self.page.rows)
+        return grid(self.table, fixed("save_columns", self.table.name), list(self._headers()), rows)
 
     def _headers(self) -> Iterator[Header]:
         widths: Mapping[str, int] = self.preference.widths if self.preference is not None else {}
         key = self.sort.removeprefix("-")
+        whole = self.url(sort=None)  # the headings' addresses differ in nothing but the order
+        whole += "sort=" if whole.endswith("?") else "&sort="
         for column in self.shown_columns:
             is_sorted = column.key == key
             is_ascending = is_sorted and not self.sort.startswith("-")
@@ -183,22 +188,8 @@ class Listing:
                 column,
                 widths.get(column.key, column.width),
                 ("ascending" if is_ascending else "descending") if is_sorted else "",
-                self.url(sort=f"-{column.key}" if is_ascending else column.key) if column.sort else "",
+                f"{whole}{'-' if is_ascending else ''}{column.key}" if column.sort else "",
             )
-
-    @functools.cached_property
-    def _written(self) -> Rows:
-        return Rows(self.table, self.shown_columns, self.page.rows)
-
-    @property
-    def rows(self) -> SafeString:
-        """The rows of this page as finished HTML."""
-        return self._written.html
-
-    @property
-    def refusals(self) -> SafeString:
-        """JSON: what rows of this page do not allow (markup.py)."""
-        return self._written.refusals
 
     @functools.cached_property
     def count(self) -> int | None:
@@ -222,6 +213,11 @@ class Listing:
         if self.count > COUNT_CAP:
             return f"{COUNT_CAP:,}+ {self.table.nouns}"
         return f"{self.count:,} {self.table.noun if self.count == 1 else self.table.nouns}"
+
+    @property
+    def zone(self) -> str:
+        """The name of the time zone in which times are shown."""
+        return timezone.get_current_timezone_name()
 
     @property
     def is_narrowed(self) -> bool:
@@ -277,24 +273,17 @@ class Listing:
         return f"{self.request.path}?{urlencode(kept)}"
 
     @property
-    def first_url(self) -> str:
-        """The first page."""
-        return self.url()
-
-    @property
-    def previous_url(self) -> str:
-        """The page before, empty on the first."""
-        return self.url(before=self.page.previous) if self.page.previous else ""
-
-    @property
-    def next_url(self) -> str:
-        """The page after, empty on the last."""
-        return self.url(after=self.page.next) if self.page.next else ""
-
-    @property
-    def last_url(self) -> str:
-        """The last page."""
-        return self.url(last="1")
+    def pager(self) -> SafeString:
+        """What leads to the other pages, as finished HTML; empty where there are none."""
+        page = self.page
+        pages = Pages(
+            self.url(),
+            self.url(before=page.previous) if page.previous else "",
+            self.url(after=page.next) if page.next else "",
+            self.url(last="1"),
+        )
+        jump = jump_form(self.request.path, self.whole_parameters, self.parameters.get("day", ""))
+        return pager(pages, jump if self.is_by_time else "")
 
     @property
     def csv_url(self) -> str:

@@ -1,4 +1,5 @@
-"""Writes the headings and rows of a list as HTML: hundreds of cells cost too much one by one in a template.
+"""Writes the table of a list and what leads to its other pages as HTML: hundreds of cells, and dozens of small parts,
+cost too much one by one in a template.
 
 What HTML lets one leave out is left out: the end of a cell, of a row, and quotes around single words (HTML, "Optional
 tags", "Unquoted attribute values"). Knows tables and columns, no model and no request.
@@ -9,13 +10,14 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.utils.safestring import SafeString
 
 from activity.listing.columns import Column, Row, Table, attribute, escaped, in_one_zone, is_special
 
+NEWLINE = "\n"
 Cells = Sequence[tuple[Callable[[Row], str], str]]
 
 
@@ -29,7 +31,16 @@ class Header:
     sort_url: str
 
 
-def head(headers: Sequence[Header], *, is_selectable: bool) -> SafeString:
+def grid(table: Table, save_url: str, headers: Sequence[Header], rows: Rows) -> SafeString:
+    """The whole table. `save_url` takes the widths that somebody drags."""
+    refusals = f" data-refusals='{rows.refusals}'" if table.is_selectable else ""
+    return SafeString(
+        f'<table class=grid{refusals} data-table={attribute(table.name)} data-save="{escaped(save_url)}">\n'
+        f"{head(headers, is_selectable=table.is_selectable)}\n<tbody>\n{rows.html}</table>"
+    )
+
+
+def head(headers: Sequence[Header], *, is_selectable: bool) -> str:
     """The widths of the columns and their headings, the first of them for the checkboxes."""
     widths = "".join([f"<col width={header.width:d}>" for header in headers])
     titles = "\n".join([_heading(header) for header in headers])
@@ -37,7 +48,7 @@ def head(headers: Sequence[Header], *, is_selectable: bool) -> SafeString:
         widths = f"<col width=38>{widths}"
         all_of_them = 'class=needs-script id=select-page aria-label="Select all on this page"'
         titles = f"<th scope=col><input type=checkbox {all_of_them}></th>\n{titles}"
-    return SafeString(f"<colgroup>{widths}<col></colgroup>\n<thead><tr>\n{titles}\n</tr></thead>")
+    return f"<colgroup>{widths}<col></colgroup>\n<thead><tr>\n{titles}\n</tr></thead>"
 
 
 def _heading(header: Header) -> str:
@@ -47,6 +58,47 @@ def _heading(header: Header) -> str:
     order = f" aria-sort={header.aria_sort}" if header.aria_sort else ""
     css = " class=number" if header.column.is_number else ""
     return f"<th scope=col data-column={key}{order}{css}>{name or f'<span class=sort>{label}</span>'}</th>"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pages:
+    """The addresses of the pages around the one that is shown; `previous` and `next` are empty where there is none."""
+
+    first: str
+    previous: str
+    next: str
+    last: str
+
+
+def pager(pages: Pages, jump: str) -> SafeString:
+    """Links to the pages around, and `jump`, the form that leads to a date. Nothing where this page is all there is."""
+    if not (pages.previous or pages.next):
+        return SafeString("")
+    back = (("page-first", pages.first, "First", ""), ("page-previous", pages.previous, "Previous", " rel=prev"))
+    on = (("page-next", pages.next, "Next", " rel=next"), ("page-last", pages.last, "Last", ""))
+    links = (*_ways(back, is_there=bool(pages.previous)), *_ways(on, is_there=bool(pages.next)))
+    return SafeString(f'<nav class=pager aria-label="Pages">\n{NEWLINE.join(links)}\n{jump}</nav>')
+
+
+def _ways(ways: Sequence[tuple[str, str, str, str]], *, is_there: bool) -> list[str]:
+    if not is_there:
+        return [f"<span aria-disabled=true>{label}</span>" for _, _, label, _ in ways]
+    return [
+        f'<a href="{escaped(url)}" hx-get="{escaped(url)}" id="{key}"{more}>{label}</a>'
+        for key, url, label, more in ways
+    ]
+
+
+def jump_form(path: str, parameters: Mapping[str, str], day: str) -> str:
+    """A field for a date, and everything that the list is asked for besides."""
+    hidden = [
+        f'<input type=hidden name="{escaped(name)}" value="{escaped(value)}">' for name, value in parameters.items()
+    ]
+    field = f'<input type=date id=jump-day name=day value="{escaped(day)}" required>'
+    return (
+        f'<form class=jump id=jump method=get hx-get="{escaped(path)}">{"".join(hidden)}'
+        f"<label for=jump-day>Go to date</label>{field}<button class=button>Go</button></form>"
+    )
 
 
 def choices(columns: Sequence[tuple[Column, bool]]) -> SafeString:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import django_filters
 
+from activity.listing.filterset import QuickFilterSet
 from sessions_app.filters.sessions import AnyStatusFilters
 from sessions_app.models import Platform
 
 
-class PlatformFilter(django_filters.FilterSet):  # type: ignore[misc] # the library has no types
+class PlatformFilter(QuickFilterSet):
     """Platform."""
 
     platform = django_filters.ChoiceFilter(choices=Platform.choices, empty_label="Any platform", label="Platform")

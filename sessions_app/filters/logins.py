@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import django_filters
 from django import forms
 from django.db.models import Q, QuerySet
 from django.urls import reverse_lazy
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
+from activity.filters import options
+from activity.listing.filterset import QuickFilterSet
+from activity.prepared import Prepared
 from sessions_app.models import LoginSession
+from sessions_app.models.login import LoginSessionQuerySet
 from sessions_app.roles import sees_everything
 
 DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
 STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]
+TYPED = {"user": "user_name", "country": "country"}  # filters with suggestions, and where those come from
 NEWEST = 100  # live rows that suggestions are taken from
 MOST_SUGGESTIONS = 20  # of users; more are looked up while somebody types (activity/filters.py)
 LOOK_UP = {
@@ -27,15 +35,40 @@ LOOK_UP = {
 }
 
 
-class LoginFilters(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+def _newest(logins: LoginSessionQuerySet) -> QuerySet[LoginSession, Any]:
+    return logins.live().order_by("-last_access_at", "-pk").values_list(*TYPED.values())[:NEWEST]
+
+
+@functools.cache
+def _newest_live() -> Prepared:
+    return Prepared(LoginSession, lambda: _newest(LoginSession.objects.all()))
+
+
+@functools.cache
+def _own_newest_live() -> Prepared:
+    return Prepared(LoginSession, lambda user_id: _newest(LoginSession.objects.filter(user_id=user_id)), user_id=int)
+
+
+class LoginFilters(QuickFilterSet):
     """Live ones, unless the URL says otherwise.
 
     User and country are typed, with suggestions from the live rows: a menu of every value in millions of ended rows
     would be read through on each view.
     """
 
-    user = django_filters.CharFilter(field_name="user_name", lookup_expr="iexact", label="User", max_length=150)
-    country = django_filters.CharFilter(method="in_country", label="Country", max_length=120)
+    user = django_filters.CharFilter(
+        field_name="user_name",
+        lookup_expr="iexact",
+        label="User",
+        max_length=150,
+        widget=forms.TextInput({"list": "user-list", "size": 14, **LOOK_UP}),
+    )
+    country = django_filters.CharFilter(
+        method="in_country",
+        label="Country",
+        max_length=120,
+        widget=forms.TextInput({"list": "country-list", "size": 14}),
+    )
     device = django_filters.ChoiceFilter(choices=DEVICES, empty_label="Any device", label="Device")
     state = django_filters.ChoiceFilter(choices=STATES, empty_label=None, method="unchanged", label="State")
 
@@ -47,24 +80,19 @@ class LoginFilters(django_filters.FilterSet):  # type: ignore[misc]  # the packa
         super().__init__(*args, **kwargs)
         if not sees_everything(self.request.user):
             del self.filters["user"]
-        for name in self.suggestions_of:
-            if name in self.filters:
-                more = LOOK_UP if name == "user" else {}
-                self.filters[name].extra["widget"] = forms.TextInput({"list": f"{name}-list", "size": 14, **more})
-
-    suggestions_of = {"user": "user_name", "country": "country"}
 
     @property
-    def suggestions(self) -> dict[str, list[str]]:
-        """For each typed filter what the newest live rows hold, in order. Not all of them: there can be thousands, and
-        each page would carry them."""
-        live = LoginSession.objects.visible_to(self.request.user).live().order_by("-last_access_at", "-pk")
-        rows = live.values(*self.suggestions_of.values())[:NEWEST]
-        return {
-            f"{name}-list": sorted(list(dict.fromkeys(row[field] for row in rows if row[field]))[:MOST_SUGGESTIONS])
-            for name, field in self.suggestions_of.items()
-            if name in self.filters
-        }
+    def suggestions(self) -> SafeString:
+        """A datalist for each typed filter: what the newest live rows hold, in order. Not all of them: there can be
+        thousands, and each page would carry them."""
+        person = self.request.user
+        _, rows = _newest_live().rows() if sees_everything(person) else _own_newest_live().rows(user_id=person.pk)
+        lists = []
+        for place, name in enumerate(TYPED):
+            if name in self.filters:
+                values = list(dict.fromkeys(row[place] for row in rows if row[place]))[:MOST_SUGGESTIONS]
+                lists.append((f"{name}-list", options(sorted(values))))
+        return format_html_join("", '<datalist id="{}">{}</datalist>', lists)
 
     def in_country(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:
         """By the country's name or its two letters, in any case."""

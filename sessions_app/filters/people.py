@@ -5,12 +5,13 @@ from __future__ import annotations
 import django_filters
 from django.contrib.auth.models import Group
 
+from activity.listing.filterset import QuickFilterSet
 from sessions_app.filters.sessions import AnyStatusFilters
 
 STATES = [("active", "Active"), ("locked", "Locked"), ("disabled", "Disabled")]
 
 
-class UserFilter(django_filters.FilterSet):  # type: ignore[misc] # the library has no types
+class UserFilter(QuickFilterSet):
     """Role, state, group."""
 
     role = django_filters.ChoiceFilter(
@@ -24,7 +25,7 @@ class UserFilter(django_filters.FilterSet):  # type: ignore[misc] # the library 
     )
 
 
-class ApplicationFilter(django_filters.FilterSet):  # type: ignore[misc] # the library has no types
+class ApplicationFilter(QuickFilterSet):
     """State."""
 
     state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state", label="State")

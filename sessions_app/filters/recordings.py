@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import django_filters
 
+from activity.listing.filterset import QuickFilterSet
 from sessions_app.filters.sessions import DayFilter
 from sessions_app.models import Recording, RecordingText
 
 
-class RecordingFilters(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+class RecordingFilters(QuickFilterSet):
     """User, host, and the days on which they began."""
 
     user = django_filters.CharFilter("session__user_name", "icontains", label="User", max_length=150)
@@ -21,7 +22,7 @@ class RecordingFilters(django_filters.FilterSet):  # type: ignore[misc]  # the p
         fields: list[str] = []
 
 
-class LineFilters(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+class LineFilters(QuickFilterSet):
     """The same of the recording in which a line was found."""
 
     user = django_filters.CharFilter("recording__session__user_name", "icontains", label="User", max_length=150)

@@ -6,11 +6,12 @@ import django_filters
 from django.db.models import QuerySet
 
 from activity.filters import LEVEL_CHOICES, LEVELS
+from activity.listing.filterset import QuickFilterSet
 from activity.models import LogEntry
 from sessions_app.filters.sessions import DayFilter
 
 
-class SessionLogFilters(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+class SessionLogFilters(QuickFilterSet):
     """Level and days."""
 
     level = django_filters.ChoiceFilter(

@@ -10,6 +10,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from activity.listing.filterset import QuickFilterSet
 from sessions_app.models import ENDED, LIVE, PrivilegedSession, Status
 
 FIRST_DAY, LAST_DAY = dt.date(1970, 1, 2), dt.date(9999, 12, 30)  # every zone can tell their midnight
@@ -51,7 +52,7 @@ class DayFilter(django_filters.Filter):  # type: ignore[misc]  # the package has
         return qs.filter(**{f"{self.field_name}__gte": midnight(value)})
 
 
-class SessionFilters(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+class SessionFilters(QuickFilterSet):
     """User, host, activity, and the days of the request."""
 
     user = django_filters.CharFilter("user_name", "icontains", label="User", max_length=150)

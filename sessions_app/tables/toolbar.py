@@ -6,9 +6,12 @@ Per-row reasons come with the rows (tables/sessions.py: refusals_for); rules liv
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 from django.contrib.auth.models import AbstractUser
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from activity.addresses import fixed
 from sessions_app import policy
@@ -45,20 +48,28 @@ BUTTONS = (
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Toolbar:
-    """What templates/sessions_app/_sessions_toolbar.html shows."""
+    """What stands above a list. One for each role, kept while the process runs."""
 
     buttons: tuple[Button, ...]
     request_refused: str  # why the person may not request sessions at all; empty: they may
 
+    @functools.cached_property
+    def html(self) -> SafeString:
+        """The buttons as finished HTML, for templates/sessions_app/_sessions_toolbar.html."""
+        return render_to_string("sessions_app/_sessions_buttons.html", {"toolbar": self})
+
 
 def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:
     """The verbs that the viewer's role never allows, with the reason; `request` is one of them. Reading is no verb."""
-    administers = is_administrator(viewer)
-    is_auditor_only = not administers and sees_everything(viewer)
+    return _refusals(is_administrator(viewer), sees_everything(viewer))
+
+
+@functools.cache
+def _refusals(administers: bool, sees_all: bool) -> Mapping[str, str]:
     reasons = {
-        verb: policy.role_refusal(verb, is_administrator=administers, is_auditor_only=is_auditor_only)
+        verb: policy.role_refusal(verb, is_administrator=administers, is_auditor_only=sees_all and not administers)
         for verb in (*policy.RULES, "request")
     }
     return {verb: reason for verb, reason in reasons.items() if reason}
@@ -66,7 +77,12 @@ def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:
 
 def sessions_toolbar(viewer: AbstractUser, *, with_history: bool) -> Toolbar:
     """The toolbar of a list; Relaunch stands only where ended sessions are listed."""
-    refused = role_refusals(viewer)
+    return _toolbar(is_administrator(viewer), sees_everything(viewer), with_history)
+
+
+@functools.cache
+def _toolbar(administers: bool, sees_all: bool, with_history: bool) -> Toolbar:
+    refused = _refusals(administers, sees_all)
     return Toolbar(
         tuple(
             dataclasses.replace(button, refused=refused.get(button.verb, ""))

@@ -17,10 +17,16 @@ ROOT = Path(__file__).resolve().parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 # Marker -> the system package whose program the tests with that marker start.
 NEEDS = {"browser": ["chromium"], "sshd": ["openssh-server", "sudo"], "clock": ["libfaketime"]}
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}  # pytest-django's; ours ask for one of them
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests whose program or database is missing; conftest.py imports this hook."""
+    """Mark the tests that know no database, and skip those whose program or database is missing; conftest.py imports
+    this hook."""
+    for item in items:
+        if not (knows_the_database(item) or item.get_closest_marker("postgres_only")):
+            item.add_marker("no_database")
     for marker, packages in NEEDS.items():
         reasons = [
             f"{package} is not installed (system package: {package})" for package in packages if not find(package)
@@ -35,6 +41,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker(wrong):
             item.add_marker(pytest.mark.skip(reason=f"needs {name} (`make test` runs it there)"))
+
+
+def knows_the_database(item: pytest.Item) -> bool:
+    """Whether the test may use the test database at all: pytest-django refuses it to every other test. Those are the
+    same on each database, so `make test` runs them once."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return item.get_closest_marker("django_db") is not None or bool(DATABASE_FIXTURES & fixtures)
 
 
 def chromium() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 
 from scripts import test as make_test
 
@@ -51,6 +52,22 @@ def test_on_a_build_machine_nothing_may_be_left_out(
 ) -> None:
     monkeypatch.setenv("CI", "true")
     assert make_test.report([make_test.Result("SQLite", passed=3, skipped=skipped)], loud) == 1
+
+
+def test_only_a_test_that_knows_no_database_runs_once(request: pytest.FixtureRequest) -> None:
+    """pytest-django closes the database to this one, so that it cannot differ between SQLite and PostgreSQL."""
+    assert request.node.get_closest_marker("no_database")
+    with pytest.raises(RuntimeError, match="Database access not allowed"):
+        User.objects.exists()
+
+
+def test_a_test_that_knows_the_database_runs_on_each(request: pytest.FixtureRequest, alice: User) -> None:
+    assert not request.node.get_closest_marker("no_database")
+
+
+@pytest.mark.postgres_only
+def test_a_test_that_needs_postgresql_runs_there(request: pytest.FixtureRequest) -> None:
+    assert not request.node.get_closest_marker("no_database")
 
 
 def test_no_test_at_all_is_no_success() -> None:

@@ -136,6 +136,17 @@ def test_hostile_rows_leave_their_neighbours_alone() -> None:
     assert messages[699:702] == ["row 699, of many", "'=1", "row 701, of many"]
 
 
+def test_what_ends_a_line_or_a_cell_inside_a_text_parts_no_rows() -> None:
+    """Some of them in pieces of their own: one that holds the end of a line is read in another way."""
+    texts = ["one\rtwo", "one\r", "one\x0btwo", "end ", "a\u2028b", "one\ntwo", "one\n", "\n"]
+    LogEntry.objects.bulk_create(
+        LogEntry(verb=Verb.LOGIN, message=texts[number // 5 % 5 + number // 700 * 3] if number % 5 == 0 else '"x" ,"y"')
+        for number in range(1400)
+    )
+    messages = [row[7] for row in assert_alike(LogEntry.objects.order_by("pk"), COLUMNS)][-1400:]
+    assert messages[:6] == ["one two", *['"x" ,"y"'] * 4, "one"]
+
+
 def test_times_are_written_as_python_writes_them() -> None:
     for moment in ("2026-01-31T12:00:05+00:00", "2026-01-31T12:00:05.1+00:00", "2026-12-31T23:59:59.999999+00:00"):
         make_entry("x", at=moment)  # type: ignore[arg-type]

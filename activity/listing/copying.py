@@ -11,25 +11,25 @@ from collections.abc import Generator
 import psycopg
 from psycopg import errors, generators, pq
 
-Rows = list[memoryview]
 
-
-def rows_of(copy: psycopg.Copy, at_once: int) -> Generator[Rows, None, None]:
-    """The rows of a COPY ... TO STDOUT that has begun, `at_once` of them at a time, each with its line's end.
+def rows_of(copy: psycopg.Copy, at_once: int) -> Generator[tuple[bytearray, int], None, None]:
+    """The rows of a COPY ... TO STDOUT that has begun, `at_once` of them in one piece, and how many they are. Each has
+    its line's end.
 
     Leaving the block of `copy` before the last of them stops the query. Raises what psycopg raises when it fails.
     """
     connection = copy.connection
     socket = select.poll()
     socket.register(connection.pgconn.socket, select.POLLIN)
-    take, rows = connection.pgconn.get_copy_data, Rows()
+    take, piece, count = connection.pgconn.get_copy_data, bytearray(), 0
     while True:
         size, row = take(1)
         if size > 0:
-            rows.append(row)
-            if len(rows) == at_once:
-                yield rows
-                rows = Rows()
+            piece += row  # at once: many rows that wait to be joined cost as much again
+            count += 1
+            if count == at_once:
+                yield piece, count
+                piece, count = bytearray(), 0
         elif size == 0:  # none is here yet
             socket.poll()
             connection.pgconn.consume_input()
@@ -38,5 +38,5 @@ def rows_of(copy: psycopg.Copy, at_once: int) -> Generator[Rows, None, None]:
     (result,) = connection.wait(generators.fetch_many(connection.pgconn))
     if result.status != pq.ExecStatus.COMMAND_OK:
         raise errors.error_from_result(result, encoding=connection.info.encoding)
-    if rows:
-        yield rows
+    if count:
+        yield piece, count

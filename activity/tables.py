@@ -100,6 +100,7 @@ COLUMNS = (
         copied="details",
         width=300,
         is_hidden=True,
+        alone="details",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.contrib.auth.models import User
@@ -21,6 +22,11 @@ def queries_of(client: Client, url: str, **headers: str) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         assert client.get(url, headers=headers).status_code == 200
     return [query["sql"] for query in captured.captured_queries]
+
+
+def rows_read(client: Client, url: str) -> list[str]:
+    """The queries of a refresh that read rows of the list, or one of them."""
+    return [query for query in queries_of(client, url, HX_Request="true") if re.search(r"LIMIT (101|21|1)$", query)]
 
 
 def reads(queries: list[str], table: str) -> int:
@@ -51,3 +57,28 @@ def test_a_hidden_column_costs_no_query_and_a_shown_one_costs_one(as_user: AsUse
     shown = queries_of(client, HISTORICAL)
     assert reads(shown, "auth_user") == reads(without, "auth_user") + 1
     assert "admin" in pages.text(pages.elements(client.get(HISTORICAL)).find(".//table/tbody"))
+
+
+def test_a_field_of_a_hidden_column_is_not_read_and_of_a_shown_one_is(as_user: AsUser, admin: User) -> None:
+    builders.make_session(admin, Status.COMPLETE, end_reason="Somebody ended it")
+    client = as_user(admin)
+    for address, table, column in (
+        ("/activity/", "activity", "details"),
+        ("/logins/", "logins", "user_agent"),
+        (HISTORICAL, "sessions-history", "end_reason"),
+    ):
+        own = f'"{column}"'
+        assert not any(own in query for query in rows_read(client, address))
+        preference = ListPreference.objects.create(user=admin, table=table, hidden=[])
+        assert sum(own in query for query in rows_read(client, address)) == 1, address  # with the rows, not one by one
+        preference.delete()
+
+
+def test_a_list_in_the_order_of_a_hidden_column_reads_it_with_the_rows(as_user: AsUser, admin: User) -> None:
+    for _ in range(2):
+        builders.make_session(admin, Status.COMPLETE)
+    client = as_user(admin)
+    usual, hidden = (
+        len(queries_of(client, f"{HISTORICAL}&sort={key}")) for key in ("start", "ended")
+    )  # both may be missing
+    assert usual == hidden

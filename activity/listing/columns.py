@@ -39,6 +39,7 @@ class Column:
     is_number: bool = False
     sorts_few: bool = False  # no index gives its order: up to 10,000 rows are sorted by it, more are not
     related: str = ""  # the neighbour that it reads, fetched only where the column is shown
+    alone: str = ""  # the field that no other cell of a row reads, fetched only where the column is shown
     copied: str | Combinable | None = None  # `csv` for the database: a field's path or a cell (cells.py)
 
 

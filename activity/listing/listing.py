@@ -128,14 +128,14 @@ class Listing:
     def _read(self, *, after: str = "", before: str = "", last: bool = False) -> Page:
         size = self.table.page_size
         if self._indexed is not None:
-            rows = self.with_related(self.unsearched, self.shown_columns)
+            rows = self._as_shown(self.unsearched)
             found = find_page(rows, self._indexed, self.order, size, after=after, before=before, last=last)
             self._count_found = found.count
             return found.page
         count = self.count or 0
         if self.order.is_of_few and count > COUNT_CAP:
             raise BadListRequest(MANY_TO_SORT)
-        rows = self.with_related(self.queryset, self.shown_columns)
+        rows = self._as_shown(self.queryset)
         is_few = count <= FEW or self.order.is_of_few
         return read_page(rows, self.order, size, after=after, before=before, last=last, is_few=is_few)
 
@@ -148,6 +148,12 @@ class Listing:
     def is_by_time(self) -> bool:
         """Whether the list stands in the order of a time, so that a date has its page."""
         return is_by_time(self.queryset, self.order)
+
+    def _as_shown(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows with what the shown columns read, without what only hidden ones do."""
+        read = {column.alone for column in self.shown_columns} | {self.order.path}  # the order's stands in cursors
+        hidden = [column.alone for column in self.table.columns if column.alone and column.alone not in read]
+        return self.with_related(rows.defer(*hidden) if hidden else rows, self.shown_columns)
 
     @staticmethod
     def with_related(rows: QuerySet[Any], columns: Iterable[Column]) -> QuerySet[Any]:

@@ -117,6 +117,7 @@ class Rows:
     def __init__(self, table: Table, columns: Sequence[Column], rows: Sequence[Any]) -> None:
         self._table = table
         self._kinds: dict[tuple[tuple[str, str], ...], int] = {}
+        self._answers: dict[int, tuple[Mapping[str, str], int]] = {}  # by identity: most rows share theirs
         cells = [(column.cell, "<td class=number>" if column.is_number else "<td>") for column in columns]
         with in_one_zone():
             self.html = SafeString("".join([self._row(row, cells) for row in rows]))
@@ -128,14 +129,22 @@ class Rows:
         text = json.dumps([dict(kind) for kind in self._kinds], separators=(",", ":"))
         return SafeString(text.replace("&", "&amp;").replace("<", "&lt;").replace("'", "&#x27;"))
 
+    def _kind(self, answer: Mapping[str, str]) -> int:
+        """The place of this answer among all different ones."""
+        _, kind = self._answers.get(id(answer), (None, -1))
+        if kind < 0:
+            kind = self._kinds.setdefault(tuple(answer.items()), len(self._kinds))
+            self._answers[id(answer)] = answer, kind  # held, so that its identity stays its own
+        return kind
+
     def _row(self, row: Any, cells: Cells) -> str:
-        table = self._table
+        table, pk = self._table, row.pk
         css = table.row_class(row)
-        parts = [f"<tr id=row-{row.pk} class={attribute(css)}" if css else f"<tr id=row-{row.pk}"]
+        parts = [f"<tr id=row-{pk} class={attribute(css)}" if css else f"<tr id=row-{pk}"]
         if table.is_selectable:
-            kind = self._kinds.setdefault(tuple(table.refusals(row).items()), len(self._kinds))
+            kind = self._kind(table.refusals(row))
             parts.append(
-                f"{f' data-refusals={kind}' if kind else ''}><td><input type=checkbox name=ids value={row.pk} "
+                f"{f' data-refusals={kind}' if kind else ''}><td><input type=checkbox name=ids value={pk} "
                 f'form=selection aria-label="{escaped(table.row_name(row))}">'
             )
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -130,13 +131,13 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
         stored(
             "requested", "Requested", "requested_at", lambda s: link(s.get_absolute_url(), moment(s.requested_at)), 165
         ),
-        stored("user", "User", "user_name", lambda s: link(links.user(s), s.user_name), 115),
-        stored("host", "Host", "resource_name", lambda s: link(links.resource(s), s.resource_name)),
+        stored("user", "User", "user_name", _linked(links.user, "user_id", "user_name"), 115),
+        stored("host", "Host", "resource_name", _linked(links.resource, "resource_id", "resource_name")),
         stored("account", "Login account", "login_account", lambda s: empty(s.login_account), 130),
         stored("start", "Start", "start_at", _start_cell, 190),
         stored("end", "End", "end_at", lambda s: moment(s.end_at), 165),
         stored("status", "Status", "status", status_cell, 210),
-        stored("activity", "Activity", "activity_name", lambda s: link(links.activity(s), s.activity_name), 200),
+        stored("activity", "Activity", "activity_name", _linked(links.activity, "activity_id", "activity_name"), 200),
         *(HISTORY if with_history else ()),
         *FURTHER,
     ]
@@ -184,14 +185,39 @@ FURTHER = (
         related="policy",
     ),
     stored("scheduled", "Scheduled for", "scheduled_for", lambda s: moment(s.scheduled_for), 165, is_hidden=True),
-    stored("ended", "Ended", "ended_at", lambda s: moment(s.ended_at), 165, is_hidden=True),
-    stored("reason", "End reason", "end_reason", lambda s: empty(s.end_reason), 220, is_sorted=False, is_hidden=True),
+    stored("ended", "Ended", "ended_at", lambda s: moment(s.ended_at), 165, is_hidden=True, alone="ended_at"),
+    stored(
+        "reason",
+        "End reason",
+        "end_reason",
+        lambda s: empty(s.end_reason),
+        220,
+        is_sorted=False,
+        is_hidden=True,
+        alone="end_reason",
+    ),
 )
+
+
+def _linked(url: Callable[[PrivilegedSession], str], pk: str, name: str) -> Callable[[PrivilegedSession], SafeString]:
+    """A cell that names something with a page of its own. The same few stand in most rows of a list, so each link is
+    written once for a table (which is made for one person and one request)."""
+    values = operator.attrgetter(pk, name)
+    written: dict[tuple[Any, str], SafeString] = {}
+
+    def cell(session: PrivilegedSession) -> SafeString:
+        key = values(session)
+        found = written.get(key)
+        if found is None:
+            found = written[key] = link(url(session), key[1])
+        return found
+
+    return cell
 
 
 def _start_cell(session: PrivilegedSession) -> str:
     """When the pre-session actions ran; before that, when they are due."""
-    if session.start_at is None and session.scheduled_for is not None and not session.is_ended:
+    if session.start_at is None and not session.is_ended and session.scheduled_for is not None:
         return format_html("{} <small>due</small>", moment(session.scheduled_for))
     return moment(session.start_at)
 

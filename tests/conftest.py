@@ -1,4 +1,4 @@
-"""Fixtures for every test: the cast, and a database that can be emptied although its log is append-only."""
+"""Fixtures for every test: the cast, a cache of its own, and a database that is emptied after real transactions."""
 
 from __future__ import annotations
 
@@ -9,25 +9,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import connection
 from django.test import Client, TransactionTestCase
 
-from activity import append_only
-from tests import builders, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
+from tests import builders, emptying, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
 from tests.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
 
-_teardown = TransactionTestCase._fixture_teardown
-
-
-def _empty_database(self: TransactionTestCase) -> None:
-    """Tests with real transactions empty every table afterwards, which the log's triggers refuse."""
-    append_only.remove(connection)
-    _teardown(self)
-    append_only.install(connection)
-
-
-TransactionTestCase._fixture_teardown = _empty_database
+TransactionTestCase._fixture_teardown = emptying.empty
 
 
 @pytest.fixture(autouse=True)

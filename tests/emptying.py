@@ -1,0 +1,56 @@
+"""Empties the database after a test with real transactions, so that the next one finds it as after `migrate`.
+
+Django truncates every table and has the content types, permissions and groups made again, which takes longer than most
+tests do. Here only tables that hold rows are emptied, and what `migrate` makes stays while it is as it was made. When a
+test changed some of that, Django does it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import connection, transaction
+from django.test import TransactionTestCase
+
+from activity import append_only
+from activity.models import PruneDoor
+
+MADE_BY_MIGRATE = ["auth_group", "auth_group_permissions", "auth_permission", "django_content_type"]
+
+Rows = dict[str, list[tuple[Any, ...]]]
+_django_empties = TransactionTestCase._fixture_teardown
+_as_made: Rows = {}
+
+
+def empty(test: TransactionTestCase) -> None:
+    """TransactionTestCase's own step; conftest.py puts it there."""
+    if not _as_made or _made_by_migrate() != _as_made:
+        append_only.remove(connection)
+        _django_empties(test)
+        append_only.install(connection)
+        _as_made.update(_made_by_migrate())
+    else:
+        _delete_rows()
+
+
+def _made_by_migrate() -> Rows:
+    with connection.cursor() as cursor:
+        found = {}
+        for table in MADE_BY_MIGRATE:
+            cursor.execute(f"SELECT * FROM {table} ORDER BY id")  # noqa: S608 - a constant
+            found[table] = cursor.fetchall()
+        return found
+
+
+def _delete_rows() -> None:
+    names = sorted(set(connection.introspection.django_table_names(include_views=False)) - set(MADE_BY_MIGRATE))
+    holding_rows = " UNION ALL ".join(f"SELECT '{one}' WHERE EXISTS (SELECT 1 FROM {one})" for one in names)  # noqa: S608
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # wait for whoever still writes; on SQLite everybody does anyway
+            cursor.execute(f"LOCK TABLE {', '.join(names)} IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute(holding_rows)
+        filled = [name for (name,) in cursor.fetchall()]
+        PruneDoor.objects.create(before=dt.datetime.max.replace(tzinfo=dt.UTC))  # the log lets its rows go
+        for name in [*filled, PruneDoor._meta.db_table]:
+            cursor.execute(f"DELETE FROM {name}")  # noqa: S608 - a table of ours

@@ -6,6 +6,7 @@ Real threads with connections of their own, on SQLite and on PostgreSQL.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from activity.models import LogEntry
@@ -29,6 +30,7 @@ from sessions_app.flows.errors import Refused
 from sessions_app.flows.extend import extend
 from sessions_app.flows.lock import lock
 from sessions_app.flows.logout import logout
+from sessions_app.flows.permission import hold
 from sessions_app.flows.terminate import terminate
 from sessions_app.flows.unlock import unlock
 from sessions_app.lifecycle import LifecycleError
@@ -259,6 +261,33 @@ def test_a_slow_call_keeps_the_lease_alive(alice: User, monkeypatch: pytest.Monk
     assert lease.claim(session.pk, "other", timezone.now())
 
 
+def test_a_lock_is_confirmed_while_somebody_terminates(
+    alice: User, admin: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = granted(alice)
+    lock(admin, session, title="Stop")
+    locked, held = threading.Event(), threading.Event()
+    really_lock = PracticeConnector.lock
+
+    def slow(self: PracticeConnector, *args: Any) -> None:
+        really_lock(self, *args)
+        locked.set()
+        assert held.wait(10)
+
+    def terminate_meanwhile() -> None:
+        assert locked.wait(10)
+        with transaction.atomic():
+            hold(fresh(session))
+            held.set()
+            time.sleep(0.3)  # the worker comes to confirm the lock, and waits
+            terminate(admin, session)
+
+    monkeypatch.setattr(PracticeConnector, "lock", slow)
+    at_once([reconcile, terminate_meanwhile])
+    assert [one.dropped_at is None for one in session.controls.order_by("pk")] == [False, True]
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
+
+
 def test_a_session_ended_while_its_rights_are_given_loses_them_again(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +314,7 @@ def test_a_session_ended_while_its_rights_are_given_loses_them_again(
 
 
 def test_a_lock_asked_for_while_the_unlock_is_enforced_is_in_force_in_the_end(
-    alice: User, admin: User, monkeypatch: pytest.MonkeyPatch
+    alice: User, admin: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     session = granted(alice)
     lock(admin, session, title="First")

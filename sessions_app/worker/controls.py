@@ -9,6 +9,7 @@ from django.db import transaction
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.connectors.base import ConnectorError
+from sessions_app.flows.permission import held
 from sessions_app.models import ControlKind, ControlRequest
 from sessions_app.worker import retry
 from sessions_app.worker.lease import kept
@@ -44,6 +45,7 @@ def _enforce(visit: Visit, request: ControlRequest) -> None:
         _failed(visit, request, error)
         return
     with transaction.atomic():
+        held(visit.session.pk)  # first, as in every flow: else this and a flow would wait for each other crosswise
         # A newer request may have dropped this one meanwhile; then that one is next, and this one confirms nothing.
         still_open = ControlRequest.objects.filter(pk=request.pk, enforced_at=None, dropped_at=None)
         if still_open.update(enforced_at=visit.now(), last_error=""):

@@ -20,6 +20,7 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
 MOST_WORDS = 8
+WAITING = 64  # rows that are not in the index yet, on SQLite; each search looks at them
 # PostgreSQL makes groups of letters and digits only; of whole words it knows shorter ones too: the 2 of 10.2.3.4.
 # Source: its manual, "pg_trgm".
 LONG = re.compile(r"[^\W_]{3}|[\W_][^\W_]+[\W_]")
@@ -119,12 +120,13 @@ class _Holds(Func):
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, tuple[str | int, ...]]:
-        """Ids from the index, which joins to the table by its row number."""
+        """Ids from the index, which joins to the table by its row number, and those that wait to be put into it."""
         pk, _ = compiler.compile(self.get_source_expressions()[0])
         groups = dict.fromkeys(self.word[start : start + 3] for start in range(len(self.word) - 2))
         match = " AND ".join('"{}"'.format(group.replace('"', '""')) for group in groups)
         name = self.index.name
-        return f"{pk} IN (SELECT rowid FROM {name} WHERE {name} MATCH %s)", (match,)  # noqa: S608 - our own names
+        held = f"SELECT rowid FROM {name} WHERE {name} MATCH %s UNION ALL SELECT id FROM {name}_waiting"  # noqa: S608 - our own names
+        return f"{pk} IN ({held})", (match,)
 
 
 def _postgresql_text(index: TextIndex, columns: Iterable[str]) -> str:
@@ -186,22 +188,27 @@ def _ensure_postgresql(connection: BaseDatabaseWrapper, index: TextIndex) -> Non
 
 
 def _ensure_sqlite(connection: BaseDatabaseWrapper, index: TextIndex) -> None:
-    triggers = _sqlite_triggers(index)
+    """Where nothing waits yet, since an older version put each row into the index by itself, the index stays."""
+    name, triggers = index.name, _sqlite_triggers(index)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name, sql FROM sqlite_master WHERE name LIKE %s", [f"{index.name}%"])
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE name LIKE %s", [f"{name}%"])
         there = dict(cursor.fetchall())
-        if index.name in there and all(there.get(name) == sql for name, sql in triggers.items()):
+        if name in there and all(there.get(trigger) == sql for trigger, sql in triggers.items()):
             return
-        for name in triggers:
-            cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
-        cursor.execute(f"DROP TABLE IF EXISTS {index.name}")
-        cursor.execute(
-            f"CREATE VIRTUAL TABLE {index.name} USING fts5("
-            "text, content='', columnsize=0, detail=none, tokenize='trigram')"
-        )
-        cursor.execute(
-            f"INSERT INTO {index.name}(rowid, text) SELECT id, {_sqlite_text(index, '')} FROM {index.table}"  # noqa: S608 - our own names
-        )
+        is_whole = name in there and f"{name}_waiting" not in there and _is_older(index, there)
+        for trigger in triggers:
+            cursor.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+        cursor.execute(f"DROP TABLE IF EXISTS {name}_waiting")
+        cursor.execute(f"CREATE TABLE {name}_waiting (id INTEGER PRIMARY KEY)")
+        if not is_whole:
+            cursor.execute(f"DROP TABLE IF EXISTS {name}")
+            cursor.execute(
+                f"CREATE VIRTUAL TABLE {name} USING fts5("
+                "text, content='', columnsize=0, detail=none, tokenize='trigram')"
+            )
+            cursor.execute(
+                f"INSERT INTO {name}(rowid, text) SELECT id, {_sqlite_text(index, '')} FROM {index.table}"  # noqa: S608 - our own names
+            )
         for sql in triggers.values():
             cursor.execute(sql)
 
@@ -211,16 +218,41 @@ def _sqlite_text(index: TextIndex, row: str) -> str:
 
 
 def _sqlite_triggers(index: TextIndex) -> dict[str, str]:
-    """The text of a row that is added, changed or deleted; what is taken out must be named as it was put in."""
-    name, table, old, new = index.name, index.table, _sqlite_text(index, "OLD."), _sqlite_text(index, "NEW.")
-    add = f"INSERT INTO {name}(rowid, text) VALUES (NEW.id, {new});"  # noqa: S608 - our own names
-    take = f"INSERT INTO {name}({name}, rowid, text) VALUES ('delete', OLD.id, {old});"  # noqa: S608 - our own names
+    """The text of a row that is added, changed or deleted; what is taken out must be named as it was put in.
+
+    New rows wait until they are WAITING: FTS5 makes a part of the index for each transaction and merges them all the
+    time, which took ten times as long as to write the entry with all its other indexes.
+    """
+    name, table, waiting = index.name, index.table, f"{index.name}_waiting"
+    old, new, text = (_sqlite_text(index, row) for row in ("OLD.", "NEW.", "added."))
+    are_many = f"(SELECT COUNT(*) FROM {waiting}) >= {WAITING}"  # noqa: S608 - our own names, here and below
+    is_in = f"NOT EXISTS (SELECT 1 FROM {waiting} WHERE id = OLD.id)"  # noqa: S608
+    wait = f"INSERT INTO {waiting} VALUES (NEW.id);"  # noqa: S608
+    put = (
+        f"INSERT INTO {name}(rowid, text) SELECT added.id, {text} FROM {waiting} AS new "  # noqa: S608
+        f"CROSS JOIN {table} AS added ON added.id = new.id WHERE {are_many};"
+    )
+    take = f"INSERT INTO {name}({name}, rowid, text) SELECT 'delete', OLD.id, {old} WHERE {is_in};"
+    add = f"INSERT INTO {name}(rowid, text) SELECT NEW.id, {new} WHERE {is_in};"
+    forget = f"DELETE FROM {waiting} WHERE"  # noqa: S608
     columns = ", ".join(f'"{column}"' for column in index.columns)
     return {
-        f"{name}_added": f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} BEGIN {add} END",
-        f"{name}_deleted": f"CREATE TRIGGER {name}_deleted AFTER DELETE ON {table} BEGIN {take} END",
+        f"{name}_added": (
+            f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} BEGIN {wait} {put} {forget} {are_many}; END"
+        ),
+        f"{name}_deleted": (
+            f"CREATE TRIGGER {name}_deleted AFTER DELETE ON {table} BEGIN {take} {forget} id = OLD.id; END"
+        ),
         f"{name}_changed": (
             f"CREATE TRIGGER {name}_changed AFTER UPDATE OF {columns} ON {table} "
             f"WHEN {old} IS NOT {new} BEGIN {take} {add} END"
         ),
     }
+
+
+def _is_older(index: TextIndex, there: dict[str, str]) -> bool:
+    """Whether all rows are in the index, since the triggers are those that put each in at once."""
+    name, table, new = index.name, index.table, _sqlite_text(index, "NEW.")
+    at_once = f"BEGIN INSERT INTO {name}(rowid, text) VALUES (NEW.id, {new}); END"  # noqa: S608 - our own names
+    is_kept = all(trigger in there for trigger in _sqlite_triggers(index))
+    return is_kept and there[f"{name}_added"] == f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} {at_once}"

@@ -5,6 +5,7 @@ Its columns are also those of the download (docs/activity-log.md); the hidden on
 
 from __future__ import annotations
 
+import functools
 import json
 
 from activity import log
@@ -24,11 +25,14 @@ LEVEL_BADGES = {
 VERB_LABELS: dict[str, str] = dict(Verb.choices)
 
 
+@functools.cache
+def _level_badges() -> dict[int, str]:
+    return {level.value: badge(kind, level.label, icon) for level, (kind, icon) in LEVEL_BADGES.items()}
+
+
 def level_badge(entry: LogEntry) -> str:
     """How much the entry matters, as icon and text."""
-    level = Level(entry.level)
-    kind, icon = LEVEL_BADGES[level]
-    return badge(kind, level.label, icon)
+    return _level_badges()[entry.level]
 
 
 def verb_label(entry: LogEntry) -> str:

@@ -26,11 +26,16 @@ _waiting = Prepared(PrivilegedSession, _awaiting, user_id=int)
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """The person's role and how many sessions wait for their approval. Empty for strangers."""
+    """The chosen theme; the person's role and how many sessions wait for their approval, which strangers have not.
+
+    The theme and the tab are looked up here: a template spends 0.1 ms on each that is missing.
+    """
+    theme = {"theme": request.COOKIES.get("theme", "")}
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
-        return {}
-    return {
+        return theme
+    return theme | {
+        "asked_tab": request.GET.get("tab", ""),
         "is_administrator": is_administrator(user),
         "sees_everything": sees_everything(user),
         # Asked of the database only where it is shown: fragments have no navigation.

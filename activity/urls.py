@@ -8,6 +8,7 @@ urlpatterns = [
     path("", views.activity_log, name="activity_log"),
     path("<int:pk>/", views.activity_entry, name="activity_entry"),
     path("summary/", views.activity_summary, name="activity_summary"),
+    path("chart/", views.activity_chart, name="activity_chart"),
     path("users/", views.activity_users, name="activity_users"),
     path("columns/<slug:table>/", views.save_columns, name="save_columns"),
 ]

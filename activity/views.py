@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import cast
 
 from django.core.exceptions import PermissionDenied
@@ -81,11 +82,31 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def activity_summary(request: HttpRequest) -> HttpResponse:
-    """Figures of the period: sessions and their durations, the first users, a chart of entries over time."""
-    return read(request, LogEntry.objects.visible_to(request.user), lambda entries: _summary_answer(request, entries))
+    """Figures of the period: sessions and their durations, and the first users. The chart is asked for apart: to count
+    the entries of a year takes longer than all the rest."""
+    parts = ("activity/_log_summary.html", "activity/log_summary.html")
+    return read(
+        request, LogEntry.objects.visible_to(request.user), lambda entries: _figures(request, entries, parts, _summary)
+    )
 
 
-def _summary_answer(request: HttpRequest, entries: QuerySet[LogEntry]) -> HttpResponse:
+@require_safe
+def activity_chart(request: HttpRequest) -> HttpResponse:
+    """Entries of the period over time."""
+    parts = ("activity/_log_chart.html", "activity/log_chart.html")
+    return read(
+        request, LogEntry.objects.visible_to(request.user), lambda entries: _figures(request, entries, parts, _chart)
+    )
+
+
+def _figures(
+    request: HttpRequest,
+    entries: QuerySet[LogEntry],
+    parts: tuple[str, str],
+    context: Callable[[HttpRequest, Listing, str], dict[str, object]],
+) -> HttpResponse:
+    """A fragment or a page, of what is filtered; a 400 where that cannot be read."""
+    fragment, page = parts
     try:
         listing = Listing(request, log_table(), entries, filterset=LogFilter, extra=("top", *PERIOD))
         top = listing.parameters.get("top", TOPS[0])
@@ -95,8 +116,9 @@ def _summary_answer(request: HttpRequest, entries: QuerySet[LogEntry]) -> HttpRe
         if not is_fragment(request):
             return bad_list_response(request, str(problem))
         return render(request, "activity/_log_summary_problem.html", {"message": str(problem)}, status=400)
-    template = "activity/_log_summary.html" if is_fragment(request) else "activity/log_summary.html"
-    response = render(request, template, _summary(request, listing, top))
+    log_url = f"{reverse('activity_log')}?{urlencode(_without(request, 'top'))}"
+    shown = {**context(request, listing, top), "log_url": log_url}
+    response = render(request, fragment if is_fragment(request) else page, shown)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -108,7 +130,6 @@ def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, obje
     if form.person is not None or not form.cleaned_data.get("user"):
         question = summary.SessionQuestion(request.user, form.person, form.span, now, int(top), listing.queryset.db)
         sessions = summary.sessions(question)
-    buckets = summary.buckets(listing.queryset, form.span, now)
     return {
         "heading": "Summary of the activity log",
         "words": form.span.words,
@@ -119,10 +140,20 @@ def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, obje
         "top_users": [(name, _texts(figures)) for name, figures in sessions.top],
         "top": top,
         "tops": [(choice, listing.url(top=choice)) for choice in TOPS],
+        "chart_url": f"{reverse('activity_chart')}?{urlencode(_without(request, 'sort', 'top'))}",
+    }
+
+
+def _chart(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
+    """What the chart shows, as bars and as a table."""
+    span = cast(LogFilter, listing.filters).form.span
+    buckets = summary.buckets(listing.queryset, span, timezone.now())
+    return {
+        "heading": "Entries over time",
+        "words": span.words,
         "buckets": buckets,
         "chart": draw(buckets),
         "total": f"{sum(bucket.total for bucket in buckets):,}",
-        "log_url": f"{reverse('activity_log')}?{urlencode(_without(request, 'top'))}",
     }
 
 

@@ -60,6 +60,7 @@ class Pages:
             extra = {"tab": "historical"} if path == "/sessions/" else {}
             yield from self.contest(f"{path} searched for {search}", {OURS: self.ask(path, q=search, **extra)})
         yield from self.contest("summary of a year", {OURS: self.ask("/activity/summary/", period="1y")})
+        yield from self.contest("chart of a year", {OURS: self.ask("/activity/chart/", period="1y")})
 
     def contest(self, question: str, contestants: dict[str, Callable[[], Any]]) -> list[Figure]:
         """Those of them that are installed."""

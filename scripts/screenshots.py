@@ -41,6 +41,7 @@ PAGES = [
     "/logins/map/",
     "/activity/",
     "/activity/summary/",
+    "/activity/chart/",
     "/accounts/me/",
     "/accounts/password/",
     "/accounts/keys/add/",

@@ -169,6 +169,7 @@ ADDRESSES = [
     Address("activity_log", "/activity/", ALL, csv=True),
     Address("activity_entry", "/activity/{entry}/", OWN),
     Address("activity_summary", "/activity/summary/", ALL),
+    Address("activity_chart", "/activity/chart/", ALL),
     Address("activity_users", "/activity/users/", READERS),
     Address("save_columns", "/activity/columns/sessions/", NOT_ALLOWED, TO_PAGE),
     Address("health", "/health/", ADMIN_ONLY),

@@ -71,7 +71,7 @@ def test_others_cannot_look_up_users(as_user: AsUser, alice: User, outsider: Use
 
 def test_strangers_are_sent_to_the_login_page(client: Client, db: None) -> None:
     entry = make_entry()
-    for path in ("/activity/", f"/activity/{entry.pk}/", "/activity/summary/", "/activity/users/"):
+    for path in ("/activity/", f"/activity/{entry.pk}/", "/activity/summary/", "/activity/chart/", "/activity/users/"):
         answer = client.get(path)
         assert answer.status_code == 302
         assert answer["Location"].startswith("/accounts/login/")
@@ -80,7 +80,7 @@ def test_strangers_are_sent_to_the_login_page(client: Client, db: None) -> None:
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_the_pages_change_nothing(as_user: AsUser, admin: User, method: str) -> None:
     entry, browser = make_entry(), as_user(admin)
-    for path in ("/activity/", f"/activity/{entry.pk}/", "/activity/summary/", "/activity/users/"):
+    for path in ("/activity/", f"/activity/{entry.pk}/", "/activity/summary/", "/activity/chart/", "/activity/users/"):
         assert getattr(browser, method)(path).status_code == 405
 
 
@@ -351,7 +351,7 @@ def test_a_search_that_the_page_calls_otherwise_is_not_dropped_in_silence(page: 
     assert "no filter called “q”" in problem(page(q="root"))
 
 
-@pytest.mark.parametrize("path", ["/activity/", "/activity/summary/"])
+@pytest.mark.parametrize("path", ["/activity/", "/activity/summary/", "/activity/chart/"])
 @pytest.mark.parametrize(
     "asked",
     [

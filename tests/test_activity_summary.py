@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
@@ -242,7 +244,7 @@ def test_the_chart_counts_what_is_filtered_and_has_a_table(as_user: AsUser, audi
         make_entry("backup")
     make_entry("backup failed", level=Level.ERROR)
     make_entry("something else")
-    answer = as_user(auditor).get("/activity/summary/?activity=backup")
+    answer = as_user(auditor).get("/activity/chart/?activity=backup")
     assert table_rows_of(answer, "When") == [
         {"When": f"{timezone.now():%a %d %b %Y}", "Entries": "4", "Warnings and errors": "1"}
     ]
@@ -250,7 +252,7 @@ def test_the_chart_counts_what_is_filtered_and_has_a_table(as_user: AsUser, audi
 
 def test_the_drawing_is_well_formed_named_and_without_style(as_user: AsUser, auditor: User) -> None:
     make_entry("<&>", level=Level.ERROR)
-    html = as_user(auditor).get("/activity/summary/").content.decode()
+    html = as_user(auditor).get("/activity/chart/").content.decode()
     text = html[html.index('<svg class="chart"') :]
     svg = ElementTree.fromstring(text[: text.index("</svg>") + 6])  # noqa: S314 - our own template
     named = (svg.get("aria-labelledby") or "").split()
@@ -284,9 +286,22 @@ def test_nothing_draws_nothing() -> None:
 # --- page and fragment
 
 
-def test_it_is_a_page_and_a_fragment(as_user: AsUser, auditor: User) -> None:
+def test_the_chart_is_asked_for_apart_and_about_the_same(as_user: AsUser, auditor: User) -> None:
+    make_entry("backup")
     browser = as_user(auditor)
-    page, fragment = browser.get("/activity/summary/"), browser.get("/activity/summary/", **FRAGMENT)
+    asked = {"period": "1m", "activity": "back", "top": "10", "sort": "-at", "level": ""}
+    html = browser.get("/activity/summary/", asked, **FRAGMENT).content.decode()
+    assert "<svg" not in html
+    (url,) = re.findall(r'hx-get="(/activity/chart/[^"]*)"', html)
+    assert f'<a href="{url}">' in html
+    assert unescape(url) == "/activity/chart/?period=1m&activity=back"
+    assert "Entries in the last month: 1<" in browser.get(unescape(url), **FRAGMENT).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/activity/summary/", "/activity/chart/"])
+def test_it_is_a_page_and_a_fragment(as_user: AsUser, auditor: User, path: str) -> None:
+    browser = as_user(auditor)
+    page, fragment = browser.get(path), browser.get(path, **FRAGMENT)
     assert "<html" in page.content.decode()
     assert 'href="/activity/?' in page.content.decode()
     assert "<html" not in fragment.content.decode()

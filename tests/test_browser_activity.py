@@ -41,7 +41,7 @@ def test_the_user_field_suggests_and_the_rows_and_the_summary_follow(
 
     page.locator("#search").press_sequentially("backup 39")
     expect(page.locator("#results tbody tr")).to_have_count(1)
-    expect(page.locator("#summary h3")).to_have_text("Entries in the last 7 days: 1")
+    expect(page.locator("#summary .log-chart h2")).to_have_text("Entries in the last 7 days: 1")
     expect(page).to_have_url(re.compile(r"activity=backup\+39|activity=backup%2039"))
 
     page.reload()
@@ -57,6 +57,7 @@ def test_the_choice_of_ten_users_stays_when_filters_change(open_as: Open, audito
     expect(top).to_have_count(5)
     page.click("#top-10")
     expect(top).to_have_count(7)
+    expect(page.locator("#summary .log-chart svg")).to_be_visible()
     page.select_option("#id_period", "1m")
     expect(page.locator("#summary h2").first).to_have_text("Sessions started in the last month")
     expect(top).to_have_count(7)
@@ -87,9 +88,10 @@ def test_without_javascript_everything_is_a_form_or_a_link(open_as: Open, audito
     expect(page.locator("#results")).to_contain_text("of alice")
     expect(page.locator("#results")).not_to_contain_text("of nobody")
     page.get_by_role("link", name="Show the summary").click()
-    expect(page.locator("#summary svg.chart")).to_be_visible()
     page.get_by_role("link", name="Top 10").click()
     expect(page.get_by_role("heading", name="Top 10 users")).to_be_visible()
+    page.get_by_role("link", name="Show the chart of entries over time").click()
+    expect(page.locator("svg.chart")).to_be_visible()
     page.get_by_role("link", name="Back to the entries").click()
     assert page.input_value("#id_user") == "alice"
     with page.expect_download() as waiting:

@@ -33,6 +33,7 @@ LISTS = [
     "/activity/?csv=1",
     "/activity/summary/?period=1y",
     "/activity/summary/?user=admin&top=10",
+    "/activity/chart/?period=1y",
 ]
 SAID = "An entry that somebody else wrote"
 READERS = (
@@ -127,8 +128,8 @@ class Admin:
         return self.get("/activity/")
 
     def count(self) -> int:
-        """How many entries the summary counted."""
-        (count,) = re.findall(r"<h3>Entries [^<]*: ([\d,]+)</h3>", self.get("/activity/summary/?period=24h"))
+        """How many entries the chart counted."""
+        (count,) = re.findall(r"<h2>Entries [^<]*: ([\d,]+)</h2>", self.get("/activity/chart/?period=24h"))
         return int(count.replace(",", ""))
 
     def forget_own_writes(self) -> None:

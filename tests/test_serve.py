@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,15 +15,24 @@ import pytest
 from tests import programs
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with an empty SQLite database that is migrated; nobody opens it."""
+    var = tmp_path_factory.mktemp("migrated") / "var"
+    done = programs.run([*programs.MANAGE, "migrate", "--verbosity", "0"], environment_of(var))
+    assert done.returncode == 0, done.stderr
+    return var
+
+
 @pytest.fixture
-def console(tmp_path: Path) -> dict[str, str]:
-    """The environment of a console of its own, with an empty SQLite database that is migrated."""
-    environment = programs.clean_environment(
-        DJANGO_SETTINGS_MODULE="sessionadmin.settings.development", VAR_DIR=str(tmp_path / "var")
-    )
-    migrated = programs.run([*programs.MANAGE, "migrate", "--verbosity", "0"], environment)
-    assert migrated.returncode == 0, migrated.stderr
-    return environment
+def console(migrated: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of a console with such a database of its own."""
+    shutil.copytree(migrated, tmp_path / "var")
+    return environment_of(tmp_path / "var")
+
+
+def environment_of(var: Path) -> dict[str, str]:
+    return programs.clean_environment(DJANGO_SETTINGS_MODULE="sessionadmin.settings.development", VAR_DIR=str(var))
 
 
 def command(port: int, *more: str) -> list[str]:
@@ -92,15 +102,13 @@ def test_a_worker_that_dies_is_said_and_started_again(console: dict[str, str], t
         assert running.get("/healthz") == (200, "ok")
 
 
-def test_without_being_asked_it_starts_no_worker(console: dict[str, str], tmp_path: Path) -> None:
+def test_a_port_in_use_is_refused_with_what_to_do_and_without_being_asked_no_worker_starts(
+    console: dict[str, str], tmp_path: Path
+) -> None:
     port = programs.free_port()
     with programs.serving(command(port), console, port, tmp_path / "out") as running:
+        programs.wait_until(lambda: "Serving on" in running.printed(), "everything has been started")
         assert worker_of(running) is None
-
-
-def test_a_port_in_use_is_refused_with_what_to_do(console: dict[str, str], tmp_path: Path) -> None:
-    port = programs.free_port()
-    with programs.serving(command(port), console, port, tmp_path / "out") as running:
         second = programs.run(command(port), console)
         assert second.returncode == 1
         assert f"Cannot listen on 127.0.0.1 port {port}" in second.stderr

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Callable
+from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -170,21 +171,31 @@ def test_rows_link_to_the_session_and_to_the_pages_that_the_viewer_may_open(
     as_user: AsUser, alice: User, admin: User
 ) -> None:
     session = builders.make_session(alice)
-    links = [link.get("href") for link in row_element(as_user(admin), "", session).findall(".//td/a")]
-    assert links == [
+
+    def links_for(person: User) -> list[str]:
+        cells = row_element(as_user(person), "", session).findall(".//td/a")
+        return [urljoin("/sessions/", link.get("href") or "") for link in cells]
+
+    assert links_for(admin) == [
         f"/sessions/{session.pk}/",
         f"/users/{alice.pk}/",
         f"/resources/{session.resource_id}/",
         f"/activities/{session.activity_id}/",
     ]
-    links = [link.get("href") for link in row_element(as_user(alice), "", session).findall(".//td/a")]
-    assert links == [f"/sessions/{session.pk}/", f"/users/{alice.pk}/"]
+    assert links_for(alice) == [f"/sessions/{session.pk}/", f"/users/{alice.pk}/"]
     builders.make_policy(users=[alice])
-    links = [link.get("href") for link in row_element(as_user(alice), "", session).findall(".//td/a")]
+    links = links_for(alice)
     assert f"/resources/{session.resource_id}/" in links
     assert f"/activities/{session.activity_id}/" in links
     for link in links:
         assert as_user(alice).get(link).status_code == 200
+
+
+def test_a_row_links_to_what_lies_below_its_list_in_few_characters(as_user: AsUser, alice: User, admin: User) -> None:
+    session = builders.make_session(alice)
+    assert f"<a href={session.pk}/>" in as_user(admin).get("/sessions/").content.decode()
+    elsewhere = as_user(admin).get(f"/users/{alice.pk}/?tab=sessions").content.decode()
+    assert f"<a href=/sessions/{session.pk}/>" in elsewhere
 
 
 def test_the_toolbar_has_every_button_of_the_issue(as_user: AsUser, admin: User) -> None:

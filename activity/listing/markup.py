@@ -8,8 +8,10 @@ tags", "Unquoted attribute values"). Knows tables and columns, no model and no r
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -111,16 +113,26 @@ def choices(columns: Sequence[tuple[Column, bool]]) -> SafeString:
     return SafeString("".join(boxes))
 
 
-class Rows:
-    """The rows of one page. Each names what it refuses by the place in `refusals`, unless that is the first."""
+@functools.lru_cache(maxsize=100)
+def _numbers_below(path: str) -> re.Pattern[str]:
+    """What a link to a number right below `path` begins with."""
+    return re.compile(rf"<a href={re.escape(path)}(?=\d)")
 
-    def __init__(self, table: Table, columns: Sequence[Column], rows: Sequence[Any]) -> None:
+
+class Rows:
+    """The rows of one page. Each names what it refuses by the place in `refusals`, unless that is the first.
+
+    `path` is that of the page, with which a row's own page often begins: /sessions/12/ is written as 12/.
+    """
+
+    def __init__(self, table: Table, columns: Sequence[Column], rows: Sequence[Any], path: str) -> None:
         self._table = table
         self._kinds: dict[tuple[tuple[str, str], ...], int] = {}
         self._answers: dict[int, tuple[Mapping[str, str], int]] = {}  # by identity: most rows share theirs
         cells = [(column.cell, "<td class=number>" if column.is_number else "<td>") for column in columns]
         with in_one_zone():
-            self.html = SafeString("".join([self._row(row, cells) for row in rows]))
+            written = "".join([self._row(row, cells) for row in rows])
+        self.html = SafeString(_numbers_below(path).sub("<a href=", written) if path.endswith("/") else written)
 
     @property
     def refusals(self) -> SafeString:

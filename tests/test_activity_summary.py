@@ -93,6 +93,27 @@ def test_a_session_that_still_runs_counts_until_now(as_user: AsUser, auditor: Us
     assert figures(as_user(auditor).get("/activity/summary/"))["Maximum"] == "2 h 00 min"
 
 
+def test_what_still_runs_is_added_to_what_has_ended_user_by_user(as_user: AsUser, auditor: User, alice: User) -> None:
+    bob = builders.make_user("bob")
+    ended(alice, 3 * HOUR)
+    ended(bob, HOUR)
+    for _ in range(2):
+        builders.make_session(alice, Status.LOGGED_IN, start_at=ago(hours=2, seconds=5), end_at=ago(hours=-2))
+    builders.make_session(alice, Status.LOGGED_IN, start_at=ago(days=30), end_at=ago(hours=-2))  # before the period
+    answer = as_user(auditor).get("/activity/summary/")
+    assert figures(answer) == {
+        "Sessions": "4",
+        "Total duration": "8 h 00 min",
+        "Average": "2 h 00 min",
+        "Minimum": "1 h 00 min",
+        "Maximum": "3 h 00 min",
+    }
+    assert [(row["User"], row["Total"], row["Maximum"]) for row in table_rows_of(answer, "User")] == [
+        ("alice", "7 h 00 min", "3 h 00 min"),
+        ("bob", "1 h 00 min", "1 h 00 min"),
+    ]
+
+
 def test_no_session_is_a_dash_and_not_a_zero_duration(as_user: AsUser, auditor: User) -> None:
     answer = as_user(auditor).get("/activity/summary/")
     assert figures(answer) == {"Sessions": "0"} | dict.fromkeys(

@@ -1,9 +1,9 @@
 """Accounts of their own for each process of the tests, so that several can make some at the same time.
 
-The process goes into a mount namespace in which /etc is a copy and /home and the notes of sessions are empty; new
-accounts get numbers that no other process of the tests gives. Whatever a test leaves there goes with the process. Where
-that is not allowed (no root, a container without the right to mount), the machine's own accounts are used, one test
-after the other (sshd.alone).
+The process goes into a mount namespace in which /etc is a copy, /home and the notes of sessions are empty and root's
+shell has no settings; new accounts get numbers that no other process of the tests gives. Whatever a test leaves there
+goes with the process. Where that is not allowed (no root, a container without the right to mount), the machine's own
+accounts are used, one test after the other (sshd.alone).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ mount -t tmpfs -o mode=0700 tmpfs /var/lib/sessionadmin
 for d in /home /var/mail /var/spool/cron; do
   [ ! -d "$d" ] || mount -t tmpfs -o mode=0755 tmpfs "$d"
 done
+# What root's shell does here at every command over SSH says nothing about us, and may take longer than the command.
+[ ! -f ~root/.bashrc ] || mount --bind /dev/null ~root/.bashrc
 # What a console on this machine has given at the moment is not ours.
 for a in $(grep ':sessionadmin session-' /etc/passwd | cut -d: -f1); do
   sed -i "/^$a:/d" /etc/passwd /etc/shadow /etc/group /etc/gshadow

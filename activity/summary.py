@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db import DEFAULT_DB_ALIAS
@@ -97,10 +98,11 @@ def step_for(span: Span, now: dt.datetime) -> Step:
     return WEEK if length <= dt.timedelta(days=731) else MONTH
 
 
-def buckets(entries: QuerySet[LogEntry], span: Span, now: dt.datetime) -> list[Bucket]:
-    """Entries per step of time in the viewer's zone, the empty steps too. One query."""
+def buckets(entries: QuerySet[LogEntry], span: Span, now: dt.datetime, *, is_everything: bool = False) -> list[Bucket]:
+    """Entries per step of time in the viewer's zone, the empty steps too. `is_everything` says that nothing but the
+    time narrows `entries` down."""
     step = step_for(span, now)
-    found = _count(entries, step)
+    found = _count(_of_indexes(entries) if is_everything else _of_rows(entries), step)
     if not found:
         return []
     first, last = min(found), max(found)
@@ -113,19 +115,34 @@ def buckets(entries: QuerySet[LogEntry], span: Span, now: dt.datetime) -> list[B
     ]
 
 
-def _count(entries: QuerySet[LogEntry], step: Step) -> dict[dt.datetime, tuple[int, int]]:
+Counted = Iterable[tuple[int, int, int]]  # a quarter of an hour, its entries, and those of them that are problems
+
+
+def _of_rows(entries: QuerySet[LogEntry]) -> Counted:
+    """One look at each of them."""
+    problems = Count("pk", filter=Q(level__gte=Level.WARNING))
+    counted: Counted = _by_quarter(entries).annotate(total=Count("pk"), problems=problems)
+    return counted
+
+
+def _of_indexes(entries: QuerySet[LogEntry]) -> Counted:
+    """The same in two queries that read indexes alone: where there are millions, half the time."""
+    problems = dict(_by_quarter(entries.filter(level__gte=Level.WARNING)).annotate(total=Count("*")))
+    for quarter, total in _by_quarter(entries).annotate(total=Count("*")):
+        yield quarter, total, problems.get(quarter, 0)
+
+
+def _by_quarter(entries: QuerySet[LogEntry]) -> QuerySet[Any, Any]:
+    return entries.order_by().annotate(quarter=Quarter("at")).values_list("quarter")
+
+
+def _count(counted: Counted, step: Step) -> dict[dt.datetime, tuple[int, int]]:
     """All entries, and those that are problems, of each step that has any. By the wall clock: where clocks are set
     back, both hours of one name count as one.
 
     The database counts quarters of an hour and knows no time zone: SQLite would ask Python about each single entry
     (measured with 500,000: 2.6 s against 0.7 s).
     """
-    counted = (
-        entries.order_by()
-        .annotate(quarter=Quarter("at"))
-        .values_list("quarter")
-        .annotate(total=Count("pk"), problems=Count("pk", filter=Q(level__gte=Level.WARNING)))
-    )
     unit = HOUR_LONG if step is HOUR else DAY_LONG
     offset = _offsets(timezone.get_current_timezone())
     units: dict[int, tuple[int, int]] = {}

@@ -24,7 +24,7 @@ from activity.filters import LogFilter, options, reads_whole_log, suggest_users
 from activity.listing import BadListRequest, Listing, list_response, moment, span_of_time
 from activity.listing.reading import read
 from activity.listing.response import bad_list_response, is_fragment
-from activity.models import ListPreference, LogEntry
+from activity.models import ListPreference, LogEntry, LogEntryQuerySet
 from activity.period import PeriodProblem, Span, read_span
 from activity.tables import level_badge, log_table
 from activity.viewer import viewer
@@ -147,7 +147,9 @@ def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, obje
 def _chart(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
     """What the chart shows, as bars and as a table."""
     span = cast(LogFilter, listing.filters).form.span
-    buckets = summary.buckets(listing.queryset, span, timezone.now())
+    entries = cast(LogEntryQuerySet, listing.queryset)
+    is_everything = listing.words is None and not entries.ways and not listing.parameters.get("level")
+    buckets = summary.buckets(entries, span, timezone.now(), is_everything=is_everything)
     return {
         "heading": "Entries over time",
         "words": span.words,

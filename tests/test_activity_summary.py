@@ -24,6 +24,7 @@ from activity.period import read_span
 from sessions_app.models import Status
 from tests import builders
 from tests.entries import ago, make_entry, problem, table_rows
+from tests.test_list_plans import explained
 
 AsUser = Callable[[User], Client]
 FRAGMENT = {"HTTP_HX_REQUEST": "true"}
@@ -269,6 +270,37 @@ def test_the_chart_counts_what_is_filtered_and_has_a_table(as_user: AsUser, audi
     assert table_rows_of(answer, "When") == [
         {"When": f"{timezone.now():%a %d %b %Y}", "Entries": "4", "Warnings and errors": "1"}
     ]
+
+
+@pytest.mark.django_db
+def test_both_ways_to_count_the_entries_count_the_same() -> None:
+    for hours in range(40):
+        make_entry("counted", ago(hours=hours), level=Level.WARNING if hours % 7 == 0 else Level.INFO)
+    now = timezone.now()
+    for asked in ({"period": "24h"}, {"period": "1y"}, {"period": "custom"}):
+        span = read_span(asked, now)
+        entries = LogEntry.objects.filter(at__gte=span.start) if span.start else LogEntry.objects.all()
+        found = summary.buckets(entries, span, now)
+        assert found == summary.buckets(entries, span, now, is_everything=True)
+        assert sum(bucket.total for bucket in found) == entries.count() > 20
+        assert sum(bucket.problems for bucket in found) == entries.filter(level=Level.WARNING).count() > 3
+
+
+@pytest.mark.sqlite_only  # where a small table is read by its indexes too
+def test_all_entries_are_counted_from_indexes_alone_and_what_is_filtered_once(as_user: AsUser, auditor: User) -> None:
+    make_entry("backup", level=Level.ERROR)
+    browser = as_user(auditor)
+
+    def counting(**asked: str) -> list[str]:
+        with CaptureQueriesContext(connection) as queries:
+            assert browser.get("/activity/chart/", asked).status_code == 200
+        return [explained(query["sql"]) for query in queries if "strftime" in query["sql"]]
+
+    problems, everything = counting(period="1y")
+    assert "USING COVERING INDEX log_problems" in problems
+    assert "USING COVERING INDEX log_at" in everything
+    for narrowed in ({"activity": "backup"}, {"user": auditor.get_username()}, {"level": "error"}):
+        assert len(counting(**narrowed)) == 1
 
 
 def test_the_drawing_is_well_formed_named_and_without_style(as_user: AsUser, auditor: User) -> None:

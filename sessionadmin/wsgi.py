@@ -6,10 +6,11 @@ import os
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from sessionadmin.turns import in_turns
 from sessions_app.logins.device import load_patterns
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sessionadmin.settings.production")
-application = get_wsgi_application()
+application = in_turns(get_wsgi_application())
 load_patterns()  # before the first person logs in
 get_resolver().url_patterns  # noqa: B018 - loads all views, before the first page
 # What is loaded now stays: looking through it for garbage again and again would hold pages up for 50 ms now and then.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import heapq
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, F, Field, FilteredRelation, Max, Min, Q, Sum
+from django.db import connections
+from django.db.models import Count, F, Field, FilteredRelation, Max, Min, Q, QuerySet, Sum
 
 from activity.summary import Figures, SessionQuestion, SessionSummary
 from sessions_app.models import PrivilegedSession
@@ -46,26 +47,17 @@ def summarise(question: SessionQuestion) -> SessionSummary:
 
 
 def _by_user(question: SessionQuestion) -> dict[int, _Counted]:
-    """Each user's sessions are found by the user, so that nothing is sorted to group them.
-
-    Durations are fetched as they are kept: Django would look at each of them twice, and there are thousands.
-    """
-    users = get_user_model()._default_manager.using(question.database)
-    if not sees_everything(question.viewer):
-        users = users.filter(Q(pk=question.viewer.pk))
-    if question.person is not None:
-        users = users.filter(pk=question.person.pk)
-    started = _started(question, f"{SESSIONS}__")
-    grouped = users.order_by().annotate(counted=FilteredRelation(SESSIONS, condition=started)).values("pk")
-    lasted = F("counted__duration")
+    """Durations are fetched as they are kept: Django would look at each of them twice, and there are thousands."""
     kept: Field[object, object] = Field()
+    grouped, path = _by_session(question) if _is_postgresql(question) else _by_account(question)
+    lasted = F(f"{path}duration")
     rows = grouped.annotate(
-        count=Count("counted__start_at"),
-        ended=Count("counted__duration"),
+        count=Count(f"{path}start_at"),
+        ended=Count(lasted),
         total=Sum(lasted, output_field=kept),
         least=Min(lasted, output_field=kept),
         most=Max(lasted, output_field=kept),
-    ).values_list("pk", "count", "ended", "total", "least", "most")
+    ).values_list(*grouped.query.values_select, "count", "ended", "total", "least", "most")
     found: dict[int, _Counted] = {}
     running = []
     for user, count, ended, total, least, most in rows:
@@ -78,6 +70,37 @@ def _by_user(question: SessionQuestion) -> dict[int, _Counted]:
         more = _Counted(1, lasts, lasts, lasts)
         found[user] = _together([found[user], more]) if user in found else more
     return found
+
+
+def _is_postgresql(question: SessionQuestion) -> bool:
+    return connections[question.database].vendor == "postgresql"
+
+
+def _by_session(question: SessionQuestion) -> tuple[QuerySet[Any, Any], str]:
+    """Sessions grouped by their users. PostgreSQL reads the index from one end to the other, with several processes."""
+    sessions = PrivilegedSession.objects.using(question.database).filter(_started(question))
+    if (only := _only(question)) is not None:
+        sessions = sessions.filter(user__in=only)
+    return sessions.order_by().values("user_id"), ""
+
+
+def _by_account(question: SessionQuestion) -> tuple[QuerySet[Any, Any], str]:
+    """Users with their sessions. SQLite finds those of each in the index, instead of reading all of it."""
+    users = get_user_model()._default_manager.using(question.database)
+    if (only := _only(question)) is not None:
+        users = users.filter(pk__in=only)
+    started = _started(question, f"{SESSIONS}__")
+    grouped = users.order_by().annotate(counted=FilteredRelation(SESSIONS, condition=started)).values("pk")
+    return grouped, "counted__"
+
+
+def _only(question: SessionQuestion) -> list[int] | None:
+    """Whose sessions are asked for; none where everybody's are."""
+    asked = None if question.person is None else question.person.pk
+    if sees_everything(question.viewer):
+        return None if asked is None else [asked]
+    own = question.viewer.pk
+    return [own] if own is not None and asked in (None, own) else []
 
 
 def _started(question: SessionQuestion, path: str = "") -> Q:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import Join
@@ -22,6 +22,9 @@ from activity.listing.cells import MARK, SPELLED, Cell, Line, cell_of
 from activity.listing.copying import rows_of
 
 ROWS_IN_PIECE = 500
+# For PostgreSQL: the first rows soon, and in their order along an index. It would rather read all of the table with
+# several processes, sort, and compile first: with 10 million rows that took twice as long for each of a million.
+AT_ONCE = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
 CONTROLS = bytes(byte for byte in range(0x20) if byte != 0x0A) + b"\x7f"
 # For one look at all cells: what is left out, and one kind of end for each.
 _NO_LETTERS, _CELL_ENDS = CONTROLS + b'"', bytes.maketrans(b"\n", b",")
@@ -92,7 +95,8 @@ class Sheet:
             parts.close()
 
     def _postgresql(self) -> Parts:
-        with connections[self.database].cursor() as cursor:
+        with transaction.atomic(using=self.database), connections[self.database].cursor() as cursor:
+            cursor.execute(AT_ONCE)
             statement = cursor.mogrify(self.sql, self.parameters)
             with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
                 yield from rows_of(copy, ROWS_IN_PIECE)

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 PROCESSES, SECONDS = 4, 5.0
+MANY = 10_000_000  # entries that these are taken to be the last of
 
 
 def figures(seconds: float = SECONDS) -> dict[str, Any]:
@@ -30,10 +31,12 @@ def record_until(end: float) -> int:
     from activity import log  # noqa: PLC0415 - after django.setup()
     from activity.verbs import Verb  # noqa: PLC0415
     from benchmarks.data import administrator  # noqa: PLC0415
+    from sessions_app.sample.volume.words import word_of  # noqa: PLC0415
 
     person, count = administrator(), 0
     while time.time() < end:
-        log.record(Verb.LOGIN, f"{person} logged in to the benchmark", actor=person)
+        # With words as often as in the newest of the generated entries, which the next run asks for again.
+        log.record(Verb.LOGIN, f"{person} logged in to the benchmark {word_of(MANY - count, MANY)}", actor=person)
         count += 1
     return count
 

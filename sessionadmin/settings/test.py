@@ -9,6 +9,8 @@ SECRET_KEY = "only-for-the-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa:
 ENCRYPTION_KEYS = ["b25seS1mb3ItdGhlLXRlc3RzLTAxMjM0NTY3ODlhYmM="]
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 VAR_DIR = Path(env.str("TEST_VAR_DIR", default=str(BASE_DIR / "var" / "test")))
+# Each process of pytest numbers its recordings from 1, so that their files would be each other's.
+OWN_DIR = VAR_DIR / env.str("PYTEST_XDIST_WORKER", default="")
 DATABASES = {
     "default": database(env.str("TEST_DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'unused.sqlite3'}")),
 }
@@ -24,7 +26,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "recordings": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(VAR_DIR / "recordings"), "file_permissions_mode": 0o600},
+        "OPTIONS": {"location": str(OWN_DIR / "recordings"), "file_permissions_mode": 0o600},
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }

@@ -68,6 +68,7 @@ def wrong_clock(off: str) -> dict[str, str]:
     """The environment in which programs see a clock that is so far off, as +1h or -1h; for tests marked `clock`."""
     library = find("libfaketime")
     assert library is not None, "mark the test with `clock`"
+    _forget_clocks_of_the_dead()
     # How long something takes stays true.
     return {
         "LD_PRELOAD": str(library),
@@ -75,6 +76,14 @@ def wrong_clock(off: str) -> dict[str, str]:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DISABLE_SHM": "1",
     }
+
+
+def _forget_clocks_of_the_dead() -> None:
+    """libfaketime leaves its shared memory behind where a program is killed or in a sandbox, and removes it for the
+    next one with the same number. In the sandbox of sshd that is forbidden: the connection breaks."""
+    for path in Path("/dev/shm").glob("*faketime_s*_*"):
+        if not Path(f"/proc/{path.name.rpartition('_')[2]}").exists():
+            path.unlink(missing_ok=True)
 
 
 def axe_source() -> str:

@@ -71,10 +71,10 @@ class CountingDatabaseCache(DatabaseCache):
             cursor.execute(f"SELECT COUNT(*) FROM {self._name_of_table(using)}")  # noqa: S608 - our names
             (count,) = cursor.fetchone()
             if count > self._max_entries:
-                self._cull(using, cursor, timezone.now().replace(microsecond=0), count)  # type: ignore[attr-defined]
+                self._cull(using, cursor, timezone.now().replace(microsecond=0), count)  # type: ignore[attr-defined]  # no stub
 
     def _name_of_table(self, using: str) -> str:
-        return connections[using].ops.quote_name(self._table)  # type: ignore[attr-defined]
+        return connections[using].ops.quote_name(self._table)  # type: ignore[attr-defined]  # not in the stubs
 
     def _packed(self, value: object) -> str:
         return base64.b64encode(pickle.dumps(value, self.pickle_protocol)).decode("latin1")

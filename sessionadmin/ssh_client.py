@@ -178,7 +178,7 @@ def run_ssh(way: Way, key: Ed25519PrivateKey, arguments: Sequence[str]) -> int:
             (directory / file).write_bytes(content)
         with _interrupts_are_for_ssh():
             try:
-                code = subprocess.run(ssh_command(way, directory, arguments), check=False).returncode  # noqa: S603
+                code = subprocess.run(ssh_command(way, directory, arguments), check=False).returncode  # noqa: S603 - no shell
             except FileNotFoundError:
                 raise Problem("There is no ssh on this machine. Install OpenSSH's client.") from None
     return code if code >= 0 else 128 - code  # as a shell says it

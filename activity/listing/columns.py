@@ -114,13 +114,8 @@ def attribute(value: str) -> str:
 
 def link(url: str, text: object) -> SafeString:
     """An ordinary link; just the text where there is no URL."""
-    if not isinstance(text, SafeString):
-        text = str(text)
-        if is_special(text):  # as escaped() and attribute(), without calling them: a list has hundreds of links
-            text = html.escape(text)
-    if not url:
-        return SafeString(text)
-    return SafeString(f"<a href={url}>{text}</a>" if _is_bare(url) else f'<a href="{escaped(url)}">{text}</a>')
+    shown = text if isinstance(text, SafeString) else escaped(text)
+    return SafeString(f"<a href={attribute(url)}>{shown}</a>" if url else shown)
 
 
 @contextlib.contextmanager

@@ -237,9 +237,9 @@ def _field(queryset: QuerySet[Any], path: str) -> Field[Any, Any]:
         return model._meta.pk
     *steps, name = path.split("__")
     for step in steps:
-        model = model._meta.get_field(step).related_model  # type: ignore[assignment]
+        model = model._meta.get_field(step).related_model  # type: ignore[assignment]  # a path leads through neighbours
     try:
-        return model._meta.get_field(name)  # type: ignore[return-value]
+        return model._meta.get_field(name)  # type: ignore[return-value]  # what is sorted by is a field
     except FieldDoesNotExist as error:  # a mistake in a table's declaration, found by its first test
         raise LookupError(f"{queryset.model.__name__} has no field {path!r} to sort by") from error
 

@@ -8,8 +8,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import django_filters
-from django.core.exceptions import EmptyResultSet
-from django.db import connections
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -202,14 +200,7 @@ class Listing:
         """How many rows match; counting stops after 10,000. None where a search did not have to count them."""
         if self._indexed is not None:
             return self._count_found if self.page else None
-        try:
-            some = self.queryset.order_by().values("pk")[: COUNT_CAP + 1]
-            sql, parameters = some.query.get_compiler(some.db).as_sql()
-        except EmptyResultSet:
-            return 0
-        with connections[some.db].cursor() as cursor:
-            cursor.execute(f"SELECT COUNT(*) FROM ({sql}) AS counted", parameters)  # noqa: S608 - written by Django
-            return int(cursor.fetchone()[0])
+        return self.queryset.order_by().values("pk")[: COUNT_CAP + 1].count()
 
     @property
     def count_text(self) -> str:

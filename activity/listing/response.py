@@ -73,7 +73,7 @@ def _answer(
 
 def is_fragment(request: HttpRequest) -> bool:
     """HTMX asks for a part of the page: not boosted, not a history restore."""
-    htmx = request.htmx  # type: ignore[attr-defined]
+    htmx = request.htmx  # type: ignore[attr-defined]  # set by the middleware of django-htmx
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 

@@ -68,7 +68,7 @@ TEMPLATES = [
 def database(url: str) -> dict[str, object]:
     """One Django database entry for `url`: SQLite in WAL with immediate transactions, or PostgreSQL."""
     config: dict[str, object] = environ.Env.db_url_config(url)
-    options: dict[str, object] = dict(config.get("OPTIONS") or {})  # type: ignore[call-overload]
+    options: dict[str, object] = dict(config.get("OPTIONS") or {})  # type: ignore[call-overload]  # environ has no types
     if config["ENGINE"] == "django.db.backends.sqlite3":
         options |= {
             "transaction_mode": "IMMEDIATE",
@@ -96,7 +96,7 @@ def replica(url: str) -> dict[str, object]:
     """The database entry of a replica: read only, and given up sooner than the main database."""
     config = database(url)
     sooner = {"connect_timeout": 3, "tcp_user_timeout": 5_000, "options": "-c default_transaction_read_only=on"}
-    config["OPTIONS"] = {**config["OPTIONS"], **sooner}  # type: ignore[dict-item]
+    config["OPTIONS"] = {**config["OPTIONS"], **sooner}  # type: ignore[dict-item]  # environ has no types
     return config
 
 

@@ -19,7 +19,7 @@ class LoginForm(AuthenticationForm):
     """User name and password. `waiting` says, after a refusal for too many tries, until when."""
 
     # The stubs think of Django's own user model only.
-    user_cache: AbstractBaseUser | None  # type: ignore[assignment]
+    user_cache: AbstractBaseUser | None  # type: ignore[assignment]  # Django says None until it is clean
     waiting: door.TooManyTries | None = None
     is_closed = False  # to everybody, for a reason of ours
 

@@ -9,7 +9,7 @@ class ActionForm(forms.Form):
     """Nothing to fill in. The ids of its fields do not meet those of the page under the dialog."""
 
     def __init__(self, data: object = None) -> None:
-        super().__init__(data, auto_id="action-%s")  # type: ignore[arg-type]
+        super().__init__(data, auto_id="action-%s")  # type: ignore[arg-type]  # a pattern may stand there
 
 
 class LockForm(ActionForm):

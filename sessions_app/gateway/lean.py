@@ -23,4 +23,4 @@ def leave_out_empty_packets(connection: asyncssh.SSHClientConnection | asyncssh.
         if pkttype != constants.MSG_IGNORE or str(connection.get_extra_info("send_cipher")).endswith("-cbc"):
             send(pkttype, *args, **more)
 
-    connection.send_packet = send_packet  # type: ignore[method-assign]
+    connection.send_packet = send_packet  # type: ignore[method-assign]  # of this one connection

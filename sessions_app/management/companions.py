@@ -65,7 +65,7 @@ class Companion:
                 if self._stopping.is_set():
                     return
                 # Its own session: Ctrl+C in the terminal reaches the server alone, which then stops us in order.
-                self._process = process = subprocess.Popen(self._command, start_new_session=True)  # noqa: S603
+                self._process = process = subprocess.Popen(self._command, start_new_session=True)  # noqa: S603 - ours
             started = time.monotonic()
             code = process.wait()
             if self._stopping.is_set():

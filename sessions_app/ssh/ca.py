@@ -10,6 +10,7 @@ import datetime as dt
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import asyncssh
 from django.contrib.auth.models import AbstractBaseUser
@@ -136,7 +137,6 @@ def rotate(overlap: dt.timedelta = OVERLAP) -> CertificateAuthority:
     return new
 
 
-@sensitive_variables("authority_key")
 def sign(
     public_key: str,
     *,
@@ -162,8 +162,8 @@ def sign(
     authority, serial, now = active(), secrets.randbits(63), timezone.now()
     valid_until = (now + dt.timedelta(seconds=seconds)).replace(microsecond=0)
     user_key = asyncssh.import_public_key(public_key)
-    authority_key = asyncssh.import_private_key(unseal(authority.private_key))
-    certificate = authority_key.generate_user_certificate(
+    certificate = _certified(
+        authority,
         user_key,
         key_id,
         serial=serial,
@@ -171,31 +171,41 @@ def sign(
         valid_after=int(now.timestamp()) - backdated,
         valid_before=int(valid_until.timestamp()),
         source_address=source_address.split(",") if source_address else None,
+        permit_port_forwarding=may_forward,
+    )
+    details = {
+        "serial": str(serial),  # beyond what JavaScript's numbers hold
+        "key_id": key_id,
+        "principals": list(principals),
+        "valid_until": valid_until.isoformat(),
+        "source_address": source_address,
+        "key": user_key.get_fingerprint("sha256"),
+        "authority": authority.fingerprint,
+    }
+    message = (
+        f"Signed an SSH certificate for {', '.join(principals)}, key id {key_id}, "
+        f"until {valid_until:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    log.record(Verb.CERTIFICATE_SIGNED, message, actor=actor, target=target, level=level, details=details)
+    return Certificate(certificate.export_certificate().decode().strip(), serial, valid_until)
+
+
+@sensitive_variables("authority_key")
+def _certified(
+    authority: CertificateAuthority, user_key: asyncssh.SSHKey, key_id: str, **more: Any
+) -> asyncssh.SSHCertificate:
+    """The certificate itself; `more` as asyncssh takes it. No X11, no agent, no start-up file of the user's, ever."""
+    authority_key = asyncssh.import_private_key(unseal(authority.private_key))
+    return authority_key.generate_user_certificate(
+        user_key,
+        key_id,
         permit_x11_forwarding=False,
         permit_agent_forwarding=False,
-        permit_port_forwarding=may_forward,
         permit_pty=True,
         permit_user_rc=False,
         comment=key_id,
+        **more,
     )
-    names = ", ".join(principals)
-    log.record(
-        Verb.CERTIFICATE_SIGNED,
-        f"Signed an SSH certificate for {names}, key id {key_id}, until {valid_until:%Y-%m-%d %H:%M:%S} UTC",
-        actor=actor,
-        target=target,
-        level=level,
-        details={
-            "serial": str(serial),  # beyond what JavaScript's numbers hold
-            "key_id": key_id,
-            "principals": list(principals),
-            "valid_until": valid_until.isoformat(),
-            "source_address": source_address,
-            "key": user_key.get_fingerprint("sha256"),
-            "authority": authority.fingerprint,
-        },
-    )
-    return Certificate(certificate.export_certificate().decode().strip(), serial, valid_until)
 
 
 @sensitive_variables("key")

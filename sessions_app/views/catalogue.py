@@ -127,7 +127,7 @@ class ResourceFacts:
     @cached_property
     def live(self) -> int:
         """Sessions with rights on it now."""
-        return self.sessions.live().count()  # type: ignore[attr-defined, no-any-return]
+        return self.sessions.live().count()  # type: ignore[attr-defined, no-any-return]  # a reverse name
 
     @cached_property
     def scheduled(self) -> int:

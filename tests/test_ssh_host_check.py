@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 
+import asyncssh
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
@@ -13,7 +16,11 @@ from django.test import Client
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
+from sessions_app.connectors.base import ForNow
 from sessions_app.connectors.ssh import credentials
+from sessions_app.connectors.ssh.check import check_host
+from sessions_app.connectors.ssh.credentials import credentials_for, host_of
+from sessions_app.connectors.ssh.transport import connected
 from sessions_app.models import Resource
 from sessions_app.ssh import ca
 from tests import builders, pages, sshd
@@ -99,3 +106,31 @@ def test_a_host_that_does_not_answer_or_does_not_know_us_is_said(server: sshd.Se
     with pytest.raises(CommandError):
         call_command("host_check", "web-1", stdout=out)
     assert "FAIL Reach: No SSH server answers" in out.getvalue()
+
+
+def test_nothing_is_read_from_the_home_of_whoever_started_the_console(
+    server: sshd.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", f"/nowhere/{'x' * 300}")  # which cannot even be looked at, as root's by others
+    make_host(server, host_key=server.host_key)
+    out = StringIO()
+    call_command("host_check", "web-1", stdout=out)
+    assert "FAIL" not in out.getvalue()
+
+
+def test_an_error_of_our_own_machine_is_named_as_one(server: sshd.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = make_host(server, host_key=server.host_key)
+
+    async def refused(*args: object, **kwargs: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/root/.ssh/crt")
+
+    words = "web-1 was not asked: SessionAdmin's own machine could not open a connection: Permission denied (/root/.ssh"
+    monkeypatch.setattr(asyncssh, "get_server_host_key", refused)
+    [line] = check_host(resource, 0).lines
+    assert words in line.text
+    monkeypatch.setattr(asyncssh, "connect", refused)
+    with pytest.raises(ForNow, match=re.escape(words)), connected(host_of(resource), credentials_for(resource)):
+        pass
+    monkeypatch.undo()
+    with connected(host_of(resource), credentials_for(resource)):  # it does not count as silent
+        pass

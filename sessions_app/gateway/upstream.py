@@ -10,7 +10,7 @@ from typing import Protocol
 import asyncssh
 
 from activity.text import plain
-from sessions_app.connectors.ssh.transport import known_hosts
+from sessions_app.connectors.ssh.transport import NO_FILES, known_hosts, local_trouble
 from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.pressure import Pressure, has_tiny_packets
@@ -87,9 +87,7 @@ async def open_upstream(admitted: Admitted) -> Upstream:
                 known_hosts=known_hosts(host.host_key),
                 preferred_auth="publickey",
                 password=None,
-                agent_path=None,
-                config=None,
-                x509_trusted_certs=None,
+                **NO_FILES,
                 encryption_algs=CIPHERS,
                 compression_algs=["none"],
                 keepalive_interval=KEEPALIVE_SECONDS,
@@ -105,6 +103,8 @@ async def open_upstream(admitted: Admitted) -> Upstream:
     except asyncssh.PermissionDenied as error:
         raise HostRefused(f"{host.name} does not let {host.account} in.") from error
     except (OSError, asyncssh.Error) as error:
+        if local := local_trouble(error):
+            raise HostRefused(f"{host.name} was not asked: {local}") from error
         why = "no answer in time" if isinstance(error, TimeoutError) else plain(error, 120)
         raise HostRefused(f"{host.name} cannot be reached: {why}.") from error
     return upstream

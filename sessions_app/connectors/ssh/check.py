@@ -9,7 +9,15 @@ import asyncssh
 
 from sessions_app.connectors.base import ConnectorError
 from sessions_app.connectors.ssh.credentials import credentials_for, host_of
-from sessions_app.connectors.ssh.transport import CONNECT_SECONDS, Host, HostKeyChanged, Remote, connected
+from sessions_app.connectors.ssh.transport import (
+    CONNECT_SECONDS,
+    NO_FILES,
+    Host,
+    HostKeyChanged,
+    Remote,
+    connected,
+    local_trouble,
+)
 from sessions_app.models import Resource
 
 # Everything that the scripts call beyond a POSIX shell and coreutils, and why it is needed.
@@ -93,6 +101,9 @@ def _see_key(host: Host, report: Report) -> bool:
     try:
         shown = asyncio.run(_server_key(host))
     except (OSError, TimeoutError, asyncssh.Error) as error:
+        if local := local_trouble(error):
+            report.add("Reach", False, f"{host.name} was not asked: {local}")
+            return False
         reason = str(error)[:160] or "no answer in time"
         report.add("Reach", False, f"No SSH server answers at {host.address}, port {host.port}: {reason}")
         return False
@@ -112,12 +123,13 @@ async def _server_key(host: Host) -> asyncssh.SSHKey | None:
     async with asyncio.timeout(CONNECT_SECONDS):
         pinned = [word for word in host.host_key.split() if word != "@cert-authority"][:1]
         offered = pinned if "@cert-authority" not in host.host_key and pinned and pinned[0] != "ssh-rsa" else ()
+        options = asyncssh.SSHClientConnectionOptions(client_keys=None, **NO_FILES)
         try:
             return await asyncssh.get_server_host_key(
-                host.address, host.port, server_host_key_algs=offered, config=None
+                host.address, host.port, server_host_key_algs=offered, config=None, options=options
             )
         except asyncssh.KeyExchangeFailed:
-            return await asyncssh.get_server_host_key(host.address, host.port, config=None)
+            return await asyncssh.get_server_host_key(host.address, host.port, config=None, options=options)
 
 
 def _note_stranger(host: Host, report: Report, text: str) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import shlex
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import asyncssh
@@ -30,6 +31,26 @@ PATIENCE = 45.0  # seconds that a call waits for its turn
 SILENCE = 15.0  # seconds for which a host that did not answer is not asked again; longer than CONNECT_SECONDS
 
 asyncssh.set_log_level("WARNING")  # the session's log says what is done on a host
+
+# asyncssh would look for these in the home directory of whoever started the process, and fail where it may not.
+NO_FILES: Mapping[str, Any] = {
+    "config": None,
+    "agent_path": None,
+    "x509_trusted_certs": None,
+    "x509_trusted_cert_paths": None,
+}
+# What this machine says to itself, before anything is sent: connect(2), "ERRORS".
+LOCAL = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOBUFS,
+    errno.ENAMETOOLONG,
+    errno.EADDRNOTAVAIL,
+    errno.EAFNOSUPPORT,
+}
 
 Credentials = Any  # what asyncssh takes as client_keys: a key, or a key with its certificate
 
@@ -199,6 +220,8 @@ def _connect(host: Host, credentials: Credentials) -> asyncssh.SSHClientConnecti
             f"{host.name} offers no host key of the confirmed kind, or no common encryption: {_reason(error)}"
         ) from error
     except (OSError, TimeoutError, asyncssh.Error) as error:
+        if local := local_trouble(error):
+            raise ForNow(f"{host.name} was not asked: {local}") from error
         reason = f"{host.name} cannot be reached at {host.address}, port {host.port}: {_reason(error)}"
         TURNS.note(host, reason)
         raise ForNow(reason) from error
@@ -218,9 +241,7 @@ async def _open(host: Host, credentials: Credentials) -> asyncssh.SSHClientConne
             login_timeout=CONNECT_SECONDS,
             preferred_auth="publickey",
             password=None,
-            agent_path=None,
-            config=None,
-            x509_trusted_certs=None,
+            **NO_FILES,
         )
 
 
@@ -237,6 +258,14 @@ def known_hosts(pinned: str) -> asyncssh.SSHKnownHosts:
         return asyncssh.import_known_hosts("\n".join(lines) + "\n")
     except ValueError as error:
         raise ForGood("The pinned host key cannot be read. Confirm it anew by “Test connection”.") from error
+
+
+def local_trouble(error: BaseException) -> str:
+    """Return what is wrong on this machine when `error` says that the host was not even asked, else an empty string."""
+    if not isinstance(error, OSError) or (error.filename is None and error.errno not in LOCAL):
+        return ""
+    what = f"{error.strerror or type(error).__name__} ({error.filename})" if error.filename else f"{error.strerror}"
+    return f"SessionAdmin's own machine could not open a connection: {what}."
 
 
 def _reason(error: BaseException) -> str:

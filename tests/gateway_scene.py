@@ -112,7 +112,8 @@ def prepared(user: User, **profile: Any) -> Prepared:
     resource = builders.make_resource(
         "web-1", address="127.0.0.1", connector="ssh", host_key=host_key.export_public_key().decode().strip()
     )
-    session = builders.make_session(user, resource=resource, profile=builders.make_profile(record=False, **profile))
+    kept = builders.make_profile(**({"record": False} | profile))
+    session = builders.make_session(user, resource=resource, profile=kept)
     return Prepared(session, key, host_key, ca.create().public_key)
 
 

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from django.db import DatabaseError, InterfaceError
+
+NO_DATABASE = "The gateway cannot reach its database at the moment, or it is busy. Nothing was begun. Try again soon."
+PROBLEM = "The gateway has a problem and could not connect you. Tell an administrator."
 UNTIL_UNLOCKED = "You can do nothing until an administrator unlocks it."
 
 
@@ -42,6 +46,11 @@ class ShowsState(Protocol):
 
 class NotLetIn(Exception):
     """The connection was not made. The text is fit for the person."""
+
+
+def excuse(error: Exception) -> str:
+    """Return what to tell a person whom an error of ours keeps waiting; the error itself is for the log."""
+    return NO_DATABASE if isinstance(error, DatabaseError | InterfaceError) else PROBLEM
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway import store
 from sessions_app.gateway.file_notes import watch
-from sessions_app.gateway.near import Near, NotLetIn, Terminal
+from sessions_app.gateway.near import Near, NotLetIn, Terminal, excuse
 from sessions_app.gateway.registry import Recorded, Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import HostRefused
@@ -50,6 +50,9 @@ async def open_relay(
     except (AuthorityError, SealingError) as error:
         logger.exception("No certificate for session %s", login.session_id)
         raise NotLetIn("Certificates cannot be signed at the moment. Ask an administrator to set this up.") from error
+    except Exception as error:
+        logger.exception("Nobody can be let in to session %s", login.session_id)
+        raise NotLetIn(excuse(error)) from error
     files = watch(command, subsystem, has_terminal=bool(terminal.kind))
     relay = Relay(registry, admitted, near, terminal, files, is_tunnel=is_tunnel)
     registry.relays[relay.connection_id] = relay
@@ -64,5 +67,5 @@ async def open_relay(
     except Exception as error:
         logger.exception("Connection %s of session %s", relay.connection_id, relay.session_id)
         await relay.fail("The gateway failed")
-        raise NotLetIn("The gateway has a problem and could not connect you. Tell an administrator.") from error
+        raise NotLetIn(excuse(error)) from error
     return relay

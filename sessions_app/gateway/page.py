@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import deque
 from typing import Any
 
@@ -22,6 +23,8 @@ LOW = 128 * 1024  # bytes; with no more unconfirmed the relay looks at once whet
 LAST_WORDS = 1.0  # seconds to tell a page that it was cut; a slow one is gone then
 FLUSH = 10.0  # seconds for the rest of what a program printed before it ended
 GONE_FOR_GOOD = (1000, 1001)  # the page was closed or left, by the person
+
+logger = logging.getLogger(__name__)
 
 
 class BadMessage(Exception):
@@ -114,6 +117,7 @@ class Page:
         self._flushed.clear()
         self._work.set()
         self._sender = sender = asyncio.create_task(self._send(socket))
+        sender.add_done_callback(lambda task: _sent(task, socket))
         try:
             return await self._receive(socket)
         except ConnectionClosed:
@@ -200,6 +204,13 @@ class Page:
             raise BadMessage("A position that was never sent.")
         del self._held[: position - self._confirmed]
         self._confirmed = position
+
+
+def _sent(task: asyncio.Task[None], socket: ServerConnection) -> None:
+    """A page that is told nothing any more would wait for ever: it comes back on another socket instead."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("A page could not be told what its terminal shows", exc_info=error)
+        socket.transport.abort()
 
 
 def read_object(text: str | bytes) -> dict[str, Any]:

@@ -20,12 +20,13 @@ from sessions_app.gateway import store
 from sessions_app.gateway.deadline import Deadline
 from sessions_app.gateway.files import Watch
 from sessions_app.gateway.line import Line
-from sessions_app.gateway.near import UNTIL_UNLOCKED, Near, ShowsState, Terminal
+from sessions_app.gateway.near import UNTIL_UNLOCKED, Near, ShowsState, Terminal, excuse
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_channel, open_upstream
 from sessions_app.models import HOLDS_GRANT, ConnectionEnd, Status
 
 CTRL_X = b"\x18"
+NOTED_WITHIN = 2.0  # seconds that somebody who is refused waits until that is noted; then it is noted behind them
 
 logger = logging.getLogger(__name__)
 
@@ -189,7 +190,10 @@ class Relay(Line):
         return None if self._is_over or self._upstream is None else self._upstream.connection
 
     async def fail(self, text: str) -> None:
-        """It did not come to be: note why and let go of the host; the person's side is the caller's."""
+        """It did not come to be: note why and let go of the host; the person's side is the caller's.
+
+        Does not raise, and does not wait for a database that is away: a row that stays open is ended by control.
+        """
         self._registry.relays.pop(self.connection_id, None)
         if self._upstream is not None:
             self._upstream.close()
@@ -199,10 +203,15 @@ class Relay(Line):
         self.retime(None)
         if self.is_frozen and self._has_terminal:
             self._show(self._screen.thaw())
-        if self.recorder is not None:
-            await self.recorder.finish()
-        await self._registry.endings.note(Ending(self.connection_id, ConnectionEnd.FAILED, plain(text, 200)))
-        self.closed.set()
+        await asyncio.wait({self._spawn(self._note_failure(text))}, timeout=NOTED_WITHIN)
+
+    async def _note_failure(self, text: str) -> None:
+        try:
+            if self.recorder is not None:
+                await self.recorder.finish()
+            await self._registry.endings.note(Ending(self.connection_id, ConnectionEnd.FAILED, plain(text, 200)))
+        finally:
+            self.closed.set()
 
     # The rest is ours.
 
@@ -230,7 +239,12 @@ class Relay(Line):
     async def _extend(self) -> None:
         """Control sees the new end on the session, here and in other gateways, and tells the person."""
         self._is_notice_up = False  # pressed twice, it extends once
-        end_at, refusal = await store.call(store.extend_session, self.session_id)
+        try:
+            end_at, refusal = await store.call(store.extend_session, self.session_id)
+        except Exception as error:
+            logger.exception("Session %s could not be extended", self.session_id)
+            end_at, refusal = None, excuse(error)
+            self._is_notice_up = True
         if end_at is None:
             self.notice(f"Not extended: {refusal}")
 
@@ -242,15 +256,21 @@ class Relay(Line):
             self._spawn(self._close(end, reason))
 
     async def _close(self, end: ConnectionEnd, reason: str) -> None:
-        if self._host is not None:
-            self._host.abort()
-        if self._upstream is not None:
-            self._upstream.close()
         code = self._exit
         try:
-            await self._near.close(1 if reason else code, reason)
-        except (OSError, asyncssh.Error):
-            logger.debug("The person's side of connection %s was gone", self.connection_id, exc_info=True)
+            if self._host is not None:
+                self._host.abort()
+            if self._upstream is not None:
+                self._upstream.close()
+        finally:
+            try:
+                await self._near.close(1 if reason else code, reason)
+            except (OSError, asyncssh.Error):
+                logger.debug("The person's side of connection %s was gone", self.connection_id, exc_info=True)
+            finally:
+                await self._note_end(end, reason)
+
+    async def _note_end(self, end: ConnectionEnd, reason: str) -> None:
         try:
             await self._finish_notes()
         finally:
@@ -270,10 +290,12 @@ class Relay(Line):
             if self.recorder is not None:
                 await self.recorder.finish()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do it beside everything else. What somebody waits for must end that wait itself, whatever goes wrong."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -13,7 +13,6 @@ from typing import Any, ParamSpec
 import asyncssh
 from asyncssh import constants
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
 
 from activity.text import plain
 from sessions_app.flows.connect import Login
@@ -22,6 +21,7 @@ from sessions_app.gateway import identity, names, store
 from sessions_app.gateway.doors import Doors
 from sessions_app.gateway.identity import Proved
 from sessions_app.gateway.lean import leave_out_empty_packets
+from sessions_app.gateway.near import excuse
 from sessions_app.gateway.pressure import Pressure
 from sessions_app.gateway.ssh_near import SSHNear
 from sessions_app.gateway.tunnel import Tunnel
@@ -56,6 +56,7 @@ class FrontDoor(asyncssh.SSHServer):
         self._offered_key = ""
         self._keys = self._passwords = 0
         self._failure = ""
+        self._told: set[str] = set()  # before it had proved who it is
         self._tunnel: Tunnel | None = None
         self._forwarding = 0  # connections that are being made
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,7 +134,7 @@ class FrontDoor(asyncssh.SSHServer):
             found = await self._answer(identity.by_password, self._user_name, self.wanted, password, self.address)
         except Refused as refused:
             self._failure = f"one-time password refused. {refused.message}"
-            self.connection.send_auth_banner(f"One-time password refused. {refused.message}\r\n")
+            self._tell(f"One-time password refused. {refused.message}")
             return False
         self._offered, self._offered_key = found, ""
         return found is not None
@@ -189,7 +190,8 @@ class FrontDoor(asyncssh.SSHServer):
     # For its channels.
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it beside everything else; what goes wrong is in the log of the process."""
+        """Do it beside everything else; what goes wrong is in the log of the process. What a client waits for must
+        end that wait itself."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -224,12 +226,21 @@ class FrontDoor(asyncssh.SSHServer):
                 self._tunnel.drained()
 
     async def _answer(self, ask: Callable[P, Proved | None], *args: P.args, **kwargs: P.kwargs) -> Proved | None:
-        """Without a database nobody gets in."""
+        """Without a database nobody gets in, and the client is told so before it is refused."""
         try:
             return await store.call(ask, *args, **kwargs)
-        except (DatabaseError, InterfaceError):
-            logger.exception("The database does not say who a client is")
+        except Refused:
+            raise
+        except Exception as error:
+            logger.exception("The database does not say who a client from %s is", self.address)
+            self._tell(excuse(error))
             return None
+
+    def _tell(self, text: str) -> None:
+        """Say something to a client that has proved nothing yet, once."""
+        if text not in self._told:
+            self._told.add(text)
+            self.connection.send_auth_banner(f"{text}\r\n")
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

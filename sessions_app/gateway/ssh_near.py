@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from activity.text import plain
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway.line import HIGH
-from sessions_app.gateway.near import NotLetIn, Terminal
+from sessions_app.gateway.near import NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.pressure import Environment, has_tiny_packets
 from sessions_app.gateway.registry import Registry
@@ -27,12 +28,15 @@ MOST_COMMAND = 64 * 1024  # characters
 PASSED_ON = (b"LANG", b"LC_", b"TZ", b"COLORTERM")  # of the environment; the host takes what its sshd_config says
 MOST_ENVIRONMENT = 16 * 1024  # bytes
 
+logger = logging.getLogger(__name__)
+
 
 class Door(Protocol):
     """What it needs of its client connection."""
 
     registry: Registry
     connection: asyncssh.SSHServerConnection
+    address: str
     is_blocked: bool
 
     async def login(self) -> Login:
@@ -95,15 +99,21 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         self._door.spawn(self._begin())
 
     async def _begin(self) -> None:
-        env: dict[str | bytes, str | bytes] = dict(self._channel.get_environment_bytes().items())
+        """Whatever goes wrong, the client is told and the channel closed: it would wait for ever."""
         try:
-            login = await self._door.login()
-            relay = await open_relay(
-                self._door.registry, login, self, self._terminal, self._command, subsystem=self._subsystem, env=env
-            )
+            await self._let_in()
         except (Refused, NotLetIn) as refused:
             self._refuse(str(refused))
-            return
+        except Exception as error:
+            logger.exception("A client from %s could not be let in", self._door.address)
+            self._refuse(excuse(error))
+
+    async def _let_in(self) -> None:
+        env: dict[str | bytes, str | bytes] = dict(self._channel.get_environment_bytes().items())
+        login = await self._door.login()
+        relay = await open_relay(
+            self._door.registry, login, self, self._terminal, self._command, subsystem=self._subsystem, env=env
+        )
         self._relay = relay
         if self._is_gone:
             relay.client_gone()

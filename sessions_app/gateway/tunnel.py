@@ -18,7 +18,7 @@ from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway import forward, store
 from sessions_app.gateway.forward import Forward, ForwardEvent
-from sessions_app.gateway.near import NotLetIn, Terminal
+from sessions_app.gateway.near import NotLetIn, Terminal, excuse
 from sessions_app.gateway.notes import Notes
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.pressure import has_tiny_packets
@@ -71,6 +71,9 @@ class Tunnel:
                     self._notes = _notes(self.relay.connection_id)
         except (Refused, NotLetIn) as refused:
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, str(refused)) from refused
+        except Exception as error:
+            logger.exception("A forwarded connection could not be let in")
+            raise asyncssh.ChannelOpenError(constants.OPEN_CONNECT_FAILED, excuse(error)) from error
         upstream = self.relay.upstream
         if upstream is None:
             raise asyncssh.ChannelOpenError(constants.OPEN_CONNECT_FAILED, "The connection to the host is closed.")

@@ -26,7 +26,7 @@ from activity.text import plain
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway import store, tickets
-from sessions_app.gateway.near import NotLetIn, Terminal
+from sessions_app.gateway.near import NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.page import BadMessage, Page, number, read_object
 from sessions_app.gateway.registry import Registry
@@ -112,9 +112,9 @@ class Terminals:
             await _farewell(socket, BAD, "")
         except ConnectionClosed:
             logger.debug("A websocket went before it had a terminal")
-        except Exception:
+        except Exception as error:
             logger.exception("A terminal in a browser")
-            await _farewell(socket, REFUSED, "The gateway has a problem. Tell an administrator.")
+            await _farewell(socket, REFUSED, excuse(error))
 
     async def _serve(self, socket: ServerConnection) -> None:
         """One socket from its ticket to its end. Raises Refused, NotLetIn, BadMessage, TimeoutError,

@@ -64,14 +64,37 @@ def test_a_mapped_peer_is_recognised_as_the_proxy_it_is() -> None:
     assert seen("::ffff:10.0.0.5", "198.51.100.1") == "198.51.100.1"
 
 
-@pytest.mark.parametrize("garbage", ["unknown", "_hidden", "", "300.1.1.1", "<script>", "1.2.3.4.5", "::1::", "0x7f.1"])
+@pytest.mark.parametrize(
+    "garbage", ["unknown", "_hidden", '""', "300.1.1.1", "<script>", "1.2.3.4.5", "::1::", "0x7f.1"]
+)
 def test_garbage_stops_the_walk_at_the_last_valid_hop(garbage: str) -> None:
     assert seen(PROXY, f"198.51.100.1, {garbage}") == PROXY
     assert seen(PROXY, f"198.51.100.1, {garbage}, 10.2.2.2") == "10.2.2.2"
 
 
-def test_an_empty_header_leaves_the_peer() -> None:
-    assert seen(PROXY, "") == PROXY
+@pytest.mark.parametrize("header", ["", ",", " , \t,"])
+def test_an_empty_header_leaves_the_peer(header: str) -> None:
+    assert seen(PROXY, header) == PROXY
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "198.51.100.7,",
+        "198.51.100.7, ",
+        "198.51.100.7,\t,",
+        ",198.51.100.7",
+        "198.51.100.7,, 10.2.2.2",
+        ",198.51.100.7, ,",
+    ],
+)
+def test_an_empty_element_is_passed_over(header: str) -> None:
+    assert seen(PROXY, header) == "198.51.100.7"
+    assert seen(PROXY, f"203.0.113.1, {header}") == "198.51.100.7"
+
+
+def test_an_empty_element_does_not_lead_past_what_is_no_address() -> None:
+    assert seen(PROXY, "198.51.100.7, unknown,") == PROXY
 
 
 @pytest.mark.parametrize("peer", ["", "unix:", "/run/console.sock"])

@@ -116,6 +116,69 @@ def test_an_ipad_that_says_it_is_a_mac_is_known_only_by_its_touch_screen() -> No
     assert describe(WINDOWS_CHROME, {"touch": "1"}).device == "Desktop"
 
 
+IPAD_AS_MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+TOUCH = {"touch": "1"}
+
+
+@pytest.mark.parametrize("hint", [TOUCH, {}], ids=["touch", "none"])
+@pytest.mark.parametrize(
+    ("tail", "browser", "version"),
+    [
+        ("CriOS/124 Version/11.1.1 Safari/605.1.15", "Chrome", "124"),
+        ("CriOS/124.0.6367.88 Safari/605.1.15", "Chrome", "124.0.6367"),
+        ("FxiOS/125.0 Safari/605.1.15", "Firefox", "125"),
+        ("Version/17.0 EdgiOS/124.0.2478.50 Safari/605.1.15", "Edge", "124.0.2478"),
+        ("OPiOS/16.0.15.124050 Safari/605.1.15", "Opera Mini", "16.0.15"),
+        ("Version/17.4 Safari/605.1.15 OPT/4.5.0", "Opera Touch", "4.5"),
+        ("Version/17.4 Safari/605.1.15 OPX/2.4.4", "Opera GX", "2.4.4"),
+        ("GSA/311.0.625 Safari/605.1.15", "Safari", ""),
+        ("Mobile/15E148", "Web view", ""),
+        ("Mobile/15E148 [FBAN/FBIOS;FBAV/455.0]", "Facebook", "455"),
+    ],
+)
+def test_an_ipad_that_asks_for_desktop_pages_is_known_by_a_browser_that_no_mac_has(
+    tail: str, browser: str, version: str, hint: dict[str, str]
+) -> None:
+    assert describe(IPAD_AS_MAC + tail, hint) == Device("Tablet", "iPadOS", "", browser, version)
+
+
+@pytest.mark.parametrize(
+    ("tail", "browser", "version"),
+    [
+        ("Version/17.4.1 Safari/605.1.15", "Safari", "17.4.1"),
+        ("Version/17.4.1 Safari/605.1.15 Ddg/17.4", "DuckDuckGo", "17.4"),
+        ("Version/17.4.1 Brave/1.64 Safari/605.1.15", "Brave", "1.64"),
+        ("Version/17.4.1 Safari/605.1.15 Vivaldi/6.7", "Vivaldi", "6.7"),
+        ("Version/17.4.1 YaBrowser/24.4.0 Safari/605.1.15", "Yandex Browser", "24.4"),
+    ],
+)
+def test_a_browser_that_a_mac_has_too_is_on_an_ipad_where_there_is_touch(tail: str, browser: str, version: str) -> None:
+    assert describe(IPAD_AS_MAC + tail, TOUCH) == Device("Tablet", "iPadOS", "17.4.1", browser, version)
+    assert describe(IPAD_AS_MAC + tail, {}) == Device("Desktop", "macOS", "", browser, version)
+
+
+def test_a_web_view_is_called_one_and_has_no_version() -> None:
+    view = IPAD_AS_MAC.strip()
+    assert describe(view, {}) == Device("Desktop", "macOS", "", "Web view", "")
+    assert describe(view, TOUCH) == Device("Tablet", "iPadOS", "", "Web view", "")
+    ipad = view.replace("Macintosh; Intel Mac OS X 10_15_7", "iPad; CPU OS 17_4 like Mac OS X")
+    assert describe(f"{ipad} Mobile/15E148", {}) == Device("Tablet", "iPadOS", "17.4", "Web view", "")
+    iphone = view.replace("Macintosh; Intel Mac OS X 10_15_7", "iPhone; CPU iPhone OS 17_4 like Mac OS X")
+    assert describe(f"{iphone} Mobile/15E148", TOUCH) == Device("Mobile", "iOS", "17.4", "Web view", "")
+
+
+def test_an_iphone_and_an_ipad_that_ask_for_their_own_pages_are_as_ever() -> None:
+    ipad = IPAD_AS_MAC.replace("Macintosh; Intel Mac OS X 10_15_7", "iPad; CPU OS 17_4 like Mac OS X")
+    iphone = IPAD_AS_MAC.replace("Macintosh; Intel Mac OS X 10_15_7", "iPhone; CPU iPhone OS 17_4 like Mac OS X")
+    for tail, browser, version in (
+        ("CriOS/124.0.6367.88 Mobile/15E148 Safari/604.1", "Chrome", "124.0.6367"),
+        ("FxiOS/125.0 Mobile/15E148 Safari/605.1.15", "Firefox", "125"),
+        ("Version/17.0 EdgiOS/124.0.2478.50 Mobile/15E148 Safari/604.1", "Edge", "124.0.2478"),
+    ):
+        assert describe(ipad + tail, TOUCH) == Device("Tablet", "iPadOS", "17.4", browser, version)
+        assert describe(iphone + tail, TOUCH) == Device("Mobile", "iOS", "17.4", browser, version)
+
+
 def test_ios_26_is_not_taken_for_the_18_it_claims_to_be() -> None:
     iphone = (
         "Mozilla/5.0 (iPhone; CPU iPhone OS {} like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "

@@ -2,7 +2,8 @@
 
 Pure: works on the WSGI environment and the list of trusted proxies, and knows neither Django nor the database.
 `X-Forwarded-For` is written by whoever likes to, so it counts only as far back as our own proxies vouch for it:
-walk from the right, and stop at the first address that is not one of ours (docs/geoip.md, "Behind a proxy").
+walk from the right, and stop at the first address that is not one of ours (docs/geoip.md, "Behind a proxy"). Elements
+that are empty say nothing and are passed over (RFC 9110, 5.6.1).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def client_ip(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> str:
         return str(peer)
     hop = peer
     for entry in reversed((meta.get("HTTP_X_FORWARDED_FOR", "") or "").split(",")):
+        if not entry.strip():
+            continue
         address = parse_address(entry)
         if address is None:
             break

@@ -6,7 +6,8 @@ is left open rather than guessed: "Windows 10 or 11", "macOS" or "Android" witho
 
 An iPad says that it is a Macintosh, to the letter, and sends no hints. Only a script can tell: no Mac has a touch
 screen. Our page may set a cookie when `navigator.maxTouchPoints > 1`; whoever passes it on as the hint "touch" gets
-a tablet. Without it such an iPad is a Mac.
+a tablet. Without it such an iPad is a Mac, unless its browser is one that no Mac has (an iPhone says the same when
+somebody asks it for desktop pages; it counts as an iPad, which asks by itself).
 """
 
 from __future__ import annotations
@@ -48,7 +49,13 @@ _TABLET_MODEL = re.compile(
     r"^(SM-[TXP]\d|Lenovo TB|Pixel (Tablet|C)|KF[A-Z]{3,}|MediaPad|Nexus (7|9|10))", re.IGNORECASE
 )
 
+# Browsers of iPhones and iPads alone, by their tokens: Chrome, Firefox, Edge, Opera and the Google app. "Mobile/15E148"
+# is the part of Apple's web views that desktop pages do not take away.
+_IOS_ONLY = re.compile(r"\b(CriOS|FxiOS|EdgiOS|OPiOS|OPT|OPX|GSA)/|\bMobile/\d")
+
 _BROWSER_NAMES = {
+    "Apple Mail": "Web view",  # what the library calls every Mac or iPad that names no browser
+    "Mobile Safari UI/WKWebView": "Web view",
     "Microsoft Edge": "Edge",
     "Edge Mobile": "Edge",
     "Google Chrome": "Chrome",
@@ -116,9 +123,9 @@ def load_patterns() -> Any:
 def _describe(user_agent: str, hint_items: tuple[tuple[str, str], ...]) -> Device:
     hints = client_hints.parse(dict(hint_items))
     agent = load_patterns().parse(user_agent)
-    is_ipad = hints.has_touch and agent.os.family == "Mac OS X" and not hints.platform
+    is_ipad = _is_ipad_in_disguise(user_agent, hints)
     browser, browser_version = _browser(agent, hints)
-    system, system_version = ("iPadOS", _safari_version(user_agent)) if is_ipad else _system(agent, hints)
+    system, system_version = ("iPadOS", _ipados_version(user_agent)) if is_ipad else _system(agent, hints)
     return Device(
         device="Tablet" if is_ipad else _kind(agent, hints),
         os=_cut(system, NAME_LENGTH),
@@ -128,10 +135,22 @@ def _describe(user_agent: str, hint_items: tuple[tuple[str, str], ...]) -> Devic
     )
 
 
+def _is_ipad_in_disguise(user_agent: str, hints: Hints) -> bool:
+    is_macintosh = "(Macintosh;" in user_agent and not hints.platform
+    return is_macintosh and (hints.has_touch or _IOS_ONLY.search(user_agent) is not None)
+
+
+def _ipados_version(user_agent: str) -> str:
+    """That of Safari, which carries the number of its system; others send one that stands still (Chrome 11.1.1)."""
+    return "" if _IOS_ONLY.search(user_agent) else _safari_version(user_agent)
+
+
 def _browser(agent: user_agents.parsers.UserAgent, hints: Hints) -> tuple[str, str]:
     if hints.brand and not agent.is_bot:
         return _BROWSER_NAMES.get(hints.brand, hints.brand), hints.brand_version
-    return _BROWSER_NAMES.get(agent.browser.family, agent.browser.family), agent.browser.version_string
+    name = _BROWSER_NAMES.get(agent.browser.family, agent.browser.family)
+    # A web view has no version of its own; what stands there is WebKit's.
+    return name, "" if name == "Web view" else agent.browser.version_string
 
 
 def _system(agent: user_agents.parsers.UserAgent, hints: Hints) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import datetime as dt
 import itertools
 import json
 from collections.abc import Sequence
@@ -17,7 +18,19 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BigIntegerField, BooleanField, DateTimeField, F, Field, Func, Model, Q, QuerySet, Value
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    DateTimeField,
+    F,
+    Field,
+    Func,
+    IntegerField,
+    Model,
+    Q,
+    QuerySet,
+    Value,
+)
 from django.db.models.expressions import Col
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
@@ -278,20 +291,40 @@ class _Exact(DjangoJSONEncoder):
 
 def _decode(cursor: str, field: Field[Any, Any], database: str) -> tuple[Any, int]:
     """What `_encode` wrote. The value is put into the database's own form already here, where it is known to be
-    somebody's invention when that fails: half a character, a time before all times, an address that is none."""
+    somebody's invention when that fails: half a character, a time before all times, an address that is none, a number
+    or a duration that no column can hold."""
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         value, pk = json.loads(raw)
-        if isinstance(value, list | dict) or not isinstance(pk, int) or abs(pk) > 2**63 - 1:
+        if isinstance(value, list | dict) or not isinstance(pk, int) or abs(pk) > LARGEST:
             raise BadListRequest(BAD_CURSOR)
         if isinstance(value, str) and "\x00" in value.encode().decode():
             raise BadListRequest(BAD_CURSOR)
         if value is not None:
-            value = field.to_python(value)
+            value = _held(field.to_python(value), field, connections[database])
             field.get_db_prep_value(value, connections[database])
         return value, pk
     except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError, ValidationError) as error:
         raise BadListRequest(BAD_CURSOR) from error
 
 
+def _held(value: Any, field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Any:
+    """The value, as a column of that field can hold it: times in UTC, since PostgreSQL knows no offset of 16 hours or
+    more. Raises OverflowError for numbers and durations beyond its bounds, and for times that UTC does not have."""
+    if isinstance(value, dt.datetime):
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+    if isinstance(value, dt.timedelta):
+        lowest, highest = -LARGEST, LARGEST
+        number = value // dt.timedelta(microseconds=1)  # what SQLite keeps
+    elif isinstance(value, int) and isinstance(field, IntegerField):
+        lowest, highest = connection.ops.integer_field_range(field.get_internal_type())
+        number = value
+    else:
+        return value
+    if not lowest <= number <= highest:
+        raise OverflowError(f"{number} does not fit {field}")
+    return value
+
+
+LARGEST = 2**63 - 1  # of integers in both databases
 BAD_CURSOR = "This page of the list does not exist. Go back to the first page."

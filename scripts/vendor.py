@@ -25,6 +25,7 @@ FILES = {
     "@xterm/xterm/lib/xterm.mjs": "xterm.mjs",
     "@xterm/xterm/css/xterm.css": "xterm.css",
     "@xterm/addon-fit/lib/addon-fit.mjs": "xterm-addon-fit.mjs",
+    "@xterm/addon-unicode11/lib/addon-unicode11.mjs": "xterm-addon-unicode.mjs",
 }
 LONGEST = 180  # seconds for npm; a network that swallows everything must not hold up the start for ever
 # A source map is not shipped, and collectstatic would look for it.

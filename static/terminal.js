@@ -52,13 +52,17 @@ function fontSize() {
 
 async function begin() {
   allowStyles(document.getElementById("xterm-css").nonce);
-  const [{ Terminal }, { FitAddon }] = await Promise.all([import(dataset.xterm), import(dataset.fit)]);
+  const parts = [dataset.xterm, dataset.fit, dataset.unicode].map((part) => import(part));
+  const [{ Terminal }, { FitAddon }, { Unicode11Addon }] = await Promise.all(parts);
   const terminal = new Terminal({
+    allowProposedApi: true, // which the widths of characters still are
     cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches, fontFamily: getComputedStyle(place).fontFamily, fontSize: fontSize(), lineHeight: 1.2, minimumContrastRatio: 4.5,
     scrollback: 5000, screenReaderMode: localStorage.getItem("terminal-reader") === "1", theme: colours(),
   });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
+  terminal.loadAddon(new Unicode11Addon()); // emoji take two cells, as they do for the host's shell
+  terminal.unicode.activeVersion = "11";
   terminal.open(place);
   terminal.textarea.setAttribute("aria-describedby", "terminal-hint");
   fit.fit();

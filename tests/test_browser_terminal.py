@@ -36,6 +36,7 @@ HEIGHTS = """() => {
   const free = frame.getBoundingClientRect().bottom - rows.at(-1).getBoundingClientRect().bottom;
   return [parseFloat(getComputedStyle(rows[0]).fontSize), rows[0].clientHeight, free];
 }"""
+ROCKET, ACCENT = "\N{ROCKET}", "\N{COMBINING ACUTE ACCENT}"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -103,6 +104,9 @@ def test_a_terminal_with_colours_sizes_and_a_clipboard(
     brown = page.locator(".xterm-rows span", has_text=re.compile("^true$"))
     expect(brown).to_have_css("color", "rgb(150, 60, 0)")
 
+    assert column_after(page, ROCKET * 2) == 5
+    assert column_after(page, "e" + ACCENT + "日本") == 6
+
     text, row, below = page.evaluate(HEIGHTS)
     assert row >= 1.2 * text, "lower rows cut underscores off"
     assert 0 < below < 2 * row, "the last row is cut, or there was room for another"
@@ -158,6 +162,18 @@ def test_a_terminal_with_colours_sizes_and_a_clipboard(
     page.on("dialog", lambda dialog: dialog.accept())  # it asks before a terminal is closed
     page.goto(session.get_absolute_url())
     wait_until(lambda: not GatewayConnection.objects.open().exists(), "leaving the page ends the connection")
+
+
+def column_after(page: Page, text: str) -> int:
+    """Where the terminal says its cursor is after it printed `text`, from the beginning of the first line."""
+    octal = "".join(f"\\{byte:03o}" for byte in text.encode())
+    ask = rf"printf '\033[H\033[2J{octal}\033[6n'; at=$(dd bs=1 count=6 2>/dev/null | tr -d '\033')"
+    enter(page, f'stty -icanon -echo; {ask}; stty sane; echo; echo "cursor:$at:"')
+    found = re.compile(r"cursor:\[1;(\d)R:")
+    expect(screen(page)).to_contain_text(found)
+    match = found.search(screen(page).inner_text())
+    assert match is not None
+    return int(match[1])
 
 
 def fingers(page: Page) -> None:

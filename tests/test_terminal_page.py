@@ -222,10 +222,11 @@ def test_the_page_says_when_no_gateway_is_there(alice: User, as_user: AsUser) ->
     assert "No gateway is running" not in page(client, session, path="")
 
 
+@pytest.mark.parametrize("missing", ["", "xterm-addon-unicode.mjs"], ids=["all", "one"])
 def test_without_the_files_of_npm_the_page_says_how_else(
-    alice: User, as_user: AsUser, monkeypatch: pytest.MonkeyPatch
+    alice: User, as_user: AsUser, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    monkeypatch.setattr(connect, "vendor_url", lambda name: "")
+    monkeypatch.setattr(connect, "vendor_url", lambda name: "" if name == (missing or name) else f"/{name}")
     shown = page(as_user(alice), session_of(alice))
     assert "scripts.vendor" in shown
     assert "ssh -p 4422 alice=web-1@" in shown

@@ -37,6 +37,12 @@ from sessions_app.views.vendor import vendor_url
 SEPARATOR = "="  # as the gateway reads it (docs/decisions/0008-the-name-of-a-session-in-ssh.md)
 PLAIN_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]*")  # needs no quotes in a shell, and is no number
 CONNECTIONS_LENGTH = 10
+TERMINAL_PARTS = {
+    "xterm": "xterm.mjs",
+    "xterm_css": "xterm.css",
+    "fit": "xterm-addon-fit.mjs",
+    "unicode": "xterm-addon-unicode.mjs",
+}
 
 
 @require_safe
@@ -49,12 +55,16 @@ def terminal(request: HttpRequest, pk: int) -> HttpResponseBase:
         "heading": f"{session.login_account} on {session.resource_name}",
         "refused": why_not(session),
         "socket_url": _socket_url(request),
-        "xterm": vendor_url("xterm.mjs"),
-        "xterm_css": vendor_url("xterm.css"),
-        "fit": vendor_url("xterm-addon-fit.mjs"),
+        **_terminal_parts(),
     }
     response = render(request, "sessions_app/terminal.html", context)
     return _with_policy(request, response)
+
+
+def _terminal_parts() -> dict[str, str]:
+    """The addresses of what the terminal is made of; nothing unless all of it is there."""
+    parts = {name: vendor_url(file) for name, file in TERMINAL_PARTS.items()}
+    return parts if all(parts.values()) else {}
 
 
 @require_POST

@@ -28,9 +28,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # On top, so that no answer is without its header: also the refusal of a host name, at a redirect to HTTPS too.
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "sessionadmin.replica.OwnWrites",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -40,7 +42,6 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "sessions_app.logins.required.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "activity.middleware.ViewerTimezoneMiddleware",
 ]
 
@@ -226,6 +227,6 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "handlers": {"console": {"class": "sessionadmin.logs.BriefHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

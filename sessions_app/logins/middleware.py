@@ -3,12 +3,18 @@
 Must stand after Django's SessionMiddleware and before AuthenticationMiddleware (a system check says so).
 """
 
+import logging
 from collections.abc import Callable
 
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 
 from activity import log
+from activity.outage import Outage
 from sessions_app.logins import backend, device, recorder
+from sessions_app.models import LoginSession
+
+logger = logging.getLogger(__name__)
 
 
 class LoginSessionMiddleware:
@@ -27,7 +33,7 @@ class LoginSessionMiddleware:
             with log.coming_from(recorder.request_ip(request)):
                 response = self.get_response(request)
                 if here.login is not None and here.login.is_live:
-                    recorder.touch(here.login, request)
+                    _touch(here.login, request)
                     key = request.session.session_key
                     if key and key != here.session_key:
                         recorder.rekey(here.login, key)
@@ -39,3 +45,13 @@ class LoginSessionMiddleware:
         if response.get("Content-Type", "").startswith("text/html"):
             response.setdefault("Accept-CH", device.ACCEPT_CH)
         return response
+
+
+def _touch(login: LoginSession, request: HttpRequest) -> None:
+    """Note the access, unless the database cannot be written now: what was asked for is done, and its answer made."""
+    try:
+        recorder.touch(login, request)
+    except (DatabaseError, InterfaceError) as error:
+        if Outage.of(error) is None:
+            raise
+        logger.warning("The last access of login session %s was not noted", login.pk, exc_info=error)

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from activity import log
 from activity.models import Level
+from activity.patience import waiting_at_most
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app import announce
@@ -30,6 +31,9 @@ from sessions_app.models import AccountLock, Door, EndReason, GatewayConnection,
 from sessions_app.models.login import hash_session_key
 
 ACCESS_RESOLUTION = dt.timedelta(seconds=60)
+PATIENCE = (
+    2.0  # seconds to wait for a busy database before the last access is left as it was; the answer waits meanwhile
+)
 
 
 def request_ip(request: HttpRequest) -> str:
@@ -99,7 +103,8 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
     """Note the last access, at most once in 60 seconds; the same UPDATE notes a change of address.
 
     An open page that refreshes itself is no access, else nobody who left a page open would ever count as idle (OWASP
-    ASVS 5, 7.3.1); from another address it is one, so that nobody moves unseen.
+    ASVS 5, 7.3.1); from another address it is one, so that nobody moves unseen. Raises OperationalError when the
+    database is busy for two seconds.
     """
     now = timezone.now()
     if now - login.last_access_at < ACCESS_RESOLUTION:
@@ -111,7 +116,7 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
         return
     if has_moved:
         values |= _address(ip)
-    with transaction.atomic():
+    with waiting_at_most(PATIENCE):
         is_mine = LoginSession.objects.live().filter(pk=login.pk, last_access_at=login.last_access_at).update(**values)
         if is_mine and has_moved:
             log.record(

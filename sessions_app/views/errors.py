@@ -1,39 +1,57 @@
-"""Error pages: what happened, what was not changed, what to do."""
+"""Error pages: what happened, what was not changed, what to do.
+
+They are drawn without a database, a session and a person, and read two headers and a cookie of the request: what broke
+a page must not break what says so.
+"""
+
+from __future__ import annotations
+
+import sys
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from activity.outage import Outage
+
+THEMES = ("light", "dark")
 
 
-def _page(request: HttpRequest, status: int, heading: str, text: str) -> HttpResponse:
-    return render(request, "error.html", {"heading": heading, "text": text}, status=status)
+def error_page(request: HttpRequest, status: int, heading: str, text: str) -> HttpResponse:
+    """Answer with `status` and a page, or with its middle when HTMX asks for a part of one."""
+    is_part = request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers
+    theme = request.COOKIES.get("theme", "")
+    context = {"heading": heading, "text": text, "theme": theme if theme in THEMES else ""}
+    response = HttpResponse(render_to_string("error_part.html" if is_part else "error.html", context), status=status)
+    # Whatever refused the request may stand before the middleware that sets these.
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Vary", "HX-Request")
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400"""
-    return _page(
-        request, 400, "This request was not understood", "Nothing was changed. Go back and try again from the page."
-    )
+    """400, or 503 when the person's session could not be saved because of an outage."""
+    outage = Outage.of(exception)
+    if outage is not None:
+        return unavailable(request, outage)
+    text = "Nothing was changed. Go back and try again from the page."
+    return error_page(request, 400, "This request was not understood", text)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403"""
     text = str(exception) or "Your role does not allow this."
-    return _page(request, 403, "You may not do this", f"{text} Nothing was changed.")
+    return error_page(request, 403, "You may not do this", f"{text} Nothing was changed.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404"""
-    return _page(
-        request,
-        404,
-        "There is nothing here",
-        "The page does not exist, or it is not yours to see. Nothing was changed. Use the navigation above.",
-    )
+    text = "The page does not exist, or it is not yours to see. Nothing was changed. Use the navigation above."
+    return error_page(request, 404, "There is nothing here", text)
 
 
 def storage_failed(request: HttpRequest) -> HttpResponse:
     """A file that is somewhere else, where nobody answers or lets us in."""
-    return _page(
+    return error_page(
         request,
         503,
         "The recording cannot be read at the moment",
@@ -43,13 +61,36 @@ def storage_failed(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; the template must need no database."""
-    return render(request, "500.html", status=500)
+    """500, or 503 when the console's database or disk cannot be used at the moment.
+
+    Django calls this while it handles the exception.
+    """
+    outage = Outage.of(sys.exception())
+    if outage is not None:
+        return unavailable(request, outage)
+    return error_page(
+        request,
+        500,
+        "Something went wrong on our side",
+        "What you asked for was not done, or not finished. The error is in the server's log for your administrator. "
+        "Look at what there is now, and try again.",
+    )
+
+
+def unavailable(request: HttpRequest, outage: Outage) -> HttpResponse:
+    """503 with words, and the seconds after which another try may succeed."""
+    if request.method in ("GET", "HEAD"):
+        done = "Nothing was changed."
+    else:
+        done = "What you asked for was not done, or not finished: look at what there is now before you try again."
+    response = error_page(request, 503, outage.heading, f"{done} {outage.remedy}")
+    response["Retry-After"] = str(outage.retry_after)
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that was sent without its token, often a page that stood open through a login."""
-    return _page(
+    return error_page(
         request,
         403,
         "This form is out of date",

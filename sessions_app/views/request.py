@@ -26,6 +26,7 @@ from sessions_app.models import Application, PrivilegedSession, Status
 from sessions_app.roles import is_administrator
 from sessions_app.tables.toolbar import role_refusals
 from sessions_app.views import request_token
+from sessions_app.views.errors import error_page
 from sessions_app.views.request_draft import BadDraft, Draft, read_draft
 from sessions_app.views.request_plan import Plan, locked_resources, make_plan
 
@@ -47,8 +48,7 @@ def session_request(request: HttpRequest) -> HttpResponse:
             return _posted(request, person, draft)
         return _step(request, person, draft)
     except BadDraft as problem:
-        context = {"heading": "This request was not understood", "text": f"{problem} Nothing was changed."}
-        return render(request, "error.html", context, status=400)
+        return error_page(request, 400, "This request was not understood", f"{problem} Nothing was changed.")
 
 
 def _step(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpResponse:

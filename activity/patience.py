@@ -5,23 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from django.db import connection, transaction
+from django.db import connection
 
 USUAL = 20.0  # seconds that SQLite waits for its lock where the settings say nothing
 
 
 @contextlib.contextmanager
 def waiting_at_most(seconds: float) -> Iterator[None]:
-    """Run the block in a transaction; on SQLite raise OperationalError when another has held the lock for `seconds`.
+    """Let SQLite raise OperationalError in the block when another has held the lock on the database for `seconds`.
 
-    PostgreSQL has no lock on the whole database, and rows are held for moments only.
+    PostgreSQL has no such lock, and rows are held for moments only.
     """
-    with _sqlite_waits(seconds) if connection.vendor == "sqlite" else contextlib.nullcontext(), transaction.atomic():
+    if connection.vendor != "sqlite":
         yield
-
-
-@contextlib.contextmanager
-def _sqlite_waits(seconds: float) -> Iterator[None]:
+        return
     usual = connection.settings_dict["OPTIONS"].get("timeout", USUAL)
     _set_busy_timeout(seconds)
     try:

@@ -12,13 +12,13 @@ from unittest.mock import patch
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache, caches
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import Client
 from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.logins import throttle
+from sessions_app.logins import door, throttle
 from sessions_app.models import LoginSession
 from tests.builders import PASSWORD
 
@@ -197,3 +197,65 @@ def test_tries_at_the_same_moment_are_all_counted() -> None:
         answers = list(pool.map(guess, range(24)))
     assert sorted(answers) == [200] * 3 + [429] * 21
     assert LogEntry.objects.filter(verb=Verb.LOGIN_FAILED).count() == 3
+
+
+def broken(*args: Any, **kwargs: Any) -> Any:
+    raise OperationalError("database is locked")
+
+
+@pytest.mark.parametrize("is_right", [False, True])
+def test_tries_that_broke_make_nobody_wait(alice: User, monkeypatch: pytest.MonkeyPatch, *, is_right: bool) -> None:
+    browser = Client(raise_request_exception=False)
+    password = PASSWORD if is_right else "wrong"
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(door, "_record", broken)
+        disturbed.setattr(door, "_count_success", broken)
+        for _ in range(8):
+            answer = browser.post(LOGIN, {"username": "alice", "password": password}, REMOTE_ADDR=HERE)
+            assert answer.status_code == 503
+    assert knock("nobody").status_code == 200
+    assert knock(is_right=True).status_code == 302
+
+
+@pytest.mark.parametrize("broken_from", [1, 2])
+def test_a_try_whose_count_broke_is_taken_back_as_soon_as_the_cache_answers(
+    alice: User, monkeypatch: pytest.MonkeyPatch, broken_from: int
+) -> None:
+    """The cache lies in the same database as a rule: what cannot be counted cannot be taken back either."""
+    browser = Client(raise_request_exception=False)
+    kind = type(caches["default"])
+    count, calls = kind.incr, iter(range(1, 1000))
+
+    def disturbed_count(*args: Any, **kwargs: Any) -> Any:
+        return count(*args, **kwargs) if next(calls) < broken_from else broken()
+
+    for _ in range(8):
+        calls = iter(range(1, 1000))
+        with monkeypatch.context() as disturbed:
+            disturbed.setattr(kind, "incr", disturbed_count)
+            disturbed.setattr(kind, "decr", broken)
+            answer = browser.post(LOGIN, {"username": "alice", "password": "wrong"}, REMOTE_ADDR=HERE)
+        assert answer.status_code == 503
+    assert knock(is_right=True).status_code == 302
+
+
+def test_a_wrong_password_counts_although_other_tries_broke(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = Client(raise_request_exception=False)
+    for _ in range(3):
+        assert knock().status_code == 200
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(throttle, "_until", broken)
+        assert browser.post(LOGIN, {"username": "alice", "password": PASSWORD}).status_code == 503
+    assert knock(address=THERE).status_code == 429
+
+
+def test_a_change_of_password_that_broke_is_no_failed_try(
+    alice: User, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    browser = Client(raise_request_exception=False, REMOTE_ADDR=HERE)
+    browser.force_login(alice)
+    form = {"old_password": "wrong", "new_password1": "correct horse staple", "new_password2": "correct horse staple"}
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(door, "_record", broken)
+        assert {browser.post("/accounts/password/", form).status_code for _ in range(8)} == {503}
+    assert knock(is_right=True).status_code == 302

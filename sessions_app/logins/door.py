@@ -6,8 +6,10 @@ has the right password learns that an account is locked. Beginning the login ses
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
+from collections.abc import Iterator
 
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
@@ -74,7 +76,7 @@ def let_in(request: HttpRequest, user_name: str, password: str) -> AbstractBaseU
     1. Count the try (logins/throttle.py); too many raise TooManyTries, one that cannot be counted NotCounted, and the
        password is not looked at.
     2. A wrong password raises WrongCredentials, the right one of a locked account AccountIsLocked.
-    3. A success takes the counted try back.
+    3. A success takes the counted try back, and so does an error of ours, which goes on.
     """
     address = recorder.request_ip(request)
     wait = _count_try(user_name, address)
@@ -82,15 +84,16 @@ def let_in(request: HttpRequest, user_name: str, password: str) -> AbstractBaseU
         if wait.is_news:  # once a window: a flood of tries must not become a flood of entries
             _record(Verb.LOGIN_THROTTLED, user_name, "was refused for too many failures, and is until the wait is over")
         raise TooManyTries(wait.until)
-    user = authenticate(request, username=user_name, password=password)
-    if user is None:
-        here = backend.carried.get()
-        if here is not None and here.refused_by is not None:
-            _record(Verb.LOGIN_FAILED, user_name, "was refused: the password is right, the account is locked")
-            raise AccountIsLocked(here.refused_by)
-        _record(Verb.LOGIN_FAILED, user_name, "failed")
-        raise WrongCredentials
-    _count_success(user_name, address)
+    with _taken_back_if_it_breaks(user_name, address):
+        user = authenticate(request, username=user_name, password=password)
+        if user is None:
+            here = backend.carried.get()
+            if here is not None and here.refused_by is not None:
+                _record(Verb.LOGIN_FAILED, user_name, "was refused: the password is right, the account is locked")
+                raise AccountIsLocked(here.refused_by)
+            _record(Verb.LOGIN_FAILED, user_name, "failed")
+            raise WrongCredentials
+        _count_success(user_name, address)
     return user
 
 
@@ -104,11 +107,25 @@ def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool
         if wait.is_news:
             _record(Verb.LOGIN_THROTTLED, user_name, "or a change of its password was refused for too many failures")
         raise TooManyTries(wait.until)
-    if not user.check_password(password):
-        _record(Verb.LOGIN_FAILED, user_name, "was not asked for: its password was entered wrongly to change it")
-        return False
-    _count_success(user_name, address)
+    with _taken_back_if_it_breaks(user_name, address):
+        if not user.check_password(password):
+            _record(Verb.LOGIN_FAILED, user_name, "was not asked for: its password was entered wrongly to change it")
+            return False
+        _count_success(user_name, address)
     return True
+
+
+@contextlib.contextmanager
+def _taken_back_if_it_breaks(user_name: str, address: str) -> Iterator[None]:
+    """Let nobody wait for what broke here. A wrong password whose log entry cannot be written is not told, so that
+    nothing was learnt by it either."""
+    try:
+        yield
+    except NotLetIn:
+        raise
+    except BaseException:
+        throttle.count_broken(user_name, address)
+        raise
 
 
 def _count_try(user_name: str, address: str) -> throttle.Wait | None:

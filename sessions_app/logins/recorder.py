@@ -116,7 +116,7 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
         return
     if has_moved:
         values |= _address(ip)
-    with waiting_at_most(PATIENCE):
+    with waiting_at_most(PATIENCE), transaction.atomic():
         is_mine = LoginSession.objects.live().filter(pk=login.pk, last_access_at=login.last_access_at).update(**values)
         if is_mine and has_moved:
             log.record(

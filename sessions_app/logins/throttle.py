@@ -2,9 +2,10 @@
 
 Knows names and addresses, neither users nor requests: an account that does not exist is counted like one that does.
 A try is counted before the password is looked at, so that a hundred tries at the same moment are a hundred tries, and
-taken back when it succeeds. Counts live in Django's cache; add() and incr() must be atomic there, as they are in
-our table, in memory, Redis and Memcached (a system check refuses the others). A window begins with its first try and
-is never prolonged, so that nobody can keep somebody else out for ever with one try a minute.
+taken back when it succeeds, or breaks: whom the console fails has not failed. Counts live in Django's cache; add() and
+incr() must be atomic there, as they are in our table, in memory, Redis and Memcached (a system check refuses the
+others). A window begins with its first try and is never prolonged, so that nobody can keep somebody else out for ever
+with one try a minute.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import contextlib
 import datetime as dt
 import hashlib
 import ipaddress
+import logging
+import time
 import unicodedata
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -22,7 +26,13 @@ from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
+from activity.patience import waiting_at_most
+
+logger = logging.getLogger(__name__)
+
 WINDOW = dt.timedelta(minutes=15)
+PATIENCE = 1.0  # seconds to wait for a busy database before a count is taken back later
+MOST_DEBTS = 10_000  # tries that a process owes; the oldest are forgotten first
 IPV6_HOME = 64  # bits: one home or one machine gets a whole network of this size
 
 
@@ -44,17 +54,34 @@ class _Counter:
     limit: int
 
 
+# What was counted and could not be taken back, with the moment of the steady clock at which its window is surely over.
+_debts: deque[tuple[_Counter, float]] = deque(maxlen=MOST_DEBTS)
+
+
 def count_try(user_name: str, address: str) -> Wait | None:
-    """Count one try; a Wait when the account or the address had too many within 15 minutes. Raises CannotCount."""
-    with _asking():
-        waits = [
-            Wait(_until(counter), is_news=count == counter.limit + 1)
-            for counter in (_account(user_name), _address(address))
-            if (count := _increment(counter)) > counter.limit
-        ]
+    """Count one try; a Wait when the account or the address had too many within 15 minutes. Raises CannotCount, and
+    what the database says; then nothing stays counted."""
+    counted: list[_Counter] = []
+    waits = []
+    try:
+        _pay()
+        with _asking():
+            for counter in (_account(user_name), _address(address)):
+                count = _increment(counter)
+                counted.append(counter)
+                if count > counter.limit:
+                    waits.append(Wait(_until(counter), is_news=count == counter.limit + 1))
+    except (CannotCount, DatabaseError, InterfaceError):
+        _give_back(counted)
+        raise
     if not waits:
         return None
     return Wait(max(wait.until for wait in waits), any(wait.is_news for wait in waits))
+
+
+def count_broken(user_name: str, address: str) -> None:
+    """Take the counted try back: the console broke before it knew whether the password is right."""
+    _give_back([_account(user_name), _address(address)])
 
 
 def count_success(user_name: str, address: str) -> None:
@@ -75,6 +102,31 @@ def _asking() -> Iterator[None]:
         raise
     except Exception as error:
         raise CannotCount(f"{type(error).__name__}: {error}") from error
+
+
+def _give_back(counters: Iterable[_Counter]) -> None:
+    """Take one from each count; what cannot be taken now is owed, because the cache often lies in the same database."""
+    owed_until = time.monotonic() + WINDOW.total_seconds()
+    _debts.extend((counter, owed_until) for counter in counters)
+    try:
+        with waiting_at_most(PATIENCE):
+            _pay()
+    except (CannotCount, DatabaseError, InterfaceError) as error:
+        logger.warning("A login that broke stays counted for now", exc_info=error)
+
+
+def _pay() -> None:
+    """Take back what this process owes; the end of a window ends its debts. Raises what the cache says."""
+    while _debts:
+        counter, owed_until = debt = _debts.popleft()
+        if owed_until < time.monotonic():
+            continue
+        try:
+            with _asking(), contextlib.suppress(ValueError):  # the window ended, and with it the count
+                cache.decr(counter.key)
+        except (CannotCount, DatabaseError, InterfaceError):
+            _debts.appendleft(debt)
+            raise
 
 
 def _account(user_name: str) -> _Counter:

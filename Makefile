@@ -11,13 +11,14 @@ CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 IS_NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run test check bench bench-grants bench-gateway lock clean
+.PHONY: help run test check mutants bench bench-grants bench-gateway lock clean
 
 help:
 	@echo "make run     serve the console on http://127.0.0.1:$(PORT) with sample data"
 	@echo "             PORT=9000 another port, EMPTY=1 no sample data, only a first administrator"
 	@echo "make test    run every test, in a browser and on PostgreSQL too"
 	@echo "make check   lint, types, imports, templates, migrations, production settings"
+	@echo "make mutants change the code in 60 small ways, and print those that no test notices (two hours, see scripts/mutants)"
 	@echo "make bench   measure beside what others would use; SIZE=1m or 10m for more rows, see docs/performance.md"
 	@echo "make bench-grants   give and take away 200 sessions on 20 hosts, one of them dead (root, with sshd)"
 	@echo "make bench-gateway  the gateway beside sshd and a jump host, and 500 people through it (root, with sshd)"
@@ -32,6 +33,9 @@ test: .venv/installed-to-develop
 
 check: .venv/installed-to-develop
 	@.venv/bin/python -m scripts.check
+
+mutants: .venv/installed-to-develop
+	@.venv/bin/python -m scripts.mutants $(ARGS)
 
 bench: .venv/installed-to-develop .venv/installed-to-bench
 	@.venv/bin/python -m benchmarks --size $(SIZE) $(ARGS)

@@ -18,6 +18,7 @@ NOT_BEGUN = frozenset({Status.PENDING, Status.WAITING})
 
 AUDITORS_CHANGE_NOTHING = "Auditors read everything and change nothing."
 ADMINISTRATORS_ONLY = "Only administrators may do this."
+RIGHT_IS_GONE = "The right to this session was withdrawn."
 ACCOUNT_IS_LOCKED = "The whole account is locked. Unlock the account instead."
 
 
@@ -29,16 +30,24 @@ class Viewer:
     is_administrator: bool
     is_auditor_only: bool
     awaits_me: bool
+    right_gone: str = ""  # why policy would not give the session any more
 
 
 def refusals(
-    session: PrivilegedSession, *, viewer_id: int, is_administrator: bool, is_auditor_only: bool, awaits_me: bool
+    session: PrivilegedSession,
+    *,
+    viewer_id: int,
+    is_administrator: bool,
+    is_auditor_only: bool,
+    awaits_me: bool,
+    right_gone: str = "",
 ) -> dict[str, str]:
     """Verb -> why this person may not do it with this session now. A verb that is missing is allowed.
 
     Verbs: end, lock, unlock, terminate, approve, deny, extend, relaunch. Reads `session.profile`, so select it along.
+    `right_gone`: what withdrawn() says, where it was asked.
     """
-    viewer = Viewer(viewer_id, is_administrator, is_auditor_only, awaits_me)
+    viewer = Viewer(viewer_id, is_administrator, is_auditor_only, awaits_me, right_gone)
     reasons = {verb: rule(session, viewer) for verb, rule in RULES.items()}
     if is_auditor_only:
         reasons = dict.fromkeys(RULES, AUDITORS_CHANGE_NOTHING)
@@ -113,6 +122,8 @@ def _extend(session: PrivilegedSession, viewer: Viewer) -> str:
         return "This session is locked."
     if reason := _state(session):
         return reason
+    if viewer.right_gone:
+        return f"{viewer.right_gone} A session whose right was withdrawn is not extended."
     limit = session.profile.extension_limit
     if not limit or session.profile.extension_by <= dt.timedelta(0):
         return f"The connection profile {session.profile.name} allows no extension."
@@ -205,6 +216,12 @@ def obstacle(wanted: Wanted) -> str:
 def may_start(wanted: Wanted) -> str:
     """Why a session that got its request must not begin now; empty when it may. The worker asks at the start."""
     return _lock_reason(wanted) or _gone_reason(wanted)
+
+
+def withdrawn(wanted: Wanted) -> str:
+    """Why the right that an open session stands on is gone; empty while it stands. A resource that is closed to new
+    sessions lets open ones go on, and a locked account locks them."""
+    return _gone_reason(wanted)
 
 
 def _lock_reason(wanted: Wanted) -> str:

@@ -90,6 +90,15 @@ def make_policy(
     return policy
 
 
+def give_right(user: User, activity: Activity, resource: Resource, profile: ConnectionProfile) -> AccessPolicy:
+    """What an open session stands on, unless a policy of the test gives it already; the worker ends it without."""
+    given = AccessPolicy.objects.for_user(user).filter(activities=activity, resources=resource).first()
+    name = f"{activity.name} on {resource.name} for {user.username}"
+    return given or make_policy(
+        name, users=[user], activities=[activity], resources=[resource], profile=profile, priority=1000
+    )
+
+
 def make_session(user: User | None = None, status: Status = Status.AVAILABLE, **values: Any) -> PrivilegedSession:
     """A session in any status, with the times that this status needs; no flow and no log entry is involved."""
     user = user or make_user()
@@ -99,6 +108,7 @@ def make_session(user: User | None = None, status: Status = Status.AVAILABLE, **
     now = timezone.now()
     times: dict[str, Any] = {}
     if status in HOLDS_GRANT:
+        give_right(user, activity, resource, profile)
         times = {"start_at": now - dt.timedelta(minutes=5), "end_at": now + dt.timedelta(hours=1)}
     elif status == Status.CANCELING:
         times = {"ends_as": Status.CANCELED}

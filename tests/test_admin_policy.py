@@ -173,7 +173,7 @@ def test_a_save_that_changes_nothing_is_not_logged(boss: Client) -> None:
 def test_a_policy_may_go_and_the_log_keeps_what_it_said(boss: Client, alice: User) -> None:
     policy = make_policy("Linux work", users=[alice])
     make_session(alice, policy=policy)
-    send(boss, f"/admin/sessions_app/accesspolicy/{policy.pk}/delete/", post="yes")
+    send(boss, f"/admin/sessions_app/accesspolicy/{policy.pk}/delete/", post="yes", _agreed_to_end="1")
     assert not AccessPolicy.objects.exists()
     assert PrivilegedSession.objects.get().policy is None
     entry = last(Verb.RECORD_DELETED)

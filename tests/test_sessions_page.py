@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app.models import Approval, ControlRequest, PrivilegedSession, Status
+from sessions_app.models import AccessPolicy, Approval, ControlRequest, PrivilegedSession, Status
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]
@@ -171,6 +171,7 @@ def test_rows_link_to_the_session_and_to_the_pages_that_the_viewer_may_open(
     as_user: AsUser, alice: User, admin: User
 ) -> None:
     session = builders.make_session(alice)
+    AccessPolicy.objects.all().delete()
 
     def links_for(person: User) -> list[str]:
         cells = row_element(as_user(person), "", session).findall(".//td/a")

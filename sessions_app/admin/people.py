@@ -19,6 +19,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
 
+from sessions_app.admin.ending import TellsWhatEnds
 from sessions_app.admin.in_use import KeptWhileInUse
 from sessions_app.models import Application
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
@@ -34,7 +35,7 @@ for unwanted in (User, Group):
 
 
 @admin.register(get_user_model())
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class PersonAdmin(TellsWhatEnds, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """People, and the principals of applications."""
 
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
@@ -86,7 +87,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # generic in the stubs 
 
 
 @admin.register(Group)
-class PeopleGroupAdmin(KeptWhileInUse, GroupAdmin):
+class PeopleGroupAdmin(TellsWhatEnds, KeptWhileInUse, GroupAdmin):
     """Groups name people in policies and approval tiers; two of them are roles, which stay as they are."""
 
     instead = "Take it out of there first."

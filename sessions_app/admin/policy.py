@@ -11,6 +11,7 @@ from django.db.models import Field, Model
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 
+from sessions_app.admin.ending import TellsWhatEnds
 from sessions_app.admin.in_use import KeptWhileInUse
 from sessions_app.connectors import CONNECTORS
 from sessions_app.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
@@ -19,7 +20,7 @@ MOST_TIERS = 3
 
 
 @admin.register(Resource)
-class ResourceAdmin(KeptWhileInUse):
+class ResourceAdmin(TellsWhatEnds, KeptWhileInUse):
     """Hosts and secret vaults."""
 
     list_display = ("name", "platform", "address", "port", "connector", "is_active")
@@ -41,7 +42,7 @@ class ResourceAdmin(KeptWhileInUse):
 
 
 @admin.register(Activity)
-class ActivityAdmin(KeptWhileInUse):
+class ActivityAdmin(TellsWhatEnds, KeptWhileInUse):
     """Named kinds of privileged work."""
 
     list_display = ("name", "platform", "login_account_template", "is_active")
@@ -125,7 +126,7 @@ class ConnectionProfileAdmin(KeptWhileInUse):
 
 
 @admin.register(AccessPolicy)
-class AccessPolicyAdmin(KeptWhileInUse):
+class AccessPolicyAdmin(TellsWhatEnds, KeptWhileInUse):
     """Which users and groups may run which activities on which resources, under which profile."""
 
     list_display = ("name", "priority", "profile", "is_active")
@@ -138,7 +139,7 @@ class AccessPolicyAdmin(KeptWhileInUse):
         (None, {"fields": ("name", "priority", "is_active")}),
         ("Who", {"fields": ("users", "groups")}),
         ("May run what, where", {"fields": ("activities", "resources")}),
-        ("Under which session control", {"fields": ("profile",)}),
+        ("Under which session control", {"fields": ("profile", "keeps_open_sessions")}),
     )
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from sessions_app import policy
 from sessions_app.flows.errors import Forbidden, Refused
+from sessions_app.flows.start import why_right_is_gone
 from sessions_app.models import PrivilegedSession
 from sessions_app.roles import is_administrator, sees_everything
 
@@ -49,7 +50,8 @@ def require(actor: AbstractUser, session: PrivilegedSession, verb: str) -> None:
     if reason := policy.role_refusal(verb, **viewer):
         raise Forbidden(reason)
     awaits_me = verb in ("approve", "deny") and PrivilegedSession.objects.awaiting(actor).filter(pk=session.pk).exists()
-    reasons = policy.refusals(session, viewer_id=actor.pk, awaits_me=awaits_me, **viewer)
+    right_gone = why_right_is_gone(session) if verb == "extend" else ""
+    reasons = policy.refusals(session, viewer_id=actor.pk, awaits_me=awaits_me, right_gone=right_gone, **viewer)
     if verb in reasons:
         raise Refused(reasons[verb])
 

@@ -278,6 +278,12 @@ class AccessPolicy(models.Model):
     resources = models.ManyToManyField(Resource, related_name="policies")
     profile = models.ForeignKey(ConnectionProfile, models.PROTECT, related_name="policies")
     is_active = models.BooleanField("active", default=True)
+    keeps_open_sessions = models.BooleanField(
+        "let open sessions run to their end",
+        default=False,
+        help_text="When the right to a session is withdrawn while it is open, the session ends within seconds. With "
+        "this it runs to its end, and is not extended.",
+    )
 
     objects = AccessPolicyQuerySet.as_manager()
 

@@ -142,6 +142,8 @@ class PrivilegedSession(QuickRows):
     next_monitor_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
 
+    right_gone = ""  # why policy would not give it any more; not stored, set where somebody looks
+
     objects = PrivilegedSessionQuerySet.as_manager()
 
     class Meta:

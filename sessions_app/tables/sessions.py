@@ -99,6 +99,7 @@ def refusals_for(viewer: AbstractUser) -> Callable[[PrivilegedSession], dict[str
             is_administrator=administers,
             is_auditor_only=sees_all and not administers,
             awaits_me=bool(getattr(session, "awaits_me", False)),
+            right_gone=session.right_gone,
         )
 
     return refusals

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 from activity.listing.response import is_fragment
 from activity.viewer import viewer
 from sessions_app.flows.errors import Refused
+from sessions_app.flows.start import mark_without_right
 from sessions_app.forms.sessions import ActionForm
 from sessions_app.lifecycle import LifecycleError
 from sessions_app.models import PrivilegedSession, Status
@@ -113,6 +114,8 @@ def _confirm(
     status: int = 200,
 ) -> HttpResponse:
     refusals = refusals_for(person)
+    if verb == "extend":
+        mark_without_right(rows)
     shown = [
         {
             "session": row,

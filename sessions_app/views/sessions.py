@@ -20,8 +20,9 @@ from activity.verbs import Verb
 from activity.viewer import viewer
 from sessions_app.filters.session_log import SessionLogFilters
 from sessions_app.filters.sessions import ActiveFilters, HistoricalFilters, SessionFilters
+from sessions_app.flows.start import why_right_is_gone
 from sessions_app.health.heartbeat import is_worker_missed
-from sessions_app.models import ENDED, LIVE, PrivilegedSession, Status
+from sessions_app.models import ENDED, HOLDS_GRANT, LIVE, PrivilegedSession, Status
 from sessions_app.roles import Person, sees_everything
 from sessions_app.tables.recordings import recordings_of
 from sessions_app.tables.session_log import LOG_TABLE, numbered
@@ -132,6 +133,8 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Everything about one session; refreshes itself."""
     person = viewer(request)
     row = get_object_or_404(sessions_queryset(person).select_related("resource", "activity", "user", "policy"), pk=pk)
+    if row.status in HOLDS_GRANT:
+        row.right_gone = why_right_is_gone(row)
     links = Links(person)
     context = session_context(row) | {
         "user_link": link(links.user(row), row.user_name),

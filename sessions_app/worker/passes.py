@@ -17,6 +17,7 @@ from sessions_app.flows.permission import RELATED
 from sessions_app.lifecycle import Overtaken
 from sessions_app.logins import recorder
 from sessions_app.models import HOLDS_GRANT, ControlRequest, PrivilegedSession, Status
+from sessions_app.models.rights import loses_its_right
 from sessions_app.worker import approvals, begin, cleanup, lease, retry, watch
 from sessions_app.worker.crew import Due
 from sessions_app.worker.visit import Clock, Visit
@@ -67,7 +68,7 @@ def due_with_resources(now: dt.datetime) -> list[Due]:
         Q(status=Status.PENDING) & (Q(scheduled_for__lte=now) | disabled)
         | Q(status=Status.WAITING) & (look | Q(approval_deadline__lte=now) | disabled)
         | Q(status__in=[Status.PROVISIONING, Status.CANCELING])
-        | holding & (look | Q(end_at__lte=now) | disabled | Exists(asked))
+        | holding & (look | Q(end_at__lte=now) | disabled | loses_its_right() | Exists(asked))
     )
     # By ended_at, whose index has the few open sessions in one place, and not ordered by the database: else SQLite
     # walks over every session there ever was (measured: 140 ms against 3 ms with 200,000 ended ones).

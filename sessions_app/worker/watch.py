@@ -11,9 +11,12 @@ from activity.models import Level
 from activity.verbs import Verb
 from sessions_app import lifecycle
 from sessions_app.connectors.base import ConnectorError, Presence
+from sessions_app.flows import mail
 from sessions_app.flows.control import take_away
 from sessions_app.flows.permission import hold
-from sessions_app.models import HOLDS_GRANT, Status
+from sessions_app.flows.start import why_right_is_gone
+from sessions_app.models import HOLDS_GRANT, PrivilegedSession, Status
+from sessions_app.models.rights import loses_its_right
 from sessions_app.worker import controls
 from sessions_app.worker.lease import kept
 from sessions_app.worker.visit import Visit
@@ -34,7 +37,8 @@ def look(visit: Visit) -> None:
 
 
 def _is_over(visit: Visit) -> bool:
-    """Begin to take the rights away when End is reached or the account is disabled; an extension meanwhile wins."""
+    """Begin to take the rights away when End is reached, the account is disabled or the right was withdrawn; an
+    extension meanwhile wins."""
     session = visit.session
     with transaction.atomic():
         hold(session)
@@ -47,7 +51,17 @@ def _is_over(visit: Visit) -> bool:
         if session.end_at is not None and session.end_at <= visit.now():
             take_away(session, Status.COMPLETE, "The session reached its End")
             return True
-    return False
+        return _has_lost_its_right(session)
+
+
+def _has_lost_its_right(session: PrivilegedSession) -> bool:
+    """End a session that policy does not give any more, unless its policy lets it run to its end."""
+    if not PrivilegedSession.objects.filter(loses_its_right(), pk=session.pk).exists():
+        return False
+    reason = f"The right was withdrawn: {why_right_is_gone(session)}"
+    take_away(session, Status.CANCELED, reason, level=Level.WARNING)
+    mail.tell_people(session, "Ended", reason)
+    return True
 
 
 def _see_who_is_logged_on(visit: Visit) -> dt.datetime | None:

@@ -17,6 +17,13 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.verbs import Verb
 
+# Characters of no width, or of no ink.
+UNSEEN_BEFORE = (
+    *"\u180e\u061c\u034f\u115f\u3164\uffa0\u2800\ufe0f\u2061\u2063\u206f\u17b4\u180b\U000e0001",
+    *"\u00ad\u1160\u17b5\u180d\u180f\u200b\u200c\u200d\u200e\u2028\u2029\u2064\u206a\ufe00\ufeff\ufff0\ufff9\ufffb",
+    *"\U0001bca0\U0001d173\U000e0020\U000e007f\U000e0100\U000e0fff",
+)
+
 
 def make_entry(message: str = "something", at: dt.datetime | None = None, **values: Any) -> LogEntry:
     """An entry at any time; `actor` and `user` are accounts whose names it keeps."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -16,9 +18,11 @@ from django.test.utils import CaptureQueriesContext
 
 from activity.listing import csv as downloads
 from activity.listing.csv import neutral
+from activity.listing.sheets import _LEADS, FORMULA_FORMS, SUSPECT
 from activity.models import LogEntry
+from activity.text import UNSEEN, VARIANTS, plain
 from activity.verbs import Verb
-from tests.entries import download, make_entry
+from tests.entries import UNSEEN_BEFORE, download, make_entry
 
 AsUser = Callable[[User], Client]
 
@@ -47,12 +51,25 @@ AsUser = Callable[[User], Client]
         "\u200b=",
         "\ufeff =",
         "\u3000\u200b =",
+        *(f"{unseen}=" for unseen in UNSEEN_BEFORE),
+        *('"=', '""+', ' "-', '"\u200b"@', "\uff02=", '\u2800"\ufe0f=', "'\u3164="[1:]),
+        *("\u207c", "\u208a", "\ufe63", "\ufe6b", "\ufb29", "\u2a75", "\u2063\ufe66", "=\u0338"),
     ],
 )
 def test_no_cell_begins_like_a_formula(start: str) -> None:
     cell = neutral(f"{start}cmd|' /C calc'!A0")
-    assert not cell.lstrip("\u200b\ufeff ").startswith((*"=+-@\t\r\x00", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
+    assert cell.startswith("'")
     assert "cmd|" in cell
+
+
+def test_the_forms_of_formulas_and_the_bytes_they_begin_with_are_all_known() -> None:
+    every = [chr(number) for number in range(0x80, 0x110000) if not 0xD800 <= number < 0xE000]
+    hidden = re.compile(f"[{UNSEEN}]")
+    forms = [each for each in every if unicodedata.normalize("NFKC", each).lstrip()[:1] in set('=+-@"')]
+    assert sorted(forms) == sorted(FORMULA_FORMS)
+    assert {each.encode()[0] for each in every if SUSPECT.match(each)} == set(_LEADS)
+    missed = [each for each in every if unicodedata.category(each) == "Cc" or each in "\u2028\u2029"]
+    assert not [hex(ord(each)) for each in missed if not hidden.match(each)]
 
 
 def test_ordinary_text_stays_as_it_is() -> None:
@@ -62,6 +79,22 @@ def test_ordinary_text_stays_as_it_is() -> None:
 
 def test_control_characters_become_spaces() -> None:
     assert neutral("a\x1b[31mb\r\nc\x07d\u202ee\x9bf") == "a [31mb c d e f"
+
+
+@pytest.mark.parametrize("unseen", UNSEEN_BEFORE)
+def test_what_nobody_sees_is_nowhere_in_a_line(unseen: str) -> None:
+    """A space stands for it, but for what only chooses a shape of the letter before."""
+    shape = re.fullmatch(f"[{VARIANTS}]", unseen)
+    assert plain(f"a{unseen}b") == ("ab" if shape else "a b")
+    assert plain(f"{unseen}a{unseen}{unseen}") == "a"
+    assert plain(f"a{unseen}\x1b{unseen}\u202eb").split() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f469\u200d\U0001f4bb", "日本語", "Zürich"]
+)
+def test_what_a_language_needs_stays(text: str) -> None:
+    assert plain(text) == neutral(text) == text
 
 
 def test_numbers_times_durations_and_truth_have_one_form() -> None:

@@ -20,14 +20,14 @@ from django.test import Client
 
 from activity.listing import Column
 from activity.listing.csv import neutral, written_here
-from activity.listing.sheets import Sheet
+from activity.listing.sheets import FORMULA_FORMS, Sheet
 from activity.models import Level, LogEntry
 from activity.tables import COLUMNS
 from activity.verbs import Verb
 from sessions_app.models import AccessPolicy, Status
 from sessions_app.tables.sessions import sessions_queryset, sessions_table
 from tests import builders
-from tests.entries import make_entry
+from tests.entries import UNSEEN_BEFORE, make_entry
 
 pytestmark = pytest.mark.django_db
 AsUser = Callable[[User], Client]
@@ -56,6 +56,21 @@ HOSTILE = [
         "|x",
         "~x",
         "_x",
+    ),
+    *(f"{start}=x" for start in UNSEEN_BEFORE),
+    *(f"a{middle}b" for middle in UNSEEN_BEFORE),
+    *(f"{start}x" for start in FORMULA_FORMS),
+    *(
+        '"=x',
+        '"',
+        ' "=x',
+        "\uff02=x",
+        "=\u0338",
+        "a\u200d",
+        "\u0645\u200c\u062e",
+        "\u0645\u200c",
+        "\u200c\u0645",
+        "👩\u200d💻",
     ),
     *("Zürich, 8000", "é", "Øst", "Борис, Ж", "日本語", "日本語\u3000", "ｆｕｌｌ", "😀", "😀=", "É\u00ad", "a\ufeff"),
 ]

@@ -32,7 +32,7 @@ SPELLED = "\x01\x02"  # before a cell in hexadecimal digits
 MARK = "\x01"  # before a cell that is to be looked at; a control character, so that no text keeps one
 # What of ASCII may begin a formula or hide one that follows, all of it before the letters. Control characters, and what
 # is not ASCII, are found wherever they stand (sheets.py).
-SUSPECT_STARTS = f" =+@{MARK}-"
+SUSPECT_STARTS = f' "=+@{MARK}-'
 FEW = 8  # numbers that are found sooner one by one
 
 

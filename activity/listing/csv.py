@@ -9,6 +9,8 @@ import csv
 import datetime as dt
 import io
 import itertools
+import re
+import unicodedata
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
@@ -21,12 +23,14 @@ from activity.listing.columns import Column, Table
 from activity.listing.keyset import ordering
 from activity.listing.listing import Listing
 from activity.listing.sheets import ROWS_IN_PIECE, Sheet
-from activity.text import plain
+from activity.text import UNSEEN, plain
 from activity.verbs import Verb
 
-# Source: OWASP, "CSV Injection", with the double-byte forms. A leading quote makes a spreadsheet show text as text.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\x00", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-INVISIBLE = " \u00a0\u3000\u00ad\u200b\u200c\u200d\u2060\ufeff"  # what plain() leaves at the beginning, and nobody sees
+# Source: OWASP, "CSV Injection". An apostrophe before it makes a spreadsheet show text as text.
+FORMULA_STARTS = ("=", "+", "-", "@")
+CONTROL_STARTS = ("\t", "\r", "\x00")
+# What some programs take away before they look for a formula.
+UNNOTICED = re.compile(f'[\\s"{UNSEEN}]+')
 ROWS_AT_ONCE = 2000
 
 Pieces = Generator[tuple[bytes, int], None, None]
@@ -53,11 +57,19 @@ def neutral(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return str(value)
-    text = str(value)
-    is_formula = text.startswith(FORMULA_STARTS)
-    text = plain(text)
-    is_formula = is_formula or text.lstrip(INVISIBLE).startswith(FORMULA_STARTS)
-    return f"'{text}" if is_formula else text
+    given = str(value)
+    text = plain(given)
+    return f"'{text}" if given.startswith(CONTROL_STARTS) or is_formula(text) else text
+
+
+def is_formula(text: str) -> bool:
+    """Return whether a spreadsheet may take the text for a formula: whether what it begins with is one of the signs in
+    any of their forms (NFKC), behind whatever nobody sees, blanks and quotation marks."""
+    for character in text:
+        shown = unicodedata.normalize("NFKC", character)
+        if not UNNOTICED.fullmatch(shown):
+            return shown.startswith(FORMULA_STARTS)
+    return False
 
 
 def csv_response(listing: Listing, name: str) -> StreamingHttpResponse:

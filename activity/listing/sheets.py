@@ -20,6 +20,7 @@ from django.db.models.sql.datastructures import Join
 
 from activity.listing.cells import MARK, SPELLED, Cell, Line, cell_of
 from activity.listing.copying import rows_of
+from activity.text import UNSEEN
 
 ROWS_IN_PIECE = 500
 # For PostgreSQL: the first rows soon, and in their order along an index. It would rather read all of the table with
@@ -28,29 +29,13 @@ AT_ONCE = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
 CONTROLS = bytes(byte for byte in range(0x20) if byte != 0x0A) + b"\x7f"
 # For one look at all cells: what is left out, and one kind of end for each.
 _NO_LETTERS, _CELL_ENDS = CONTROLS + b'"', bytes.maketrans(b"\n", b",")
-# Beyond ASCII, in UTF-8: C1 controls, what changes the direction of text, spaces that end a cell, and at its
-# beginning what may begin a formula or hide one.
-_LEADS = b"\xc2\xe1\xe2\xe3\xef"  # the first bytes of all these
+# Beyond ASCII: what plain() does not leave as it is, what may begin a formula or hide one, and blanks. Only neutral()
+# knows what becomes of it where it stands.
+FORMULA_FORMS = "\u207a\u207c\u208a\u208c\u2a75\u2a76\ufb29\ufe62\ufe63\ufe66\ufe6b\uff02\uff0b\uff0d\uff1d\uff20"
+SUSPECT = re.compile(rf"(?![\x00-\x7f])[{UNSEEN}{FORMULA_FORMS}\s]")
+_LEADS = b"\xc2\xcd\xd8\xe1\xe2\xe3\xef\xf0\xf3"  # the first bytes of all these in UTF-8
 _OTHERS = bytes(byte for byte in range(0x100) if byte not in _LEADS)
-SUSPECT = re.compile(
-    b"["
-    + _LEADS
-    + rb"""](?x:
-    (?<=\xc2) (?: [\x80-\x9f] | \xa0 (?="?[,\n]) )
-    | (?<=\xe2) (?: \x80 (?: [\x8e\x8f\xaa-\xae] | [\x80-\x8a\xa8\xa9\xaf] (?="?[,\n]) )
-                  | \x81 (?: [\xa6-\xa9] | \x9f (?="?[,\n]) ) )
-    | (?<=\xe1) \x9a\x80 (?="?[,\n])
-    | (?<=\xe3) \x80\x80 (?="?[,\n])
-    | (?<![^,"\n].) (?:
-        (?<=\xc2) [\xa0\xad]
-        | (?<=\xe2) (?: \x80 [\x80-\x8d\xa8\xa9\xaf] | \x81 [\x9f\xa0] )
-        | (?<=\xe1) \x9a\x80
-        | (?<=\xe3) \x80\x80
-        | (?<=\xef) (?: \xbc [\x8b\x8d\x9d\xa0] | \xbb\xbf ) )
-    )""",
-    re.DOTALL,
-)
-SUSPECT_ROW = re.compile(rb'[\x00-\x09\x0b-\x1f\x7f]|\n(?!\Z)| "?[,\n]|' + SUSPECT.pattern)
+SUSPECT_ROW = re.compile(rb'[\x00-\x09\x0b-\x1f\x7f]|\n(?!\Z)| "?[,\n]')
 
 csv.field_size_limit(2**31 - 1)  # reads what our own database wrote
 
@@ -112,7 +97,7 @@ class Sheet:
         if piece.count(b"\n") != rows:
             return self._anew(piece)
         lines = (line + b"\n" for line in piece.split(b"\n")[:-1])  # not by splitlines(): a cell may hold a CR
-        return b"".join(line if SUSPECT_ROW.search(line) is None else self._anew(line) for line in lines)
+        return b"".join(self._anew(line) if _is_suspect(line) else line for line in lines)
 
     def _anew(self, lines: bytes | bytearray) -> bytes:
         file = io.StringIO(newline="")
@@ -139,10 +124,16 @@ def _is_clean(piece: bytes | bytearray, rows: int) -> bool:
         piece.count(b"\n") == rows
         and len(bare) + piece.count(b'"') == len(piece)  # nothing else was left out
         and b" ," not in bare  # a space that ends a cell, which plain() takes away
-        and (piece.isascii() or not piece.translate(None, _OTHERS) or not _has_suspects(piece))
+        and not _has_suspects(piece)
     )
 
 
-def _has_suspects(piece: bytes | bytearray) -> bool:
-    """Beyond ASCII. Most lines have nothing there, even where some have."""
-    return any(not line.isascii() and SUSPECT.search(line) for line in piece.splitlines(keepends=True))
+def _has_suspects(text: bytes | bytearray) -> bool:
+    """Whether there are any beyond ASCII. Most text has none of the bytes that they begin with."""
+    if text.isascii() or not text.translate(None, _OTHERS):
+        return False
+    return SUSPECT.search(text.decode()) is not None
+
+
+def _is_suspect(line: bytes | bytearray) -> bool:
+    return SUSPECT_ROW.search(line) is not None or _has_suspects(line)

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db.models import QuerySet
 
+from activity.text import plain
 from sessions_app import policy
 from sessions_app.flows.errors import Forbidden, Refused
 from sessions_app.flows.start import why_right_is_gone
@@ -69,9 +70,9 @@ def viewer_of(actor: AbstractUser) -> dict[str, bool]:
 
 
 def text(value: str, field: str, limit: int, *, required: str = "") -> str:
-    """`value` without blanks around it. Raises Refused for the field when it is too long, or missing with `required`
-    as the reason."""
-    value = value.strip()
+    """Return `value` as plain() has it: on one line, without what nobody sees. Raises Refused for the field when it is
+    too long, or missing with `required` as the reason."""
+    value = plain(value)
     if required and not value:
         raise Refused(required, field=field)
     if len(value) > limit:

@@ -11,7 +11,6 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from activity.text import plain
 from sessions_app import lifecycle, policy
 from sessions_app.flows import mail
 from sessions_app.flows.errors import Forbidden, Refused
@@ -80,8 +79,8 @@ def request_sessions(
         actor_id=actor.pk,
         user=user,
         activity=activity,
-        notes=text(plain(notes), "notes", 1000),
-        ticket=text(plain(ticket), "ticket", 80),
+        notes=text(notes, "notes", 1000),
+        ticket=text(ticket, "ticket", 80),
         start_at=start_at,
     )
     chosen = list({resource.pk: resource for resource in resources}.values())

@@ -27,6 +27,7 @@ from activity.listing.response import bad_list_response, is_fragment
 from activity.models import ListPreference, LogEntry, LogEntryQuerySet
 from activity.period import PeriodProblem, Span, read_span
 from activity.tables import level_badge, log_table
+from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 
 NARROWEST, WIDEST = 60, 800  # pixels
@@ -169,7 +170,7 @@ def activity_users(request: HttpRequest) -> HttpResponse:
     """Names for the type-ahead of the User field, as options: `q`, or the field's own name `user`, holds the text."""
     if not reads_whole_log(request.user):
         raise PermissionDenied("Only auditors and administrators may look up users in the activity log.")
-    text = (request.GET.get("q") or request.GET.get("user", ""))[:150].replace("\x00", "").strip()
+    text = typed(request.GET, "q") or typed(request.GET, "user")
     return HttpResponse(options(suggest_users(text)))
 
 
@@ -214,7 +215,7 @@ def save_columns(request: HttpRequest, table: str) -> HttpResponse:
             return HttpResponseBadRequest("There are too many remembered lists. Nothing was saved.")
         preference, _ = ListPreference.objects.get_or_create(user_id=person.pk, table=table[:40])
     if "widths" in request.POST:
-        widths = _read_widths(request.POST["widths"])
+        widths = _read_widths(typed(request.POST, "widths", LONGEST_IN_ADDRESS))
         if widths is None:
             return HttpResponseBadRequest("The column widths were not understood. Nothing was saved.")
         preference.widths = dict(list({**preference.widths, **widths}.items())[:MOST_COLUMNS])
@@ -228,7 +229,7 @@ def save_columns(request: HttpRequest, table: str) -> HttpResponse:
         columns = [key for key in keys if COLUMN_KEY.fullmatch(key)]
         preference.hidden = [key for key in columns if key not in shown]
         preference.save(update_fields=["hidden"])
-    there = request.POST.get("next", "")
+    there = typed(request.POST, "next", LONGEST_IN_ADDRESS)
     is_ours = there.startswith("/") and url_has_allowed_host_and_scheme(
         there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )

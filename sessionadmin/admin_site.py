@@ -13,7 +13,10 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from activity.typed import LONGEST_IN_ADDRESS, refuse_unreadable_address, typed
 from sessions_app.roles import is_administrator
+
+LONGEST_SEARCH = 4000  # characters; Django's own pages look for all of it in every column
 
 
 class ConsoleAdminSite(admin.AdminSite):
@@ -35,6 +38,7 @@ class ConsoleAdminSite(admin.AdminSite):
         def for_administrators(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied("The administration is open to administrators.")
+            refuse_unreadable_address(request.GET, LONGEST_SEARCH)
             return guarded(request, *args, **kwargs)
 
         return update_wrapper(for_administrators, guarded)
@@ -49,4 +53,4 @@ class ConsoleAdminSite(admin.AdminSite):
         index = reverse("admin:index", current_app=self.name)
         if request.user.is_authenticated:
             return redirect(index)
-        return redirect_to_login(request.GET.get("next", index))
+        return redirect_to_login(typed(request.GET, "next", LONGEST_IN_ADDRESS) or index)

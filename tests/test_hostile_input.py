@@ -7,15 +7,18 @@ import io
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from django.contrib.admin.sites import site as admin_site
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from activity.models import ListPreference
-from sessions_app.models import LoginSession, Status
-from tests.builders import make_login, make_session, make_user
+from sessions_app.models import Approval, LoginSession, Status
+from tests import recordings
+from tests.builders import make_login, make_profile, make_session, make_user
 
 AsUser = Callable[[User], Client]
 
@@ -108,3 +111,113 @@ def test_what_was_done_to_many_fits_the_headers_of_an_answer(as_user: AsUser, ad
     said = json.loads(answer["HX-Trigger"])["done"]["messages"]
     assert said[-1] == ["success", "And 53 more like these."]
     assert not LoginSession.objects.live().exclude(user=admin).exists()
+
+
+# --- free text
+
+LONG = "x" * 50_001  # more than SQLite takes as a pattern
+NOBODY_TYPED = ["\x00", "a\x00b", LONG, "é" * 30_000]
+ADDRESSES = ["http://[", "http://[::1", "//[", "http://\u2100.example/", "http://a b/", "%", "", "javascript:alert(1)"]
+
+
+@pytest.mark.parametrize("here", ADDRESSES)
+@pytest.mark.django_db
+def test_a_stranger_whose_page_has_no_address_is_sent_to_log_in(client: Client, here: str) -> None:
+    for header in ({"HX-Current-URL": here}, {"HX-Current-URL": here, "HX-Current-URL-URI-AutoEncoded": "true"}):
+        answer = client.get(reverse("sessions"), headers={"HX-Request": "true", **header})
+        assert (answer.status_code, answer["HX-Redirect"].partition("?")[0]) == (200, reverse("login"))
+
+
+@pytest.mark.parametrize("path", ["/", "/sessions/", "/activity/", "/admin/", "/accounts/login/", "/no/such/page/"])
+def test_more_parameters_than_anybody_sends_are_refused(
+    client: Client, as_user: AsUser, admin: User, path: str
+) -> None:
+    query = "&".join(f"p{number}=1" for number in range(1001))
+    for browser in (client, as_user(admin)):
+        for headers in ({}, {"HX-Request": "true"}):
+            answer = browser.get(f"{path}?{query}", headers=headers)
+            assert answer.status_code in (302, 400, 404) or "HX-Redirect" in answer
+    answer = as_user(admin).get(f"/sessions/?{query}")
+    assert answer.status_code == 400
+    assert "not understood" in answer.content.decode()
+
+
+@pytest.mark.parametrize("text", NOBODY_TYPED)
+def test_a_login_by_ssh_to_what_nobody_typed_is_refused_in_words(as_user: AsUser, alice: User, text: str) -> None:
+    for form in ({"session": text, "key": ""}, {"session": "web-1", "key": text}):
+        answer = as_user(alice).post(reverse("ssh_login"), form)
+        assert answer.status_code in (400, 422)
+        assert answer.json()["problem"]
+
+
+@pytest.mark.parametrize("text", NOBODY_TYPED)
+def test_a_search_for_what_nobody_typed_is_refused_everywhere(as_user: AsUser, admin: User, text: str) -> None:
+    recording = recordings.make_recording()
+    client = as_user(admin)
+    for path, name in (
+        (reverse("recording", args=[recording.pk]), "find"),
+        (reverse("recording", args=[recording.pk]), "t"),
+        (reverse("recording_cast", args=[recording.pk]), "view"),
+        (reverse("recordings"), "q"),
+        (reverse("activity_users"), "q"),
+        (reverse("activity_users"), "user"),
+        *((reverse(name), "q") for name in ("sessions", "logins", "users", "resources", "policies")),
+        (reverse("activity_log"), "activity"),
+        (reverse("sessions"), "tab"),
+        (reverse("sessions"), "user"),
+    ):
+        answer = client.get(path, {name: text})
+        assert answer.status_code == 400, (path, name)
+
+
+@pytest.mark.parametrize("text", NOBODY_TYPED)
+def test_the_administration_refuses_what_nobody_typed(as_user: AsUser, admin: User, text: str) -> None:
+    client = as_user(admin)
+    for model in admin_site._registry:
+        listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for name in ("q", "_to_field", "o", "p", "all", "e", "pk", "id__exact", "_facets", "_popup"):
+            answer = client.get(listing, {name: text})
+            assert answer.status_code == 400, (model, name)
+        for page in (f"{listing}add/", f"{listing}{quote(text[:9])}/change/", f"{listing}1/history/"):
+            assert client.get(page, {"_to_field": text, "_changelist_filters": text}).status_code in (
+                302,
+                400,
+                403,
+                404,
+            )
+    for name in ("term", "app_label", "model_name", "field_name"):
+        where = {"app_label": "sessions_app", "model_name": "accesspolicy", "field_name": "resources", "term": "web"}
+        assert client.get("/admin/autocomplete/", where | {name: text}).status_code in (400, 403)
+
+
+def test_the_administration_finds_by_a_field_that_objects_are_named_by(as_user: AsUser, admin: User) -> None:
+    client = as_user(admin)
+    for model in admin_site._registry:
+        listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        fields = [field.name for field in model._meta.concrete_fields]
+        for field in [*fields, "pk", "nonsense", "user__password", "__class__"]:
+            for page in (
+                listing,
+                f"{listing}add/",
+                f"{listing}x%22y/change/",
+                f"{listing}99999999999999999999/change/",
+            ):
+                for popup in ({}, {"_popup": "1"}):
+                    answer = client.get(page, {"_to_field": field, **popup})
+                    assert answer.status_code in (200, 302, 400, 403, 404), (page, field)
+
+
+@pytest.mark.parametrize(
+    ("verb", "status"), [("approve", Status.WAITING), ("deny", Status.WAITING), ("lock", Status.AVAILABLE)]
+)
+def test_what_is_said_about_a_session_loses_what_nobody_sees(
+    as_user: AsUser, alice: User, approver: User, admin: User, verb: str, status: Status
+) -> None:
+    profile = make_profile(tiers=[[approver]])
+    session = make_session(alice, status, profile=profile)
+    said = "Not\u202e now,\u2028come \u2066back\x1b[31m later"
+    form = {"ids": session.pk, "reason": said, "title": said, "message": said}
+    as_user(admin if verb == "lock" else approver).post(reverse("session_action", args=[verb]), form)
+    session.refresh_from_db()
+    told = session.lock_message if verb == "lock" else Approval.objects.get().reason
+    assert told == "Not  now, come  back [31m later"

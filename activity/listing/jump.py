@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
+from activity.listing.cursors import cursor_to
 from activity.listing.errors import BadListRequest
-from activity.listing.keyset import Page, cursor_to
+from activity.listing.keyset import Page
 from activity.period import FIRST_DAY, LAST_DAY
 
 

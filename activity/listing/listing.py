@@ -22,13 +22,13 @@ from activity.listing.keyset import Order, Page, is_by_time, read_page
 from activity.listing.markup import Header, Pages, Rows, choices, grid, jump_form, pager
 from activity.models import ListPreference
 from activity.prepared import Prepared
+from activity.typed import Unreadable, refuse_unreadable_address, typed
 from activity.words import Search, Term, held_by, words_of
 
 COUNT_CAP = 10_000
 FEW = 2_000  # rows are found and then sorted; more are read in the order of an index
 LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "day", "csv"})
 PAGE_PARAMETERS = ("after", "before", "last", "day")
-LONGEST_SEARCH = 200
 
 
 def _preference(user_id: int, table: str) -> QuerySet[ListPreference, Any]:
@@ -58,14 +58,15 @@ class Listing:
         self.request = request
         self.table = table
         self.parameters = {key: str(value) for key, value in request.GET.items() if value != ""}
-        for value in self.parameters.values():
-            if "\x00" in value:
-                raise BadListRequest("The address of this list holds a character that no list knows.")
+        try:
+            refuse_unreadable_address(request.GET)
+            self.search = typed(request.GET, "q")
+        except Unreadable as problem:
+            raise BadListRequest(f"The address of this list was not understood. {problem}") from problem
         self.extra = extra
         self.has_csv = has_csv
         self.filters = filterset(request.GET, queryset=queryset, request=request) if filterset is not None else None
         self._refuse_unknown_parameters()
-        self.search = self.parameters.get("q", "")[:LONGEST_SEARCH].strip()
         self.sort, self.order = self._read_sort()
         self.unsearched = self._filter(queryset)
         self.words = self._words()

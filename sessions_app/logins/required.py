@@ -17,9 +17,16 @@ class LoginRequired(LoginRequiredMiddleware):
         """Redirect to the login page."""
         login_url = self.get_login_url(view_func)
         if request.htmx:  # type: ignore[attr-defined]
-            here = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
-            to_login = redirect_to_login(here, login_url, self.get_redirect_field_name(view_func))
+            to_login = redirect_to_login(_open_page(request), login_url, self.get_redirect_field_name(view_func))
             return HttpResponseClientRedirect(to_login.url)
         if request.method not in ("GET", "HEAD"):
             return redirect(login_url)
         return super().handle_no_permission(request, view_func)
+
+
+def _open_page(request: HttpRequest) -> str:
+    """The path of the page that the request was sent from; the start page where the header says none of ours."""
+    try:
+        return request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
+    except ValueError:  # it is no address: http://[
+        return "/"

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from activity.outage import Outage
+from activity.typed import Unreadable
 
 THEMES = ("light", "dark")
 
@@ -33,7 +34,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     outage = Outage.of(exception)
     if outage is not None:
         return unavailable(request, outage)
-    text = "Nothing was changed. Go back and try again from the page."
+    why = f"{exception} " if isinstance(exception, Unreadable) else ""
+    text = f"{why}Nothing was changed. Go back and try again from the page."
     return error_page(request, 400, "This request was not understood", text)
 
 

@@ -7,11 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST
 
+from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.flows import host_key
 from sessions_app.flows.errors import Refused
 from sessions_app.models import Resource
 from sessions_app.roles import is_administrator
+from sessions_app.ssh.keys import LONGEST as LONGEST_KEY
 from sessions_app.tables.catalogue import visible_resources
 from sessions_app.views.outcome import outcome
 
@@ -31,7 +33,7 @@ def host_check(request: HttpRequest, pk: int) -> HttpResponse:
 def host_key_confirm(request: HttpRequest, pk: int) -> HttpResponse:
     """Pin the key that the page showed."""
     resource = _resource(request, pk)
-    key, instead_of = request.POST.get("key", ""), request.POST.get("instead_of", "")
+    key, instead_of = (typed(request.POST, name, LONGEST_KEY) for name in ("key", "instead_of"))
     try:
         fingerprint = host_key.confirm_host_key(viewer(request), resource, key=key, instead_of=instead_of)
     except Refused as error:

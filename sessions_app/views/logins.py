@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from activity.listing import list_response
 from activity.listing.response import is_fragment
+from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.filters.logins import LoginFilters
 from sessions_app.flows.errors import Refused
@@ -82,7 +83,7 @@ def _marker(where: place.Place, count: int) -> MapMarker:
 def logins_logout(request: HttpRequest) -> HttpResponse:
     """Log the chosen browsers out: a confirmation by GET, the deed by POST."""
     sent = request.POST if request.method == "POST" else request.GET
-    next_url = safe_next(request, sent.get("next", ""), reverse("logins"))
+    next_url = safe_next(request, typed(sent, "next", LONGEST_IN_ADDRESS), reverse("logins"))
     chosen = _chosen(request, sent.getlist("ids"))
     if not chosen:
         return outcome(request, [("error", "Select a login session first. Nobody was logged out.")], next_url)

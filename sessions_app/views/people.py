@@ -21,6 +21,7 @@ from activity.listing import list_response
 from activity.listing.response import bad_list_response
 from activity.models import LogEntry
 from activity.tables import log_table
+from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.filters.logins import LoginFilters
 from sessions_app.filters.people import ApplicationFilter, SessionsOfOneUserFilter, UserFilter
@@ -170,7 +171,7 @@ class _Subject:
 
 def _tabbed(request: HttpRequest, subject: _Subject) -> HttpResponseBase:
     """The list of the chosen tab, in the page of the subject."""
-    chosen = request.GET.get("tab") or "sessions"
+    chosen = typed(request.GET, "tab") or "sessions"
     if chosen not in subject.tabs:
         return bad_list_response(request, f"This page has no tab called “{chosen[:40]}”.")
     context = {**subject.context, "tabs": subject.tabs, "tab": chosen}

@@ -35,6 +35,7 @@ from activity import log
 from activity.listing import list_response, moment, span_of_time
 from activity.listing.response import is_fragment
 from activity.models import Level
+from activity.typed import typed
 from activity.verbs import Verb
 from activity.viewer import viewer
 from sessions_app.filters.recordings import LineFilters, RecordingFilters
@@ -76,7 +77,7 @@ def _has_player() -> bool:
 def recordings(request: HttpRequest) -> HttpResponseBase:
     """The list of recordings; with a search, the lines that were on their screens."""
     person = viewer(request)
-    words = request.GET.get("q", "").strip()
+    words = typed(request.GET, "q")
     context: dict[str, Any] = {"heading": "Recordings", "is_search": bool(words)}
     template = "sessions_app/recordings.html"
     if not words:
@@ -93,7 +94,7 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
     lines = RecordingText.objects.select_related("recording__session")
     if not sees_everything(person):
         lines = lines.filter(recording__session__user_id=person.pk)
-    found = search_index.narrowed(lines, words[:200])
+    found = search_index.narrowed(lines, words)
     return list_response(
         request, hits_table(words), found, template, filterset=LineFilters, context=context, csv_name="recording-lines"
     )
@@ -107,7 +108,7 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(_visible(person), pk=pk)
     if row.ended_at is None:
         return redirect("recording_live", pk=row.pk)
-    words = request.GET.get("find", "").strip()[:200]
+    words = typed(request.GET, "find")
     window = entries_of(row.session).filter(at__gte=row.started_at, at__lte=row.ended_at)
     beside = moments(row, window.order_by("pk")[:500])
     context = {
@@ -119,7 +120,7 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
         "found": [_shown(line.recording_id, line.at, line.text) for line in find_lines(row, words)] if words else [],
         "moments": [_shown(row.pk, one.at, one.text, one.kind) for one in beside],
         "markers": json.dumps([[one.at, one.text[:100]] for one in beside if one.kind != "command"]),
-        "start": _seconds(request.GET.get("t", "")),
+        "start": _seconds(typed(request.GET, "t")),
         "cast_url": f"{reverse('recording_cast', args=[row.pk])}?{urlencode({'view': _token(person, row)})}",
         "has_player": _has_player(),
         "may_read_typed": bool(row.input_path) and is_administrator(person),
@@ -140,7 +141,7 @@ def recording_cast(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = _file(row, row.path)
     except StorageFailed:
         return storage_failed(request)
-    if not _is_token(request.GET.get("view", ""), person, row):
+    if not _is_token(typed(request.GET, "view"), person, row):
         _note(Verb.RECORDING_DOWNLOADED, f"Downloaded {_name(row)}", person, row)
     response = FileResponse(
         file, as_attachment=True, filename=f"recording-{row.pk}.cast", content_type="application/x-asciicast"
@@ -202,10 +203,10 @@ def recording_pieces(request: HttpRequest, pk: int) -> HttpResponse:
     """What was recorded after piece `after`, for the live view, which asks once a second."""
     person = viewer(request)
     row = get_object_or_404(_visible(person), pk=pk)
-    if not _is_token(request.GET.get("view", ""), person, row):
+    if not _is_token(typed(request.GET, "view"), person, row):
         raise PermissionDenied("Open the live view; it asks for this by itself.")
-    text = request.GET.get("after", "-1").removeprefix("-")
-    after = int(text) if request.GET.get("after", "-1")[:1] != "-" and text.isdecimal() and len(text) < 10 else -1
+    text = typed(request.GET, "after")
+    after = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
     pieces = RecordingChunk.objects.filter(recording=row, number__gt=after).order_by("number")
     data, size = [], 0
     for number, piece in pieces.values_list("number", "data")[:LIVE_PIECES].iterator(chunk_size=20):

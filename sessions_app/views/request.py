@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.flows.errors import Refused
 from sessions_app.flows.permission import hold_account
@@ -53,7 +54,7 @@ def session_request(request: HttpRequest) -> HttpResponse:
 
 def _step(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpResponse:
     """The step asked for, or the first one that is not filled in."""
-    step = request.GET.get("step", "details")
+    step = typed(request.GET, "step") or "details"
     if step not in ("activity", "resources", "details"):
         raise BadDraft("The wizard has no such step.")
     if step == "activity" or draft.activity is None:
@@ -75,7 +76,7 @@ def _activity_step(request: HttpRequest, person: AbstractUser, draft: Draft) -> 
 
 
 def _resources_step(request: HttpRequest, draft: Draft, *, is_sent: bool) -> HttpResponse:
-    search = request.GET.get("q", "")[:120].replace("\x00", "").strip()
+    search = typed(request.GET, "q")
     assert draft.activity is not None  # noqa: S101 - _step() shows the first step without one
     found = allowed_resources(draft.user, draft.activity).order_by("name", "pk")
     if search:
@@ -119,13 +120,13 @@ def _posted(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpRes
     if not draft.resources or draft.problems:
         return _resources_step(request, draft, is_sent=True)
     plan = make_plan(draft, person.pk)
-    if request.POST.get("do") == "edit":
-        kept = {name: request.POST.get(name, "") for name in DETAILS}
+    if typed(request.POST, "do") == "edit":
+        kept = {name: typed(request.POST, name, LONGEST_IN_ADDRESS) for name in DETAILS}
         return _details_step(request, draft, plan, _details_form(plan, initial=kept))
     form = _details_form(plan, request.POST)
     if not form.is_valid():
         return _details_step(request, draft, plan, form, status=422)
-    if request.POST.get("do") == "send":
+    if typed(request.POST, "do") == "send":
         return _send(request, person, draft, plan, form)
     return _review_step(request, draft, plan, form)
 
@@ -138,7 +139,7 @@ def _review_step(
         "plan": plan,
         "start": form.start,
         "zone": timezone.get_current_timezone_name(),
-        "kept": [(name, request.POST.get(name, "")) for name in DETAILS],
+        "kept": [(name, typed(request.POST, name, LONGEST_IN_ADDRESS)) for name in DETAILS],
         "token": request_token.issue(request),
         "problem": problem,
     }
@@ -148,7 +149,7 @@ def _review_step(
 def _send(request: HttpRequest, person: AbstractUser, draft: Draft, plan: Plan, form: DetailsForm) -> HttpResponse:
     """Ask once: the second of two submits of the same form is shown what the first one made."""
     assert draft.activity is not None  # noqa: S101 - _posted() has looked
-    token = request.POST.get("token", "")
+    token = typed(request.POST, "token")
     try:
         with transaction.atomic():
             hold_account(person)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from activity import log
 from activity.listing import link, list_response
 from activity.listing.response import bad_list_response, is_fragment
+from activity.typed import typed
 from activity.verbs import Verb
 from activity.viewer import viewer
 from sessions_app.filters.session_log import SessionLogFilters
@@ -73,8 +74,8 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
     what waits for their decision."""
     person = viewer(request)
     sees_all = sees_everything(person)
-    tab_name = request.GET.get("tab") or "active"
-    whose = request.GET.get("whose") or ("all" if sees_all else "mine")
+    tab_name = typed(request.GET, "tab") or "active"
+    whose = typed(request.GET, "whose") or ("all" if sees_all else "mine")
     if tab_name not in TABS:
         return bad_list_response(request, f"There is no tab called “{tab_name[:40]}”.")
     if whose not in ("all", "mine"):

@@ -10,9 +10,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from activity.typed import Unreadable, typed
 from activity.viewer import viewer
 from sessions_app.flows.certificate import give_certificate_for, session_to_log_in_to
 from sessions_app.flows.errors import Refused
+from sessions_app.ssh.keys import LONGEST as LONGEST_KEY
 
 
 @sensitive_post_parameters("key")
@@ -25,8 +27,10 @@ def ssh_login(request: HttpRequest) -> JsonResponse:
     """
     person = viewer(request)
     try:
-        session = session_to_log_in_to(person, request.POST.get("session", "").strip())
-        certificate = give_certificate_for(person, session, request.POST.get("key", ""))
+        session = session_to_log_in_to(person, typed(request.POST, "session"))
+        certificate = give_certificate_for(person, session, typed(request.POST, "key", LONGEST_KEY))
+    except Unreadable as problem:
+        return JsonResponse({"problem": f"The request was not understood. {problem}"}, status=400)
     except Refused as refusal:
         return JsonResponse({"problem": refusal.message}, status=422)
     resource = session.resource

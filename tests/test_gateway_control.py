@@ -23,7 +23,7 @@ from sessions_app.flows.ssh_keys import remove_key
 from sessions_app.flows.terminate import terminate
 from sessions_app.flows.unlock import unlock
 from sessions_app.gateway import control as control_module
-from sessions_app.gateway import heartbeat, standing
+from sessions_app.gateway import heartbeat, standing, store
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.registry import Registry
 from sessions_app.models import ConnectionEnd, ControlRequest, Door, GatewayConnection, PrivilegedSession
@@ -274,6 +274,47 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
             back.set()
             await until(lambda: not relay.is_frozen, "it goes on")
             assert not relay.is_over
+
+    run(story())
+
+
+def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = builders.make_session(alice)
+    mine = connect(session)
+    monkeypatch.setattr(control_module, "STALE", 0.05)
+    real, back, asked = standing.facts, threading.Event(), []
+    ask = store.call_first
+
+    def hanging(gateway: str) -> Any:
+        assert back.wait(PATIENCE)
+        return []  # as it stood long ago: nobody may act on it
+
+    async def counted(*args: Any) -> Any:
+        asked.append(args)
+        return await ask(*args)
+
+    async def story() -> None:
+        registry = Registry(OWNER)
+        relay, _ = hold(registry, mine)
+        control = Control(registry, asyncio.Event())
+        monkeypatch.setattr(store, "call_first", counted)
+        monkeypatch.setattr(standing, "facts", hanging)
+        for _ in range(4):
+            with pytest.raises(TimeoutError):
+                await control.look()
+        assert len(asked) == 1
+        monkeypatch.setattr(standing, "facts", real)
+        monkeypatch.setattr(control_module, "STALE", PATIENCE)
+        control._asked_at -= PATIENCE  # it was long ago
+        back.set()
+        await control.look()
+        assert len(asked) == 1
+        assert not relay.is_over
+        lost = {"ended_at": timezone.now(), "end_reason": ConnectionEnd.LOST}
+        await away(GatewayConnection.objects.filter(pk=mine.pk).update, **lost)
+        await control.look()
+        assert len(asked) == 2
+        assert relay.is_over
 
     run(story())
 

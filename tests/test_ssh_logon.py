@@ -126,6 +126,28 @@ def test_a_look_that_failed_is_said_by_every_session_and_made_once(
         assert said(session)[-1] == "web-1 answers again"
 
 
+def test_lines_that_are_no_answer_are_passed_over(
+    server: sshd.Server, alice: User, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a host's shell, or what stands there for one of its programs, says something besides."""
+    prepare(server, alice)
+    session = given(alice)
+    junk = f"\n{session.pk}\n{session.pk} no more\nsession-{session.pk} no\n-{session.pk} no\n² no\nno\n\x00\ufffd\n"
+    script = transport.Remote.script
+
+    def answered(self: transport.Remote, text: str, *arguments: str, given: str = "") -> transport.Result:
+        if text != live.WHO:
+            return script(self, text, *arguments, given=given)
+        return transport.Result(0, f"{junk}{session.pk} yes\n{junk}", "")
+
+    monkeypatch.setattr(transport.Remote, "script", answered)
+    interval_is_over(60)
+    everybody_asks()
+    session.refresh_from_db()
+    assert session.is_logged_on
+    assert session.status == Status.LOGGED_IN
+
+
 def test_a_login_is_traced_to_the_registered_key(server: sshd.Server, alice: User, key: Path) -> None:
     prepare(server, alice)
     session = given(alice)

@@ -41,8 +41,8 @@ class EchoRelay:
         self.typed += data
         self.near.write(data.upper())
 
-    def resize(self, cols: int, rows: int) -> None:
-        self.sizes.append((cols, rows))
+    def resize(self, size: tuple[int, int, int, int]) -> None:
+        self.sizes.append(size[:2])
 
     def client_gone(self) -> None:
         self.gone.set()

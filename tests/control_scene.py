@@ -33,12 +33,18 @@ class Person:
     def __init__(self) -> None:
         self.seen = b""
         self.closed = ""
-        self.is_paused = False
+        self.is_paused = self.is_unread = False
 
     def write(self, data: bytes) -> None:
         self.seen += data
 
     write_error = write
+
+    def write_eof(self) -> None:
+        self.seen += b"<EOF>"
+
+    def end_of_write(self) -> None:
+        self.is_unread = True
 
     def buffered(self) -> int:
         return 0

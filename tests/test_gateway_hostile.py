@@ -165,6 +165,18 @@ def test_ten_thousand_channels_are_ten(alice: User) -> None:
     assert GatewayConnection.objects.count() == server.MOST_CHANNELS + 1
 
 
+def test_a_client_that_said_that_it_opens_no_other_session_opens_none(alice: User) -> None:
+    async def story() -> None:
+        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+            assert (await client.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
+            await client._make_global_request(b"no-more-sessions@openssh.com")  # type: ignore[union-attr]
+            with pytest.raises(asyncssh.ChannelOpenError, match="would open no other session"):
+                await client.run("swallow", stdin=asyncssh.DEVNULL)
+
+    given = prepared(alice)
+    run(story())
+
+
 def test_a_thousand_forwarded_connections_at_once_ask_the_database_for_few(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,7 +104,7 @@ def test_strangers_that_hold_all_places_lose_the_oldest_of_them(alice: User, set
             await until_closed(first[0])
             assert not any(reader.at_eof() for reader, _ in others)
             more, _ = await stranger(there.port)
-            assert (await more.readline()).startswith(b"SSH-2.0-SessionAdmin")
+            assert (await more.readline()).startswith(b"SSH-2.0-OpenSSH_compatible_SessionAdmin")
             for _, writer in crowd:
                 writer.close()
 

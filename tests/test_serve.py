@@ -123,7 +123,7 @@ def test_a_gateway_runs_beside_it_and_stops_with_it(console: dict[str, str], tmp
     with programs.serving(command(port, "--with-gateway"), environment, port, tmp_path / "out") as running:
         programs.wait_until(lambda: f"Gateway on port {ssh} for SSH" in running.printed(), "the gateway listens")
         with socket.create_connection(("127.0.0.1", ssh)) as client:
-            assert client.recv(100).startswith(b"SSH-2.0-SessionAdmin")
+            assert client.recv(100).startswith(b"SSH-2.0-OpenSSH_compatible_SessionAdmin")
         again = programs.run(command(programs.free_port(), "--with-gateway"), environment)
         assert f"No gateway was started: port {ssh} is in use" in again.stderr
         terminate(running.process)

@@ -143,7 +143,7 @@ def test_a_terminal_larger_than_any_is_as_large_as_may_be(alice: User) -> None:
             await page.send(hello(await ticket_for(session), cols=2**40, rows=0))
             await message(page)
             terminal = gateway.relays[0].terminal
-            assert (terminal.cols, terminal.rows) == (1000, 1)
+            assert terminal.size == (1000, 1, 0, 0)
 
     session = session_of(alice)
     drive(scenario)

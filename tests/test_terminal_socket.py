@@ -45,7 +45,7 @@ def test_a_ticket_opens_a_terminal_with_its_size(alice: User) -> None:
             await page.send(hello(await ticket_for(session, login), cols=132, rows=43))
             assert await message(page) == {"type": "connected", "id": 1, "resumed": False}
             [relay] = gateway.relays
-            assert (relay.terminal.kind, relay.terminal.cols, relay.terminal.rows) == ("xterm-256color", 132, 43)
+            assert (relay.terminal.kind, relay.terminal.size) == ("xterm-256color", (132, 43, 0, 0))
             assert (relay.login.user_id, relay.login.session_id) == (alice.pk, session.pk)
             assert (relay.login.door, relay.login.address) == ("browser", "127.0.0.1")
             assert relay.login.login_session_id == login.pk

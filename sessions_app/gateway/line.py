@@ -6,13 +6,14 @@ Neither side is read while the other takes nothing. What may be done with a conn
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import asyncssh
 
-from sessions_app.gateway import store
+from sessions_app.gateway import openssh, store
 from sessions_app.gateway.file_notes import FileNotes
 from sessions_app.gateway.files import Watch
-from sessions_app.gateway.near import Near, Terminal
+from sessions_app.gateway.near import Near, Size, Terminal
 from sessions_app.gateway.registry import Recorder
 from sessions_app.gateway.screen import Screen
 from sessions_app.gateway.upstream import HostRefused, Upstream
@@ -20,6 +21,7 @@ from sessions_app.gateway.upstream import HostRefused, Upstream
 HIGH = 512 * 1024  # bytes that may wait for the person before the host is read no more
 LOW = 128 * 1024
 LOOK_AGAIN = 0.05  # seconds; for a near side that does not call drained()
+LARGEST = 1000  # columns or rows of a replay
 REPAINT_AFTER = 0.15  # seconds between the two changes of size that make a full-screen program paint again
 
 
@@ -34,14 +36,15 @@ class Line:
         self.bytes_in = self.bytes_out = 0
         self._near = near
         self._has_terminal = bool(terminal.kind)
-        self._size = (terminal.cols, terminal.rows)
+        self._size = terminal.size
         self._screen = Screen()
         self._upstream: Upstream | None = None
         self._host: asyncssh.SSHClientChannel[bytes] | None = None
         self._is_reading_host = True
         self._look: asyncio.TimerHandle | None = None
         self._is_host_full = False
-        self._is_eof_held = False
+        self._is_output_over = False  # the person's program takes no more of it
+        self._held: list[Callable[[], None]] = []  # what was said while frozen, without the bytes
         self._exit = 0
         self._is_over = False
 
@@ -68,21 +71,30 @@ class Line:
     def client_eof(self) -> None:
         """The person sends no more."""
         if self.is_frozen:
-            self._is_eof_held = True
+            self._held.append(self.client_eof)
         elif self._host is not None and not self._host.is_closing():
             self._host.write_eof()
 
-    def resize(self, cols: int, rows: int) -> None:
+    def client_end_of_write(self) -> None:
+        """The person's program takes no more output, as `head` when it has its lines: the host's program learns of it
+        as from a pipe without a reader, and what it wrote before goes nowhere."""
+        self._is_output_over = True
+        if self.is_frozen:
+            self._held.append(self.client_end_of_write)
+        elif self._host is not None:
+            openssh.send_end_of_write(self._host)
+
+    def resize(self, size: Size) -> None:
         """The person's terminal has another size; while frozen the host is told later."""
-        self._size = (max(1, min(cols, 1000)), max(1, min(rows, 1000)))
+        self._size = size
         if not self.is_frozen:
             self._tell_size(*self._size)
             if self.recorder is not None:
-                self.recorder.resize(*self._size)
+                self.recorder.resize(*recorded_size(self._size))
 
     def signal(self, name: str) -> None:
         """A signal by its SSH name (INT, TERM) for the program on the host."""
-        if not self.is_frozen and self._host is not None and not self._host.is_closing():
+        if not self.is_frozen and self._host is not None and openssh.can_send(self._host):
             self._host.send_signal(name)
 
     def drained(self) -> None:
@@ -101,6 +113,8 @@ class Line:
         """Bytes from the host."""
         if self._is_over:
             return
+        if self._is_output_over and not is_error:
+            return
         self.bytes_out += len(data)
         if self._has_terminal:
             self._screen.feed(data)
@@ -113,6 +127,18 @@ class Line:
             self._near.write(data)
         if self._near.buffered() > HIGH:
             self._balance()
+
+    def host_eof(self) -> None:
+        """The program on the host has closed its output, and may go on without."""
+        if self.is_frozen:
+            self._held.append(self.host_eof)
+        elif not self._is_over:
+            self._near.write_eof()
+
+    def host_end_of_write(self) -> None:
+        """The program on the host has closed its input."""
+        if not self._is_over:
+            self._near.end_of_write()
 
     def host_exit(self, code: int) -> None:
         """The program on the host is over; -n: signal n killed it."""
@@ -165,12 +191,18 @@ class Line:
         if self.recorder is not None:
             self.recorder.mark(label)
 
-    def _tell_size(self, cols: int, rows: int) -> None:
-        if self._has_terminal and self._host is not None and not self._host.is_closing():
-            self._host.change_terminal_size(cols, rows)
+    def _tell_size(self, cols: int, rows: int, width: int, height: int) -> None:
+        if self._has_terminal and self._host is not None and openssh.can_send(self._host):
+            self._host.change_terminal_size(cols, rows, width, height)
 
     def _repaint(self) -> None:
         """Another size and back: a program that paints the whole screen does it twice."""
-        cols, rows = self._size
-        self._tell_size(cols, rows + 1 if rows < 3 else rows - 1)
+        cols, rows, width, height = self._size
+        self._tell_size(cols, rows + 1 if rows < 3 else rows - 1, width, height)
         asyncio.get_running_loop().call_later(REPAINT_AFTER, lambda: self._tell_size(*self._size))
+
+
+def recorded_size(size: Size) -> tuple[int, int]:
+    """Return the columns and rows for a recording, whose replay needs a screen: 80 x 24 for what is not known."""
+    cols, rows = size[:2]
+    return min(cols, LARGEST) or 80, min(rows, LARGEST) or 24

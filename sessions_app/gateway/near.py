@@ -25,6 +25,12 @@ class Near(Protocol):
     def buffered(self) -> int:
         """Bytes written that the network has not taken yet."""
 
+    def write_eof(self) -> None:
+        """The host's program writes no more; its end comes later. What is written after this is dropped."""
+
+    def end_of_write(self) -> None:
+        """The host's program reads no more: what the person still sends goes nowhere."""
+
     def pause_reading(self) -> None:
         """Take no more from the person; may be called twice."""
 
@@ -53,11 +59,14 @@ def excuse(error: Exception) -> str:
     return NO_DATABASE if isinstance(error, DatabaseError | InterfaceError) else PROBLEM
 
 
+# Columns, rows, and both in pixels; 0 stands for what is not known, as in SSH.
+Size = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Terminal:
     """What a pseudo-terminal is asked for with. An empty kind: none."""
 
     kind: str = ""
-    cols: int = 80
-    rows: int = 24
+    size: Size = (80, 24, 0, 0)
     modes: Mapping[int, int] | None = None

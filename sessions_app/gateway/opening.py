@@ -11,8 +11,9 @@ from activity.text import plain
 from sessions_app.connectors.base import ConnectorError
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
-from sessions_app.gateway import store
+from sessions_app.gateway import openssh, store
 from sessions_app.gateway.file_notes import watch
+from sessions_app.gateway.line import recorded_size
 from sessions_app.gateway.near import Near, NotLetIn, Terminal, excuse
 from sessions_app.gateway.registry import Recorded, Registry
 from sessions_app.gateway.relay import Relay
@@ -53,12 +54,13 @@ async def open_relay(
     except Exception as error:
         logger.exception("Nobody can be let in to session %s", login.session_id)
         raise NotLetIn(excuse(error)) from error
-    files = watch(command, subsystem, has_terminal=bool(terminal.kind))
+    told = openssh.command_text(command)
+    files = watch(told, subsystem, has_terminal=bool(terminal.kind))
     relay = Relay(registry, admitted, near, terminal, files, is_tunnel=is_tunnel)
     registry.relays[relay.connection_id] = relay
     try:
         if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
-            wanted = Recorded(admitted, command, bool(terminal.kind), terminal.cols, terminal.rows)
+            wanted = Recorded(admitted, told, bool(terminal.kind), *recorded_size(terminal.size))
             relay.recorder = await registry.make_recorder(wanted)
         await relay.connect(command, subsystem, env or {}, terminal)
     except (Refused, HostRefused, ConnectorError, asyncssh.Error) as error:

@@ -16,6 +16,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from sessions_app.gateway.line import LARGEST
+from sessions_app.gateway.near import Size
 from sessions_app.gateway.relay import Relay
 
 CHUNK = 64 * 1024  # bytes in one message to the page
@@ -61,6 +63,12 @@ class Page:
     def write_error(self, data: bytes) -> None:
         """A terminal has no other place for errors."""
         self.write(data)
+
+    def write_eof(self) -> None:
+        """A page learns of the end only."""
+
+    def end_of_write(self) -> None:
+        """Likewise."""
 
     def buffered(self) -> int:
         """Bytes that the page has not confirmed."""
@@ -191,7 +199,7 @@ class Page:
                 if len(self._held) <= LOW:
                     self.relay.drained()
             case "resize":
-                self.relay.resize(number(message, "cols"), number(message, "rows"))
+                self.relay.resize(size_of(message))
             case "bye":
                 return True
             case _:
@@ -222,6 +230,12 @@ def read_object(text: str | bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadMessage("Not an object.")
     return found
+
+
+def size_of(message: dict[str, Any]) -> Size:
+    """The size of a page's terminal, which has at least one cell; raises BadMessage."""
+    cols, rows = (max(1, min(number(message, name), LARGEST)) for name in ("cols", "rows"))
+    return cols, rows, 0, 0
 
 
 def number(message: dict[str, Any], name: str) -> int:

@@ -19,7 +19,7 @@ from sessions_app.flows.disconnect import Ending
 from sessions_app.gateway import store
 from sessions_app.gateway.deadline import Deadline
 from sessions_app.gateway.files import Watch
-from sessions_app.gateway.line import Line
+from sessions_app.gateway.line import Line, recorded_size
 from sessions_app.gateway.near import UNTIL_UNLOCKED, Near, ShowsState, Terminal, excuse
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_channel, open_upstream
@@ -92,12 +92,12 @@ class Relay(Line):
             self._show(self._screen.thaw())
             self._repaint()
             if self.recorder is not None:
-                self.recorder.resize(*self._size)
+                self.recorder.resize(*recorded_size(self._size))
         else:
             self._balance_input()
-        if self._is_eof_held:
-            self._is_eof_held = False
-            self.client_eof()
+        held, self._held = self._held, []
+        for say in held:
+            say()
         self._balance()
 
     def cut(self, end: ConnectionEnd, text: str) -> None:
@@ -181,7 +181,7 @@ class Relay(Line):
                 command=command or None,
                 subsystem=subsystem or None,
                 env=env,
-                terminal=Terminal(terminal.kind, *self._size, terminal.modes),
+                terminal=Terminal(terminal.kind, self._size, terminal.modes),
             )
 
     @property

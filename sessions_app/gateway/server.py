@@ -17,7 +17,7 @@ from django.conf import settings
 from activity.text import plain
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
-from sessions_app.gateway import identity, names, store
+from sessions_app.gateway import identity, names, openssh, store
 from sessions_app.gateway.doors import Doors
 from sessions_app.gateway.identity import Proved
 from sessions_app.gateway.lean import leave_out_empty_packets
@@ -57,6 +57,7 @@ class FrontDoor(asyncssh.SSHServer):
         self._keys = self._passwords = 0
         self._failure = ""
         self._told: set[str] = set()  # before it had proved who it is
+        self._is_complete = False  # it said that it opens no other session
         self._tunnel: Tunnel | None = None
         self._forwarding = 0  # connections that are being made
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,6 +68,7 @@ class FrontDoor(asyncssh.SSHServer):
         self.address = plain(conn.get_extra_info("peername", ("",))[0], 60)
         Pressure(conn, self._blocked)
         leave_out_empty_packets(conn)
+        openssh.on_no_more_sessions(conn, self._complete)
         if self.registry.is_draining:
             conn.abort()
         else:
@@ -154,8 +156,14 @@ class FrontDoor(asyncssh.SSHServer):
 
     # What they may ask for.
 
+    def _complete(self) -> None:
+        self._is_complete = True
+
     def session_requested(self) -> SSHNear:
         """A shell, a command or sftp."""
+        if self._is_complete:
+            text = "The client said before that it would open no other session."
+            raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, text)
         self._count_channel()
         near = SSHNear(self)
         self.channels.add(near)
@@ -272,5 +280,5 @@ async def listen(doors: Doors, key: asyncssh.SSHKey, host: str, port: int) -> as
         gss_host=None,
         host_based_auth=False,
         config=None,
-        server_version="SessionAdmin",
+        server_version=openssh.VERSION,
     )

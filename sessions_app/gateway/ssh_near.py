@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import signal
 from collections.abc import Coroutine, Mapping
@@ -15,6 +16,7 @@ from django.conf import settings
 from activity.text import plain
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
+from sessions_app.gateway import openssh
 from sessions_app.gateway.line import HIGH
 from sessions_app.gateway.near import NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay
@@ -59,7 +61,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         self._terminal = Terminal()
         self._command = self._subsystem = ""
         self._early = bytearray()  # what came before the relay was there; reading stops at once
-        self._is_eof = self._is_gone = False
+        self._is_eof = self._is_output_over = self._is_gone = False
         self._is_paused = False
 
     # What the client asks for.
@@ -68,6 +70,8 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         """The library's word for it."""
         self._chan = chan
         chan._env = Environment(PASSED_ON, MOST_ENVIRONMENT)
+        openssh.take_any_command(chan)
+        openssh.on_end_of_write(chan, self._end_of_write_received)
         if has_tiny_packets(chan):
             self._door.connection.abort()
 
@@ -75,9 +79,8 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
     ) -> bool:
         """Any terminal; its name goes to the host as it is."""
-        cols, rows = (max(1, min(size, 1000)) for size in term_size[:2])
         known = {mode: value for mode, value in term_modes.items() if 0 < mode < constants.PTY_OP_RESERVED}
-        self._terminal = Terminal(term_type[:60] or "dumb", cols, rows, known)
+        self._terminal = Terminal(term_type[:60] or "dumb", term_size, known)
         return True
 
     def shell_requested(self) -> bool:
@@ -123,13 +126,15 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
             relay.client_data(early)
         if self._is_eof:
             relay.client_eof()
+        if self._is_output_over:
+            relay.client_end_of_write()
         relay.ready()
 
     def _refuse(self, reason: str) -> None:
         where = f"Ask for a session, or look at yours, at {settings.SITE_URL}"
         end = "\r\n" if self._terminal.kind else "\n"
         self.write_error(f"{plain(reason, 800)}{end}{where}{end}".encode())
-        if not self._channel.is_closing():
+        if openssh.can_send(self._channel):
             self._channel.exit(1)
 
     # What comes from the client.
@@ -149,13 +154,19 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
             self._relay.client_eof()
         return True
 
-    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
-        """Pixels are nobody's business."""
+    def _end_of_write_received(self) -> None:
+        """Nobody reads what the program says."""
+        self._is_output_over = True
         if self._relay is not None:
-            self._relay.resize(width, height)
+            self._relay.client_end_of_write()
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        """For the program, as the client says it."""
+        size = (width, height, pixwidth, pixheight)
+        if self._relay is not None:
+            self._relay.resize(size)
         else:
-            old = self._terminal
-            self._terminal = Terminal(old.kind, max(1, min(width, 1000)), max(1, min(height, 1000)), old.modes)
+            self._terminal = dataclasses.replace(self._terminal, size=size)
 
     def signal_received(self, signal: str) -> None:
         """For the program."""
@@ -192,6 +203,15 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         if not self._channel.is_closing():
             self._channel.write(data, None if self._terminal.kind else asyncssh.EXTENDED_DATA_STDERR)
 
+    def write_eof(self) -> None:
+        """See Near."""
+        if not self._channel.is_closing():
+            self._channel.write_eof()
+
+    def end_of_write(self) -> None:
+        """See Near."""
+        openssh.send_end_of_write(self._channel)
+
     def buffered(self) -> int:
         """While the socket is full it is more than the relay lets wait."""
         return self._channel.get_write_buffer_size() + (2 * HIGH if self._door.is_blocked else 0)
@@ -210,7 +230,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
 
     async def close(self, code: int, reason: str) -> None:
         """See Near. A client that does not read its last words loses the connection."""
-        if not self._channel.is_closing():
+        if openssh.can_send(self._channel):
             if code < 0:
                 self._channel.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
             else:

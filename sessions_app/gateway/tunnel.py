@@ -145,6 +145,12 @@ class Tunnel:
     def write_error(self, data: bytes) -> None:
         """Nor anybody to read it."""
 
+    def write_eof(self) -> None:
+        """Each end has its own."""
+
+    def end_of_write(self) -> None:
+        """Likewise."""
+
     def buffered(self) -> int:
         """Each end bounds its own."""
         return 0

@@ -11,6 +11,7 @@ import asyncssh
 
 from activity.text import plain
 from sessions_app.connectors.ssh.transport import NO_FILES, known_hosts, local_trouble
+from sessions_app.gateway import openssh
 from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.pressure import Pressure, has_tiny_packets
@@ -88,6 +89,7 @@ async def open_upstream(admitted: Admitted) -> Upstream:
                 preferred_auth="publickey",
                 password=None,
                 **NO_FILES,
+                client_version=openssh.VERSION,
                 encryption_algs=CIPHERS,
                 compression_algs=["none"],
                 keepalive_interval=KEEPALIVE_SECONDS,
@@ -119,6 +121,12 @@ class Sink(Protocol):
     def host_data(self, data: bytes, is_error: bool) -> None:
         """Output."""
 
+    def host_eof(self) -> None:
+        """No more output."""
+
+    def host_end_of_write(self) -> None:
+        """It takes no more input."""
+
     def host_exit(self, code: int) -> None:
         """The program is over."""
 
@@ -139,6 +147,7 @@ class HostSession(asyncssh.SSHClientSession[bytes]):
         """The library's word for it. Raises HostRefused."""
         if has_tiny_packets(chan):
             raise HostRefused("The host wants its data in pieces that are too small.")
+        openssh.on_end_of_write(chan, self._sink.host_end_of_write)
         self._sink.host_opened(chan)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -146,7 +155,8 @@ class HostSession(asyncssh.SSHClientSession[bytes]):
         self._sink.host_data(data, datatype is not None)
 
     def eof_received(self) -> bool:
-        """The other direction stays open; what follows is the exit status and the close."""
+        """The other direction stays open; what follows, now or much later, is the exit status and the close."""
+        self._sink.host_eof()
         return True
 
     def exit_status_received(self, status: int) -> None:
@@ -189,15 +199,17 @@ async def open_channel(
         raise HostRefused("The host is gone.")
     await upstream.connection.create_session(
         lambda: HostSession(sink),
-        command,
+        openssh.command_bytes(command) if command else None,  # type: ignore[arg-type]  # bytes pass as they are
         subsystem=subsystem or (),
         env=env,
         request_pty="force" if terminal.kind else False,
         term_type=terminal.kind or (),
-        term_size=(terminal.cols, terminal.rows) if terminal.kind else (),
+        term_size=terminal.size if terminal.kind else (),
         term_modes=dict(terminal.modes or {}),
         x11_forwarding=False,
         encoding=None,
         window=WINDOW,
         max_pktsize=PACKET,
     )
+    if upstream.connection is not None:
+        openssh.send_no_more_sessions(upstream.connection)

@@ -28,7 +28,7 @@ from sessions_app.flows.errors import Refused
 from sessions_app.gateway import store, tickets
 from sessions_app.gateway.near import NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay
-from sessions_app.gateway.page import BadMessage, Page, number, read_object
+from sessions_app.gateway.page import BadMessage, Page, number, read_object, size_of
 from sessions_app.gateway.registry import Registry
 from sessions_app.logins.client_ip import client_ip
 
@@ -127,8 +127,7 @@ class Terminals:
             secret = hello.get("ticket")
             if not isinstance(secret, str) or not secret.isascii() or len(secret) > 200:
                 raise BadMessage("No ticket.")
-            cols, rows = (max(1, min(number(hello, name), 1000)) for name in ("cols", "rows"))
-            terminal = Terminal(TERMINAL, cols, rows)
+            terminal = Terminal(TERMINAL, size_of(hello))
             login = await store.call(tickets.open_terminal, secret, address)
         finally:
             self._strangers -= 1

@@ -1,0 +1,94 @@
+"""What OpenSSH's programs say beyond the RFCs, where asyncssh does not know it. Source: OpenSSH's file PROTOCOL.
+
+Two of OpenSSH's extensions go only to a peer whose version begins like its own, because others broke off on them:
+eow@openssh.com (2.1) and no-more-sessions@openssh.com (2.2). So the gateway names itself VERSION, to clients and to
+hosts, and does the same towards others. What else OpenSSH decides by the version are faults of old releases, of which
+this name has none.
+
+Reaches into the library (asyncssh 2.24) as pressure.py does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import asyncssh
+from asyncssh.connection import SSHConnection
+from asyncssh.packet import SSHPacket
+
+VERSION = "OpenSSH_compatible_SessionAdmin"  # OpenSSH looks for "OpenSSH*"; there is no release of that name
+
+Channel = asyncssh.SSHServerChannel[bytes] | asyncssh.SSHClientChannel[bytes]
+
+
+def on_end_of_write(channel: Channel, said: Callable[[], None]) -> None:
+    """Call `said` when the peer lets us know that nothing more should be written to it (eow@openssh.com)."""
+
+    def process(packet: SSHPacket) -> bool:
+        packet.check_end()
+        said()
+        return True
+
+    _answer(channel, "_process_eow_at_openssh_dot_com_request", process)
+
+
+def send_end_of_write(channel: Channel) -> None:
+    """Tell the peer to write nothing more, if it is one that OpenSSH would tell."""
+    if can_send(channel) and is_openssh(channel.get_connection()):
+        channel._send_request(b"eow@openssh.com")
+
+
+def on_no_more_sessions(connection: asyncssh.SSHServerConnection, said: Callable[[], None]) -> None:
+    """Call `said` when the client lets us know that it opens no other session (no-more-sessions@openssh.com)."""
+
+    def process(packet: SSHPacket) -> None:
+        packet.check_end()
+        said()
+        connection._report_global_response(True)
+
+    _answer(connection, "_process_no_more_sessions_at_openssh_dot_com_global_request", process)
+
+
+def send_no_more_sessions(connection: asyncssh.SSHClientConnection) -> None:
+    """Let the host open no other session on this connection, as OpenSSH's client does that shares it with nobody."""
+    if is_openssh(connection):
+        connection._send_global_request(b"no-more-sessions@openssh.com")
+
+
+def take_any_command(channel: asyncssh.SSHServerChannel[bytes]) -> None:
+    """Take commands that are no UTF-8: a byte that is none becomes a surrogate, as in Python's file names. The library
+    refuses them without a word."""
+
+    def process(packet: SSHPacket) -> bool:
+        command = packet.get_string()
+        packet.check_end()
+        return channel._start_session(command=command.decode("utf-8", "surrogateescape"))
+
+    _answer(channel, "_process_exec_request", process)
+
+
+def command_bytes(command: str) -> bytes:
+    """Return what the client said."""
+    return command.encode("utf-8", "surrogateescape")
+
+
+def command_text(command: str) -> str:
+    """Return the command for people, logs and the database, which take no surrogates."""
+    return command_bytes(command).decode("utf-8", "replace")
+
+
+def can_send(channel: Channel) -> bool:
+    """Whether requests still reach the peer: also after the end of our data, for which is_closing() is true too."""
+    return channel._send_state not in {"close_pending", "closed"}
+
+
+def is_openssh(connection: SSHConnection) -> bool:
+    """Whether the peer's version begins like OpenSSH's, which is how OpenSSH decides too."""
+    side = "client_version" if connection.is_server() else "server_version"
+    return str(connection.get_extra_info(side, "")).startswith("SSH-2.0-OpenSSH")
+
+
+def _answer(where: Any, name: str, process: Callable[[SSHPacket], bool | None]) -> None:
+    """The library looks its handlers up by name."""
+    setattr(where, name, process)

@@ -1,66 +1,177 @@
 """The database's own refusal to change the activity log: triggers on SQLite and PostgreSQL.
 
-Deleting is possible only for entries older than the date in the prune door (`activity_prunedoor`), which
-`prune_activity` fills and empties within one transaction, so that no other connection ever sees it open.
+Entries are deleted in one way only: a row in `activity_prunedoor` names a time, and the trigger on that table does all
+the rest within the same statement. It writes an entry of the log that says what is deleted, deletes what is older, and
+takes the row out again. So nobody deletes without a trace, and no door is ever left open for something else.
+
+These are the statements; guard.py looks whether all of it is in force.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+LOG, DOOR = "activity_logentry", "activity_prunedoor"
 REFUSAL = "The activity log is append-only: entries cannot be changed or deleted (see sessionadmin prune_activity)."
+NUMBERS = "The activity log is append-only: the numbers of its entries begin at 1."
+TOO_YOUNG = "Entries of the last 24 hours always stay in the activity log. Nothing was deleted."
+DOOR_STAYS = "The door of prune_activity is opened and closed, and never changed."
 
-INSTALL = {
-    "sqlite": [
-        f"""CREATE TRIGGER activity_log_no_update BEFORE UPDATE ON activity_logentry
+COLUMNS = "at, actor_name, user_name, verb, level, message, target_type, target_name, details"
+OLDER = "log entries older than"
+
+# Name of the trigger: its table and its whole text. SQLite compares times as the text that Django writes.
+SQLITE = {
+    "activity_log_no_update": (
+        LOG,
+        f"""CREATE TRIGGER activity_log_no_update BEFORE UPDATE ON {LOG}
             BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END""",
-        f"""CREATE TRIGGER activity_log_no_delete BEFORE DELETE ON activity_logentry
-            WHEN NOT EXISTS (SELECT 1 FROM activity_prunedoor WHERE OLD.at < before)
+    ),
+    "activity_log_no_delete": (
+        LOG,
+        f"""CREATE TRIGGER activity_log_no_delete BEFORE DELETE ON {LOG}
+            WHEN NOT EXISTS (SELECT 1 FROM {DOOR} WHERE OLD.at < before)
             BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END""",
-        # INSERT OR REPLACE deletes without asking the trigger above. An id not given is -1 here.
-        # Source: sqlite.org/lang_conflict.html, REPLACE; sqlite.org/lang_createtrigger.html.
-        f"""CREATE TRIGGER activity_log_no_replace BEFORE INSERT ON activity_logentry
-            WHEN NEW.id > 0 AND EXISTS (SELECT 1 FROM activity_logentry WHERE id = NEW.id)
+    ),
+    # INSERT OR REPLACE deletes without asking the trigger above. An id not given is -1 here.
+    # Source: sqlite.org/lang_conflict.html, REPLACE; sqlite.org/lang_createtrigger.html.
+    "activity_log_no_replace": (
+        LOG,
+        f"""CREATE TRIGGER activity_log_no_replace BEFORE INSERT ON {LOG}
+            WHEN NEW.id > 0 AND EXISTS (SELECT 1 FROM {LOG} WHERE id = NEW.id)
             BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END""",
-    ],
-    "postgresql": [
-        f"""CREATE OR REPLACE FUNCTION activity_log_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    ),
+    "activity_log_numbers": (
+        LOG,
+        f"""CREATE TRIGGER activity_log_numbers AFTER INSERT ON {LOG} WHEN NEW.id <= 0
+            BEGIN SELECT RAISE(ABORT, '{NUMBERS}'); END""",
+    ),
+    "activity_log_prune": (
+        DOOR,
+        f"""CREATE TRIGGER activity_log_prune AFTER INSERT ON {DOOR} BEGIN
+            SELECT RAISE(ABORT, '{TOO_YOUNG}')
+                WHERE typeof(NEW.before) <> 'text' OR NEW.before > strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 day');
+            INSERT INTO {LOG} ({COLUMNS})
+                SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'), '', '', 'log.pruned', 30,
+                    printf('Deleted %,d {OLDER} %s UTC', count(*), substr(NEW.before, 1, 19)), '', '',
+                    json_object('rows', count(*), 'before', replace(NEW.before, ' ', 'T') || '+00:00',
+                        'export', NEW.export)
+                FROM {LOG} WHERE at < NEW.before;
+            DELETE FROM {LOG} WHERE at < NEW.before;
+            DELETE FROM {DOOR};
+            END""",
+    ),
+    "activity_log_door_stays": (
+        DOOR,
+        f"""CREATE TRIGGER activity_log_door_stays BEFORE UPDATE ON {DOOR}
+            BEGIN SELECT RAISE(ABORT, '{DOOR_STAYS}'); END""",
+    ),
+}
+
+# A function looks for tables in our schema only: else a temporary table with the name of the door would open it.
+SETTING = "search_path = pg_catalog, {schema}, pg_temp"
+FUNCTIONS = {
+    "activity_log_refuse": f"""
             BEGIN
+                IF TG_TABLE_NAME = '{DOOR}' THEN
+                    RAISE EXCEPTION '{DOOR_STAYS}' USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                IF TG_OP = 'INSERT' THEN
+                    RAISE EXCEPTION '{NUMBERS}' USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
                 IF TG_OP = 'DELETE' THEN
-                    IF EXISTS (SELECT 1 FROM activity_prunedoor WHERE OLD.at < before) THEN
+                    IF EXISTS (SELECT 1 FROM {DOOR} WHERE OLD.at < before) THEN
                         RETURN OLD;
                     END IF;
                 END IF;
                 RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation';
-            END $$""",
-        """CREATE TRIGGER activity_log_no_change BEFORE UPDATE OR DELETE ON activity_logentry
-            FOR EACH ROW EXECUTE FUNCTION activity_log_refuse()""",
-        """CREATE TRIGGER activity_log_no_truncate BEFORE TRUNCATE ON activity_logentry
-            FOR EACH STATEMENT EXECUTE FUNCTION activity_log_refuse()""",
-    ],
+            END """,
+    "activity_log_prune": f"""
+            DECLARE
+                found bigint;
+                moment timestamp := NEW.before AT TIME ZONE 'UTC';
+            BEGIN
+                IF NEW.before > clock_timestamp() - interval '1 day' THEN
+                    RAISE EXCEPTION '{TOO_YOUNG}' USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                SELECT count(*) INTO found FROM {LOG} WHERE at < NEW.before;
+                INSERT INTO {LOG} ({COLUMNS}) VALUES (clock_timestamp(), '', '', 'log.pruned', 30,
+                    format('Deleted %s {OLDER} %s UTC', to_char(found, 'FM999,999,999,999,999'),
+                        to_char(moment, 'YYYY-MM-DD HH24:MI:SS')), '', '',
+                    jsonb_build_object('rows', found, 'before',
+                        replace(to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SS.US'), '.000000', '') || '+00:00',
+                        'export', NEW.export));
+                DELETE FROM {LOG} WHERE at < NEW.before;
+                DELETE FROM {DOOR};
+                RETURN NULL;
+            END """,
 }
-REMOVE = {
-    "sqlite": [
-        "DROP TRIGGER IF EXISTS activity_log_no_update",
-        "DROP TRIGGER IF EXISTS activity_log_no_delete",
-        "DROP TRIGGER IF EXISTS activity_log_no_replace",
-    ],
-    "postgresql": [
-        "DROP TRIGGER IF EXISTS activity_log_no_change ON activity_logentry",
-        "DROP TRIGGER IF EXISTS activity_log_no_truncate ON activity_logentry",
-    ],
+# Name of the trigger: its table, its function, what it fires on, and its condition as PostgreSQL writes it.
+POSTGRESQL = {
+    "activity_log_no_change": (LOG, "activity_log_refuse", "BEFORE UPDATE OR DELETE", "ROW", ""),
+    "activity_log_no_truncate": (LOG, "activity_log_refuse", "BEFORE TRUNCATE", "STATEMENT", ""),
+    "activity_log_numbers": (LOG, "activity_log_refuse", "BEFORE INSERT", "ROW", "(new.id <= 0)"),
+    "activity_log_prune": (DOOR, "activity_log_prune", "AFTER INSERT", "ROW", ""),
+    "activity_log_door_stays": (DOOR, "activity_log_refuse", "BEFORE UPDATE", "ROW", ""),
+}
+FIRST = {  # of the first version, whose door had no column `export`
+    "sqlite": ["activity_log_no_update", "activity_log_no_delete", "activity_log_no_replace"],
+    "postgresql": ["activity_log_no_change", "activity_log_no_truncate"],
 }
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Create the triggers. Raises KeyError on a database other than SQLite and PostgreSQL."""
-    _run(connection, INSTALL)
+    """Create what the first version had: for the migration that comes before the door has all its columns. Raises
+    KeyError on a database other than SQLite and PostgreSQL."""
+    _run(connection, _statements(connection, FIRST[connection.vendor]))
+
+
+def renew(connection: BaseDatabaseWrapper) -> None:
+    """Create all triggers anew, whatever is there of them."""
+    _run(connection, _statements(connection, SQLITE if connection.vendor == "sqlite" else POSTGRESQL))
 
 
 def remove(connection: BaseDatabaseWrapper) -> None:
-    """Drop the triggers: for migrations backwards, and for tests that empty their database."""
-    _run(connection, REMOVE)
+    """Drop all triggers: for migrations backwards, and for tests that empty their database."""
+    _run(connection, _drops(connection))
 
 
-def _run(connection: BaseDatabaseWrapper, statements: dict[str, list[str]]) -> None:
+def _statements(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[str]:
+    if connection.vendor == "sqlite":
+        return [one for name in names for one in (f"DROP TRIGGER IF EXISTS {name}", SQLITE[name][1])]
+    setting = SETTING.format(schema=schema_of(connection))
+    return [
+        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET {setting} AS $${body}$$"
+        for function, body in FUNCTIONS.items()
+    ] + [one for name in names for one in (_drop(name), _create(name))]
+
+
+def _create(name: str) -> str:
+    table, function, moment, each, condition = POSTGRESQL[name]
+    when = f"WHEN {condition} " if condition else ""
+    return f"CREATE TRIGGER {name} {moment} ON {table} FOR EACH {each} {when}EXECUTE FUNCTION {function}()"
+
+
+def _drop(name: str) -> str:
+    return f"DROP TRIGGER IF EXISTS {name} ON {POSTGRESQL[name][0]}"
+
+
+def _drops(connection: BaseDatabaseWrapper) -> list[str]:
+    if connection.vendor == "sqlite":
+        return [f"DROP TRIGGER IF EXISTS {name}" for name in SQLITE]
+    return [_drop(name) for name in POSTGRESQL]
+
+
+def schema_of(connection: BaseDatabaseWrapper) -> str:
+    """Return the schema in which the tables are, quoted. PostgreSQL only."""
     with connection.cursor() as cursor:
-        for statement in statements[connection.vendor]:
+        cursor.execute("SELECT quote_ident(current_schema())")
+        return str(cursor.fetchone()[0])
+
+
+def _run(connection: BaseDatabaseWrapper, statements: list[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
             cursor.execute(statement)

@@ -1,5 +1,6 @@
 """The app's configuration."""
 
+import sys
 from typing import Any
 
 from django.apps import AppConfig
@@ -15,6 +16,7 @@ class ActivityConfig(AppConfig):
     def ready(self) -> None:
         """The index of words is made after the tables."""
         post_migrate.connect(make_index, sender=self)
+        post_migrate.connect(guard_log, sender=self)
 
 
 def make_index(using: str, **kwargs: Any) -> None:
@@ -23,3 +25,12 @@ def make_index(using: str, **kwargs: Any) -> None:
     from activity.models import LOG_WORDS  # noqa: PLC0415
 
     words.ensure(LOG_WORDS, using)
+
+
+def guard_log(using: str, **kwargs: Any) -> None:
+    """Put back what keeps the log append-only; each migrate looks, and says what it found."""
+    from activity import guard  # noqa: PLC0415 - models are not loaded at import
+
+    for one in guard.mend(using):
+        end = "It was put back, and the log says so." if one.can_be_mended else one.remedy
+        sys.stderr.write(f"ERROR: Activity log: {one.text} {end}\n")

@@ -109,6 +109,29 @@ def load(entries: Iterable[LogEntry]) -> int:
     return count
 
 
+@contextlib.contextmanager
+def importing(what: str) -> Iterator[None]:
+    """Record, in one transaction with the block, which entries it added with times of their own.
+
+    So they are told from entries that somebody dated back (guard.py).
+    """
+    with transaction.atomic():
+        before = _newest()
+        yield
+        first, last = before + 1, _newest()
+        if last >= first:
+            record(
+                Verb.LOG_IMPORTED,
+                f"Entries {first:,} to {last:,} were loaded with the times that they bear: {what}",
+                level=Level.WARNING,
+                details={"first": first, "last": last},
+            )
+
+
+def _newest() -> int:
+    return LogEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
 def link_targets(label: str, url: Callable[[int], str]) -> None:
     """Say where objects of the model `label` ("app.model", lower case) have their page; called once at start."""
     _target_urls[label] = url

@@ -121,11 +121,12 @@ class LogEntry(QuickRows):
 class PruneDoor(models.Model):
     """The documented door of `sessionadmin prune_activity`.
 
-    While a row is here, and only within the transaction that put it there, entries older than `before` can be
-    deleted. It is empty at every other moment.
+    Adding a row deletes the entries older than `before`: the database itself does it, writes an entry that says so, and
+    takes the row out again, all in one statement (activity/append_only.py). The table is empty at every other moment.
     """
 
     before = models.DateTimeField()
+    export = models.CharField(max_length=255, blank=True)  # name of the file that they were written to
 
     class Meta:
         default_permissions = ()

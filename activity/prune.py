@@ -1,7 +1,4 @@
-"""prune(): the only way to delete from the activity log, through the door that the database knows (append_only.py).
-
-The door opens and shuts within one transaction, so that no other connection ever finds it open.
-"""
+"""prune(): has the database delete from the activity log, which it does in one way only (append_only.py)."""
 
 from __future__ import annotations
 
@@ -16,9 +13,8 @@ from typing import TextIO
 from django.db import transaction
 from django.utils import timezone
 
-from activity import log
 from activity.listing.csv import ROWS_AT_ONCE, neutral
-from activity.models import Level, LogEntry, PruneDoor
+from activity.models import LogEntry, PruneDoor
 from activity.tables import COLUMNS
 from activity.verbs import Verb
 
@@ -52,26 +48,18 @@ def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
     """One transaction.
 
     1. Write the entries to the file, and wait until the disk has them.
-    2. Open the door, delete, shut the door.
+    2. The database deletes them, and its log says how many, and up to when.
     3. What was deleted must be what was written.
-    4. The log says how many, and up to when.
     """
     with transaction.atomic():
         written = _write(before, file) if file is not None else None
-        door = PruneDoor.objects.create(before=before)
-        count, _ = LogEntry.objects.filter(at__lt=before).delete()
-        door.delete()
+        PruneDoor.objects.create(before=before, export=file_name[:255])
+        count = int(LogEntry.objects.filter(verb=Verb.LOG_PRUNED).latest("pk").details["rows"])
         if written is not None and written != count:
             raise PruneRefused(
                 f"{written:,} entries were written to the file, but {count:,} would have been deleted: the log changed "
                 "at the same moment. Nothing was deleted. Try again."
             )
-        log.record(
-            Verb.LOG_PRUNED,
-            f"Deleted {count:,} log entries older than {before.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC",
-            level=Level.WARNING,
-            details={"rows": count, "before": before.astimezone(dt.UTC).isoformat(), "export": file_name},
-        )
     return count
 
 

@@ -189,7 +189,7 @@ def _ensure_postgresql(connection: BaseDatabaseWrapper, index: TextIndex) -> Non
 
 def _ensure_sqlite(connection: BaseDatabaseWrapper, index: TextIndex) -> None:
     """Where nothing waits yet, since an older version put each row into the index by itself, the index stays."""
-    name, triggers = index.name, _sqlite_triggers(index)
+    name, triggers = index.name, sqlite_triggers(index)
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, sql FROM sqlite_master WHERE name LIKE %s", [f"{name}%"])
         there = dict(cursor.fetchall())
@@ -217,7 +217,7 @@ def _sqlite_text(index: TextIndex, row: str) -> str:
     return " || char(10) || ".join(f"COALESCE({row}\"{column}\", '')" for column in index.columns)
 
 
-def _sqlite_triggers(index: TextIndex) -> dict[str, str]:
+def sqlite_triggers(index: TextIndex) -> dict[str, str]:
     """The text of a row that is added, changed or deleted; what is taken out must be named as it was put in.
 
     New rows wait until they are WAITING: FTS5 makes a part of the index for each transaction and merges them all the
@@ -254,5 +254,5 @@ def _is_older(index: TextIndex, there: dict[str, str]) -> bool:
     """Whether all rows are in the index, since the triggers are those that put each in at once."""
     name, table, new = index.name, index.table, _sqlite_text(index, "NEW.")
     at_once = f"BEGIN INSERT INTO {name}(rowid, text) VALUES (NEW.id, {new}); END"  # noqa: S608 - our own names
-    is_kept = all(trigger in there for trigger in _sqlite_triggers(index))
+    is_kept = all(trigger in there for trigger in sqlite_triggers(index))
     return is_kept and there[f"{name}_added"] == f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} {at_once}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
-from activity.models import LogEntry, PruneDoor
+from activity.models import Level, LogEntry, PruneDoor
+from activity.verbs import Verb
 from tests.entries import ago, another_connection, make_entry
 
 CHANGES = [
@@ -96,16 +99,73 @@ def test_truncating_and_flushing_are_refused() -> None:
 
 
 @pytest.mark.django_db
-def test_the_door_lets_through_only_what_is_older_and_never_a_change() -> None:
-    old = make_entry("old", ago(days=40))
+def test_the_door_deletes_what_is_older_says_so_in_the_log_and_is_shut_at_once() -> None:
+    make_entry("old", ago(days=40))
     make_entry("new", ago(days=20))
-    door = PruneDoor.objects.create(before=ago(days=30))
-    _refused("DELETE FROM activity_logentry WHERE message = 'new'")
-    _refused("UPDATE activity_logentry SET message = 'changed' WHERE message = 'old'")
-    assert LogEntry.objects.filter(pk=old.pk).delete()[0] == 1
-    door.delete()
+    PruneDoor.objects.create(before=ago(days=30), export="old.csv")
+    assert not PruneDoor.objects.exists()
+    assert not LogEntry.objects.filter(message="old").exists()
+    assert LogEntry.objects.filter(message="new").exists()
+    entry = LogEntry.objects.get(verb=Verb.LOG_PRUNED)
+    assert (entry.details["rows"], entry.details["export"], entry.level) == (1, "old.csv", Level.WARNING)
+    assert entry.message.startswith("Deleted 1 log entries older than")
+    assert abs(entry.at - timezone.now()) < dt.timedelta(minutes=5)
     make_entry("old again", ago(days=40))
     _refused("DELETE FROM activity_logentry WHERE message = 'old again'")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("before", ["'9999-12-31'", "'2999-01-01 00:00:00'", "CURRENT_TIMESTAMP"])
+def test_nobody_opens_the_door_for_the_last_24_hours_and_what_came_before_alike(before: str) -> None:
+    make_entry("kept")
+    make_entry("kept too", ago(days=400))
+    other = another_connection()
+    try:
+        with pytest.raises(Exception, match="last 24 hours always stay"):
+            other.execute(f"INSERT INTO activity_prunedoor (before, export) VALUES ({before}, '')")  # noqa: S608
+    finally:
+        other.close()
+    assert LogEntry.objects.count() == 2
+    assert not PruneDoor.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_opens_the_door_with_a_program_of_their_own_leaves_a_trace_that_stays() -> None:
+    make_entry("old", ago(days=40))
+    other = another_connection()
+    try:
+        for _ in range(2):
+            other.execute(
+                "INSERT INTO activity_prunedoor (before, export) VALUES ('2030-01-01', '')".replace(
+                    "2030-01-01", f"{ago(days=2):%Y-%m-%d %H:%M:%S}"
+                )
+            )
+        with pytest.raises(Exception, match="append-only"):
+            other.execute("DELETE FROM activity_logentry")
+    finally:
+        other.close()
+    assert [entry.details["rows"] for entry in LogEntry.objects.order_by("pk")] == [1, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_temporary_table_with_the_name_of_the_door_opens_nothing() -> None:
+    make_entry("kept", ago(days=40))
+    other = another_connection()
+    try:
+        other.execute("CREATE TEMPORARY TABLE activity_prunedoor (id integer, before timestamp with time zone)")
+        other.execute("INSERT INTO activity_prunedoor VALUES (1, '2999-01-01 00:00:00')")
+        with pytest.raises(Exception, match="append-only"):
+            other.execute("DELETE FROM activity_logentry")
+    finally:
+        other.close()
+    assert LogEntry.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", [0, -1, -5])
+def test_no_entry_has_a_number_below_one(number: int) -> None:
+    with pytest.raises(DatabaseError, match="begin at 1"), transaction.atomic():
+        LogEntry.objects.bulk_create([LogEntry(pk=number, verb="x", message="hidden")])
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from activity import guard
 from sessions_app.health import gateways
 from sessions_app.health.findings import Finding, error, ok, warning
 from sessions_app.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
@@ -23,6 +24,7 @@ from sessions_app.ssh import ca
 
 OLD_GEOIP = dt.timedelta(days=60)
 DATABASE = "Database"
+LOG_GUARD = "Activity log"
 VENDORS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
@@ -30,6 +32,11 @@ def look() -> list[Finding]:
     """Every quick check. When the database is no good, nothing else can be asked."""
     first = database()
     return [first] if first.is_error else [first, *(check() for check in CHECKS)]
+
+
+def look_thoroughly() -> list[Finding]:
+    """The same where nobody waits for a page: more of the log is looked at."""
+    return [log_guard(guard.THOROUGHLY) if one.name == LOG_GUARD else one for one in look()]
 
 
 def database() -> Finding:
@@ -165,7 +172,16 @@ def sessions() -> Finding:
     )
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (worker, gateway, geoip, encryption, authority, sessions, search)
+def log_guard(entries: int = guard.QUICKLY) -> Finding:
+    """Whether the database lets nobody change the log."""
+    found = guard.look(entries=entries)
+    if not found:
+        return ok(LOG_GUARD, "The database refuses to change it.")
+    text = "It is not append-only. " + " ".join(one.text for one in found)
+    return error(LOG_GUARD, text, " ".join(dict.fromkeys(one.remedy for one in found)))
+
+
+CHECKS: tuple[Callable[[], Finding], ...] = (log_guard, worker, gateway, geoip, encryption, authority, sessions, search)
 
 
 def _count(number: int, noun: str) -> str:

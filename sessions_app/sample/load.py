@@ -48,7 +48,8 @@ def load_sample(now: dt.datetime) -> Sample:
         stories = Stories(people, catalogue, now).all()
         entries = make_logins(people, now) + save(stories)
         recordings = terminals.keep_running(stories)
-        count = log.load(sorted(entries, key=lambda entry: entry.at))
+        with log.importing("sample data"):
+            count = log.load(sorted(entries, key=lambda entry: entry.at))
         admin, frank = people.users["admin"], people.users["frank"]
         lock_resource(
             admin, catalogue.resources["dc-1"], title="Maintenance", message="Replication is repaired until tonight."

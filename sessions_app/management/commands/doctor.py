@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, skip_hosts: bool, seconds: float, **options: Any) -> None:
         """One line for each finding, and below it what to do."""
-        found = checks.look()
+        found = checks.look_thoroughly()
         if not skip_hosts and not any(one.is_error and one.name == checks.DATABASE for one in found):
             found += hosts.look_at_hosts(None, max(seconds, 1.0))
         styles: dict[Grade, Callable[[str], str]] = {

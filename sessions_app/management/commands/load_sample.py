@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from activity import log
 from sessions_app.sample.large import load_large
 from sessions_app.sample.load import load_sample, remove_old_grants
 from sessions_app.sample.people import People
@@ -52,7 +53,8 @@ class Command(BaseCommand):
         except SealingError as error:
             raise CommandError(f"{error} Nothing was loaded.") from error
         if options["large"]:
-            load_large(sample.catalogue, options["large"], now)
+            with log.importing("load_sample --large"):
+                load_large(sample.catalogue, options["large"], now)
         accounts = accounts_text(sample.people)
         path = Path(settings.VAR_DIR) / "sample_accounts.txt"
         write_private(path, accounts)

@@ -89,7 +89,8 @@ def generate(wanted: Wanted) -> list[Poured]:
         made = PrivilegedSession.objects.filter(pk__gt=newest).order_by("pk").values_list("pk", flat=True)
         ids = array.array("q", made.iterator())
         rows = entries.rows(wanted.entries, start, wanted.until, cast, chance, told, ids)
-        poured.append(_pour(LogEntry, LOG_WORDS, entries.COLUMNS, rows, wanted.entries))
+        with log.importing("made-up data"):
+            poured.append(_pour(LogEntry, LOG_WORDS, entries.COLUMNS, rows, wanted.entries))
         words = f"{wanted.entries:,} log entries, {wanted.sessions:,} sessions and {wanted.logins:,} logins"
         log.record(Verb.RECORD_ADDED, f"Generated {words}: made-up data", level=Level.WARNING)
     _look_at_it()

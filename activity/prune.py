@@ -45,14 +45,14 @@ def prune(before: dt.datetime, export: Path | None = None) -> int:
 
 
 def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
-    """One transaction.
+    """Delete and say so in one transaction.
 
-    1. Write the entries to the file, and wait until the disk has them.
+    1. Write the entries to the file, and wait until the disk has them. Nobody has to wait for that: they never change.
     2. The database deletes them, and its log says how many, and up to when.
     3. What was deleted must be what was written.
     """
+    written = _write(before, file) if file is not None else None
     with transaction.atomic():
-        written = _write(before, file) if file is not None else None
         PruneDoor.objects.create(before=before, export=file_name[:255])
         count = int(LogEntry.objects.filter(verb=Verb.LOG_PRUNED).latest("pk").details["rows"])
         if written is not None and written != count:

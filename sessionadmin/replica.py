@@ -170,8 +170,8 @@ def _is_position(text: str) -> bool:
 @register
 def check_replica(**kwargs: Any) -> list[CheckMessage]:
     """A replica needs PostgreSQL on both sides."""
-    engines = {config["ENGINE"] for config in settings.DATABASES.values()}
-    if REPLICA not in settings.DATABASES or engines == {"django.db.backends.postgresql"}:
+    engines = [str(config["ENGINE"]) for config in settings.DATABASES.values()]
+    if REPLICA not in settings.DATABASES or all(engine.endswith(".postgresql") for engine in engines):
         return []
     return [
         Error(

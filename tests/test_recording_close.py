@@ -20,7 +20,7 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.checks_recordings import check_recordings_storage
-from sessions_app.models import ConnectionEnd, Recording, RecordingChunk
+from sessions_app.models import ConnectionEnd, Recording, RecordingChunk, RecordingText
 from sessions_app.recordings import assemble, retention
 from sessions_app.recordings.keeper import Keeper
 from sessions_app.recordings.storage import storage
@@ -96,7 +96,7 @@ def test_closing_that_dies_half_way_is_done_again(monkeypatch: pytest.MonkeyPatc
     recording, whole = two_pieces()
     end(recording)
     with monkeypatch.context() as patched:
-        patched.setattr(assemble.RecordingText.objects, "bulk_create", lambda *rows, **options: 1 / 0)
+        patched.setattr(RecordingText.objects, "bulk_create", lambda *rows, **options: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             assemble.close(recording.pk)
     assert recording.chunks.count() == 2

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import logging
 import pickle
+import subprocess
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,9 @@ def dumped() -> bytes:
     if connection.vendor == "sqlite":
         path = Path(str(connection.settings_dict["NAME"]))
         for one in (path, path.with_name(f"{path.name}-wal")):
-            found += one.read_bytes() if one.exists() else b""
+            # By another process: whoever opens and closes the file here loses all locks of this process's connections
+            # on it, and the next one that is opened fails with `disk I/O error` (sqlite.org/howtocorrupt.html, 2.2).
+            found += subprocess.run(["cat", str(one)], check=True, capture_output=True).stdout if one.exists() else b""
     return found
 
 

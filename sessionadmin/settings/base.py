@@ -66,11 +66,21 @@ TEMPLATES = [
 ]
 
 
+# Django's backends, with a line in the log for each transaction that holds the database for long.
+LOGGED_BACKENDS = {
+    "django.db.backends.sqlite3": "sessionadmin.database.sqlite3",
+    "django.db.backends.postgresql": "sessionadmin.database.postgresql",
+}
+
+
 def database(url: str) -> dict[str, object]:
     """One Django database entry for `url`: SQLite in WAL with immediate transactions, or PostgreSQL."""
     config: dict[str, object] = environ.Env.db_url_config(url)
     options: dict[str, object] = dict(config.get("OPTIONS") or {})  # type: ignore[call-overload]  # environ has no types
-    if config["ENGINE"] == "django.db.backends.sqlite3":
+    is_sqlite = config["ENGINE"] == "django.db.backends.sqlite3"
+    if config["ENGINE"] in LOGGED_BACKENDS:
+        config["ENGINE"] = LOGGED_BACKENDS[str(config["ENGINE"])]
+    if is_sqlite:
         options |= {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,  # seconds to wait for a lock

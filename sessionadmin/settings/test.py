@@ -14,7 +14,7 @@ OWN_DIR = VAR_DIR / env.str("PYTEST_XDIST_WORKER", default="")
 DATABASES = {
     "default": database(env.str("TEST_DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'unused.sqlite3'}")),
 }
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+if str(DATABASES["default"]["ENGINE"]).endswith(".sqlite3"):
     # A file, not memory: threads and the live server must meet real locking.
     VAR_DIR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}

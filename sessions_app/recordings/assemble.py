@@ -1,7 +1,7 @@
 """Pieces become one file: written, hashed, its lines made searchable, and only then the pieces go.
 
-Everything may die at any moment and is done again: the file's name follows from the recording, and the row, the lines
-and the end of the pieces are one transaction.
+Everything may die at any moment and is done again: the file's name follows from the recording, its lines are written
+anew, and the row and the end of the pieces are one transaction.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_app.models import ConnectionEnd, Recording, RecordingChunk, RecordingText
-from sessions_app.recordings import storage
+from sessions_app.models import ConnectionEnd, Recording, RecordingChunk
+from sessions_app.recordings import lines, storage
 from sessions_app.recordings.chunks import TRUNCATED
 from sessions_app.recordings.screen_text import ScreenLine, ScreenText
 from sessions_app.sealing import unseal
@@ -55,7 +55,7 @@ def close(recording_id: int) -> bool:
     try:
         return _close(recording)
     except Exception:
-        Recording.objects.filter(pk=recording_id, closing_at=now).update(closing_at=None)
+        Recording.objects.filter(pk=recording_id, closing_at=recording.closing_at).update(closing_at=None)
         raise
 
 
@@ -77,6 +77,8 @@ def _close(recording: Recording) -> bool:
         "ended_at": min(recording.started_at + dt.timedelta(seconds=reading.seconds), timezone.now()),
         **_put_input(recording),
     }
+    if not lines.replace(recording, reading.finish(), lambda: _keep_claim(recording)):
+        return False
     with transaction.atomic():
         # Who took longer than the claim lasts has been overtaken. Held, so that no piece comes between the last look
         # and the end of the pieces.
@@ -86,13 +88,18 @@ def _close(recording: Recording) -> bool:
         if RecordingChunk.objects.filter(recording=recording).count() != count:
             mine.update(closing_at=None)
             return False
-        RecordingText.objects.filter(recording=recording).delete()
-        RecordingText.objects.bulk_create(
-            [RecordingText(recording=recording, at=line.at, text=line.text) for line in reading.finish()],
-            batch_size=2000,
-        )
         mine.update(**values, closing_at=None)
         RecordingChunk.objects.filter(recording=recording).delete()
+    return True
+
+
+def _keep_claim(recording: Recording) -> bool:
+    """Claim the recording for as long again; False when somebody else has it by now."""
+    now = timezone.now()
+    mine = Recording.objects.filter(pk=recording.pk, closing_at=recording.closing_at, ended_at=None)
+    if not mine.update(closing_at=now):
+        return False
+    recording.closing_at = now
     return True
 
 

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from activity import log
 from activity.verbs import Verb
-from sessions_app.models import ConnectionProfile, Recording, RecordingText
+from sessions_app.models import ConnectionProfile, Recording
+from sessions_app.recordings import lines
 from sessions_app.recordings.storage import storage
 
 AT_ONCE = 100
@@ -34,13 +35,13 @@ def remove(recording: Recording) -> bool:
     for name in (recording.path, recording.input_path):
         if name:
             storage().delete(name)
+    lines.remove(recording)
     days = recording.session.profile.recording_days
     with transaction.atomic():
         if not Recording.objects.filter(pk=recording.pk, removed_at=None).update(
             removed_at=timezone.now(), path="", input_path="", input_key=""
         ):
             return False
-        RecordingText.objects.filter(recording=recording).delete()
         log.record(
             Verb.RECORDING_REMOVED,
             f"Removed {str(recording).lower()}: its connection profile keeps recordings for {days} "

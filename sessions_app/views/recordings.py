@@ -91,7 +91,8 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
             context=context,
             csv_name="recordings",
         )
-    lines = RecordingText.objects.select_related("recording__session")
+    # The lines of one that is being closed are written little by little.
+    lines = RecordingText.objects.filter(recording__ended_at__isnull=False).select_related("recording__session")
     if not sees_everything(person):
         lines = lines.filter(recording__session__user_id=person.pk)
     found = search_index.narrowed(lines, words)

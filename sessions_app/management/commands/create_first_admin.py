@@ -26,6 +26,8 @@ class Command(BaseCommand):
         """Refuses when there is an administrator already, or a user of this name."""
         users = get_user_model()
         password = secrets.token_urlsafe(15)
+        user = users(username=username, is_staff=True)
+        user.set_password(password)  # computing the hash takes long; the transaction must not wait for it
         with transaction.atomic():
             # Held, so that of two runs at once the second sees the first one's administrator.
             group = Group.objects.select_for_update().filter(name=ADMINISTRATORS).first()
@@ -35,8 +37,6 @@ class Command(BaseCommand):
                 raise CommandError("There is an administrator already. Nothing was changed. Ask them for an account.")
             if users.objects.filter(username=username).exists():
                 raise CommandError(f"There is a user “{username}” already. Nothing was changed. Choose a --username.")
-            user = users(username=username, is_staff=True)
-            user.set_password(password)
             try:
                 user.clean_fields()
             except ValidationError as error:

@@ -1,0 +1,152 @@
+"""A transaction that holds the database for long is named, and what takes long does not happen in one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from sessionadmin.database import transactions
+from sessions_app.models import Recording, RecordingText
+from sessions_app.recordings import assemble, lines, retention
+from tests.recordings import add, end, make_cast, make_running
+
+WRITE = """
+import sqlite3, sys
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+other.execute("PRAGMA journal_mode=WAL")
+other.execute("BEGIN IMMEDIATE")
+other.execute("COMMIT")
+other.close()
+"""
+
+
+@pytest.fixture
+def every_transaction_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "LONG", 0.0)
+
+
+def open_and_close() -> None:
+    with transaction.atomic():
+        get_user_model().objects.exists()
+        with transaction.atomic():
+            pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_transaction_is_logged_with_who_opened_it(
+    every_transaction_is_long: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_and_close()
+    (line,) = [record.getMessage() for record in caplog.records if "held the database" in record.getMessage()]
+    assert line.startswith("A transaction held the database for 0.0 s")
+    origin = line.split(": ", 1)[1].split(" < ")[0]
+    assert origin.startswith("tests/test_slow_transactions.py:")
+    assert origin.endswith(" open_and_close")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_is_rolled_back_is_logged_too_and_quick_ones_are_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_and_close()
+    assert "held the database" not in caplog.text
+    monkeypatch.setattr(transactions, "LONG", 0.0)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        raise ZeroDivisionError
+    assert caplog.text.count("held the database") == 1
+
+
+def a_long_recording() -> Recording:
+    """A recording that is over, with thirty lines on its screen."""
+    recording = make_running()
+    cast = make_cast()
+    for number in range(30):
+        cast.output(f"line {number}\r\n".encode())
+    add(recording, cast)
+    end(recording)
+    return recording
+
+
+def counts_between_transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many lines there are at the start, and whenever others get their turn from now on."""
+    found = [RecordingText.objects.count()]
+    monkeypatch.setattr(lines, "_let_others", lambda began: found.append(RecordingText.objects.count()))
+    return found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lines_of_a_recording_are_written_and_removed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = a_long_recording()
+    monkeypatch.setattr(lines, "AT_ONCE", 7)
+    counts = counts_between_transactions(monkeypatch)
+    assert assemble.close(recording.pk)
+    assert counts == [0, 7, 14, 21, 28, 30]
+    counts.clear()
+    recording.refresh_from_db()
+    assert retention.remove(recording)
+    assert counts == [23, 16, 9, 2, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_was_overtaken_while_writing_lines_writes_no_more_and_the_other_has_each_line_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording = a_long_recording()
+    other = a_long_recording()
+    assert assemble.close(other.pk)
+    monkeypatch.setattr(lines, "AT_ONCE", 7)
+    is_mine = assemble._keep_claim
+    looks = iter(range(100))
+
+    def overtaken(mine: Recording) -> bool:
+        if next(looks) == 2:
+            Recording.objects.filter(pk=mine.pk).update(closing_at=None)
+        return is_mine(mine)
+
+    monkeypatch.setattr(assemble, "_keep_claim", overtaken)
+    assert not assemble.close(recording.pk)
+    assert RecordingText.objects.filter(recording=recording).count() == 14
+    monkeypatch.setattr(assemble, "_keep_claim", is_mine)
+    assert assemble.close(recording.pk)
+    texts = list(RecordingText.objects.filter(recording=recording).order_by("pk").values_list("text", flat=True))
+    assert texts == [f"line {number}" for number in range(30)]
+    assert RecordingText.objects.filter(recording=other).count() == 30
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_administrators_password_is_hashed_before_the_transaction(
+    every_transaction_is_long: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_model = get_user_model()
+    hashing = user_model.set_password
+
+    def set_password(self: object, raw_password: str) -> None:
+        assert not connection.in_atomic_block
+        hashing(self, raw_password)
+
+    monkeypatch.setattr(user_model, "set_password", set_password)
+    call_command("create_first_admin", verbosity=0)
+    assert user_model.objects.filter(username="admin").exists()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db(transaction=True)
+def test_connections_go_on_after_another_process_was_the_last_but_one_to_close() -> None:
+    """A process that opens the file of the database by itself and closes it loses SQLite's locks on it (POSIX has them
+    for a process, not for a file that it opened). The next process that closes the database then believes to be the
+    last, removes the journal, and a new connection fails at its PRAGMAs with `disk I/O error`."""
+    connection.ensure_connection()
+    path = Path(str(connection.settings_dict["NAME"]))
+    subprocess.run(["cat", str(path)], check=True, stdout=subprocess.DEVNULL)  # another process may do that
+    subprocess.run([sys.executable, "-c", WRITE, str(path)], check=True)
+    for _ in range(2):
+        fresh = connection.copy()
+        fresh.ensure_connection()
+        fresh.close()
+    assert path.with_name(f"{path.name}-wal").exists()

@@ -24,6 +24,8 @@ class Verb(models.TextChoices):
     SESSION_APPROVED = "session.approved", "Session approved"
     SESSION_DENIED = "session.denied", "Session denied"
     SESSION_APPROVAL_FAILED = "session.approval_failed", "Approval failed"
+    SESSION_APPROVAL_NEEDED = "session.approval_needed", "Approval needed by now"
+    SESSION_POLICY_CHANGED = "session.policy_changed", "Session under another policy"
     SESSION_SCHEDULED = "session.scheduled", "Session scheduled"
     SESSION_PROVISIONING = "session.provisioning", "Provisioning started"
     SESSION_AVAILABLE = "session.available", "Session available"

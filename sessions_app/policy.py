@@ -50,13 +50,15 @@ def refusals(
     viewer = Viewer(viewer_id, is_administrator, is_auditor_only, awaits_me, right_gone)
     reasons = {verb: rule(session, viewer) for verb, rule in RULES.items()}
     if is_auditor_only:
-        reasons = dict.fromkeys(RULES, AUDITORS_CHANGE_NOTHING)
+        own = {"end": reasons["end"]} if viewer.pk == session.user_id else {}
+        reasons = dict.fromkeys(RULES, AUDITORS_CHANGE_NOTHING) | own
     return {verb: reason for verb, reason in reasons.items() if reason}
 
 
 def role_refusal(verb: str, *, is_administrator: bool, is_auditor_only: bool) -> str:
-    """Why this role never allows the verb, whatever the session; empty when it may."""
-    if is_auditor_only:
+    """Why this role never allows the verb, whatever the session; empty when it may. Who has become an auditor may still
+    end what they have open themselves."""
+    if is_auditor_only and verb != "end":
         return AUDITORS_CHANGE_NOTHING
     if verb in ADMINISTRATORS_VERBS and not is_administrator:
         return ADMINISTRATORS_ONLY

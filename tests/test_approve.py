@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail
+from django.test import Client
 from django.utils import timezone
 
 from sessions_app.flows.approve import approve
 from sessions_app.flows.deny import deny
 from sessions_app.flows.errors import Forbidden, Refused
 from sessions_app.models import Approval, ApprovalTier, PrivilegedSession, Status
-from tests import builders
+from sessions_app.worker import reconcile
+from tests import builders, pages
 from tests.scene import ask, messages_of
 
 
@@ -146,6 +148,75 @@ def test_a_denial_needs_a_reason(alice: User, approver: User) -> None:
     assert refused.value.field == "reason"
     session.refresh_from_db()
     assert session.status == Status.WAITING
+
+
+def leave_the_tier(tier: ApprovalTier, user: User) -> None:
+    tier.users.remove(user)
+
+
+def is_disabled(tier: ApprovalTier, user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def become_auditor(tier: ApprovalTier, user: User) -> None:
+    builders.make_auditor(user.username)
+
+
+GONE = [leave_the_tier, is_disabled, become_auditor]
+
+
+@pytest.mark.parametrize("happen", GONE)
+def test_an_approval_of_somebody_who_could_not_give_it_any_more_does_not_count(
+    alice: User, happen: Callable[[ApprovalTier, User], None], as_user: Callable[[User], Client]
+) -> None:
+    first, second, third = (builders.make_user(name) for name in ("first", "second", "third"))
+    session = waiting(alice, [[first, second, third]], required=2)
+    other = builders.make_session(alice, Status.WAITING, profile=session.profile)
+    approve(first, session)
+    approve(first, other)
+    happen(session.profile.tiers.get(), first)
+    approve(second, session)
+    session.refresh_from_db()
+    assert (session.status, messages_of(session)[-1]) == (Status.WAITING, "second approved tier 1 (1 of 2)")
+    page = pages.elements(as_user(alice).get(f"/sessions/{session.pk}/"))
+    [tier] = pages.texts(page, ".//section[@aria-labelledby='approvals-title']/ol/li")
+    assert "being asked: 1 of 2" in tier
+    assert tier.count("no longer counts: first could not approve it any more") == 1
+    approve(third, session)
+    assert session.status == Status.PROVISIONING
+    other.refresh_from_db()
+    assert (other.status, other.current_tier) == (Status.WAITING, 1)
+
+
+@pytest.mark.parametrize("happen", GONE)
+def test_an_earlier_tier_is_asked_again_when_its_approval_no_longer_counts(
+    alice: User,
+    happen: Callable[[ApprovalTier, User], None],
+    django_capture_on_commit_callbacks: Callable[..., Any],
+) -> None:
+    first, second, third = (builders.make_user(name) for name in ("first", "second", "third"))
+    session = waiting(alice, [[first, second], [third]])
+    approve(first, session)
+    happen(session.profile.tiers.get(order=1), first)
+    with django_capture_on_commit_callbacks(execute=True):
+        approve(third, session)
+    session.refresh_from_db()
+    assert (session.status, session.current_tier) == (Status.WAITING, 1)
+    assert messages_of(session)[-1] == "third approved tier 2; tier 1 is asked next"
+    assert [letter.to for letter in mail.outbox] == [["second@example.com"]]
+    approve(second, session)
+    assert session.status == Status.PROVISIONING
+
+
+def test_the_approval_fails_when_only_people_are_left_who_do_not_count(alice: User) -> None:
+    first, second = (builders.make_user(name) for name in ("first", "second"))
+    session = waiting(alice, [[first, second]], required=2)
+    approve(first, session)
+    is_disabled(session.profile.tiers.get(), first)
+    reconcile()
+    session.refresh_from_db()
+    assert session.status == Status.APPROVAL_FAILED
+    assert "needs 2, and only 1 could approve" in session.end_reason
 
 
 def test_no_decision_counts_after_the_deadline(alice: User, approver: User) -> None:

@@ -122,6 +122,17 @@ def test_who_cannot_log_in_gets_the_same_answer_as_who_does_not_exist(client: Cl
     assert said("backup-job", "anything") == nobody
 
 
+def test_an_application_with_a_password_set_past_the_administration_does_not_get_in(client: Client, db: None) -> None:
+    principal = make_application("backup-job").principal
+    principal.set_password(PASSWORD)
+    principal.save()
+    assert WRONG in log_in(client, "backup-job")
+    client.force_login(principal)  # whatever way another backend might let it in
+    assert client.get("/").status_code == 302
+    assert not LoginSession.objects.exists()
+    assert not LogEntry.objects.filter(verb=Verb.LOGIN).exists()
+
+
 def test_a_locked_account_is_told_why_only_with_the_right_password(client: Client, alice: User, admin: User) -> None:
     lock_account(admin, alice, title="Key lost", message="Come to room 12.")
     assert "This account is locked: Key lost. Come to room 12." in log_in(client)

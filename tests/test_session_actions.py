@@ -235,6 +235,19 @@ def test_the_dialog_says_for_each_session_why_not(as_user: AsUser, alice: User, 
     assert nothing.findall(".//main//form") == []
 
 
+def test_who_became_an_auditor_ends_their_own_session_and_no_other(as_user: AsUser, alice: User, auditor: User) -> None:
+    own, other = builders.make_session(auditor), builders.make_session(alice)
+    client = as_user(auditor)
+    page = pages.elements(client.get("/sessions/do/end/", {"ids": [own.pk, other.pk]}))
+    assert pages.fields(page)["ids"] == [str(own.pk)]
+    assert pages.text(page).count("Not possible: Auditors read everything and change nothing.") == 1
+    send(client, "end", other)
+    send(client, "end", own)
+    assert (status(own), status(other)) == (Status.CANCELING, Status.AVAILABLE)
+    own.refresh_from_db()
+    assert own.ends_as == Status.COMPLETE
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_auditor_changes_nothing(as_user: AsUser, alice: User, auditor: User, verb: str) -> None:
     session = builders.make_session(alice)

@@ -237,7 +237,7 @@ def test_what_a_role_never_allows_is_disabled_with_the_reason(as_user: AsUser, a
     assert set(for_user) == {"lock", "unlock", "terminate"}
     assert set(for_user.values()) == {"Only administrators may do this."}
     for_auditor = refused_buttons(as_user(auditor))
-    assert set(for_auditor) == {"end", "lock", "unlock", "terminate", "approve", "deny", "extend"}
+    assert set(for_auditor) == {"lock", "unlock", "terminate", "approve", "deny", "extend"}
     assert set(for_auditor.values()) == {"Auditors read everything and change nothing."}
     page = pages.elements(as_user(auditor).get("/sessions/"))
     link = page.find(".//form[@id='selection']/a")

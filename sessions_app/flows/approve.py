@@ -10,14 +10,18 @@ from activity import log
 from activity.verbs import Verb
 from sessions_app import lifecycle
 from sessions_app.flows import mail
-from sessions_app.flows.approvers import tier_being_asked
+from sessions_app.flows.approvers import approvals_that_count, missing_tier
 from sessions_app.flows.errors import Refused
 from sessions_app.flows.permission import hold, require, text
-from sessions_app.models import Approval, ApprovalTier, PrivilegedSession, Status
+from sessions_app.flows.require_approval import adopt_policy, ask_next
+from sessions_app.models import Approval, PrivilegedSession, Status
 
 
 def approve(actor: AbstractUser, session: PrivilegedSession, *, reason: str = "") -> None:
     """Record the approval; the last one that a tier needs asks the next tier, the last tier lets the session go on.
+
+    Who approved and could not approve any more does not count, so an earlier tier may be asked again. Before the
+    session goes on, policy and profile are compared with those that count by now.
 
     Raises Refused when the session does not wait for this person, or the time for approval is over.
     """
@@ -30,20 +34,17 @@ def approve(actor: AbstractUser, session: PrivilegedSession, *, reason: str = ""
             session=session, tier=session.current_tier, approver_id=actor.pk, is_approved=True, reason=reason
         )
         said = f"{actor.get_username()} approved tier {session.current_tier}" + (f": {reason}" if reason else "")
-        tier = tier_being_asked(session)
-        given = session.approvals.filter(tier=session.current_tier, is_approved=True).count()
-        if tier is not None and given < tier.required:
-            _note(actor, session, f"{said} ({given} of {tier.required})")
-            return
-        following = (
-            ApprovalTier.objects.filter(profile_id=session.profile_id, order__gt=session.current_tier)
-            .order_by("order")
-            .first()
-        )
-        if following is None:
+        missing = missing_tier(session)
+        if missing is None:
+            adopt_policy(session)
+            missing = missing_tier(session)
+        if missing is None:
             _go_on(actor, session, said)
+        elif missing.order == session.current_tier:
+            given = len(approvals_that_count(session, missing))
+            _note(actor, session, f"{said} ({given} of {missing.required})")
         else:
-            _ask_next(actor, session, following, said)
+            ask_next(actor, session, missing, said)
 
 
 def require_in_time(session: PrivilegedSession) -> None:
@@ -61,14 +62,6 @@ def _note(actor: AbstractUser, session: PrivilegedSession, message: str) -> None
         target=session,
         details={"tier": session.current_tier},
     )
-
-
-def _ask_next(actor: AbstractUser, session: PrivilegedSession, following: ApprovalTier, said: str) -> None:
-    _note(actor, session, f"{said}; tier {following.order} is asked next")
-    session.current_tier = following.order
-    session.approval_deadline = timezone.now() + session.profile.approval_timeout
-    session.save(update_fields=["current_tier", "approval_deadline"])
-    mail.ask_approvers([session])
 
 
 def _go_on(actor: AbstractUser, session: PrivilegedSession, said: str) -> None:

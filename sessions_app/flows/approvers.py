@@ -42,14 +42,27 @@ def shortage(tier: ApprovalTier, available: int) -> str:
     return f"approval tier {tier.order} needs {tier.required}, and {who} could approve this request."
 
 
+def approvals_that_count(session: PrivilegedSession, tier: ApprovalTier) -> set[int]:
+    """Ids of the people whose approval of the tier counts now: they gave it, and could still give it. Who was disabled,
+    locked out, made an auditor or taken out of the tier meanwhile no longer counts."""
+    given = session.approvals.filter(tier=tier.order, is_approved=True).values_list("approver_id", flat=True)
+    return set(given) & {user.pk for user in approvers_of(tier, not_ids=(session.user_id, session.requested_by_id))}
+
+
+def missing_tier(session: PrivilegedSession) -> ApprovalTier | None:
+    """The first tier of the session's profile, as it is now, that too many approvals are missing of; None when the
+    session has every approval that is required. A profile has three tiers at most."""
+    tiers = ApprovalTier.objects.filter(profile_id=session.profile_id).order_by("order")
+    return next((tier for tier in tiers if len(approvals_that_count(session, tier)) < tier.required), None)
+
+
 def why_approval_cannot_be_had(session: PrivilegedSession) -> str:
     """A sentence when the tier that is asked can no longer be fulfilled; empty when it can."""
     tier = tier_being_asked(session)
     if tier is None:
         return f"The connection profile no longer has approval tier {session.current_tier}."
-    approved = set(session.approvals.filter(tier=tier.order, is_approved=True).values_list("approver_id", flat=True))
-    people = {user.pk for user in approvers_of(tier, not_ids=(session.user_id, session.requested_by_id))}
-    reason = shortage(tier, len(people | approved))
+    people = approvers_of(tier, not_ids=(session.user_id, session.requested_by_id))
+    reason = shortage(tier, len(people))
     return f"Nobody is left to decide: {reason}" if reason else ""
 
 

@@ -19,7 +19,7 @@ from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.flows.approvers import approvers_of, tier_being_asked
-from sessions_app.models import PrivilegedSession
+from sessions_app.models import Approval, PrivilegedSession
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
     """Tell each approver of the tiers that are being asked, in one letter each, what waits for them."""
     waiting: dict[AbstractUser, list[PrivilegedSession]] = {}
+    decisions = Approval.objects.filter(session__in=[session.pk for session in sessions])
+    decided = set(decisions.values_list("session_id", "tier", "approver_id"))
     people: dict[tuple[int, int], list[AbstractUser]] = {}  # all sessions are for one user, asked by one person
     for session in sessions:
         asked = (session.profile_id, session.current_tier)
@@ -35,7 +37,8 @@ def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
             not_ids = (session.user_id, session.requested_by_id)
             people[asked] = approvers_of(tier, not_ids=not_ids) if tier else []
         for approver in people[asked]:
-            waiting.setdefault(approver, []).append(session)
+            if (session.pk, session.current_tier, approver.pk) not in decided:
+                waiting.setdefault(approver, []).append(session)
     link = f"{settings.SITE_URL}{reverse('sessions')}?tab=approvals"
     letters = []
     for approver, theirs in waiting.items():

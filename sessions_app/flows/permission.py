@@ -54,7 +54,7 @@ def require(actor: AbstractUser, session: PrivilegedSession, verb: str) -> None:
     right_gone = why_right_is_gone(session) if verb == "extend" else ""
     reasons = policy.refusals(session, viewer_id=actor.pk, awaits_me=awaits_me, right_gone=right_gone, **viewer)
     if verb in reasons:
-        raise Refused(reasons[verb])
+        raise (Forbidden if reasons[verb] == policy.AUDITORS_CHANGE_NOTHING else Refused)(reasons[verb])
 
 
 def require_administrator(actor: AbstractUser) -> None:

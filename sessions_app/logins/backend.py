@@ -23,7 +23,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from activity.prepared import Prepared
-from sessions_app.models import AccountLock, LoginSession
+from sessions_app.models import AccountLock, Application, LoginSession
 from sessions_app.models.login import hash_session_key
 
 
@@ -65,9 +65,10 @@ class LoginSessionBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> Any:
-        """As Django's, and nobody gets in to a locked account; the lock is noted for who may be told (door.py)."""
+        """As Django's, and nobody gets in to a locked account; the lock is noted for who may be told (door.py).
+        Applications never get in, whatever password somebody gave them past the administration."""
         user = super().authenticate(request, username, password, **kwargs)
-        if user is None:
+        if user is None or Application.objects.filter(principal=user.pk).exists():
             return None
         lock = AccountLock.objects.standing().filter(user_id=user.pk).first()
         if lock is None:

@@ -27,7 +27,7 @@ from activity.verbs import Verb
 from sessions_app import announce
 from sessions_app.logins import backend, device, place
 from sessions_app.logins.client_ip import client_ip
-from sessions_app.models import AccountLock, Door, EndReason, GatewayConnection, LoginSession
+from sessions_app.models import AccountLock, Application, Door, EndReason, GatewayConnection, LoginSession
 from sessions_app.models.login import hash_session_key
 
 ACCESS_RESOLUTION = dt.timedelta(seconds=60)
@@ -88,7 +88,7 @@ def _end_replaced(here: backend.Carried, *, actor: AbstractBaseUser) -> None:
 
 def _may_still_log_in(user: AbstractBaseUser) -> bool:
     """Holds the account's row: a lock, a disabling or a new password either came before, and is seen here, or comes
-    after, and then ends the login session that is being begun."""
+    after, and then ends the login session that is being begun. Applications have none, whichever way they came."""
     accounts = get_user_model()._default_manager.select_for_update().filter(pk=user.pk)
     account = accounts.values("password", "is_active").first()
     return (
@@ -96,6 +96,7 @@ def _may_still_log_in(user: AbstractBaseUser) -> bool:
         and account["is_active"]
         and account["password"] == user.password
         and not AccountLock.objects.standing().filter(user_id=user.pk).exists()
+        and not Application.objects.filter(principal=user.pk).exists()
     )
 
 

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 from activity.listing.response import is_fragment
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
+from sessions_app import policy
 from sessions_app.flows.errors import Refused
 from sessions_app.flows.start import mark_without_right
 from sessions_app.forms.sessions import ActionForm
@@ -57,6 +58,9 @@ def session_action(request: HttpRequest, verb: str) -> HttpResponse:
             return _lead(request, verb, rows, person)
     except BadSelection as problem:
         return _show(request, "sessions_app/action_problem.html", {"text": str(problem)}, status=400)
+    refusals = refusals_for(person)
+    if {refusals(row).get(verb) for row in rows} == {policy.AUDITORS_CHANGE_NOTHING}:
+        raise PermissionDenied(policy.AUDITORS_CHANGE_NOTHING)
     action, next_url = ACTIONS[verb], typed(sent, "next", LONGEST_IN_ADDRESS)
     if request.method != "POST":
         return _confirm(request, verb, rows, person, action.form(), next_url)

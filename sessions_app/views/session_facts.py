@@ -7,6 +7,7 @@ from typing import Any
 
 from activity.listing import moment, span_of_time
 from activity.models import Level, LogEntry
+from sessions_app.flows.approvers import approvals_that_count
 from sessions_app.models import (
     AccountLock,
     Approval,
@@ -15,6 +16,7 @@ from sessions_app.models import (
     ResourceLock,
     Status,
 )
+from sessions_app.policy import NOT_BEGUN
 from sessions_app.tables.session_log import entries_of
 from sessions_app.views.session_controls import controls_shown
 
@@ -30,11 +32,12 @@ class TierShown:
     approvers: str
     state: str
     decisions: list[Approval]
+    void: frozenset[int]  # numbers of the approvals among them that no longer count
 
     @property
     def given(self) -> int:
-        """How many approvals it has."""
-        return sum(decision.is_approved for decision in self.decisions)
+        """How many approvals it has that count."""
+        return sum(decision.is_approved and decision.pk not in self.void for decision in self.decisions)
 
 
 def session_context(session: PrivilegedSession) -> dict[str, Any]:
@@ -111,9 +114,18 @@ def _tiers(session: PrivilegedSession) -> list[TierShown]:
             _approvers(tiers[order]) if order in tiers else "no longer part of the profile",
             _tier_state(session, order, decisions.get(order, [])),
             decisions.get(order, []),
+            _void(session, tiers.get(order), decisions.get(order, [])),
         )
         for order in sorted(tiers.keys() | decisions.keys())
     ]
+
+
+def _void(session: PrivilegedSession, tier: ApprovalTier | None, decisions: list[Approval]) -> frozenset[int]:
+    """Approvals that no longer count, as long as that matters: once the session has begun, they were enough."""
+    if tier is None or not decisions or session.status not in NOT_BEGUN:
+        return frozenset()
+    counting = approvals_that_count(session, tier)
+    return frozenset(one.pk for one in decisions if one.is_approved and one.approver_id not in counting)
 
 
 def _approvers(tier: ApprovalTier) -> str:

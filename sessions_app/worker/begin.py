@@ -10,10 +10,12 @@ from sessions_app import lifecycle
 from sessions_app.connectors import UnknownConnector
 from sessions_app.connectors.base import Connector, ConnectorError
 from sessions_app.flows import mail
+from sessions_app.flows.approvers import missing_tier
 from sessions_app.flows.control import take_away
 from sessions_app.flows.permission import hold
+from sessions_app.flows.require_approval import adopt_policy, ask_again, why_approval_is_missing
 from sessions_app.flows.start import why_not_start
-from sessions_app.models import Status
+from sessions_app.models import PrivilegedSession, Status
 from sessions_app.worker.lease import kept
 from sessions_app.worker.visit import Visit
 
@@ -22,7 +24,8 @@ PROVISION_ATTEMPTS = 10
 
 
 def start_scheduled(visit: Visit) -> None:
-    """The time has come: provision it, or cancel it when account, resource or policy stand against it by now."""
+    """The time has come: provision it, cancel it when account, resource or policy stand against it by now, or let it
+    wait for an approval that is required by now."""
     session = visit.session
     with transaction.atomic():
         hold(session)
@@ -39,21 +42,24 @@ def start_scheduled(visit: Visit) -> None:
             )
             mail.tell_people(session, "Canceled", reason)
         elif session.scheduled_for is not None and session.scheduled_for <= visit.now():
+            adopt_policy(session)
+            if tier := missing_tier(session):
+                ask_again(session, tier)
+                return
             lifecycle.transition(session, Status.PROVISIONING, Verb.SESSION_PROVISIONING, "The scheduled time has come")
 
 
 def provision(visit: Visit) -> None:
     """Give the rights.
 
-    1. Nothing is given when account, resource or policy stand against it by now.
+    1. Nothing is given when account, resource or policy stand against it by now, or an approval is missing by now.
     2. The attempt is counted before the resource is touched, so that "no attempt" means "nothing can be there".
     3. The rights are given outside any transaction; this may take long, and may be repeated.
     4. Start and End are noted. Who ended the session meanwhile wins: it is `canceling`, and the next step takes the
        rights away. So it is when the account was locked meanwhile.
     """
     session = visit.session
-    if reason := why_not_start(session):
-        take_away(session, Status.CANCELED, reason, level=Level.WARNING)
+    if not _may_begin(session):
         return
     try:
         connector = visit.connector()
@@ -81,13 +87,29 @@ def provision(visit: Visit) -> None:
     _note_available(visit, connector)
 
 
+def _may_begin(session: PrivilegedSession) -> bool:
+    """Compare everything with what is true by now. False: the session is being taken away, with the reason."""
+    with transaction.atomic():
+        hold(session)
+        if session.status != Status.PROVISIONING:
+            return False
+        reason = why_not_start(session)
+        if not reason:
+            adopt_policy(session)
+            reason = why_approval_is_missing(session)
+        if not reason:
+            return True
+        take_away(session, Status.CANCELED, reason, level=Level.WARNING)
+        mail.tell_people(session, "Canceled", reason)
+        return False
+
+
 def _note_available(visit: Visit, connector: Connector) -> None:
     session = visit.session
     with transaction.atomic():
         hold(session)
         if session.status == Status.PROVISIONING:
-            if reason := why_not_start(session):
-                take_away(session, Status.CANCELED, reason, level=Level.WARNING)
+            if not _may_begin(session):
                 return
             now = visit.now()
             lifecycle.transition(

@@ -66,6 +66,7 @@ async function begin() {
   terminal.open(place);
   terminal.textarea.setAttribute("aria-describedby", "terminal-hint");
   fit.fit();
+  let wasLock = false; // the last time that nothing could be typed; else the gateway waited for something
   const way = new Way({
     url: dataset.socket,
     form: document.getElementById("terminal-ticket"),
@@ -78,8 +79,11 @@ async function begin() {
         say(lost ? `${words}. What you typed before that did not arrive` : words, "open");
       },
       bytes: (data, done) => terminal.write(data, done),
-      frozen: (title, message) => say(`Locked: ${[title, message].filter(Boolean).join(". ")}`, "frozen"),
-      thawed: () => say("Unlocked. Connected", "open"),
+      frozen(title, message, isLock) {
+        wasLock = isLock;
+        say(`${isLock ? "Locked: " : ""}${[title, message].filter(Boolean).join(". ")}`, "frozen");
+      },
+      thawed: () => say(wasLock ? "Unlocked. Connected" : "Connected again, where you were", "open"),
       unsent: () => note("Not connected: what you type is not sent."),
       waiting: (text) => say(text, "waiting"),
       over: (text) => say(text, "over"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -25,11 +26,13 @@ from sessions_app.flows.unlock import unlock
 from sessions_app.gateway import control as control_module
 from sessions_app.gateway import heartbeat, standing, store
 from sessions_app.gateway.control import Control
+from sessions_app.gateway.recording import Cast
 from sessions_app.gateway.registry import Registry
 from sessions_app.models import ConnectionEnd, ControlRequest, Door, GatewayConnection, PrivilegedSession
 from tests import builders
 from tests.control_scene import OWNER, away, connect, controlled, hold, make_connection, run, until
 from tests.programs import PATIENCE
+from tests.recordings import make_cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -265,17 +268,56 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
     async def story() -> None:
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
+        relay.recorder, cast = recorder()
+        relay._host = Quiet()  # type: ignore[assignment]
         async with controlled(registry):
             monkeypatch.setattr(standing, "facts", broken)
             await until(lambda: relay.is_frozen, "it is frozen")
             assert b"cannot reach its database" in person.seen
+            assert b"What you type now is lost" in person.seen
             assert b"administrator" not in person.seen
+            relay.client_data(b"ls\r")
             monkeypatch.setattr(standing, "facts", real)
             back.set()
             await until(lambda: not relay.is_frozen, "it goes on")
             assert not relay.is_over
+            assert b"3 bytes that you typed meanwhile did not reach the host." in person.seen
+            marks = [event[2] for event in map(json.loads, cast.take()[0].splitlines()[1:]) if event[1] == "m"]
+            assert marks[0].startswith("Paused: The gateway cannot reach its database.")
+            assert marks[1:] == ["Goes on"]
+            relay._host = None
 
     run(story())
+
+
+def recorder() -> tuple[Any, Cast]:
+    """What keeps the terminal of a relay, without a database."""
+    cast = make_cast()
+
+    class Keeps:
+        output, resize, mark, typed = cast.output, cast.resize, cast.mark, cast.typed
+
+        async def finish(self) -> None:
+            cast.finish()
+
+    return Keeps(), cast
+
+
+class Quiet:
+    """A channel to a host that says nothing."""
+
+    _send_state = "open"
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        return
+
+    resume_reading = pause_reading
+
+    def change_terminal_size(self, *size: int) -> None:
+        return
 
 
 def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ from sessions_app.flows.errors import Refused
 from sessions_app.flows.ssh_keys import remove_key
 from sessions_app.gateway import identity, pressure, server, ssh_near, store
 from sessions_app.gateway.files import FileEvent, What
-from sessions_app.models import ConnectionEnd, GatewayConnection, Resource, Status, UserKey
+from sessions_app.gateway.journal import Journal
+from sessions_app.models import ConnectionEnd, GatewayConnection, Recording, Resource, Status, UserKey
 from sessions_app.ssh import ca
 from tests import builders
 from tests.control_scene import run, until
@@ -267,17 +268,19 @@ def test_bytes_that_are_no_text_and_pieces_of_characters_pass_as_they_come(alice
 def test_another_host_key_gets_nothing_and_the_person_is_told(alice: User) -> None:
     async def story() -> None:
         async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+            there.registry.make_recorder = Journal(store.call).record
             done = await client.run("swallow", input=b"secret", encoding=None)
             assert done.exit_status == 1
             assert b"shows another host key than the one that was confirmed" in done.stderr  # type: ignore[operator]
             assert there.host.process is None
 
-    given = prepared(alice)
+    given = prepared(alice, record=True)
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
     Resource.objects.update(host_key=other)
     run(story())
     connection = GatewayConnection.objects.get()
     assert connection.end_reason == ConnectionEnd.FAILED
+    assert not Recording.objects.exists()
     given.session.refresh_from_db()
     assert given.session.status == Status.AVAILABLE
     closed = LogEntry.objects.get(verb=Verb.CONNECTION_CLOSED)

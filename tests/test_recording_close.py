@@ -66,6 +66,28 @@ def test_the_pieces_become_one_file_that_is_hashed_and_nobody_elses_to_read() ->
     assert assemble.to_close(timezone.now()) == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "shown", "kept"),
+    [
+        (ConnectionEnd.FAILED, b"", False),
+        (ConnectionEnd.FAILED, b"hello", True),
+        (ConnectionEnd.CLOSED, b"", True),  # somebody was in, and nothing was shown
+    ],
+)
+def test_a_connection_that_did_not_come_to_be_leaves_no_empty_recording(
+    reason: ConnectionEnd, shown: bytes, kept: bool
+) -> None:
+    recording, other = make_running(), make_running()
+    for one in (recording, other):
+        cast = make_cast()
+        cast.output(shown if one == recording else b"other")
+        add(one, cast)
+    end(recording, end_reason=reason)
+    assert assemble.close(recording.pk) == kept
+    assert Recording.objects.filter(pk=recording.pk).exists() == kept
+    assert Recording.objects.get(pk=other.pk).chunks.exists()
+
+
 def test_a_recording_that_goes_on_is_left_alone() -> None:
     two_pieces()
     assert assemble.to_close(timezone.now()) == []

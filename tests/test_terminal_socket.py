@@ -436,22 +436,23 @@ def test_a_cut_does_not_wait_for_a_page_that_reads_nothing(alice: User) -> None:
     drive(scenario)
 
 
-def test_a_lock_shows_beside_the_terminal_also_after_a_break(alice: User) -> None:
+@pytest.mark.parametrize("is_lock", [True, False])
+def test_a_lock_or_an_outage_shows_beside_the_terminal_also_after_a_break(alice: User, is_lock: bool) -> None:
     session = session_of(alice)
 
     async def scenario(gateway: Gateway) -> None:
         page = await gateway.socket()
         await page.send(hello(await ticket_for(session)))
         number = (await message(page))["id"]
-        gateway.relays[0].near.show_state(True, "Stop", "Call us")
-        frozen = {"type": "frozen", "title": "Stop", "message": "Call us"}
+        gateway.relays[0].near.show_state(True, "Stop", "Call us", is_lock=is_lock)
+        frozen = {"type": "frozen", "title": "Stop", "message": "Call us", "is_lock": is_lock}
         assert await message(page) == frozen
         page.transport.abort()
         async with gateway.socket() as again:
             await again.send(hello(await ticket_for(session), resume=number, position=0))
             await message(again)
             assert await message(again) == frozen
-            gateway.relays[0].near.show_state(False, "", "")
+            gateway.relays[0].near.show_state(False, "", "", is_lock=is_lock)
             assert await message(again) == {"type": "thawed"}
 
     drive(scenario)

@@ -31,7 +31,12 @@ STALE = 5.0  # seconds after which an answer of the database is too old to act o
 ISOLATED_AFTER = 10.0
 ORPHAN_AFTER = 60.0  # seconds; no connection takes that long to be made
 JUMP = 1.0  # seconds by which the clock on the wall may run apart from the steady one between two looks
-ISOLATED = Frozen("One moment", "The gateway cannot reach its database. Nothing is lost.", "You go on when it is back.")
+ISOLATED = Frozen(
+    "One moment",
+    "The gateway cannot reach its database. What you type now is lost; what your programs say comes later.",
+    "You go on when it is back.",
+    is_lock=False,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +154,7 @@ class Control:
             relay.thaw()
         elif not relay.is_frozen or self._shown.get(relay.connection_id) != wanted:
             self._shown[relay.connection_id] = wanted
-            relay.freeze(wanted.title, wanted.message, wanted.until)
+            relay.freeze(wanted.title, wanted.message, wanted.until, is_lock=wanted.is_lock)
 
     def _has_clock_jumped(self) -> bool:
         before, self._offset = self._offset, _wall_offset()

@@ -45,6 +45,7 @@ class Line:
         self._is_host_full = False
         self._is_output_over = False  # the person's program takes no more of it
         self._held: list[Callable[[], None]] = []  # what was said while frozen, without the bytes
+        self._untaken = 0  # bytes that were typed while frozen
         self._exit = 0
         self._is_over = False
 
@@ -52,7 +53,10 @@ class Line:
 
     def client_data(self, data: bytes) -> None:
         """Bytes from the person. Typed while frozen they are dropped; a program's input waits instead."""
-        if self._is_over or self._host is None or (self.is_frozen and self._has_terminal):
+        if self._is_over or self._host is None:
+            return
+        if self.is_frozen and self._has_terminal:
+            self._untaken += len(data)
             return
         if self._takes(data):
             return

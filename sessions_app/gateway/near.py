@@ -46,8 +46,8 @@ class Near(Protocol):
 class ShowsState(Protocol):
     """A near side that can say beside the terminal whether it is frozen."""
 
-    def show_state(self, is_frozen: bool, title: str, message: str) -> None:
-        """Called when it changes, and when the text does."""
+    def show_state(self, is_frozen: bool, title: str, message: str, *, is_lock: bool) -> None:
+        """Called when it changes, and when the text does. `is_lock`: an administrator did it."""
 
 
 class NotLetIn(Exception):

@@ -59,6 +59,7 @@ async def open_relay(
     relay = Relay(registry, admitted, near, terminal, files, is_tunnel=is_tunnel)
     registry.relays[relay.connection_id] = relay
     try:
+        await relay.reach_host()  # before the recording: one that the host refuses has nothing to show
         if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
             wanted = Recorded(admitted, told, bool(terminal.kind), *recorded_size(terminal.size))
             relay.recorder = await registry.make_recorder(wanted)

@@ -82,9 +82,10 @@ class Page:
         """Go on."""
         self._may_read.set()
 
-    def show_state(self, is_frozen: bool, title: str, message: str) -> None:
+    def show_state(self, is_frozen: bool, title: str, message: str, *, is_lock: bool) -> None:
         """Beside the terminal, on the page itself."""
-        self._frozen = {"type": "frozen", "title": title, "message": message} if is_frozen else None
+        text = {"type": "frozen", "title": title, "message": message, "is_lock": is_lock}
+        self._frozen = text if is_frozen else None
         self.tell(self._frozen or {"type": "thawed"})
 
     async def close(self, code: int, reason: str) -> None:

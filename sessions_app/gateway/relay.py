@@ -53,6 +53,7 @@ class Relay(Line):
         self._registry = registry
         self._is_tunnel = is_tunnel  # no channel of its own: forwarded ones, which the person's side holds
         self._is_notice_up = False
+        self._is_locked = False  # the last time it was frozen
         self._deadline = Deadline(self._announce, lambda: self.cut(ConnectionEnd.ENDED, "Your session has ended."))
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -64,8 +65,9 @@ class Relay(Line):
 
     # Control calls these.
 
-    def freeze(self, title: str, message: str, until: str = UNTIL_UNLOCKED) -> None:
-        """From now on the person can do nothing and sees the text. A second one replaces the text."""
+    def freeze(self, title: str, message: str, until: str = UNTIL_UNLOCKED, *, is_lock: bool = True) -> None:
+        """From now on the person can do nothing and sees the text. A second one replaces the text. `is_lock`: by an
+        administrator; else the gateway waits for something."""
         if self._is_over:
             return
         title, message = plain(title, 120), plain(message, 500)
@@ -75,9 +77,9 @@ class Relay(Line):
             self._show(self._screen.freeze(title, message, until))
         elif not self.is_frozen:
             self._near.pause_reading()
-        if not self.is_frozen:
-            self._mark(f"Locked: {title}")
-        self.is_frozen = True
+        if not self.is_frozen or is_lock != self._is_locked:
+            self._mark(f"Locked: {title}" if is_lock else f"Paused: {message}")
+        self.is_frozen, self._is_locked = True, is_lock
         self._say_state(title, message)
         self._balance()
 
@@ -86,7 +88,7 @@ class Relay(Line):
         if self._is_over or not self.is_frozen:
             return
         self.is_frozen = False
-        self._mark("Unlocked")
+        self._mark("Unlocked" if self._is_locked else "Goes on")
         self._say_state()
         if self._has_terminal:
             self._show(self._screen.thaw())
@@ -98,6 +100,9 @@ class Relay(Line):
         held, self._held = self._held, []
         for say in held:
             say()
+        if self._untaken and not self._is_locked:
+            self.notice(f"{self._untaken} bytes that you typed meanwhile did not reach the host.")
+        self._untaken = 0
         self._balance()
 
     def cut(self, end: ConnectionEnd, text: str) -> None:
@@ -144,16 +149,18 @@ class Relay(Line):
         """Whether it is closed or being closed."""
         return self._is_over
 
+    async def reach_host(self) -> None:
+        """Log in to the host, where nothing runs yet; used by open_relay() once. Raises HostRefused, ConnectorError."""
+        self._upstream = await open_upstream(self.admitted)
+        self._upstream.on_blocked = lambda is_blocked: self._balance_input()
+        self._upstream.on_lost = self._upstream_lost
+
     async def connect(
         self, command: str, subsystem: str, env: Mapping[str | bytes, str | bytes], terminal: Terminal
     ) -> None:
-        """Reach the host and begin; used by open_relay() once. Raises HostRefused, ConnectorError, asyncssh.Error."""
-        self._upstream = await open_upstream(self.admitted)
-        self._upstream.on_blocked = lambda is_blocked: self._balance_input()
-        if self._is_over:
-            self._upstream.close()
+        """Begin on the host; used by open_relay() once, after reach_host(). Raises HostRefused, asyncssh.Error."""
+        if self._is_over or self._upstream is None:
             raise HostRefused("The connection was closed meanwhile.")
-        self._upstream.on_lost = self._upstream_lost
         standing, _ = await asyncio.gather(
             store.call(store.connected, self.connection_id, self._upstream.port if self._has_terminal else None),
             self._begin(self._upstream, command, subsystem, env, terminal),
@@ -229,7 +236,7 @@ class Relay(Line):
 
     def _say_state(self, title: str = "", message: str = "") -> None:
         if isinstance(self._near, ShowsState):
-            self._near.show_state(self.is_frozen, title, message)
+            self._near.show_state(self.is_frozen, title, message, is_lock=self._is_locked)
 
     def _announce(self) -> None:
         self._is_notice_up = True

@@ -32,6 +32,7 @@ class Frozen:
     title: str
     message: str
     until: str = UNTIL_UNLOCKED
+    is_lock: bool = True  # an administrator's; else the gateway waits for something
 
 
 Verdict = Cut | Frozen | None  # None: it goes on

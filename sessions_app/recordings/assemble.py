@@ -19,7 +19,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_app.models import ConnectionEnd, Recording, RecordingChunk
+from sessions_app.models import ConnectionEnd, GatewayConnection, Recording, RecordingChunk
 from sessions_app.recordings import lines, storage
 from sessions_app.recordings.chunks import TRUNCATED
 from sessions_app.recordings.screen_text import ScreenLine, ScreenText
@@ -43,7 +43,8 @@ def to_close(now: dt.datetime) -> list[int]:
 
 
 def close(recording_id: int) -> bool:
-    """Make the file of one recording; False when somebody else does or did, or more of it came meanwhile.
+    """Make the file of one recording; False when somebody else does or did, or more of it came meanwhile. One of a
+    connection that did not come to be, and that shows nothing, is removed instead.
 
     Raises OSError, SealingError, DatabaseError and what the storage raises; then the pieces are still there.
     """
@@ -66,6 +67,8 @@ def _close(recording: Recording) -> bool:
             cast.write(data)
             reading.read(data)
             count += 1
+        if reading.is_empty and _is_of_nothing(recording.connection):
+            return _remove(recording)
         name, size, sha256 = storage.put(storage.cast_name(recording), cast)
     values = {
         "path": name,
@@ -103,6 +106,16 @@ def _keep_claim(recording: Recording) -> bool:
     return True
 
 
+def _is_of_nothing(connection: GatewayConnection) -> bool:
+    return connection.end_reason == ConnectionEnd.FAILED and not connection.bytes_in and not connection.bytes_out
+
+
+def _remove(recording: Recording) -> bool:
+    """Nothing was shown and nobody had been let in: there is nothing to keep, and the connection's row says why."""
+    Recording.objects.filter(pk=recording.pk, closing_at=recording.closing_at, ended_at=None).delete()
+    return False
+
+
 def _pieces(recording: Recording) -> Iterator[bytes]:
     chunks = RecordingChunk.objects.filter(recording=recording).order_by("number")
     for data in chunks.values_list("data", flat=True).iterator(chunk_size=CHUNKS_AT_ONCE):
@@ -137,6 +150,7 @@ class _Reading:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.is_truncated = False
+        self.is_empty = True  # but for the header
         self._screen = ScreenText()
         self._lines: list[ScreenLine] = []
 
@@ -147,6 +161,7 @@ class _Reading:
             if not isinstance(event, list):
                 continue
             at, code, text = event
+            self.is_empty = False
             self.seconds = max(self.seconds, at)
             if code == "o":
                 self._lines.extend(self._screen.feed(at, text))

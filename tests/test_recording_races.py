@@ -4,6 +4,7 @@ files says when there are none."""
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -50,6 +51,30 @@ def test_a_worker_that_was_overtaken_takes_nothing_from_the_one_that_goes_on(mon
     Recording.objects.filter(pk=recording.pk).update(closing_at=None)
     assert assemble.close(recording.pk)
     assert b"evidence" in content(recording)
+
+
+def test_a_worker_with_a_slow_storage_keeps_its_claim_and_one_that_was_killed_keeps_nobody_away_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording, other = make_running(), make_running()
+    shown("evidence", recording)
+    end(recording)
+    seen: list[Any] = []
+
+    def slow(name: str, file: Any) -> tuple[str, int, str]:
+        began = Recording.objects.get(pk=recording.pk).closing_at
+        while (now := Recording.objects.get(pk=recording.pk).closing_at) == began:
+            time.sleep(0.01)
+        seen.append((began, now))
+        return PUT(name, file)
+
+    monkeypatch.setattr(assemble, "RENEW_EVERY", 0.05)
+    monkeypatch.setattr(storage, "put", slow)
+    assert assemble.close(recording.pk)
+    assert seen[0][0] < seen[0][1]
+    assert b"evidence" in content(recording)
+    assert Recording.objects.get(pk=other.pk).closing_at is None
+    assert assemble.CLAIMED_FOR.total_seconds() <= 30
 
 
 def test_a_piece_that_comes_while_the_file_is_made_is_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,18 +101,18 @@ def test_who_was_overtaken_while_writing_lines_writes_no_more_and_the_other_has_
     other = a_long_recording()
     assert assemble.close(other.pk)
     monkeypatch.setattr(lines, "AT_ONCE", 7)
-    is_mine = assemble._keep_claim
+    keep = assemble.Claim.keep
     looks = iter(range(100))
 
-    def overtaken(mine: Recording) -> bool:
+    def overtaken(claim: assemble.Claim) -> bool:
         if next(looks) == 2:
-            Recording.objects.filter(pk=mine.pk).update(closing_at=None)
-        return is_mine(mine)
+            Recording.objects.filter(pk=claim.recording.pk).update(closing_at=None)
+        return keep(claim)
 
-    monkeypatch.setattr(assemble, "_keep_claim", overtaken)
+    monkeypatch.setattr(assemble.Claim, "keep", overtaken)
     assert not assemble.close(recording.pk)
     assert RecordingText.objects.filter(recording=recording).count() == 14
-    monkeypatch.setattr(assemble, "_keep_claim", is_mine)
+    monkeypatch.setattr(assemble.Claim, "keep", keep)
     assert assemble.close(recording.pk)
     texts = list(RecordingText.objects.filter(recording=recording).order_by("pk").values_list("text", flat=True))
     assert texts == [f"line {number}" for number in range(30)]

@@ -6,15 +6,17 @@ anew, and the row and the end of the pieces are one transaction.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import logging
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import IO
 
 from cryptography.fernet import Fernet
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -27,7 +29,8 @@ from sessions_app.sealing import unseal
 
 logger = logging.getLogger(__name__)
 
-CLAIMED_FOR = dt.timedelta(minutes=5)  # a worker that died in it keeps others away for so long
+CLAIMED_FOR = dt.timedelta(seconds=30)  # a worker that died in it keeps others away for so long
+RENEW_EVERY = CLAIMED_FOR.total_seconds() / 3
 LATE = dt.timedelta(seconds=30)  # after its connection ended a gateway that lives has handed everything over
 IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger file is put together on disk
 CHUNKS_AT_ONCE = 50
@@ -54,14 +57,15 @@ def close(recording_id: int) -> bool:
         return False
     recording = Recording.objects.select_related("connection").get(pk=recording_id)
     try:
-        return _close(recording)
+        return _close(Claim(recording))
     except Exception:
         Recording.objects.filter(pk=recording_id, closing_at=recording.closing_at).update(closing_at=None)
         raise
 
 
-def _close(recording: Recording) -> bool:
-    with tempfile.SpooledTemporaryFile(IN_MEMORY) as cast:
+def _close(claim: Claim) -> bool:
+    recording = claim.recording
+    with claim.kept(), tempfile.SpooledTemporaryFile(IN_MEMORY) as cast:
         reading, count = _Reading(), 0
         for data in _pieces(recording):
             cast.write(data)
@@ -70,18 +74,18 @@ def _close(recording: Recording) -> bool:
         if reading.is_empty and _is_of_nothing(recording.connection):
             return _remove(recording)
         name, size, sha256 = storage.put(storage.cast_name(recording), cast)
-    values = {
-        "path": name,
-        "size": size,
-        "sha256": sha256,
-        "duration": dt.timedelta(seconds=reading.seconds),
-        "is_truncated": reading.is_truncated,
-        "is_complete": recording.written_at is not None,
-        "ended_at": min(recording.started_at + dt.timedelta(seconds=reading.seconds), timezone.now()),
-        **_put_input(recording),
-    }
-    if not lines.replace(recording, reading.finish(), lambda: _keep_claim(recording)):
-        return False
+        values = {
+            "path": name,
+            "size": size,
+            "sha256": sha256,
+            "duration": dt.timedelta(seconds=reading.seconds),
+            "is_truncated": reading.is_truncated,
+            "is_complete": recording.written_at is not None,
+            "ended_at": min(recording.started_at + dt.timedelta(seconds=reading.seconds), timezone.now()),
+            **_put_input(recording),
+        }
+        if not lines.replace(recording, reading.finish(), claim.keep):
+            return False
     with transaction.atomic():
         # Who took longer than the claim lasts has been overtaken. Held, so that no piece comes between the last look
         # and the end of the pieces.
@@ -96,14 +100,45 @@ def _close(recording: Recording) -> bool:
     return True
 
 
-def _keep_claim(recording: Recording) -> bool:
-    """Claim the recording for as long again; False when somebody else has it by now."""
-    now = timezone.now()
-    mine = Recording.objects.filter(pk=recording.pk, closing_at=recording.closing_at, ended_at=None)
-    if not mine.update(closing_at=now):
-        return False
-    recording.closing_at = now
-    return True
+class Claim:
+    """The right of one worker to close one recording: short, so that a worker that was killed keeps nobody away for
+    long, and renewed for as long as a slow storage takes."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self._lock = threading.Lock()
+
+    def keep(self) -> bool:
+        """Claim it for as long again; False when somebody else has it by now."""
+        with self._lock:
+            now = timezone.now()
+            mine = Recording.objects.filter(pk=self.recording.pk, closing_at=self.recording.closing_at, ended_at=None)
+            if not mine.update(closing_at=now):
+                return False
+            self.recording.closing_at = now
+            return True
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew it in a thread until the block ends; the renewal dies with the process, as it must."""
+        done = threading.Event()
+        renewal = threading.Thread(target=self._renew, args=(done,), name="recording-claim", daemon=True)
+        renewal.start()
+        try:
+            yield
+        finally:
+            done.set()
+            renewal.join()
+
+    def _renew(self, done: threading.Event) -> None:
+        while not done.wait(RENEW_EVERY):
+            try:
+                if not self.keep():
+                    break
+            except (DatabaseError, InterfaceError):
+                logger.exception("The claim on recording %s could not be renewed; trying again", self.recording.pk)
+            finally:
+                connection.close()  # this thread's own
 
 
 def _is_of_nothing(connection: GatewayConnection) -> bool:

@@ -135,6 +135,24 @@ class PruneDoor(models.Model):
         return f"open for entries before {self.before}"
 
 
+class DownloadPreference(models.Model):
+    """How one person wants their downloads."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    has_mark = models.BooleanField(default=False)  # a byte-order mark before the CSV
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"downloads for {self.user_id}"
+
+    @classmethod
+    def of(cls, user: AbstractUser | AnonymousUser) -> DownloadPreference:
+        """Return what the person chose; as it is without a choice when they never did."""
+        return cls.objects.filter(user_id=user.pk).first() or cls()
+
+
 class ListPreference(models.Model):
     """How one person wants to see one list: column widths in pixels, and hidden columns."""
 

@@ -10,5 +10,6 @@ urlpatterns = [
     path("summary/", views.activity_summary, name="activity_summary"),
     path("chart/", views.activity_chart, name="activity_chart"),
     path("users/", views.activity_users, name="activity_users"),
+    path("downloads/", views.save_downloads, name="save_downloads"),
     path("columns/<slug:table>/", views.save_columns, name="save_columns"),
 ]

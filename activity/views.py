@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import cast
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
@@ -15,19 +16,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
-from django.utils.text import slugify
 from django.views.decorators.http import require_POST, require_safe
 
 from activity import log, summary
 from activity.chart import draw
 from activity.filters import LogFilter, options, reads_whole_log, suggest_users
 from activity.listing import BadListRequest, Listing, list_response, moment, span_of_time
+from activity.listing.file_names import part_of_name
 from activity.listing.reading import read
 from activity.listing.response import bad_list_response, is_fragment
-from activity.models import ListPreference, LogEntry, LogEntryQuerySet
+from activity.models import DownloadPreference, ListPreference, LogEntry, LogEntryQuerySet
 from activity.period import PeriodProblem, Span, read_span
 from activity.tables import level_badge, log_table
-from activity.typed import LONGEST_IN_ADDRESS, typed
+from activity.typed import LONGEST_IN_ADDRESS, LONGEST_TEXT, typed
 from activity.viewer import viewer
 
 NARROWEST, WIDEST = 60, 800  # pixels
@@ -192,10 +193,10 @@ def _summary_url(request: HttpRequest) -> str:
 
 
 def _file_name(request: HttpRequest, span: Span) -> str:
-    """What is in the download: the period and the filters, in characters that every file system takes."""
+    """What is in the download: the period and the filters."""
     parts = ["activity-log", span.slug]
     for name, word in (("user", "user"), ("activity", "keyword"), ("level", "level")):
-        if value := slugify(request.GET.get(name, ""))[:40]:
+        if value := part_of_name(request.GET.get(name, "")[:LONGEST_TEXT]):
             parts += [word, value]
     return "-".join(parts)
 
@@ -229,6 +230,21 @@ def save_columns(request: HttpRequest, table: str) -> HttpResponse:
         columns = [key for key in keys if COLUMN_KEY.fullmatch(key)]
         preference.hidden = [key for key in columns if key not in shown]
         preference.save(update_fields=["hidden"])
+    return _back(request)
+
+
+@require_POST
+def save_downloads(request: HttpRequest) -> HttpResponse:
+    """Remember how this person's downloads begin."""
+    chosen = {"has_mark": "has_mark" in request.POST}
+    DownloadPreference.objects.update_or_create(user_id=viewer(request).pk, defaults=chosen)
+    files = "begin with a byte-order mark" if chosen["has_mark"] else "have no byte-order mark"
+    messages.success(request, f"Saved: your CSV files {files} from now on.")
+    return _back(request)
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    """To the page that the form stands on, which must be one of ours."""
     there = typed(request.POST, "next", LONGEST_IN_ADDRESS)
     is_ours = there.startswith("/") and url_has_allowed_host_and_scheme(
         there, allowed_hosts={request.get_host()}, require_https=request.is_secure()

@@ -20,9 +20,11 @@ from django.utils import timezone
 
 from activity import log
 from activity.listing.columns import Column, Table
+from activity.listing.file_names import attachment
 from activity.listing.keyset import ordering
 from activity.listing.listing import Listing
 from activity.listing.sheets import ROWS_IN_PIECE, Sheet
+from activity.models import DownloadPreference
 from activity.text import UNSEEN, plain
 from activity.verbs import Verb
 
@@ -32,6 +34,7 @@ CONTROL_STARTS = ("\t", "\r", "\x00")
 # What some programs take away before they look for a formula.
 UNNOTICED = re.compile(f'[\\s"{UNSEEN}]+')
 ROWS_AT_ONCE = 2000
+BYTE_ORDER_MARK = "\ufeff"  # tells Excel that a file is UTF-8
 
 Pieces = Generator[tuple[bytes, int], None, None]
 
@@ -83,7 +86,7 @@ def csv_response(listing: Listing, name: str) -> StreamingHttpResponse:
     response = StreamingHttpResponse(
         lines, content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}
     )
-    response["Content-Disposition"] = f'attachment; filename="{name}-{when:%Y%m%dT%H%M%SZ}.csv"'
+    response["Content-Disposition"] = attachment(f"{name}-{when:%Y%m%dT%H%M%SZ}.csv")
     return response
 
 
@@ -94,7 +97,8 @@ def _lines(listing: Listing, name: str, address: str) -> Iterator[bytes]:
     count, is_whole = 0, False
     pieces = _pieces(listing, columns)
     try:
-        yield csv.writer(_Echo()).writerow([column.label for column in columns]).encode()
+        mark = BYTE_ORDER_MARK if DownloadPreference.of(listing.request.user).has_mark else ""
+        yield (mark + csv.writer(_Echo()).writerow([column.label for column in columns])).encode()
         for piece, rows in pieces:
             count += rows
             yield piece

@@ -15,6 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_safe
 
+from activity.models import DownloadPreference
 from activity.viewer import viewer
 from sessions_app.forms.accounts import LoginForm, NewPasswordForm
 from sessions_app.logins.backend import current_login
@@ -94,6 +95,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "ssh_keys": list(UserKey.objects.filter(user_id=me.pk)),
         "account_locks": list(own_locks[:20]),
         "locked_sessions": list(locked[:100]),
+        "downloads": DownloadPreference.of(me),
     }
     return render(request, "sessions_app/account.html", context)
 

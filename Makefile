@@ -11,7 +11,7 @@ CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 IS_NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run test check mutants bench bench-grants bench-gateway lock clean
+.PHONY: help run test fuzz check mutants bench bench-grants bench-gateway lock clean
 
 help:
 	@echo "make run     serve the console on http://127.0.0.1:$(PORT) with sample data"
@@ -19,6 +19,7 @@ help:
 	@echo "make test    run every test, in a browser and on PostgreSQL too"
 	@echo "make check   lint, types, imports, templates, migrations, production settings"
 	@echo "make mutants change the code in 60 small ways, and print those that no test notices (two hours, see scripts/mutants)"
+	@echo "make fuzz    300,000 made-up requests to every address and form (REQUESTS=3000, SEED=7), an hour or two"
 	@echo "make bench   measure beside what others would use; SIZE=1m or 10m for more rows, see docs/performance.md"
 	@echo "make bench-grants   give and take away 200 sessions on 20 hosts, one of them dead (root, with sshd)"
 	@echo "make bench-gateway  the gateway beside sshd and a jump host, and 500 people through it (root, with sshd)"
@@ -30,6 +31,9 @@ run: .venv/installed-to-run
 
 test: .venv/installed-to-develop
 	@.venv/bin/python -m scripts.test
+
+fuzz: .venv/installed-to-develop
+	@.venv/bin/python -m scripts.fuzz
 
 check: .venv/installed-to-develop
 	@.venv/bin/python -m scripts.check

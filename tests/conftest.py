@@ -62,3 +62,9 @@ def as_user() -> Callable[[User], Client]:
         return client
 
     return logged_in
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For tests/test_fuzz.py, which `make fuzz` runs for much longer."""
+    parser.addoption("--requests", type=int, default=300, help="made-up requests in all")
+    parser.addoption("--first-seed", type=int, default=1, help="of the first 10,000 of them; the next ones count up")

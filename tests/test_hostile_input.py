@@ -18,7 +18,7 @@ from django.urls import reverse
 from activity.models import ListPreference
 from sessions_app.models import Approval, LoginSession, Status
 from tests import recordings
-from tests.builders import make_login, make_profile, make_session, make_user
+from tests.builders import make_application, make_login, make_policy, make_profile, make_session, make_user
 
 AsUser = Callable[[User], Client]
 
@@ -221,3 +221,24 @@ def test_what_is_said_about_a_session_loses_what_nobody_sees(
     session.refresh_from_db()
     told = session.lock_message if verb == "lock" else Approval.objects.get().reason
     assert told == "Not  now, come  back [31m later"
+
+
+@pytest.mark.parametrize("key", ["25:61", "x", "\x00", "9" * 30, "-1", "²", "1,2"])
+def test_a_form_of_the_administration_with_what_is_no_object_is_shown_again(
+    as_user: AsUser, admin: User, key: str
+) -> None:
+    application, policy, profile = make_application(), make_policy(), make_profile()
+    client = as_user(admin)
+    pages = (
+        (f"/admin/sessions_app/application/{application.pk}/change/", {"owner": key}),
+        (f"/admin/auth/user/{admin.pk}/change/", {"groups": key}),
+        (f"/admin/sessions_app/accesspolicy/{policy.pk}/change/", {"profile": key, "users": key, "resources": key}),
+        (
+            f"/admin/sessions_app/connectionprofile/{profile.pk}/change/",
+            {"tiers-TOTAL_FORMS": "1", "tiers-INITIAL_FORMS": "0", "tiers-0-users": key, "tiers-0-groups": key},
+        ),
+    )
+    for path, form in pages:
+        answer = client.post(path, form)
+        assert answer.status_code == 200
+        assert "Please correct the error" in answer.content.decode()

@@ -16,6 +16,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from activity.typed import typed
 from sessions_app.models import PrivilegedSession
 from sessions_app.models.rights import ending_for_their_right, runs_without_right
 
@@ -116,6 +117,6 @@ def _require_agreement(request: HttpRequest) -> None:
     """Raise _EndsSessions when the change ends more open sessions than the person has agreed to."""
     before, after = _before.get(), _standing()
     ending = sorted(after.ending - before.ending)
-    agreed = request.POST.get(AGREED, "")
+    agreed = typed(request.POST, AGREED)
     if len(ending) > (int(agreed) if agreed.isascii() and agreed.isdigit() and len(agreed) < 10 else 0):
         raise _EndsSessions(ending, len(after.running_on - before.running_on))

@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.shortcuts import redirect
 
 from sessions_app.admin.ending import TellsWhatEnds
+from sessions_app.admin.finding import FindsByKey
 from sessions_app.admin.in_use import KeptWhileInUse
 from sessions_app.models import Application
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
@@ -35,7 +36,7 @@ for unwanted in (User, Group):
 
 
 @admin.register(get_user_model())
-class PersonAdmin(TellsWhatEnds, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class PersonAdmin(FindsByKey, TellsWhatEnds, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """People, and the principals of applications."""
 
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
@@ -130,7 +131,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
 
 
 @admin.register(Application)
-class ApplicationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class ApplicationAdmin(FindsByKey, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Non-human principals. Named in policies like users; administrators request sessions for them."""
 
     list_display = ("principal", "owner", "is_active", "description")

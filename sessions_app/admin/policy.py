@@ -12,6 +12,7 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 
 from sessions_app.admin.ending import TellsWhatEnds
+from sessions_app.admin.finding import FindsByKey
 from sessions_app.admin.in_use import KeptWhileInUse
 from sessions_app.connectors import CONNECTORS
 from sessions_app.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
@@ -78,7 +79,7 @@ class TierFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # generic in th
                 )
 
 
-class TierInline(admin.StackedInline):  # type: ignore[type-arg]  # generic in the stubs only
+class TierInline(FindsByKey, admin.StackedInline):  # type: ignore[type-arg]  # generic in the stubs only
     """The approval tiers of a profile, at most three."""
 
     model = ApprovalTier
@@ -126,7 +127,7 @@ class ConnectionProfileAdmin(KeptWhileInUse):
 
 
 @admin.register(AccessPolicy)
-class AccessPolicyAdmin(TellsWhatEnds, KeptWhileInUse):
+class AccessPolicyAdmin(FindsByKey, TellsWhatEnds, KeptWhileInUse):
     """Which users and groups may run which activities on which resources, under which profile."""
 
     list_display = ("name", "priority", "profile", "is_active")

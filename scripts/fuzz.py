@@ -1,0 +1,25 @@
+"""What `make fuzz` does: send made-up requests to every address and form of the console, on SQLite and on PostgreSQL.
+
+REQUESTS says how many in all, half of them on each database; SEED where their seeds begin, so that other days send
+others. The last lines of each scene say what was answered; a request that was answered with an error of ours is printed
+with its seed.
+"""
+
+import os
+import sys
+
+from scripts import test
+
+REQUESTS = 300_000
+
+
+def main() -> int:
+    """Run them; 0 when no answer was an error of ours."""
+    requests = int(os.environ.get("REQUESTS", "") or REQUESTS)
+    seed = int(os.environ.get("SEED", "") or 1)
+    # -rP prints what a scene answered when it passes.
+    return test.main(["tests/test_fuzz.py", f"--requests={requests // 2}", f"--first-seed={seed}", "-rP"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

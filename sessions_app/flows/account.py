@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from activity import log
+from activity.again import tried_again
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.flows.control import take_away
@@ -17,6 +18,7 @@ from sessions_app.logins import recorder
 from sessions_app.models import AccountLock, EndReason, PrivilegedSession, Status
 
 
+@tried_again
 def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message: str = "") -> AccountLock:
     """Lock the account of `user`. Raises Refused when it is locked already, is one's own, or the person may not.
 

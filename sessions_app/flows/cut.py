@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AbstractUser
+from django.db import DatabaseError, InterfaceError, transaction
+from django.utils import timezone
 
 from activity import log
+from activity.again import tried_again
 from activity.models import Level
+from activity.outage import Outage
 from activity.verbs import Verb
 from sessions_app.flows.account import lock_account
 from sessions_app.flows.end import end
 from sessions_app.flows.errors import Refused
-from sessions_app.flows.permission import require_administrator, text
+from sessions_app.flows.permission import hold_account, require_administrator, text
 from sessions_app.flows.terminate import terminate
 from sessions_app.lifecycle import LifecycleError
 from sessions_app.logins import recorder
-from sessions_app.models import HOLDS_GRANT, AccountLock, EndReason, LoginSession, PrivilegedSession, Status
+from sessions_app.models import HOLDS_GRANT, AccountCut, AccountLock, EndReason, LoginSession, PrivilegedSession, Status
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_REASON = "Everything was cut"
+LEFT_ALONE = dt.timedelta(seconds=60)  # for whoever accepted it to carry it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +41,68 @@ class Line:
 def cut_everything(actor: AbstractUser, user: AbstractUser, *, reason: str = "") -> list[Line]:
     """Lock the account of `user`, log it out everywhere, terminate and cancel all its sessions; say what was done.
 
-    Each step is a transaction of its own, in this order, so that what one session refuses never keeps the rest
-    alive: with the account locked first, nothing new can begin meanwhile.
-    Raises Refused, with nothing changed, when the person may not or it is their own account.
+    1. The lock, the logouts and the request to cut the rest are one transaction: accepted, or nothing was changed.
+    2. Each session is a transaction of its own, so that what one refuses never keeps the rest alive: with the account
+       locked first, nothing new can begin meanwhile. What an outage keeps from being done, a worker does.
+    Raises Refused, with nothing changed, when the person may not or it is their own account, and what the database
+    says when it could not be accepted.
     """
     require_administrator(actor)
     if actor.pk == user.pk:
         raise Refused("Nobody cuts the account they are logged in to. Ask another administrator.")
-    reason = text(reason, "reason", 120) or DEFAULT_REASON
-    logins = LoginSession.objects.live().filter(user_id=user.pk).count()
-    lines = [_lock(actor, user, reason)]
-    # The lock ended them; when it stood already, whatever came in since ends here.
-    recorder.end_all(user, EndReason.LOCKED, actor=actor)
-    lines.append(Line(True, f"Logged out of {logins} browser{'' if logins == 1 else 's'}."))
-    sessions = PrivilegedSession.objects.filter(user_id=user.pk).not_ended().select_related("user", "profile")
-    lines += [_cut(actor, session) for session in sessions.order_by("pk")]
-    log.record(
-        Verb.ACCOUNT_CUT,
-        f"{actor.get_username()} cut everything of {user.get_username()}: {reason}",
-        actor=actor,
-        user=user,
-        target=user,
-        level=Level.WARNING,
-        details={"lines": [[line.ok, line.text] for line in lines]},
-    )
+    return carry_out(_accept(actor, user, text(reason, "reason", 120) or DEFAULT_REASON))
+
+
+@tried_again
+def _accept(actor: AbstractUser, user: AbstractUser, reason: str) -> AccountCut:
+    with transaction.atomic():
+        hold_account(user)
+        logins = LoginSession.objects.live().filter(user_id=user.pk).count()
+        lines = [_lock(actor, user, reason)]
+        # The lock ended them; when it stood already, whatever came in since ends here.
+        recorder.end_all(user, EndReason.LOCKED, actor=actor)
+        lines.append(Line(True, f"Logged out of {logins} browser{'' if logins == 1 else 's'}."))
+        done = [[line.ok, line.text] for line in lines]
+        return AccountCut.objects.create(user_id=user.pk, requested_by_id=actor.pk, reason=reason, lines=done)
+
+
+def unfinished(now: dt.datetime) -> list[AccountCut]:
+    """Cuts that were accepted and that nobody is carrying out any more, oldest first."""
+    late = AccountCut.objects.filter(done_at=None, accepted_at__lt=now - LEFT_ALONE)
+    return list(late.select_related("user", "requested_by").order_by("pk"))
+
+
+def carry_out(cut: AccountCut) -> list[Line]:
+    """Cut what is left of an accepted cut, and log it once; return what is done and what is not. May be repeated."""
+    lines = [Line(*line) for line in cut.lines]
+    sessions = PrivilegedSession.objects.filter(user_id=cut.user_id).not_ended().select_related("user", "profile")
+    try:
+        for session in sessions.order_by("pk"):
+            lines.append(_cut(cut.requested_by, session))
+        _finish(cut, lines)
+    except (DatabaseError, InterfaceError) as error:
+        outage = Outage.of(error)
+        if outage is None:
+            raise
+        logger.warning("The cut of %s is not finished; a worker goes on with it", cut.user, exc_info=error)
+        lines.append(Line(False, f"The rest is not done yet. {outage.heading}; a worker goes on with it by itself."))
     return lines
+
+
+@tried_again
+def _finish(cut: AccountCut, lines: list[Line]) -> None:
+    with transaction.atomic():
+        if not AccountCut.objects.filter(pk=cut.pk, done_at=None).update(done_at=timezone.now()):
+            return
+        log.record(
+            Verb.ACCOUNT_CUT,
+            f"{cut.requested_by.get_username()} cut everything of {cut.user.get_username()}: {cut.reason}",
+            actor=cut.requested_by,
+            user=cut.user,
+            target=cut.user,
+            level=Level.WARNING,
+            details={"lines": [[line.ok, line.text] for line in lines]},
+        )
 
 
 def _lock(actor: AbstractUser, user: AbstractUser, reason: str) -> Line:

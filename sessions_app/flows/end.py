@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
+from activity.again import tried_again
 from activity.verbs import Verb
 from sessions_app import lifecycle, policy
 from sessions_app.flows.control import take_away
@@ -12,6 +13,7 @@ from sessions_app.flows.permission import hold, require
 from sessions_app.models import PrivilegedSession, Status
 
 
+@tried_again
 def end(actor: AbstractUser, session: PrivilegedSession) -> None:
     """End the session early. It becomes complete when its own person (or who asked for it) ends it, else canceled.
 

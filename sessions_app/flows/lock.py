@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
+from activity.again import tried_again
 from sessions_app.flows.account import lock_account as lock_whole_account
 from sessions_app.flows.freeze import freeze
 from sessions_app.flows.permission import hold, hold_account, require, text
@@ -12,6 +13,7 @@ from sessions_app.flows.resource import close_resource
 from sessions_app.models import PrivilegedSession
 
 
+@tried_again
 def lock(
     actor: AbstractUser,
     session: PrivilegedSession,

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from activity import log
+from activity.again import tried_again
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.flows.errors import Refused
@@ -14,6 +15,7 @@ from sessions_app.flows.permission import require_administrator, text
 from sessions_app.models import Resource, ResourceLock
 
 
+@tried_again
 def lock_resource(actor: AbstractUser, resource: Resource, *, title: str, message: str = "") -> ResourceLock:
     """No new session starts on the resource. Raises Refused when it is closed already or the person may not."""
     require_administrator(actor)

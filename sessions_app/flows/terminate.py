@@ -6,6 +6,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
 from activity import log
+from activity.again import tried_again
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.flows import control
@@ -13,6 +14,7 @@ from sessions_app.flows.permission import hold, require
 from sessions_app.models import ControlKind, PrivilegedSession, Status
 
 
+@tried_again
 def terminate(actor: AbstractUser, session: PrivilegedSession, *, cancel: bool = True) -> None:
     """Ask the enforcer to cut the connections; with `cancel` the rights are taken away too, so that nobody logs in
     through this session again. Raises Refused when the person may not, or there is nothing to cut."""

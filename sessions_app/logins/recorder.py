@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from activity import log
+from activity.again import tried_again
 from activity.models import Level
 from activity.patience import waiting_at_most
 from activity.text import plain
@@ -148,6 +149,7 @@ def rekey(login: LoginSession, session_key: str) -> None:
     LoginSession.objects.live().filter(pk=login.pk).update(key_hash=hash_session_key(session_key))
 
 
+@tried_again
 def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | None) -> bool:
     """End one login session; its browser is a stranger from the next request on. False: it was over already."""
     now = timezone.now()

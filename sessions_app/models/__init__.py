@@ -25,7 +25,7 @@ from sessions_app.models.gateway import (
     hash_ticket,
 )
 from sessions_app.models.keys import AuthorityState, CertificateAuthority, ServiceKey, UserKey
-from sessions_app.models.locks import AccountLock, ResourceLock
+from sessions_app.models.locks import AccountCut, AccountLock, ResourceLock
 from sessions_app.models.login import EndReason, LoginSession
 from sessions_app.models.privileged import (
     ENDED,
@@ -46,6 +46,7 @@ __all__ = [
     "HOLDS_GRANT",
     "LIVE",
     "AccessPolicy",
+    "AccountCut",
     "AccountKind",
     "AccountLock",
     "Activity",

@@ -1,4 +1,7 @@
-"""Locks on an account and on a resource. A lock is lifted, never deleted: it is history."""
+"""Locks on an account and on a resource, and the cutting of everything of an account.
+
+A lock is lifted, never deleted: it is history.
+"""
 
 from __future__ import annotations
 
@@ -71,3 +74,21 @@ class ResourceLock(Lock):
 
     def __str__(self) -> str:
         return f"{self.resource}: {self.title}"
+
+
+class AccountCut(models.Model):
+    """An accepted request to cut everything of an account: carried out, however often somebody has to begin anew."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=120)
+    accepted_at = models.DateTimeField(default=timezone.now)
+    lines = models.JSONField(default=list)  # what was done when it was accepted: [whether it worked, the sentence]
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["accepted_at"], name="account_cut_open", condition=models.Q(done_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.reason}"

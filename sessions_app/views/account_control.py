@@ -6,12 +6,14 @@ the page behind it comes back whole, with its new facts.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -19,6 +21,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from activity.listing.response import is_fragment
+from activity.outage import Outage
 from activity.viewer import viewer
 from sessions_app.flows.account import lock_account, unlock_account
 from sessions_app.flows.cut import cut_everything
@@ -29,8 +32,11 @@ from sessions_app.lifecycle import LifecycleError
 from sessions_app.models import Application, LoginSession, PrivilegedSession, Resource
 from sessions_app.roles import is_administrator
 from sessions_app.tables.catalogue import visible_resources
+from sessions_app.views.errors import error_page
 from sessions_app.views.outcome import outcome
 from sessions_app.views.people import visible_accounts
+
+logger = logging.getLogger(__name__)
 
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -104,9 +110,26 @@ def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
             lines = cut_everything(viewer(request), account, reason=form.cleaned_data["reason"])
         except (Refused, LifecycleError) as error:
             form.add_error(None, str(error))
+        except (DatabaseError, InterfaceError) as error:
+            return _not_accepted(request, account, error)
         else:
             return render(request, "sessions_app/account_cut_done.html", {**context, "lines": lines})
     return _form(request, "sessions_app/account_cut.html", {**context, "form": form})
+
+
+def _not_accepted(request: HttpRequest, account: AbstractUser, error: Exception) -> HttpResponse:
+    """Say that nothing at all was cut, and what stops the person while the database cannot be used."""
+    outage = Outage.of(error)
+    if outage is None:
+        raise error
+    logger.warning("Nothing was cut of %s", account, exc_info=error)
+    text = (
+        f"Nothing was cut: the account {account} is not locked, its sessions and logins go on. {outage.remedy} If it "
+        "cannot wait, stop the gateway and the web server, or close the account on the host."
+    )
+    response = error_page(request, 503, outage.heading, text)
+    response["Retry-After"] = str(outage.retry_after)
+    return response
 
 
 def _administrators_only(request: HttpRequest) -> None:

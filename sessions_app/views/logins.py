@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from django.contrib import auth
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -17,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from activity.listing import list_response
 from activity.listing.response import is_fragment
+from activity.outage import Outage
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.filters.logins import LoginFilters
@@ -29,7 +32,9 @@ from sessions_app.logins.world_map import MapMarker, world_map_svg
 from sessions_app.models import LoginSession
 from sessions_app.roles import is_administrator
 from sessions_app.tables.logins import logins_queryset, logins_table, refusal
-from sessions_app.views.outcome import outcome, safe_next
+from sessions_app.views.outcome import outcome, safe_next, said
+
+logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 200
 MOST_PLACES = 500
@@ -136,16 +141,25 @@ def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str
     if not is_administrator(me) and any(login.user_id != me.pk for login in chosen):
         raise PermissionDenied("Only administrators log other people out.")
     lines = []
+    outage: Outage | None = None
     for login in chosen:
+        where = f"{login.user_name} from {login.browser or 'a browser'} ({login.city})"
+        if outage is not None:
+            lines.append(("error", f"Not logged out: {where}. {said(outage)}"))
+            continue
         try:
             logout(me, login)
+        except (DatabaseError, InterfaceError) as error:
+            outage = Outage.of(error)
+            if outage is None:
+                raise
+            logger.warning("%s was not logged out", login.user_name, exc_info=error)
+            lines.append(("error", f"Not logged out: {where}. {said(outage)}"))
         except Refused as refused:
             lines.append(("error", refused.message))
         else:
-            lines.append(
-                ("success", f"Logged out {login.user_name} from {login.browser or 'a browser'} ({login.city}).")
-            )
-    if current in chosen:
+            lines.append(("success", f"Logged out {where}."))
+    if current in chosen and outage is None:
         auth.logout(request)  # drops what this browser's session held
     return outcome(request, lines, next_url)
 

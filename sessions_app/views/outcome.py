@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from activity.outage import Outage
+
 MOST_IN_HEADER = 8  # lines for HTMX; proxies refuse answers whose headers are long (nginx: 4 KB)
 LONGEST_IN_HEADER = 240  # characters of a line
 
@@ -34,6 +36,11 @@ def outcome(request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: st
     for level, text in lines:
         messages.add_message(request, LEVELS[level], text)
     return redirect(safe_next(request, next_url))
+
+
+def said(outage: Outage) -> str:
+    """Return why something was not done, and what to do, as one line of an outcome."""
+    return f"{outage.heading}. {outage.remedy}"
 
 
 def _first(lines: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:

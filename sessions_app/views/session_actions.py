@@ -5,12 +5,14 @@ View log and Relaunch come the same way, so that the toolbar works without JavaS
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +20,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
 from activity.listing.response import is_fragment
+from activity.outage import Outage
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app import policy
@@ -28,8 +31,10 @@ from sessions_app.lifecycle import LifecycleError
 from sessions_app.models import PrivilegedSession, Status
 from sessions_app.tables.sessions import refusals_for, sessions_queryset, status_cell
 from sessions_app.tables.toolbar import role_refusals
-from sessions_app.views.outcome import outcome
+from sessions_app.views.outcome import outcome, said
 from sessions_app.views.session_verbs import ACTIONS, Action
+
+logger = logging.getLogger(__name__)
 
 MOST_SESSIONS = 200
 NAMED_AT_MOST = 3  # sessions named one by one in the outcome; more are counted
@@ -159,11 +164,16 @@ def _show(request: HttpRequest, fragment: str, context: dict[str, Any], *, statu
 
 
 def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], values: dict[str, Any]) -> Lines:
-    """Each session in its own transaction: what one refuses does not stop the others."""
+    """Each session in its own transaction: what one refuses does not stop the others, but an outage that outlasts all
+    patience (activity/again.py) stops the rest."""
     done: list[PrivilegedSession] = []
     refused: dict[str, list[PrivilegedSession]] = defaultdict(list)
     locked_accounts: set[int] = set()
+    outage: Outage | None = None
     for row in rows:
+        if outage is not None:
+            refused[said(outage)].append(row)
+            continue
         if row.user_id in locked_accounts and _is_locked_now(row):
             done.append(row)  # locked a moment ago with its whole account
             continue
@@ -173,6 +183,12 @@ def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], val
             refused[problem.message].append(row)
         except LifecycleError as problem:
             refused[str(problem)].append(row)
+        except (DatabaseError, InterfaceError) as error:
+            outage = Outage.of(error)
+            if outage is None:
+                raise
+            logger.warning("%s: not %s", row, action.done, exc_info=error)
+            refused[said(outage)].append(row)
         else:
             done.append(row)
             if values.get("lock_account"):

@@ -12,11 +12,12 @@ from django.utils import timezone
 from sessions_app.health import gateways, heartbeat
 from sessions_app.logins import recorder
 from sessions_app.recordings.keeper import Keeper
-from sessions_app.worker import lease, passes
+from sessions_app.worker import cuts, lease, passes
 from sessions_app.worker.crew import Crew
 
 logger = logging.getLogger(__name__)
 
+CUTS_EVERY = 5.0  # seconds between looks for cuts that nobody finished
 LOGINS_EVERY = 60.0  # seconds between looks for expired login sessions
 
 
@@ -27,7 +28,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     While the database cannot be reached the worker says so and waits.
     """
     owner = lease.new_owner()
-    next_logins = next_beat = next_reap = 0.0
+    next_cuts = next_logins = next_beat = next_reap = 0.0
     reaper = gateways.Reaper()
     crew = Crew(threads, lambda pk: _visit(pk, owner, stop))
     keeper = Keeper(stop)
@@ -41,6 +42,9 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
                     heartbeat.beat(owner)
                     next_beat = time.monotonic() + heartbeat.BEAT_EVERY
                 crew.offer(passes.due_with_resources(timezone.now()))
+                if time.monotonic() >= next_cuts:
+                    cuts.finish(timezone.now())
+                    next_cuts = time.monotonic() + CUTS_EVERY
                 if time.monotonic() >= next_logins:
                     recorder.end_expired()
                     next_logins = time.monotonic() + LOGINS_EVERY

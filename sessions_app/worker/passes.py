@@ -18,7 +18,7 @@ from sessions_app.lifecycle import Overtaken
 from sessions_app.logins import recorder
 from sessions_app.models import HOLDS_GRANT, ControlRequest, PrivilegedSession, Status
 from sessions_app.models.rights import loses_its_right
-from sessions_app.worker import approvals, begin, cleanup, lease, retry, watch
+from sessions_app.worker import approvals, begin, cleanup, cuts, lease, retry, watch
 from sessions_app.worker.crew import Due
 from sessions_app.worker.visit import Clock, Visit
 
@@ -41,10 +41,11 @@ STEPS: Mapping[str, Callable[[Visit], None]] = {
 def reconcile(now: dt.datetime | None = None, owner: str = "") -> int:
     """One pass over everything that is due at `now` (default: each moment as it comes); how many sessions it was at.
 
-    Also ends login sessions that have expired.
+    Also finishes accepted cuts, and ends login sessions that have expired.
     """
     clock: Clock = timezone.now if now is None else lambda: now
     owner = owner or lease.new_owner()
+    cuts.finish(clock())
     visited = sum(visit(pk, owner, clock) for pk in due(clock()))
     recorder.end_expired()
     return visited

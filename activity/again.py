@@ -1,0 +1,44 @@
+"""Do again what a passing outage of the database kept from being done: for deeds that must not fail by bad luck."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from activity.outage import Outage
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 45.0  # seconds; a person waits for the answer, and proxies wait for a minute
+PAUSE = 0.5  # seconds between two tries
+PASSING = (Outage.BUSY, Outage.AWAY)
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def tried_again(deed: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Decorate a deed that is one transaction: while the database is busy or away it is begun anew for 45 seconds.
+
+    Inside a transaction of somebody else the deed is tried once, because whoever began that one has to begin it anew.
+    """
+
+    @functools.wraps(deed)
+    def trying(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return deed(*args, **kwargs)
+            except (DatabaseError, InterfaceError) as error:
+                if connection.in_atomic_block or Outage.of(error) not in PASSING or time.monotonic() + PAUSE > deadline:
+                    raise
+                logger.warning("%s is tried again", deed.__qualname__, exc_info=error)
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(PAUSE)
+
+    return trying

@@ -1,0 +1,15 @@
+"""Carries out what is left of cuts that were accepted, and that an outage or a dead web process left unfinished."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sessions_app.flows import cut
+
+
+def finish(now: dt.datetime) -> int:
+    """Carry out every cut that is left; how many there were."""
+    left = cut.unfinished(now)
+    for one in left:
+        cut.carry_out(one)
+    return len(left)

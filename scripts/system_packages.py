@@ -18,6 +18,12 @@ PROGRAMS: Programs = {
     "openssh-server": ["sshd", "usr/sbin/sshd"],
     "sudo": ["visudo", "usr/sbin/visudo"],
     "libfaketime": ["usr/lib/*/faketime/libfaketime.so.1", "usr/lib*/faketime/libfaketime.so.1"],
+    "at": ["atd", "usr/sbin/atd"],
+    "cron": ["cron", "usr/sbin/cron"],
+    "keyutils": ["keyctl"],
+    "tmux": ["tmux"],
+    "screen": ["screen"],
+    "systemd": ["usr/lib/systemd/systemd", "lib/systemd/systemd"],
 }
 FOR_BENCHMARKS: Programs = {
     "postgresql": PROGRAMS["postgresql"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ TransactionTestCase._fixture_teardown = emptying.empty
 def _apart(settings: Any, tmp_path: Path) -> Iterator[None]:
     """No test sees another's cache or practice grants."""
     settings.PRACTICE_DIR = tmp_path / "practice"
+    settings.HOST_ACCOUNT_IDS = os.environ.get("HOST_ACCOUNT_IDS", settings.HOST_ACCOUNT_IDS)
     cache.clear()
     yield
     cache.clear()

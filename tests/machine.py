@@ -15,8 +15,9 @@ from scripts.system_packages import find
 
 ROOT = Path(__file__).resolve().parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+JOBS = ["at", "cron", "keyutils", "tmux", "screen"]  # what people leave on a host with
 # Marker -> the system package whose program the tests with that marker start.
-NEEDS = {"browser": ["chromium"], "sshd": ["openssh-server", "sudo"], "clock": ["libfaketime"]}
+NEEDS = {"browser": ["chromium"], "sshd": ["openssh-server", "sudo"], "clock": ["libfaketime"], "jobs": JOBS}
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}  # pytest-django's; ours ask for one of them
 
 

@@ -9,13 +9,15 @@ accounts are used, one test after the other (sshd.alone).
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 NEW_NAMESPACE_OF_MOUNTS = 0x00020000  # CLONE_NEWNS, unshare(2)
-ROOM = 100  # account numbers of one process
+ROOM = 600  # user ids of one process: the first hundred for useradd(8), the others for the accounts of sessions
+PLACES = 60
 PRIVATE = r"""
 set -eu
 mount --make-rprivate /
@@ -25,7 +27,14 @@ cp -a /etc /var/lib/sessionadmin/etc
 mount --bind /var/lib/sessionadmin/etc /etc
 mount -t tmpfs -o mode=0700 tmpfs /var/lib/sessionadmin
 for d in /home /var/mail /var/spool/cron; do
-  [ ! -d "$d" ] || mount -t tmpfs -o mode=0755 tmpfs "$d"
+  [ -d "$d" ] || continue
+  mount --bind "$d" /var/lib/sessionadmin # the spools keep their owners and modes
+  mount -t tmpfs -o mode=0755 tmpfs "$d"
+  (cd /var/lib/sessionadmin && find . \( -type d -o -name .SEQ \) -exec sh -c 'for f; do
+    if [ -d "$f" ]; then mkdir -p "$0/$f"; else : > "$0/$f"; fi
+    chown --reference="$f" "$0/$f" && chmod --reference="$f" "$0/$f"
+  done' "$d" {} +)
+  umount /var/lib/sessionadmin
 done
 # What root's shell does here at every command over SSH says nothing about us, and may take longer than the command.
 [ ! -f ~root/.bashrc ] || mount --bind /dev/null ~root/.bashrc
@@ -50,8 +59,8 @@ def isolate() -> bool:
     try:
         if libc.unshare(NEW_NAMESPACE_OF_MOUNTS) != 0:
             return False
-        first = 20_000 + os.getpid() % 400 * ROOM
-        words = ["sh", "-c", PRIVATE, "sh", str(first), str(first + ROOM - 1)]
+        first = 20_000 + place() * ROOM
+        words = ["sh", "-c", PRIVATE, "sh", str(first), str(first + 99)]
         made = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
         if made.returncode != 0:
             libc.setns(before, NEW_NAMESPACE_OF_MOUNTS)  # whatever was mounted goes with the namespace
@@ -59,8 +68,22 @@ def isolate() -> bool:
             return False
     finally:
         os.close(before)
+    os.environ["HOST_ACCOUNT_IDS"] = f"{first + 100}-{first + ROOM - 1}"
     os.chdir(Path.cwd())  # the way to it may lead through what was mounted
     return True
+
+
+def place() -> int:
+    """A number below PLACES that no other process of the tests on this machine has while this one lives."""
+    for number in range(PLACES):
+        handle = os.open(f"/tmp/sessionadmin-tests-of-accounts-{number}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the process is gone
+        except BlockingIOError:
+            os.close(handle)
+            continue
+        return number
+    raise RuntimeError(f"{PLACES} processes of the tests run on this machine already")
 
 
 IS_OWN = isolate()

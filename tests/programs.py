@@ -18,12 +18,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
+# HOST_ACCOUNT_IDS: numbers that no other process of the tests gives (own_accounts.py).
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "HOST_ACCOUNT_IDS")
 PATIENCE = 30.0  # seconds; reached only when something is broken
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
     """Nothing of the environment of the tests but what a program needs to start, and `extra`."""
-    return {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")} | extra
+    return {key: value for key, value in os.environ.items() if key in KEPT} | extra
 
 
 def production(**extra: str) -> dict[str, str]:

@@ -25,12 +25,12 @@ RULE = "ALL=(ALL) NOPASSWD: ALL"
 
 
 @contextlib.contextmanager
-def host_server(tmp_path: Path, *, by_name: bool = False) -> Iterator[sshd.Server]:
+def host_server(tmp_path: Path, *, by_name: bool = False, pam: bool = False) -> Iterator[sshd.Server]:
     """A running sshd that trusts a new authority of ours; the machine is cleaned before and after."""
     with sshd.alone():
         forget()
         authority = ca.create().public_key
-        with sshd.serving(tmp_path / "sshd", trusted_authority=authority, by_name=by_name) as running:
+        with sshd.serving(tmp_path / "sshd", trusted_authority=authority, by_name=by_name, pam=pam) as running:
             yield running
 
 

@@ -89,10 +89,11 @@ def serving(
     port: int = 0,
     by_name: bool = False,
     clock: str = "",
+    pam: bool = False,
 ) -> Iterator[Server]:
     """`trusted_authority`: whose certificates open any account named in them. `authorized`: a key that opens root.
     `by_name`: it opens its log itself, else it writes to its standard error. `clock`: how far its clock and that of its
-    logins are off, as +1h or -1h (tests marked `clock`)."""
+    logins are off, as +1h or -1h (tests marked `clock`). `pam`: logins go through PAM, as on most hosts."""
     directory.mkdir(exist_ok=True)
     if not (directory / "host_key").exists():
         make_key(directory / "host_key")
@@ -104,7 +105,7 @@ def serving(
         f"""ListenAddress 127.0.0.1:{port}
 HostKey {directory}/host_key
 PidFile none
-UsePAM no
+UsePAM {"yes" if pam else "no"}
 StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
@@ -195,6 +196,8 @@ def clean() -> None:
         if found.startswith("/"):
             path = Path(found)
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if IS_OWN:
+        (STATE / "uids").unlink(missing_ok=True)  # else the numbers of this process would run out
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from django.core.checks import run_checks
 from django.test import override_settings
 
 from sessions_app import checks
+from sessions_app.checks_connectors import check_host_accounts
 
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -72,3 +73,11 @@ def test_a_cache_that_cannot_count_is_refused(backend: str) -> None:
 def test_a_cache_that_counts_is_fine(backend: str) -> None:
     with override_settings(CACHES={"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}):
         assert checks.check_cache() == []
+
+
+@pytest.mark.parametrize("ids", ["", "0-10", "70000", "80000-70000", "70000-80000;x", "70000-4294967295"])
+def test_ranges_of_user_ids_on_hosts_are_ranges(settings: Any, ids: str) -> None:
+    assert check_host_accounts() == []
+    settings.HOST_ACCOUNT_IDS = f"66000-99999,{ids}"
+    settings.HOST_SEARCH_SECONDS = 51
+    assert [one.id for one in check_host_accounts()] == ["sessions_app.E040", "sessions_app.E041"]

@@ -212,7 +212,7 @@ def test_a_host_whose_key_nobody_confirmed_gets_nothing(server: sshd.Server, ali
 def test_a_full_disk_gives_nothing_halfway_and_is_tried_again(server: sshd.Server, alice: User, key: Path) -> None:
     prepare(server, alice)
     sshd.STATE.mkdir(mode=0o700, exist_ok=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(sshd.STATE)], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(sshd.STATE)], check=False)
     if mounted.returncode != 0:
         pytest.skip("this machine lets nobody mount a small disk")
     try:

@@ -214,6 +214,11 @@ SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in 
 ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[])
 CERTIFICATE_SECONDS = env.int("CERTIFICATE_SECONDS", default=5 * 60)  # of a person's SSH certificate, at most
 
+# User ids for accounts that sessions make on hosts; each is given once there. The first range lies between what systems
+# give to people and what containers use, the second above everything; the last is for hosts that know 65,536 ids only.
+HOST_ACCOUNT_IDS = env.str("HOST_ACCOUNT_IDS", default="66000-99999,2000200001-2147352575,60578-61183")
+HOST_SEARCH_SECONDS = env.int("HOST_SEARCH_SECONDS", default=40)  # at most 50; 0: no search
+
 # The gateway (docs/gateway.md): where it listens for SSH clients and for terminals in the browser.
 GATEWAY_HOST = env.str("GATEWAY_HOST", default="127.0.0.1")
 GATEWAY_PORT = env.int("GATEWAY_PORT", default=4422)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from django.conf import settings
+
 from activity.models import Level
 from activity.text import plain
 from sessions_app.connectors.base import ConnectorError, ForGood, Grant, Presence, Say
-from sessions_app.connectors.ssh import commands, live, logon, removal, scripts, trace
+from sessions_app.connectors.ssh import commands, left, live, logon, removal, scripts, trace
 from sessions_app.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.connectors.ssh.host import OnHost, seconds_left
 from sessions_app.connectors.ssh.transport import connected
@@ -126,7 +128,8 @@ def _give_account(on: OnHost) -> None:
     groups = ",".join(grant.groups)
     on.do("Note the new account", scripts.CLAIM_EPHEMERAL, grant.login_account, grant.shell, groups)
     _set_guard(on)
-    on.do("Make the account", scripts.CREATE, grant.login_account, grant.shell, groups, str(on.seconds))
+    ids = settings.HOST_ACCOUNT_IDS
+    on.do("Make the account", scripts.CREATE, grant.login_account, grant.shell, groups, str(on.seconds), ids)
 
 
 def _set_guard(on: OnHost) -> None:
@@ -162,7 +165,8 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
     first: ConnectorError | None = None
     for step in removal.STEPS:
         try:
-            on.do(step.label, step.script, account)
+            for line in on.do(step.label, step.script, account).splitlines():
+                on.say(plain(f"On {on.grant.resource_name} {line}", 300), Level.WARNING)
         except ConnectorError as error:
             first = first or error
     if notes["kind"] == AccountKind.COMMANDS and notes["commands"]:
@@ -174,6 +178,17 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
     if notes["kind"] == AccountKind.EPHEMERAL:
         keep = "keep" if on.grant.keep_home else "remove"
         on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep)
+        _look_for_more(on, account)
+
+
+def _look_for_more(on: OnHost, account: str) -> None:
+    """Say what of the account's user id is left; it may be the work that the session was for."""
+    host, seconds = on.grant.resource_name, settings.HOST_SEARCH_SECONDS
+    rest = left.parse(on.do("Look for what is left", removal.LOOK_FOR_MORE, account, str(seconds)))
+    if rest.things:
+        on.say(f"Left on {host} by {account}, whose user id nobody gets again: {rest}", Level.WARNING)
+    if rest.is_cut:
+        on.say(f"{host} has more files than could be searched in {seconds} s for what {account} left", Level.WARNING)
 
 
 def _gateways(grant: Grant) -> str:

@@ -27,6 +27,20 @@ for f in $(grep -lszxE '/var/lib/sessionadmin/session-[0-9]+/guard' /proc/[0-9]*
   { tr '\0' ' ' 2>/dev/null < "$f"; echo; } |
     sed -n "s#^[^ ]*sh /var/lib/sessionadmin/session-\([0-9]*\)/guard [0-9]* \$#\1:guard, process ${p#/proc/}#p"
 done
+if [ -s "$S/uids" ]; then # user ids that were given, and what is theirs
+  {
+    ps -eo uid=,pid= | sed 's/\([0-9]*\)$/process \1/'
+    for place in /var/spool/cron /var/spool/at /var/spool/atjobs /var/spool/atspool /var/spool/atd /etc/crontabs; do
+      [ ! -d "$place" ] || find "$place/." -maxdepth 2 ! -type d -exec stat -c '%u job %n' {} + | sed 's#/\./#/#'
+    done
+    find /tmp /var/tmp /dev/shm -maxdepth 1 -exec stat -c '%u file %n' {} +
+  } 2>/dev/null | awk '
+    FNR == NR {session[$1] = $2; next}
+    $1 in session && !(($1, $2) in seen) {
+      seen[$1, $2]
+      print session[$1] ":" $2 " " $3 " of the user id " $1
+    }' "$S/uids" -
+fi
 getent passwd | sed -n 's/^\([^:]*\):.*:sessionadmin session-\([0-9]*\):.*$/\2:account \1/p'
 """
 

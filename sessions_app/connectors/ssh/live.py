@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sessions_app.connectors.ssh.guard import GUARD
-from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS, PROCESSES
+from sessions_app.connectors.ssh.jobs import JOBS
+from sessions_app.connectors.ssh.processes import PROCESSES
+from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS
 from sessions_app.connectors.ssh.shut import SHUT
 
 TELL = r"""
@@ -40,6 +42,7 @@ LOCK = (
     + PROCESSES
     + TELL
     + SHUT
+    + JOBS
     + r"""
 [ -e "$D/account" ] || exit 18
 [ ! -e "$D/ended" ] || exit 24
@@ -50,6 +53,7 @@ is_shut=yes
 if [ "$(noted kind)" = commands ]; then shut "$2" || is_shut=no; fi
 [ "$(noted kind)" != ephemeral ] || usermod --expiredate 1970-01-02 -- "$2"
 [ ! -e "$D/keys" ] || write_keys "$1" "$2" < /dev/null
+hold_jobs "$uid" "$2"
 tell "$uid" "$3"
 sleep 0.3 # for the words to reach the terminals before what carries them stands still
 i=0
@@ -80,6 +84,7 @@ UNLOCK = (
     + PROCESSES
     + SHUT
     + GUARD
+    + JOBS
     + r"""
 [ -e "$D/account" ] || exit 18
 uid=$(noted uid)
@@ -88,6 +93,7 @@ guard_move "$3"
 [ "$(noted kind)" != ephemeral ] || usermod --expiredate "$(day_after "$3")" -- "$2"
 give_keys "$@"
 reopen "$2"
+free_jobs "$uid" "$2"
 for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
 rm -f "$D/locked"
 """

@@ -10,18 +10,36 @@ import shlex
 from collections.abc import Iterable
 
 from sessions_app.connectors.ssh.guard import GUARD, PROGRAM
-from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS, PROCESSES
+from sessions_app.connectors.ssh.jobs import JOBS
+from sessions_app.connectors.ssh.left import LEFT
+from sessions_app.connectors.ssh.processes import PROCESSES
+from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS
 from sessions_app.connectors.ssh.shut import SHUT
-from sessions_app.connectors.ssh.sweep import SWEEP
+from sessions_app.connectors.ssh.sweep import HOME, KERNEL, SWEEP
+from sessions_app.connectors.ssh.uids import UIDS
 
 # session: what the host knows of it; its guard stays away for the next two minutes
 NOTES = (
     HEAD
     + GUARD
+    + PROCESSES
+    + JOBS
+    + UIDS
     + r"""
 if [ ! -d "$D" ]; then
   guard_end
-  exit 0
+  # What an account left behind all the same is known by its user id, after the notes are gone too.
+  for uid in $(given_to "$1"); do
+    account=$(awk -v u="$uid" '$1 == u {print $3}' "$S/uids")
+    left=$(belong "$uid"; spooled "$uid" "$account"; find $EVERYBODYS -maxdepth 1 -uid "$uid")
+    if [ -z "$left" ]; then continue; fi
+    mkdir "$D"
+    mark kind ephemeral
+    mark uid "$uid"
+    mark account "$account"
+    break
+  done
+  [ -d "$D" ] || exit 0
 fi
 guard_hold
 echo "kind=$(noted kind)"
@@ -67,15 +85,19 @@ done
 """
 )
 
-# session account
+# session account; jobs first, so that none of them begins meanwhile
 END_PROCESSES = (
     HEAD
     + PROCESSES
+    + JOBS
+    + UIDS
     + r"""
-uid=$(noted uid)
-if [ -z "$uid" ] && [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then uid=$(uid_of "$2"); fi
+uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 0
 [ "$uid" -gt 0 ] || exit 16
+take_jobs "$uid" "$2"
+take_linger "$uid" "$2"
+if [ "$(noted kind)" = ephemeral ]; then take_units "$uid" "$2"; fi
 end_all "$uid"
 # A managed account's processes from before go on; they may have been frozen with nothing.
 for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
@@ -95,25 +117,24 @@ reopen "$2"
 REMOVE_ACCOUNT = (
     HEAD
     + SWEEP
+    + KERNEL
+    + HOME
+    + UIDS
     + r"""
 [ "$(noted kind)" = ephemeral ] || exit 16
 home=/home/$2
 kept=$home.session-$1
-uid=$(noted uid)
-if is_ours "$1" "$2"; then
-  uid=$(uid_of "$2")
-  if command -v crontab > /dev/null; then crontab -r -u "$2" 2>/dev/null || :; fi
-  rm -f "/var/lib/systemd/linger/$2" "/var/mail/$2"
-fi
+uid=$(own_uid "$1" "$2")
 if [ -n "$uid" ]; then
+  take_name "$uid" "$2"
   sweep "$uid"
-  if [ -d "$home" ] && [ ! -L "$home" ] && [ "$(stat -c %u "$home")" = "$uid" ]; then
-    if [ "$3" = keep ]; then
-      [ ! -e "$kept" ] || exit 23
-      mv "$home" "$kept"
-    else
-      rm -rf --one-file-system -- "$home"
-    fi
+  take_kernel "$uid"
+  if grep -qs " /run/user/$uid " /proc/mounts; then umount "/run/user/$uid" && rmdir "/run/user/$uid" || :; fi
+  if [ "$3" != keep ]; then
+    take_home "$home" "$uid"
+  elif [ -d "$home" ] && [ ! -L "$home" ] && [ "$(stat -c %u "$home")" = "$uid" ]; then
+    [ ! -e "$kept" ] || exit 23
+    mv "$home" "$kept"
   fi
 fi
 if [ "$3" = keep ] && [ -d "$kept" ]; then
@@ -122,8 +143,12 @@ if [ "$3" = keep ] && [ -d "$kept" ]; then
 fi
 if is_ours "$1" "$2"; then userdel -- "$2"; fi
 if is_ours "$1" "$2"; then exit 75; fi
+take_group "$1" "$2"
 """
 )
+
+# session account seconds-to-search
+LOOK_FOR_MORE = HEAD + PROCESSES + JOBS + KERNEL + UIDS + LEFT
 
 # session
 FORGET = (
@@ -156,7 +181,19 @@ STEPS = (
 )
 
 
-def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
+# What the guard does with an account that the session made.
+LAST = r"""
+if [ "$kind" = ephemeral ]; then
+  {last}
+  [ -z "$failed" ] || return 1
+  left=$(timeout -k 5 60 {look} "$number" "$account" {seconds} 7>&- 8>&- < /dev/null 2> /dev/null) ||
+    failed="$failed Look for what is left;"
+  [ -z "$left" ] || said "session $number left on this host: $(echo "$left" | tr '\n' ' ' | cut -c 1-800)"
+fi
+"""
+
+
+def program(commands: Iterable[list[str]], *, keep_home: bool, search_seconds: int) -> str:
     """What the guard of a session runs on the host: STEPS, the post-session `commands`, the account itself."""
     session = ("sessionadmin", '"$number"', '"$account"')
     lines = [_line(step.label, "sh", "-c", shlex.quote(step.script), *session) for step in STEPS]
@@ -169,7 +206,8 @@ def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
     lines.append('rm -f "$D/commands"')
     home = "keep" if keep_home else "remove"
     last = _line("Remove the account", "sh", "-c", shlex.quote(REMOVE_ACCOUNT), *session, home)
-    lines.append(f'if [ "$kind" = ephemeral ]; then {last}; fi')
+    look = shlex.join(["sh", "-c", LOOK_FOR_MORE, "sessionadmin"])
+    lines.append(LAST.format(last=last, look=look, seconds=search_seconds))
     return HEAD + GUARD + PROGRAM.replace("@TAKE@", "\n".join(lines))
 
 

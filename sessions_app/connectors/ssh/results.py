@@ -25,6 +25,8 @@ MEANINGS = {
     23: "A kept home directory of this session is in the way on {host}.",
     24: "{host} had ended this session by itself already: nobody extended it there in time. No rights are left there.",
     25: "The processes of {account} are frozen, but {host} does not manage its logins: they are not blocked.",
+    26: "{host} has no user id left for a new account: each is given once, of those that HOST_ACCOUNT_IDS names. "
+    "Nothing was given.",
 }
 ASKS_FOR_PASSWORD = re.compile(r"sudo: .*(password is required|not in the sudoers|not allowed|must have a tty)", re.I)
 TIMED_OUT = (124, 137)  # timeout(1)

@@ -8,6 +8,9 @@ POSIX sh with coreutils, util-linux and shadow. Exit codes above 9 are ours: see
 from __future__ import annotations
 
 from sessions_app.connectors.ssh.guard import GUARD
+from sessions_app.connectors.ssh.jobs import JOBS
+from sessions_app.connectors.ssh.processes import PROCESSES
+from sessions_app.connectors.ssh.uids import UIDS
 
 HEAD = r"""
 set -eu
@@ -35,51 +38,6 @@ is_ours() { # the account, when it is the one that this session made
   [ "$(noted uid)" != "$_uid" ] || return 0
   case "$(getent passwd "$2")" in *":sessionadmin session-$1:"*) return 0 ;; esac
   return 1
-}
-"""
-
-# Processes of an account: its own, those that began in one of its logins (loginuid, the systemd slice of the user), and
-# those that sudo started for it. Not those that were there before the session, and no zombies.
-PROCESSES = r"""
-belong() {
-  {
-    grep -lsE "^Uid:.*[[:space:]]$1([[:space:]]|\$)" /proc/[0-9]*/status || :
-    grep -lsx "$1" /proc/[0-9]*/loginuid || :
-    grep -ls "/user-$1\.slice/" /proc/[0-9]*/cgroup || :
-    grep -lszx "SUDO_UID=$1" /proc/[0-9]*/environ || :
-  } | cut -d/ -f3 | sort -un
-}
-is_monitor() { # sshd's own process for a login, which runs as root
-  case "$(cat "/proc/$1/comm" 2>/dev/null)" in sshd*) ;; *) return 1 ;; esac
-  grep -qsE '^Uid:[[:space:]]0[[:space:]]0[[:space:]]' "/proc/$1/status"
-}
-mine() {
-  for p in $(belong "$1"); do
-    if [ "$p" = 1 ] || [ "$p" = $$ ]; then continue; fi
-    if grep -qsE '^State:[[:space:]]*[ZX]' "/proc/$p/status"; then continue; fi
-    if [ -s "$D/before" ] && grep -qx "$p:$(began "$p")" "$D/before"; then continue; fi
-    if [ -e "/proc/$p" ]; then echo "$p"; fi
-  done
-}
-end_all() {
-  i=0
-  while [ "$i" -lt 100 ]; do
-    if [ ! -e "$D/before" ] && [ "$i" -lt 50 ]; then # all of them in one moment, before one can start another
-      setpriv --reuid "$1" --regid "$1" --clear-groups sh -c 'kill -KILL -1' 2>/dev/null || :
-    fi
-    left=
-    for p in $(mine "$1"); do
-      left="$left $p"
-      # It closes the login properly by itself once its child is gone.
-      if [ "$i" -lt 20 ] && is_monitor "$p"; then continue; fi
-      kill -KILL "$p" 2>/dev/null || :
-    done
-    [ -n "$left" ] || return 0
-    i=$((i + 1))
-    sleep 0.1
-  done
-  echo "still running:$left" >&2
-  return 75
 }
 """
 
@@ -134,21 +92,29 @@ mark account "$2"
 """
 )
 
-# session account shell groups seconds
+# session account shell groups seconds user-ids
 CREATE = (
     HEAD
     + EXPIRY
+    + UIDS
     + r"""
+exec 9> "$S/.lock"
+flock 9
 if is_ours "$1" "$2"; then
   [ ! -e "$D/uid" ] || exit 0
   userdel -- "$2" # an earlier try was cut off in the middle
 fi
 if getent passwd "$2" > /dev/null; then exit 10; fi
-set -- "$1" "$2" "$3" "$4" "$(day_after "$5")"
-useradd --create-home --home-dir "/home/$2" --user-group --password '*' --comment "sessionadmin session-$1" \
-  --expiredate "$5" --shell "$3" ${4:+--groups "$4"} -- "$2"
+take_group "$1" "$2"
+u=$(next_uid "$6") || exit 26
+note_uid "$u" "$1" "$2"
+groupadd --gid "$u" -- "$2"
+# No range of subordinate ids: those would be given again.
+useradd --create-home --home-dir "/home/$2" --uid "$u" --gid "$u" --no-log-init --key SUB_UID_COUNT=0 \
+  --key SUB_GID_COUNT=0 --password '*' --comment "sessionadmin session-$1" --expiredate "$(day_after "$5")" \
+  --shell "$3" ${4:+--groups "$4"} -- "$2"
 chmod 0700 "/home/$2"
-mark uid "$(uid_of "$2")"
+mark uid "$u"
 """
 )
 
@@ -156,6 +122,7 @@ mark uid "$(uid_of "$2")"
 CLAIM_MANAGED = (
     HEAD
     + PROCESSES
+    + JOBS
     + r"""
 mkdir -p "$S"
 exec 9> "$S/.lock"
@@ -173,6 +140,7 @@ if claimed "$2"; then exit 17; fi
 for g in $(echo "$3" | tr , ' '); do getent group "$g" > /dev/null || exit 12; done
 mkdir -p "$D"
 for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
+note_jobs "$uid" "$2"
 for g in $(echo "$3" | tr , ' '); do
   id -nG "$2" | tr ' ' '\n' | grep -qx "$g" || echo "$g"
 done | put groups
@@ -186,6 +154,7 @@ mark account "$2"
 CLAIM_COMMANDS = (
     HEAD
     + PROCESSES
+    + JOBS
     + r"""
 forget_ended
 [ ! -e "$D/account" ] || exit 0
@@ -195,6 +164,7 @@ uid=$(uid_of "$2")
 if [ -n "$uid" ]; then
   for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
 fi
+note_jobs "$uid" "$2"
 mark kind commands
 mark account "$2"
 """

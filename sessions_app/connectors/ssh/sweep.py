@@ -1,7 +1,8 @@
-"""Removes what an account has in the directories that everybody writes to, before its uid goes to somebody else.
+"""Removes what belongs to a user id outside of its home, and says what is left after that.
 
-One pass over all of them, below which it does not leave the file system. It goes on by itself when the step that began
-it is over, so a huge directory costs a few tries and holds up nothing; the account is gone only after it.
+Files: one pass over the directories that everybody writes to, below which it does not leave the file system. It goes
+on by itself when the step that began it is over, so a huge directory costs a few tries and holds up nothing; the
+account is gone only after it. Then what is no file, and what is kept under the account's name.
 """
 
 from __future__ import annotations
@@ -22,9 +23,15 @@ sweep() { # uid
   own=
   if ! swept_by; then
     setsid sh -c '
-      find /tmp /var/tmp /dev/shm -xdev -uid "$1" \( -delete -o -type d -execdir chown -h 0:0 {} \; \)
+      uid=$1 notes=$2
+      set --
+      for place in /tmp /var/tmp /dev/shm /dev/mqueue /run /var/lock /var/mail /var/spool/mail /var/spool/cron \
+        /var/spool/at /var/spool/atjobs /var/spool/atspool /var/spool/atd /etc/crontabs "/run/user/$uid"; do
+        if [ -d "$place" ]; then set -- "$@" "$place/."; fi
+      done
+      find "$@" -xdev -uid "$uid" \( -delete -o -type d -execdir chown -h --from="$uid" 0:0 {} \; \)
       [ "$?" -le 1 ] || exit 1
-      touch "$2/swept" || exit 0' sh "$1" "$D" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
+      touch "$notes/swept" || exit 0' sh "$1" "$D" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
     own=$! pid=$!
     mark sweeping "$pid $(since "$pid")" || : # a full disk
   fi
@@ -35,7 +42,77 @@ sweep() { # uid
   done
   if [ -e "$D/swept" ]; then return 0; fi
   if [ -n "$own" ] && ! sweeps "$own" && wait "$own"; then return 0; fi
-  echo "files of the account in /tmp, /var/tmp and /dev/shm are still being removed" >&2
+  echo "files of the account in /tmp, /run, spools and their like are still being removed" >&2
   exit 75
+}
+"""
+
+# Needs HEAD. What no directory shows: System V memory, semaphores and queues, POSIX queues, keys of the kernel; and
+# what root keeps about an account, under its name.
+KERNEL = r"""
+of_ipc() { # uid: kind and number
+  awk -v u="$1" 'FNR > 1 && $8 == u {print "-m", $2}' /proc/sysvipc/shm
+  awk -v u="$1" 'FNR > 1 && $5 == u {print "-s", $2}' /proc/sysvipc/sem
+  awk -v u="$1" 'FNR > 1 && $8 == u {print "-q", $2}' /proc/sysvipc/msg
+}
+of_keys() { # uid: its keys, and keyrings that hold something; only itself may see them
+  command -v setpriv > /dev/null || return 0
+  setpriv --reuid "$1" --regid "$1" --clear-groups cat /proc/keys 2>/dev/null |
+    awk -v u="$1" '$6 == u && !($8 == "keyring" && /: empty$/)'
+}
+in_queues() { # a program of find(1) over the POSIX queues, in a place of its own where they are not mounted
+  if grep -qs '^[^ ]* /dev/mqueue ' /proc/mounts; then
+    find /dev/mqueue/. -xdev "$@"
+  else
+    mkdir -p "$D/queues"
+    unshare --mount sh -c 'mount -t mqueue none "$1" && cd "$1" && shift && find . -xdev "$@"' sh "$D/queues" "$@" \
+      2>/dev/null || : # no such thing here
+  fi
+}
+take_kernel() { # uid
+  of_ipc "$1" | while read -r _kind _number; do ipcrm "$_kind" "$_number" 2>/dev/null || :; done
+  in_queues -uid "$1" -delete
+  if [ -n "$(of_keys "$1")" ] && command -v keyctl > /dev/null; then
+    setpriv --reuid "$1" --regid "$1" --clear-groups keyctl clear @u || :
+    setpriv --reuid "$1" --regid "$1" --clear-groups keyctl clear @us || :
+  fi
+  if grep -qs "^ *$1: " /proc/key-users && command -v keyctl > /dev/null; then # else it would be made
+    keyctl session - sh -c 'k=$(keyctl get_persistent @s "$1") && keyctl clear "$k"' sh "$1" > /dev/null 2>&1 || :
+  fi
+}
+take_name() { # uid account: what root's programs remember of it
+  if command -v faillock > /dev/null; then faillock --user "$2" --reset > /dev/null 2>&1 || :; fi
+  # With the name while there is one: some versions know no other way.
+  if command -v lastlog > /dev/null; then lastlog --clear --user "$2" > /dev/null 2>&1 || :; fi
+  if command -v lastlog2 > /dev/null; then lastlog2 --clear --user "$2" > /dev/null 2>&1 || :; fi
+  for _place in /run/sudo/ts /var/run/sudo/ts /var/lib/sudo/ts /var/db/sudo/ts /var/lib/sudo/lectured \
+    /var/db/sudo/lectured /run/faillock /var/run/faillock /var/lib/faillock /var/lib/systemd/linger /var/mail \
+    /var/spool/mail /var/lib/AccountsService/users; do
+    for _file in "$_place/$1" "$_place/$2"; do
+      if [ -f "$_file" ] || [ -L "$_file" ]; then
+        # A mailbox may be another's that had the name before.
+        case "$(stat -c %u "$_file")" in 0 | "$1") rm -f -- "$_file" ;; esac
+      fi
+    done
+  done
+}
+"""
+
+# Needs HEAD. In a mount namespace of its own, so that whatever is mounted in the home, at any moment, stays whole: a
+# bind mount of the same file system is none to rm(1).
+HOME = r"""
+take_home() { # path uid
+  _alone=
+  if unshare --mount true 2>/dev/null; then _alone="unshare --mount"; fi
+  $_alone sh -c '
+    set -eu
+    mounted() { awk -v h="$1" "\$5 == h || index(\$5, h \"/\") == 1 {print \$5}" /proc/self/mountinfo; }
+    mounted "$1" | sort -r | while IFS= read -r place; do umount -- "$(printf %b "$place")" || :; done
+    if [ -n "$(mounted "$1")" ]; then
+      echo "something is mounted in $1 and cannot be unmounted" >&2
+      exit 75
+    fi
+    if [ ! -d "$1" ] || [ -L "$1" ] || [ "$(stat -c %u "$1")" != "$2" ]; then exit 0; fi
+    rm -rf --one-file-system -- "$1"' sh "$1" "$2"
 }
 """

@@ -1,0 +1,70 @@
+"""User ids for the accounts that sessions make: each is given once on a host and never again.
+
+What an account leaves behind is found by its user id, and what is not found harms nobody: no later account has that
+number. `uids` in the host's notes has a line for each that was given (user id, session, account) and is never removed.
+"""
+
+from __future__ import annotations
+
+# Needs HEAD of scripts.py.
+UIDS = r"""
+given_to() { # session: its user ids
+  [ ! -s "$S/uids" ] || awk -v s="$1" '$2 == s {print $1}' "$S/uids"
+}
+take_group() { # session account: one that was left alone, without its account
+  _gid=$(getent group "$2" | cut -d: -f3)
+  if [ -n "$_gid" ] && [ -z "$(uid_of "$2")" ] && given_to "$1" | grep -qx "$_gid"; then groupdel -- "$2"; fi
+}
+own_uid() { # session account: the user id whose things are the session's, unless another account has it by now
+  _uid=$(noted uid)
+  if [ -z "$_uid" ] && [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then _uid=$(uid_of "$2"); fi
+  [ -n "$_uid" ] || return 0
+  if ! given_to "$1" | grep -qx "$_uid"; then
+    case "$(getent passwd "$_uid" | cut -d: -f1)" in '' | "$2") ;; *) return 0 ;; esac
+  fi
+  echo "$_uid"
+}
+note_uid() { # uid session account; on disk before the account is made
+  # A line that a power cut tore ends here.
+  [ -z "$(tail -c 1 "$S/uids" 2>/dev/null | tr -d '\n')" ] || echo >> "$S/uids"
+  echo "$1 $2 $3" >> "$S/uids"
+  sync "$S/uids"
+}
+is_inside() { # uid: whether this system knows the number, and gives it to nobody by itself
+  for _map in /proc/self/uid_map /proc/self/gid_map; do
+    awk -v u="$1" '$1 <= u && u < $1 + $3 {found = 1} END {exit !found}' "$_map" || return 1
+  done
+  # useradd(8) counts on from the highest number in its own range.
+  [ -s /etc/login.defs ] || return 0
+  awk -v u="$1" '$1 == "UID_MIN" {min = $2} $1 == "UID_MAX" {max = $2} END {exit min + 0 <= u && u <= max + 0}' \
+    /etc/login.defs
+}
+is_free() { # uid: nobody has it, nothing runs under it, and nothing of it lies where it would be run or read
+  if getent passwd "$1" > /dev/null || getent group "$1" > /dev/null; then return 1; fi
+  for _file in /etc/subuid /etc/subgid; do
+    if [ -s "$_file" ] && awk -F: -v u="$1" '$2 <= u && u < $2 + $3 {found = 1} END {exit !found}' "$_file"; then
+      return 1
+    fi
+  done
+  if grep -qsE "^[UG]id:.*[[:space:]]$1([[:space:]]|\$)" /proc/[0-9]*/status; then return 1; fi
+  [ -z "$(find /var/spool/cron /var/spool/at /var/spool/atjobs /var/spool/atspool /var/spool/atd /etc/crontabs \
+    /var/mail /var/spool/mail /tmp /var/tmp /dev/shm /run /home -xdev -maxdepth 2 \( -uid "$1" -o -gid "$1" \) \
+    2>/dev/null | head -n 1)" ]
+}
+next_uid() { # ranges, as 66000-99999,60578-61183: the first that was never given; fails when there is none
+  for _range in $(echo "$1" | tr , ' '); do
+    _uid=${_range%-*} _last=${_range#*-}
+    if [ -s "$S/uids" ]; then
+      _uid=$(awk -v a="$_uid" -v b="$_last" '$1 + 0 >= a && $1 + 0 <= b {a = $1 + 1} END {printf "%d", a}' "$S/uids")
+    fi
+    while [ "$_uid" -le "$_last" ] && is_inside "$_uid"; do
+      if is_free "$_uid"; then
+        echo "$_uid"
+        return 0
+      fi
+      _uid=$((_uid + 1))
+    done
+  done
+  return 1
+}
+"""

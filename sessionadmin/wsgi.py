@@ -1,4 +1,4 @@
-"""What granian (or any WSGI server) serves."""
+"""What `sessionadmin serve` (or any WSGI server) serves."""
 
 import gc
 import os

@@ -39,7 +39,7 @@ def environment(tmp_path: Path, **extra: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def webs(tmp_path: Path, count: int, env: Mapping[str, str]) -> Iterator[list[str]]:
-    """So many web servers, each with a process of granian; their addresses."""
+    """So many web servers, each with one web process; their addresses."""
     with contextlib.ExitStack() as stack:
         addresses = []
         for number in range(count):

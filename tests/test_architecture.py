@@ -25,7 +25,7 @@ RANKS = (
     ("flows", "summary"),
     ("health", "recordings"),
     ("tables", "filters", "forms", "templatetags"),
-    ("views", "worker", "gateway"),
+    ("views", "worker", "gateway", "serving"),
     ("sample",),
     ("urls", "management", "admin", "apps"),
 )

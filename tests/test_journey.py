@@ -1,6 +1,6 @@
 """What a newcomer does on the first day, in a real Chromium against a real `make run`: the issue's own words.
 
-Every process is real: the server under granian, the worker beside it, the practice connector's files, four browsers.
+Every process is real: the server, the worker beside it, the practice connector's files, four browsers.
 """
 
 from __future__ import annotations

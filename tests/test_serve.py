@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -100,6 +101,54 @@ def test_a_worker_that_dies_is_said_and_started_again(console: dict[str, str], t
         wait_for_worker(running, other_than=first)
         assert "run_worker ended unexpectedly (signal 9)" in running.printed()
         assert running.get("/healthz") == (200, "ok")
+
+
+def web_process_of(running: programs.Running) -> int | None:
+    """The number of the only web process; None while there is none."""
+    found = [pid for pid, line in programs.descendants(running.process.pid).items() if ".web_process " in line]
+    return found[0] if found else None
+
+
+def test_worker_and_gateway_outlive_every_death_of_the_web_process(console: dict[str, str], tmp_path: Path) -> None:
+    port, ssh, terminals = (programs.free_port() for _ in range(3))
+    environment = console | {"GATEWAY_PORT": str(ssh), "GATEWAY_TERMINAL_PORT": str(terminals)}
+    beside = ["--with-worker", "--with-gateway"]
+    with programs.serving(command(port, *beside), environment, port, tmp_path / "out") as running:
+        worker = wait_for_worker(running)
+        programs.wait_until(lambda: f"Gateway on port {ssh} for SSH" in running.printed(), "the gateway listens")
+        programs.wait_until(lambda: "Serving on" in running.printed(), "pages are served")
+        for _ in range(2):  # each as soon as there is one
+            programs.wait_until(lambda: web_process_of(running) is not None, "a web process runs")
+            web = web_process_of(running)
+            assert web is not None
+            os.kill(web, signal.SIGKILL)
+            programs.wait_until(lambda died=web: web_process_of(running) != died, "it is dead")
+        assert running.printed().count("Web process 1 ended unexpectedly (signal 9)") >= 1
+        # Clients wait meanwhile, and are not refused.
+        programs.wait_until(lambda: answered(running), "pages are served again")
+        assert worker_of(running) == worker
+        with socket.create_connection(("127.0.0.1", ssh)) as client:
+            assert b"SessionAdmin" in client.recv(100)
+        assert "run_worker ended" not in running.printed()
+        assert "run_gateway ended" not in running.printed()
+
+
+def answered(running: programs.Running) -> bool:
+    """Whether a page is answered, after however long it takes a web process to start."""
+    with contextlib.suppress(OSError):
+        return running.get("/healthz") == (200, "ok")
+    return False
+
+
+def test_a_hangup_renews_the_web_process_and_refuses_nobody(console: dict[str, str], tmp_path: Path) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port), console, port, tmp_path / "out") as running:
+        programs.wait_until(lambda: "Serving on" in running.printed(), "pages are served")
+        before = web_process_of(running)
+        running.process.send_signal(signal.SIGHUP)
+        programs.wait_until(lambda: web_process_of(running) not in (None, before), "there is another one")
+        assert running.get("/healthz") == (200, "ok")
+        assert "unexpectedly" not in running.printed()
 
 
 def test_a_port_in_use_is_refused_with_what_to_do_and_without_being_asked_no_worker_starts(

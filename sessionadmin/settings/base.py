@@ -208,6 +208,8 @@ def recordings_storage() -> dict[str, object]:
 
 
 RECORDING_MAX_BYTES = env.int("RECORDING_MAX_BYTES", default=64 * 1024 * 1024)  # of one recording
+# Bytes of one download that may wait for its reader in a file of VAR_DIR; beyond them the download waits too.
+DOWNLOAD_SPOOL_BYTES = env.int("DOWNLOAD_SPOOL_BYTES", default=64 * 1024 * 1024)
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in e-mail
 
 # Seal what must stay secret at rest (sessions_app/sealing.py): the first encrypts, each of them decrypts.

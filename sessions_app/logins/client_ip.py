@@ -92,5 +92,12 @@ def _is_in(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _is_unix_socket(peer: str) -> bool:
-    # granian and gunicorn leave REMOTE_ADDR empty for a unix socket, uWSGI and others write "unix:" or a path.
+    # gunicorn leaves REMOTE_ADDR empty for a unix socket, uWSGI and others write "unix:" or a path.
     return not peer or peer.startswith(("unix:", "/"))
+
+
+def is_trusted(peer: str, trusted_proxies: Sequence[str]) -> bool:
+    """Whether the address of a socket is one of our own proxies, which speak for many people."""
+    networks, is_unix_trusted = _trusted(tuple(trusted_proxies))
+    address = parse_address(peer)
+    return _is_in(address, networks) if address is not None else is_unix_trusted and _is_unix_socket(peer)

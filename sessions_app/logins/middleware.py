@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from activity import log
 from activity.outage import Outage
 from sessions_app.logins import backend, device, recorder
+from sessions_app.logins.environ import PERSON
 from sessions_app.models import LoginSession
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class LoginSessionMiddleware:
         finally:
             backend.carried.reset(token)
         if here.login is not None:
+            if here.login.is_live:
+                request.META[PERSON] = str(here.login.user_id)
             # What a person saw must not come back from a cache after they logged out (OWASP ASVS 5, 14.3.2).
             response.setdefault("Cache-Control", "no-store")
         if response.get("Content-Type", "").startswith("text/html"):

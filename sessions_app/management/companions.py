@@ -1,10 +1,10 @@
-"""Processes that `serve` starts beside the web server and keeps alive: the worker, later the gateway.
+"""Processes that `serve` starts and keeps alive: the web processes, the worker, the gateway.
 
-Knows how to start, watch, restart and stop them; does not know what they do. Each runs as
+Knows how to start, watch, restart and stop them; does not know what they do. None of them ends with another one: each
+is started again by itself, however often it dies. Each gets the pid of the server as its first argument and ends by
+itself when that is gone, so that a server that was killed outright leaves nothing behind. A management command runs as
 
     python -m sessions_app.management.companions <pid of the server> <command> [arguments]
-
-and ends by itself when that server is gone, so that one that was killed outright leaves nothing behind.
 """
 
 import os
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.core.management import execute_from_command_line
 
@@ -26,13 +26,26 @@ LOOK_FOR_PARENT_EVERY = 0.5  # seconds
 
 
 class Companion:
-    """One management command as a process of its own, started again when it dies."""
+    """One process of its own, started again when it dies."""
 
-    def __init__(self, arguments: list[str], say: Callable[[str], None]) -> None:
-        """`arguments`: the command and what follows it. `say` gets a line when something went wrong."""
-        self.name = arguments[0]
-        self._command = [sys.executable, "-m", MODULE, str(os.getpid()), *arguments]
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        say: Callable[[str], None],
+        *,
+        module: str = MODULE,
+        descriptors: Sequence[int] = (),
+        longest_pause: float = LONGEST_PAUSE,
+    ) -> None:
+        """`name`: for people. `arguments`: what `module` gets after our pid. `say` gets a line when something went
+        wrong. `descriptors`: open files that the process inherits. `longest_pause`: seconds between two starts."""
+        self.name = name
+        self._command = [sys.executable, "-m", module, str(os.getpid()), *arguments]
         self._say = say
+        self._descriptors = tuple(descriptors)
+        self._longest_pause = longest_pause
+        self._is_renewed = False
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -42,13 +55,26 @@ class Companion:
         """Start the process, and a thread that watches it."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the process and wait for it. Harmless when it is called twice or was never started."""
+    def renew(self) -> None:
+        """End the process properly; another one takes its place at once."""
+        with self._lock:
+            if self._process is not None and self._process.poll() is None:
+                self._is_renewed = True
+                self._process.terminate()
+
+    def begin_to_stop(self) -> None:
+        """Tell the process to end, and do not wait."""
         with self._lock:
             self._stopping.set()
+            if self._process is not None and self._process.poll() is None:
+                self._process.terminate()
+
+    def stop(self) -> None:
+        """End the process and wait for it. Harmless when it is called twice or was never started."""
+        self.begin_to_stop()
+        with self._lock:
             process = self._process
-        if process is not None and process.poll() is None:
-            process.terminate()
+        if process is not None:
             try:
                 process.wait(GRACE)
             except subprocess.TimeoutExpired:
@@ -65,17 +91,31 @@ class Companion:
                 if self._stopping.is_set():
                     return
                 # Its own session: Ctrl+C in the terminal reaches the server alone, which then stops us in order.
-                self._process = process = subprocess.Popen(self._command, start_new_session=True)  # noqa: S603 - ours
+                self._process = process = subprocess.Popen(  # noqa: S603 - our own command
+                    self._command, start_new_session=True, pass_fds=self._descriptors
+                )
             started = time.monotonic()
             code = process.wait()
             if self._stopping.is_set():
                 return
+            if self._is_renewed:
+                self._is_renewed = False
+                pause = FIRST_PAUSE
+                continue
             if time.monotonic() - started >= STEADY_AFTER:
                 pause = FIRST_PAUSE
             self._say(f"{self.name} ended unexpectedly ({reason(code)}). It is started again in {pause:.0f} seconds.")
             if self._stopping.wait(pause):
                 return
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, self._longest_pause)
+
+
+def stop_all(companions: Sequence[Companion]) -> None:
+    """End all of them at the same time, and wait until each is gone."""
+    for companion in companions:
+        companion.begin_to_stop()
+    for companion in companions:
+        companion.stop()
 
 
 def reason(code: int) -> str:

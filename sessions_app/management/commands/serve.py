@@ -1,36 +1,31 @@
 """`sessionadmin serve`: the web server, with its companions when asked. The same in a trial and in production."""
 
-import multiprocessing
-import os
 import signal
 import socket
 import sys
 import threading
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
-from django.utils.module_loading import import_string
-from granian.constants import Interfaces
-from granian.log import LogLevels
-from granian.server import Server
 
-from sessions_app.management.companions import Companion, end_with_parent
+from sessions_app.management.companions import Companion, stop_all
 
-DEFAULT_THREADS = 5  # a worker; more only wait for Python's lock, and each holds a database connection
-STOP_WITHIN = 10  # seconds a web process may take to finish its requests
+DEFAULT_THREADS = 5  # a web process; more only wait for Python's lock, and each holds a database connection
 GATEWAY_DRAINS = 3  # seconds people have to leave a gateway that stops with the console
+WEB_PROCESS = "sessions_app.management.web_process"
+LONGEST_WEB_PAUSE = 5.0  # seconds without a web process that dies again and again
+BACKLOG = 2048  # connections that the system holds until a web process takes them
 
 
 class Command(BaseCommand):
     """Arguments, and the order in which things start and stop."""
 
-    help = "Serve the console over HTTP with granian."
+    help = "Serve the console over HTTP."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """See `sessionadmin serve --help`."""
@@ -44,49 +39,48 @@ class Command(BaseCommand):
         parser.add_argument("--access-log", action="store_true", help="print one line a request")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serve until SIGINT or SIGTERM.
+        """Serve until SIGINT or SIGTERM; SIGHUP renews the web processes, one after the other.
 
         1. Refuse a port that somebody else uses.
-        2. Let granian listen and take over the signals, then start the companions.
-        3. When it ends, however it ends, stop the companions.
+        2. Open a socket for each web process, so that clients wait and are not refused while one is started again.
+        3. Start them and the companions; each is started again when it dies, and ends no other.
+        4. When it ends, however it ends, stop them all.
         """
         host, port = options["host"], options["port"]
         refuse_port_in_use(host, port)
         if options["with_gateway"] and (busy := gateway_port_in_use()):
             raise CommandError(busy)
-        companions = [Companion(arguments, self.stderr.write) for arguments in companion_commands(options)]
-        server = Server(
-            target=settings.WSGI_APPLICATION,
-            address=host,
-            port=port,
-            interface=Interfaces.WSGI,
-            workers=options["workers"],
-            blocking_threads=options["threads"],
-            websockets=False,
-            workers_kill_timeout=STOP_WITHIN,
-            respawn_failed_workers=True,
-            log_level=LogLevels.warning,
-            log_access=options["access_log"],
-        )
-
-        @server.on_startup
-        def start() -> None:
-            if hasattr(signal, "SIGHUP") and sys.stdin.isatty():
-                # A closed terminal ends a trial. Without one, SIGHUP renews the web processes, as granian does.
-                signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
-            for companion in companions:
-                companion.start()
-            threading.Thread(target=self.announce, args=(host, port), daemon=True).start()
-
-        # Never fork: a web process forked while a companion is being started inherits the pipe on which Popen waits,
-        # and the companion's thread then hangs for as long as that web process lives.
-        multiprocessing.set_start_method("spawn", force=True)
+        sockets = [listen(host, port) for _ in range(options["workers"])]
+        webs = [self.web_process(number, one, options) for number, one in enumerate(sockets, start=1)]
+        beside = [Companion(arguments[0], arguments, self.stderr.write) for arguments in companion_commands(options)]
+        over, renewed = catch_signals()
         connections.close_all()
         try:
-            server.serve(target_loader=load_application)
+            for companion in [*webs, *beside]:
+                companion.start()
+            threading.Thread(target=self.announce, args=(host, port), daemon=True).start()
+            while not over.wait(0.2):
+                if renewed.is_set():
+                    renewed.clear()
+                    for web in webs:
+                        web.renew()
         finally:
-            for companion in companions:
-                companion.stop()
+            stop_all([*webs, *beside])
+            for one in sockets:
+                one.close()
+
+    def web_process(self, number: int, listening: socket.socket, options: dict[str, Any]) -> Companion:
+        """The web process that serves on `listening`."""
+        descriptor = listening.fileno()
+        arguments = [str(descriptor), str(options["threads"]), str(int(options["access_log"]))]
+        return Companion(
+            f"Web process {number}",
+            arguments,
+            self.stderr.write,
+            module=WEB_PROCESS,
+            descriptors=[descriptor],
+            longest_pause=LONGEST_WEB_PAUSE,
+        )
 
     def announce(self, host: str, port: int) -> None:
         """Say where to go, as soon as a page is answered there. Asking for it also warms the web process up."""
@@ -123,22 +117,32 @@ def companion_commands(options: dict[str, Any]) -> list[list[str]]:
     return commands
 
 
-def load_application(target: str) -> Callable[..., Any]:
-    """The WSGI application, in a web process that ends when its server is killed.
+def catch_signals() -> tuple[threading.Event, threading.Event]:
+    """Events that are set when the server is to end, and when its web processes are to be renewed."""
+    over, renewed = threading.Event(), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    # A closed terminal ends a trial.
+    signal.signal(signal.SIGHUP, lambda *_: (over if sys.stdin.isatty() else renewed).set())
+    return over, renewed
 
-    The process leaves the terminal's foreground group, so that Ctrl+C reaches the server alone. granian 2.8 hangs until
-    it is killed when the terminal's SIGINT and the server's SIGTERM reach a web process within the same moment.
-    """
-    os.setpgid(0, 0)
-    end_with_parent(os.getppid())
-    application: Callable[..., Any] = import_string(target)
-    return application
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Each web process has one, and the system shares the connections among them: from one
+    socket for all, one process would take every connection that comes while it looks."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind(address)
+    listening.listen(BACKLOG)
+    return listening
 
 
 def refuse_port_in_use(host: str, port: int) -> None:
     """Raise CommandError when `host`:`port` cannot be listened on.
 
-    granian listens with SO_REUSEPORT, which would let two consoles share one port without a word.
+    We listen with SO_REUSEPORT, which would let two consoles share one port without a word.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

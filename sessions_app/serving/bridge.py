@@ -1,0 +1,227 @@
+"""From a request that uvicorn has read the head of to the WSGI application, and from its answer to the client.
+
+The body is read first, then a thread is taken, and given back as soon as the answer is there. An answer that the
+application writes bit by bit has a thread of its own kind and a spool, a file is read by the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from django.db import connections
+
+from sessions_app.logins.client_ip import client_ip
+from sessions_app.logins.environ import PERSON
+from sessions_app.logins.throttle import network
+from sessions_app.serving.bodies import Bodies, ClientGone, Receive, Refusal
+from sessions_app.serving.connection import EXTENSION, Connection
+from sessions_app.serving.lanes import STRANGERS, Lanes, People
+from sessions_app.serving.spool import PIECE, GaveUp, Spool
+from sessions_app.serving.wsgi import (
+    Answer,
+    Application,
+    Environment,
+    Send,
+    SentFile,
+    Streamed,
+    begin,
+    environment,
+    refuse,
+)
+
+HEALTH = "/healthz"  # has a thread of its own
+DOWNLOAD_THREADS = 4  # answers that are being written bit by bit
+OPEN_DOWNLOADS = 16  # the same, and those that are written and still being read
+
+logger = logging.getLogger(__name__)
+
+
+class Bridge:
+    """The ASGI application of one web process, which is our WSGI application in threads."""
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        threads: int,
+        largest_body: int,
+        trusted_proxies: tuple[str, ...],
+        session_cookie: str,
+        spool: tuple[int, Path],
+    ) -> None:
+        """`spool`: bytes of one download that may wait for its reader in a file, and the directory for those files."""
+        self._application = application
+        self._trusted = trusted_proxies
+        self._cookie = re.compile(rb"(?:^|;)\s*" + re.escape(session_cookie.encode()) + rb"=([^;]*)")
+        self._spool = spool
+        self._bodies = Bodies(largest_body)
+        self._lanes = Lanes(threads)
+        self._people = People()
+        self._pages = ThreadPoolExecutor(threads, "page")
+        self._health = ThreadPoolExecutor(1, "health")
+        self._downloads = ThreadPoolExecutor(DOWNLOAD_THREADS, "download")
+        self._open_downloads = 0
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        connection: Connection = scope["extensions"][EXTENSION]["connection"]
+        environ, announced, cookie = environment(scope, self._cookie)
+        address = network(client_ip(environ, self._trusted))
+        try:
+            body = await self._bodies.read(receive, announced, address)
+            try:
+                environ["wsgi.input"] = io.BytesIO(body)
+                environ["CONTENT_LENGTH"] = str(len(body))
+                answer = await self._ask(environ, cookie, address, connection)
+            finally:
+                self._bodies.done(body)
+            await self._send(answer, environ, connection, send)
+        except Refusal as refusal:
+            await refuse(refusal, send)
+        except ClientGone:
+            return
+
+    async def _ask(self, environ: Environment, cookie: bytes, address: str, connection: Connection) -> Answer:
+        loop = asyncio.get_running_loop()
+        if environ["PATH_INFO"] == HEALTH:
+            return await loop.run_in_executor(self._health, self._call, environ)
+        person = self._people.of(cookie)
+        await self._lanes.enter(person, person or f"address {address}")
+        try:
+            if connection.is_gone:
+                raise ClientGone
+            answer = await loop.run_in_executor(self._pages, self._call, environ)
+        finally:
+            self._lanes.leave(person)
+        self._people.learn(cookie, environ.get(PERSON, STRANGERS))
+        return answer
+
+    def _call(self, environ: Environment) -> Answer:
+        """Ask the application; in a thread."""
+        begun: list[tuple[int, list[tuple[str, str]]]] = []
+        written: list[bytes] = []
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Callable[[bytes], None]:
+            begun[:] = [(int(status[:3]), headers)]
+            return written.append
+
+        result = self._application(environ, start_response)
+        status, headers = begun[0]
+        if environ["REQUEST_METHOD"] != "HEAD" and (
+            isinstance(result, SentFile) or getattr(result, "streaming", False)
+        ):
+            return Answer(status, headers, b"".join(written), result)  # type: ignore[arg-type]  # close() is WSGI's
+        try:
+            body = b"" if environ["REQUEST_METHOD"] == "HEAD" else b"".join([*written, *result])
+        finally:
+            if (close := getattr(result, "close", None)) is not None:
+                close()
+        return Answer(status, headers, body)
+
+    async def _send(self, answer: Answer, environ: Environment, connection: Connection, send: Send) -> None:
+        has_length = any(name.lower() == "content-length" for name, _ in answer.headers)
+        if answer.more is None:
+            if not has_length and environ["REQUEST_METHOD"] != "HEAD" and answer.status not in (204, 304):
+                answer.headers.append(("Content-Length", str(len(answer.body))))
+            await begin(answer, send)
+            # In parts, so that a slow reader is given time for each.
+            for start in range(0, len(answer.body) - PIECE, PIECE):
+                await send(
+                    {"type": "http.response.body", "body": answer.body[start : start + PIECE], "more_body": True}
+                )
+            rest = answer.body[-(len(answer.body) % PIECE or PIECE) :] if answer.body else b""
+            await send({"type": "http.response.body", "body": rest})
+        elif isinstance(answer.more, SentFile) and answer.more.is_local:
+            await self._send_file(answer, answer.more, connection, send)
+        else:
+            is_old = environ["SERVER_PROTOCOL"] == "HTTP/1.0" and not has_length
+            await self._send_download(answer, answer.more, connection, send, is_old=is_old)
+
+    async def _send_file(self, answer: Answer, sent: SentFile, connection: Connection, send: Send) -> None:
+        try:
+            await begin(answer, send)
+            while not connection.is_gone and (piece := sent.file.read(PIECE)):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await asyncio.get_running_loop().run_in_executor(self._pages, sent.close)
+
+    async def _send_download(
+        self, answer: Answer, written: Streamed, connection: Connection, send: Send, *, is_old: bool
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        if self._open_downloads >= OPEN_DOWNLOADS:
+            await loop.run_in_executor(self._pages, written.close)
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"{OPEN_DOWNLOADS} downloads are running, which is as many as there may be. Nothing was downloaded. "
+                "Try again when one of them is over.",
+                retry_after=30,
+            )
+        self._open_downloads += 1
+        spool = Spool(*self._spool)
+        connection.when_gone(spool.give_up)
+        writing = loop.run_in_executor(self._downloads, write, written, spool)
+        has_begun = False
+        try:
+            piece = await spool.get()  # before anything is said: what fails at once is told, and is no broken file
+            has_begun = True
+            if is_old:
+                connection.end_by_closing()
+            await begin(answer, send)
+            while piece is not None:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                piece = await spool.get()
+            if is_old:
+                connection.that_was_all()
+            await send({"type": "http.response.body", "body": b""})
+        except GaveUp:
+            if not (has_begun or connection.is_gone):
+                raise Refusal(
+                    HTTPStatus.INTERNAL_SERVER_ERROR,
+                    "The download failed before it began. Nothing was downloaded. Try again. If it lasts, tell an "
+                    "administrator, who finds the reason in the log of the web server.",
+                ) from None
+            connection.drop()  # the client must not take what it has for the whole
+        finally:
+            spool.give_up()
+            connection.forget(spool.give_up)
+            self._open_downloads -= 1
+            if await writing:
+                await loop.run_in_executor(self._pages, written.close)
+            spool.close()
+
+
+def write(written: Streamed, spool: Spool) -> bool:
+    """Write all of it; in a thread. Return False when it was broken off: then it is closed here, by the thread whose
+    database connection it uses."""
+    is_whole = False
+    try:
+        for piece in written:
+            spool.put(piece)
+        is_whole = True
+    except GaveUp:
+        logger.info("A download was broken off: its reader is gone, or too slow")
+    except Exception:
+        # Whatever the application raises while it writes; the client sees a connection that breaks.
+        logger.exception("A download failed")
+    finally:
+        if is_whole:
+            spool.end()
+        else:
+            written.close()
+            spool.give_up()
+        connections.close_all()  # downloads are rare, and Django's signals do not reach this thread
+    return is_whole

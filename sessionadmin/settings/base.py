@@ -10,8 +10,12 @@ from csp.constants import NONE, SELF
 
 env = environ.Env()
 
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+PACKAGE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = PACKAGE_DIR.parent
+# A wheel has templates and static files in the package, the repository beside it (scripts/wheel.py).
+IS_WHEEL = (PACKAGE_DIR / "templates").is_dir()
+PAGES_DIR = PACKAGE_DIR if IS_WHEEL else BASE_DIR
+VAR_DIR = Path(env.str("VAR_DIR", default=str((Path.cwd() if IS_WHEEL else BASE_DIR) / "var"))).resolve()
 
 INSTALLED_APPS = [
     "sessionadmin.apps.ConsoleAdminConfig",
@@ -52,7 +56,7 @@ WSGI_APPLICATION = "sessionadmin.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [PAGES_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -156,7 +160,7 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [PAGES_DIR / "static"]
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
 
 # No inline script, no inline style, no eval, nothing from outside.

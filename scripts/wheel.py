@@ -1,0 +1,34 @@
+"""Put templates and static files into a wheel: they lie beside the packages here, and in `sessionadmin` there.
+
+setuptools calls this (pyproject.toml). Nothing is fetched: what runs in the browser and is not ours comes along when
+`python -m scripts.vendor` has brought it before.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("templates", "static")
+
+
+class BuildWithPages(build_py):
+    """As setuptools', and the pages' own files; an editable installation reads them where they are."""
+
+    def run(self) -> None:
+        """Copy the packages, then the folders."""
+        super().run()
+        if self.editable_mode:
+            return
+        for folder in FOLDERS:
+            target = Path(self.build_lib) / "sessionadmin" / folder
+            shutil.rmtree(target, ignore_errors=True)  # what an earlier build left and is no more
+            shutil.copytree(ROOT / folder, target)
+        if not (ROOT / "static" / "vendor").is_dir():
+            print(
+                "static/vendor is missing: this wheel has neither the terminal in the browser nor the replay of "
+                "recordings. Bring them with `python -m scripts.vendor`, then build it again.",
+                file=sys.stderr,
+            )

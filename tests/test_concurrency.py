@@ -338,5 +338,5 @@ def test_a_lock_asked_for_while_the_unlock_is_enforced_is_in_force_in_the_end(
     reconcile()
     [(_, state)] = practice.grants()
     assert state["locked"]["title"] == "Second"
-    assert [control.state for control in session.controls.order_by("pk")] == ["enforced", "dropped", "enforced"]
+    assert [control.state for control in session.controls.order_by("pk")] == ["enforced", "enforced", "enforced"]
     assert status_of(session) == Status.LOCKED

@@ -27,17 +27,24 @@ def ask(
     title: str = "",
     message: str = "",
 ) -> ControlRequest:
-    """Ask the enforcers for `kind`. A newer lock or unlock drops the older ones, a newer cut the older cuts."""
-    drop(session, *(FREEZING if kind in FREEZING else (kind,)))
+    """Ask the enforcers for `kind`. It supersedes older ones that it takes the place of: see replaced_by()."""
+    drop(session, *replaced_by(kind))
     request = ControlRequest.objects.create(
         session=session, kind=kind, title=title, message=message, requested_by_id=actor.pk if actor else None
     )
+    older = session.controls.filter(kind__in=replaced_by(kind), superseded_by=None, pk__lt=request.pk)
+    older.update(superseded_by=request)
     announce.changed()
     return request
 
 
+def replaced_by(kind: str) -> tuple[ControlKind, ...]:
+    """Return the kinds that a request of `kind` takes the place of: lock and unlock each other's, else its own."""
+    return FREEZING if kind in FREEZING else (ControlKind(kind),)
+
+
 def drop(session: PrivilegedSession, *kinds: ControlKind) -> None:
-    """Open requests of these kinds have become pointless."""
+    """Nobody needs to carry out open requests of these kinds any more."""
     session.controls.filter(kind__in=kinds, enforced_at=None, dropped_at=None).update(dropped_at=timezone.now())
 
 

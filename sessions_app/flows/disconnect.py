@@ -14,6 +14,7 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
+from sessions_app.flows import enforced
 from sessions_app.models import ConnectionEnd, GatewayConnection, HostWatch, PrivilegedSession
 
 
@@ -47,6 +48,7 @@ def disconnected(endings: Sequence[Ending]) -> int:
         PrivilegedSession.objects.filter(pk__in=idle).update(next_monitor_at=None)
         for resource_id in sorted({found for session_id, found in sessions if session_id in idle}):
             HostWatch.objects.outdate(resource_id)
+        enforced.without_connections(ids if over else (), timezone.now())
         rows = GatewayConnection.objects.select_related("session__user").in_bulk([one.connection_id for one in over])
         log.load(_entry(rows[one.connection_id], one) for one in over)
     return len(over)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import (
@@ -28,9 +28,11 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from activity.prepared import Prepared
+from sessions_app.flows import enforced
 from sessions_app.models import ControlKind, ControlRequest, GatewayConnection
 
 AT_A_TIME = 200  # rows of one UPDATE
+Row = TypeVar("Row")
 STANDS = Q(session__user__account_locks__lifted_at=None)  # of one account at most one: the database sees to that
 
 
@@ -118,12 +120,30 @@ def confirm(done: Sequence[Enforced]) -> None:
     """Note what is in force, all in one transaction. A connection that has ended meanwhile is confirmed too."""
     now = timezone.now()
     with transaction.atomic():
+        seen = _seen(done)
         for is_frozen in (True, False):
             same = [one for one in done if one.is_frozen == is_frozen]
-            for start in range(0, len(same), AT_A_TIME):
-                part = same[start : start + AT_A_TIME]
+            for part in _parts(same):
                 GatewayConnection.objects.filter(pk__in=[one.connection_id for one in part]).update(
                     confirmed_control=Case(*(When(pk=one.connection_id, then=Value(one.control)) for one in part)),
                     is_frozen=is_frozen,
                     confirmed_at=now,
                 )
+        sessions = sorted({one.session_id for one in seen if one.newest > one.after})
+        for numbers in _parts(sessions):
+            enforced.by_gateway([one for one in seen if one.session_id in numbers and one.newest > one.after], now)
+
+
+def _seen(done: Sequence[Enforced]) -> list[enforced.Seen]:
+    """With what each connection had confirmed before."""
+    rows = GatewayConnection.objects.filter(pk__in=[one.connection_id for one in done])
+    before = {row[0]: row[1:] for row in rows.values_list("pk", "session_id", "gateway", "confirmed_control")}
+    return [
+        enforced.Seen(one.connection_id, *before[one.connection_id], one.control, one.is_frozen)
+        for one in done
+        if one.connection_id in before
+    ]
+
+
+def _parts(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    return [rows[start : start + AT_A_TIME] for start in range(0, len(rows), AT_A_TIME)]

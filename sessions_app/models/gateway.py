@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from sessions_app.models.keys import UserKey
 from sessions_app.models.login import LoginSession
-from sessions_app.models.privileged import PrivilegedSession
+from sessions_app.models.privileged import ControlRequest, PrivilegedSession
 from sessions_app.roles import Person, sees_everything
 from sessions_app.sealing import SealedField
 
@@ -124,6 +124,24 @@ class GatewayConnection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_door_display()} from {self.address or 'an unknown address'}"
+
+
+class GatewayEnforcement(models.Model):
+    """What one gateway did about one request of the console on its connections, and from when to when."""
+
+    control = models.ForeignKey(ControlRequest, models.CASCADE, related_name="gateways")
+    gateway = models.CharField(max_length=60)  # the owner of its heartbeat
+    connections = models.PositiveIntegerField(default=0)
+    began_at = models.DateTimeField()  # on the first of them
+    ended_at = models.DateTimeField(null=True)  # a newer request is in force, or its last connection ended
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [models.UniqueConstraint(fields=["control", "gateway"], name="enforcement_once_a_gateway")]
+        indexes = [models.Index(fields=["control"], name="enforcement_open", condition=Q(ended_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.control} at {self.gateway}"
 
 
 class TicketKind(models.TextChoices):

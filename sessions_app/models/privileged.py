@@ -248,8 +248,12 @@ class ControlKind(models.TextChoices):
 
 
 class ControlRequest(models.Model):
-    """Lock, unlock or cut, as requested by the console and confirmed by whoever enforced it. The id is its sequence
-    number. Lock and unlock replace each other, so at most one of them is open; a cut stands beside them."""
+    """Lock, unlock, cut or extend, as requested by the console. The id is its sequence number. Lock and unlock replace
+    each other, so at most one of them is open; the others stand beside them.
+
+    What enforced it, and from when to when, are facts of their own: the host's stand here, those of each gateway in
+    GatewayEnforcement. A request that a newer one superseded may have been in force all the same.
+    """
 
     session = models.ForeignKey(PrivilegedSession, models.PROTECT, related_name="controls")
     kind = models.CharField(max_length=10, choices=ControlKind.choices)
@@ -257,8 +261,10 @@ class ControlRequest(models.Model):
     message = models.CharField(max_length=500, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now)
-    enforced_at = models.DateTimeField(null=True)
-    dropped_at = models.DateTimeField(null=True)  # a newer request or the session's end made it pointless
+    enforced_at = models.DateTimeField(null=True)  # the host carried it out
+    enforced_until = models.DateTimeField(null=True)  # a newer one was carried out there, or the rights were taken away
+    dropped_at = models.DateTimeField(null=True)  # nobody needs to carry it out any more
+    superseded_by = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)

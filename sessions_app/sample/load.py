@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 from pathlib import Path
 
 from django.db import transaction
@@ -72,6 +73,12 @@ def save(stories: list[Story]) -> list[LogEntry]:
             control.session = story.session
     Approval.objects.bulk_create([approval for story in stories for approval in story.approvals])
     ControlRequest.objects.bulk_create([control for story in stories for control in story.controls])
+    superseded = []
+    for story in stories:
+        for older, newer in itertools.pairwise(story.controls):  # a lock and its unlock, always
+            older.superseded_by = newer
+            superseded.append(older)
+    ControlRequest.objects.bulk_update(superseded, ["superseded_by"])
     return [entry for story in stories for entry in story.entries()]
 
 

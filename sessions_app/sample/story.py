@@ -10,6 +10,7 @@ from typing import Any
 from activity import log
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
+from sessions_app.flows.control import replaced_by
 from sessions_app.models import (
     ENDED,
     HOLDS_GRANT,
@@ -301,6 +302,9 @@ class Story:
 
     def _control(self, kind: ControlKind, by: Account, **words: str) -> None:
         enforced_at = self.at + SECOND
+        for older in self.controls:
+            if older.kind in replaced_by(kind) and older.enforced_until is None:
+                older.enforced_until = enforced_at
         self.controls.append(
             ControlRequest(kind=kind, requested_by=by, requested_at=self.at, enforced_at=enforced_at, **words)
         )

@@ -8,7 +8,7 @@ from activity.models import Level
 from activity.verbs import Verb
 from sessions_app import lifecycle
 from sessions_app.connectors.base import ConnectorError
-from sessions_app.flows import control
+from sessions_app.flows import control, enforced
 from sessions_app.models import ControlKind, Status
 from sessions_app.worker import controls
 from sessions_app.worker.lease import kept
@@ -44,3 +44,4 @@ def clean(visit: Visit) -> None:
             level=Level.ERROR if ends_as == Status.FAILED else Level.INFO,
         )
         control.drop(session, *ControlKind)
+        enforced.over(session, visit.now())

@@ -9,18 +9,12 @@ from django.db import transaction
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.connectors.base import ConnectorError
+from sessions_app.flows import enforced
 from sessions_app.flows.permission import held
 from sessions_app.models import ControlKind, ControlRequest
 from sessions_app.worker import retry
 from sessions_app.worker.lease import kept
 from sessions_app.worker.visit import Visit
-
-DONE = {
-    ControlKind.LOCK: "The lock is in force",
-    ControlKind.UNLOCK: "The lock is lifted",
-    ControlKind.DISCONNECT: "All connections are cut",
-    ControlKind.EXTEND: "The new End is in force",
-}
 
 
 def enforce(visit: Visit) -> None:
@@ -46,11 +40,8 @@ def _enforce(visit: Visit, request: ControlRequest) -> None:
         return
     with transaction.atomic():
         held(visit.session.pk)  # first, as in every flow: else this and a flow would wait for each other crosswise
-        # A newer request may have dropped this one meanwhile; then that one is next, and this one confirms nothing.
-        still_open = ControlRequest.objects.filter(pk=request.pk, enforced_at=None, dropped_at=None)
-        if still_open.update(enforced_at=visit.now(), last_error=""):
-            where = visit.session.resource_name
-            visit.record(Verb.CONTROL_ENFORCED, f"{DONE[ControlKind(request.kind)]} on {where}")
+        # A newer request may have superseded this one meanwhile. It was carried out all the same.
+        if enforced.by_host(request, visit.session, visit.now()):
             visit.set(next_monitor_at=None)
 
 

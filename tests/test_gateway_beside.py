@@ -112,6 +112,9 @@ def bytes_that_are_no_text(name: str, way: Way) -> None:
     """A command is bytes, and so are the names in it."""
     done = subprocess.run(way(b"printf %s \xe9"), capture_output=True, timeout=SECONDS, check=False)
     assert (done.stdout, done.returncode) == (b"\xe9", 0), (name, done.stderr)
+    line = b"printf %s " + b"x" * 100_000
+    done = subprocess.run(way(line), capture_output=True, timeout=SECONDS, check=False)
+    assert (len(done.stdout), done.returncode) == (100_000, 0), (name, done.stderr)
     line = b"echo found > lat-\xe9.txt; cat lat-\xe9.txt; rm lat-\xe9.txt; exit 4"
     done = subprocess.run(way(line), capture_output=True, timeout=SECONDS, check=False)
     assert (done.stdout, done.returncode) == (b"found\n", 4), (name, done.stderr)

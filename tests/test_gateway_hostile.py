@@ -145,7 +145,7 @@ def test_variables_without_end_are_dropped_and_the_usual_ones_reach_the_host(ali
     run(story())
 
 
-def test_ten_thousand_channels_are_ten(alice: User) -> None:
+def test_ten_thousand_channels_are_as_many_as_a_client_may_have(alice: User) -> None:
     async def open_one(client: asyncssh.SSHClientConnection) -> int:
         try:
             await client.create_session(asyncssh.SSHClientSession, "slow", encoding=None)

@@ -17,19 +17,19 @@ from django.conf import settings
 from activity.text import plain
 from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
-from sessions_app.gateway import identity, names, openssh, store
+from sessions_app.gateway import algorithms, identity, names, openssh, store
 from sessions_app.gateway.doors import Doors
 from sessions_app.gateway.identity import Proved
 from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.near import excuse
 from sessions_app.gateway.pressure import Pressure
-from sessions_app.gateway.ssh_near import SSHNear
+from sessions_app.gateway.ssh_near import MOST_COMMAND, SSHNear
 from sessions_app.gateway.tunnel import Tunnel
 from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW
 from sessions_app.models import Door
 
 LOGIN_SECONDS = 20.0
-MOST_CHANNELS = 10  # of one client connection
+MOST_CHANNELS = 64  # of one client connection
 MOST_FORWARDED = 32  # TCP connections of one client
 MOST_PASSWORDS = 3  # tries
 MOST_KEYS = 20  # looks: each that a client offers, and the one it signs with
@@ -68,6 +68,7 @@ class FrontDoor(asyncssh.SSHServer):
         self.address = plain(conn.get_extra_info("peername", ("",))[0], 60)
         Pressure(conn, self._blocked)
         leave_out_empty_packets(conn)
+        algorithms.prefer_own_order(conn)
         openssh.on_no_more_sessions(conn, self._complete)
         if self.registry.is_draining:
             conn.abort()
@@ -95,6 +96,7 @@ class FrontDoor(asyncssh.SSHServer):
         """From here on the client is told what is wrong."""
         self.client = plain(self.connection.get_extra_info("client_version", ""), 120)
         self.proved = self._offered
+        self.connection._update_recv_pktlen(MOST_COMMAND)  # strangers have to do with less
         if self.proved is not None and self.proved.key_id is not None and not self.proved.is_noted:
             self.spawn(store.call(identity.key_used, self.proved.key_id))
         if self.proved is not None and not self._doors.proved(self, self.proved.user_id):
@@ -112,6 +114,7 @@ class FrontDoor(asyncssh.SSHServer):
         if self._keys > MOST_KEYS:
             self.connection.abort()
             return False
+        algorithms.take_no_weak_signature(key)
         fingerprint = key.get_fingerprint("sha256")
         if self._offered is not None and self._offered_key == fingerprint:
             return True
@@ -270,6 +273,9 @@ async def listen(doors: Doors, key: asyncssh.SSHKey, host: str, port: int) -> as
         max_pktsize=PACKET,
         line_editor=False,
         encryption_algs=list(settings.GATEWAY_CIPHERS),
+        kex_algs=algorithms.KEX,
+        mac_algs=algorithms.MACS,
+        signature_algs=algorithms.SIGNATURES,
         compression_algs=["none"],
         login_timeout=LOGIN_SECONDS,
         keepalive_interval=KEEPALIVE_SECONDS,

@@ -26,7 +26,8 @@ from sessions_app.gateway.relay import Relay
 
 SUBSYSTEMS = ("sftp",)
 CUT_WITHIN = 1.0  # seconds for the last words to reach a client that is cut
-MOST_COMMAND = 64 * 1024  # characters
+MOST_COMMAND = 1024 * 1024  # characters
+USUAL_CHANNELS = 8  # of one client; with more of them each may let less wait, so that all together stay bounded
 PASSED_ON = (b"LANG", b"LC_", b"TZ", b"COLORTERM")  # of the environment; the host takes what its sshd_config says
 MOST_ENVIRONMENT = 16 * 1024  # bytes
 
@@ -40,6 +41,7 @@ class Door(Protocol):
     connection: asyncssh.SSHServerConnection
     address: str
     is_blocked: bool
+    channels: set[SSHNear]
 
     async def login(self) -> Login:
         """Who it is and for which session."""
@@ -214,7 +216,8 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
 
     def buffered(self) -> int:
         """While the socket is full it is more than the relay lets wait."""
-        return self._channel.get_write_buffer_size() + (2 * HIGH if self._door.is_blocked else 0)
+        share = max(1.0, len(self._door.channels) / USUAL_CHANNELS)
+        return int(self._channel.get_write_buffer_size() * share) + (2 * HIGH if self._door.is_blocked else 0)
 
     def pause_reading(self) -> None:
         """See Near."""

@@ -6,18 +6,20 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import asyncssh
 
 from activity.text import plain
 from sessions_app.connectors.ssh.transport import NO_FILES, known_hosts, local_trouble
-from sessions_app.gateway import openssh
+from sessions_app.gateway import algorithms, openssh
 from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.pressure import Pressure, has_tiny_packets
 from sessions_app.gateway.store import Admitted
 
 CONNECT_SECONDS = 10.0
+AT_A_TIME = 8  # log-ins at one host: sshd drops some of those beyond ten that have not proved who they are
 WINDOW = 2 * 1024 * 1024  # bytes
 PACKET = 32 * 1024  # bytes
 KEEPALIVE_SECONDS = 15
@@ -34,6 +36,10 @@ CIPHERS = [
 
 class HostRefused(Exception):
     """The host cannot be reached or does not let the session in. The text is fit for the person."""
+
+
+# By event loop too, because a semaphore belongs to one; there are as many entries as hosts that people reach.
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int], asyncio.Semaphore]] = WeakKeyDictionary()
 
 
 class Upstream(asyncssh.SSHClient):
@@ -76,8 +82,10 @@ async def open_upstream(admitted: Admitted) -> Upstream:
     host = admitted.host
     if not host.host_key.strip():
         raise HostRefused(f"The host key of {host.name} is not confirmed yet. Ask an administrator.")
+    of_loop = _turns.setdefault(asyncio.get_running_loop(), {})
+    turns = of_loop.setdefault((host.address, host.port), asyncio.Semaphore(AT_A_TIME))
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(CONNECT_SECONDS), turns:
             upstream = Upstream()
             await asyncssh.create_connection(
                 lambda: upstream,
@@ -91,6 +99,7 @@ async def open_upstream(admitted: Admitted) -> Upstream:
                 **NO_FILES,
                 client_version=openssh.VERSION,
                 encryption_algs=CIPHERS,
+                kex_algs=algorithms.KEX,
                 compression_algs=["none"],
                 keepalive_interval=KEEPALIVE_SECONDS,
                 keepalive_count_max=KEEPALIVE_TIMES,

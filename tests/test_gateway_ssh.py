@@ -240,7 +240,7 @@ def test_a_one_time_password_opens_one_session_once(
     assert done.stdout.decode().strip() == session.login_account, done.stderr
     again = login(given_one.secret)
     assert again.returncode == 255
-    assert b"It was used before" in again.stderr
+    assert again.stderr.count(b"It was used before") == 1  # by one way to ask for it; the client tried two
     elsewhere = give(alice, session, TicketKind.PASSWORD, login=None, address="192.0.2.1")
     assert b"it was given to 192.0.2.1" in login(elsewhere.secret).stderr
     assert login("wrong").returncode == 255

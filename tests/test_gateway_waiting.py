@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -15,12 +17,12 @@ from django.db import OperationalError
 from websockets.asyncio.client import connect as open_socket
 from websockets.typing import Origin
 
-from sessions_app.gateway import identity, relay, store, tickets
+from sessions_app.gateway import identity, process, relay, store, tickets
 from sessions_app.gateway.journal import Journal
 from sessions_app.gateway.near import NO_DATABASE, PROBLEM
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.web import serve
-from sessions_app.models import ConnectionEnd, GatewayConnection
+from sessions_app.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
 from sessions_app.recordings import chunks
 from tests import builders
 from tests.control_scene import connect, hold, run, until
@@ -34,6 +36,41 @@ STEPS: dict[str, tuple[Any, str]] = {
     "the recording begins": (chunks, "begin"),
     "the host has let it in": (store, "connected"),
 }
+
+
+def test_a_gateway_waits_for_a_database_that_cannot_be_written_yet(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As web and worker do. A signal meanwhile ends the waiting."""
+    read_only = failing(OperationalError("attempt to write a readonly database"))
+    tries = iter([read_only, read_only, identity.host_key])
+    monkeypatch.setattr(process, "AGAIN", 0.01)
+    listening: list[int] = []
+
+    def host_key() -> Any:
+        return next(tries)()
+
+    def ready(*ports: int) -> None:
+        listening.extend(ports)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    options = process.Options("waiting-1", "127.0.0.1", 0, 0, 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(identity, "host_key", host_key)
+        run(process.run(options, ready))
+    assert len(listening) == 2
+    said = [one.message for one in caplog.records if "waits for its database" in one.message]
+    assert len(said) == 2
+    assert "readonly" in said[0]
+    assert not GatewayHeartbeat.objects.exists()
+
+    def never() -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(identity, "host_key", never)
+    run(process.run(options, ready))
+    assert len(listening) == 2
 
 
 def failing(error: Exception) -> Callable[..., Any]:

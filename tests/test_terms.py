@@ -92,3 +92,24 @@ def test_tcp_targets_are_hosts_with_ports_and_nothing_else() -> None:
     for bad in ("db.internal", "db:0", "db:65536", '1"x:22', "*:22", "-o:22", "fd00::1:22"):
         assert terms.tcp_targets_of(bad) == ()
         assert bad in terms.problem_of_tcp_targets(f"{good},{bad}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sudo: a password is required",
+        "sudo: no password was provided",
+        "sudo: 3 incorrect password attempts",
+        "Your password has expired.",
+        "passwd: password unchanged",
+        "[sudo] password for alice:",
+    ],
+)
+def test_what_a_program_says_of_passwords_stays_as_it_is(text: str) -> None:
+    assert masked(text) == text
+    assert masked(f"{text} password=hunter2") == f"{text} password=•••"
+
+
+def test_a_secret_in_quotation_marks_is_masked_whole() -> None:
+    assert masked("PASSWORD='hun ter2' next") == "PASSWORD=••• next"
+    assert masked('token: "hun ter2" next') == "token: ••• next"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import resource
 import signal
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncssh
+from django.db import DatabaseError, InterfaceError
 
 from sessions_app.gateway import heartbeat, identity, server, store, web
 from sessions_app.gateway.control import Control
@@ -19,6 +21,9 @@ from sessions_app.gateway.drain import drain
 from sessions_app.gateway.journal import Journal
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.wake import Waker
+from sessions_app.health import gateways
+
+AGAIN = 2.0  # seconds until a database that cannot be used at the start is tried again
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +46,8 @@ class Options:
 async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends the waiting for people to finish.
 
-    1. The key of the installation's gateways, and the first heartbeat.
+    1. The key of the installation's gateways, and the first heartbeat. A database that cannot be read or written yet is
+       waited for, as web and worker do.
     2. Control and heartbeat run before anybody is let in.
     3. Both doors open; `ready` gets their ports.
     4. To stop: the doors close, people have some time, what they recorded is written, the heartbeat goes.
@@ -52,15 +58,20 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     _on_signals(stop, hurry)
     journal = Journal(store.call)
     registry = Registry(options.owner, make_recorder=journal.record)
-    key = await store.call(identity.host_key)
+    key = await _once_the_database_is_there(registry, stop)
+    if key is None:
+        return
     doors = Doors(registry)
-    ssh = await server.listen(doors, key, options.host, options.port)
     try:
-        terminals = await web.serve(registry, options.host, options.terminal_port, reuse_port=True)
+        ssh = await server.listen(doors, key, options.host, options.port)
+        try:
+            terminals = await web.serve(registry, options.host, options.terminal_port, reuse_port=True)
+        except OSError:
+            ssh.close()
+            raise
     except OSError:
-        ssh.close()
+        await store.call(gateways.stopped, registry.owner)
         raise
-    await heartbeat.first(registry)
     waker = Waker()
     waker.start()
     beside = [
@@ -87,6 +98,21 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     logger.info("Gateway %s stopped", options.owner)
     if failed:
         raise Failed(f"The gateway has stopped, because its {' and '.join(failed)} ended.")
+
+
+async def _once_the_database_is_there(registry: Registry, stop: asyncio.Event) -> asyncssh.SSHKey | None:
+    """Read the key and note the first heartbeat; None when somebody said stop before that was possible."""
+    while not stop.is_set():
+        try:
+            key = await store.call(identity.host_key)
+            await heartbeat.first(registry)
+        except (DatabaseError, InterfaceError) as error:
+            logger.error("The gateway waits for its database, and tries again every %.0f s: %s", AGAIN, error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), AGAIN)
+        else:
+            return key
+    return None
 
 
 def _keep(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

@@ -31,7 +31,16 @@ MEANINGS = {
 ASKS_FOR_PASSWORD = re.compile(r"sudo: .*(password is required|not in the sudoers|not allowed|must have a tty)", re.I)
 TIMED_OUT = (124, 137)  # timeout(1)
 TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h
-SECRET = re.compile(r"(?i)((?:password|passwd|secret|token|api[-_]?key)\S*?[=:\s]\s*)(\S+)")
+# What programs say of a password ("a password is required"), and what is none.
+_SAID = (
+    r"(?:password|is|was|are|has|had|have|for|of|from|in|on|to|at|by|with|and|or|not|no|must|may|can|cannot|could|does|did|will|"
+    r"attempts?|required|expired|expires|expiry|unchanged|updated|changed|incorrect|invalid|missing|failed|prompt|"
+    r"authentication|file|hash|aging|you|your|the|a|an)\b"
+)
+SECRET = re.compile(
+    rf"(?i)((?:password|passwd|secret|token|api[-_]?key)\S*?[=:\s]\s*(?!{_SAID}))"
+    r"""('[^']*'|"[^"]*"|\S+)"""
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

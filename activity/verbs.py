@@ -58,6 +58,7 @@ class Verb(models.TextChoices):
     AUTHORITY_ROTATED = "authority.rotated", "Certificate authority changed"
     ENCRYPTION_ROTATED = "encryption.rotated", "Encryption key changed"
     HOST_CHECKED = "host.checked", "Connection tested"
+    HOST_CLOCK = "host.clock", "Clock of host"
     HOST_KEY_CONFIRMED = "host.key_confirmed", "Host key confirmed"
     CONNECTION_OPENED = "connection.opened", "Connected through the gateway"
     CONNECTION_CLOSED = "connection.closed", "Connection closed"

@@ -12,11 +12,16 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from activity.models import LogEntry
+from activity.verbs import Verb
 from sessions_app.connectors.ssh import host
 from sessions_app.connectors.ssh.check import check_host
+from sessions_app.flows.certificate import give_certificate_for
 from sessions_app.flows.end import end
 from sessions_app.flows.extend import extend
-from sessions_app.models import ConnectionProfile, Resource, Status
+from sessions_app.health import checks
+from sessions_app.models import ConnectionProfile, HostWatch, Resource, Status
+from sessions_app.models.watch import clock_words
 from sessions_app.ssh import ca
 from tests import sshd
 from tests.programs import wait_until
@@ -39,11 +44,20 @@ def key(tmp_path: Path, alice: User) -> Path:
     return register_key(alice, tmp_path / "id_alice")
 
 
-def test_rights_are_given_used_and_taken_away(server: sshd.Server, alice: User, key: Path) -> None:
+def test_rights_are_given_used_and_taken_away(server: sshd.Server, alice: User, key: Path, tmp_path: Path) -> None:
     resource = prepare(server, alice)
     clock = next(line for line in check_host(resource, timezone.now().timestamp()).lines if line.what == "Clock")
     assert not clock.is_good
     session = given(alice)
+    ahead = HostWatch.objects.clock_off(resource.pk)
+    assert 3590 < abs(ahead) < 3610
+    words = clock_words(ahead)
+    assert f"The clock of web-1 is {words}" in LogEntry.objects.get(verb=Verb.HOST_CLOCK).message
+    assert words in checks.clocks().text
+    other = tmp_path / "other"
+    line = give_certificate_for(alice, session, sshd.make_key(other)).line
+    (tmp_path / "other-cert.pub").write_text(f"{line}\n")
+    assert server.ssh(session.login_account, other, "true").returncode == 0, server.printed()
     said = server.ssh(session.login_account, key, "date +%s; sudo -n id -u").stdout.split()
     assert abs(abs(int(said[0]) - timezone.now().timestamp()) - 3600) < 60
     assert said[1] == "0"

@@ -15,7 +15,7 @@ from activity.text import plain
 from sessions_app.flows.errors import Forbidden, Refused
 from sessions_app.flows.permission import hold, hold_account
 from sessions_app.flows.ssh_keys import key_of_nobody_else
-from sessions_app.models import AccountLock, PrivilegedSession, Status, UserKey
+from sessions_app.models import AccountLock, HostWatch, PrivilegedSession, Status, UserKey
 from sessions_app.sealing import SealingError
 from sessions_app.ssh import ca
 
@@ -100,6 +100,7 @@ def _sign(
                 seconds=_seconds(session, now),
                 actor=actor,
                 target=session,
+                clock_off=HostWatch.objects.clock_off(session.resource_id),
             )
     except (ca.AuthorityError, SealingError) as error:
         logger.exception("No certificate for session %s", session.pk)

@@ -29,7 +29,7 @@ from sessions_app.flows.connect import Login
 from sessions_app.flows.disconnect import Ending, disconnected
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway.files import FileEvent, What
-from sessions_app.models import ConnectionEnd, GatewayConnection, PrivilegedSession, Status
+from sessions_app.models import ConnectionEnd, GatewayConnection, HostWatch, PrivilegedSession, Status
 from sessions_app.models.terms import tcp_targets_of
 from sessions_app.ssh import ca
 
@@ -82,6 +82,7 @@ class Admitted:
     is_recorded: bool
     is_input_recorded: bool
     tcp_targets: tuple[tuple[str, int], ...]
+    clock_off: float = 0.0  # seconds that the host's clock is ahead of ours, as it said last
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def admit(login: Login, gateway: str) -> Admitted:
     """
     connection = connect.admit(login, gateway)
     session = connection.session
+    clock_off = HostWatch.objects.clock_off(session.resource_id)
     targets = tcp_targets_of(session.profile.tcp_targets)
     try:
         host = host_of(session.resource)
@@ -113,6 +115,7 @@ def admit(login: Login, gateway: str) -> Admitted:
             actor=session.user,
             target=session,
             may_forward=bool(targets),
+            clock_off=clock_off,
         )
     except Exception:
         ended([Ending(connection.pk, ConnectionEnd.FAILED, "The way to the host could not be prepared")])
@@ -132,6 +135,7 @@ def admit(login: Login, gateway: str) -> Admitted:
         is_recorded=session.profile.record,
         is_input_recorded=session.profile.record_input,
         tcp_targets=targets,
+        clock_off=clock_off,
     )
 
 

@@ -17,6 +17,7 @@ from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.pressure import Pressure, has_tiny_packets
 from sessions_app.gateway.store import Admitted
+from sessions_app.models.watch import CLOCK_IS_OFF, clock_words
 
 CONNECT_SECONDS = 10.0
 AT_A_TIME = 8  # log-ins at one host: sshd drops some of those beyond ten that have not proved who they are
@@ -112,13 +113,25 @@ async def open_upstream(admitted: Admitted) -> Upstream:
     except asyncssh.KeyExchangeFailed as error:
         raise HostRefused(f"{host.name} offers no host key of the confirmed kind. Tell an administrator.") from error
     except asyncssh.PermissionDenied as error:
-        raise HostRefused(f"{host.name} does not let {host.account} in.") from error
+        raise HostRefused(f"{host.name} does not let {host.account} in. {_clock(admitted.clock_off)}") from error
     except (OSError, asyncssh.Error) as error:
         if local := local_trouble(error):
             raise HostRefused(f"{host.name} was not asked: {local}") from error
         why = "no answer in time" if isinstance(error, TimeoutError) else plain(error, 120)
         raise HostRefused(f"{host.name} cannot be reached: {why}.") from error
     return upstream
+
+
+def _clock(off: float) -> str:
+    """Say what else a refusal may mean: sshd keeps it to itself when a certificate has expired or is not valid yet."""
+    if abs(off) >= CLOCK_IS_OFF:
+        return (
+            f"Its clock was {clock_words(off)}; if it changed since, the certificate has expired or is not valid yet."
+        )
+    return (
+        "If its clock was changed, the certificate has expired there or is not valid yet: the clock is read now, so "
+        "try again in a few seconds."
+    )
 
 
 class Sink(Protocol):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -18,13 +19,15 @@ from sessions_app.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, runn
 from sessions_app.health.search import search
 from sessions_app.health.stuck import stuck_sessions
 from sessions_app.logins import place
-from sessions_app.models import GatewayConnection, GatewayHeartbeat, Resource, ServiceAuth, WorkerHeartbeat
+from sessions_app.models import GatewayConnection, GatewayHeartbeat, HostWatch, Resource, ServiceAuth, WorkerHeartbeat
+from sessions_app.models.watch import CLOCK_IS_OFF, clock_words
 from sessions_app.sealing import SealingError, problem_of_keys, sealed_fields, unseal
 from sessions_app.ssh import ca
 
 OLD_GEOIP = dt.timedelta(days=60)
 DATABASE = "Database"
 LOG_GUARD = "Activity log"
+MOST_CLOCKS = 10  # hosts that are named
 VENDORS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
@@ -181,7 +184,28 @@ def log_guard(entries: int = guard.QUICKLY) -> Finding:
     return error(LOG_GUARD, text, " ".join(dict.fromkeys(one.remedy for one in found)))
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (log_guard, worker, gateway, geoip, encryption, authority, sessions, search)
+def clocks() -> Finding:
+    """Whether hosts and the console agree what time it is."""
+    seen = HostWatch.objects.filter(resource__is_active=True).exclude(clock_off=None)
+    wrong = seen.filter(Q(clock_off__gte=CLOCK_IS_OFF) | Q(clock_off__lte=-CLOCK_IS_OFF))
+    rows = list(wrong.order_by("resource__name").values_list("resource__name", "clock_off")[:MOST_CLOCKS])
+    if not rows:
+        return ok("Clocks", "No host's clock is a minute or more off.")
+    text = ", ".join(f"{name}: {clock_words(off or 0.0)}" for name, off in rows)
+    return warning("Clocks", f"{text}.", "Let the hosts and the console take their time from one place (NTP).")
+
+
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    log_guard,
+    worker,
+    gateway,
+    geoip,
+    encryption,
+    authority,
+    sessions,
+    clocks,
+    search,
+)
 
 
 def _count(number: int, noun: str) -> str:

@@ -26,9 +26,9 @@ from sessions_app.sealing import seal, unseal
 
 OVERLAP = dt.timedelta(days=30)  # how long a retired authority stays trusted unless told otherwise
 BACKDATED = 60  # seconds; for hosts whose clock is a little behind
-# Each way from now. Hosts whose clock is an hour off must not keep us out, who take rights away there; and nothing is
-# lost by it: key and certificate never leave the memory of the process that made them.
-SERVICE_SECONDS = 2 * 60 * 60
+# Each way from now. Hosts whose clock is weeks off must not keep us out, who read it and take rights away there; and
+# nothing is lost by it: key and certificate never leave the memory of the process that made them.
+SERVICE_SECONDS = 30 * 24 * 60 * 60
 
 
 class AuthorityError(Exception):
@@ -149,9 +149,10 @@ def sign(
     target: models.Model | None = None,
     level: Level = Level.INFO,
     may_forward: bool = False,
+    clock_off: float = 0.0,
 ) -> Certificate:
     """A user certificate for `public_key` (a line that read_public_key() gave), valid for `seconds` from now, and since
-    `backdated` seconds ago.
+    `backdated` seconds ago, by the clock of a host that is `clock_off` seconds ahead of ours.
 
     It permits a terminal and nothing else; with `may_forward` TCP forwarding too, as far as the host allows; with
     `source_address` only from those networks (comma-separated CIDR). The signature is logged about `target`.
@@ -168,8 +169,8 @@ def sign(
         key_id,
         serial=serial,
         principals=list(principals),
-        valid_after=int(now.timestamp()) - backdated,
-        valid_before=int(valid_until.timestamp()),
+        valid_after=max(int(now.timestamp() + clock_off) - backdated, 0),
+        valid_before=int(valid_until.timestamp() + clock_off),
         source_address=source_address.split(",") if source_address else None,
         permit_port_forwarding=may_forward,
     )
@@ -181,6 +182,7 @@ def sign(
         "source_address": source_address,
         "key": user_key.get_fingerprint("sha256"),
         "authority": authority.fingerprint,
+        **({"clock_off": round(clock_off)} if round(clock_off) else {}),
     }
     message = (
         f"Signed an SSH certificate for {', '.join(principals)}, key id {key_id}, "

@@ -24,11 +24,13 @@ from sessions_app.models import (
     Activity,
     ApprovalTier,
     ConnectionProfile,
+    HostWatch,
     PrivilegedSession,
     Resource,
     ResourceLock,
     Status,
 )
+from sessions_app.models.watch import CLOCK_IS_OFF, clock_words
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.ssh.keys import BadKey, read_public_key
 from sessions_app.tables import catalogue
@@ -123,6 +125,12 @@ class ResourceFacts:
             return f"{self.resource.host_key.split()[0]} {read_public_key(self.resource.host_key).fingerprint}"
         except (BadKey, IndexError):
             return self.resource.host_key
+
+    @cached_property
+    def clock(self) -> str:
+        """By how much the host's clock is off; empty when it is right or not known."""
+        off = HostWatch.objects.clock_off(self.resource.pk)
+        return clock_words(off) if abs(off) >= CLOCK_IS_OFF else ""
 
     @cached_property
     def live(self) -> int:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from sessions_app.health import gateways, heartbeat
 from sessions_app.logins import recorder
 from sessions_app.recordings.keeper import Keeper
-from sessions_app.worker import cuts, lease, passes
+from sessions_app.worker import clock, cuts, lease, passes
 from sessions_app.worker.crew import Crew
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     crew = Crew(threads, lambda pk: _visit(pk, owner, stop))
     keeper = Keeper(stop)
     keeper.start()
+    times = clock.Watch()
     logger.info("Worker %s is running", owner)
     try:
         while not stop.is_set():
@@ -41,6 +42,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
                 if time.monotonic() >= next_beat:
                     heartbeat.beat(owner)
                     next_beat = time.monotonic() + heartbeat.BEAT_EVERY
+                times.look()
                 crew.offer(passes.due_with_resources(timezone.now()))
                 if time.monotonic() >= next_cuts:
                     cuts.finish(timezone.now())

@@ -129,6 +129,7 @@ WHO = (
     + r"""
 here=$(who | cut -d' ' -f1 | sort -u)
 all=$(ps -eo pid=,uid=,tty=,stat=,comm=)
+echo "clock $(date +%s)"
 for D in "$S"/session-*; do
   # After a reboot its guard is gone.
   if [ -s "$D/guard" ] && [ -s "$D/ends" ] && [ ! -e "$D/ended" ]; then (guard_start) || :; fi

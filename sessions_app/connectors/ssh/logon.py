@@ -7,6 +7,7 @@ take what was found. So a host is looked at once in the shortest interval of its
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,15 @@ from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
 
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
 from sessions_app.connectors.base import ConnectorError, ForNow, Presence
 from sessions_app.connectors.ssh import live, trace, uses
 from sessions_app.connectors.ssh.results import failure
 from sessions_app.connectors.ssh.transport import Credentials, Host, Remote, connected
 from sessions_app.models import HOLDS_GRANT, HostWatch, PrivilegedSession, Resource
+from sessions_app.models.watch import clock_words
 
 SOON = dt.timedelta(seconds=1)  # until somebody else's look has ended
 
@@ -81,13 +86,13 @@ def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Call
     accounts = {pk: session.login_account for pk, session in sessions.items()}
     try:
         with connected(host, credentials()) as remote:
-            said = _who(remote)
+            said, clock_off = _who(remote)
             traces = _traces(remote, accounts, watch.found)
     except ConnectorError as error:
         mine.update(ended_at=timezone.now(), problem=str(error)[:300])
         raise
     with transaction.atomic():
-        row = mine.select_for_update().first()
+        row = mine.select_for_update(of=("self",)).select_related("resource").first()
         if row is None:
             return
         found: Found = {
@@ -95,16 +100,42 @@ def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Call
         }
         for pk, session in sessions.items():
             found[str(pk)] |= uses.note(session, row.found.get(str(pk), {}), traces)
+        _note_clock(row, clock_off)
         row.found, row.ended_at, row.problem = found, timezone.now(), ""
-        row.save(update_fields=["found", "ended_at", "problem"])
+        row.save(update_fields=["found", "ended_at", "problem", "clock_off"])
 
 
-def _who(remote: Remote) -> dict[int, str]:
+def _note_clock(watch: HostWatch, off: float | None) -> None:
+    """Keep how far the host's clock is off, and say it in the log when it becomes a minute or is right again."""
+    if off is None:
+        return
+    was_wrong, watch.clock_off = watch.has_wrong_clock, off
+    if watch.has_wrong_clock == was_wrong:
+        return
+    name = watch.resource.name
+    log.record(
+        Verb.HOST_CLOCK,
+        f"The clock of {name} is {clock_words(off)}. Certificates are signed by its clock; set one of the two right."
+        if watch.has_wrong_clock
+        else f"The clocks of {name} and the console agree again",
+        target=watch.resource,
+        level=Level.WARNING if watch.has_wrong_clock else Level.INFO,
+        details={"seconds": round(off)},
+    )
+
+
+def _who(remote: Remote) -> tuple[dict[int, str], float | None]:
+    """What the host says of each session, and by how many seconds its clock is ahead of ours."""
+    before = time.time()
     result = remote.script(live.WHO, "none")
+    between = (before + time.time()) / 2
     if result.exit_code != 0:
         raise failure(result, remote.host.name, "")
     pairs = [line.split() for line in result.output.splitlines()]
-    return {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
+    clocks = [int(pair[1]) for pair in pairs if len(pair) == 2 and pair[0] == "clock" and pair[1].isdecimal()]
+    said = {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
+    # It told whole seconds, which have gone on by half of one as a mean.
+    return said, clocks[-1] + 0.5 - between if clocks else None
 
 
 def _traces(remote: Remote, accounts: dict[int, str], found: Found) -> dict[int, trace.Trace] | None:

@@ -212,7 +212,8 @@ def _connect(host: Host, credentials: Credentials) -> asyncssh.SSHClientConnecti
         ) from error
     except asyncssh.PermissionDenied as error:
         raise ForGood(
-            f"{host.name} refuses the service account {host.account}. Does it trust our key or certificate?"
+            f"{host.name} refuses the service account {host.account}. Does it trust our key or certificate, and is its "
+            "clock right within 30 days? Outside of that a certificate has expired there or is not valid yet."
         ) from error
     except asyncssh.KeyExchangeFailed as error:
         # No host key of the pinned type is offered: asyncssh asks for no other.

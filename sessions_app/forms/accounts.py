@@ -46,7 +46,10 @@ class LoginForm(AuthenticationForm):
 
 
 class NewPasswordForm(PasswordChangeForm):
-    """The old password and the new one twice; wrong old ones are counted like failed logins."""
+    """The old password and the new one twice; wrong old ones are counted like failed logins. `old_hash` is what the old
+    one was compared with."""
+
+    old_hash = ""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
@@ -59,6 +62,7 @@ class NewPasswordForm(PasswordChangeForm):
         password: str = self.cleaned_data["old_password"]
         try:
             if door.confirm(self.request, self.user, password):
+                self.old_hash = self.user.password
                 return password
         except door.TooManyTries as refusal:
             text = str(refusal).replace("you are not logged in", "it was not changed")

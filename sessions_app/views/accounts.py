@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth import login as begin_login
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from activity.models import DownloadPreference
 from activity.viewer import viewer
+from sessions_app.flows.permission import hold_account
 from sessions_app.forms.accounts import LoginForm, NewPasswordForm
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.recorder import live_logins
@@ -67,10 +68,15 @@ class PasswordChange(PasswordChangeView):
         """With the request, for the address that tries are counted for."""
         return {**super().get_form_kwargs(), "request": self.request}
 
-    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        """Change it, and say how many browsers that logged out."""
-        others = live_logins(viewer(self.request), but=current_login(self.request))
+    def form_valid(self, form: NewPasswordForm) -> HttpResponse:  # type: ignore[override]  # the form of this class
+        """Change it, and say how many browsers that logged out. Of several changes with the same old password, sent at
+        the same moment, the first one counts."""
+        me = viewer(self.request)
+        others = live_logins(me, but=current_login(self.request))
         with transaction.atomic():
+            if hold_account(me).password != form.old_hash:
+                form.add_error("old_password", "The password was changed a moment ago. Nothing was changed by you.")
+                return self.form_invalid(form)
             count = others.count()
             response = super().form_valid(form)
         ended = f"{count} other {'session was' if count == 1 else 'sessions were'} logged out." if count else ""

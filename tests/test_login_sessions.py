@@ -113,13 +113,33 @@ def test_a_stranger_costs_no_query(client: Client, db: None) -> None:
 def test_a_browser_that_moves_is_noted_with_its_new_place(alice: User) -> None:
     client = browser()
     client.get(HOME, REMOTE_ADDR="203.0.113.5")
-    assert login_of(client).ip == "198.51.100.7"  # within the minute
-    age(client, seconds=61)
+    assert login_of(client).ip == "203.0.113.5"  # at once
     client.get(HOME, REMOTE_ADDR="203.0.113.5")
-    assert login_of(client).ip == "203.0.113.5"
     entry = LogEntry.objects.get(verb=Verb.LOGIN_MOVED)
     assert "203.0.113.5" in entry.message
     assert "198.51.100.7" in entry.message
+
+
+def test_an_address_that_changes_twice_within_a_minute_leaves_two_entries(alice: User) -> None:
+    client, other = browser(), browser()
+    for address in ("203.0.113.5", "203.0.113.5", "198.51.100.7"):
+        client.get(HOME, REMOTE_ADDR=address)
+    entries = LogEntry.objects.filter(verb=Verb.LOGIN_MOVED).order_by("pk")
+    assert [entry.message.partition(" before")[0] for entry in entries] == [
+        "alice went on from Unknown (203.0.113.5),",
+        "alice went on from Unknown (198.51.100.7),",
+    ]
+    assert {entry.target_id for entry in entries} == {login_of(client).pk}
+    assert login_of(other).ip == "198.51.100.7"
+
+
+def test_of_two_requests_from_the_new_address_one_leaves_an_entry(alice: User, rf: Any) -> None:
+    client = browser()
+    one, other = login_of(client), login_of(client)
+    request = rf.get(HOME, REMOTE_ADDR="203.0.113.5")
+    recorder.touch(one, request)
+    recorder.touch(other, request)
+    assert LogEntry.objects.filter(verb=Verb.LOGIN_MOVED).count() == 1
 
 
 def test_a_forwarded_address_counts_only_behind_our_own_proxy(alice: User, settings: Any) -> None:

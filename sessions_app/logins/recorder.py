@@ -102,25 +102,28 @@ def _may_still_log_in(user: AbstractBaseUser) -> bool:
 
 
 def touch(login: LoginSession, request: HttpRequest) -> None:
-    """Note the last access, at most once in 60 seconds; the same UPDATE notes a change of address.
+    """Note a change of address at once, and else the last access, at most once in 60 seconds, each with one UPDATE.
 
     An open page that refreshes itself is no access, else nobody who left a page open would ever count as idle (OWASP
     ASVS 5, 7.3.1); from another address it is one, so that nobody moves unseen. Raises OperationalError when the
     database is busy for two seconds.
     """
     now = timezone.now()
-    if now - login.last_access_at < ACCESS_RESOLUTION:
-        return
-    values: dict[str, Any] = {"last_access_at": now}
     ip = request_ip(request)
-    has_moved = bool(ip) and ip != login.ip
-    if not has_moved and _is_refresh(request):
-        return
-    if has_moved:
-        values |= _address(ip)
+    is_late = now - login.last_access_at >= ACCESS_RESOLUTION
+    if ip and ip != login.ip and (is_late or login.ip):
+        _note_move(login, ip, now)
+    elif is_late and not _is_refresh(request):
+        with waiting_at_most(PATIENCE), transaction.atomic():
+            live = LoginSession.objects.live().filter(pk=login.pk, last_access_at=login.last_access_at)
+            live.update(last_access_at=now)
+
+
+def _note_move(login: LoginSession, ip: str, now: dt.datetime) -> None:
+    """Compare the address it was at, so that of several requests from the new one the first leaves an entry."""
+    values = {"last_access_at": now, **_address(ip)}
     with waiting_at_most(PATIENCE), transaction.atomic():
-        is_mine = LoginSession.objects.live().filter(pk=login.pk, last_access_at=login.last_access_at).update(**values)
-        if is_mine and has_moved:
+        if LoginSession.objects.live().filter(pk=login.pk, ip=login.ip).update(**values):
             log.record(
                 Verb.LOGIN_MOVED,
                 f"{login.user_name} went on from {values['city']} ({ip}), before from {login.city} ({login.ip})",

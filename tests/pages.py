@@ -108,5 +108,6 @@ def fields(page: ET.Element, path: str = ".//form[@method='post']") -> dict[str,
         elif name in ("ids", "resources"):
             sent.setdefault(name, []).append(each.get("value", ""))
         else:
-            sent[name] = text(each) if each.tag == "textarea" else each.get("value", "on")
+            empty = "on" if kind in ("checkbox", "radio") else ""
+            sent[name] = text(each) if each.tag == "textarea" else each.get("value", empty)
     return sent

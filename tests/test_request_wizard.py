@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from django.contrib.auth.models import User
+from django.core import signing
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -25,6 +27,7 @@ from sessions_app.models import (
     ResourceLock,
     Status,
 )
+from sessions_app.views import request_token
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]
@@ -226,10 +229,85 @@ def test_a_date_that_cannot_be_is_named(
     assert not PrivilegedSession.objects.exists()
 
 
-def test_a_date_counts_only_when_a_date_is_chosen(as_user: AsUser, alice: User, policy: AccessPolicy) -> None:
+def test_a_date_that_was_typed_counts_whatever_is_ticked(as_user: AsUser, alice: User, policy: AccessPolicy) -> None:
     client = as_user(alice)
-    client.post(WIZARD, review(client, details(policy) | {"when": "now", "start_at": "nonsense"}))
-    assert PrivilegedSession.objects.get().scheduled_for is None
+    tomorrow = f"{timezone.now() + dt.timedelta(days=1):%Y-%m-%dT%H:%M}"
+    typed = details(policy) | {"when": "now", "start_at": tomorrow}
+    sent = review(client, typed)
+    assert (sent["when"], sent["start_at"]) == ("later", tomorrow)
+    page = page_of(client.post(WIZARD, typed | {"do": "edit"}))
+    assert [box.get("value") for box in page.findall(".//input[@name='when'][@checked]")] == ["later"]
+    client.post(WIZARD, sent)
+    session = PrivilegedSession.objects.get()
+    assert session.status == Status.PENDING
+    assert f"{session.scheduled_for:%Y-%m-%dT%H:%M}" == tomorrow
+    refused = page_of(client.post(WIZARD, details(policy, "web-2") | {"when": "now", "start_at": "nonsense"}), 422)
+    assert problems(refused) == ["Enter a valid date/time."]
+
+
+@pytest.fixture
+def autumn(monkeypatch: pytest.MonkeyPatch) -> dt.datetime:
+    """It is a week before the clocks go back in Berlin, in the night to 2026-10-25."""
+    now = dt.datetime(2026, 10, 18, 12, tzinfo=dt.UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    return now
+
+
+@pytest.mark.parametrize(
+    ("which", "moment"), [("first", "2026-10-25T00:30:00+00:00"), ("second", "2026-10-25T01:30:00+00:00")]
+)
+def test_a_time_that_comes_twice_is_asked_about(
+    as_user: AsUser, alice: User, policy: AccessPolicy, autumn: dt.datetime, which: str, moment: str
+) -> None:
+    client = as_user(alice)
+    client.cookies["timezone"] = "Europe/Berlin"
+    typed = details(policy) | {"when": "later", "start_at": "2026-10-25T02:30"}
+    asked = page_of(client.post(WIZARD, typed), 422)
+    assert problems(asked) == ["02:30 comes twice in that night. Choose which of the two you mean."]
+    choices = asked.findall(".//input[@name='which']")
+    assert [choice.get("value") for choice in choices] == ["first", "second"]
+    shown = pages.text(asked)
+    assert "02:30 for the first time, before the clocks go back (UTC+02:00)" in shown
+    assert "02:30 for the second time, after they went back (UTC+01:00)" in shown
+    reviewed = client.post(WIZARD, typed | {"which": which})
+    offset = "+02:00" if which == "first" else "+01:00"
+    assert f"2026-10-25 02:30 (Europe/Berlin, UTC{offset})" in pages.text(page_of(reviewed))
+    client.post(WIZARD, review(client, typed | {"which": which}))
+    scheduled_for = PrivilegedSession.objects.get().scheduled_for
+    assert scheduled_for is not None
+    assert scheduled_for.isoformat() == moment
+
+
+@pytest.mark.parametrize(
+    ("zone", "start_at", "reason"),
+    [
+        (
+            "Europe/Berlin",
+            "2027-03-28T02:30",
+            "There is no 02:30 on 2027-03-28 in Europe/Berlin: the clocks go forward",
+        ),
+        ("America/New_York", "2027-03-14T02:00", "Enter another time, for instance 03:00."),
+        ("Australia/Lord_Howe", "2027-10-03T02:15", "Enter another time, for instance 02:45."),
+    ],
+)
+def test_a_time_that_does_not_come_is_said_in_words(
+    as_user: AsUser, alice: User, policy: AccessPolicy, autumn: dt.datetime, zone: str, start_at: str, reason: str
+) -> None:
+    client = as_user(alice)
+    client.cookies["timezone"] = zone
+    page = page_of(client.post(WIZARD, details(policy) | {"when": "later", "start_at": start_at}), 422)
+    assert reason in problems(page)[0]
+    assert page.findall(".//input[@name='which']") == []
+
+
+def test_a_time_that_comes_once_is_not_asked_about(
+    as_user: AsUser, alice: User, policy: AccessPolicy, autumn: dt.datetime
+) -> None:
+    client = as_user(alice)
+    client.cookies["timezone"] = "Europe/Berlin"
+    for start_at in ("2026-10-25T01:59", "2026-10-25T03:00"):
+        page = page_of(client.post(WIZARD, details(policy) | {"when": "later", "start_at": start_at}))
+        assert step(page) == "Review"
 
 
 def refused_when_sent(client: Client, sent: dict[str, Any]) -> str:
@@ -361,6 +439,57 @@ def test_two_submits_at_the_same_moment_ask_once(policy: AccessPolicy, alice: Us
         thread.join()
     [session] = PrivilegedSession.objects.all()
     assert answers == [(302, f"/sessions/{session.pk}/")] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_review_pages_opened_at_the_same_moment_can_all_be_sent(alice: User) -> None:
+    resources = [builders.make_resource(f"web-{number}") for number in range(4)]
+    policy = builders.make_policy(users=[alice], resources=resources)
+    client = Client()
+    client.force_login(alice)
+    together: threading.Barrier = threading.Barrier(4)
+    forms: list[dict[str, Any]] = []
+
+    def open_page(name: str) -> None:
+        browser = Client()
+        browser.cookies = client.cookies
+        together.wait()
+        forms.append(review(browser, details(policy, name)))
+        connection.close()
+
+    threads = [threading.Thread(target=open_page, args=(resource.name,)) for resource in resources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [client.post(WIZARD, form).status_code for form in forms] == [302] * 4
+    assert PrivilegedSession.objects.count() == 4
+
+
+def test_a_form_of_long_ago_never_asks_twice(
+    as_user: AsUser, alice: User, policy: AccessPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_token, "KEPT", 1)
+    client = as_user(alice)
+    old = review(client, details(policy, "web-1"))
+    later = time.time() + 2
+    monkeypatch.setattr(signing.time, "time", lambda: later)
+    new = review(client, details(policy, "web-2"))
+    client.post(WIZARD, old)
+    client.post(WIZARD, new)
+    PrivilegedSession.objects.all().delete()
+    assert "This page was out of date; nothing was requested." in problems(page_of(client.post(WIZARD, old), 422))[0]
+    assert client.post(WIZARD, new).status_code == 302  # shown what it made
+    assert not PrivilegedSession.objects.exists()
+
+
+def test_a_page_of_another_browser_is_asked_to_be_read_again(
+    as_user: AsUser, alice: User, policy: AccessPolicy
+) -> None:
+    sent = review(as_user(alice), details(policy))
+    page = page_of(as_user(alice).post(WIZARD, sent), 422)
+    assert "nothing was requested" in problems(page)[0]
+    assert not PrivilegedSession.objects.exists()
 
 
 def test_a_second_review_page_does_not_spoil_the_first(as_user: AsUser, alice: User, policy: AccessPolicy) -> None:

@@ -33,7 +33,7 @@ from sessions_app.views.request_plan import Plan, locked_resources, make_plan
 
 STEPS = (("activity", "Activity"), ("resources", "Resources"), ("details", "Details"), ("review", "Review"))
 MOST_SHOWN = 200  # resources on one page; the search finds the others
-DETAILS = ("notes", "ticket", "when", "start_at")
+DETAILS = ("notes", "ticket", "when", "start_at", "which")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -139,7 +139,8 @@ def _review_step(
         "plan": plan,
         "start": form.start,
         "zone": timezone.get_current_timezone_name(),
-        "kept": [(name, typed(request.POST, name, LONGEST_IN_ADDRESS)) for name in DETAILS],
+        "offset": form.start.isoformat()[-6:] if form.start and form.cleaned_data.get("which") else "",
+        "kept": [(name, typed(form.data, name, LONGEST_IN_ADDRESS)) for name in DETAILS],
         "token": request_token.issue(request),
         "problem": problem,
     }

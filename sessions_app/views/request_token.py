@@ -1,5 +1,8 @@
-"""A form that is sent twice asks once: each review page carries a token, kept in the browser's session on the server
-together with what came of it."""
+"""A form that is sent twice asks once: each review page carries a token, and the browser's session on the server keeps
+what came of those that were sent.
+
+A token is signed and not stored, so that pages which are opened at the same moment do not overwrite each other's.
+"""
 
 from __future__ import annotations
 
@@ -9,38 +12,69 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
+from django.core import signing
 from django.http import HttpRequest
 
+from sessions_app.logins.backend import current_login
+
 KEY = "request_tokens"
-KEPT = 20  # review pages of one browser that may be open at the same time
+SALT = "sessions_app.request_token"
+KEPT = 20  # tokens that were sent, with what came of them
 
 
 def issue(request: HttpRequest) -> str:
-    """A new token for one review page."""
-    token = secrets.token_urlsafe(16)
-    tokens: dict[str, list[int] | None] = request.session.get(KEY, {})
-    kept = dict(list(tokens.items())[-(KEPT - 1) :])
-    request.session[KEY] = {**kept, token: None}
-    return token
+    """A new token for one review page of this browser."""
+    return signing.dumps([_browser(request), secrets.token_urlsafe(16)], salt=SALT)
 
 
 def claim(request: HttpRequest, token: str) -> list[int] | None:
-    """What came of this token before: session ids, None when it is fresh. Raises KeyError for a token not ours.
+    """What came of this token before: session ids, None when it is fresh. Raises KeyError for a token that is not of
+    this browser, or so old that what came of it may be forgotten.
 
     Call it in a transaction, after `hold_account(person)`: another submit of the same person waits there until that
     transaction ends, and reads here what it kept.
     """
-    tokens = _stored(request).get(KEY, {})
-    answer: list[int] | None = tokens[token]
-    return answer
+    try:
+        browser, _ = signing.loads(token, salt=SALT, max_age=settings.SESSION_COOKIE_AGE)
+    except signing.BadSignature as error:
+        raise KeyError(token) from error
+    if browser != _browser(request):
+        raise KeyError(token)
+    kept = _kept(_stored(request))
+    if token in kept["sent"]:
+        answer: list[int] = kept["sent"][token]
+        return answer
+    if _issued_at(token) <= kept["forgotten"]:
+        raise KeyError(token)
+    return None
 
 
 def keep(request: HttpRequest, token: str, session_ids: list[int]) -> None:
-    """Note what came of the token, in the same transaction as claim()."""
+    """Note what came of the token, in the same transaction as claim(). The oldest are forgotten, and with them every
+    token that is not newer."""
     stored = _stored(request)
-    stored[KEY] = {**stored.get(KEY, {}), token: session_ids}
+    kept = _kept(stored)
+    sent = sorted({**kept["sent"], token: session_ids}.items(), key=lambda one: _issued_at(one[0]))
+    forgotten = max([kept["forgotten"], *(_issued_at(old) for old, _ in sent[:-KEPT])])
+    stored[KEY] = {"sent": dict(sent[-KEPT:]), "forgotten": forgotten}
     stored.save(must_create=False)
     request.session[KEY] = stored[KEY]
+
+
+def _browser(request: HttpRequest) -> int:
+    """The number of the browser's login session, which stays when its session key changes."""
+    login = current_login(request)
+    return login.pk if login is not None else 0
+
+
+def _issued_at(token: str) -> int:
+    """Seconds since 1970, as the signature holds them (django.core.signing.TimestampSigner)."""
+    return signing.b62_decode(token.split(":")[1])
+
+
+def _kept(stored: SessionBase) -> dict[str, Any]:
+    kept: dict[str, Any] = stored.get(KEY, {"sent": {}, "forgotten": 0})
+    return kept
 
 
 def _stored(request: HttpRequest) -> SessionBase:

@@ -82,6 +82,37 @@ def test_one_dead_resource_takes_a_few_threads_and_the_others_go_on(resources: R
     finish(crew, resources)
 
 
+def test_two_dead_resources_take_a_few_threads_each_and_no_step_more(resources: Resources) -> None:
+    crew = Crew(16, resources.work)
+    resources.hold(1)
+    resources.hold(2)
+    due = [*resources.due(range(10), 1), *resources.due(range(10, 20), 2), *resources.due(range(20, 40), 3)]
+    for _ in range(2):  # what waits is offered again by the next look
+        crew.offer(due)
+        wait_for(lambda: len(resources.begun) - len(resources.done) == 8 and not resources.at(3) % 20)
+        assert (resources.at(1), resources.at(2), len(crew._under_way)) == (4, 4, 8)
+    assert resources.at(3) == 40
+    resources.held[1].set()
+    wait_for(lambda: resources.at(1) == 10 and len(crew._under_way) == 4)
+    assert resources.at(2) == 4
+    finish(crew, resources)
+    assert all(resources.begun.count(pk) == 1 for pk in range(20))
+
+
+@pytest.mark.parametrize(("threads", "at_each"), [(1, [1, 0]), (2, [1, 0]), (3, [1, 0]), (4, [1, 1])])
+def test_two_resources_in_trouble_take_half_of_the_threads_and_no_step_more(
+    resources: Resources, threads: int, at_each: list[int]
+) -> None:
+    crew = Crew(threads, resources.work)
+    resources.hold(1)
+    resources.hold(2)
+    crew.offer([*resources.due(range(5), 1, has_trouble=True), *resources.due(range(5, 10), 2, has_trouble=True)])
+    wait_for(lambda: len(resources.begun) == sum(at_each))
+    assert len(crew._under_way) == sum(at_each)
+    assert [resources.at(1), resources.at(2)] == at_each
+    finish(crew, resources)
+
+
 def test_with_two_threads_one_is_left_for_the_others(resources: Resources) -> None:
     crew = Crew(2, resources.work)
     resources.hold(1)

@@ -137,8 +137,8 @@ def test_every_cell_of_sessions_is_what_python_writes(auditor: User) -> None:
         builders.make_session(asker, status)
     rows = sessions_queryset(auditor).order_by("pk")
     cells = assert_alike(rows, sessions_table(auditor, with_history=True).columns)
-    assert {row[-5] for row in cells} == {"'=asker"}
-    assert {row[-4] for row in cells} == {"'@policy, of ours", ""}
+    assert {row[-6] for row in cells} == {"'=asker"}
+    assert {row[-5] for row in cells} == {"'@policy, of ours", ""}
 
 
 def test_hostile_rows_leave_their_neighbours_alone() -> None:

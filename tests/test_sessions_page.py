@@ -372,6 +372,7 @@ def test_the_download_holds_every_row_and_the_documented_columns(as_user: AsUser
         "Scheduled for",
         "Ended",
         "End reason",
+        "Withdrawn",
     ]
     found = dict(zip(header, row, strict=True))
     assert found["Number"] == str(session.pk)

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from activity.listing.filterset import QuickFilterSet
 from sessions_app.models import ENDED, LIVE, PrivilegedSession, Status
+from sessions_app.models.privileged import WITHDRAWN
 
 FIRST_DAY, LAST_DAY = dt.date(1970, 1, 2), dt.date(9999, 12, 30)  # every zone can tell their midnight
 
@@ -70,6 +71,25 @@ def _choices(statuses: frozenset[Status]) -> list[tuple[str, str]]:
     return [(status.value, status.label) for status in Status if status in statuses]
 
 
+def _with_withdrawn(choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """With a choice for some of those that are Complete, right behind it."""
+    behind = [value for value, _ in choices].index(Status.COMPLETE) + 1
+    return [*choices[:behind], (StatusFilter.WITHDRAWN, f"{Status.COMPLETE.label}, {WITHDRAWN}"), *choices[behind:]]
+
+
+class StatusFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the package has no types
+    """By a status, or by what is Complete because its requester withdrew it."""
+
+    WITHDRAWN = "withdrawn"
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Rows of that status."""
+        if value == self.WITHDRAWN:
+            return qs.filter(status=Status.COMPLETE, start_at=None)
+        found: QuerySet[Any] = super().filter(qs, value)
+        return found
+
+
 class ActiveFilters(SessionFilters):
     """Also by the statuses of the tab Active."""
 
@@ -79,10 +99,10 @@ class ActiveFilters(SessionFilters):
 class HistoricalFilters(SessionFilters):
     """Also by the statuses of the tab Historical."""
 
-    status = django_filters.ChoiceFilter(choices=_choices(ENDED), label="Status", empty_label="Any status")
+    status = StatusFilter(choices=_with_withdrawn(_choices(ENDED)), label="Status", empty_label="Any status")
 
 
 class AnyStatusFilters(SessionFilters):
     """Also by every status, for lists that mix them (pages of users, groups and applications)."""
 
-    status = django_filters.ChoiceFilter(choices=Status.choices, label="Status", empty_label="Any status")
+    status = StatusFilter(choices=_with_withdrawn(Status.choices), label="Status", empty_label="Any status")

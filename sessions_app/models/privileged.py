@@ -45,6 +45,9 @@ LIVE = frozenset({Status.PROVISIONING, Status.AVAILABLE, Status.LOGGED_IN, Statu
 HOLDS_GRANT = frozenset({Status.AVAILABLE, Status.LOGGED_IN, Status.LOCKED})
 
 
+# Said beside Complete where nothing was ever given: the person who asked took the request back.
+WITHDRAWN = "withdrawn before it began"
+
 # What the list is searched in.
 SESSION_WORDS = TextIndex(
     "sessions_app_privilegedsession",
@@ -171,6 +174,12 @@ class PrivilegedSession(QuickRows):
             models.Index(fields=["resource", "status"], name="session_resource_status"),
             models.Index(fields=["status", "end_at"], name="session_status_end"),
             models.Index(fields=["ended_at", "id"], name="session_ended_at"),
+            # The few among those that are Complete.
+            models.Index(
+                fields=["requested_at", "id"],
+                name="session_withdrawn",
+                condition=Q(status=Status.COMPLETE, start_at__isnull=True),
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="session_status_known"),
@@ -211,6 +220,11 @@ class PrivilegedSession(QuickRows):
     def is_ended(self) -> bool:
         """Whether it has reached its end."""
         return self.status in ENDED
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether its requester took it back before anything was given."""
+        return self.status == Status.COMPLETE and self.start_at is None
 
     def time_left(self, now: dt.datetime) -> dt.timedelta | None:
         """How long until End; None when it has no end yet."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
-from django.db.models import BooleanField, Case, Exists, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import BooleanField, Case, Exists, OuterRef, QuerySet, Subquery, TextField, Value, When
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -21,7 +21,7 @@ from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment, span_of_time, stored
 from sessions_app import policy
 from sessions_app.models import ENDED, AccessPolicy, ControlKind, ControlRequest, PrivilegedSession, Status
-from sessions_app.models.privileged import SESSION_WORDS
+from sessions_app.models.privileged import SESSION_WORDS, WITHDRAWN
 from sessions_app.roles import is_administrator, sees_everything
 
 ICONS = {
@@ -38,6 +38,9 @@ ICONS = {
     Status.FAILED: "error",
     Status.APPROVAL_FAILED: "warning",
 }
+WITHDRAWN_BADGE = format_html(
+    "{} <small>{}</small>", badge(Status.COMPLETE.value, Status.COMPLETE.label, ICONS[Status.COMPLETE]), WITHDRAWN
+)
 BADGES = {status.value: badge(status.value, status.label, icon) for status, icon in ICONS.items()}
 ASKED = {
     ControlKind.LOCK: "lock requested",
@@ -109,7 +112,7 @@ def status_cell(session: PrivilegedSession) -> SafeString:
     """The badge, and beside it whether a control is only requested or already enforced on the resource."""
     shown = BADGES[session.status]
     if session.status in ENDED:
-        return shown
+        return WITHDRAWN_BADGE if session.is_withdrawn else shown
     note = _status_note(session, Status(session.status))
     return format_html("{} <small>{}</small>", shown, note) if note else shown
 
@@ -197,7 +200,23 @@ FURTHER = (
         is_hidden=True,
         alone="end_reason",
     ),
+    Column(
+        "withdrawn",
+        "Withdrawn",
+        lambda s: empty(_withdrawn(s)),
+        csv=lambda s: _withdrawn(s),
+        copied=Case(
+            When(status=Status.COMPLETE, start_at__isnull=True, then=Value(WITHDRAWN)),
+            default=Value(""),
+            output_field=TextField(),
+        ),
+        is_hidden=True,
+    ),
 )
+
+
+def _withdrawn(session: PrivilegedSession) -> str:
+    return WITHDRAWN if session.is_withdrawn else ""
 
 
 def _linked(url: Callable[[PrivilegedSession], str], pk: str, name: str) -> Callable[[PrivilegedSession], SafeString]:

@@ -35,6 +35,7 @@ class Button:
         return fixed("session_action", self.verb)
 
 
+WITHDRAW = "Withdraw"  # what End is called while nothing has begun
 BUTTONS = (
     Button("end", "End session"),
     Button("lock", "Lock"),
@@ -75,17 +76,17 @@ def _refusals(administers: bool, sees_all: bool) -> Mapping[str, str]:
     return {verb: reason for verb, reason in reasons.items() if reason}
 
 
-def sessions_toolbar(viewer: AbstractUser, *, with_history: bool) -> Toolbar:
+def sessions_toolbar(viewer: AbstractUser, *, with_history: bool, has_begun: bool = True) -> Toolbar:
     """The toolbar of a list; Relaunch stands only where ended sessions are listed."""
-    return _toolbar(is_administrator(viewer), sees_everything(viewer), with_history)
+    return _toolbar(is_administrator(viewer), sees_everything(viewer), with_history, has_begun)
 
 
 @functools.cache
-def _toolbar(administers: bool, sees_all: bool, with_history: bool) -> Toolbar:
+def _toolbar(administers: bool, sees_all: bool, with_history: bool, has_begun: bool) -> Toolbar:
     refused = _refusals(administers, sees_all)
     return Toolbar(
         tuple(
-            dataclasses.replace(button, refused=refused.get(button.verb, ""))
+            dataclasses.replace(button, refused=refused.get(button.verb, ""), label=_label(button, has_begun))
             for button in BUTTONS
             if with_history or button.verb != "relaunch"
         ),
@@ -93,10 +94,18 @@ def _toolbar(administers: bool, sees_all: bool, with_history: bool) -> Toolbar:
     )
 
 
-def page_buttons(viewer: AbstractUser, refusals: Mapping[str, str]) -> tuple[Button, ...]:
+def page_buttons(viewer: AbstractUser, refusals: Mapping[str, str], *, has_begun: bool = True) -> tuple[Button, ...]:
     """The buttons of one session's own page: `refusals` are that session's."""
     never = role_refusals(viewer)
     return tuple(
-        dataclasses.replace(button, refused=never.get(button.verb) or refusals.get(button.verb, ""))
+        dataclasses.replace(
+            button,
+            refused=never.get(button.verb) or refusals.get(button.verb, ""),
+            label=_label(button, has_begun),
+        )
         for button in BUTTONS
     )
+
+
+def _label(button: Button, has_begun: bool) -> str:
+    return WITHDRAW if button.verb == "end" and not has_begun else button.label

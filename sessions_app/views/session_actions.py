@@ -32,7 +32,7 @@ from sessions_app.models import PrivilegedSession, Status
 from sessions_app.tables.sessions import refusals_for, sessions_queryset, status_cell
 from sessions_app.tables.toolbar import role_refusals
 from sessions_app.views.outcome import outcome, said
-from sessions_app.views.session_verbs import ACTIONS, Action
+from sessions_app.views.session_verbs import ACTIONS, Action, action_for
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def session_action(request: HttpRequest, verb: str) -> HttpResponse:
     refusals = refusals_for(person)
     if {refusals(row).get(verb) for row in rows} == {policy.AUDITORS_CHANGE_NOTHING}:
         raise PermissionDenied(policy.AUDITORS_CHANGE_NOTHING)
-    action, next_url = ACTIONS[verb], typed(sent, "next", LONGEST_IN_ADDRESS)
+    action, next_url = action_for(verb, rows), typed(sent, "next", LONGEST_IN_ADDRESS)
     if request.method != "POST":
         return _confirm(request, verb, rows, person, action.form(), next_url)
     form = action.form(request.POST)
@@ -124,6 +124,7 @@ def _confirm(
     status: int = 200,
 ) -> HttpResponse:
     refusals = refusals_for(person)
+    action = action_for(verb, rows)
     if verb == "extend":
         mark_without_right(rows)
     shown = [
@@ -131,14 +132,14 @@ def _confirm(
             "session": row,
             "status": status_cell(row),
             "refused": refusals(row).get(verb, ""),
-            "about": ACTIONS[verb].about(row),
+            "about": action.about(row),
         }
         for row in rows
     ]
     possible = sum(not row["refused"] for row in shown)
     context = {
         "verb": verb,
-        "action": ACTIONS[verb],
+        "action": action,
         "rows": shown,
         "possible": possible,
         "refused": len(shown) - possible,

@@ -16,6 +16,7 @@ from sessions_app.models import (
     ResourceLock,
     Status,
 )
+from sessions_app.models.privileged import WITHDRAWN
 from sessions_app.policy import NOT_BEGUN
 from sessions_app.tables.session_log import entries_of
 from sessions_app.views.session_controls import controls_shown
@@ -46,7 +47,7 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
     standing = not session.is_ended
     return {
         "session": session,
-        "status_label": Status(session.status).label,
+        "status_label": Status(session.status).label + (f", {WITHDRAWN}" if session.is_withdrawn else ""),
         "facts": _facts(session),
         "tiers": _tiers(session),
         "controls": controls_shown(session),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
@@ -18,6 +18,7 @@ from sessions_app.flows.terminate import terminate
 from sessions_app.flows.unlock import unlock
 from sessions_app.forms.sessions import ActionForm, ApproveForm, DenyForm, LockForm, TerminateForm
 from sessions_app.models import PrivilegedSession
+from sessions_app.policy import NOT_BEGUN
 
 About = Callable[[PrivilegedSession], str]
 Do = Callable[[AbstractUser, PrivilegedSession, dict[str, Any]], object]
@@ -50,6 +51,22 @@ def _extension_of(session: PrivilegedSession) -> str:
         return ""
     left = session.profile.extension_limit - session.extensions - 1
     return f"New end: {moment(session.end_at + session.profile.extension_by)}. Extensions left after it: {left}"
+
+
+WITHDRAWING = Action(
+    "Withdraw",
+    "The request is over before it began, and nothing was given. Your own becomes Complete, withdrawn before it began; "
+    "somebody else's becomes Canceled.",
+    "withdrawn",
+    lambda actor, session, values: end(actor, session),
+)
+
+
+def action_for(verb: str, sessions: Sequence[PrivilegedSession]) -> Action:
+    """The dialog of a verb. To end what has not begun is to withdraw it."""
+    if verb == "end" and all(session.status in NOT_BEGUN for session in sessions):
+        return WITHDRAWING
+    return ACTIONS[verb]
 
 
 ACTIONS = {

@@ -24,6 +24,7 @@ from sessions_app.filters.sessions import ActiveFilters, HistoricalFilters, Sess
 from sessions_app.flows.start import why_right_is_gone
 from sessions_app.health.heartbeat import is_worker_missed
 from sessions_app.models import ENDED, HOLDS_GRANT, LIVE, PrivilegedSession, Status
+from sessions_app.policy import NOT_BEGUN
 from sessions_app.roles import Person, sees_everything
 from sessions_app.tables.recordings import recordings_of
 from sessions_app.tables.session_log import LOG_TABLE, numbered
@@ -98,7 +99,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
             "may_choose_whose": sees_all,
             # Asked of the database only where it is shown: fragments have no notice.
             "is_worker_missed": SimpleLazyObject(is_worker_missed) if sees_all else False,
-            "toolbar": sessions_toolbar(person, with_history=tab.with_history),
+            "toolbar": sessions_toolbar(person, with_history=tab.with_history, has_begun=not tab.statuses <= NOT_BEGUN),
         },
         csv_name=f"sessions-{tab_name}",
     )
@@ -143,7 +144,7 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
         "activity_link": link(links.activity(row), row.activity_name),
         "heading": f"Session {row.pk}",
         "status": status_cell(row),
-        "buttons": page_buttons(person, refusals_for(person)(row)),
+        "buttons": page_buttons(person, refusals_for(person)(row), has_begun=row.status not in NOT_BEGUN),
         **secrets_context(person, row),
         **certificate_context(person, row),
         "recordings": recordings_of(row) if sees_everything(person) or row.user_id == person.pk else [],

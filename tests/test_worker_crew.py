@@ -87,11 +87,11 @@ def test_two_dead_resources_take_a_few_threads_each_and_no_step_more(resources: 
     resources.hold(1)
     resources.hold(2)
     due = [*resources.due(range(10), 1), *resources.due(range(10, 20), 2), *resources.due(range(20, 40), 3)]
-    for _ in range(2):  # what waits is offered again by the next look
-        crew.offer(due)
-        wait_for(lambda: len(resources.begun) - len(resources.done) == 8 and not resources.at(3) % 20)
-        assert (resources.at(1), resources.at(2), len(crew._under_way)) == (4, 4, 8)
-    assert resources.at(3) == 40
+    crew.offer(due)
+    wait_for(lambda: resources.at(3) == 20 and len(crew._under_way) == 8)
+    crew.offer(due)  # what waits is offered again by the next look
+    wait_for(lambda: resources.at(3) == 40 and len(crew._under_way) == 8)
+    assert (resources.at(1), resources.at(2)) == (4, 4)
     resources.held[1].set()
     wait_for(lambda: resources.at(1) == 10 and len(crew._under_way) == 4)
     assert resources.at(2) == 4

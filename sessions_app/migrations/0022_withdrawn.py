@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0020_what_was_enforced"),
+        ("sessions_app", "0021_clock_of_host"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

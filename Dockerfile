@@ -27,7 +27,8 @@ RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')"
     STATIC_ROOT=/app/static_collected VAR_DIR=/tmp/var /opt/sessionadmin/bin/sessionadmin collectstatic --no-input
 
 FROM python:3.13-slim-bookworm
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/sessionadmin --shell /usr/sbin/nologin sessionadmin
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/sessionadmin --shell /usr/sbin/nologin sessionadmin \
+    && chmod 0700 /var/lib/sessionadmin
 COPY --from=build /opt/sessionadmin /opt/sessionadmin
 COPY --from=build /app /app
 COPY scripts/healthcheck.py /app/scripts/healthcheck.py

@@ -108,6 +108,7 @@ def _of_postgresql(error: BaseException) -> str:
 
 def _of_words(text: str) -> str:
     """What SQLite says without a code, and what somebody raised in its name."""
-    if "locked" in text:
-        return "BUSY"
-    return "FULL" if "disk is full" in text else ""
+    for words, name in (("locked", "BUSY"), ("disk is full", "FULL"), ("readonly database", "READ_ONLY")):
+        if words in text:
+            return name
+    return ""

@@ -2,20 +2,22 @@
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.decorators.http import require_safe
+
+from sessions_app.health.writing import probe
 
 
 @login_not_required
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """For load balancers: 200 when the database answers."""
-    connection.ensure_connection()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return HttpResponse("ok", content_type="text/plain")
+    """For load balancers: 200 when the database can be written, else 503 and what is the matter."""
+    outage = probe.look()
+    if outage is None:
+        return HttpResponse("ok", content_type="text/plain")
+    headers = {"Retry-After": str(outage.retry_after)}
+    return HttpResponse(f"{outage.heading}.", status=503, content_type="text/plain", headers=headers)
 
 
 urlpatterns = [

@@ -23,6 +23,7 @@ class SessionsAppConfig(AppConfig):
             audit_trail,
             checks,  # noqa: F401 - importing registers the checks
             checks_connectors,  # noqa: F401
+            checks_files,  # noqa: F401
             checks_geoip,  # noqa: F401
             checks_recordings,  # noqa: F401
             checks_sealing,  # noqa: F401

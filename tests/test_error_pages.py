@@ -73,7 +73,7 @@ def test_a_postgresql_that_is_down_is_a_503_with_words(tmp_path: Path) -> None:
     result = programs.run([sys.executable, "-c", ASK], environment)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("503 30 ") == 2
-    assert result.stdout.count("<h1>The database of the console cannot be reached</h1>") == 2
+    assert result.stdout.count("<h1>The database of the console cannot be reached</h1>") == 1
     assert "Nothing was changed." in result.stdout
     assert "Traceback" not in result.stderr
     assert result.stderr.count("The database of the console cannot be reached: OperationalError") == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
 
@@ -16,6 +17,14 @@ BASE_DIR = PACKAGE_DIR.parent
 IS_WHEEL = (PACKAGE_DIR / "templates").is_dir()
 PAGES_DIR = PACKAGE_DIR if IS_WHEEL else BASE_DIR
 VAR_DIR = Path(env.str("VAR_DIR", default=str((Path.cwd() if IS_WHEEL else BASE_DIR) / "var"))).resolve()
+
+try:
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is kept there is for the console's account alone
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"VAR_DIR {VAR_DIR} cannot be made: {error.strerror}. Nothing was started. Make it with the mode 0700 for the "
+        "account that the console runs as, or set VAR_DIR to a directory which that account may write to."
+    ) from error
 
 INSTALLED_APPS = [
     "sessionadmin.apps.ConsoleAdminConfig",

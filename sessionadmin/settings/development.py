@@ -4,7 +4,8 @@ import contextlib
 
 from sessionadmin.settings.base import *
 
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+with contextlib.suppress(PermissionError):  # somebody else's directory: a check says what is wrong with it
+    VAR_DIR.chmod(0o700)  # earlier versions made it readable for everybody
 
 
 def local_secret_key() -> str:

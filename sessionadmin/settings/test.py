@@ -20,7 +20,7 @@ if str(DATABASES["default"]["ENGINE"]).endswith(".sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 # Emptied before and after each test, so in memory; "shared" is what production uses, and makes its table here.
 CACHES = {"default": cache(env.str("TEST_CACHE_URL", default="locmemcache://")), "shared": cache(DATABASE_CACHE)}
-SILENCED_SYSTEM_CHECKS = ["sessions_app.W004"]
+SILENCED_SYSTEM_CHECKS = ["sessions_app.W004", "sessions_app.E031"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -1,4 +1,7 @@
-"""Checks that ask only the database and files of ours, quick enough for every view of a page. They change nothing."""
+"""Checks that ask only the database and files of ours, quick enough for every view of a page.
+
+They change nothing but a row of their own.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,12 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from activity import guard
-from sessions_app.health import gateways
+from sessions_app.health import files, gateways
 from sessions_app.health.findings import Finding, error, ok, warning
 from sessions_app.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
 from sessions_app.health.search import search
 from sessions_app.health.stuck import stuck_sessions
+from sessions_app.health.writing import writing
 from sessions_app.logins import place
 from sessions_app.models import GatewayConnection, GatewayHeartbeat, HostWatch, Resource, ServiceAuth, WorkerHeartbeat
 from sessions_app.models.watch import CLOCK_IS_OFF, clock_words
@@ -196,6 +200,8 @@ def clocks() -> Finding:
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
+    writing,
+    files.room,
     log_guard,
     worker,
     gateway,
@@ -205,6 +211,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     sessions,
     clocks,
     search,
+    files.in_the_browser,
 )
 
 

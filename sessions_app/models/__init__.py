@@ -40,7 +40,7 @@ from sessions_app.models.privileged import (
 )
 from sessions_app.models.vault import Secret
 from sessions_app.models.watch import HostWatch
-from sessions_app.models.worker import WorkerHeartbeat
+from sessions_app.models.worker import HealthMark, WorkerHeartbeat
 
 __all__ = [
     "ENDED",
@@ -67,6 +67,7 @@ __all__ = [
     "GatewayHeartbeat",
     "GatewayHostKey",
     "GatewayTicket",
+    "HealthMark",
     "HostWatch",
     "LoginSession",
     "Platform",

@@ -1,4 +1,4 @@
-"""The workers that are running, by what they last wrote of themselves."""
+"""The workers that are running, by what they last wrote of themselves, and a row that is written to see if it works."""
 
 from __future__ import annotations
 
@@ -18,3 +18,15 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.owner
+
+
+class HealthMark(models.Model):
+    """One row, written by whoever looks whether the database can be written (health/writing.py)."""
+
+    written_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Written at {self.written_at:%Y-%m-%d %H:%M:%S} UTC"

@@ -9,11 +9,16 @@ import hashlib
 import asyncssh
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from sessions_app.flows.connect import Login
 from sessions_app.gateway import store
-from sessions_app.models import GatewayConnection, PrivilegedSession
-from tests.control_scene import run, until
+from sessions_app.gateway.near import Terminal
+from sessions_app.gateway.opening import open_relay
+from sessions_app.models import Door, GatewayConnection, PrivilegedSession
+from tests import builders
+from tests.control_scene import Person, run, until
 from tests.gateway_scene import CHUNK, CHUNKS, MOST, front, prepared, still, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,3 +146,38 @@ def test_ctrl_x_extends_while_the_notice_is_up_and_reaches_the_program_otherwise
 
     given = prepared(alice, extension_limit=1, end_notice=dt.timedelta(minutes=10))
     run(story())
+
+
+@pytest.mark.parametrize(
+    ("door", "language", "sent"),
+    [
+        (Door.BROWSER, "C.UTF-8", "C.UTF-8"),
+        (Door.BROWSER, "de_DE.UTF-8", "de_DE.UTF-8"),
+        (Door.BROWSER, "", None),
+        (Door.SSH, "C.UTF-8", None),  # a client says what it wants
+    ],
+)
+def test_a_terminal_in_the_browser_has_the_language_of_the_profile(
+    alice: User, door: Door, language: str, sent: str | None
+) -> None:
+    async def story() -> None:
+        async with asyncio.timeout(30), front(given) as there:
+            login = Login(alice.pk, given.session.pk, door, "127.0.0.1", "")
+            relay = await open_relay(there.registry, login, Person(), Terminal("xterm-256color"))
+            await until(lambda: there.host.process is not None, "the host listens")
+            assert there.host.process.env.get("LANG") == sent
+            relay.client_gone()
+            await relay.closed.wait()
+
+    given = prepared(alice, terminal_language=language)
+    run(story())
+
+
+@pytest.mark.parametrize(("language", "is_good"), [("", True), ("sr_RS@latin", True), ("C;id", False)])
+def test_a_profiles_language_is_a_locale(language: str, is_good: bool) -> None:
+    profile = builders.make_profile(terminal_language=language)
+    if is_good:
+        profile.full_clean()
+    else:
+        with pytest.raises(ValidationError, match="Write a locale"):
+            profile.full_clean()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from activity.models import LogEntry
 from activity.verbs import Verb
@@ -78,8 +79,30 @@ def test_bytes_that_are_no_text_pass_unchanged(alice: User) -> None:
     drive(scenario)
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example.com", "null", None, "https://console.example.com.evil.com"])
-def test_a_page_of_another_origin_gets_no_socket(alice: User, origin: str | None) -> None:
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "https://console.example.com.evil.com"])
+def test_a_page_of_another_origin_is_told_so_and_gets_nothing_else(alice: User, origin: str) -> None:
+    session = session_of(alice)
+
+    async def scenario(gateway: Gateway) -> None:
+        ticket = await ticket_for(session)
+        async with gateway.socket(origin=origin) as page:
+            with contextlib.suppress(ConnectionClosed):
+                await page.send(hello(ticket))
+            told = await message(page)
+            assert told["type"] == "refused"
+            assert f"opens no terminals for pages from {origin}. Ask an administrator" in told["reason"]
+            assert "GATEWAY_ORIGINS" in told["reason"]
+            assert (await ending(page))[0] == web.REFUSED
+        assert gateway.relays == []
+        async with gateway.socket() as page:  # the ticket was not touched
+            await page.send(hello(ticket))
+            assert (await message(page))["type"] == "connected"
+
+    drive(scenario)
+
+
+@pytest.mark.parametrize("origin", ["null", None, "file:///etc/passwd", "ftp://console.example.com"])
+def test_what_is_no_page_gets_no_socket(alice: User, origin: str | None) -> None:
     async def scenario(gateway: Gateway) -> None:
         with pytest.raises(InvalidStatus) as refused:
             async with gateway.socket(origin=origin):
@@ -96,6 +119,7 @@ def test_the_very_host_that_is_asked_is_ours_whatever_the_scheme(settings: Any) 
     assert not web.is_ours("http://127.0.0.1:4424", "127.0.0.1:4423")
     assert not web.is_ours("file://console.example.com", "console.example.com")
     assert not web.is_ours("https://", "")
+    assert not web.is_ours("http://[", "[")
     assert not web.is_ours("", "")
 
 

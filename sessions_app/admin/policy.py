@@ -112,7 +112,10 @@ class ConnectionProfileAdmin(KeptWhileInUse):
         ("Asked of the person", {"fields": ("notes_required", "ticket_required")}),
         ("Extension", {"fields": ("extension_by", "extension_limit")}),
         ("Watching", {"fields": ("logon_monitor_interval", "secret_view_timeout", "keep_home")}),
-        ("Through the gateway", {"fields": ("record", "record_input", "recording_days", "tcp_targets")}),
+        (
+            "Through the gateway",
+            {"fields": ("record", "record_input", "recording_days", "tcp_targets", "terminal_language")},
+        ),
         ("Approval", {"fields": ("approval_timeout",)}),
     )
 

@@ -18,6 +18,7 @@ from sessions_app.gateway.near import Near, NotLetIn, Terminal, excuse
 from sessions_app.gateway.registry import Recorded, Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import HostRefused
+from sessions_app.models import Door
 from sessions_app.sealing import SealingError
 from sessions_app.ssh.ca import AuthorityError
 
@@ -63,6 +64,8 @@ async def open_relay(
         if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
             wanted = Recorded(admitted, told, bool(terminal.kind), *recorded_size(terminal.size))
             relay.recorder = await registry.make_recorder(wanted)
+        if login.door == Door.BROWSER and admitted.language:
+            env = {"LANG": admitted.language}
         await relay.connect(command, subsystem, env or {}, terminal)
     except (Refused, HostRefused, ConnectorError, asyncssh.Error) as error:
         await relay.fail(str(error))

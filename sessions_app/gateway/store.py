@@ -83,6 +83,7 @@ class Admitted:
     is_input_recorded: bool
     tcp_targets: tuple[tuple[str, int], ...]
     clock_off: float = 0.0  # seconds that the host's clock is ahead of ours, as it said last
+    language: str = ""  # LANG for a terminal in the browser, which has none of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ def admit(login: Login, gateway: str) -> Admitted:
         is_input_recorded=session.profile.record_input,
         tcp_targets=targets,
         clock_off=clock_off,
+        language=session.profile.terminal_language,
     )
 
 

@@ -14,6 +14,7 @@ import json
 import logging
 from collections.abc import Mapping
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from django.conf import settings
 from websockets.asyncio.server import Server, ServerConnection
@@ -39,6 +40,10 @@ LARGEST_MESSAGE = 1024 * 1024  # bytes; pages send what is pasted in smaller par
 STRANGERS = 200  # sockets that have shown no ticket yet, all together
 PING = 20.0  # seconds; a socket that does not answer for as long is gone
 TERMINAL = "xterm-256color"
+NOT_OURS = (
+    "The gateway opens no terminals for pages from {}. Ask an administrator to name that address in GATEWAY_ORIGINS, "
+    "or to have the proxy pass on the Host header."
+)
 REFUSED, BAD, FULL = 4001, 4002, 1013  # codes of a close; with the first comes a message that says why
 
 logger = logging.getLogger(__name__)
@@ -54,6 +59,7 @@ class Terminals:
         self._registry = registry
         self._pages: dict[int, tuple[Page, Login]] = {}  # by connection id
         self._strangers = 0
+        self._foreign: WeakSet[ServerConnection] = WeakSet()  # of pages that may open no terminal
         self._server: Server | None = None
 
     async def listen(self, host: str, port: int, *, reuse_port: bool = False) -> None:
@@ -97,7 +103,10 @@ class Terminals:
             origin, host = "", ""
         if not is_ours(origin, host):
             logger.warning("A websocket from another origin was refused: %s", plain(origin, 200) or "none")
-            return socket.respond(http.HTTPStatus.FORBIDDEN, "Terminals open from the console's own pages only.\n")
+            if not origin.startswith(("http://", "https://")):
+                return socket.respond(http.HTTPStatus.FORBIDDEN, "Terminals open from the console's own pages only.\n")
+            # A page cannot read why a handshake failed: it gets a socket that says so, and nothing else.
+            self._foreign.add(socket)
         if self._strangers >= STRANGERS or self._registry.is_draining:
             return socket.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "Try again in a moment.\n")
         return None
@@ -119,6 +128,8 @@ class Terminals:
     async def _serve(self, socket: ServerConnection) -> None:
         """One socket from its ticket to its end. Raises Refused, NotLetIn, BadMessage, TimeoutError,
         ConnectionClosed."""
+        if socket in self._foreign:
+            raise Refused(NOT_OURS.format(plain(origin_of(socket), 200)))
         address = address_of(socket)
         self._strangers += 1
         try:
@@ -181,10 +192,18 @@ def is_ours(origin: str, host: str) -> bool:
     """Whether a page from `origin` may open terminals: from the very host that is asked, or from one of
     GATEWAY_ORIGINS and CSRF_TRUSTED_ORIGINS. A proxy may speak TLS where we do not, so the scheme does not count for
     the first."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # http://[
+        return False
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return False
     return origin in (*settings.GATEWAY_ORIGINS, *settings.CSRF_TRUSTED_ORIGINS) or parts.netloc.lower() == host.lower()
+
+
+def origin_of(socket: ServerConnection) -> str:
+    """Where the page comes from, as its browser says."""
+    return socket.request.headers.get("Origin", "") if socket.request is not None else ""
 
 
 def address_of(socket: ServerConnection) -> str:

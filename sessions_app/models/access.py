@@ -13,7 +13,7 @@ from django.db import models
 
 from activity.addresses import numbered
 from sessions_app.models import terms
-from sessions_app.models.account_names import ACCOUNT_NAME, account_name
+from sessions_app.models.account_names import ACCOUNT_NAME, TEMPLATE_RULE, account_name
 from sessions_app.roles import Person
 
 
@@ -144,12 +144,7 @@ class Activity(models.Model):
         """Refuse a template that cannot become an account name."""
         example = self.login_account_template.replace("{user}", "user").replace("{session}", "1")
         if not ACCOUNT_NAME.fullmatch(example):
-            raise ValidationError(
-                {
-                    "login_account_template": "Use small letters, digits, - and _, and only the placeholders "
-                    "{user} and {session}; the name must start with a letter or _ and fit 32 characters."
-                }
-            )
+            raise ValidationError({"login_account_template": TEMPLATE_RULE})
         if problems := terms.problems(self.unix_groups, self.sudo_rule, self.shell):
             raise ValidationError(problems)
         if self.kind == AccountKind.COMMANDS:
@@ -191,6 +186,7 @@ class ConnectionProfile(models.Model):
         blank=True,
         help_text="host:port with commas, as seen from the resource; empty forbids forwarding.",
     )
+    terminal_language = models.CharField("language of the browser's terminal", **terms.LOCALE)
     keep_home = models.BooleanField(
         default=False, help_text="Keep the home directory of an ephemeral account, closed to everybody but root."
     )

@@ -7,6 +7,10 @@ import re
 
 # What Linux accepts as an account name (useradd(8)), so that no template can smuggle anything into a command.
 ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+TEMPLATE_RULE = (
+    "Use small letters, digits, - and _, and only the placeholders {user} and {session}; the name must start with "
+    "a letter or _ and fit 32 characters."
+)
 LONGEST = 32  # characters
 DIGITS = 8  # of the mark that tells apart names which would look the same
 MARKED = re.compile(rf"-[0-9a-f]{{{DIGITS}}}$")

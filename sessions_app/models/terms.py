@@ -7,10 +7,20 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import Any
+
+from django.core.validators import RegexValidator
 
 GROUP = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 SHELL = re.compile(r"/[A-Za-z0-9_./-]+")
 TARGET = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+LOCALE: dict[str, Any] = {  # of a field that names one
+    "max_length": 40,
+    "default": "C.UTF-8",
+    "blank": True,
+    "validators": [RegexValidator(r"^[A-Za-z0-9_.@-]+\Z", "Write a locale, for instance C.UTF-8 or de_DE.UTF-8.")],
+    "help_text": "LANG there, where the host's sshd takes it (AcceptEnv LANG); empty leaves it to the host.",
+}
 PLACEHOLDERS = ("{account}", "{user}", "{session}")
 
 

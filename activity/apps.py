@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 
@@ -14,7 +15,10 @@ class ActivityConfig(AppConfig):
     verbose_name = "Activity log"
 
     def ready(self) -> None:
-        """The index of words is made after the tables."""
+        """Connections to SQLite learn how to fold text; the index of words is made after the tables."""
+        from activity import folding  # noqa: PLC0415 - models are not loaded before ready()
+
+        connection_created.connect(folding.register)
         post_migrate.connect(make_index, sender=self)
         post_migrate.connect(guard_log, sender=self)
 

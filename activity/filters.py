@@ -15,6 +15,7 @@ from django.db.models import Case, IntegerField, Q, Value, When
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from activity.folding import fold
 from activity.listing.columns import escaped
 from activity.listing.filterset import QuickFilterSet
 from activity.models import LOG_WORDS, Level, LogEntry, LogEntryQuerySet
@@ -51,8 +52,8 @@ def suggest_users(text: str) -> list[str]:
         return [row[0] for row in _first_names().rows()[1]]
     model = get_user_model()
     name = model.USERNAME_FIELD
-    begins = Case(When(**{f"{name}__istartswith": text}, then=Value(0)), default=1, output_field=IntegerField())
-    found = model._default_manager.filter(**{f"{name}__icontains": text}).order_by(begins, name)
+    begins = Case(When(**{f"{name}__folded_startswith": text}, then=Value(0)), default=1, output_field=IntegerField())
+    found = model._default_manager.filter(**{f"{name}__folded_contains": text}).order_by(begins, name)
     return list(found.values_list(name, flat=True)[:MOST_SUGGESTIONS])
 
 
@@ -69,12 +70,11 @@ def options(names: Iterable[str]) -> SafeString:
 
 
 def find_user(text: str) -> AbstractUser | None:
-    """The account of that name; upper and lower case matter only where two accounts differ in nothing else."""
+    """The account of that name; how it is written matters only where two accounts differ in nothing else."""
     model = get_user_model()
     name = model.USERNAME_FIELD
-    found = list(model._default_manager.filter(**{f"{name}__iexact": text})[:10])
-    exact = [user for user in found if user.get_username() == text]
-    return exact[0] if exact else found[0] if found else None
+    users = model._default_manager.order_by("pk")
+    return users.filter(**{name: text}).first() or users.filter(**{f"{name}__folded_exact": text}).first()
 
 
 def within(queryset: LogEntryQuerySet, span: Span) -> LogEntryQuerySet:
@@ -90,7 +90,7 @@ def search_for(text: str) -> Search:
 
 
 def _term(word: str) -> Term:
-    verbs = [verb.value for verb in Verb if word.lower() in verb.label.lower() or word.lower() in verb.value]
+    verbs = [verb.value for verb in Verb if word in fold(verb.label) or word in verb.value]
     elsewhere = Q(verb__in=verbs) if verbs else Q()
     exact = held_by(("message", "target_name", "actor_name", "user_name"), word) | elsewhere
     if (address := _address(word)) is not None:

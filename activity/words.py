@@ -1,8 +1,9 @@
 """Searching rows for words through an index of three-letter groups: pg_trgm on PostgreSQL, FTS5 on SQLite.
 
-The index holds one text for each row, its searched columns in a line each. It only says which rows come into question;
-`Term.exact` decides. It is made after `migrate` and again wherever something is missing: SQLite forgets the triggers
-of a table that a later migration builds anew. Knows no model: an index is named by table and columns.
+The index holds one text for each row, its searched columns in a line each, folded (folding.py). It only says which rows
+come into question; `Term.exact` decides. It is made after `migrate` and again wherever something is missing: SQLite
+forgets the triggers of a table that a later migration builds anew. Knows no model: an index is named by table and
+columns.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, F, Func, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
+
+from activity import folding
+from activity.folding import FUNCTION, fold, folded_in_sqlite
 
 MOST_WORDS = 8
 WAITING = 64  # rows that are not in the index yet, on SQLite; each search looks at them
@@ -42,8 +46,8 @@ class TextIndex:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Term:
-    """One word that a row must hold, in any of its `forms`. `exact` decides; `elsewhere` is the part of it that the
-    index does not hold."""
+    """One word that a row must hold, in any of its `forms`, which are folded. `exact` decides; `elsewhere` is the part
+    of it that the index does not hold."""
 
     forms: tuple[str, ...]
     exact: Q
@@ -85,19 +89,13 @@ class Search:
 
 
 def words_of(text: str) -> list[str]:
-    """What is searched for, word by word."""
-    return text.split()[:MOST_WORDS]
+    """What is searched for, word by word, folded."""
+    return fold(text).split()[:MOST_WORDS]
 
 
 def held_by(paths: Iterable[str], word: str) -> Q:
-    """`word` in any of these fields, in any case.
-
-    SQLite knows upper and lower case of ASCII only, so a word with other letters is looked for as it is written, in
-    lower case, in capitals and with a capital at its beginning.
-    """
-    forms = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
-    holds = (Q(**{f"{path}__icontains": form}) for path in paths for form in sorted(forms))
-    return functools.reduce(operator.or_, holds)
+    """`word` in any of these fields, however either is written."""
+    return functools.reduce(operator.or_, (Q(**{f"{path}__folded_contains": word}) for path in paths))
 
 
 class _Holds(Func):
@@ -115,7 +113,7 @@ class _Holds(Func):
         """The very expression that the index is made of."""
         columns = [compiler.compile(column)[0] for column in self.get_source_expressions()[1:]]
         held = _postgresql_text(self.index, columns)
-        return f"{held} LIKE UPPER(%s)", (f"%{connection.ops.prep_for_like_query(self.word)}%",)
+        return f"{held} LIKE {FUNCTION}(%s)", (f"%{connection.ops.prep_for_like_query(self.word)}%",)
 
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
@@ -131,10 +129,10 @@ class _Holds(Func):
 
 def _postgresql_text(index: TextIndex, columns: Iterable[str]) -> str:
     shown = (
-        f"COALESCE(HOST({column}), '')" if name in index.addresses else column
+        f"COALESCE(HOST({column}), '')" if name in index.addresses else f"{FUNCTION}({column})"
         for name, column in zip(index.columns, columns, strict=True)
     )
-    return f"UPPER({' || chr(10) || '.join(shown)})"
+    return f"({' || chr(10) || '.join(shown)})"
 
 
 # --- making it
@@ -160,6 +158,7 @@ def ensure(index: TextIndex, database: str = "default") -> bool:
     """Make what is missing of the index, from all rows of the table. Whether it is there now: PostgreSQL may lack
     pg_trgm or the right to install it, SQLite may have been built without FTS5."""
     connection = connections[database]
+    folding.install(connection)
     if index.table not in connection.introspection.table_names():
         return False
     make = _ensure_postgresql if connection.vendor == "postgresql" else _ensure_sqlite
@@ -176,9 +175,10 @@ def ensure(index: TextIndex, database: str = "default") -> bool:
 def _ensure_postgresql(connection: BaseDatabaseWrapper, index: TextIndex) -> None:
     text = _postgresql_text(index, (f'"{column}"' for column in index.columns))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [index.name])
-        if cursor.fetchone()[0]:
+        cursor.execute("SELECT pg_get_indexdef(to_regclass(%s))", [index.name])
+        if FUNCTION in (cursor.fetchone()[0] or ""):
             return
+        cursor.execute(f"DROP INDEX IF EXISTS {index.name}")  # of a version that folded in another way
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         # What was added last waits in a list that every search reads through: a short one.
         cursor.execute(
@@ -188,33 +188,30 @@ def _ensure_postgresql(connection: BaseDatabaseWrapper, index: TextIndex) -> Non
 
 
 def _ensure_sqlite(connection: BaseDatabaseWrapper, index: TextIndex) -> None:
-    """Where nothing waits yet, since an older version put each row into the index by itself, the index stays."""
     name, triggers = index.name, sqlite_triggers(index)
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, sql FROM sqlite_master WHERE name LIKE %s", [f"{name}%"])
         there = dict(cursor.fetchall())
         if name in there and all(there.get(trigger) == sql for trigger, sql in triggers.items()):
             return
-        is_whole = name in there and f"{name}_waiting" not in there and _is_older(index, there)
         for trigger in triggers:
             cursor.execute(f"DROP TRIGGER IF EXISTS {trigger}")
         cursor.execute(f"DROP TABLE IF EXISTS {name}_waiting")
         cursor.execute(f"CREATE TABLE {name}_waiting (id INTEGER PRIMARY KEY)")
-        if not is_whole:
-            cursor.execute(f"DROP TABLE IF EXISTS {name}")
-            cursor.execute(
-                f"CREATE VIRTUAL TABLE {name} USING fts5("
-                "text, content='', columnsize=0, detail=none, tokenize='trigram')"
-            )
-            cursor.execute(
-                f"INSERT INTO {name}(rowid, text) SELECT id, {_sqlite_text(index, '')} FROM {index.table}"  # noqa: S608 - our own names
-            )
+        cursor.execute(f"DROP TABLE IF EXISTS {name}")
+        cursor.execute(
+            f"CREATE VIRTUAL TABLE {name} USING fts5(text, content='', columnsize=0, detail=none, tokenize='trigram')"
+        )
+        cursor.execute(
+            f"INSERT INTO {name}(rowid, text) SELECT id, {_sqlite_text(index, '')} FROM {index.table}"  # noqa: S608 - our own names
+        )
         for sql in triggers.values():
             cursor.execute(sql)
 
 
 def _sqlite_text(index: TextIndex, row: str) -> str:
-    return " || char(10) || ".join(f"COALESCE({row}\"{column}\", '')" for column in index.columns)
+    columns = (f'{row}"{column}"' for column in index.columns)
+    return " || char(10) || ".join(f"COALESCE({folded_in_sqlite(column)}, '')" for column in columns)
 
 
 def sqlite_triggers(index: TextIndex) -> dict[str, str]:
@@ -248,11 +245,3 @@ def sqlite_triggers(index: TextIndex) -> dict[str, str]:
             f"WHEN {old} IS NOT {new} BEGIN {take} {add} END"
         ),
     }
-
-
-def _is_older(index: TextIndex, there: dict[str, str]) -> bool:
-    """Whether all rows are in the index, since the triggers are those that put each in at once."""
-    name, table, new = index.name, index.table, _sqlite_text(index, "NEW.")
-    at_once = f"BEGIN INSERT INTO {name}(rowid, text) VALUES (NEW.id, {new}); END"  # noqa: S608 - our own names
-    is_kept = all(trigger in there for trigger in sqlite_triggers(index))
-    return is_kept and there[f"{name}_added"] == f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} {at_once}"

@@ -40,7 +40,13 @@ def read_options() -> argparse.Namespace:
 
 def schema() -> str:
     """Names the state of the tables and of what fills them; data made for another is not used."""
-    names = ("activity/migrations", "sessions_app/migrations", "sessions_app/sample/volume", "activity/words.py")
+    names = (
+        "activity/migrations",
+        "sessions_app/migrations",
+        "sessions_app/sample/volume",
+        "activity/words.py",
+        "activity/folding.py",
+    )
     found = hashlib.sha256()
     for name in names:
         path = ROOT / name

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 from django.apps import AppConfig
+from django.db import connections
 from django.db.models.signals import post_migrate
 
 from activity.addresses import numbered
@@ -54,10 +55,12 @@ def create_role_groups(using: str, **kwargs: Any) -> None:
 
 
 def make_indexes(using: str, **kwargs: Any) -> None:
-    """What the searches of sessions and logins need; each migrate mends it."""
+    """What the searches of sessions, logins and recordings need; each migrate mends it."""
     from activity import words  # noqa: PLC0415 - models are not loaded at import
     from sessions_app.models.login import LOGIN_WORDS  # noqa: PLC0415
     from sessions_app.models.privileged import SESSION_WORDS  # noqa: PLC0415
+    from sessions_app.recordings import search_index  # noqa: PLC0415
 
     for index in (SESSION_WORDS, LOGIN_WORDS):
         words.ensure(index, using)
+    search_index.ensure(connections[using])

@@ -14,6 +14,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.utils import timezone
 
+from activity import folding
 from activity.models import LogEntry
 from activity.verbs import Verb
 
@@ -91,10 +92,12 @@ def problem(response: HttpResponse) -> str:
 
 
 def another_connection() -> Any:
-    """A connection that knows nothing of Django or of the test's transaction, as `dbshell` opens one."""
+    """A connection that knows nothing of Django or of the test's transaction, as a program of one's own opens one."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
-        return sqlite3.connect(settings["NAME"], timeout=0, isolation_level=None)
+        other = sqlite3.connect(settings["NAME"], timeout=0, isolation_level=None)
+        folding.add_to_sqlite(other)
+        return other
     return psycopg.connect(
         dbname=settings["NAME"],
         user=settings["USER"],

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 def found(words: str) -> QuerySet[RecordingText]:
     """As the list of recordings asks."""
-    return search_index.narrowed(RecordingText.objects.filter(text__icontains=words), words)
+    return search_index.narrowed(RecordingText.objects.filter(text__folded_contains=words), words)
 
 
 def texts(words: str) -> list[str]:
@@ -32,6 +32,31 @@ def test_on_postgresql_a_search_is_answered_by_the_trigrams() -> None:
     with connection.cursor() as cursor:  # an empty table is read as a whole, unless that is said to be dear
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "recording_text_search" in found("needle").explain()
+
+
+def test_an_index_that_folds_in_another_way_is_made_anew() -> None:
+    make_recording(None, (1.0, "café Größe\r\n"))
+    connection.check_constraints()  # PostgreSQL indexes no table whose rows are still to be checked
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("DROP TRIGGER recording_text_added")
+            cursor.execute(
+                "CREATE TRIGGER recording_text_added AFTER INSERT ON sessions_app_recordingtext "
+                "BEGIN SELECT NEW.id; END"
+            )
+        else:
+            cursor.execute("DROP INDEX recording_text_search")
+            cursor.execute(
+                "CREATE INDEX recording_text_search ON sessions_app_recordingtext "
+                "USING gin (upper(text::text) gin_trgm_ops)"
+            )
+    search_index.ensure(connection)
+    make_recording(None, (1.0, "another CAFE\u0301\r\n"))
+    assert texts("café") == ["café Größe", "another CAFE\u0301"]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_get_indexdef('recording_text_search'::regclass)")
+            assert "activity_fold" in cursor.fetchone()[0]
 
 
 def test_the_index_follows_lines_that_come_change_and_go() -> None:

@@ -11,12 +11,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from activity.typed import typed
+from sessions_app.admin.folded import FoldedSearch
 from sessions_app.models import PrivilegedSession
 from sessions_app.models.rights import ending_for_their_right, runs_without_right
 
@@ -43,7 +43,7 @@ class _EndsSessions(Exception):
         self.ending, self.running_on = ending, running_on
 
 
-class TellsWhatEnds(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class TellsWhatEnds(FoldedSearch):
     """Asks before it saves or deletes what would end open sessions."""
 
     def changeform_view(

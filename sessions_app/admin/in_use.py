@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from sessions_app.admin.folded import FoldedSearch
 from sessions_app.models import ApprovalTier
 
 
-class KeptWhileInUse(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class KeptWhileInUse(FoldedSearch):
     """Deletes one object at a time, and only when nothing names it. `instead` says what to do with the others."""
 
     instead = "Make it inactive instead."

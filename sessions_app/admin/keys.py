@@ -14,6 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from activity.viewer import viewer
+from sessions_app.admin.folded import FoldedSearch
 from sessions_app.admin.in_use import KeptWhileInUse
 from sessions_app.flows.errors import Refused
 from sessions_app.flows.ssh_keys import LONGEST_TITLE, add_key, check_key, remove_key
@@ -109,7 +110,7 @@ class ApplicationKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
 
 
 @admin.register(UserKey)
-class UserKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class UserKeyAdmin(FoldedSearch):
     """Everybody's SSH keys. The flows write them, so that each change is in the log."""
 
     form = ApplicationKeyForm

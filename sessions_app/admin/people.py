@@ -21,6 +21,7 @@ from django.shortcuts import redirect
 
 from sessions_app.admin.ending import TellsWhatEnds
 from sessions_app.admin.finding import FindsByKey
+from sessions_app.admin.folded import FoldedSearch
 from sessions_app.admin.in_use import KeptWhileInUse
 from sessions_app.models import Application
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
@@ -131,7 +132,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
 
 
 @admin.register(Application)
-class ApplicationAdmin(FindsByKey, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class ApplicationAdmin(FindsByKey, FoldedSearch):
     """Non-human principals. Named in policies like users; administrators request sessions for them."""
 
     list_display = ("principal", "owner", "is_active", "description")

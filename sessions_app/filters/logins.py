@@ -58,7 +58,7 @@ class LoginFilters(QuickFilterSet):
 
     user = django_filters.CharFilter(
         field_name="user_name",
-        lookup_expr="iexact",
+        lookup_expr="folded_exact",
         label="User",
         max_length=150,
         widget=forms.TextInput({"list": "user-list", "size": 14, **LOOK_UP}),
@@ -96,7 +96,7 @@ class LoginFilters(QuickFilterSet):
 
     def in_country(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:
         """By the country's name or its two letters, in any case."""
-        return queryset.filter(Q(country__iexact=value) | Q(country_code__iexact=value))
+        return queryset.filter(Q(country__folded_exact=value) | Q(country_code__folded_exact=value))
 
     def unchanged(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:
         """The state has a default, which filter_queryset applies."""

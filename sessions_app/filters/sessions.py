@@ -56,9 +56,9 @@ class DayFilter(django_filters.Filter):  # type: ignore[misc]  # the package has
 class SessionFilters(QuickFilterSet):
     """User, host, activity, and the days of the request."""
 
-    user = django_filters.CharFilter("user_name", "icontains", label="User", max_length=150)
-    host = django_filters.CharFilter("resource_name", "icontains", label="Host", max_length=120)
-    activity = django_filters.CharFilter("activity_name", "icontains", label="Activity", max_length=120)
+    user = django_filters.CharFilter("user_name", "folded_contains", label="User", max_length=150)
+    host = django_filters.CharFilter("resource_name", "folded_contains", label="Host", max_length=120)
+    activity = django_filters.CharFilter("activity_name", "folded_contains", label="Activity", max_length=120)
     requested_from = DayFilter("requested_at", label="Requested from")
     requested_to = DayFilter("requested_at", is_end=True, label="Requested to")
 

@@ -67,7 +67,7 @@ def session_to_log_in_to(actor: AbstractUser, wanted: str) -> PrivilegedSession:
     own = PrivilegedSession.objects.filter(user_id=actor.pk).order_by("pk")
     if NUMBER.fullmatch(wanted) and (session := own.filter(pk=int(wanted)).first()):
         return session
-    there = list(own.filter(resource_name__iexact=wanted, ended_at=None, resource__connector=CONNECTOR))
+    there = list(own.filter(resource_name__folded_exact=wanted, ended_at=None, resource__connector=CONNECTOR))
     is_open = [session for session in there if session.status in OPEN]
     if len(is_open) > 1:
         numbers = ", ".join(f"{session.pk} as {session.login_account}" for session in is_open)

@@ -16,7 +16,6 @@ import hashlib
 import ipaddress
 import logging
 import time
-import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
+from activity.folding import fold
 from activity.patience import waiting_at_most
 
 logger = logging.getLogger(__name__)
@@ -130,8 +130,7 @@ def _pay() -> None:
 
 
 def _account(user_name: str) -> _Counter:
-    folded = unicodedata.normalize("NFKC", user_name).casefold()
-    return _counter("account", folded, settings.LOGIN_FAILURES_PER_ACCOUNT)
+    return _counter("account", fold(user_name), settings.LOGIN_FAILURES_PER_ACCOUNT)
 
 
 def _address(address: str) -> _Counter:

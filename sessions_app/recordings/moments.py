@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from activity.models import Level, LogEntry
+from activity.words import words_of
 from sessions_app.models import Recording, RecordingText
 
 MOST_LINES = 5000  # looked through for commands
@@ -51,8 +52,8 @@ def command_of(line: str) -> str:
 def find(recording: Recording, words: str) -> list[RecordingText]:
     """Lines of this recording that hold each of the words."""
     lines = RecordingText.objects.filter(recording=recording)
-    for word in words.split()[:8]:
-        lines = lines.filter(text__icontains=word)
+    for word in words_of(words):
+        lines = lines.filter(text__folded_contains=word)
     return list(lines.order_by("at", "pk")[:MOST_FOUND])
 
 

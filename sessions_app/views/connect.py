@@ -170,7 +170,7 @@ def _name_of(session: PrivilegedSession) -> str:
         return str(session.pk)
     there = PrivilegedSession.objects.filter(
         user_id=session.user_id,
-        resource_name__iexact=session.resource_name,
+        resource_name__folded_exact=session.resource_name,
         status__in=[Status.AVAILABLE, Status.LOGGED_IN],
     )
     return str(session.pk) if there.count() > 1 else session.resource_name

@@ -80,7 +80,7 @@ def _resources_step(request: HttpRequest, draft: Draft, *, is_sent: bool) -> Htt
     assert draft.activity is not None  # noqa: S101 - _step() shows the first step without one
     found = allowed_resources(draft.user, draft.activity).order_by("name", "pk")
     if search:
-        found = found.filter(name__icontains=search)
+        found = found.filter(name__folded_contains=search)
     shown = list(found[: MOST_SHOWN + 1])
     chosen = {resource.pk for resource in draft.resources}
     resources = [*draft.resources, *(each for each in shown[:MOST_SHOWN] if each.pk not in chosen)]

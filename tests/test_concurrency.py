@@ -252,6 +252,8 @@ def test_a_slow_call_keeps_the_lease_alive(alice: User, monkeypatch: pytest.Monk
     monkeypatch.setattr(lease, "RENEW_EVERY", 0.05)
     assert lease.claim(session.pk, "me", timezone.now() - dt.timedelta(seconds=59))
     with lease.kept(session.pk, "me"):
+        [renewal] = [thread for thread in threading.enumerate() if thread.name == f"lease-{session.pk}"]
+        assert renewal.daemon, "or a worker that was stopped would go on until the host answers"
         time.sleep(1.5)
         session.refresh_from_db()
         assert session.lease_until is not None

@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 from django.test import Client
 
 from activity.listing import Column
+from activity.listing.cells import _marked_postgresql, _marked_sqlite
 from activity.listing.csv import neutral, written_here
 from activity.listing.sheets import FORMULA_FORMS, Sheet
 from activity.models import Level, LogEntry
@@ -166,6 +167,19 @@ def test_times_are_written_as_python_writes_them() -> None:
     for moment in ("2026-01-31T12:00:05+00:00", "2026-01-31T12:00:05.1+00:00", "2026-12-31T23:59:59.999999+00:00"):
         make_entry("x", at=moment)  # type: ignore[arg-type]
     assert_alike(LogEntry.objects.order_by("pk"), COLUMNS)
+
+
+def test_neighbours_are_joined_so_that_the_rows_stay_in_their_order() -> None:
+    """By an inner join SQLite may begin with all neighbours, and sort all rows."""
+    sheet = Sheet(AccessPolicy.objects.order_by("pk"), ["name", "profile__name"], neutral)
+    assert "LEFT OUTER JOIN" in sheet.sql
+    assert "INNER JOIN" not in sheet.sql
+
+
+@pytest.mark.parametrize("write", [_marked_sqlite, _marked_postgresql])
+def test_a_cell_that_is_made_of_parameters_gets_each_as_often_as_it_is_named(write: Callable[..., Any]) -> None:
+    sql, parameters = write("COALESCE(x, %s)", ("none",))
+    assert sql.count("%s") == len(parameters)
 
 
 @pytest.mark.django_db(transaction=True)  # closing an answer closes the connection, as on a server

@@ -4,6 +4,7 @@ one connection that breaks what is done about all."""
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 
 import asyncssh
@@ -23,7 +24,7 @@ from sessions_app.gateway.control import Control
 from sessions_app.gateway.journal import Journal
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.store import Admitted
-from sessions_app.gateway.upstream import Upstream, open_upstream
+from sessions_app.gateway.upstream import HostRefused, Upstream, open_upstream
 from sessions_app.health import gateways
 from sessions_app.models import ConnectionEnd, ConnectionProfile, Door, GatewayConnection, PrivilegedSession, Status
 from tests import builders
@@ -60,6 +61,60 @@ def test_what_was_asked_before_a_lock_does_not_begin_after_it(
     monkeypatch.setattr(relay_module, "open_upstream", slow)
     run(story())
     assert GatewayConnection.objects.get().end_reason == ConnectionEnd.FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (asyncssh.HostKeyNotVerifiable("x"), "shows another host key"),
+        (asyncssh.KeyExchangeFailed("x"), "offers no host key of the confirmed kind"),
+        (asyncssh.PermissionDenied("x"), "does not let satest-1 in"),
+        (asyncssh.ConnectionLost("the wire was cut"), "cannot be reached: the wire was cut"),
+        (ConnectionRefusedError("Connection refused"), "cannot be reached: Connection refused"),
+        (TimeoutError(), "cannot be reached: no answer in time"),
+    ],
+)
+def test_a_host_that_lets_nobody_in_is_named_with_the_reason(
+    alice: User, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    mine = connect(builders.make_session(alice, login_account="satest-1"))
+    key = asyncssh.generate_private_key("ssh-ed25519")
+
+    async def refused(*args: object, **options: object) -> None:
+        raise error
+
+    async def story() -> None:
+        relay, _ = hold(Registry(OWNER), mine)
+        confirmed = dataclasses.replace(relay.admitted.host, host_key=key.export_public_key().decode().strip())
+        monkeypatch.setattr(asyncssh, "create_connection", refused)
+        with pytest.raises(HostRefused, match=said):
+            await open_upstream(dataclasses.replace(relay.admitted, host=confirmed))
+
+    run(story())
+
+
+def test_what_goes_wrong_beside_a_connection_is_in_the_log_and_what_was_broken_off_is_not(
+    alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = connect(builders.make_session(alice))
+
+    async def breaks() -> None:
+        raise KeyError("of a task")
+
+    async def story() -> None:
+        relay, _ = hold(Registry(OWNER), mine)
+        wrong, over = relay._spawn(breaks()), relay._spawn(asyncio.sleep(60))
+        await asyncio.sleep(0)
+        over.cancel()
+        await asyncio.wait({wrong, over})
+        await asyncio.sleep(0)
+        assert not relay._tasks
+
+    run(story())
+    [record] = caplog.records
+    assert record.getMessage() == f"Connection {mine.pk} of session {mine.session_id}"
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], KeyError)
 
 
 def test_while_it_is_locked_nothing_new_is_forwarded(alice: User) -> None:

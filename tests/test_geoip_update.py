@@ -88,6 +88,7 @@ def test_the_new_file_can_be_read_by_the_server_of_another_user(server: Download
 
 
 def test_last_months_is_taken_while_this_months_is_not_out(server: DownloadServer, target: Path) -> None:
+    target = target.parent / "not" / "there" / "yet" / target.name
     source = geoip_sources.dbip(date(2026, 1, 1), server.url)
     server.answers[dbip_path(date(2025, 12, 1))] = Answer(gzip.compress(database("December")))
     update(source, target, lambda done, total: None)

@@ -19,8 +19,8 @@ from sessions_app.flows.connect import Login, admit
 from sessions_app.flows.errors import Forbidden, Refused
 from sessions_app.flows.ticket import KEPT, TICKETS_A_MINUTE, Given, give, redeem
 from sessions_app.logins import recorder
-from sessions_app.models import Door, EndReason, GatewayTicket, PrivilegedSession, Status, TicketKind
-from tests.builders import make_login, make_resource, make_session
+from sessions_app.models import Door, EndReason, GatewayConnection, GatewayTicket, PrivilegedSession, Status, TicketKind
+from tests.builders import make_key, make_login, make_resource, make_session
 
 HERE = "192.0.2.10"
 KINDS = [TicketKind.TERMINAL, TicketKind.PASSWORD]
@@ -148,6 +148,21 @@ def test_a_locked_session_gives_its_terminal_back_and_opens_no_other(alice: User
     assert shown(given(alice, locked)).session == locked
     with pytest.raises(Refused, match="is locked"):
         admit(Login(alice.pk, locked.pk, Door.BROWSER, HERE, "Firefox"), "gateway-of-the-test")
+
+
+def test_a_connection_is_noted_with_the_key_that_opened_it_and_no_other_may_be_named(alice: User, admin: User) -> None:
+    session = session_of(alice)
+    mine, foreign = make_key(alice), make_key(admin)
+
+    def admitted(key_id: int | None) -> GatewayConnection:
+        login = Login(alice.pk, session.pk, Door.SSH, HERE, "OpenSSH", key_id=key_id)
+        return admit(login, "gateway-of-the-test")
+
+    connection = admitted(mine.pk)
+    assert (connection.key, connection.fingerprint) == (mine, mine.fingerprint)
+    assert (admitted(None).key, admitted(None).fingerprint) == (None, "")
+    with pytest.raises(Refused, match="was removed"):
+        admitted(foreign.pk)
 
 
 def test_a_session_at_its_end_gives_no_ticket(alice: User) -> None:

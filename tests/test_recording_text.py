@@ -36,6 +36,31 @@ def lines(*parts: str) -> list[str]:
         (["\x1b[99999999999C", "far"], ["far"]),
         (["\x00\x07\x0eplain\x0f\r\n"], ["plain"]),
         (["Grüße 😀 漢字\r\n"], ["Grüße 😀 漢字"]),
+        # Emoji and the letters of East Asia take two columns.
+        (["$ rm /Größe🚀x", "\b\x1b[K\b\b\x1b[K", "y\r\n"], ["$ rm /Größey"]),
+        (["$ 日本x", "\b\x1b[K", "人\r\n"], ["$ 日本人"]),
+        (["日本\b\b人\r\n"], ["日人"]),
+        (["日本\x1b[2D\x1b[3C人\r\n"], ["日本 人"]),
+        (["日本x\x1b[5G人\r\n"], ["日本人"]),
+        (["日本人\r\x1b[2C\x1b[2@语\r\n"], ["日语本人"]),
+        (["日本人\r\x1b[2C\x1b[2P\r\n"], ["日人"]),
+        (["日本人\r\x1b[2C\x1b[2X\r\n"], ["日 人"]),
+        (["日本人\b\b\b\x1b[1K\r\n"], ["人"]),
+        (["日本\tx\r\x1b[8Cy\r\n"], ["日本 y"]),
+        (["日\x1b[2b\r\n"], ["日日日"]),  # a character repeated
+        # Half of a wide character that is written over or erased is none.
+        (["日本人\r\x1b[3Cx\r\n"], ["日 x人"]),
+        (["日本人\r\x1b[2Cx\r\n"], ["日x 人"]),
+        (["日本人\r\x1b[3C\x1b[K\r\n"], ["日"]),
+        (["日本人\r\x1b[1C\x1b[2P\r\n"], ["人"]),
+        # An accent, a joiner and a variation take none.
+        (["cafe\u0301s\b\b\x1b[Kx\r\n"], ["cafx"]),
+        (["cafe", "\u0301\r\n"], ["cafe\u0301"]),
+        (["\u0301a\r\n"], ["a"]),
+        (["日\u3099x\b\b\by\r\n"], ["y x"]),
+        (["👩\u200d💻x\b\x1b[K\b\b\b\b\x1b[Ky\r\n"], ["y"]),
+        (["\u1112\u1161\u11ab!\b\x1b[K\b\b\x1b[Kx\r\n"], ["x"]),  # a syllable of Korean in its parts
+        (["ａｂ\b\b\x1b[Kc\r\n"], ["ａc"]),
     ],
 )
 def test_lines_are_as_a_person_read_them(parts: list[str], expected: list[str]) -> None:
@@ -77,11 +102,23 @@ def test_there_is_a_most_of_lines() -> None:
     assert count == screen_text.MOST_LINES
 
 
-@pytest.mark.parametrize("hostile", ["\x1b[1000@", "\x1b[1000Cx", "x" * 1000, "\x1b[" + "9" * 5000 + "C"])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "\x1b[1000@",
+        "\x1b[1000Cx",
+        "x" * 1000,
+        "\x1b[" + "9" * 5000 + "C",
+        "日" * 1000,
+        "a\x1b[1000b",
+        "e" + "\u0301" * 1000,
+    ],
+)
 def test_no_host_makes_a_line_grow_for_ever(hostile: str) -> None:
     screen = ScreenText()
     list(screen.feed(0, hostile * 1000))
     assert len(screen._line) <= screen_text.WIDEST
+    assert max(map(len, screen._line), default=0) <= screen_text.MOST_IN_A_CELL
     assert [line.text for line in screen.feed(1, "\r\nseen\r\n")][-1] == "seen"
 
 

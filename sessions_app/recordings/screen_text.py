@@ -2,6 +2,9 @@
 
 It follows one line: printing, backspace, carriage return, moves and erasures within the line, as editing a command
 does them. Whatever moves to another line ends it. Full-screen programs so give the pieces that they paint.
+
+Hosts count columns: emoji and the letters of East Asia take two, accents that follow their letter none. wcwidth knows
+which. A whole terminal (pyte) was tried: it reads 0.5 MB a second where this reads 4.
 """
 
 from __future__ import annotations
@@ -10,11 +13,14 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
+from wcwidth import wcwidth
+
 SAME_WITHIN = 30.0  # seconds in which the same line counts once: programs paint the same again and again
 MOST_SEEN = 5000  # different lines that are remembered for that
 MOST_LINES = 50_000
 LONGEST_LINE = 500  # characters
 WIDEST = 2000  # columns of a line that are followed; hosts can move and insert as far as they like
+MOST_IN_A_CELL = 16  # characters: a letter with its accents
 MOST_HELD = 8192  # characters of an escape sequence that has no end yet
 
 _TOKEN = re.compile(
@@ -43,8 +49,9 @@ class ScreenText:
 
     def __init__(self) -> None:
         self._held = ""
-        self._line: list[str] = []
+        self._line: list[str] = []  # a cell for each column; the second of a wide character is empty
         self._column = 0
+        self._printed = ""  # the last character, which a host can ask to be repeated
         self._at = 0.0
         self._seen: dict[str, float] = {}
         self._count = 0
@@ -69,12 +76,38 @@ class ScreenText:
         yield from self._end()
 
     def _print(self, text: str) -> None:
-        if self._column < WIDEST:
-            if self._column > len(self._line):
-                self._line.extend(" " * (self._column - len(self._line)))
-            self._line[self._column : self._column + len(text)] = text
-            del self._line[WIDEST:]
-        self._column += len(text)
+        self._printed = text[-1]
+        if text.isascii():
+            self._put(list(text))
+            return
+        cells: list[str] = []
+        for character in text:
+            width = wcwidth(character)
+            if width > 0:
+                cells += (character,) if width == 1 else (character, "")
+            elif cells:
+                _join(cells, len(cells) - 1, character)
+            elif 0 < self._column <= len(self._line):
+                _join(self._line, self._column - 1, character)
+        self._put(cells)
+
+    def _put(self, cells: list[str]) -> None:
+        """Write cells at the cursor and move it behind them."""
+        line, column = self._line, self._column
+        if column < WIDEST:
+            if column > len(line):
+                line.extend(" " * (column - len(line)))
+            self._part(column)
+            self._part(column + len(cells))
+            line[column : column + len(cells)] = cells
+            del line[WIDEST:]
+        self._column += len(cells)
+
+    def _part(self, column: int) -> None:
+        """Let nothing stand on both sides of `column`: half a wide character is none."""
+        line = self._line
+        if 0 < column < len(line) and not line[column]:
+            line[column - 1 : column + 1] = "  "
 
     def _control(self, control: str) -> Iterator[ScreenLine]:
         if control == "\b":
@@ -93,31 +126,37 @@ class ScreenText:
             return
         first = parameters.split(";")[0]
         count = min(int(first[:9]), 1000) if first.isdecimal() else 1  # Python reads no number of thousands of digits
-        line, column = self._line, self._column
-        if final == "K":
-            if first in ("", "0"):
-                del line[column:]
+        line, column, some = self._line, self._column, max(count, 1)
+        if final in "Ca":
+            self._column += some
+        elif final == "D":
+            self._column = max(0, column - some)
+        elif final in "G`":
+            self._column = some - 1
+        elif final == "b":
+            self._print(self._printed * some)
+        elif final in "KPX@" or (final == "J" and first in ("", "0")):  # readline clears what is below its line
+            self._part(column)
+            if final == "@":
+                line[column:column] = " " * some
+                del line[WIDEST:]
+            elif final == "P":
+                self._part(column + some)
+                del line[column : column + some]
+            elif final == "X":
+                self._erase(column, column + some)
             elif first == "1":
-                line[:column] = " " * min(column, len(line))
+                self._erase(0, column + 1)
+            elif first in ("", "0"):
+                del line[column:]
             else:
                 line.clear()
-        elif final == "C":
-            self._column += max(count, 1)
-        elif final == "D":
-            self._column = max(0, column - max(count, 1))
-        elif final == "G":
-            self._column = max(count, 1) - 1
-        elif final == "P":
-            del line[column : column + max(count, 1)]
-        elif final == "X":
-            line[column : column + count] = " " * len(line[column : column + count])
-        elif final == "@":
-            line[column:column] = " " * max(count, 1)
-            del line[WIDEST:]
-        elif final == "J" and first in ("", "0"):
-            del line[column:]  # readline clears what is below the line it paints
         else:
             yield from self._end()
+
+    def _erase(self, start: int, end: int) -> None:
+        self._part(end)
+        self._line[start:end] = " " * len(self._line[start:end])
 
     def _end(self) -> Iterator[ScreenLine]:
         text = _BLANKS.sub(" ", "".join(self._line)).strip()[:LONGEST_LINE]
@@ -134,6 +173,14 @@ class ScreenText:
             del self._seen[next(iter(self._seen))]
         self._count += 1
         yield ScreenLine(self._at, text)
+
+
+def _join(cells: list[str], column: int, character: str) -> None:
+    """Add an accent, or what else takes no column, to the character that stands there."""
+    if column and not cells[column]:
+        column -= 1  # its second half
+    if len(cells[column]) < MOST_IN_A_CELL:
+        cells[column] += character
 
 
 def _finished(text: str) -> int:

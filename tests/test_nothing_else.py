@@ -37,6 +37,7 @@ from sessions_app.models import (
     GatewayHeartbeat,
     HostWatch,
     PrivilegedSession,
+    Resource,
     ResourceLock,
     Status,
 )
@@ -241,6 +242,16 @@ def test_who_closes_a_resource_waits_for_who_does_so_at_the_same_moment(admin: U
     assert refused.message == "web-1 is closed to new sessions already: First."
     assert list(ResourceLock.objects.values_list("resource", "title")) == [(resource.pk, "First")]
     assert not ResourceLock.objects.filter(resource=other).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_closes_a_resource_waits_for_whoever_holds_it(admin: User) -> None:
+    resource = builders.make_resource("web-1")
+    made = meanwhile(
+        lambda: Resource.objects.select_for_update(no_key=True).get(pk=resource.pk),
+        lambda: lock_resource(admin, resource, title="Second"),
+    )
+    assert list(ResourceLock.objects.values_list("pk", "title")) == [(made.pk, "Second")]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -96,7 +96,7 @@ def test_two_dead_resources_take_a_few_threads_each_and_no_step_more(resources: 
     wait_for(lambda: resources.at(1) == 10 and len(crew._under_way) == 4)
     assert resources.at(2) == 4
     finish(crew, resources)
-    assert all(resources.begun.count(pk) == 1 for pk in range(20))
+    assert all(resources.begun.count(pk) <= 1 for pk in range(20))
 
 
 @pytest.mark.parametrize(("threads", "at_each"), [(1, [1, 0]), (2, [1, 0]), (3, [1, 0]), (4, [1, 1])])

@@ -249,7 +249,7 @@ def test_workers_at_once_give_each_right_once(alice: User, monkeypatch: pytest.M
 
 def test_a_slow_call_keeps_the_lease_alive(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     session = builders.make_session(alice, Status.PROVISIONING)
-    monkeypatch.setattr(lease, "RENEW_EVERY", 0.05)
+    monkeypatch.setattr(lease, "SLOW", 0.05)
     assert lease.claim(session.pk, "me", timezone.now() - dt.timedelta(seconds=59))
     with lease.kept(session.pk, "me"):
         [renewal] = [thread for thread in threading.enumerate() if thread.name == f"lease-{session.pk}"]

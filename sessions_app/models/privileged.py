@@ -144,6 +144,9 @@ class PrivilegedSession(QuickRows):
     next_attempt_at = models.DateTimeField(null=True)
     next_monitor_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
+    # What a call to the resource that takes long is waiting for, and since when; counts while somebody has the lease.
+    waiting_for = models.CharField(max_length=200, blank=True)
+    waiting_since = models.DateTimeField(null=True)
 
     right_gone = ""  # why policy would not give it any more; not stored, set where somebody looks
 

@@ -55,6 +55,7 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
         "is_timeline_cut": len(entries) > TIMELINE_LENGTH,
         "is_stuck": bool(session.last_error) and session.status in (Status.CANCELING, Status.PROVISIONING),
         "next_attempt": moment(session.next_attempt_at) if session.next_attempt_at else "",
+        "waits_since": moment(session.waiting_since) if session.lease and session.waiting_since else "",
         "is_taking_away": session.status == Status.CANCELING,
         "is_locked": session.status == Status.LOCKED,
         "account_lock": AccountLock.objects.standing().filter(user_id=session.user_id).first() if standing else None,

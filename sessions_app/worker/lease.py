@@ -10,18 +10,20 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Q
 from django.utils import timezone
 
+from sessions_app.connectors import progress
 from sessions_app.models import PrivilegedSession
 
 logger = logging.getLogger(__name__)
 
 LEASE = dt.timedelta(seconds=60)
 NOBODYS = dt.timedelta(minutes=10)  # a lease that ends so much later was taken while the clock was wrong
-RENEW_EVERY = LEASE.total_seconds() / 3
+SLOW = 5.0  # seconds after which a call is slow: the lease is renewed, and people see what is waited for
 
 
 def new_owner() -> str:
@@ -36,7 +38,8 @@ def free(now: dt.datetime) -> Q:
 
 def claim(pk: int, owner: str, now: dt.datetime) -> bool:
     """Take the session for 60 seconds; False when somebody else has it."""
-    taken = PrivilegedSession.objects.filter(free(now), pk=pk).update(lease=owner, lease_until=now + LEASE)
+    values = {"lease": owner, "lease_until": now + LEASE, "waiting_for": "", "waiting_since": None}
+    taken = PrivilegedSession.objects.filter(free(now), pk=pk).update(**values)
     return bool(taken)
 
 
@@ -47,26 +50,35 @@ def release(pk: int, owner: str) -> None:
 
 @contextlib.contextmanager
 def kept(pk: int, owner: str) -> Iterator[None]:
-    """Renew the lease for as long as a call to a slow resource takes.
+    """Renew the lease for as long as a call to a slow resource takes, and say in the row what is waited for.
 
     Else another worker would take the rights away while this one is still giving them. The renewal dies with the
     process, as it must.
     """
     done = threading.Event()
-    renewal = threading.Thread(target=_renew, args=(pk, owner, done), name=f"lease-{pk}", daemon=True)
-    renewal.start()
-    try:
-        yield
-    finally:
-        done.set()
-        renewal.join()
-
-
-def _renew(pk: int, owner: str, done: threading.Event) -> None:
-    while not done.wait(RENEW_EVERY):
+    with progress.watched() as step:
+        renewal = threading.Thread(target=_renew, args=(pk, owner, done, step), name=f"lease-{pk}", daemon=True)
+        renewal.start()
         try:
-            PrivilegedSession.objects.filter(pk=pk, lease=owner).update(lease_until=timezone.now() + LEASE)
-        except (DatabaseError, InterfaceError):
-            logger.exception("The lease of session %s was not renewed; trying again", pk)
+            yield
         finally:
-            connection.close()
+            done.set()
+            renewal.join()
+
+
+def _renew(pk: int, owner: str, done: threading.Event, step: progress.Step) -> None:
+    is_slow = False
+    while not done.wait(SLOW):
+        is_slow = True
+        _write(pk, owner, lease_until=timezone.now() + LEASE, waiting_for=step.text[:200], waiting_since=step.since)
+    if is_slow:
+        _write(pk, owner, waiting_for="", waiting_since=None)
+
+
+def _write(pk: int, owner: str, **values: Any) -> None:
+    try:
+        PrivilegedSession.objects.filter(pk=pk, lease=owner).update(**values)
+    except (DatabaseError, InterfaceError):
+        logger.exception("The lease of session %s was not renewed; trying again", pk)
+    finally:
+        connection.close()

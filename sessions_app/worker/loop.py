@@ -14,6 +14,7 @@ from sessions_app.logins import recorder
 from sessions_app.recordings.keeper import Keeper
 from sessions_app.worker import clock, cuts, lease, passes
 from sessions_app.worker.crew import Crew
+from sessions_app.worker.knock import Knocker
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     keeper = Keeper(stop)
     keeper.start()
     times = clock.Watch()
+    knocker = Knocker(stop)
+    knocker.start()
     logger.info("Worker %s is running", owner)
     try:
         while not stop.is_set():
@@ -60,6 +63,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
         logger.info("Worker %s finishes what is under way", owner)
         crew.finish()
         keeper.finish()
+        knocker.finish()
     try:
         heartbeat.stopped(owner)
     except (DatabaseError, InterfaceError):

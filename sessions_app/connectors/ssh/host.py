@@ -8,6 +8,7 @@ import math
 from django.utils import timezone
 
 from activity.models import Level
+from sessions_app.connectors import progress
 from sessions_app.connectors.base import Grant, Say
 from sessions_app.connectors.ssh.results import Result, failure
 from sessions_app.connectors.ssh.transport import Remote
@@ -34,6 +35,7 @@ class OnHost:
 
     def do(self, label: str, script: str, *arguments: str, given: str = "") -> str:
         """Run a script with the session's number as $1; its output. Raises what its exit code stands for."""
+        progress.begin(f"the step “{label}” has not ended yet")
         result = self.remote.script(script, str(self.grant.session_id), *arguments, given=given)
         self.note(label, " ".join(arguments), result)
         if result.exit_code != 0:

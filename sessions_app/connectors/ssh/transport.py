@@ -17,6 +17,7 @@ from typing import Any
 
 import asyncssh
 
+from sessions_app.connectors import progress
 from sessions_app.connectors.base import ForGood, ForNow
 from sessions_app.connectors.ssh import faults
 from sessions_app.connectors.ssh.lines import LINES, Line
@@ -160,6 +161,16 @@ class _Turns:
             if where in self._silent:
                 self._silent[where] = (time.monotonic(), self._silent[where][1])
 
+    def is_silent(self, where: tuple[str, int]) -> bool:
+        """Whether a host, by address and port, did not answer when it was tried last."""
+        with self._lock:
+            return where in self._silent
+
+    def heard(self, where: tuple[str, int]) -> None:
+        """It answers again: whoever comes next tries at once."""
+        with self._lock:
+            self._silent.pop(where, None)
+
     def note(self, host: Host, reason: str) -> None:
         """Remember that it did not answer; empty when it did."""
         with self._lock:
@@ -203,6 +214,7 @@ def _public_half(credentials: Credentials) -> tuple[bytes, ...]:
 
 
 def _connect(host: Host, credentials: Credentials) -> asyncssh.SSHClientConnection:
+    progress.begin("it has not answered yet")
     try:
         connection = LINES.run(_open(host, credentials))
     except asyncssh.HostKeyNotVerifiable as error:

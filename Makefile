@@ -4,6 +4,7 @@
 PORT ?= 8000
 EMPTY ?=
 SIZE ?= small
+MINUTES ?= 30
 export PORT EMPTY
 
 # The newest of these that is Python 3.11 or later builds the environment; PYTHON=... decides otherwise.
@@ -11,7 +12,7 @@ CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 IS_NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run test fuzz check mutants bench bench-grants bench-gateway lock clean
+.PHONY: help run test fuzz check mutants bench bench-grants bench-gateway soak lock clean
 
 help:
 	@echo "make run     serve the console on http://127.0.0.1:$(PORT) with sample data"
@@ -23,6 +24,7 @@ help:
 	@echo "make bench   measure beside what others would use; SIZE=1m or 10m for more rows, see docs/performance.md"
 	@echo "make bench-grants   give and take away 200 sessions on 20 hosts, one of them dead (root, with sshd)"
 	@echo "make bench-gateway  the gateway beside sshd and a jump host, and 500 people through it (root, with sshd)"
+	@echo "make soak    work, kill and break for MINUTES=30, then say what was left (root, with sshd; docs/performance.md)"
 	@echo "make lock    write the lock files anew (UPGRADE=1: with the newest versions)"
 	@echo "make clean   remove the environment and caches; data in var/ stays"
 
@@ -49,6 +51,9 @@ bench-grants: .venv/installed-to-develop
 
 bench-gateway: .venv/installed-to-develop
 	@.venv/bin/python -m benchmarks.gateway $(ARGS)
+
+soak: .venv/installed-to-develop
+	@.venv/bin/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
 
 lock:
 	@PYTHON=$(PYTHON) scripts/lock.sh

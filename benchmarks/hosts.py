@@ -18,7 +18,8 @@ from tests.machine import sshd
 from tests.programs import free_port, wait_until
 from tests.sshd import alone, make_key, public_half
 
-# $1: directory with host_key and authority.pub. $2: port. $3: path of sshd. The last line makes sshd process 1.
+# $1: directory with host_key and authority.pub. $2: port. $3: path of sshd. $4: empty, or "again" for a host whose sshd
+# is started again when it ends, unless the file /run/host/away says that the host is away.
 PRIVATE = r"""
 set -eu
 mount -t tmpfs -o mode=0755 tmpfs /run
@@ -36,9 +37,15 @@ mount -t tmpfs -o mode=0700 tmpfs /root
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 cd /
-exec "$3" -D -e -f /dev/null -p "$2" -o ListenAddress=127.0.0.1 -o HostKey=/run/host/host_key -o PidFile=none \
+again=$4 port=$2 sshd=$3
+set -- -D -e -f /dev/null -p "$port" -o ListenAddress=127.0.0.1 -o HostKey=/run/host/host_key -o PidFile=none \
   -o UsePAM=no -o StrictModes=no -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no \
   -o TrustedUserCAKeys=/run/host/authority.pub -o LogLevel=ERROR
+[ -n "$again" ] || exec "$sshd" "$@"
+while :; do
+  [ -e /run/host/away ] || "$sshd" "$@" || :
+  sleep 0.2
+done
 """
 # The first word lets everything end with the benchmark, even when that is killed.
 NAMESPACES = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
@@ -50,34 +57,50 @@ class Machine:
 
     port: int
     host_key: str
-    process_id: int  # of its sshd
+    process_id: int  # of its first process: sshd, or the shell that starts it again
 
     def cpu_seconds(self) -> float:
         """What its sshd and every program that it has started and that has ended used so far."""
         fields = Path(f"/proc/{self.process_id}/stat").read_text().rsplit(")", 1)[1].split()
         return sum(int(one) for one in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
+    def path(self, name: str) -> Path:
+        """Return where this machine finds the host's file `name`, such as /etc/passwd."""
+        return Path(f"/proc/{self.process_id}/root{name}")
+
+    def run(self, script: str) -> str:
+        """Run a script of sh on the host as root, without SSH, and return what it prints. Raises CalledProcessError."""
+        words = ["nsenter", "--target", str(self.process_id), "--mount", "--pid", "sh", "-c", script]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
 
 @contextlib.contextmanager
-def machines(count: int, directory: Path, trusted_authority: str) -> Iterator[list[Machine]]:
-    """So many hosts that trust the authority. Raises SystemExit when this machine does not allow namespaces."""
+def machines(
+    count: int, directory: Path, trusted_authority: str, *, starts_again: bool = False
+) -> Iterator[list[Machine]]:
+    """Run `count` hosts that trust the authority. With `starts_again` their sshd may be killed: it is started again.
+
+    Raises SystemExit when this machine does not allow namespaces.
+    """
     may = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, check=False)
     if may.returncode != 0:
         raise SystemExit(f"Hosts of their own cannot be made here (root? container?): {may.stderr.strip()}")
     with contextlib.ExitStack() as stack:
         with alone():  # so that no account or half a sudo rule of a test that is running is copied
-            found = [stack.enter_context(_machine(directory / f"host-{n}", trusted_authority)) for n in range(count)]
+            names = [directory / f"host-{n}" for n in range(count)]
+            found = [stack.enter_context(_machine(name, trusted_authority, starts_again)) for name in names]
         yield found
 
 
 @contextlib.contextmanager
-def _machine(directory: Path, trusted_authority: str) -> Iterator[Machine]:
+def _machine(directory: Path, trusted_authority: str, starts_again: bool) -> Iterator[Machine]:
     directory.mkdir()
     make_key(directory / "host_key")
     (directory / "authority.pub").write_text(f"{trusted_authority}\n")
     port = free_port()
     printed = directory / "log"
     command = [*NAMESPACES, "sh", "-c", PRIVATE, "sh", str(directory), str(port), sshd()]
+    command.append("again" if starts_again else "")
     with printed.open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:

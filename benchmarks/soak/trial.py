@@ -81,6 +81,7 @@ def run(scene: Scene, world: World, gateway_port: int, seconds: float) -> list[s
     world.stop.set()
     for thread in others:
         thread.join()
+    connection.close()  # it may be one that the database was told to end
     time.sleep(SETTLE)
     left = verdict.untrue_statuses(scene.machines)
     at_work.set()

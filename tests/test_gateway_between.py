@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+import time
 
 import asyncssh
 import pytest
@@ -18,7 +19,7 @@ from sessions_app.flows import connect as connecting
 from sessions_app.flows.disconnect import Ending, disconnected
 from sessions_app.flows.errors import Refused
 from sessions_app.flows.lock import lock
-from sessions_app.gateway import heartbeat, process
+from sessions_app.gateway import heartbeat, process, store
 from sessions_app.gateway import relay as relay_module
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.journal import Journal
@@ -26,7 +27,15 @@ from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.store import Admitted
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_upstream
 from sessions_app.health import gateways
-from sessions_app.models import ConnectionEnd, ConnectionProfile, Door, GatewayConnection, PrivilegedSession, Status
+from sessions_app.models import (
+    ConnectionEnd,
+    ConnectionProfile,
+    Door,
+    GatewayConnection,
+    HostWatch,
+    PrivilegedSession,
+    Status,
+)
 from tests import builders
 from tests.control_scene import OWNER, away, connect, controlled, hold, run, until
 from tests.gateway_scene import Front, front, prepared
@@ -89,6 +98,33 @@ def test_a_host_that_lets_nobody_in_is_named_with_the_reason(
         monkeypatch.setattr(asyncssh, "create_connection", refused)
         with pytest.raises(HostRefused, match=said):
             await open_upstream(dataclasses.replace(relay.admitted, host=confirmed))
+
+    run(story())
+
+
+def test_a_certificate_is_signed_by_the_clock_of_its_host_which_is_named_when_it_is_refused(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = prepared(alice).session
+    HostWatch.objects.create(resource=session.resource, clock_off=-600.0)
+    HostWatch.objects.create(resource=builders.make_resource("web-2"), clock_off=7200.0)
+    admitted = store.admit(connecting.Login(alice.pk, session.pk, Door.SSH, "192.0.2.9", "ssh"), OWNER)
+    details = LogEntry.objects.get(verb=Verb.CERTIFICATE_SIGNED).details
+    assert details["clock_off"] == -600
+    there = time.time() - 600
+    assert admitted.certificate._valid_after < there < admitted.certificate._valid_before < there + 400
+
+    async def refused(*args: object, **options: object) -> None:
+        raise asyncssh.PermissionDenied("x")
+
+    async def story() -> None:
+        monkeypatch.setattr(asyncssh, "create_connection", refused)
+        with pytest.raises(
+            HostRefused, match=r"Its clock was 10 min behind the console's; .* expired or is not valid yet"
+        ):
+            await open_upstream(admitted)
+        with pytest.raises(HostRefused, match="the clock is read now, so try again in a few seconds"):
+            await open_upstream(dataclasses.replace(admitted, clock_off=0.0))
 
     run(story())
 

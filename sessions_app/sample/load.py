@@ -71,6 +71,7 @@ def save(stories: list[Story]) -> list[LogEntry]:
             approval.session = story.session
         for control in story.controls:
             control.session = story.session
+            control.enforced_until = control.enforced_until or story.session.ended_at
     Approval.objects.bulk_create([approval for story in stories for approval in story.approvals])
     ControlRequest.objects.bulk_create([control for story in stories for control in story.controls])
     superseded = []

@@ -15,10 +15,12 @@ class ActivityConfig(AppConfig):
     verbose_name = "Activity log"
 
     def ready(self) -> None:
-        """Connections to SQLite learn how to fold text; the index of words is made after the tables."""
-        from activity import folding  # noqa: PLC0415 - models are not loaded before ready()
+        """Connections to SQLite learn how to fold text; the index of words is made after the tables; renamed accounts
+        keep their old names."""
+        from activity import folding, names  # noqa: PLC0415 - models are not loaded before ready()
 
         connection_created.connect(folding.register)
+        names.follow()
         post_migrate.connect(make_index, sender=self)
         post_migrate.connect(guard_log, sender=self)
 

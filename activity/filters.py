@@ -11,10 +11,11 @@ import django_filters
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
-from django.db.models import Case, IntegerField, Q, Value, When
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from activity import names
 from activity.folding import fold
 from activity.listing.columns import escaped
 from activity.listing.filterset import QuickFilterSet
@@ -24,7 +25,6 @@ from activity.prepared import Prepared
 from activity.verbs import Verb
 from activity.words import Search, Term, held_by, words_of
 
-MOST_SUGGESTIONS = 20
 LEVELS = {
     "debug": (Level.DEBUG,),
     "info": (Level.INFO,),
@@ -46,35 +46,56 @@ def reads_whole_log(user: AbstractUser | AnonymousUser) -> bool:
     return bool(user.has_perm("activity.view_logentry"))
 
 
-def suggest_users(text: str) -> list[str]:
-    """Up to 20 user names that hold `text`, those that begin with it first."""
+def suggest_users(text: str) -> list[tuple[str, str]]:
+    """Up to 20 user names that hold `text`, each with what it says beside it: names that accounts had, too."""
     if not text:  # every full page of the log asks this: the first names of the index, not all of them sorted
-        return [row[0] for row in _first_names().rows()[1]]
-    model = get_user_model()
-    name = model.USERNAME_FIELD
-    begins = Case(When(**{f"{name}__folded_startswith": text}, then=Value(0)), default=1, output_field=IntegerField())
-    found = model._default_manager.filter(**{f"{name}__folded_contains": text}).order_by(begins, name)
-    return list(found.values_list(name, flat=True)[:MOST_SUGGESTIONS])
+        return [(row[0], "") for row in _first_names().rows()[1]]
+    return names.suggest(text)
 
 
 @functools.cache
 def _first_names() -> Prepared:
     model = get_user_model()
     name = model.USERNAME_FIELD
-    return Prepared(model, lambda: model._default_manager.order_by(name).values_list(name)[:MOST_SUGGESTIONS])
+    return Prepared(model, lambda: model._default_manager.order_by(name).values_list(name)[: names.MOST_SUGGESTIONS])
 
 
-def options(names: Iterable[str]) -> SafeString:
-    """Suggestions for a field, as finished HTML for its datalist."""
-    return SafeString("".join([f'<option value="{escaped(name)}">' for name in names]))
+def options(suggested: Iterable[tuple[str, str]]) -> SafeString:
+    """Suggestions for a field, each with what it says beside it, as finished HTML for its datalist."""
+    return SafeString("".join([_option(name, beside) for name, beside in suggested]))
 
 
-def find_user(text: str) -> AbstractUser | None:
-    """The account of that name; how it is written matters only where two accounts differ in nothing else."""
-    model = get_user_model()
-    name = model.USERNAME_FIELD
-    users = model._default_manager.order_by("pk")
-    return users.filter(**{name: text}).first() or users.filter(**{f"{name}__folded_exact": text}).first()
+def _option(name: str, beside: str) -> str:
+    label = f' label="{escaped(beside)}"' if beside else ""
+    return f'<option value="{escaped(name)}"{label}>'
+
+
+class AccountFilter(django_filters.CharFilter):  # type: ignore[misc]  # the package has no types
+    """Rows by the names that their accounts have and had (names.py). `path` leads to the key of the account; `is_whole`
+    asks for whole names, else for a part of one."""
+
+    def __init__(self, path: str, *, is_whole: bool = False, **more: Any) -> None:
+        super().__init__(path, label="User", max_length=names.LONGEST, **more)
+        self.is_whole = is_whole
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Rows of all accounts that are asked for."""
+        if not value:
+            return queryset
+        if self.is_whole:
+            return queryset.filter(**{f"{self.field_name}__in": [each.pk for each in names.called(value)]})
+        return queryset.filter(names.of_accounts(value, self.field_name))
+
+
+class AccountFilterSet(QuickFilterSet):
+    """Filters of which one is for the user. `alike` are the accounts that the name stands for where it is not one."""
+
+    @property
+    def alike(self) -> list[names.Account]:
+        """For the notice above the list (listing.py)."""
+        asked = self.form.cleaned_data.get("user", "") if self.form.is_valid() else ""
+        found = names.called(asked) if asked else []
+        return found if len(found) > 1 else []
 
 
 def within(queryset: LogEntryQuerySet, span: Span) -> LogEntryQuerySet:
@@ -86,12 +107,14 @@ def within(queryset: LogEntryQuerySet, span: Span) -> LogEntryQuerySet:
 
 def search_for(text: str) -> Search:
     """The entries that hold every word of `text`: in the message, the activity, the target or a name; or that IP."""
-    return Search(tuple(map(_term, words_of(text))), LOG_WORDS)
+    words = words_of(text)
+    renamed = names.renamed_to(words, ("actor_id", "user_id"))
+    return Search(tuple(_term(word, renamed.get(word, Q())) for word in words), LOG_WORDS)
 
 
-def _term(word: str) -> Term:
+def _term(word: str, renamed: Q) -> Term:
     verbs = [verb.value for verb in Verb if word in fold(verb.label) or word in verb.value]
-    elsewhere = Q(verb__in=verbs) if verbs else Q()
+    elsewhere = (Q(verb__in=verbs) if verbs else Q()) | renamed
     exact = held_by(("message", "target_name", "actor_name", "user_name"), word) | elsewhere
     if (address := _address(word)) is not None:
         exact |= Q(ip=address)
@@ -106,16 +129,16 @@ def _address(word: str) -> str | None:
 
 
 class LogFilterForm(forms.Form):
-    """Reads the period and finds the user. After validation, `span` and `person` (none: no account) hold them."""
+    """Reads the period and finds the user. After validation, `span` and `accounts` (none: no account) hold them."""
 
     span: Span
-    person: AbstractUser | None = None
+    accounts: tuple[names.Account, ...] = ()
 
     def clean_user(self) -> str:
         """An account, or a name that the log knows from failed logins."""
         name = str(self.cleaned_data["user"] or "").strip()
-        self.person = find_user(name) if name else None
-        if name and self.person is None and not LogEntry.objects.filter(user=None, user_name=name).exists():
+        self.accounts = tuple(names.called(name)) if name else ()
+        if name and not self.accounts and not LogEntry.objects.filter(user=None, user_name=name).exists():
             raise forms.ValidationError(f"There is no user called “{name[:40]}”, and the log never met that name.")
         return name
 
@@ -129,13 +152,13 @@ class LogFilterForm(forms.Form):
         return self.cleaned_data
 
 
-class LogFilter(QuickFilterSet):
+class LogFilter(AccountFilterSet):
     """The filters above the activity log. Who sees only their own entries has no filter for users."""
 
     period = django_filters.ChoiceFilter(label="Time period", choices=Period.choices, empty_label=None)
     since = django_filters.CharFilter(label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = django_filters.CharFilter(label="To", widget=forms.DateInput(attrs={"type": "date"}))
-    user = django_filters.CharFilter(label="User", max_length=150)
+    user = django_filters.CharFilter(label="User", max_length=names.LONGEST)
     activity = django_filters.CharFilter(label="Activity keyword", max_length=200)
     level = django_filters.ChoiceFilter(label="Level", choices=LEVEL_CHOICES, empty_label="All levels")
 
@@ -160,8 +183,8 @@ class LogFilter(QuickFilterSet):
         if name := asked.get("user"):
             # Without an account: entries about a name alone, from failed logins.
             ways = [Q(user=None, user_name=name)]
-            if form.person is not None:
-                ways += [Q(actor_id=form.person.pk), Q(user_id=form.person.pk)]
+            for account in form.accounts:
+                ways += [Q(actor_id=account.pk), Q(user_id=account.pk)]
             queryset = queryset.either(*ways)
         if asked["level"]:
             levels = LEVELS[asked["level"]]

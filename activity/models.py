@@ -135,6 +135,21 @@ class PruneDoor(models.Model):
         return f"open for entries before {self.before}"
 
 
+class PastName(models.Model):
+    """A name that an account had before it was renamed. Written by activity/names.py."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=150, db_index=True)
+    until = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="past_name_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user_id}"
+
+
 class DownloadPreference(models.Model):
     """How one person wants their downloads."""
 

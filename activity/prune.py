@@ -81,7 +81,8 @@ def _write(before: dt.datetime, file: TextIO) -> int:
     writer = csv.writer(file)
     writer.writerow([label for label, _ in columns])
     count = 0
-    for entry in LogEntry.objects.filter(at__lt=before).order_by("at", "pk").iterator(chunk_size=ROWS_AT_ONCE):
+    entries = LogEntry.objects.filter(at__lt=before).order_by("at", "pk").prefetch_related("actor", "user")
+    for entry in entries.iterator(chunk_size=ROWS_AT_ONCE):
         writer.writerow([neutral(value(entry)) for _, value in columns])
         count += 1
     file.flush()

@@ -43,11 +43,11 @@ class SessionSummary:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SessionQuestion:
-    """What is asked of who counts sessions: those that `viewer` may see, of `person` (none: of everybody), that
-    started within `span`; and the first `top` users. `database` is where they are read."""
+    """What is asked of who counts sessions: those that `viewer` may see, of `people` (by their keys; none: of
+    everybody), that started within `span`; and the first `top` users. `database` is where they are read."""
 
     viewer: AbstractUser | AnonymousUser
-    person: AbstractUser | None
+    people: tuple[int, ...] | None
     span: Span
     now: dt.datetime
     top: int

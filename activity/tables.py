@@ -13,6 +13,7 @@ from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment, stored
 from activity.listing.cells import Named
 from activity.models import Level, LogEntry
+from activity.names import now_column, then_and_now
 from activity.verbs import Verb
 
 # Each level's badge: its colour and its symbol.
@@ -53,6 +54,16 @@ def _target(entry: LogEntry) -> str:
     return link(log.target_url(entry), entry.target_name) if entry.target_name else empty("")
 
 
+def actor_cell(entry: LogEntry) -> str:
+    """Who did it: the name at the time, and the name now where they differ (of entries by names.logged())."""
+    return then_and_now(entry.actor_name, getattr(entry, "actor_now", None)) if entry.actor_name else "System"
+
+
+def user_cell(entry: LogEntry) -> str:
+    """Whom it concerns, in the same way."""
+    return then_and_now(entry.user_name, getattr(entry, "user_now", None)) if entry.user_name else empty("")
+
+
 # By anything but the time a part of the log is sorted, not the whole: each further order would be an index that every
 # single entry is written to.
 COLUMNS = (
@@ -68,8 +79,8 @@ COLUMNS = (
         copied=Named("level", {level: level.label.lower() for level in Level}),
         width=105,
     ),
-    stored("actor", "Actor", "actor_name", lambda entry: entry.actor_name or "System", 105, sorts_few=True),
-    stored("user", "User", "user_name", lambda entry: empty(entry.user_name), 105, sorts_few=True),
+    stored("actor", "Actor", "actor_name", actor_cell, 105, sorts_few=True),
+    stored("user", "User", "user_name", user_cell, 105, sorts_few=True),
     stored("verb", "Verb", "verb", lambda entry: entry.verb, 160, is_sorted=False, is_hidden=True),
     Column(
         "activity",
@@ -106,6 +117,8 @@ COLUMNS = (
         is_hidden=True,
         alone="details",
     ),
+    now_column("actor_now", "Actor now", "actor", "actor_name"),
+    now_column("user_now", "User now", "user", "user_name"),
 )
 
 

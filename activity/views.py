@@ -18,7 +18,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_POST, require_safe
 
-from activity import log, summary
+from activity import log, names, summary
 from activity.chart import draw
 from activity.filters import LogFilter, options, reads_whole_log, suggest_users
 from activity.listing import BadListRequest, Listing, list_response, moment, span_of_time
@@ -27,7 +27,7 @@ from activity.listing.reading import read
 from activity.listing.response import bad_list_response, is_fragment
 from activity.models import DownloadPreference, ListPreference, LogEntry, LogEntryQuerySet
 from activity.period import PeriodProblem, Span, read_span
-from activity.tables import level_badge, log_table
+from activity.tables import actor_cell, level_badge, log_table, user_cell
 from activity.typed import LONGEST_IN_ADDRESS, LONGEST_TEXT, typed
 from activity.viewer import viewer
 
@@ -53,7 +53,7 @@ def activity_log(request: HttpRequest) -> HttpResponseBase:
     return list_response(
         request,
         table,
-        LogEntry.objects.visible_to(request.user),
+        names.logged(LogEntry.objects.visible_to(request.user)),
         "activity/log.html",
         filterset=LogFilter,
         extra=PERIOD,
@@ -65,7 +65,7 @@ def activity_log(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
     """One entry with everything that was kept of it."""
-    entry = get_object_or_404(LogEntry.objects.visible_to(request.user), pk=pk)
+    entry = get_object_or_404(names.logged(LogEntry.objects.visible_to(request.user)), pk=pk)
     details: dict[str, object] = dict(entry.details)
     changes = details.pop("changes", None)
     if not (isinstance(changes, dict) and all(isinstance(change, dict) for change in changes.values())):
@@ -75,6 +75,8 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
         "entry": entry,
         "at": moment(entry.at),
         "level": level_badge(entry),
+        "actor": actor_cell(entry),
+        "user_name": user_cell(entry),
         "target_url": log.target_url(entry),
         "changes": [(field, change.get("old"), change.get("new")) for field, change in (changes or {}).items()],
         "details": [(key, _readable(value)) for key, value in details.items()],
@@ -129,13 +131,14 @@ def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, obje
     """What the summary shows. A name that only failed logins know has no sessions."""
     form, now = cast(LogFilter, listing.filters).form, timezone.now()
     sessions = summary.SessionSummary()
-    if form.person is not None or not form.cleaned_data.get("user"):
-        question = summary.SessionQuestion(request.user, form.person, form.span, now, int(top), listing.queryset.db)
+    asked = tuple(account.pk for account in form.accounts) if form.cleaned_data.get("user") else None
+    if asked != ():
+        question = summary.SessionQuestion(request.user, asked, form.span, now, int(top), listing.queryset.db)
         sessions = summary.sessions(question)
     return {
         "heading": "Summary of the activity log",
         "words": form.span.words,
-        "person": form.person,
+        "people": " and ".join(account.now for account in form.accounts),
         "is_own": not reads_whole_log(request.user),
         "figures": list(zip(FIGURES, _texts(sessions.overall), strict=True)),
         "figure_names": FIGURES,

@@ -5,6 +5,7 @@ from functools import update_wrapper
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import TO_FIELD_VAR
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -13,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from activity.typed import LONGEST_IN_ADDRESS, refuse_unreadable_address, typed
+from activity.typed import LONGEST_IN_ADDRESS, Unreadable, refuse_unreadable_address, typed
 from sessions_app.roles import is_administrator
 
 LONGEST_SEARCH = 4000  # characters; Django's own pages look for all of it in every column
@@ -39,6 +40,8 @@ class ConsoleAdminSite(admin.AdminSite):
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied("The administration is open to administrators.")
             refuse_unreadable_address(request.GET, LONGEST_SEARCH)
+            if "" in (request.GET.get(TO_FIELD_VAR), request.POST.get(TO_FIELD_VAR)):
+                raise Unreadable("It names objects by no field.")  # Django would look for one without a name
             return guarded(request, *args, **kwargs)
 
         return update_wrapper(for_administrators, guarded)

@@ -96,11 +96,11 @@ def _by_account(question: SessionQuestion) -> tuple[QuerySet[Any, Any], str]:
 
 def _only(question: SessionQuestion) -> list[int] | None:
     """Whose sessions are asked for; none where everybody's are."""
-    asked = None if question.person is None else question.person.pk
+    asked = None if question.people is None else list(question.people)
     if sees_everything(question.viewer):
-        return None if asked is None else [asked]
+        return asked
     own = question.viewer.pk
-    return [own] if own is not None and asked in (None, own) else []
+    return [own] if own is not None and (asked is None or own in asked) else []
 
 
 def _started(question: SessionQuestion, path: str = "") -> Q:

@@ -11,8 +11,9 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 
-from activity.filters import find_user, suggest_users
+from activity.filters import suggest_users
 from activity.folding import fold
+from activity.names import called
 from sessions_app.models import LoginSession, PrivilegedSession
 from tests.builders import make_login, make_resource, make_session, make_user
 from tests.entries import make_entry, messages, table_rows
@@ -105,8 +106,8 @@ def test_people_are_found_however_they_are_written(as_user: AsUser, admin: User,
     make_user("lea-elodie")  # another letter is another letter
     rows = table_rows(as_user(admin).get("/users/", {"q": asked}))
     assert [row["User"] for row in rows] == ["Léa-Élodie"]
-    assert suggest_users(asked) == suggest_users(asked[:4]) == ["Léa-Élodie"]
-    assert find_user(asked) == lea
+    assert suggest_users(asked) == suggest_users(asked[:4]) == [("Léa-Élodie", "")]
+    assert [account.pk for account in called(asked)] == [lea.pk]
     found = as_user(admin).get("/admin/auth/user/", {"q": asked}).content.decode()
     assert "1 user" in found
 
@@ -130,10 +131,10 @@ def test_the_log_knows_the_user_in_any_spelling(as_user: AsUser, admin: User) ->
 @pytest.mark.django_db
 def test_who_differs_in_nothing_but_case_is_found_by_the_exact_name() -> None:
     first, second = make_user("Müller"), make_user("MÜLLER")
-    assert find_user("Müller") == first
-    assert find_user("MÜLLER") == second
-    assert find_user("müller") == first
-    assert find_user("mueller") is None
+    assert [account.pk for account in called("Müller")] == [first.pk]
+    assert [account.pk for account in called("MÜLLER")] == [second.pk]
+    assert [account.pk for account in called("müller")] == [first.pk, second.pk]
+    assert called("mueller") == []
 
 
 @pytest.mark.django_db

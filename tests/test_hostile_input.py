@@ -195,7 +195,7 @@ def test_the_administration_finds_by_a_field_that_objects_are_named_by(as_user: 
     for model in admin_site._registry:
         listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         fields = [field.name for field in model._meta.concrete_fields]
-        for field in [*fields, "pk", "nonsense", "user__password", "__class__"]:
+        for field in [*fields, "", "pk", "nonsense", "user__password", "__class__"]:
             for page in (
                 listing,
                 f"{listing}add/",

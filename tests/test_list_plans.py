@@ -133,7 +133,7 @@ def test_live_logins_are_found_without_walking_over_those_that_have_ended(sort: 
 
 def test_the_first_suggestions_of_users_are_read_from_the_index_of_names(admin: User) -> None:
     with CaptureQueriesContext(connection) as captured:
-        assert suggest_users("") == ["admin"]
+        assert suggest_users("") == [("admin", "")]
     (query,) = captured.captured_queries
     assert "LIKE" not in query["sql"]
 

@@ -134,6 +134,7 @@ def test_every_column_sorts_both_ways(alice: User, admin: User, as_user: AsUser,
     assert {column.key for column in logins_table(admin).columns} - {column.key for column in columns} == {
         "user_agent",
         "ended_by",
+        "user_now",
     }
     for column in columns:
         order = [pk for pk in rows(page(client, f"sort={direction}{column.key}")) if pk in (first.pk, other.pk)]
@@ -185,7 +186,7 @@ def test_users_and_countries_are_suggested_from_what_is_live(alice: User, admin:
 
 @pytest.mark.parametrize(
     "query",
-    ["sort=password", "sort=key_hash", "state=dead", "device=Toaster", "after=x", "nonsense=1", "user=" + "x" * 151],
+    ["sort=password", "sort=key_hash", "state=dead", "device=Toaster", "after=x", "nonsense=1", "user=" + "x" * 171],
 )
 def test_what_the_list_does_not_know_is_a_400(admin: User, as_user: AsUser, query: str) -> None:
     assert as_user(admin).get(f"{URL}?{query}").status_code == 400
@@ -262,6 +263,7 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
         "Ended",
         "Ended by",
         "Why it ended",
+        "User now",
     ]
     assert [[*line[:7], line[10]] for line in lines] == [
         [

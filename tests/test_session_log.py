@@ -154,7 +154,7 @@ def test_the_download_has_what_is_filtered_and_is_logged(
     response = as_user(auditor).get(f"/sessions/{session.pk}/log/?level=problems&csv=1")
     assert response["Content-Disposition"].startswith(f'attachment; filename="session-{session.pk}-log-')
     header, *rows = csv.reader(io.StringIO(b"".join(response.streaming_content).decode()))  # type: ignore[attr-defined]
-    assert header == ["Line", "Date and time", "Status", "Message", "By"]
+    assert header == ["Line", "Date and time", "Status", "Message", "By", "By, now"]
     assert [(row[0], row[2], row[3]) for row in rows] == [
         ("3", "warning", "disk is nearly full"),
         ("4", "error", "sudo rule was refused"),

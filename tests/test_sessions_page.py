@@ -367,6 +367,7 @@ def test_the_download_holds_every_row_and_the_documented_columns(as_user: AsUser
         "Notes",
         "Ticket",
         "Number",
+        "User now",
         "Requested by",
         "Access policy",
         "Scheduled for",

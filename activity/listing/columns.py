@@ -10,10 +10,11 @@ import functools
 import html
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
+from django.db.models import Q
 from django.db.models.expressions import Combinable
 from django.templatetags.static import static
 from django.utils import timezone
@@ -61,6 +62,10 @@ def stored(
     return Column(key, label, cell, sort=path if is_sorted else "", csv=value, copied=path, width=width, **more)
 
 
+def _nothing_else(words: Sequence[str]) -> Mapping[str, Q]:
+    return {}
+
+
 def _no_refusals(row: Row) -> Mapping[str, str]:
     return {}
 
@@ -75,6 +80,8 @@ class Table:
     noun: str  # singular, for the count and the empty state
     nouns: str
     search: tuple[str, ...] = ()  # field paths that the search box looks in
+    # For words of a search, which other rows hold them: in what is not kept in the rows.
+    search_also: Callable[[Sequence[str]], Mapping[str, Q]] = _nothing_else
     text_index: TextIndex | None = None  # what makes it quick in long tables; it holds these very fields
     empty_text: str = ""  # what to do when there is nothing
     is_selectable: bool = False

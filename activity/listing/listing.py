@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -107,7 +107,12 @@ class Listing:
     def _words(self) -> Search | None:
         """What is searched for: by the search box, or by a filter that looks for words."""
         if self.search and self.table.search:
-            terms = [Term((word,), held_by(self.table.search, word)) for word in words_of(self.search)]
+            words = words_of(self.search)
+            also = self.table.search_also(words)
+            terms = [
+                Term((word,), held_by(self.table.search, word) | also.get(word, Q()), also.get(word, Q()))
+                for word in words
+            ]
             return Search(tuple(terms), self.table.text_index)
         found: Search | None = getattr(self.filters, "words", None)
         return found
@@ -240,6 +245,11 @@ class Listing:
         shown = self.filters.form.fields if self.filters is not None else ()
         names = [name for name in ("sort", *self.extra) if name in self.parameters and name not in shown]
         return [(name, self.parameters[name]) for name in names]
+
+    @property
+    def alike(self) -> list[tuple[str, str]]:
+        """The accounts that the filter for the user stands for where it is not one, each with its own list."""
+        return [(account.numbered, self.url(user=account.numbered)) for account in getattr(self.filters, "alike", ())]
 
     # --- links
 

@@ -12,8 +12,8 @@ from django.urls import reverse_lazy
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from activity.filters import options
-from activity.listing.filterset import QuickFilterSet
+from activity.filters import AccountFilter, AccountFilterSet, options
+from activity.names import name_now
 from activity.prepared import Prepared
 from sessions_app.models import LoginSession
 from sessions_app.models.login import LoginSessionQuerySet
@@ -21,7 +21,7 @@ from sessions_app.roles import sees_everything
 
 DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
 STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]
-TYPED = {"user": "user_name", "country": "country"}  # filters with suggestions, and where those come from
+TYPED = {"user": "user_now", "country": "country"}  # filters with suggestions, and where those come from
 NEWEST = 100  # live rows that suggestions are taken from
 MOST_SUGGESTIONS = 20  # of users; more are looked up while somebody types (activity/filters.py)
 LOOK_UP = {
@@ -36,7 +36,8 @@ LOOK_UP = {
 
 
 def _newest(logins: LoginSessionQuerySet) -> QuerySet[LoginSession, Any]:
-    return logins.live().order_by("-last_access_at", "-pk").values_list(*TYPED.values())[:NEWEST]
+    newest = logins.live().annotate(user_now=name_now()).order_by("-last_access_at", "-pk")
+    return newest.values_list(*TYPED.values())[:NEWEST]
 
 
 @functools.cache
@@ -49,20 +50,14 @@ def _own_newest_live() -> Prepared:
     return Prepared(LoginSession, lambda user_id: _newest(LoginSession.objects.filter(user_id=user_id)), user_id=int)
 
 
-class LoginFilters(QuickFilterSet):
+class LoginFilters(AccountFilterSet):
     """Live ones, unless the URL says otherwise.
 
     User and country are typed, with suggestions from the live rows: a menu of every value in millions of ended rows
     would be read through on each view.
     """
 
-    user = django_filters.CharFilter(
-        field_name="user_name",
-        lookup_expr="folded_exact",
-        label="User",
-        max_length=150,
-        widget=forms.TextInput({"list": "user-list", "size": 14, **LOOK_UP}),
-    )
+    user = AccountFilter("user_id", is_whole=True, widget=forms.TextInput({"list": "user-list", "size": 14, **LOOK_UP}))
     country = django_filters.CharFilter(
         method="in_country",
         label="Country",
@@ -91,7 +86,7 @@ class LoginFilters(QuickFilterSet):
         for place, name in enumerate(TYPED):
             if name in self.filters:
                 values = list(dict.fromkeys(row[place] for row in rows if row[place]))[:MOST_SUGGESTIONS]
-                lists.append((f"{name}-list", options(sorted(values))))
+                lists.append((f"{name}-list", options((value, "") for value in sorted(values))))
         return format_html_join("", '<datalist id="{}">{}</datalist>', lists)
 
     def in_country(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import django_filters
 
-from activity.listing.filterset import QuickFilterSet
+from activity.filters import AccountFilter, AccountFilterSet
 from sessions_app.filters.sessions import DayFilter
 from sessions_app.models import Recording, RecordingText
 
 
-class RecordingFilters(QuickFilterSet):
+class RecordingFilters(AccountFilterSet):
     """User, host, and the days on which they began."""
 
-    user = django_filters.CharFilter("session__user_name", "folded_contains", label="User", max_length=150)
+    user = AccountFilter("session__user_id")
     host = django_filters.CharFilter("session__resource_name", "folded_contains", label="Host", max_length=120)
     started_from = DayFilter("started_at", label="From")
     started_to = DayFilter("started_at", is_end=True, label="To")
@@ -22,10 +22,10 @@ class RecordingFilters(QuickFilterSet):
         fields: list[str] = []
 
 
-class LineFilters(QuickFilterSet):
+class LineFilters(AccountFilterSet):
     """The same of the recording in which a line was found."""
 
-    user = django_filters.CharFilter("recording__session__user_name", "folded_contains", label="User", max_length=150)
+    user = AccountFilter("recording__session__user_id")
     host = django_filters.CharFilter(
         "recording__session__resource_name", "folded_contains", label="Host", max_length=120
     )

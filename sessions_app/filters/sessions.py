@@ -10,7 +10,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from activity.listing.filterset import QuickFilterSet
+from activity.filters import AccountFilter, AccountFilterSet
 from sessions_app.models import ENDED, LIVE, PrivilegedSession, Status
 from sessions_app.models.privileged import WITHDRAWN
 
@@ -53,10 +53,10 @@ class DayFilter(django_filters.Filter):  # type: ignore[misc]  # the package has
         return qs.filter(**{f"{self.field_name}__gte": midnight(value)})
 
 
-class SessionFilters(QuickFilterSet):
+class SessionFilters(AccountFilterSet):
     """User, host, activity, and the days of the request."""
 
-    user = django_filters.CharFilter("user_name", "folded_contains", label="User", max_length=150)
+    user: AccountFilter | None = AccountFilter("user_id")
     host = django_filters.CharFilter("resource_name", "folded_contains", label="Host", max_length=120)
     activity = django_filters.CharFilter("activity_name", "folded_contains", label="Activity", max_length=120)
     requested_from = DayFilter("requested_at", label="Requested from")

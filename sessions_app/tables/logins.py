@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment, stored
 from activity.listing.columns import escaped
+from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app.models import EndReason, LoginSession
 from sessions_app.models.login import LOGIN_WORDS
 from sessions_app.roles import Person, is_administrator, sees_everything
@@ -21,10 +23,10 @@ DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "T
 
 
 def logins_queryset(viewer: Person) -> QuerySet[LoginSession]:
-    """The login sessions that `viewer` may see, live and ended. Adds `ended_by_name`: one column of the person who
-    ended it instead of a person for each row."""
+    """The login sessions that `viewer` may see, live and ended. Adds `ended_by_name`, one column of the person who
+    ended it instead of a person for each row, and `user_now`, the name that its user has now."""
     ended_by_name = F(f"ended_by__{get_user_model().USERNAME_FIELD}")
-    return LoginSession.objects.visible_to(viewer).annotate(ended_by_name=ended_by_name)
+    return LoginSession.objects.visible_to(viewer).annotate(ended_by_name=ended_by_name, user_now=name_now())
 
 
 def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
@@ -33,7 +35,8 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     may_end_all, may_see_all = is_administrator(viewer), sees_everything(viewer)
 
     def user_cell(row: LoginSession) -> SafeString:
-        return link(numbered("user", row.user_id) if may_see_all else "", row.user_name)
+        linked = link(numbered("user", row.user_id) if may_see_all else "", row.user_name)
+        return then_and_now(row.user_name, getattr(row, "user_now", None), linked)
 
     def state_cell(row: LoginSession) -> SafeString:
         return _state(row, is_current=row.pk == current_pk)
@@ -53,12 +56,14 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
             *_time_columns(),
             Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=178),
             *_end_columns(),
+            now_column("user_now", "User now", "user", "user_name"),
         ),
         default_sort="-last_access",
         noun="login session",
         nouns="login sessions",
         search=LOGIN_WORDS.columns,
         text_index=LOGIN_WORDS,
+        search_also=functools.partial(renamed_to, paths=("user_id",)),
         empty_text="Each browser that logs in to this console is listed here.",
         is_selectable=True,
         row_name=lambda row: f"{row.user_name} with {row.browser or 'an unknown browser'}",

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from activity.listing import Column, Table, badge, empty, link, moment, span_of_time
+from activity.names import now_column, then_and_now
 from sessions_app.models import PrivilegedSession, Recording, RecordingText
 
 MOST_OF_SESSION = 50  # on its page; the list of recordings has them all
@@ -59,13 +60,22 @@ def _session(row: Recording) -> str:
     return link(reverse("session", args=[row.session_id]), f"Session {row.session_id}")
 
 
+def _user(row: Recording) -> str:
+    """The name at the time, and the name now where they differ; `user_now` is an annotation of the list."""
+    return then_and_now(row.session.user_name, getattr(row, "user_now", None))
+
+
+def _user_of_line(row: RecordingText) -> str:
+    return then_and_now(row.recording.session.user_name, getattr(row, "user_now", None))
+
+
 RECORDINGS_TABLE = Table(
     name="recordings",
     columns=(
         Column("started", "Started", lambda r: moment(r.started_at), "pk", lambda r: r.started_at, 165),
         Column("watch", "Recording", _watch, csv=lambda r: r.pk, width=110),
         Column("session", "Session", _session, csv=lambda r: r.session_id, width=130),
-        Column("user", "User", lambda r: r.session.user_name, csv=lambda r: r.session.user_name, width=140),
+        Column("user", "User", _user, csv=lambda r: r.session.user_name, width=140),
         Column("host", "Host", lambda r: r.session.resource_name, csv=lambda r: r.session.resource_name, width=140),
         Column("title", "Command", _command, csv=lambda r: r.title, width=220),
         Column(
@@ -86,6 +96,7 @@ RECORDINGS_TABLE = Table(
         ),
         Column("state", "State", state, csv=lambda r: "running" if r.ended_at is None else "ended", width=130),
         Column("sha256", "SHA-256", lambda r: empty(r.sha256), csv=lambda r: r.sha256, width=220, is_hidden=True),
+        now_column("user_now", "User now", "session__user", "session__user_name"),
     ),
     default_sort="-started",
     noun="recording",
@@ -119,15 +130,14 @@ def hits_table(find: str) -> Table:
                 csv=lambda r: r.recording.session_id,
                 width=130,
             ),
-            Column(
-                "user", "User", lambda r: r.recording.session.user_name, csv=lambda r: r.recording.session.user_name
-            ),
+            Column("user", "User", _user_of_line, csv=lambda r: r.recording.session.user_name),
             Column(
                 "host",
                 "Host",
                 lambda r: r.recording.session.resource_name,
                 csv=lambda r: r.recording.session.resource_name,
             ),
+            now_column("user_now", "User now", "recording__session__user", "recording__session__user_name"),
         ),
         default_sort="-started",
         noun="line",

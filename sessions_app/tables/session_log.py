@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
+from activity import names
 from activity.listing import Column, Table, moment
 from activity.models import Level, LogEntry
 from activity.tables import level_badge
@@ -32,7 +33,11 @@ def numbered(session: PrivilegedSession) -> QuerySet[LogEntry]:
         .annotate(lines=Count("pk"))
         .values("lines")
     )
-    return entries_of(session).annotate(line=Subquery(before))
+    return names.logged(entries_of(session)).annotate(line=Subquery(before))
+
+
+def _by(entry: LogEntry) -> str:
+    return names.then_and_now(entry.actor_name, getattr(entry, "actor_now", None)) if entry.actor_name else "system"
 
 
 LOG_TABLE = Table(
@@ -42,7 +47,8 @@ LOG_TABLE = Table(
         Column("at", "Date and time", lambda e: moment(e.at), "at", lambda e: e.at, 165),
         Column("level", "Status", level_badge, "level", lambda e: Level(e.level).label.lower(), 110),
         Column("message", "Message", lambda e: e.message, "message", lambda e: e.message, 620),
-        Column("actor", "By", lambda e: e.actor_name or "system", "actor_name", lambda e: e.actor_name, 130),
+        Column("actor", "By", _by, "actor_name", lambda e: e.actor_name, 130),
+        names.now_column("actor_now", "By, now", "actor", "actor_name"),
     ),
     default_sort="line",
     noun="line",

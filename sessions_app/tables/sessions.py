@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment, span_of_time, stored
+from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app import policy
 from sessions_app.models import ENDED, AccessPolicy, ControlKind, ControlRequest, PrivilegedSession, Status
 from sessions_app.models.privileged import SESSION_WORDS, WITHDRAWN
@@ -61,7 +62,7 @@ def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
     return (
         PrivilegedSession.objects.visible_to(viewer)
         .prefetch_related("profile")
-        .annotate(awaits_me=_awaits(viewer.pk), open_control=_open_control())
+        .annotate(awaits_me=_awaits(viewer.pk), open_control=_open_control(), user_now=name_now())
     )
 
 
@@ -135,7 +136,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
         stored(
             "requested", "Requested", "requested_at", lambda s: link(s.get_absolute_url(), moment(s.requested_at)), 165
         ),
-        stored("user", "User", "user_name", _linked(links.user, "user_id", "user_name"), 115),
+        stored("user", "User", "user_name", _linked_user(links), 115),
         stored("host", "Host", "resource_name", _linked(links.resource, "resource_id", "resource_name")),
         stored("account", "Login account", "login_account", lambda s: empty(s.login_account), 130),
         stored("start", "Start", "start_at", _start_cell, 190),
@@ -153,6 +154,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
         nouns="sessions",
         search=SESSION_WORDS.columns,
         text_index=SESSION_WORDS,
+        search_also=functools.partial(renamed_to, paths=("user_id",)),
         empty_text="Sessions appear here as soon as somebody requests one.",
         is_selectable=True,
         row_name=_row_name,
@@ -169,6 +171,7 @@ HISTORY = (
 # index of sessions holds, and free text (notes, reasons), which is searched and not leafed through.
 FURTHER = (
     stored("number", "Number", "pk", lambda s: str(s.pk), 90, is_hidden=True, is_number=True),
+    now_column("user_now", "User now", "user", "user_name"),
     stored(
         "asked-by",
         "Requested by",
@@ -231,6 +234,16 @@ def _linked(url: Callable[[PrivilegedSession], str], pk: str, name: str) -> Call
         if found is None:
             found = written[key] = link(url(session), key[1])
         return found
+
+    return cell
+
+
+def _linked_user(links: Links) -> Callable[[PrivilegedSession], SafeString]:
+    """Whose session it is: the name at the time as a link, and the name now where they differ."""
+    linked = _linked(links.user, "user_id", "user_name")
+
+    def cell(session: PrivilegedSession) -> SafeString:
+        return then_and_now(session.user_name, getattr(session, "user_now", None), linked(session))
 
     return cell
 

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_safe
 
+from activity import names
 from activity.listing import list_response
 from activity.listing.response import bad_list_response
 from activity.models import LogEntry
@@ -216,7 +217,7 @@ def _entries(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -
     return list_response(
         request,
         table,
-        LogEntry.objects.visible_to(viewer(request)).filter(subject.entries),
+        names.logged(LogEntry.objects.visible_to(viewer(request)).filter(subject.entries)),
         subject.template,
         extra=("tab",),
         context=context,

@@ -35,6 +35,7 @@ from activity import log
 from activity.listing import list_response, moment, span_of_time
 from activity.listing.response import is_fragment
 from activity.models import Level
+from activity.names import name_now, then_and_now
 from activity.typed import typed
 from activity.verbs import Verb
 from activity.viewer import viewer
@@ -82,6 +83,7 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
     template = "sessions_app/recordings.html"
     if not words:
         rows = Recording.objects.visible_to(person).select_related("session")
+        rows = rows.annotate(user_now=name_now("session__user_id"))
         return list_response(
             request,
             RECORDINGS_TABLE,
@@ -95,6 +97,7 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
     lines = RecordingText.objects.filter(recording__ended_at__isnull=False).select_related("recording__session")
     if not sees_everything(person):
         lines = lines.filter(recording__session__user_id=person.pk)
+    lines = lines.annotate(user_now=name_now("recording__session__user_id"))
     found = search_index.narrowed(lines, words)
     return list_response(
         request, hits_table(words), found, template, filterset=LineFilters, context=context, csv_name="recording-lines"
@@ -231,7 +234,7 @@ def recording_pieces(request: HttpRequest, pk: int) -> HttpResponse:
 def _facts(row: Recording) -> list[tuple[str, str]]:
     connection = row.connection
     rows = [
-        ("User", row.session.user_name),
+        ("User", then_and_now(row.session.user_name, row.session.user.get_username())),
         ("Host", row.session.resource_name),
         ("Login account", row.session.login_account),
         ("Came in by", f"{connection.get_door_display()} from {connection.address or 'an unknown address'}"),

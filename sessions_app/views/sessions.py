@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from activity import log
 from activity.listing import link, list_response
 from activity.listing.response import bad_list_response, is_fragment
+from activity.names import name_now, then_and_now
 from activity.typed import typed
 from activity.verbs import Verb
 from activity.viewer import viewer
@@ -114,6 +115,7 @@ def _of_tab(person: AbstractUser, tab: Tab) -> QuerySet[PrivilegedSession]:
     """
     if tab.statuses == ENDED:
         ended = PrivilegedSession.objects.visible_to(person).exclude(status__in=sorted(set(Status) - ENDED))
+        ended = ended.annotate(user_now=name_now())
         return ended.defer(*OF_LIVE)
     return sessions_queryset(person).filter(status__in=sorted(tab.statuses))
 
@@ -139,7 +141,7 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
         row.right_gone = why_right_is_gone(row)
     links = Links(person)
     context = session_context(row) | {
-        "user_link": link(links.user(row), row.user_name),
+        "user_link": then_and_now(row.user_name, row.user.get_username(), link(links.user(row), row.user_name)),
         "resource_link": link(links.resource(row), row.resource_name),
         "activity_link": link(links.activity(row), row.activity_name),
         "heading": f"Session {row.pk}",

@@ -24,6 +24,14 @@ def make(kind: str, **options: int) -> str:
     return asyncssh.generate_private_key(kind, comment="alice@laptop", **options).export_public_key().decode()
 
 
+def test_a_line_as_long_as_may_be_is_read_and_no_longer_one() -> None:
+    line = make("ssh-ed25519")
+    longest = f"{line.strip()}{'x' * LONGEST}"[:LONGEST]
+    assert read_public_key(longest).kind == "Ed25519"
+    with pytest.raises(BadKey, match="too long"):
+        read_public_key(f"{longest}x")
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "name"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -50,6 +51,27 @@ def told(host: Host, key: asyncssh.SSHKey, *, anew: bool = False) -> str:
     """What the host answers to a step."""
     with connected(host, key, anew=anew) as remote:
         return remote.script("echo here").output.strip()
+
+
+class _Closing:
+    """A connection that takes a moment to say goodbye, or for ever."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.is_over = seconds, False
+
+    def close(self) -> None:
+        """The goodbye goes out."""
+
+    async def wait_closed(self) -> None:
+        """It came."""
+        await asyncio.sleep(self.seconds)
+        self.is_over = True
+
+
+def test_who_closes_a_connection_waits_for_its_goodbye() -> None:
+    connection = _Closing(0.05)
+    asyncio.run(lines.Lines().close(lines.Line("web-1", connection)))  # type: ignore[arg-type]  # as far as it is asked
+    assert connection.is_over
 
 
 def test_steps_in_quick_succession_share_a_login(server: sshd.Server, host: Host, key: asyncssh.SSHKey) -> None:

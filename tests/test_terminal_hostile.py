@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 from sessions_app.flows.lock import lock
 from sessions_app.gateway import store, web
+from sessions_app.gateway.page import Page
 from tests.browser_terminal import ORIGIN, Gateway, drive, ending, hello, message, session_of, ticket_for
 from tests.control_scene import run
 from tests.gateway_scene import front, prepared
@@ -169,3 +170,31 @@ def test_a_ticket_lets_nobody_into_a_session_that_was_locked_since(alice: User, 
     given = prepared(alice)
     run(story())
     assert not given.session.connections.exists()
+
+
+def test_who_waits_for_the_host_or_for_the_page_to_go_leaves_nothing_waiting() -> None:
+    class Socket:
+        """A page that goes while the host takes nothing."""
+
+        def __init__(self) -> None:
+            self.is_gone = asyncio.Event()
+
+        async def wait_closed(self) -> None:
+            await self.is_gone.wait()
+
+    async def story() -> None:
+        near, socket = Page(), Socket()
+        near.pause_reading()
+        waiting = asyncio.create_task(near._may_take(socket))  # type: ignore[arg-type]  # as far as it is asked
+        await asyncio.sleep(0)
+        near.resume_reading()
+        assert await waiting
+        near.pause_reading()
+        waiting = asyncio.create_task(near._may_take(socket))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        socket.is_gone.set()
+        assert not await waiting
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(story())

@@ -108,6 +108,18 @@ def test_a_connector_that_always_breaks_fails_in_the_end(alice: User, monkeypatc
     assert practice.grants() == []
 
 
+@pytest.mark.parametrize("last_error", ["", "web-1 cannot be reached"])
+def test_what_was_interrupted_again_and_again_fails_with_what_is_known_of_it(alice: User, last_error: str) -> None:
+    builders.make_policy(users=[alice])
+    session = ask(alice)
+    asked = PrivilegedSession.objects.filter(pk=session.pk)
+    assert asked.update(attempts=begin.PROVISION_ATTEMPTS, last_error=last_error)
+    reconcile()
+    assert status_of(session) == Status.FAILED
+    words = last_error or "interrupted again and again"
+    assert LogEntry.objects.of_target(session).filter(message__contains=words).exists()
+
+
 def test_run_worker_once_says_how_many_it_was_at_and_ends_expired_logins(alice: User) -> None:
     builders.make_policy(users=[alice])
     session = ask(alice)

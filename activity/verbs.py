@@ -78,6 +78,7 @@ class Verb(models.TextChoices):
     RECORDING_REMOVED = "recording.removed", "Recording removed"
     EXPORTED = "export.csv", "Exported as CSV"
     LOG_PRUNED = "log.pruned", "Log pruned"
+    CONSOLE_RESTORED = "console.restored", "Console restored"
     LOG_MENDED = "log.mended", "Guard of the log mended"
     LOG_IMPORTED = "log.imported", "Entries imported"
     CLOCK_CHANGED = "clock.changed", "Console's clock changed"

@@ -10,9 +10,31 @@ import stat
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error, Info, register
+from django.db import connection
 
-from sessions_app.health.files import database_file, missing_in_the_browser
+IN_THE_BROWSER = (  # brought by scripts/vendor.py
+    "asciinema-player.js",
+    "asciinema-player.css",
+    "xterm.mjs",
+    "xterm.css",
+    "xterm-addon-fit.mjs",
+    "xterm-addon-unicode.mjs",
+)
+
+
+def database_file() -> Path | None:
+    """Return the file of the embedded database; None for PostgreSQL and in memory."""
+    name = str(connection.settings_dict["NAME"])
+    return Path(name) if connection.vendor == "sqlite" and name.startswith("/") else None
+
+
+def missing_in_the_browser() -> list[str]:
+    """Return which files of others, needed by the terminal and the replay, nobody brought here."""
+    collected = Path(settings.STATIC_ROOT) / "vendor"
+    is_there = ((collected / name).exists() or finders.find(f"vendor/{name}") is not None for name in IN_THE_BROWSER)
+    return [name for name, there in zip(IN_THE_BROWSER, is_there, strict=True) if not there]
 
 
 def wider_than_private(path: Path) -> str:

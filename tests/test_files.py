@@ -16,6 +16,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from sessionadmin import urls
+from sessions_app import checks_files
 from sessions_app.checks_files import check_browser_files, check_private_files
 from sessions_app.health import checks, files, writing
 from sessions_app.models import HealthMark
@@ -177,7 +178,7 @@ def test_files_that_browsers_need_and_nobody_brought_are_told_by_the_deployment_
     settings: Any, tmp_path: Path
 ) -> None:
     settings.STATICFILES_DIRS = [tmp_path]
-    files.finders.get_finder.cache_clear()
+    checks_files.finders.get_finder.cache_clear()
     try:
         settings.STATIC_ROOT = tmp_path / "collected"
         (told,) = check_browser_files()
@@ -185,18 +186,18 @@ def test_files_that_browsers_need_and_nobody_brought_are_told_by_the_deployment_
         assert "scripts.vendor" in str(told.hint)
         assert files.in_the_browser().grade.value == "warning"
         (settings.STATIC_ROOT / "vendor").mkdir(parents=True)
-        for name in files.IN_THE_BROWSER:
+        for name in checks_files.IN_THE_BROWSER:
             (settings.STATIC_ROOT / "vendor" / name).touch()
         assert check_browser_files() == []
     finally:
-        files.finders.get_finder.cache_clear()
+        checks_files.finders.get_finder.cache_clear()
 
 
 def test_the_list_of_files_for_browsers_is_that_of_what_brings_them() -> None:
     from scripts import vendor  # noqa: PLC0415 - a script, which the product does not know
 
-    assert set(files.IN_THE_BROWSER) == set(vendor.FILES.values())
+    assert set(checks_files.IN_THE_BROWSER) == set(vendor.FILES.values())
 
 
 def test_a_database_without_a_file_of_its_own_is_measured_by_nobody() -> None:
-    assert (files.database_file() is None) is (connection.vendor == "postgresql")
+    assert (checks_files.database_file() is None) is (connection.vendor == "postgresql")

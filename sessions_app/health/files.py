@@ -6,30 +6,15 @@ import os
 from pathlib import Path
 
 from django.conf import settings
-from django.contrib.staticfiles import finders
 from django.core.files.storage import FileSystemStorage, storages
-from django.db import connection
 
+from sessions_app.checks_files import database_file, missing_in_the_browser
 from sessions_app.health.findings import Finding, error, ok, warning
 
 MIB = 1024 * 1024
 LITTLE = 1024 * MIB  # bytes
 NEARLY_NONE = 64 * MIB  # bytes; a recording may have as many
-IN_THE_BROWSER = (  # brought by scripts/vendor.py
-    "asciinema-player.js",
-    "asciinema-player.css",
-    "xterm.mjs",
-    "xterm.css",
-    "xterm-addon-fit.mjs",
-    "xterm-addon-unicode.mjs",
-)
 REMEDY = "Make room there, or give it a larger disk. Recordings can go to S3 (docs/recordings.md)."
-
-
-def database_file() -> Path | None:
-    """Return the file of the embedded database; None for PostgreSQL and in memory."""
-    name = str(connection.settings_dict["NAME"])
-    return Path(name) if connection.vendor == "sqlite" and name.startswith("/") else None
 
 
 def directories() -> list[Path]:
@@ -61,13 +46,6 @@ def room() -> Finding:
     if least < NEARLY_NONE:
         return error("Disk", f"The disk of the console is full: {said}.", REMEDY)
     return warning("Disk", f"{said}.", REMEDY) if least < LITTLE else ok("Disk", f"{said}.")
-
-
-def missing_in_the_browser() -> list[str]:
-    """Return which files of others, needed by the terminal and the replay, nobody brought here."""
-    collected = Path(settings.STATIC_ROOT) / "vendor"
-    is_there = ((collected / name).exists() or finders.find(f"vendor/{name}") is not None for name in IN_THE_BROWSER)
-    return [name for name, there in zip(IN_THE_BROWSER, is_there, strict=True) if not there]
 
 
 def in_the_browser() -> Finding:

@@ -1,0 +1,96 @@
+"""A backup as one file: a tar archive with the database, recordings on this machine, and the keys that open them."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, storages
+from django.core.management.base import CommandError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+FORMAT = 1
+MANIFEST, DATABASE, KEYS, RECORDINGS = "manifest.json", "database", "keys.json", "recordings"
+KEPT = ("SECRET_KEY", "ENCRYPTION_KEYS")
+
+
+def recordings_directory() -> Path | None:
+    """Return where recordings lie on this machine; None when their storage is elsewhere."""
+    storage = storages["recordings"]
+    return Path(storage.location) if isinstance(storage, FileSystemStorage) else None
+
+
+def manifest() -> dict[str, Any]:
+    """Describe this console: what a restore compares."""
+    applied = sorted(".".join(one) for one in MigrationRecorder(connection).applied_migrations())
+    made_at = timezone.now().isoformat(timespec="seconds")
+    return {"format": FORMAT, "made_at": made_at, "database": connection.vendor, "migrations": applied}
+
+
+@sensitive_variables()
+def write(target: Path, database: Path, *, with_keys: bool) -> int:
+    """Write the archive to the new file `target`, for its owner alone; return how many recordings are in it.
+
+    The database was copied before: a recording that it names and that was removed since is left out.
+    """
+    recordings = recordings_directory()
+    files = sorted(path for path in recordings.rglob("*") if path.is_file()) if recordings else []
+    count = 0
+    target.touch(mode=0o600)
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
+        _add(archive, MANIFEST, manifest())
+        archive.add(database, DATABASE)
+        if with_keys:
+            _add(archive, KEYS, {name: getattr(settings, name) for name in KEPT})
+        for path in files:
+            try:
+                archive.add(path, f"{RECORDINGS}/{path.relative_to(recordings or path)}")
+            except FileNotFoundError:
+                continue
+            count += path.suffix == ".cast"
+    return count
+
+
+def _add(archive: tarfile.TarFile, name: str, content: dict[str, Any]) -> None:
+    data = json.dumps(content).encode()
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = len(data), 0o600, int(time.time())
+    archive.addfile(member, io.BytesIO(data))
+
+
+def unpack(source: Path, directory: Path) -> dict[str, Any]:
+    """Unpack the archive into the empty `directory` and return its manifest. Raises CommandError when it is none, or
+    not for this console."""
+    try:
+        with tarfile.open(source) as archive:
+            archive.extractall(directory, filter="data")  # no absolute names, no links out of the directory
+        said: dict[str, Any] = json.loads((directory / MANIFEST).read_text())
+    except (tarfile.TarError, OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise CommandError(f"{source} is no backup of a console: {why}. Nothing was changed.") from error
+    if said.get("format") != FORMAT or not (directory / DATABASE).is_file():
+        raise CommandError(f"{source} is no backup that this version understands. Nothing was changed.")
+    if said["database"] != connection.vendor:
+        raise CommandError(
+            f"{source} holds a database of {said['database']}, and DATABASE_URL leads to {connection.vendor}. "
+            "Nothing was changed. Set DATABASE_URL to a database of the same kind."
+        )
+    return said
+
+
+@sensitive_variables()
+def missing_keys(directory: Path) -> dict[str, Any]:
+    """Return the keys of the backup that this console does not have, by the name of the setting."""
+    file = directory / KEYS
+    if not file.exists():
+        return {}
+    kept: dict[str, Any] = json.loads(file.read_text())
+    return {name: value for name, value in kept.items() if name in KEPT and value != getattr(settings, name)}

@@ -36,6 +36,8 @@ SPELLINGS = ["Léa-Élodie", "léa-élodie", "LÉA-ÉLODIE", "lÉA-éLODIE", DEC
         ("ﬁ", "FI"),
         ("Ｗｅｂ", "web"),
         ("①", "1"),
+        ("℡ and ™", "TEL AND tm"),
+        ("\u1f8b\u0301", "\u1f03\u0301\u03b9"),
         ("ǆ", "Ǆ"),
         ("ᾳ", "αι"),
         ("J\u030c", "ǰ"),

@@ -84,6 +84,7 @@ def left_of(account: str, uid: int) -> dict[str, list[str]]:
 
 def forget_left_of(uid: int) -> None:
     """Whatever a failed test left of the account on this machine; its processes end with the account."""
+    assert uid >= 1000
     shell(
         """
         pkill -KILL -U "$1"

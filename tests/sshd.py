@@ -183,11 +183,12 @@ def clean() -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
     for account in accounts():
-        subprocess.run(["pkill", "-KILL", "-U", account], check=False)
-        for _ in range(50):
-            if not processes_of(account):
-                break
-            time.sleep(0.1)
+        if pwd.getpwnam(account).pw_uid >= 1000:  # a second name of root has all processes of the machine
+            subprocess.run(["pkill", "-KILL", "-U", account], check=False)
+            for _ in range(50):
+                if not processes_of(account):
+                    break
+                time.sleep(0.1)
         subprocess.run(["userdel", "-f", "-r", account], check=False, capture_output=True)
     for line in Path("/etc/group").read_text().splitlines():
         if line.startswith(PREFIX):

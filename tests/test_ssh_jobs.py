@@ -22,6 +22,7 @@ from sessions_app.flows.unlock import unlock
 from sessions_app.models import PrivilegedSession, Status
 from tests import own_accounts, sshd
 from tests.planted import running, user_systemd
+from tests.programs import wait_until
 from tests.scene import ask
 from tests.ssh_scene import given, host_server, prepare, register_key, said, worked
 
@@ -179,6 +180,63 @@ def test_its_own_systemd_stands_still_with_a_lock_and_goes_with_the_session(
         assert worked(session).status == Status.CANCELED, said(session)
         assert running(uid) == []
         assert not Path(f"/run/user/{uid}").exists()
+
+
+def test_what_begins_for_a_locked_account_all_the_same_stands_still_at_the_next_look(
+    server: sshd.Server, alice: User, admin: User, tmp_path: Path
+) -> None:
+    prepare(server, alice)
+    register_key(alice, tmp_path / "id_alice")
+    session = given(alice)
+    uid = pwd.getpwnam(session.login_account).pw_uid
+    lock(admin, session, title="Stand back", message="")
+    worked(session)
+    with subprocess.Popen(["setpriv", f"--reuid={uid}", "--clear-groups", "sleep", "4736"]):  # as from root's crontab
+        wait_until(lambda: running(uid) == ["S sleep 4736"], "it has begun")
+        worked(session)
+        assert running(uid) == ["T sleep 4736"]
+        session.refresh_from_db()
+        unlock(admin, session)
+        worked(session)
+        assert running(uid) == ["S sleep 4736"]
+        ended(alice, session)
+
+
+def test_an_account_that_root_made_a_second_root_goes_and_nothing_of_roots_with_it(
+    server: sshd.Server, alice: User, tmp_path: Path
+) -> None:
+    prepare(server, alice)
+    key = register_key(alice, tmp_path / "id_alice")
+    session = given(alice)
+    uid = pwd.getpwnam(session.login_account).pw_uid
+    of_root, process = tmp_path / "of root", subprocess.Popen(["sleep", "4737"])
+    of_root.touch()
+    change = f"sudo -n sed -i 's/^{session.login_account}:x:{uid}:{uid}:/{session.login_account}:x:0:0:/' /etc/passwd"
+    assert server.ssh(session.login_account, key, f"touch /tmp/satest-{os.getpid()}; {change}").returncode == 0
+    assert pwd.getpwnam(session.login_account).pw_uid == 0
+    ended(alice, session)
+    assert session.login_account not in sshd.accounts()
+    assert not Path(f"/tmp/satest-{os.getpid()}").exists()
+    assert of_root.exists()
+    assert process.poll() is None
+    process.kill()
+    process.wait(10)
+
+
+def test_an_account_that_commands_made_and_removed_leaves_nothing_either(
+    server: sshd.Server, alice: User, tmp_path: Path
+) -> None:
+    add, remove = "/usr/sbin/useradd satest-made", "/usr/sbin/userdel satest-made"
+    prepare(
+        server, alice, kind="commands", login_account_template="satest-made", grant_actions=add, remove_actions=remove
+    )
+    session = given(alice)
+    uid = pwd.getpwnam("satest-made").pw_uid
+    job, file = planted(AT / "a0000101c8b9f6", uid), planted(Path(f"/tmp/satest-{os.getpid()}"), uid)
+    crontab, other = planted(CRON / "satest-made", uid), planted(AT / "a0000201c8b9f6", 1)
+    ended(alice, session)
+    assert not [path for path in (job, file, crontab) if path.exists()]
+    assert other.exists()
 
 
 def test_what_is_left_is_said_in_one_line() -> None:

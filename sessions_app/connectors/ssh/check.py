@@ -21,11 +21,15 @@ from sessions_app.connectors.ssh.transport import (
 from sessions_app.models import Resource
 
 # Everything that the scripts call beyond a POSIX shell and coreutils, and why it is needed.
-TOOLS = "useradd usermod userdel gpasswd getent chage flock setpriv setsid ps grep sed find timeout"
+TOOLS = (
+    "useradd usermod userdel groupadd groupdel gpasswd getent chage flock setpriv setsid ps grep sed awk find stat "
+    "sha256sum timeout"
+)
 TOOLS_SCRIPT = r"""
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 echo "root=$(id -u)"
 for tool in "$@"; do command -v "$tool" > /dev/null || echo "missing=$tool"; done
+find / -maxdepth 0 -uid 0 -execdir true {} \; > /dev/null 2>&1 || echo "missing=findutils (busybox's find is too small)"
 if command -v visudo > /dev/null; then
   if visudo -c -q > /dev/null 2>&1; then echo sudo=good; else echo sudo=broken; fi
   grep -qsE '^[#@]includedir[[:space:]]+/etc/sudoers.d' /etc/sudoers || echo sudo=apart

@@ -173,6 +173,8 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
         commands.run_remove(on)
     if first is not None:
         raise first
+    if notes["kind"] == AccountKind.COMMANDS:
+        on.do("Remove what is left of the account", removal.REMOVE_ORPHAN, account)
     if notes["expiry"]:
         on.do("Let log in as before", removal.REOPEN, account)
     if notes["kind"] == AccountKind.EPHEMERAL:

@@ -78,7 +78,8 @@ take_jobs() { # uid account
   are_known || return 0
   spooled "$1" "$2" | while IFS= read -r _job; do
     if gone "$_job" || is_older "$_job"; then continue; fi
-    if [ "$(noted kind)" != ephemeral ] && is_crontab "$_job" "$2"; then # of use to who looks after the account
+    if [ "$(noted kind)" != ephemeral ] && [ ! -e "$D/made" ] && is_crontab "$_job" "$2"; then
+      # Of use to who looks after the account.
       cp -p "$_job" "$S/crontab-of-$2.session-${D##*/session-}"
       echo "the crontab of $2 had changed; $S/crontab-of-$2.session-${D##*/session-} is what it was"
     fi

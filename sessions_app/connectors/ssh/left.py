@@ -9,8 +9,7 @@ import dataclasses
 
 from activity.text import plain
 
-# Needs HEAD, PROCESSES, JOBS, KERNEL and UIDS. A line for each thing, "what:which"; "cut:" when time ran out.
-LEFT = r"""
+PLACES = r"""
 local_places() { # where local file systems are mounted, each once
   awk '
     {
@@ -25,6 +24,10 @@ local_places() { # where local file systems are mounted, each once
       for (p in part) if (!(of[p] in whole)) print part[p]
     }' /proc/self/mountinfo
 }
+"""
+
+# Needs HEAD, PROCESSES, JOBS, KERNEL, UIDS and PLACES. A line for each thing, "what:which"; "cut:" when time ran out.
+LEFT = r"""
 search() { # uid seconds: its files, ended by NUL; fails when that takes longer
   uid=$1 seconds=$2
   idle=

@@ -94,8 +94,8 @@ guard_move "$3"
 give_keys "$@"
 reopen "$2"
 free_jobs "$uid" "$2"
+rm -f "$D/locked" # before they go on: else a look (WHO) could stop one again
 for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
-rm -f "$D/locked"
 """
 )
 
@@ -121,12 +121,20 @@ uid=$(noted uid)
 """
 )
 
-# no argument: for each session on this host, whether its account is logged on, or that it
-# ended the session; a guard that is gone begins anew
+# no argument: for each session on this host, whether its account is logged on, or that it ended the session; a guard
+# that is gone begins anew, and what began under a lock, by whatever root's programs start, stands still
 WHO = (
     HEAD.replace("session-$1", "session-none")
     + GUARD
+    + PROCESSES
     + r"""
+freeze_newer() { # uid
+  for p in $(mine "$1"); do
+    if is_monitor "$p"; then continue; fi
+    kill -STOP "$p" 2>/dev/null || :
+    [ -e "$D/locked" ] || kill -CONT "$p" 2>/dev/null || : # unlocked meanwhile
+  done
+}
 here=$(who | cut -d' ' -f1 | sort -u)
 all=$(ps -eo pid=,uid=,tty=,stat=,comm=)
 echo "clock $(date +%s)"
@@ -140,6 +148,7 @@ for D in "$S"/session-*; do
   [ -s "$D/uid" ] || continue
   uid=$(noted uid)
   account=$(noted account)
+  [ ! -e "$D/locked" ] || freeze_newer "$uid"
   at_terminal=no
   case " $(echo $here) " in *" $account "*) at_terminal=yes ;; esac
   found=no

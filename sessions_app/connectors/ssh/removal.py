@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from sessions_app.connectors.ssh.guard import GUARD, PROGRAM
 from sessions_app.connectors.ssh.jobs import JOBS
-from sessions_app.connectors.ssh.left import LEFT
+from sessions_app.connectors.ssh.left import LEFT, PLACES
 from sessions_app.connectors.ssh.processes import PROCESSES
 from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS
 from sessions_app.connectors.ssh.shut import SHUT
@@ -141,14 +141,34 @@ if [ "$3" = keep ] && [ -d "$kept" ]; then
   chown root:root "$kept"
   chmod 0700 "$kept"
 fi
-if is_ours "$1" "$2"; then userdel -- "$2"; fi
+if is_ours "$1" "$2"; then
+  # One that was given root's number by hand is in use for ever.
+  if [ "$(uid_of "$2")" = "$uid" ]; then userdel -- "$2"; else userdel --force -- "$2"; fi
+fi
 if is_ours "$1" "$2"; then exit 75; fi
 take_group "$1" "$2"
 """
 )
 
+# session account: one that the commands made and removed again leaves nothing for whoever gets its user id next
+REMOVE_ORPHAN = (
+    HEAD
+    + JOBS
+    + SWEEP
+    + KERNEL
+    + r"""
+uid=$(noted uid)
+if [ ! -e "$D/made" ] || [ -z "$uid" ]; then exit 0; fi
+if grep -qs "^$2:" /etc/passwd || getent passwd "$uid" > /dev/null; then exit 0; fi
+take_jobs "$uid" "$2"
+take_name "$uid" "$2"
+sweep "$uid"
+take_kernel "$uid"
+"""
+)
+
 # session account seconds-to-search
-LOOK_FOR_MORE = HEAD + PROCESSES + JOBS + KERNEL + UIDS + LEFT
+LOOK_FOR_MORE = HEAD + PROCESSES + JOBS + KERNEL + UIDS + PLACES + LEFT
 
 # session
 FORGET = (
@@ -201,6 +221,7 @@ def program(commands: Iterable[list[str]], *, keep_home: bool, search_seconds: i
     for number, words in enumerate(commands, start=1):
         lines.append(_line(f"Post-session command {number}", shlex.join(words)))
     lines += ["fi", '[ -z "$failed" ] || return 1']
+    lines.append(_line("Remove what is left of the account", "sh", "-c", shlex.quote(REMOVE_ORPHAN), *session))
     lines.append(_line("Let log in as before", "sh", "-c", shlex.quote(REOPEN), *session))
     # What was done is not done again by the console.
     lines.append('rm -f "$D/commands"')

@@ -53,7 +53,8 @@ as_account() {
   shift
   setpriv --reuid "$(id -u "$a")" --regid "$(id -g "$a")" --init-groups --reset-env "$@"
 }
-write_keys() { # session account lines-on-stdin
+write_keys() { # session account lines-on-stdin; to nobody else who has the name by now
+  [ "$(id -u "$2")" = "$(noted uid)" ] || return 0
   as_account "$2" sh -c 'set -eu
     umask 077
     cd "$1"
@@ -163,6 +164,8 @@ mkdir -p "$D"
 uid=$(uid_of "$2")
 if [ -n "$uid" ]; then
   for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
+else
+  mark absent
 fi
 note_jobs "$uid" "$2"
 mark kind commands
@@ -197,6 +200,7 @@ NOTE_ACCOUNT = (
 guard_move "$3"
 uid=$(uid_of "$2")
 if [ -n "$uid" ] && [ "$uid" != 0 ]; then mark uid "$uid"; fi
+if [ -e "$D/absent" ] && grep -qs "^$2:" /etc/passwd; then mark made; fi # by the commands, in this host's own file
 """
 )
 

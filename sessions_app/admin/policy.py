@@ -111,7 +111,7 @@ class ConnectionProfileAdmin(KeptWhileInUse):
         (None, {"fields": ("name", "maximum_duration", "end_notice")}),
         ("Asked of the person", {"fields": ("notes_required", "ticket_required")}),
         ("Extension", {"fields": ("extension_by", "extension_limit")}),
-        ("Watching", {"fields": ("logon_monitor_interval", "secret_view_timeout", "keep_home")}),
+        ("Watching", {"fields": ("logon_monitor_interval", "secret_view_timeout", "keep_home", "compare_host")}),
         (
             "Through the gateway",
             {"fields": ("record", "record_input", "recording_days", "tcp_targets", "terminal_language")},

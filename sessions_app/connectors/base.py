@@ -51,6 +51,7 @@ class Grant:
     sudo_rule: str = ""
     shell: str = "/bin/bash"
     keep_home: bool = False
+    compare_host: bool = False  # look at the host before and after
     tcp_targets: tuple[tuple[str, int], ...] = ()  # where the gateway may forward to from the host
     public_keys: tuple[str, ...] = ()  # of the user, as in authorized_keys, without options
     # From where gateways hold terminals open; they tell those themselves. Ports alone: addresses change on the way.

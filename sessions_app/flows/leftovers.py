@@ -12,7 +12,7 @@ from sessions_app.connectors.base import Grant
 from sessions_app.connectors.ssh import SshConnector
 from sessions_app.connectors.ssh.inventory import Found, look
 from sessions_app.flows.errors import Refused
-from sessions_app.models import LIVE, PrivilegedSession, Resource
+from sessions_app.models import LIVE, HostComparison, PrivilegedSession, Resource
 from sessions_app.models.terms import groups_of
 
 
@@ -47,6 +47,27 @@ def remove_leftovers(resource: Resource, found: list[Found]) -> list[int]:
         else:
             SshConnector().revoke(_grant(resource, number, session), say)
     return numbers
+
+
+def compare_deep(resource: Resource, session_id: int | None) -> tuple[HostComparison, list[list[str]], str]:
+    """What is new on the host since before a session, the latest that was compared unless one is named: as it was
+    noted at its end, or now while it goes on; and what was not compared.
+
+    Raises Refused when no session was looked at there, ConnectorError when the host cannot be asked.
+    """
+    rows = HostComparison.objects.filter(session__resource=resource).select_related(
+        "session__activity", "session__profile"
+    )
+    row = rows.filter(**({"session": session_id} if session_id else {})).order_by("-session").first()
+    if row is None:
+        raise Refused(
+            f"No session on {resource.name} was compared. Tick “compare the host” in the connection profile; "
+            "sessions that begin after that are."
+        )
+    if row.after_at is not None:
+        return row, row.news, row.problem
+    news, problem = SshConnector().compare(_grant(resource, row.session_id, row.session), row)
+    return row, news, problem
 
 
 def _everything_on(resource: Resource) -> list[Found]:

@@ -4,13 +4,14 @@ from sessions_app.models.access import (
     AccessPolicy,
     AccountKind,
     Activity,
-    Application,
     ApprovalTier,
     ConnectionProfile,
     Platform,
     Resource,
     ServiceAuth,
 )
+from sessions_app.models.application import Application
+from sessions_app.models.comparison import HostComparison
 from sessions_app.models.gateway import (
     ConnectionEnd,
     Door,
@@ -68,6 +69,7 @@ __all__ = [
     "GatewayHostKey",
     "GatewayTicket",
     "HealthMark",
+    "HostComparison",
     "HostWatch",
     "LoginSession",
     "Platform",

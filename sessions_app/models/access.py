@@ -190,6 +190,12 @@ class ConnectionProfile(models.Model):
     keep_home = models.BooleanField(
         default=False, help_text="Keep the home directory of an ephemeral account, closed to everybody but root."
     )
+    compare_host = models.BooleanField(
+        "compare the host",
+        default=False,
+        help_text="Look at the host's accounts, sudo rules, keys, jobs, units, setuid files and open "
+        "ports before and after each session, and show what is new. It takes the host some seconds.",
+    )
     logon_monitor_interval = models.PositiveIntegerField(
         default=30, validators=[MinValueValidator(5)], help_text="Seconds between looks at who is logged on."
     )
@@ -293,24 +299,3 @@ class AccessPolicy(models.Model):
     def get_absolute_url(self) -> str:
         """The read-only page in the console."""
         return numbered("policy", self.pk)
-
-
-class Application(models.Model):
-    """A non-human principal: a user row without a password, named in policies like any user.
-
-    Until it has an API of its own, administrators request sessions on its behalf.
-    """
-
-    principal = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="application")
-    description = models.TextField(blank=True)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
-
-    class Meta:
-        ordering = ["principal__username"]
-
-    def __str__(self) -> str:
-        return self.principal.get_username()
-
-    def get_absolute_url(self) -> str:
-        """The application's page."""
-        return numbered("application", self.pk)

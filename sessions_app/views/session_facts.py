@@ -12,12 +12,14 @@ from sessions_app.models import (
     AccountLock,
     Approval,
     ApprovalTier,
+    HostComparison,
     PrivilegedSession,
     ResourceLock,
     Status,
 )
 from sessions_app.models.privileged import WITHDRAWN
 from sessions_app.policy import NOT_BEGUN
+from sessions_app.roles import Person, sees_everything
 from sessions_app.tables.session_log import entries_of
 from sessions_app.views.session_controls import controls_shown
 
@@ -62,6 +64,19 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
         "resource_lock": ResourceLock.objects.standing().filter(resource_id=session.resource_id).first()
         if standing
         else None,
+    }
+
+
+def comparison_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
+    """What is new on the host since before the session, for who sees everything: it may be of other people's work."""
+    row = HostComparison.objects.filter(session=session).defer("before").first() if sees_everything(person) else None
+    if row is None:
+        return {"comparison": None}
+    return {
+        "comparison": row,
+        "before_at": moment(row.before_at) if row.before_at else "",
+        "after_at": moment(row.after_at) if row.after_at else "",
+        "news": [{"what": what, "kind": kind, "name": name, "value": value} for what, kind, name, value in row.news],
     }
 
 

@@ -35,7 +35,7 @@ from sessions_app.views.connect import connect_context, connections_context
 from sessions_app.views.keys import certificate_context
 from sessions_app.views.live import live_response
 from sessions_app.views.secret import secrets_context
-from sessions_app.views.session_facts import session_context
+from sessions_app.views.session_facts import comparison_context, session_context
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -152,6 +152,7 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
         "recordings": recordings_of(row) if sees_everything(person) or row.user_id == person.pk else [],
         **connect_context(person, row),
         **connections_context(row),
+        **comparison_context(person, row),
     }
     return live_response(request, "sessions_app/session.html", "sessions_app/session_body.html", context)
 

@@ -50,6 +50,7 @@ class Visit:
             sudo_rule=session.activity.sudo_rule,
             shell=session.activity.shell,
             keep_home=session.profile.keep_home,
+            compare_host=session.profile.compare_host,
             tcp_targets=tcp_targets_of(session.profile.tcp_targets),
             public_keys=self._public_keys(),
         )

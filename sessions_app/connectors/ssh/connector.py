@@ -14,11 +14,11 @@ from django.conf import settings
 from activity.models import Level
 from activity.text import plain
 from sessions_app.connectors.base import ConnectorError, ForGood, Grant, Presence, Say
-from sessions_app.connectors.ssh import commands, left, live, logon, removal, scripts, trace
+from sessions_app.connectors.ssh import commands, compare, left, live, logon, removal, scripts, trace
 from sessions_app.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.connectors.ssh.host import OnHost, seconds_left
 from sessions_app.connectors.ssh.transport import connected
-from sessions_app.models import AccountKind, Resource
+from sessions_app.models import AccountKind, HostComparison, Resource
 from sessions_app.models.account_names import ACCOUNT_NAME
 from sessions_app.ssh import ca
 
@@ -34,6 +34,7 @@ class SshConnector:
         if not ACCOUNT_NAME.fullmatch(grant.login_account):
             raise ForGood(f"“{grant.login_account}” cannot be an account on a Linux host. Nothing was given.")
         with _on_host(grant, say) as on:
+            compare.look_before(on.remote, grant, say)
             if grant.kind == AccountKind.COMMANDS:
                 commands.run_grant(on)
                 on.do("Note the end of the host's log", trace.NOTE)
@@ -57,6 +58,7 @@ class SshConnector:
             notes = _notes(on)
             if not notes:
                 say(f"{grant.resource_name} holds nothing of this session", Level.DEBUG)
+                compare.look_after(on.remote, grant, say)
                 return
             if notes["ended"]:
                 say(f"{grant.resource_name} ended it by itself at {notes['ended']}, by its own clock", Level.WARNING)
@@ -64,6 +66,7 @@ class SshConnector:
             if account:
                 _take(on, account, notes)
             on.do("Remove the session's notes", removal.FORGET)
+            compare.look_after(on.remote, grant, say)
         say(f"Everything is taken away from {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
@@ -90,6 +93,11 @@ class SshConnector:
         """What the host said at its last look; one look serves all its sessions."""
         resource = _resource(grant)
         return logon.presence(resource, host_of(resource), lambda: credentials_for(resource), grant.session_id)
+
+    def compare(self, grant: Grant, row: HostComparison) -> tuple[list[list[str]], str]:
+        """What is new on the host now since the look before the session, and what could not be compared."""
+        with _on_host(grant, lambda text, level: None) as on:
+            return compare.compare_now(on.remote, grant, row)
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """The line appears on the user's terminals."""

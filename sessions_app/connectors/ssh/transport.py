@@ -78,18 +78,18 @@ class Remote:
         self.host = host
         self._connection = connection
 
-    def script(self, text: str, *arguments: str, given: str = "") -> Result:
+    def script(self, text: str, *arguments: str, given: str = "", most: int = MOST_OUTPUT) -> Result:
         """Run a shell script as root; `arguments` become $1, $2 ..., `given` its standard input."""
-        return self.program(["sh", "-c", text, "sessionadmin", *arguments], given=given)
+        return self.program(["sh", "-c", text, "sessionadmin", *arguments], given=given, most=most)
 
-    def program(self, words: list[str], given: str = "") -> Result:
-        """Run one program as root. Raises ForNow when the host does not answer (in time)."""
+    def program(self, words: list[str], given: str = "", most: int = MOST_OUTPUT) -> Result:
+        """Run one program as root, and keep `most` bytes of each stream. Raises ForNow when no answer comes in time."""
         line = ["timeout", "-k", "5", str(STEP_SECONDS), *words]
         if self.host.account != "root":
             line = ["sudo", "-n", "--", *line]
         faults.point()
         try:
-            result = LINES.run(self._run(shlex.join(line), given.encode()))
+            result = LINES.run(self._run(shlex.join(line), given.encode(), most))
         except TimeoutError:
             raise ForNow(f"{self.host.name} did not finish a step in {STEP_SECONDS} seconds.") from None
         except (OSError, asyncssh.Error) as error:
@@ -97,23 +97,23 @@ class Remote:
         faults.point()
         return result
 
-    async def _run(self, command: str, given: bytes) -> Result:
+    async def _run(self, command: str, given: bytes, most: int) -> Result:
         async with asyncio.timeout(STEP_SECONDS + 10):
             process = await self._connection.create_process(command, encoding=None)
             with contextlib.suppress(BrokenPipeError):  # it may have ended without reading what it was given
                 process.stdin.write(given)
                 process.stdin.write_eof()
-            output, errors = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
+            output, errors = await asyncio.gather(_bounded(process.stdout, most), _bounded(process.stderr, most))
             await process.wait_closed()
         code = process.returncode
         return Result(255 if code is None else code, output, errors)
 
 
-async def _bounded(stream: asyncssh.SSHReader[bytes]) -> str:
-    """The first 64 KiB as text; the rest is read and thrown away, so that the program does not stand still."""
+async def _bounded(stream: asyncssh.SSHReader[bytes], most: int) -> str:
+    """The first `most` bytes as text; the rest is read and thrown away, so that the program does not stand still."""
     kept = bytearray()
     while data := await stream.read(16384):
-        kept += data[: MOST_OUTPUT - len(kept)]
+        kept += data[: most - len(kept)]
     return kept.decode(errors="replace")
 
 

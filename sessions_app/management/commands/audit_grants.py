@@ -1,4 +1,5 @@
-"""`sessionadmin audit_grants NAME`: what a host holds of sessions that are over, and removing it on request."""
+"""`sessionadmin audit_grants NAME`: what a host holds of sessions that are over, removing it on request, and what else
+is new there since before a session."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sessions_app.connectors.base import ConnectorError
 from sessions_app.flows.errors import Refused
-from sessions_app.flows.leftovers import find_leftovers, remove_leftovers
+from sessions_app.flows.leftovers import compare_deep, find_leftovers, remove_leftovers
 from sessions_app.models import Resource
 
 
@@ -23,12 +24,22 @@ class Command(BaseCommand):
         parser.add_argument("name", help="of the resource")
         parser.add_argument("--remove", action="store_true", help="take it away; homes of unknown sessions are kept")
 
-    def handle(self, *args: Any, name: str, remove: bool, **options: Any) -> None:
-        """One line for each thing that is left."""
+        parser.add_argument(
+            "--deep",
+            action="store_true",
+            help="also what is new since before the latest session that was compared (its connection profile says "
+            "so): accounts, sudo rules, keys, jobs, units, setuid files, ports. A help, no proof: root can hide.",
+        )
+        parser.add_argument("--session", type=int, help="the number of another session for --deep")
+
+    def handle(self, *args: Any, name: str, remove: bool, deep: bool, session: int | None, **options: Any) -> None:
+        """One line for each thing that is left, and for each that is new; only the first are an error."""
         resource = Resource.objects.select_related("service_key").filter(name=name).first()
         if resource is None:
             raise CommandError(f"There is no resource “{name}”.")
         try:
+            if deep:
+                self._say_what_is_new(resource, session)
             found = find_leftovers(resource)
             for one in found:
                 self.stdout.write(f"session {one.session_id}: {one.what}")
@@ -44,3 +55,17 @@ class Command(BaseCommand):
             left = ", ".join(f"{one.what} of session {one.session_id}" for one in found)
             raise CommandError(f"Left on {name}: {left}." + ("" if remove else " Remove it with --remove."))
         self.stdout.write(f"{name} holds nothing of sessions that are over.")
+
+    def _say_what_is_new(self, resource: Resource, session: int | None) -> None:
+        row, news, problem = compare_deep(resource, session)
+        until = f"{row.after_at:%Y-%m-%d %H:%M} UTC" if row.after_at else "now"
+        self.stdout.write(
+            f"Session {row.session_id}, {row.before_at:%Y-%m-%d %H:%M} UTC until {until}, whoever did it:"
+        )
+        for what, kind, name, value in news:
+            self.stdout.write(f"  {what} {kind} {name}" + (f": {value}" if value else ""))
+        if not news:
+            self.stdout.write("  nothing that was looked at changed")
+        if problem:
+            self.stdout.write(f"  {problem}")
+        self.stdout.write("This is a help for people and no proof: whoever was root can hide from it.")

@@ -32,6 +32,7 @@ from sessions_app.models import (
     Secret,
     Status,
 )
+from sessions_app.models.rights import ending_for_their_right, without_right
 from sessions_app.recordings.storage import digest_of, storage
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.sample.people import new_password
@@ -111,6 +112,12 @@ def test_every_status_is_there_and_every_log_tells_a_possible_way_to_it(loaded: 
             assert not TRANSITIONS[Status(session.status)]
         assert entries.first().verb == "session.requested"  # type: ignore[union-attr]
         assert not entries.filter(message__contains="{").exists()
+
+
+def test_every_open_session_stands_on_a_right(loaded: str) -> None:
+    assert PrivilegedSession.objects.live().exists()
+    assert not ending_for_their_right().exists()
+    assert not PrivilegedSession.objects.filter(without_right(), status__in=[Status.PENDING, Status.WAITING]).exists()
 
 
 def test_approvals_are_by_approvers_of_the_tier_and_never_by_the_requester(loaded: str) -> None:

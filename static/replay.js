@@ -8,11 +8,14 @@ const say = (text) => place.replaceChildren(Object.assign(document.createElement
 // Text is never larger than in a terminal: a narrow one, of a telephone, does not fill a wide page.
 const widest = (cols) => place.style.setProperty("--cols", cols);
 const readLines = (text) => text.split("\n").filter(Boolean).map(JSON.parse);
+// What a page says that refuses.
+const words = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".problem p").textContent;
 
 // --- replay
 async function replay() {
   const pauses = document.querySelector("[name=pauses]");
   const answer = await fetch(place.dataset.cast);
+  if (answer.status === 429) return say(await words(answer));
   if (!answer.ok) return say("The recording could not be read. Load the page again.");
   const [header, ...recorded] = readLines(await answer.text());
   const events = [...recorded, ...JSON.parse(place.dataset.markers).map(([at, text]) => [at, "m", text])].sort((a, b) => a[0] - b[0]);
@@ -103,6 +106,12 @@ function watch() {
       let wait = 1000;
       try {
         const answer = await fetch(`${pieces}&after=${after}`);
+        if (answer.status === 429) {
+          state.textContent = await words(answer);
+          delete state.dataset.on;
+          timer = setTimeout(ask, 1000 * Number(answer.headers.get("Retry-After") || 10));
+          return;
+        }
         if (!answer.ok || answer.redirected) return (state.textContent = "You may not watch this any more, or your login has ended. Load the page again.");
         const { lines, after: last, has_more: hasMore, is_over: isOver } = await answer.json();
         for (const event of readLines(lines)) if (Array.isArray(event)) play[event[1]]?.(event[2]);

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client, TransactionTestCase
 
+from activity import limits
 from tests import builders, emptying, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
 from tests.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
@@ -25,6 +26,7 @@ def _apart(settings: Any, tmp_path: Path) -> Iterator[None]:
     settings.PRACTICE_DIR = tmp_path / "practice"
     settings.HOST_ACCOUNT_IDS = os.environ.get("HOST_ACCOUNT_IDS", settings.HOST_ACCOUNT_IDS)
     cache.clear()
+    limits.forget()
     yield
     cache.clear()
 

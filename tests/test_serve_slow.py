@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ def impatient(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         VAR_DIR=str(folder / "var"),
         TRUSTED_PROXIES="127.0.0.1/32",
         DOWNLOAD_SPOOL_BYTES=str(1024 * 1024),
+        PAGE_REQUESTS_LIMIT="100000",
     )
     with slow_clients.serving(environment, folder / "out") as running:
         yield running
@@ -68,6 +70,30 @@ def test_whoever_reads_nothing_holds_no_thread(console: programs.Running, scene:
         clients(console.port, MANY, asks[1], reads_little=True),
     ):
         everybody_is_served(console, scene)
+
+
+def test_the_third_download_of_a_person_is_told_and_others_download(console: programs.Running, scene: Scene) -> None:
+    def begins(cookie: str) -> str:
+        with clients(console.port, 1, get(slow_clients.DOWNLOAD, cookie)) as [one]:
+            return one.recv(65536).decode("latin1")
+
+    first, second = scene.cookies[:2]
+    with contextlib.ExitStack() as stack:
+        held: list[socket.socket] = []
+
+        def two_run() -> bool:
+            # What tests before this one broke off may take a moment to be over.
+            [one] = stack.enter_context(clients(console.port, 1, get(slow_clients.DOWNLOAD, second), reads_little=True))
+            if one.recv(64, socket.MSG_PEEK).startswith(b"HTTP/1.1 200 "):
+                held.append(one)
+            return len(held) == 2
+
+        programs.wait_until(two_run, "two downloads run")
+        said = begins(second)
+        assert said.startswith("HTTP/1.1 429 ")
+        assert "2 of your downloads are running" in said
+        programs.wait_until(lambda: begins(first).startswith("HTTP/1.1 200 "), "somebody else downloads")
+    programs.wait_until(lambda: begins(second).startswith("HTTP/1.1 200 "), "their places are free again")
 
 
 def test_of_one_address_so_many_bodies_may_be_open_and_the_next_is_told(console: programs.Running) -> None:
@@ -158,7 +184,7 @@ def test_headers_without_an_end_are_refused(console: programs.Running) -> None:
 
 def test_a_download_that_is_read_slowly_arrives_whole(console: programs.Running, scene: Scene) -> None:
     """It goes through the file, which is smaller than the download."""
-    cookie = scene.cookies[0]
+    cookie = scene.cookies[2]
     whole = console.get(slow_clients.DOWNLOAD, cookie=f"sessionid={cookie}")[1]
     ask = get(slow_clients.DOWNLOAD, cookie, Connection="close").replace("HTTP/1.1", "HTTP/1.0")
     with clients(console.port, 1, ask) as [one]:
@@ -169,9 +195,12 @@ def test_a_download_that_is_read_slowly_arrives_whole(console: programs.Running,
 
 
 def test_a_download_that_nobody_reads_is_broken_off(impatient: programs.Running, scene: Scene) -> None:
-    ask = get(slow_clients.DOWNLOAD, scene.cookies[0])
-    with clients(impatient.port, 1, ask, reads_little=True) as [one]:
-        cookie = f"sessionid={scene.cookies[1]}"
+    def broken_off() -> int:
         log = "/activity/?activity=broken+off"
-        programs.wait_until(lambda: "the download was broken off" in impatient.get(log, cookie=cookie)[1], "logged")
+        return impatient.get(log, cookie=f"sessionid={scene.cookies[1]}")[1].count("the download was broken off")
+
+    before = broken_off()
+    ask = get(slow_clients.DOWNLOAD, scene.cookies[2])
+    with clients(impatient.port, 1, ask, reads_little=True) as [one]:
+        programs.wait_until(lambda: broken_off() > before, "it is broken off, and logged")
         assert not read_all(one).endswith("0\r\n\r\n")  # nobody takes it for the whole

@@ -19,6 +19,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from activity import log
+from activity.downloads import StreamedDownload, take_place
 from activity.listing.columns import Column, Table
 from activity.listing.file_names import attachment
 from activity.listing.keyset import ordering
@@ -27,6 +28,7 @@ from activity.listing.sheets import ROWS_IN_PIECE, Sheet
 from activity.models import DownloadPreference
 from activity.text import UNSEEN, plain
 from activity.verbs import Verb
+from activity.viewer import viewer
 
 # Source: OWASP, "CSV Injection". An apostrophe before it makes a spreadsheet show text as text.
 FORMULA_STARTS = ("=", "+", "-", "@")
@@ -78,13 +80,15 @@ def is_formula(text: str) -> bool:
 def csv_response(listing: Listing, name: str) -> StreamingHttpResponse:
     """Stream every row that `listing` filters, in its order. `name` says what, for the file name (the time is added).
 
-    The export is recorded when it ends, with how many rows left, also when the browser broke it off.
+    The export is recorded when it ends, with how many rows left, also when the browser broke it off. Raises
+    limits.TooMany.
     """
+    place = take_place(viewer(listing.request))
     when = timezone.now()
     # The address is read here: the lines are written after the middleware that knows it has gone.
     lines = _lines(listing, name, log.current_address())
-    response = StreamingHttpResponse(
-        lines, content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}
+    response = StreamedDownload(
+        place, lines, content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}
     )
     response["Content-Disposition"] = attachment(f"{name}-{when:%Y%m%dT%H%M%SZ}.csv")
     return response

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "sessions_app.logins.required.LoginRequired",
+    "sessions_app.views.limits.Limits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "activity.middleware.ViewerTimezoneMiddleware",
 ]
@@ -221,6 +222,11 @@ def recordings_storage() -> dict[str, object]:
 
 
 RECORDING_MAX_BYTES = env.int("RECORDING_MAX_BYTES", default=64 * 1024 * 1024)  # of one recording
+# What one person may do, so that nobody does it to the harm of the others (activity/limits.py).
+PAGE_REQUESTS_LIMIT = env.int("PAGE_REQUESTS_LIMIT", default=600)  # in a minute; slow ones count more
+SESSION_REQUESTS_LIMIT = env.int("SESSION_REQUESTS_LIMIT", default=10)  # in ten minutes
+DOWNLOADS_LIMIT = env.int("DOWNLOADS_LIMIT", default=2)  # at a time
+LIVE_VIEWS_LIMIT = env.int("LIVE_VIEWS_LIMIT", default=4)  # at a time
 # Bytes of one download that may wait for its reader in a file of VAR_DIR; beyond them the download waits too.
 DOWNLOAD_SPOOL_BYTES = env.int("DOWNLOAD_SPOOL_BYTES", default=64 * 1024 * 1024)
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in e-mail

@@ -12,5 +12,13 @@ class Refused(Exception):
         self.field = field
 
 
+class TooOften(Refused):
+    """The person asked too often. It may work again in `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class Forbidden(Refused):
     """The person's role does not allow it, whatever they send."""

@@ -6,14 +6,16 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from activity import limits
 from sessions_app import lifecycle, policy
 from sessions_app.flows import mail
-from sessions_app.flows.errors import Forbidden, Refused
+from sessions_app.flows.errors import Forbidden, Refused, TooOften
 from sessions_app.flows.facts import Request, policies_for, wanted_of
 from sessions_app.flows.permission import hold_account, text, viewer_of
 from sessions_app.models import (
@@ -28,6 +30,7 @@ from sessions_app.policy import Wanted
 from sessions_app.roles import is_administrator
 
 MOST_RESOURCES = 50  # in one request
+WINDOW = 10 * 60  # seconds
 
 
 def allowed_activities(user: AbstractUser) -> QuerySet[Activity]:
@@ -72,7 +75,8 @@ def request_sessions(
     2. Policy decides for each resource: waits for approval, scheduled, provisioned at once, or refused with a reason.
     3. The sessions are created with their log entries; after the commit the approvers of the first tier get e-mail.
 
-    Raises Refused; its `field` is one of resources, notes, ticket, start_at when that would mend it.
+    Raises TooOften when the actor asked too often, and Refused; its `field` is one of resources, notes, ticket,
+    start_at when that would mend it.
     """
     _require_may_ask(actor, user)
     request = Request(
@@ -91,6 +95,7 @@ def request_sessions(
         now = timezone.now()
         decided = [(wanted, found, policy.decide(wanted, now=now)) for wanted, found in wanted_of(request, chosen)]
         _refuse([(wanted, decision) for wanted, _, decision in decided])
+        _count(actor)
         sessions = [
             _create(actor, request, resource, found, decision.status, now)
             for resource, (_, found, decision) in zip(chosen, decided, strict=True)
@@ -113,6 +118,19 @@ def _require_may_ask(actor: AbstractUser, user: AbstractUser) -> None:
         raise Forbidden("You may ask for sessions of your own only.")
     if not Application.objects.filter(principal_id=user.pk).exists():
         raise Forbidden("Administrators ask for themselves and for applications. Other people ask for themselves.")
+
+
+def _count(actor: AbstractUser) -> None:
+    """Count a request that is about to be made: each of them is mailed to its approvers."""
+    most: int = settings.SESSION_REQUESTS_LIMIT
+    wait = limits.count("session-requests", actor.pk, 1, most, WINDOW)
+    if wait is not None:
+        raise TooOften(
+            f"You asked for sessions {most} times within {WINDOW // 60} minutes, which is as often as one person may, "
+            "because approvers are told of each. Nothing was requested. "
+            f"Ask again in {-(-wait // 60)} minutes, for several hosts at once if you need them.",
+            retry_after=wait,
+        )
 
 
 def _refuse(decisions: Sequence[tuple[Wanted, policy.Decision]]) -> None:

@@ -90,6 +90,14 @@ def unavailable(request: HttpRequest, outage: Outage) -> HttpResponse:
     return response
 
 
+def too_many(request: HttpRequest, text: str, retry_after: int) -> HttpResponse:
+    """429: somebody is over a limit of theirs (activity/limits.py), and works again in so many seconds."""
+    response = error_page(request, 429, "This is more than one person may have", text)
+    response["Retry-After"] = str(retry_after)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that was sent without its token, often a page that stood open through a login."""
     return error_page(

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from csp.decorators import csp_update
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.contrib.staticfiles import finders
 from django.core import signing
@@ -19,19 +20,18 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.base import File
 from django.db.models import QuerySet
 from django.http import (
-    FileResponse,
     Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from activity import log
+from activity import limits, log
+from activity.downloads import FileDownload, StreamedDownload, take_place
 from activity.listing import list_response, moment, span_of_time
 from activity.listing.response import is_fragment
 from activity.models import Level
@@ -145,10 +145,12 @@ def recording_cast(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = _file(row, row.path)
     except StorageFailed:
         return storage_failed(request)
-    if not _is_token(typed(request.GET, "view"), person, row):
+    is_replay = _is_token(typed(request.GET, "view"), person, row)
+    place = _place(person, file, is_replay=is_replay)
+    if not is_replay:
         _note(Verb.RECORDING_DOWNLOADED, f"Downloaded {_name(row)}", person, row)
-    response = FileResponse(
-        file, as_attachment=True, filename=f"recording-{row.pk}.cast", content_type="application/x-asciicast"
+    response = FileDownload(
+        place, file, as_attachment=True, filename=f"recording-{row.pk}.cast", content_type="application/x-asciicast"
     )
     response["Cache-Control"] = "private, no-store"
     return response
@@ -167,8 +169,9 @@ def recording_typed(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = _file(row, row.input_path)
     except StorageFailed:
         return storage_failed(request)
+    place = _place(person, file)
     _note(Verb.RECORDING_DOWNLOADED, f"Downloaded what was typed in {_name(row)}", person, row, Level.WARNING)
-    response = StreamingHttpResponse(assemble.typed_lines(row, file), content_type="application/x-asciicast")
+    response = StreamedDownload(place, assemble.typed_lines(row, file), content_type="application/x-asciicast")
     response["Content-Disposition"] = f'attachment; filename="recording-{row.pk}-typed.cast"'
     response["Cache-Control"] = "private, no-store"
     return response
@@ -184,13 +187,16 @@ def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("recording", pk=row.pk)
     session = get_object_or_404(sessions_queryset(person).select_related("user", "resource"), pk=row.session_id)
     buttons = page_buttons(person, refusals_for(person)(session))
+    token = _token(person, row)
+    if is_opening:
+        _hold_live_view(person, token)
     context = {
         "heading": f"Live: session {session.pk}",
         "recording": row,
         "session": session,
         "status": status_cell(session),
         "buttons": [button for button in buttons if button.verb in CONTROLS and not button.refused],
-        "pieces_url": f"{reverse('recording_pieces', args=[row.pk])}?{urlencode({'view': _token(person, row)})}",
+        "pieces_url": f"{reverse('recording_pieces', args=[row.pk])}?{urlencode({'view': token})}",
         "has_player": _has_player(),
     }
     if is_opening:
@@ -207,8 +213,10 @@ def recording_pieces(request: HttpRequest, pk: int) -> HttpResponse:
     """What was recorded after piece `after`, for the live view, which asks once a second."""
     person = viewer(request)
     row = get_object_or_404(_visible(person), pk=pk)
-    if not _is_token(typed(request.GET, "view"), person, row):
+    token = typed(request.GET, "view")
+    if not _is_token(token, person, row):
         raise PermissionDenied("Open the live view; it asks for this by itself.")
+    _hold_live_view(person, token)
     text = typed(request.GET, "after")
     after = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
     pieces = RecordingChunk.objects.filter(recording=row, number__gt=after).order_by("number")
@@ -275,6 +283,26 @@ def _file(row: Recording, name: str) -> File[bytes]:
         logger.exception("The file %s of %s cannot be read", name, row)
         raise
     return file
+
+
+def _place(person: AbstractUser, file: File[bytes], *, is_replay: bool = False) -> limits.Place:
+    """A place for the download of `file`, which is closed when there is none. Raises limits.TooMany."""
+    try:
+        return take_place(person, is_replay=is_replay)
+    except limits.TooMany:
+        file.close()
+        raise
+
+
+def _hold_live_view(person: AbstractUser, token: str) -> None:
+    """Count the live view with this token as open for a minute. Raises limits.TooMany."""
+    most: int = settings.LIVE_VIEWS_LIMIT
+    if not limits.hold("live", person.pk, token, most):
+        raise limits.TooMany(
+            f"You watch {most} sessions live, which is as many as one person may at a time. Close one of them; a "
+            "minute later another one opens.",
+            retry_after=10,
+        )
 
 
 def _token(person: AbstractUser, row: Recording) -> str:

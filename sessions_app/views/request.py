@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
-from sessions_app.flows.errors import Refused
+from sessions_app.flows.errors import Refused, TooOften
 from sessions_app.flows.permission import hold_account
 from sessions_app.flows.request import allowed_activities, allowed_resources, request_sessions
 from sessions_app.forms.request import DetailsForm
@@ -170,6 +170,10 @@ def _send(request: HttpRequest, person: AbstractUser, draft: Draft, plan: Plan, 
     except KeyError:
         problem = "This page was out of date; nothing was requested. Read it again and send it now."
         return _review_step(request, draft, plan, form, problem=problem, status=422)
+    except TooOften as refused:
+        response = _details_step(request, draft, plan, form, problem=refused.message, status=429)
+        response["Retry-After"] = str(refused.retry_after)
+        return response
     except Refused as refused:
         if refused.field in form.fields:
             form.add_error(refused.field, refused.message)

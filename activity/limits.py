@@ -1,0 +1,205 @@
+"""What one person may ask for, so that nobody does it to the harm of the others: so often, or so many at once.
+
+Counts and places live in Django's cache, so that all web processes share them. Where the cache does not answer, nothing
+is refused: whoever is logged in goes on. Failed log-ins, which must not go on then, are counted by logins/throttle.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from django.core.cache import cache
+from django.db import connections
+
+MINUTE = 60  # seconds
+AT_ONCE = 60  # requests that a process counts by itself before it tells the others
+PER_SECOND = 20  # a second that the console works for a request counts as so many requests
+MOST_FOR_ONE = 100  # what one request counts at most
+LEASE = 60  # seconds that a place is kept when its process dies
+RENEW_EVERY = 20  # seconds
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class TooMany(Exception):
+    """Somebody is over a limit. The message is fit for them; `retry_after`: seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+def count(kind: str, who: int, by: int, limit: int, seconds: int) -> int | None:
+    """Count `by` more of `kind` for the person `who`, within a window of `seconds` that all persons share.
+
+    Return None while the count is within `limit`, else the seconds until the window is over.
+    """
+    now = time.time()
+    key = f"limit:{kind}:{who}:{int(now // seconds)}"
+
+    def counted() -> int:
+        cache.add(key, 0, seconds)
+        return cache.incr(key, by)
+
+    total = _asked(counted, 0)
+    return max(1, round(seconds - now % seconds)) if total > limit else None
+
+
+@dataclass
+class Requests:
+    """The requests of each person in the running minute. Small numbers stay in this process, so that ordinary work
+    costs the cache nothing: with several processes somebody gets AT_ONCE more in each of them, at most."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _minute: int = 0
+    _kept: dict[int, int] = field(default_factory=dict)  # not told yet
+    _over: dict[int, float] = field(default_factory=dict)  # until when
+
+    def refused(self, who: int) -> int:
+        """The seconds that the person has to wait; 0: none."""
+        return max(0, round(self._over.get(who, 0.0) - time.time()))
+
+    def note(self, who: int, seconds: float, limit: int) -> None:
+        """A request was answered, for which the console worked so long."""
+        now = time.time()
+        with self._lock:
+            if self._minute != int(now // MINUTE):
+                self._minute = int(now // MINUTE)
+                self._kept.clear()
+                self._over.clear()
+            kept = self._kept.get(who, 0) + min(1 + int(seconds * PER_SECOND), MOST_FOR_ONE)
+            self._kept[who] = kept if kept < AT_ONCE else 0
+        if kept >= AT_ONCE and (wait := count("requests", who, kept, limit, MINUTE)) is not None:
+            with self._lock:
+                self._over[who] = now + wait
+
+    def forget(self) -> None:
+        """Begin anew."""
+        with self._lock:
+            self._kept.clear()
+            self._over.clear()
+
+
+requests = Requests()
+_seen: dict[tuple[str, int, str], float] = {}  # what holds a place, and when the cache was told last
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of the few places that a person has for things that are open at the same time; without a key where the cache
+    did not answer."""
+
+    key: str
+    what: str
+
+    def renew(self) -> None:
+        """Keep it for a while longer."""
+        _asked(lambda: cache.set(self.key, self.what, LEASE), None)
+
+    def release(self) -> None:
+        """Somebody else may have it."""
+        keeper.drop(self)
+        if self.key:
+            _asked(lambda: cache.delete(self.key), False)
+
+
+def hold(kind: str, who: int, what: str, limit: int) -> bool:
+    """Whether `what` has one of the `limit` places of the person. It keeps it for LEASE seconds from the last call; the
+    cache is asked only now and then."""
+    what = hashlib.sha256(what.encode()).hexdigest()
+    now = time.monotonic()
+    if _seen.get((kind, who, what), 0.0) > now - RENEW_EVERY:
+        return True
+    is_held = _take(kind, who, what, limit) is not None
+    if is_held:
+        for old in [key for key, at in list(_seen.items()) if at < now - LEASE]:
+            _seen.pop(old, None)
+        _seen[kind, who, what] = now
+    return is_held
+
+
+def take(kind: str, who: int, limit: int) -> Place | None:
+    """One of the `limit` places of the person, kept until it is released or this process dies; None when all are
+    taken."""
+    place = _take(kind, who, secrets.token_hex(8), limit)
+    if place is not None and place.key:
+        keeper.keep(place)
+    return place
+
+
+def _take(kind: str, who: int, what: str, limit: int) -> Place | None:
+    keys = [f"place:{kind}:{who}:{number}" for number in range(limit)]
+
+    def taken() -> Place | None:
+        found = cache.get_many(keys)
+        for key, holder in found.items():
+            if holder == what:
+                cache.set(key, what, LEASE)
+                return Place(key, what)
+        free = (key for key in keys if key not in found and cache.add(key, what, LEASE))
+        key = next(free, None)
+        return None if key is None else Place(key, what)
+
+    nobody_knows: Place | None = Place("", what)
+    return _asked(taken, nobody_knows)
+
+
+def _asked(ask: Callable[[], T], otherwise: T) -> T:
+    """What the cache answers, or `otherwise` when it does not."""
+    try:
+        return ask()
+    except Exception:
+        # Each cache raises what its library does, which nobody here can name. A limit is no reason to stop people.
+        logger.warning("The cache does not answer, so a limit was not looked at", exc_info=True)
+        return otherwise
+
+
+class Keeper:
+    """Renews the places that this process holds, in a thread that is there while there are any."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: set[Place] = set()
+        self._is_running = False
+
+    def keep(self, place: Place) -> None:
+        """From now on."""
+        with self._lock:
+            self._held.add(place)
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, name="places", daemon=True).start()
+
+    def drop(self, place: Place) -> None:
+        """No more."""
+        with self._lock:
+            self._held.discard(place)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(RENEW_EVERY)
+            with self._lock:
+                held = list(self._held)
+                if not held:
+                    self._is_running = False
+                    return
+            for place in held:
+                place.renew()
+            connections.close_all()
+
+
+keeper = Keeper()
+
+
+def forget() -> None:
+    """Forget what this process has counted by itself; what the cache holds is not touched."""
+    requests.forget()
+    _seen.clear()

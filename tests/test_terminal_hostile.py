@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from websockets.asyncio.client import ClientConnection
 
 from sessions_app.flows.lock import lock
-from sessions_app.gateway import store, web
+from sessions_app.gateway import store, strangers, web
 from sessions_app.gateway.page import Page
 from tests.browser_terminal import ORIGIN, Gateway, drive, ending, hello, message, session_of, ticket_for
 from tests.control_scene import run
@@ -198,3 +198,41 @@ def test_who_waits_for_the_host_or_for_the_page_to_go_leaves_nothing_waiting() -
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(story())
+
+
+HANDSHAKE = (
+    f"GET /terminal/ HTTP/1.1\r\nHost: web\r\nOrigin: {ORIGIN}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+).encode()
+
+
+@pytest.mark.parametrize("said", [b"", HANDSHAKE[:60], HANDSHAKE], ids=["nothing", "headers", "no ticket"])
+def test_strangers_that_hold_all_places_lose_the_oldest_of_them(
+    said: bytes, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strangers, "MOST", 5)
+    monkeypatch.setattr(web, "HELLO_WITHIN", 60.0)
+
+    async def scenario(gateway: Gateway) -> None:
+        crowd = []
+        for _ in range(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            writer.write(said)
+            if said == HANDSHAKE:
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            crowd.append((reader, writer))
+        async with gateway.socket() as page:
+            await page.send(hello(await ticket_for(session)))
+            assert (await message(page))["type"] == "connected"
+            first, *others = crowd
+            with contextlib.suppress(ConnectionError):
+                await first[0].read()
+            assert not any(reader.at_eof() for reader, _ in others)
+            again, _ = await asyncio.open_connection("127.0.0.1", gateway.port)  # whoever is in takes no such place
+            await asyncio.sleep(0.1)
+            assert not any(reader.at_eof() for reader, _ in [*others, (again, None)])
+        for _, writer in crowd:
+            writer.close()
+
+    session = session_of(alice)
+    drive(scenario)

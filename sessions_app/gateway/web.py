@@ -31,13 +31,13 @@ from sessions_app.gateway.near import NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.page import BadMessage, Page, number, read_object, size_of
 from sessions_app.gateway.registry import Registry
+from sessions_app.gateway.strangers import Strangers
 from sessions_app.logins.client_ip import client_ip
 
 PATH = "/terminal/"
 HELLO_WITHIN = 5.0  # seconds from the handshake to the first message
 KEPT = 30.0  # seconds a terminal waits for its page to come back
 LARGEST_MESSAGE = 1024 * 1024  # bytes; pages send what is pasted in smaller parts
-STRANGERS = 200  # sockets that have shown no ticket yet, all together
 PING = 20.0  # seconds; a socket that does not answer for as long is gone
 TERMINAL = "xterm-256color"
 NOT_OURS = (
@@ -58,7 +58,7 @@ class Terminals:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._pages: dict[int, tuple[Page, Login]] = {}  # by connection id
-        self._strangers = 0
+        self._strangers = Strangers()
         self._foreign: WeakSet[ServerConnection] = WeakSet()  # of pages that may open no terminal
         self._server: Server | None = None
 
@@ -68,6 +68,7 @@ class Terminals:
             self._attend,
             host,
             port,
+            create_connection=self._strangers.connection(),
             process_request=self._check,
             compression=None,  # a terminal's bytes are few, and what is typed must not show in their length
             open_timeout=HELLO_WITHIN,
@@ -94,7 +95,7 @@ class Terminals:
             self._server.close(close_connections=False)
 
     async def _check(self, socket: ServerConnection, request: Request) -> Response | None:
-        """Before the handshake: the path, where the page comes from, and how many strangers there are."""
+        """Before the handshake: the path, where the page comes from, and whether there is still time."""
         if request.path.partition("?")[0] != PATH:
             return socket.respond(http.HTTPStatus.NOT_FOUND, "There is nothing here.\n")
         try:
@@ -107,7 +108,8 @@ class Terminals:
                 return socket.respond(http.HTTPStatus.FORBIDDEN, "Terminals open from the console's own pages only.\n")
             # A page cannot read why a handshake failed: it gets a socket that says so, and nothing else.
             self._foreign.add(socket)
-        if self._strangers >= STRANGERS or self._registry.is_draining:
+        self._strangers.is_from(socket, address_of(socket))
+        if self._registry.is_draining:
             return socket.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "Try again in a moment.\n")
         return None
 
@@ -131,17 +133,14 @@ class Terminals:
         if socket in self._foreign:
             raise Refused(NOT_OURS.format(plain(origin_of(socket), 200)))
         address = address_of(socket)
-        self._strangers += 1
-        try:
-            async with asyncio.timeout(HELLO_WITHIN):
-                hello = read_object(await socket.recv())
-            secret = hello.get("ticket")
-            if not isinstance(secret, str) or not secret.isascii() or len(secret) > 200:
-                raise BadMessage("No ticket.")
-            terminal = Terminal(TERMINAL, size_of(hello))
-            login = await store.call(tickets.open_terminal, secret, address)
-        finally:
-            self._strangers -= 1
+        async with asyncio.timeout(HELLO_WITHIN):
+            hello = read_object(await socket.recv())
+        secret = hello.get("ticket")
+        if not isinstance(secret, str) or not secret.isascii() or len(secret) > 200:
+            raise BadMessage("No ticket.")
+        terminal = Terminal(TERMINAL, size_of(hello))
+        login = await store.call(tickets.open_terminal, secret, address)
+        self._strangers.left(socket)
         page, position = self._kept(login, hello), None
         if page is not None:
             position = number(hello, "position")

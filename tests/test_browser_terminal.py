@@ -168,8 +168,8 @@ def column_after(page: Page, text: str) -> int:
     """Where the terminal says its cursor is after it printed `text`, from the beginning of the first line."""
     octal = "".join(f"\\{byte:03o}" for byte in text.encode())
     ask = rf"printf '\033[H\033[2J{octal}\033[6n'; at=$(dd bs=1 count=6 2>/dev/null | tr -d '\033')"
-    enter(page, f'stty -icanon -echo; {ask}; stty sane; echo; echo "cursor:$at:"')
-    found = re.compile(r"cursor:\[1;(\d)R:")
+    enter(page, f'stty -icanon -echo; {ask}; stty sane; echo; echo "after {len(octal)}:$at:"')
+    found = re.compile(rf"after {len(octal)}:\[1;(\d)R:")  # not what stands there from the last time
     expect(screen(page)).to_contain_text(found)
     match = found.search(screen(page).inner_text())
     assert match is not None

@@ -22,7 +22,7 @@ from activity.listing import Column
 from activity.listing.cells import _marked_postgresql, _marked_sqlite
 from activity.listing.csv import neutral, written_here
 from activity.listing.sheets import FORMULA_FORMS, Sheet
-from activity.models import Level, LogEntry
+from activity.models import Level, LogEntry, PastName
 from activity.tables import COLUMNS
 from activity.verbs import Verb
 from sessions_app.models import AccessPolicy, Status
@@ -119,6 +119,7 @@ def test_every_cell_of_the_log_is_what_python_writes() -> None:
 
 def test_every_cell_of_sessions_is_what_python_writes(auditor: User) -> None:
     asker, policy = builders.make_user("=asker"), builders.make_policy()
+    PastName.objects.create(user=asker, name="asker")  # else no row is asked for the name of now
     AccessPolicy.objects.filter(pk=policy.pk).update(name="@policy, of ours")
     start = dt.datetime(2026, 1, 31, 12, 0, 0, 500_000, dt.UTC)
     for number, text in enumerate(filter(storable, HOSTILE)):
@@ -140,6 +141,17 @@ def test_every_cell_of_sessions_is_what_python_writes(auditor: User) -> None:
     cells = assert_alike(rows, sessions_table(auditor, with_history=True).columns)
     assert {row[-6] for row in cells} == {"'=asker"}
     assert {row[-5] for row in cells} == {"'@policy, of ours", ""}
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_the_names_of_now_are_what_python_writes(alice: User, outsider: User, renamed: bool) -> None:
+    for user in (alice, outsider, None):
+        make_entry("done", actor=user, user=user)
+    if renamed:
+        alice.username = "=alina"
+        alice.save()
+    cells = assert_alike(LogEntry.objects.filter(message="done").order_by("pk"), COLUMNS)
+    assert [row[-2:] for row in cells] == [["'=alina"] * 2 if renamed else ["", ""], ["", ""], ["", ""]]
 
 
 def test_hostile_rows_leave_their_neighbours_alone() -> None:

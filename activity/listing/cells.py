@@ -7,7 +7,7 @@ sheets.py gives it to neutral(). Knows no model and no table.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -196,8 +196,10 @@ _BY_FIELD: tuple[tuple[type[Field[Any, Any]], type[Cell]], ...] = (
 )
 
 
-def cell_of(rows: QuerySet[Any], copied: str | Combinable) -> Cell:
+def cell_of(rows: QuerySet[Any], copied: str | Combinable | Callable[[], Combinable]) -> Cell:
     """The cell of a field of the rows' model by its path, after the field's kind; a Cell as it is; else text."""
+    if callable(copied):
+        copied = copied()
     if isinstance(copied, Cell):
         return copied
     if not isinstance(copied, str):

@@ -41,7 +41,8 @@ class Column:
     sorts_few: bool = False  # no index gives its order: up to 10,000 rows are sorted by it, more are not
     related: str = ""  # the neighbour that it reads, fetched only where the column is shown
     alone: str = ""  # the field that no other cell of a row reads, fetched only where the column is shown
-    copied: str | Combinable | None = None  # `csv` for the database: a field's path or a cell (cells.py)
+    # `csv` for the database: a field's path or a cell (cells.py), or what gives one when a download begins.
+    copied: str | Combinable | Callable[[], Combinable] | None = None
 
 
 def stored(

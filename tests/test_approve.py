@@ -192,12 +192,17 @@ def test_an_approval_of_somebody_who_could_not_give_it_any_more_does_not_count(
 def test_an_earlier_tier_is_asked_again_when_its_approval_no_longer_counts(
     alice: User,
     happen: Callable[[ApprovalTier, User], None],
+    as_user: Callable[[User], Client],
     django_capture_on_commit_callbacks: Callable[..., Any],
 ) -> None:
     first, second, third = (builders.make_user(name) for name in ("first", "second", "third"))
     session = waiting(alice, [[first, second], [third]])
     approve(first, session)
     happen(session.profile.tiers.get(order=1), first)
+    page = pages.elements(as_user(alice).get(f"/sessions/{session.pk}/"))
+    tiers = pages.texts(page, ".//section[@aria-labelledby='approvals-title']/ol/li")
+    assert tiers[0].startswith("Tier 1, to be asked again: 0 of 1")
+    assert tiers[1].startswith("Tier 2, being asked: 0 of 1")
     with django_capture_on_commit_callbacks(execute=True):
         approve(third, session)
     session.refresh_from_db()

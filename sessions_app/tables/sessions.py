@@ -141,7 +141,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
         stored("account", "Login account", "login_account", lambda s: empty(s.login_account), 130),
         stored("start", "Start", "start_at", _start_cell, 190),
         stored("end", "End", "end_at", lambda s: moment(s.end_at), 165),
-        stored("status", "Status", "status", status_cell, 210),
+        stored("status", "Status", "status", status_cell, 290 if with_history else 210),
         stored("activity", "Activity", "activity_name", _linked(links.activity, "activity_id", "activity_name"), 200),
         *(HISTORY if with_history else ()),
         *FURTHER,

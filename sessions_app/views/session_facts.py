@@ -33,9 +33,14 @@ class TierShown:
     order: int
     required: int
     approvers: str
-    state: str
+    decided: str
     decisions: list[Approval]
     void: frozenset[int]  # numbers of the approvals among them that no longer count
+
+    @property
+    def state(self) -> str:
+        """Where it stands; what was approved by people who no longer count is asked again."""
+        return "to be asked again" if self.decided == "approved" and self.given < self.required else self.decided
 
     @property
     def given(self) -> int:

@@ -1,4 +1,4 @@
-"""Answers 429, in words, to somebody who is over a limit of theirs (activity/limits.py)."""
+"""Answers 429, in words, to somebody who is over a limit of theirs (activity/limits.py); and counts live views."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractUser
 from django.http import HttpRequest, HttpResponse
 
 from activity import limits
@@ -64,3 +65,14 @@ class Limits:
         if isinstance(exception, limits.TooMany):
             return too_many(request, str(exception), exception.retry_after)
         return None
+
+
+def hold_live_view(person: AbstractUser, token: str) -> None:
+    """Count the live view with this token as open for a minute. Raises limits.TooMany."""
+    most: int = settings.LIVE_VIEWS_LIMIT
+    if not limits.hold("live", person.pk, token, most):
+        raise limits.TooMany(
+            f"You watch {most} sessions live, which is as many as one person may at a time. Close one of them; a "
+            "minute later another one opens.",
+            retry_after=10,
+        )

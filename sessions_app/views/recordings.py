@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from csp.decorators import csp_update
-from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.contrib.staticfiles import finders
 from django.core import signing
@@ -51,6 +50,7 @@ from sessions_app.tables.session_log import entries_of
 from sessions_app.tables.sessions import refusals_for, sessions_queryset, status_cell
 from sessions_app.tables.toolbar import page_buttons
 from sessions_app.views.errors import storage_failed
+from sessions_app.views.limits import hold_live_view
 from sessions_app.views.live import live_response
 
 logger = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
     buttons = page_buttons(person, refusals_for(person)(session))
     token = _token(person, row)
     if is_opening:
-        _hold_live_view(person, token)
+        hold_live_view(person, token)
     context = {
         "heading": f"Live: session {session.pk}",
         "recording": row,
@@ -216,7 +216,7 @@ def recording_pieces(request: HttpRequest, pk: int) -> HttpResponse:
     token = typed(request.GET, "view")
     if not _is_token(token, person, row):
         raise PermissionDenied("Open the live view; it asks for this by itself.")
-    _hold_live_view(person, token)
+    hold_live_view(person, token)
     text = typed(request.GET, "after")
     after = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
     pieces = RecordingChunk.objects.filter(recording=row, number__gt=after).order_by("number")
@@ -292,17 +292,6 @@ def _place(person: AbstractUser, file: File[bytes], *, is_replay: bool = False) 
     except limits.TooMany:
         file.close()
         raise
-
-
-def _hold_live_view(person: AbstractUser, token: str) -> None:
-    """Count the live view with this token as open for a minute. Raises limits.TooMany."""
-    most: int = settings.LIVE_VIEWS_LIMIT
-    if not limits.hold("live", person.pk, token, most):
-        raise limits.TooMany(
-            f"You watch {most} sessions live, which is as many as one person may at a time. Close one of them; a "
-            "minute later another one opens.",
-            retry_after=10,
-        )
 
 
 def _token(person: AbstractUser, row: Recording) -> str:

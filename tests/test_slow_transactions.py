@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import get_hasher
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.test import Client
 
 from sessionadmin.database import transactions
 from sessions_app.models import Recording, RecordingText
 from sessions_app.recordings import assemble, lines, retention
+from tests.builders import PASSWORD
 from tests.recordings import add, end, make_cast, make_running
 
+NEW = "a long enough password"
 WRITE = """
 import sqlite3, sys
 other = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -119,20 +126,89 @@ def test_who_was_overtaken_while_writing_lines_writes_no_more_and_the_other_has_
     assert RecordingText.objects.filter(recording=other).count() == 30
 
 
+@pytest.fixture
+def in_transaction(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each hash of a password that is computed: whether a transaction was open."""
+    hasher = type(get_hasher())
+    encode, found = hasher.encode, []
+
+    def noting(self: Any, *args: Any, **kwargs: Any) -> str:
+        found.append(connection.in_atomic_block)
+        return encode(self, *args, **kwargs)
+
+    monkeypatch.setattr(hasher, "encode", noting)
+    return found
+
+
 @pytest.mark.django_db(transaction=True)
-def test_the_first_administrators_password_is_hashed_before_the_transaction(
-    every_transaction_is_long: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    user_model = get_user_model()
-    hashing = user_model.set_password
-
-    def set_password(self: object, raw_password: str) -> None:
-        assert not connection.in_atomic_block
-        hashing(self, raw_password)
-
-    monkeypatch.setattr(user_model, "set_password", set_password)
+def test_the_first_administrators_password_is_hashed_before_the_transaction(in_transaction: list[bool]) -> None:
     call_command("create_first_admin", verbosity=0)
-    assert user_model.objects.filter(username="admin").exists()
+    assert User.objects.filter(username="admin").exists()
+    assert in_transaction == [False]
+
+
+def log_in(admin: User, alice: User) -> None:
+    Client().post("/accounts/login/", {"username": "alice", "password": PASSWORD})
+
+
+def change_own(admin: User, alice: User) -> None:
+    browser = Client()
+    browser.force_login(alice)
+    form = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    assert browser.post("/accounts/password/", form)["Location"] == "/accounts/me/"
+    assert browser.get("/accounts/me/").status_code == 200
+
+
+def give_another(admin: User, alice: User) -> None:
+    browser = Client()
+    browser.force_login(admin)
+    form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+    assert browser.post(f"/admin/auth/user/{alice.pk}/password/", form).status_code == 302
+
+
+def make_user(admin: User, alice: User) -> None:
+    browser = Client()
+    browser.force_login(admin)
+    form = {"username": "new", "password1": NEW, "password2": NEW, "usable_password": "true"}
+    assert browser.post("/admin/auth/user/add/", form).status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("deed", "name"),
+    [
+        (log_in, ""),
+        (change_own, "alice"),
+        (give_another, "alice"),
+        (make_user, "new"),
+    ],
+)
+def test_passwords_are_hashed_before_the_transaction(
+    admin: User, alice: User, in_transaction: list[bool], deed: Callable[[User, User], None], name: str
+) -> None:
+    deed(admin, alice)
+    assert in_transaction
+    assert not any(in_transaction)
+    if name:
+        assert User.objects.get(username=name).check_password(NEW)
+        assert User.objects.get(username="admin").check_password(PASSWORD)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_password_that_is_not_saved_is_not_hashed(admin: User, alice: User, in_transaction: list[bool]) -> None:
+    """What the form refuses, and an account that gets none."""
+    browser = Client()
+    browser.force_login(admin)
+    before = alice.password
+    page, add = f"/admin/auth/user/{alice.pk}/password/", "/admin/auth/user/add/"
+    different = {"password1": NEW, "password2": PASSWORD, "usable_password": "true"}
+    assert browser.post(page, different).status_code == 200
+    assert browser.post(add, {"username": "new", **different}).status_code == 200
+    assert browser.post(add, {"username": "new", "usable_password": "false"}).status_code == 302
+    assert in_transaction == []
+    alice.refresh_from_db()
+    assert alice.password == before
+    assert not User.objects.get(username="new").has_usable_password()
 
 
 @pytest.mark.sqlite_only

@@ -18,10 +18,13 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 
 from sessions_app.admin.ending import TellsWhatEnds
 from sessions_app.admin.finding import FindsByKey
 from sessions_app.admin.folded import FoldedSearch
+from sessions_app.admin.hashed import GivenPasswordForm, NewUserForm, hashed_before
 from sessions_app.admin.in_use import KeptWhileInUse
 from sessions_app.models import Application
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
@@ -45,6 +48,8 @@ class PersonAdmin(FindsByKey, TellsWhatEnds, UserAdmin):  # type: ignore[type-ar
     filter_horizontal = ()
     autocomplete_fields = ("groups",)
     readonly_fields = ("last_login", "date_joined")
+    add_form = NewUserForm
+    change_password_form = GivenPasswordForm
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Personal information", {"fields": ("first_name", "last_name", "email")}),
@@ -77,14 +82,26 @@ class PersonAdmin(FindsByKey, TellsWhatEnds, UserAdmin):  # type: ignore[type-ar
             fields += ("is_active", "groups", "is_superuser")
         return fields
 
+    @method_decorator(sensitive_post_parameters())
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
+        """As usual, and the password is hashed before the transaction begins."""
+        if request.method != "POST":
+            return super().add_view(request, form_url, extra_context)
+        with hashed_before(self.get_form(request)(request.POST)):
+            return super().add_view(request, form_url, extra_context)
+
+    @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        """With its log entries and the end of the person's logins in one transaction; applications have none."""
+        """With its log entries and the end of the person's logins in one transaction, which begins when the password
+        is hashed; applications have none."""
         person = self.get_object(request, unquote(id))
         if person is not None and Application.objects.filter(principal_id=person.pk).exists():
             text = f"{person} is an application and has no password. Nothing was changed."
             self.message_user(request, text, messages.ERROR)
             return redirect(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", person.pk)
-        with transaction.atomic():
+        if request.method != "POST" or person is None:
+            return super().user_change_password(request, id, form_url)
+        with hashed_before(self.change_password_form(person, request.POST)), transaction.atomic():
             return super().user_change_password(request, id, form_url)
 
 

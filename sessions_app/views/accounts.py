@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth import login as begin_login
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.core.exceptions import PermissionDenied
@@ -72,16 +73,18 @@ class PasswordChange(PasswordChangeView):
         """Change it, and say how many browsers that logged out. Of several changes with the same old password, sent at
         the same moment, the first one counts."""
         me = viewer(self.request)
+        changed = form.save(commit=False)  # computing the hash takes long; the transaction must not wait for it
         others = live_logins(me, but=current_login(self.request))
         with transaction.atomic():
             if hold_account(me).password != form.old_hash:
                 form.add_error("old_password", "The password was changed a moment ago. Nothing was changed by you.")
                 return self.form_invalid(form)
             count = others.count()
-            response = super().form_valid(form)
+            changed.save(update_fields=["password"])
+            update_session_auth_hash(self.request, changed)
         ended = f"{count} other {'session was' if count == 1 else 'sessions were'} logged out." if count else ""
         messages.success(self.request, f"Your password was changed. {ended}".strip())
-        return response
+        return HttpResponseRedirect(self.get_success_url())
 
 
 @require_safe

@@ -121,18 +121,26 @@ def logged_in(console: str, user: str, password: str) -> Iterator[Client]:
     client = Client(console)
     page = client.get(LOGIN)
     if page.status_code != 200:
-        raise Problem(f"{console} shows no login page (status {page.status_code}). Is it the console's address?")
+        said = _words(page) or f"It answered with status {page.status_code}. Is it the console's address?"
+        raise Problem(f"{console} shows no login page. {said}")
     answer = client.post(LOGIN, {"username": user, "password": password})
     if answer.status_code != 302:
-        said = " ".join(_Problems.of(answer.text)) or f"It answered with status {answer.status_code}."
+        said = _words(answer) or f"It answered with status {answer.status_code}."
         raise Problem(f"{console} did not let you in. {said}")
     try:
         yield client
     finally:
-        try:
-            client.post(LOGOUT, {})
-        except requests.RequestException as error:
-            sys.stderr.write(f"sessionadmin ssh: You may still be logged in at {console}: {_plain(error)}\n")
+        if doubt := _log_out(client):
+            sys.stderr.write(f"sessionadmin ssh: You may still be logged in at {console}: {doubt}\n")
+
+
+def _log_out(client: Client) -> str:
+    """Why that may not have worked; empty when it did."""
+    try:
+        answer = client.post(LOGOUT, {})
+    except requests.RequestException as error:
+        return _plain(error)
+    return "" if answer.status_code < 400 else _words(answer) or f"It answered with status {answer.status_code}."
 
 
 def read_way(answer: requests.Response) -> Way:
@@ -144,7 +152,8 @@ def read_way(answer: requests.Response) -> Way:
     except requests.JSONDecodeError:
         told = None
     if not isinstance(told, dict):
-        raise Problem(f"The console gave no certificate (status {answer.status_code}). Is it too old for this?")
+        said = _words(answer) or f"It answered with status {answer.status_code}. Is it too old for this?"
+        raise Problem(f"The console gave no certificate. {said}")
     if answer.status_code != 200:
         raise Problem(str(told.get("problem", f"The console answered with status {answer.status_code}.")))
     try:
@@ -215,27 +224,41 @@ def _interrupts_are_for_ssh() -> Iterator[None]:
             signal.signal(each, handler)
 
 
+def _words(answer: requests.Response) -> str:
+    """What a page says about a problem; empty when it says nothing."""
+    return " ".join(_Problems.of(answer.text))
+
+
 class _Problems(HTMLParser):
-    """The texts of a page's problems."""
+    """The texts of a page's problems: a paragraph beside a form, or heading and text of an error page without its link
+    to another page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
         self._is_inside = False
+        self._is_error_page = False
 
     @classmethod
     def of(cls, page: str) -> list[str]:
         parser = cls()
         parser.feed(page)
-        return [" ".join(text.split()) for text in parser.found]
+        return [text for text in (" ".join(part.split()) for part in parser.found) if text]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "p" and "problem" in (dict(attrs).get("class") or "").split():
+        is_problem = "problem" in (dict(attrs).get("class") or "").split()
+        self._is_error_page = self._is_error_page or (is_problem and tag == "div")
+        if (is_problem and tag == "p") or (self._is_error_page and tag in ("h1", "p")):
             self._is_inside = True
             self.found.append("")
+        elif tag == "a" and self._is_error_page:
+            self._is_inside = False
 
     def handle_endtag(self, tag: str) -> None:
-        self._is_inside = self._is_inside and tag != "p"
+        if tag == "h1" and self._is_inside:
+            self.found[-1] = f"{self.found[-1].strip()}."
+        self._is_inside = self._is_inside and tag not in ("p", "h1")
+        self._is_error_page = self._is_error_page and tag != "div"
 
     def handle_data(self, data: str) -> None:
         if self._is_inside:

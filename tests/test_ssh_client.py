@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.test import RequestFactory
 
+from activity.outage import Outage
 from sessionadmin import cli, ssh_client
 from sessionadmin.ssh_client import Problem, Way
+from sessions_app.views import errors
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0"
 GOOD = {
@@ -83,6 +86,56 @@ def test_nothing_the_console_says_becomes_an_option_or_another_host(bad: dict[st
     assert ssh_client.read_way(Answer(GOOD)).account == "alice-adm"
     with pytest.raises(Problem):
         ssh_client.read_way(Answer(GOOD | bad))
+
+
+BUSY = (
+    "The database of the console is busy. What you asked for was not done, or not finished: look at what there is now "
+    "before you try again. Try again in a moment. If it lasts, tell an administrator."
+)
+
+
+def busy(method: str = "post") -> Answer:
+    """The page of a console whose database is busy."""
+    answer = Answer(None, 503)
+    answer._content = errors.unavailable(getattr(RequestFactory(), method)("/"), Outage.BUSY).content
+    return answer
+
+
+def test_a_console_that_cannot_answer_is_heard_in_its_own_words() -> None:
+    with pytest.raises(Problem) as told:
+        ssh_client.read_way(busy())
+    assert str(told.value) == f"The console gave no certificate. {BUSY}"
+    empty = Answer(None, 502)
+    empty._content = b"<h1>Bad gateway</h1>"
+    with pytest.raises(Problem, match=r"^The console gave no certificate\. It answered with status 502\."):
+        ssh_client.read_way(empty)
+
+
+def test_the_same_at_the_login_page_at_the_login_and_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[Answer] = []
+    monkeypatch.setattr(ssh_client.Client, "get", lambda *_: answers.pop(0))
+    monkeypatch.setattr(ssh_client.Client, "post", lambda *_: answers.pop(0))
+
+    def said(*given: Answer) -> str:
+        answers[:] = given
+        with pytest.raises(Problem) as told, ssh_client.logged_in("https://c", "alice", "secret"):
+            pass
+        return str(told.value)
+
+    shown, in_it = Answer(None), Answer(None, 302)
+    page = "https://c shows no login page. The database of the console is busy. Nothing was changed. Try again in"
+    assert said(busy("get")).startswith(page)
+    assert said(shown, busy()) == f"https://c did not let you in. {BUSY}"
+    answers[:] = [shown, in_it, busy()]
+    with ssh_client.logged_in("https://c", "alice", "secret"):
+        pass
+    assert capsys.readouterr().err == f"sessionadmin ssh: You may still be logged in at https://c: {BUSY}\n"
+    answers[:] = [shown, in_it, in_it]
+    with ssh_client.logged_in("https://c", "alice", "secret"):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def test_a_refusal_is_said_in_the_words_of_the_console() -> None:

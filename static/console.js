@@ -94,9 +94,3 @@ on("keydown", (event) => {
   menu.open = false;
   menu.querySelector("summary").focus();
 });
-
-// --- the request wizard: a date that is typed chooses "At a time"; "As soon as possible" empties it
-on("input", ({ target: { form, name, value } }) => {
-  if (name === "start_at" && value) form.elements.when.value = "later";
-  if (name === "when" && value === "now") form.elements.start_at.value = "";
-});

@@ -22,6 +22,7 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.flows import control, cut
 from sessions_app.flows.account import lock_account
+from sessions_app.flows.errors import Forbidden
 from sessions_app.flows.lock import lock
 from sessions_app.flows.terminate import terminate
 from sessions_app.logins import recorder
@@ -176,6 +177,34 @@ def test_an_accepted_cut_says_what_is_not_done_and_a_worker_does_it(
     assert cuts.finish(timezone.now() + dt.timedelta(minutes=4)) == 0
     other.refresh_from_db()
     assert other.status == Status.AVAILABLE
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["no role", "an auditor", "disabled"])
+def test_an_accepted_cut_is_carried_out_although_its_administrator_is_none_any_more(
+    alice: User, admin: User, auditor: User, outsider: User, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    sessions = [granted(alice), granted(alice, resource="web-2")]
+    asked = builders.make_session(alice, Status.PENDING, resource=builders.make_resource("web-3"))
+    other = granted(outsider, resource="web-4")
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(control, "take_away", failing(control.take_away))
+        cut.cut_everything(admin, alice)
+    if what == "disabled":
+        User.objects.filter(pk=admin.pk).update(is_active=False)
+    else:
+        admin.groups.set(auditor.groups.all() if what == "an auditor" else [])
+    assert cuts.finish(timezone.now() + dt.timedelta(minutes=2)) == 1
+    assert [PrivilegedSession.objects.get(pk=one.pk).status for one in sessions] == [Status.CANCELING] * 2
+    asked.refresh_from_db()
+    assert asked.status == Status.CANCELED
+    entry = LogEntry.objects.get(verb=Verb.ACCOUNT_CUT)
+    assert entry.actor == admin
+    assert all(is_done for is_done, _ in entry.details["lines"])
+    other.refresh_from_db()
+    assert other.status == Status.AVAILABLE
+    with pytest.raises(Forbidden):  # the same person, now
+        terminate(User.objects.get(pk=admin.pk), other)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -89,10 +89,10 @@ def test_one_session_that_refuses_does_not_keep_the_others_alive(
     stubborn, other = granted(alice), granted(alice, resource="web-2")
     terminate = cut.terminate
 
-    def refusing(actor: User, session: PrivilegedSession) -> None:
+    def refusing(actor: User, session: PrivilegedSession, **options: bool) -> None:
         if session.pk == stubborn.pk:
             raise Overtaken("Somebody else changed this session.")
-        terminate(actor, session)
+        terminate(actor, session, **options)
 
     monkeypatch.setattr(cut, "terminate", refusing)
     lines = cut.cut_everything(admin, alice)

@@ -73,7 +73,10 @@ def unfinished(now: dt.datetime) -> list[AccountCut]:
 
 
 def carry_out(cut: AccountCut) -> list[Line]:
-    """Cut what is left of an accepted cut, and log it once; return what is done and what is not. May be repeated."""
+    """Cut what is left of an accepted cut, and log it once; return what is done and what is not. May be repeated.
+
+    It is carried out although who asked for it may not be an administrator any more.
+    """
     lines = [Line(*line) for line in cut.lines]
     sessions = PrivilegedSession.objects.filter(user_id=cut.user_id).not_ended().select_related("user", "profile")
     try:
@@ -121,9 +124,9 @@ def _cut(actor: AbstractUser, session: PrivilegedSession, tries: int = 3) -> Lin
         if session.status == Status.CANCELING:
             return Line(True, f"{session}: its rights were being taken away already.")
         if session.status in HOLDS_GRANT:
-            terminate(actor, session)
+            terminate(actor, session, is_accepted=True)
             return Line(True, f"{session}: terminated, its rights are being taken away.")
-        end(actor, session)
+        end(actor, session, is_accepted=True)
         return Line(True, f"{session}: {'canceled' if session.is_ended else 'its rights are being taken away'}.")
     except (Refused, LifecycleError) as error:
         session.refresh_from_db()

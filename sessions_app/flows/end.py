@@ -14,15 +14,17 @@ from sessions_app.models import PrivilegedSession, Status
 
 
 @tried_again
-def end(actor: AbstractUser, session: PrivilegedSession) -> None:
+def end(actor: AbstractUser, session: PrivilegedSession, *, is_accepted: bool = False) -> None:
     """End the session early. It becomes complete when its own person (or who asked for it) ends it, else canceled.
 
     What has not begun is over at once; what may hold rights goes through `canceling`. Raises Refused when the person
     may not, or it is over.
+
+    `is_accepted`: it belongs to a cut that was accepted from `actor`, who may have lost the role since.
     """
     with transaction.atomic():
         hold(session)
-        require(actor, session, "end")
+        require(actor, session, "end", is_accepted=is_accepted)
         is_own = actor.pk in (session.user_id, session.requested_by_id)
         ends_as = Status.COMPLETE if is_own else Status.CANCELED
         message = f"{actor.get_username()} ended the session"

@@ -15,6 +15,7 @@ from sessions_app.flows.start import why_right_is_gone
 from sessions_app.models import PrivilegedSession
 from sessions_app.roles import is_administrator, sees_everything
 
+ADMINISTRATOR = {"is_administrator": True, "is_auditor_only": False}
 RELATED = ("user", "requested_by", "resource", "activity", "profile")
 
 
@@ -45,9 +46,12 @@ def hold_account(user: AbstractUser) -> AbstractUser:
     return get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
-def require(actor: AbstractUser, session: PrivilegedSession, verb: str) -> None:
-    """Raise Refused with policy's reason unless `actor` may do `verb` with the session now (Forbidden: never)."""
-    viewer = viewer_of(actor)
+def require(actor: AbstractUser, session: PrivilegedSession, verb: str, *, is_accepted: bool = False) -> None:
+    """Raise Refused with policy's reason unless `actor` may do `verb` with the session now (Forbidden: never).
+
+    `is_accepted`: the role was asked when somebody's order was accepted, and what became of it since does not count.
+    """
+    viewer = ADMINISTRATOR if is_accepted else viewer_of(actor)
     if reason := policy.role_refusal(verb, **viewer):
         raise Forbidden(reason)
     awaits_me = verb in ("approve", "deny") and PrivilegedSession.objects.awaiting(actor).filter(pk=session.pk).exists()

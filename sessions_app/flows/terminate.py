@@ -15,12 +15,17 @@ from sessions_app.models import ControlKind, PrivilegedSession, Status
 
 
 @tried_again
-def terminate(actor: AbstractUser, session: PrivilegedSession, *, cancel: bool = True) -> None:
+def terminate(
+    actor: AbstractUser, session: PrivilegedSession, *, cancel: bool = True, is_accepted: bool = False
+) -> None:
     """Ask the enforcer to cut the connections; with `cancel` the rights are taken away too, so that nobody logs in
-    through this session again. Raises Refused when the person may not, or there is nothing to cut."""
+    through this session again. Raises Refused when the person may not, or there is nothing to cut.
+
+    `is_accepted`: it belongs to a cut that was accepted from `actor`, who may have lost the role since.
+    """
     with transaction.atomic():
         hold(session)
-        require(actor, session, "terminate")
+        require(actor, session, "terminate", is_accepted=is_accepted)
         message = f"{actor.get_username()} terminated the session"
         if cancel:
             control.take_away(

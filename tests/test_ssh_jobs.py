@@ -15,7 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from sessions_app.connectors.ssh import left, removal
+from sessions_app.connectors.ssh import left
 from sessions_app.flows.end import end
 from sessions_app.flows.lock import lock
 from sessions_app.flows.unlock import unlock
@@ -89,14 +89,7 @@ def test_a_host_without_a_number_left_is_given_nothing(
     assert sshd.leftovers() == []
 
 
-def test_what_lies_elsewhere_is_said_and_stays_and_mounts_in_the_home_are_whole(
-    server: sshd.Server, alice: User, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.HOST_SEARCH_SECONDS = 20
-    mounts = tmp_path / "mountinfo"  # all of the machine takes too long
-    lines = Path("/proc/self/mountinfo").read_text().splitlines(keepends=True)
-    mounts.write_text("".join(line for line in lines if line.split()[4] == "/home"))
-    monkeypatch.setattr(removal, "LOOK_FOR_MORE", removal.LOOK_FOR_MORE.replace("/proc/self/mountinfo", str(mounts)))
+def test_mounts_in_the_home_are_whole(server: sshd.Server, alice: User, tmp_path: Path) -> None:
     prepare(server, alice)
     register_key(alice, tmp_path / "id_alice")
     session = given(alice)
@@ -112,7 +105,6 @@ def test_what_lies_elsewhere_is_said_and_stays_and_mounts_in_the_home_are_whole(
     assert not home.exists()
     assert work.stat().st_uid == uid
     shutil.rmtree(elsewhere)
-    assert any(f"Left on web-1 by {session.login_account}" in line and f"file {work}" in line for line in said(session))
 
 
 def test_jobs_of_an_account_that_was_there_are_as_before_the_session(
@@ -240,7 +232,7 @@ def test_an_account_that_commands_made_and_removed_leaves_nothing_either(
 
 
 def test_what_is_left_is_said_in_one_line() -> None:
-    rest = left.parse("file:/srv/a\x1b[2J\ncut:40\n" + "".join(f"file:/srv/{n}\n" for n in range(30)))
-    assert rest.is_cut
-    assert str(rest).startswith("file /srv/a [2J, file /srv/0, ")
-    assert str(rest).endswith("file /srv/8 and 21 more")
+    assert left.parse("") == ""
+    rest = left.parse("line:/etc/a\x1b[2J\n" + "".join(f"key:{n}\n" for n in range(30)))
+    assert rest.startswith("line /etc/a [2J, key 0, ")
+    assert rest.endswith("key 8 and 21 more")

@@ -238,7 +238,7 @@ CERTIFICATE_SECONDS = env.int("CERTIFICATE_SECONDS", default=5 * 60)  # of a per
 # User ids for accounts that sessions make on hosts; each is given once there. The first range lies between what systems
 # give to people and what containers use, the second above everything; the last is for hosts that know 65,536 ids only.
 HOST_ACCOUNT_IDS = env.str("HOST_ACCOUNT_IDS", default="66000-99999,2000200001-2147352575,60578-61183")
-HOST_SEARCH_SECONDS = env.int("HOST_SEARCH_SECONDS", default=40)  # at most 50; 0: no search
+HOST_SEARCH_SECONDS = env.int("HOST_SEARCH_SECONDS", default=40)  # one search, at most 50; 0: none
 
 # The gateway (docs/gateway.md): where it listens for SSH clients and for terminals in the browser.
 GATEWAY_HOST = env.str("GATEWAY_HOST", default="127.0.0.1")

@@ -33,7 +33,7 @@ STORAGES = {
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # stays empty; WhiteNoise warns when it is not there
 PAGE_REQUESTS_LIMIT = SESSION_REQUESTS_LIMIT = 100_000  # tests are quicker than people; those of limits set them
-HOST_SEARCH_SECONDS = 0  # all files of the machine, after each session
+HOST_SEARCH_SECONDS = 0  # all files of the machine, after sessions
 PRACTICE_DIR = VAR_DIR / "practice"
 GEOIP_DATABASE = ""
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

@@ -12,7 +12,7 @@ from sessions_app.connectors.base import Grant
 from sessions_app.connectors.ssh import SshConnector
 from sessions_app.connectors.ssh.inventory import Found, look
 from sessions_app.flows.errors import Refused
-from sessions_app.models import LIVE, HostComparison, PrivilegedSession, Resource
+from sessions_app.models import LIVE, HostComparison, HostSearch, LeftFiles, PrivilegedSession, Resource
 from sessions_app.models.terms import groups_of
 
 
@@ -47,6 +47,14 @@ def remove_leftovers(resource: Resource, found: list[Found]) -> list[int]:
         else:
             SshConnector().revoke(_grant(resource, number, session), say)
     return numbers
+
+
+def files_elsewhere(resource: Resource) -> tuple[list[LeftFiles], int, str]:
+    """Return what the searches of the host found of sessions that are over, for how many sessions it is still to be
+    searched, and why the latest search failed."""
+    rows = LeftFiles.objects.filter(session__resource=resource)
+    problem = HostSearch.objects.filter(resource=resource).values_list("problem", flat=True).first() or ""
+    return list(rows.exclude(searched_at=None).order_by("session")), rows.filter(searched_at=None).count(), problem
 
 
 def compare_deep(resource: Resource, session_id: int | None) -> tuple[HostComparison, list[list[str]], str]:

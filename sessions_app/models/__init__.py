@@ -39,6 +39,7 @@ from sessions_app.models.privileged import (
     PrivilegedSession,
     Status,
 )
+from sessions_app.models.search import HostSearch, LeftFiles
 from sessions_app.models.vault import Secret
 from sessions_app.models.watch import HostWatch
 from sessions_app.models.worker import HealthMark, WorkerHeartbeat
@@ -70,7 +71,9 @@ __all__ = [
     "GatewayTicket",
     "HealthMark",
     "HostComparison",
+    "HostSearch",
     "HostWatch",
+    "LeftFiles",
     "LoginSession",
     "Platform",
     "PrivilegedSession",

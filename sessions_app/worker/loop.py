@@ -15,6 +15,7 @@ from sessions_app.recordings.keeper import Keeper
 from sessions_app.worker import clock, cuts, lease, passes
 from sessions_app.worker.crew import Crew
 from sessions_app.worker.knock import Knocker
+from sessions_app.worker.search import Searcher
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     times = clock.Watch()
     knocker = Knocker(stop)
     knocker.start()
+    searcher = Searcher(stop)
+    searcher.start()
     logger.info("Worker %s is running", owner)
     try:
         while not stop.is_set():
@@ -64,6 +67,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
         crew.finish()
         keeper.finish()
         knocker.finish()
+        searcher.finish()
     try:
         heartbeat.stopped(owner)
     except (DatabaseError, InterfaceError):

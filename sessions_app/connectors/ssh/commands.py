@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import shlex
 
-from django.conf import settings
-
 from activity.models import Level
 from sessions_app.connectors.base import ForGood, ForNow, Grant
 from sessions_app.connectors.ssh import removal, scripts
@@ -51,11 +49,7 @@ def run_remove(on: OnHost) -> None:
 
 def guard_of(grant: Grant) -> str:
     """The program with which the host ends the grant alone. Raises ForGood."""
-    return removal.program(
-        [words_of(line, grant) for line in grant.remove_actions],
-        keep_home=grant.keep_home,
-        search_seconds=settings.HOST_SEARCH_SECONDS,
-    )
+    return removal.program([words_of(line, grant) for line in grant.remove_actions], keep_home=grant.keep_home)
 
 
 def words_of(line: str, grant: Grant) -> list[str]:

@@ -13,8 +13,8 @@ from django.utils import timezone
 from activity.models import Level
 from activity.text import plain
 from sessions_app.connectors.base import Grant, Say
-from sessions_app.connectors.ssh.left import PLACES
 from sessions_app.connectors.ssh.results import failure
+from sessions_app.connectors.ssh.search import PLACES
 from sessions_app.connectors.ssh.transport import Remote
 from sessions_app.models import LIVE, HostComparison, PrivilegedSession
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from activity.models import Level
 from activity.text import plain
 from sessions_app.connectors.base import ConnectorError, ForGood, Grant, Presence, Say
-from sessions_app.connectors.ssh import commands, compare, left, live, logon, removal, scripts, trace
+from sessions_app.connectors.ssh import commands, compare, left, live, logon, removal, scripts, search, trace
 from sessions_app.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.connectors.ssh.host import OnHost, seconds_left
 from sessions_app.connectors.ssh.transport import connected
@@ -192,13 +192,11 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
 
 
 def _look_for_more(on: OnHost, account: str) -> None:
-    """Say what of the account's user id is left; it may be the work that the session was for."""
-    host, seconds = on.grant.resource_name, settings.HOST_SEARCH_SECONDS
-    rest = left.parse(on.do("Look for what is left", removal.LOOK_FOR_MORE, account, str(seconds)))
-    if rest.things:
-        on.say(f"Left on {host} by {account}, whose user id nobody gets again: {rest}", Level.WARNING)
-    if rest.is_cut:
-        on.say(f"{host} has more files than could be searched in {seconds} s for what {account} left", Level.WARNING)
+    """Say what of the account's user id is left. Its files elsewhere are searched for when the session is over."""
+    rest = left.parse(on.do("Look for what is left", removal.LOOK_FOR_MORE, account))
+    if rest:
+        on.say(f"Left on {on.grant.resource_name} by {account}, whose user id nobody gets again: {rest}", Level.WARNING)
+    search.want(on.grant)
 
 
 def _gateways(grant: Grant) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from sessions_app.connectors.ssh.guard import GUARD, PROGRAM
 from sessions_app.connectors.ssh.jobs import JOBS
-from sessions_app.connectors.ssh.left import LEFT, PLACES
+from sessions_app.connectors.ssh.left import LEFT
 from sessions_app.connectors.ssh.processes import PROCESSES
 from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS
 from sessions_app.connectors.ssh.shut import SHUT
@@ -167,8 +167,8 @@ take_kernel "$uid"
 """
 )
 
-# session account seconds-to-search
-LOOK_FOR_MORE = HEAD + PROCESSES + JOBS + KERNEL + UIDS + PLACES + LEFT
+# session account
+LOOK_FOR_MORE = HEAD + PROCESSES + JOBS + KERNEL + UIDS + LEFT
 
 # session
 FORGET = (
@@ -206,14 +206,14 @@ LAST = r"""
 if [ "$kind" = ephemeral ]; then
   {last}
   [ -z "$failed" ] || return 1
-  left=$(timeout -k 5 60 {look} "$number" "$account" {seconds} 7>&- 8>&- < /dev/null 2> /dev/null) ||
+  left=$(timeout -k 5 60 {look} "$number" "$account" 7>&- 8>&- < /dev/null 2> /dev/null) ||
     failed="$failed Look for what is left;"
   [ -z "$left" ] || said "session $number left on this host: $(echo "$left" | tr '\n' ' ' | cut -c 1-800)"
 fi
 """
 
 
-def program(commands: Iterable[list[str]], *, keep_home: bool, search_seconds: int) -> str:
+def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
     """What the guard of a session runs on the host: STEPS, the post-session `commands`, the account itself."""
     session = ("sessionadmin", '"$number"', '"$account"')
     lines = [_line(step.label, "sh", "-c", shlex.quote(step.script), *session) for step in STEPS]
@@ -228,7 +228,7 @@ def program(commands: Iterable[list[str]], *, keep_home: bool, search_seconds: i
     home = "keep" if keep_home else "remove"
     last = _line("Remove the account", "sh", "-c", shlex.quote(REMOVE_ACCOUNT), *session, home)
     look = shlex.join(["sh", "-c", LOOK_FOR_MORE, "sessionadmin"])
-    lines.append(LAST.format(last=last, look=look, seconds=search_seconds))
+    lines.append(LAST.format(last=last, look=look))
     return HEAD + GUARD + PROGRAM.replace("@TAKE@", "\n".join(lines))
 
 

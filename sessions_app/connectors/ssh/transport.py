@@ -147,6 +147,12 @@ class _Turns:
         finally:
             at_host.release()
 
+    @contextlib.contextmanager
+    def beside(self, host: Host) -> Iterator[None]:
+        """Take no place, for a call that takes long and for which no session is to wait. Raises ForNow."""
+        self.probe(host)
+        yield
+
     def refuse_silent(self, host: Host) -> None:
         """So that one dead host costs one wait, not one for each of its sessions. Raises ForNow."""
         since, reason = self._silent.get((host.address, host.port), (0.0, ""))
@@ -184,9 +190,10 @@ TURNS = _Turns()
 
 
 @contextlib.contextmanager
-def connected(host: Host, credentials: Credentials, *, anew: bool = False) -> Iterator[Remote]:
+def connected(host: Host, credentials: Credentials, *, anew: bool = False, beside: bool = False) -> Iterator[Remote]:
     """A connection for as long as the block takes; one that was left in good order seconds ago, unless `anew`.
 
+    `beside`: not counted among those that may be at the host.
     Raises ForNow (no answer), ForGood (refused), HostKeyChanged.
     """
     if not host.host_key.strip():
@@ -195,7 +202,7 @@ def connected(host: Host, credentials: Credentials, *, anew: bool = False) -> It
             "“Test connection” on the resource's page."
         )
     where = (host.address, host.port, host.account, host.host_key, _public_half(credentials))
-    with TURNS.turn(host):
+    with TURNS.beside(host) if beside else TURNS.turn(host):
         line = None if anew else LINES.run(LINES.idle(where))
         if line is None:
             line = Line(where, _connect(host, credentials))

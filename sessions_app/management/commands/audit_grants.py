@@ -10,8 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sessions_app.connectors.base import ConnectorError
 from sessions_app.flows.errors import Refused
-from sessions_app.flows.leftovers import compare_deep, find_leftovers, remove_leftovers
+from sessions_app.flows.leftovers import compare_deep, files_elsewhere, find_leftovers, remove_leftovers
 from sessions_app.models import Resource
+
+MOST_SHOWN = 20  # files of one session
 
 
 class Command(BaseCommand):
@@ -51,10 +53,23 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
         except ConnectorError as error:
             raise CommandError(str(error)) from error
+        self._say_files_elsewhere(resource)
         if found:
             left = ", ".join(f"{one.what} of session {one.session_id}" for one in found)
             raise CommandError(f"Left on {name}: {left}." + ("" if remove else " Remove it with --remove."))
         self.stdout.write(f"{name} holds nothing of sessions that are over.")
+
+    def _say_files_elsewhere(self, resource: Resource) -> None:
+        """They may be the work that a session was for, so they are no error and --remove leaves them."""
+        rows, waiting, problem = files_elsewhere(resource)
+        for row in rows:
+            self.stdout.write(
+                f"session {row.session_id}: {row.words(MOST_SHOWN)}, when the host was searched at "
+                f"{row.searched_at:%Y-%m-%d %H:%M} UTC; look at them, they are not removed here"
+            )
+        if waiting:
+            many = f"{waiting} session{'' if waiting == 1 else 's'}"
+            self.stdout.write(f"{resource.name} is still to be searched for files of {many}. {problem}".strip())
 
     def _say_what_is_new(self, resource: Resource, session: int | None) -> None:
         row, news, problem = compare_deep(resource, session)

@@ -1,0 +1,177 @@
+"""Searches hosts for files that sessions left there, after the sessions are over: nobody waits for it.
+
+Threads of its own, because a search takes as long as HOST_SEARCH_SECONDS. Any number of workers may do it at once: a
+host is searched by the one that claims it (models/search.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.connectors.base import ConnectorError
+from sessions_app.connectors.ssh.left import MOST_SAID
+from sessions_app.connectors.ssh.search import Findings, search
+from sessions_app.models import HostSearch, LeftFiles, PrivilegedSession
+from sessions_app.models.search import MOST_SESSIONS, SEARCH_EVERY, HostSearchQuerySet
+
+EVERY = 2.0  # seconds between looks for hosts that are to be searched
+AT_A_TIME = 8  # hosts
+LAST_WORDS = 2.0  # seconds that a worker that stops waits for searches; longer ones are made anew
+LONGEST = dt.timedelta(days=1)  # for which a host that cannot be searched is tried again
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Claim:
+    """A host that this worker searches, the moment that makes the claim ours, and the sessions."""
+
+    row: HostSearch
+    began_at: dt.datetime
+    sessions: list[PrivilegedSession] = field(default_factory=list)
+
+    def search(self) -> None:
+        """Ask the host, and note what it said or why it said nothing."""
+        resource = self.row.resource
+        try:
+            findings = search(resource, [session.pk for session in self.sessions])
+        except ConnectorError as error:
+            logger.warning("%s could not be searched: %s", resource.name, error)
+            self._note_problem(str(error)[:300])
+        else:
+            self._note(findings)
+
+    def give_back(self) -> None:
+        """Let another worker search, when what we began on the host has ended."""
+        soon = timezone.now() + dt.timedelta(seconds=settings.HOST_SEARCH_SECONDS)
+        self._mine().update(began_at=None, next_at=soon)
+
+    def _mine(self) -> HostSearchQuerySet:
+        return HostSearch.objects.filter(pk=self.row.pk, began_at=self.began_at)
+
+    def _is_over(self, problem: str) -> bool:
+        """Note that the search ended, in the transaction of what it found; False when it was given up meanwhile."""
+        return bool(self._mine().update(next_at=self.began_at + SEARCH_EVERY, problem=problem))
+
+    @transaction.atomic
+    def _note(self, findings: Findings) -> None:
+        if not self._is_over(""):
+            return
+        for session in self.sessions:
+            self._say(session, findings)
+        rows = LeftFiles.objects.filter(session__in=self.sessions)
+        left = [row for row in rows if row.session_id in findings.counts]
+        for row in left:
+            row.searched_at, row.count = timezone.now(), findings.counts[row.session_id]
+            row.found = findings.paths.get(row.session_id, [])
+        LeftFiles.objects.bulk_update(left, ["searched_at", "count", "found"])
+        rows.exclude(pk__in=[row.pk for row in left]).delete()
+
+    def _say(self, session: PrivilegedSession, findings: Findings) -> None:
+        host, account = session.resource_name, session.login_account
+        row = LeftFiles(found=findings.paths.get(session.pk, []), count=findings.counts.get(session.pk, 0))
+        if row.count:
+            left = row.words(MOST_SAID)
+            _record(session, f"Left on {host} by {account}, whose user id nobody gets again: {left}", Level.WARNING)
+        if findings.is_cut:
+            _record(
+                session,
+                f"{host} has more files than could be searched in {settings.HOST_SEARCH_SECONDS} s for what {account} "
+                "left",
+                Level.WARNING,
+            )
+        elif not row.count:
+            _record(session, f"{host} was searched for files that {account} left: there are none", Level.DEBUG)
+
+    @transaction.atomic
+    def _note_problem(self, problem: str) -> None:
+        if not self._is_over(problem):
+            return
+        late = [one for one in self.sessions if one.ended_at and one.ended_at < self.began_at - LONGEST]
+        for session in late:
+            _record(
+                session,
+                f"{session.resource_name} was not searched for files that {session.login_account} left: {problem} "
+                "It is not tried again.",
+                Level.WARNING,
+            )
+        LeftFiles.objects.filter(session__in=late).delete()
+
+
+def _record(session: PrivilegedSession, text: str, level: Level) -> None:
+    log.record(Verb.CONNECTOR_STEP, text, user=session.user, target=session, level=level)
+
+
+def claim_due(most: int = AT_A_TIME) -> list[Claim]:
+    """Claim at most so many hosts that are to be searched."""
+    if not settings.HOST_SEARCH_SECONDS:
+        return []
+    now = timezone.now()
+    claims = []
+    for row in HostSearch.objects.due(now).select_related("resource__service_key").order_by("next_at", "pk")[:most]:
+        if HostSearch.objects.claim(row.pk, now):
+            waiting = LeftFiles.objects.waiting(now).filter(session__resource=row.resource_id).order_by("pk")
+            sessions = PrivilegedSession.objects.filter(pk__in=waiting.values("session")[:MOST_SESSIONS])
+            claims.append(Claim(row, now, list(sessions.select_related("user").order_by("pk"))))
+    return claims
+
+
+class Searcher:
+    """Works until `stop` is set."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._thread = threading.Thread(target=self._run, name="search")
+        self._under_way: list[tuple[Claim, threading.Thread]] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait a moment for the searches that are under way, and give the others back: they would take too long."""
+        self._thread.join()
+        until = time.monotonic() + LAST_WORDS
+        for claim, thread in self._under_way:
+            thread.join(max(until - time.monotonic(), 0.0))
+            if thread.is_alive():
+                claim.give_back()
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY):
+            close_old_connections()
+            try:
+                self._look()
+            except (DatabaseError, InterfaceError):
+                logger.exception("Which hosts are to be searched could not be read; trying again")
+        connection.close()  # this thread's own
+
+    def _look(self) -> None:
+        self._under_way = [one for one in self._under_way if one[1].is_alive()]
+        for claim in claim_due(AT_A_TIME - len(self._under_way)):
+            # No process waits for it when it ends.
+            thread = threading.Thread(
+                target=_search, args=(claim,), name=f"search-{claim.row.resource_id}", daemon=True
+            )
+            thread.start()
+            self._under_way.append((claim, thread))
+
+
+def _search(claim: Claim) -> None:
+    try:
+        claim.search()
+    except (DatabaseError, InterfaceError):
+        logger.exception("What %s said could not be noted; it is searched again", claim.row.resource.name)
+    finally:
+        connection.close()  # this thread's own

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.models import AccessPolicy, ApprovalTier, ResourceLock, Status
-from tests import builders
+from sessions_app.models import AccessPolicy, ApprovalTier, HostWatch, ResourceLock, Status
+from tests import builders, pages
 
 AsUser = Callable[[User], Client]
 LISTS = ["resources/", "activities/", "profiles/", "resources/{resource}/"]
@@ -155,6 +155,27 @@ def test_a_resource_shows_the_sessions_on_it_that_one_may_see(
     assert seen.context["facts"].live == 1
     seen = as_user(auditor).get(f"/resources/{resource.pk}/")
     assert {row.pk for row in seen.context["listing"].page.rows} == {mine.pk, theirs.pk}
+
+
+@pytest.mark.parametrize(
+    ("off", "said"),
+    [
+        (600.0, "The clock of this host is 10 min ahead of the console's. Set one of the two right."),
+        (-3660.0, "The clock of this host is 1 h 1 min behind the console's. Set one of the two right."),
+        (59.0, ""),
+        (None, ""),
+    ],
+)
+def test_a_resource_whose_clock_is_a_minute_off_says_so_and_no_other_does(
+    as_user: AsUser, alice: User, policy: AccessPolicy, off: float | None, said: str
+) -> None:
+    resource, other = builders.make_resource("web-1"), builders.make_resource("web-2")
+    HostWatch.objects.create(resource=resource, clock_off=off)
+    client = as_user(alice)
+    page = pages.text(pages.elements(client.get(f"/resources/{resource.pk}/")))
+    assert said in page
+    assert ("The clock of this host" in page) is bool(said)
+    assert "The clock of this host" not in pages.text(pages.elements(client.get(f"/resources/{other.pk}/")))
 
 
 def test_an_administrator_closes_a_resource_and_opens_it_again(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import get_hasher
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 
@@ -211,18 +214,54 @@ def test_a_password_that_is_not_saved_is_not_hashed(admin: User, alice: User, in
     assert not User.objects.get(username="new").has_usable_password()
 
 
+def another_process_comes_and_goes(path: Path) -> None:
+    """One that opens the database, writes and closes it. If it believes to be the last one, it removes the journal."""
+    subprocess.run([sys.executable, "-c", WRITE, str(path)], check=True)
+
+
+def journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def test_who_opens_the_file_of_its_own_database_past_sqlite_loses_the_locks_on_it(tmp_path: Path) -> None:
+    """POSIX has locks for a process, not for a file that it opened: closing the file once gives up all of them. The
+    next process that closes the database then removes the journal of the one that goes on, whose new connections fail
+    at their PRAGMAs with `disk I/O error`. This shows that the test below would notice."""
+    path = tmp_path / "one.sqlite3"
+    mine = sqlite3.connect(path, isolation_level=None)
+    mine.execute("PRAGMA journal_mode=WAL")
+    mine.execute("CREATE TABLE one (id)")
+    another_process_comes_and_goes(path)
+    assert journal(path).exists()
+    path.read_bytes()
+    another_process_comes_and_goes(path)
+    assert not journal(path).exists()
+    mine.close()
+
+
+def back_up(directory: Path) -> None:
+    call_command("backup", directory / "backup.tar", verbosity=0)
+
+
+def examine(directory: Path) -> None:
+    call_command("check", verbosity=0)
+    with contextlib.suppress(CommandError):  # no worker runs here
+        call_command("doctor", skip_hosts=True, stdout=StringIO())
+
+
+def ask_for_health(directory: Path) -> None:
+    assert Client().get("/healthz").status_code == 200
+
+
 @pytest.mark.sqlite_only
 @pytest.mark.django_db(transaction=True)
-def test_connections_go_on_after_another_process_was_the_last_but_one_to_close() -> None:
-    """A process that opens the file of the database by itself and closes it loses SQLite's locks on it (POSIX has them
-    for a process, not for a file that it opened). The next process that closes the database then believes to be the
-    last, removes the journal, and a new connection fails at its PRAGMAs with `disk I/O error`."""
-    connection.ensure_connection()
+def test_nothing_that_looks_at_the_database_opens_its_file_past_sqlite(tmp_path: Path) -> None:
     path = Path(str(connection.settings_dict["NAME"]))
-    subprocess.run(["cat", str(path)], check=True, stdout=subprocess.DEVNULL)  # another process may do that
-    subprocess.run([sys.executable, "-c", WRITE, str(path)], check=True)
-    for _ in range(2):
-        fresh = connection.copy()
-        fresh.ensure_connection()
-        fresh.close()
-    assert path.with_name(f"{path.name}-wal").exists()
+    User.objects.exists()
+    for look in (back_up, examine, ask_for_health):
+        look(tmp_path)
+        another_process_comes_and_goes(path)
+        assert journal(path).exists(), look.__name__
+    fresh = connection.copy()
+    fresh.ensure_connection()
+    fresh.close()

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
+from django.utils import timezone
 
-from sessions_app.connectors.ssh import host
+from activity.models import LogEntry
+from activity.verbs import Verb
+from sessions_app.connectors.ssh import host, knock, transport
 from sessions_app.connectors.ssh.inventory import Found, look
 from sessions_app.flows.end import end
 from sessions_app.flows.extend import extend
 from sessions_app.flows.leftovers import find_leftovers
 from sessions_app.models import ConnectionProfile, PrivilegedSession, Status
-from tests import sshd
+from sessions_app.worker import clock, lease, passes, reconcile
+from sessions_app.worker.knock import Knocker
+from tests import pages, sshd
 from tests.machine import ROOT
 from tests.programs import wait_until
-from tests.scene import ask
+from tests.scene import ask, granted
 from tests.ssh_scene import database_url, given, host_server, prepare, register_key, said, worked
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
@@ -157,6 +165,76 @@ def test_a_session_whose_extension_comes_after_the_host_is_over(
     assert session.end_reason == "web-1 ended the session by itself before its End here"
     assert worked(session).status == Status.COMPLETE
     assert sshd.leftovers() == []
+
+
+def test_a_session_that_its_host_ended_does_not_stay_available_once_the_consoles_clock_is_right(
+    server: sshd.Server, alice: User, outsider: User, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "MARGIN", 1)
+    prepare(server, alice)
+    now, stamp, hour = timezone.now, time.time, dt.timedelta(hours=1)
+    watch = clock.Watch(clock.WallClock(wall=lambda: timezone.now().timestamp()))
+    with monkeypatch.context() as ahead:
+        ahead.setattr(timezone, "now", lambda: now() + hour)
+        ahead.setattr(time, "time", lambda: stamp() + hour.total_seconds())
+        watch.look()
+        other = granted(outsider, resource="web-2")
+        last_for(5)
+        session = given(alice)
+        wait_until(lambda: has_ended(session), "the host ends it by itself")
+    reconcile()  # by the time that the wrong clock noted, nothing is to be done for an hour
+    session.refresh_from_db()
+    assert session.status == Status.AVAILABLE
+    watch.look()
+    reconcile()
+    session.refresh_from_db()
+    assert session.status == Status.COMPLETE, said(session)
+    assert session.end_reason == "web-1 ended the session by itself before its End here"
+    assert LogEntry.objects.filter(verb=Verb.CLOCK_CHANGED, message__contains="put back by 3,600 s").count() == 1
+    assert sshd.leftovers() == []
+    other.refresh_from_db()
+    assert other.status == Status.AVAILABLE
+
+
+def test_a_host_whose_sshd_stands_still_is_named_and_is_visited_as_soon_as_it_goes_on(
+    server: sshd.Server, as_user: Callable[[User], Client], alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 3.0)
+    monkeypatch.setattr(lease, "SLOW", 0.05)
+    prepare(server, alice)
+    session, browser = ask(alice), as_user(alice)
+    row = PrivilegedSession.objects.filter(pk=session.pk)
+    knocker = Knocker(threading.Event())
+
+    def one_pass() -> None:
+        reconcile()
+        connection.close()
+
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        worker = threading.Thread(target=one_pass)
+        worker.start()
+        wait_until(row.exclude(waiting_for="").exists, "the row says what is waited for")
+        page = pages.text(pages.elements(browser.get(f"/sessions/{session.pk}/")))
+        worker.join()
+        assert re.search(r"Waiting for web-1 since [^.]*: it has not answered yet\.", page), page
+        session.refresh_from_db()
+        assert session.status == Status.PROVISIONING
+        assert "web-1 cannot be reached" in session.last_error
+        row.update(next_attempt_at=timezone.now() + dt.timedelta(minutes=5))
+        monkeypatch.setattr(knock, "SECONDS", 0.3)
+        assert knocker.look() == 0
+        assert passes.due(timezone.now()) == []
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    monkeypatch.setattr(knock, "SECONDS", 5.0)
+    assert knocker.look() == 1
+    assert passes.due(timezone.now()) == [session.pk]
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 10.0)
+    reconcile()
+    session.refresh_from_db()
+    assert (session.status, session.waiting_for) == (Status.AVAILABLE, "")
+    assert "Waiting for" not in pages.text(pages.elements(browser.get(f"/sessions/{session.pk}/")))
 
 
 def test_an_administrators_commands_are_undone_by_the_host_once(

@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from scripts import vendor
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 MANAGE = [str(BIN / "python"), str(ROOT / "manage.py")]
@@ -19,6 +21,7 @@ LOCK_FILES = ["requirements.lock", "requirements-dev.lock", "package-lock.json"]
 
 def main() -> int:
     """Run all checks; the exit code is the number of those that failed."""
+    vendor.ensure()  # the deployment check warns when what runs in the browser is missing
     with tempfile.TemporaryDirectory(prefix="sessionadmin-check-") as scratch:
         failed = [name for name, command, extra in checks(scratch) if not passes(name, command, extra, scratch)]
     if addresses := lock_file_addresses():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.core.checks import CheckMessage, Error, Info, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connection
 
 IN_THE_BROWSER = (  # brought by scripts/vendor.py
@@ -35,6 +35,16 @@ def missing_in_the_browser() -> list[str]:
     collected = Path(settings.STATIC_ROOT) / "vendor"
     is_there = ((collected / name).exists() or finders.find(f"vendor/{name}") is not None for name in IN_THE_BROWSER)
     return [name for name, there in zip(IN_THE_BROWSER, is_there, strict=True) if not there]
+
+
+def how_to_bring() -> str:
+    """Return what to do about missing files of the terminal and the replay; a wheel does not hold what fetches them."""
+    if (settings.BASE_DIR / "scripts" / "vendor.py").exists():
+        return "Run .venv/bin/python -m scripts.vendor where the console was installed."
+    return (
+        "The wheel was built without them: in the checkout run `python -m scripts.vendor`, build the wheel again and "
+        "install it with pip's --force-reinstall."
+    )
 
 
 def wider_than_private(path: Path) -> str:
@@ -76,10 +86,9 @@ def check_browser_files(**kwargs: object) -> list[CheckMessage]:
     if not missing:
         return []
     return [
-        Info(
+        Warning(
             f"Missing: {', '.join(missing)}. The terminal in the browser and the replay of recordings do not work.",
-            hint="Run .venv/bin/python -m scripts.vendor where the console was installed, then `sessionadmin "
-            "collectstatic --no-input`, and start the web server again.",
+            hint=f"{how_to_bring()} Then run `sessionadmin collectstatic --no-input`, and start the web server again.",
             id="sessions_app.W031",
         )
     ]

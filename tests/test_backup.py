@@ -158,6 +158,9 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert "another ENCRYPTION_KEYS" in said
     assert run(sys.executable, "-c", READ).splitlines() == ["['alice']", "1"]
     assert recording.read_bytes() == b"a recording"
+    if connection.vendor == "sqlite":
+        [replaced] = var.glob("sessionadmin.sqlite3.before-restore-*")
+        assert stat.S_IMODE(replaced.stat().st_mode) == 0o600
     kept = var / "restored.env"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert kept.read_text() == f"ENCRYPTION_KEYS={(var / 'encryption_key').read_text()}\n"

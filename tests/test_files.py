@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.checks import WARNING
 from django.core.management import call_command
 from django.db import OperationalError, connection
-from django.test import Client
+from django.test import Client, override_settings
 
 from sessionadmin import urls
 from sessions_app import checks_files
@@ -183,7 +184,11 @@ def test_files_that_browsers_need_and_nobody_brought_are_told_by_the_deployment_
         settings.STATIC_ROOT = tmp_path / "collected"
         (told,) = check_browser_files()
         assert "xterm.mjs" in told.msg
-        assert "scripts.vendor" in str(told.hint)
+        assert told.id == "sessions_app.W031"
+        assert told.is_serious(WARNING)
+        assert "Run .venv/bin/python -m scripts.vendor" in str(told.hint)
+        with override_settings(BASE_DIR=tmp_path):  # as in the environment of a wheel
+            assert "build the wheel again" in str(check_browser_files()[0].hint)
         assert files.in_the_browser().grade.value == "warning"
         (settings.STATIC_ROOT / "vendor").mkdir(parents=True)
         for name in checks_files.IN_THE_BROWSER:

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, storages
 
-from sessions_app.checks_files import database_file, missing_in_the_browser
+from sessions_app.checks_files import database_file, how_to_bring, missing_in_the_browser
 from sessions_app.health.findings import Finding, error, ok, warning
 
 MIB = 1024 * 1024
@@ -56,5 +56,5 @@ def in_the_browser() -> Finding:
     return warning(
         "Browser files",
         f"Missing: {', '.join(missing)}. The terminal in the browser and the replay of recordings do not work.",
-        "Run .venv/bin/python -m scripts.vendor, then sessionadmin collectstatic (docs/deploy.md).",
+        f"{how_to_bring()} Then run sessionadmin collectstatic (docs/deploy.md).",
     )

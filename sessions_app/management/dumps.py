@@ -60,6 +60,7 @@ def _load_sqlite(source: Path) -> Path | None:
         _leave_wal()
         kept = file.with_name(f"{file.name}.before-restore-{time.strftime('%Y%m%d-%H%M%S')}")
         file.replace(kept)
+        kept.chmod(0o600)
     new.replace(file)
     return kept
 

@@ -89,37 +89,66 @@ def test_the_third_download_of_a_person_is_told_and_others_download(console: pro
             return len(held) == 2
 
         programs.wait_until(two_run, "two downloads run")
-        said = begins(second)
+        with clients(console.port, 1, get(slow_clients.DOWNLOAD, second, Connection="close")) as [one]:
+            said = read_all(one)
         assert said.startswith("HTTP/1.1 429 ")
         assert "2 of your downloads are running" in said
         programs.wait_until(lambda: begins(first).startswith("HTTP/1.1 200 "), "somebody else downloads")
     programs.wait_until(lambda: begins(second).startswith("HTTP/1.1 200 "), "their places are free again")
 
 
-def test_of_one_address_so_many_bodies_may_be_open_and_the_next_is_told(console: programs.Running) -> None:
+def form_of(cookie: str) -> str:
+    """A form of somebody who is logged in, but for its body of ten bytes."""
+    head = FORM.replace("Cookie: ", f"Cookie: sessionid={cookie}; ")
+    return f"{head}Connection: close\r\nContent-Length: 10\r\n\r\n"
+
+
+def test_of_one_address_so_many_bodies_may_be_open_and_the_oldest_makes_room(console: programs.Running) -> None:
     body = WAYS["a body that does not come"]
-    with clients(console.port, 20, body), clients(console.port, 1, body) as [one]:
-        said = read_all(one)
+    with clients(console.port, 20, body) as slow, clients(console.port, 1, body) as [one]:
+        said = read_all(slow[0])
+        assert is_open(slow[1])
+        assert is_open(one)
     assert said.startswith("HTTP/1.1 429 ")
-    assert "Too many forms from your address are being sent at the same moment. Nothing was changed." in said
+    assert "Too many forms are being sent at the same moment, and this one was the slowest. Nothing was changed" in said
     assert "connection: close" in said.lower()
+
+
+def test_strangers_who_send_slowly_keep_nobody_of_their_address_from_sending_a_form(
+    console: programs.Running, scene: Scene
+) -> None:
+    cookie = scene.cookies[0]
+    assert console.get("/accounts/me/", cookie=f"sessionid={cookie}")[0] == 200  # now it is known whose it is
+    body = WAYS["a body that does not come"]
+    with clients(console.port, 20, body) as slow, clients(console.port, 1, form_of(cookie)) as [one]:
+        console.get("/healthz")
+        assert all(is_open(other) for other in slow)  # a person's form takes no place of theirs
+        with clients(console.port, 25, body):
+            one.sendall(b"x" * 10)
+            assert read_all(one).startswith("HTTP/1.1 403 ")  # Django has read it, and missed the token in it
+        with clients(console.port, 1, FORM + "Connection: close\r\nContent-Length: 10\r\n\r\n" + "x" * 10) as [login]:
+            assert read_all(login).startswith("HTTP/1.1 403 ")
 
 
 def test_behind_our_proxy_each_client_has_its_own_share(impatient: programs.Running) -> None:
     def body_from(address: str, name: str = "X-Forwarded-For") -> str:
         return FORM + f"{name}: {address}\r\nContent-Length: 1000\r\n\r\nabcdefghij"
 
-    with clients(impatient.port, 20, body_from("198.51.100.1")):
-        with clients(impatient.port, 1, body_from("198.51.100.1")) as [one]:
-            assert read_all(one).startswith("HTTP/1.1 429 ")
+    with clients(impatient.port, 20, body_from("198.51.100.1")) as slow:
         with clients(impatient.port, 1, body_from("198.51.100.2")) as [one]:
             assert read_all(one).startswith("HTTP/1.1 408 ")  # it is waited for, and came too slowly
+        assert read_all(slow[0]).startswith("HTTP/1.1 408 ")
+    with (
+        clients(impatient.port, 20, body_from("198.51.100.1")) as slow,
+        clients(impatient.port, 1, body_from("198.51.100.1")),
+    ):
+        assert read_all(slow[0]).startswith("HTTP/1.1 429 ")
     # A name with an underscore says nothing: WSGI would take it for the other, which a proxy sets.
     with (
-        clients(impatient.port, 20, body_from("198.51.100.3", "X_Forwarded_For")),
-        clients(impatient.port, 1, body_from("198.51.100.4", "X_Forwarded_For")) as [one],
+        clients(impatient.port, 20, body_from("198.51.100.3", "X_Forwarded_For")) as slow,
+        clients(impatient.port, 1, body_from("198.51.100.4", "X_Forwarded_For")),
     ):
-        assert read_all(one).startswith("HTTP/1.1 429 ")
+        assert read_all(slow[0]).startswith("HTTP/1.1 429 ")
 
 
 def test_of_one_address_the_oldest_socket_that_waits_makes_room(console: programs.Running, scene: Scene) -> None:

@@ -77,14 +77,15 @@ class Bridge:
         connection: Connection = scope["extensions"][EXTENSION]["connection"]
         environ, announced, cookie = environment(scope, self._cookie)
         address = network(client_ip(environ, self._trusted))
+        person = self._people.of(cookie)
         try:
-            body = await self._bodies.read(receive, announced, address)
+            body = await self._bodies.read(receive, announced, address, person)
             try:
-                environ["wsgi.input"] = io.BytesIO(body)
-                environ["CONTENT_LENGTH"] = str(len(body))
+                environ["wsgi.input"] = io.BytesIO(body.data)
+                environ["CONTENT_LENGTH"] = str(len(body.data))
                 answer = await self._ask(environ, cookie, address, connection)
             finally:
-                self._bodies.done(body)
+                self._bodies.done(body, person)
             await self._send(answer, environ, connection, send)
         except Refusal as refusal:
             await refuse(refusal, send)

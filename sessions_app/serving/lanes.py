@@ -15,6 +15,7 @@ from sessions_app.serving.bodies import Refusal
 LEFT_FOR_OTHERS = 2  # threads
 WAITING_PER_PERSON = 50  # requests of a person, and of an address where nobody is logged in
 WAITING = 500  # requests of everybody
+WAITING_STRANGERS = 250  # of them
 KNOWN = 10_000  # cookies of people; who is forgotten is a stranger for one request
 STRANGERS = ""
 
@@ -42,7 +43,8 @@ class Lanes:
                 "Wait until they are, or close some pages.",
                 retry_after=5,
             )
-        if len(self._waiting) >= WAITING:
+        strangers = sum(not other for other, _, _ in self._waiting)
+        if len(self._waiting) >= WAITING or (lane == STRANGERS and strangers >= WAITING_STRANGERS):
             raise Refusal(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "The console has more requests than it can answer. Nothing was changed. Try again in a moment.",

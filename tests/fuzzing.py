@@ -99,6 +99,22 @@ NAMES = [
         "session",
     ),
 ]
+# What Django would take in a list of the administration: a field, or one of a neighbour, and a lookup.
+FIELDS = [
+    "id",
+    "pk",
+    "name",
+    "username",
+    "date_joined",
+    "groups__id",
+    "user__id",
+    "groups",
+    "resource",
+    "profile",
+    "port",
+]
+LOOKUPS = ["in", "year", "regex", "gt", "lte", "range", "isnull", "exact", "id__exact", "date", "contains", "iso_year"]
+LOOKED_FOR = ["9" * 23, "1,9999999999999999999999", "9999999", "0", "(", "[", "*", "0001-01-01", "9999-12-31", "true"]
 ADDRESSES = [
     "http://[",
     "//[",
@@ -258,6 +274,9 @@ class Fuzzer:
         target = choose.choice(targets[choose.choice(list(targets))]) if choose.random() < 0.9 else self._any_address()
         method = target.method if choose.random() < 0.9 else choose.choice(["GET", "POST", "HEAD", "OPTIONS", "PUT"])
         fields = self._spoilt(list(target.fields))
+        if is_django(target) and choose.random() < 0.3:
+            lookup = f"{choose.choice(FIELDS)}__{choose.choice(LOOKUPS)}"
+            fields.append((lookup, choose.choice([*LOOKED_FOR, self._value("")])))
         query, body, kind = "", b"", "application/x-www-form-urlencoded"
         if method in ("GET", "HEAD"):
             query = self._encoded(fields)

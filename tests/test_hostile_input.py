@@ -11,14 +11,16 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.admin.sites import site as admin_site
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
 from activity.models import ListPreference
+from sessions_app.admin.lookups import OfferedLookups
 from sessions_app.models import Approval, LoginSession, Status
-from tests import recordings
+from tests import pages, recordings
 from tests.builders import make_application, make_login, make_policy, make_profile, make_session, make_user
+from tests.vault import make_secret
 
 AsUser = Callable[[User], Client]
 
@@ -188,6 +190,48 @@ def test_the_administration_refuses_what_nobody_typed(as_user: AsUser, admin: Us
     for name in ("term", "app_label", "model_name", "field_name"):
         where = {"app_label": "sessions_app", "model_name": "accesspolicy", "field_name": "resources", "term": "web"}
         assert client.get("/admin/autocomplete/", where | {name: text}).status_code in (400, 403)
+
+
+HUGE = "9" * 23
+LOOKUPS = [
+    *[(name, HUGE) for name in ("id__in", "pk__in", "id__gt", "groups__id__in", "user__id__in", "resource__in")],
+    *[("date_joined__year", "9999999"), ("date_joined__date", "0001-01-01"), ("last_login__gte", "9999-12-31")],
+    *[("username__regex", "("), ("name__iregex", "("), ("name__regex", "a"), ("username__startswith", "a")],
+    *[("password__startswith", "a"), ("groups__name__regex", "("), ("port__lt", HUGE), ("nonsense", "1")],
+    *[(name, HUGE) for name in ("id", "pk", "id__exact", "groups__id__exact", "profile__id__exact")],
+    *[("resource__id__exact", HUGE), ("profile__id__exact", "x"), ("groups__id__exact", "-1")],
+]
+
+
+@pytest.mark.parametrize(("lookup", "value"), LOOKUPS)
+def test_a_list_of_the_administration_is_filtered_by_what_it_offers_only(
+    as_user: AsUser, admin: User, lookup: str, value: str
+) -> None:
+    client = as_user(admin)
+    for model in admin_site._registry:
+        listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        assert client.get(listing, {lookup: value}).status_code == 400, listing
+
+
+def test_every_link_of_a_list_of_the_administration_works(as_user: AsUser, admin: User) -> None:
+    admin.groups.add(Group.objects.create(name="Operators"))
+    make_policy(users=[admin], profile=make_profile())
+    make_profile("Another")
+    make_secret()
+    client, names = as_user(admin), set[str]()
+    for model, model_admin in admin_site._registry.items():
+        assert isinstance(model_admin, OfferedLookups)
+        listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        links = {link.get("href", "") for link in pages.elements(client.get(listing)).iter("a")}
+        queries = {link for link in links if link.startswith("?")}
+        names |= {link[1:].partition("=")[0] for link in queries} - {""}
+        first = str(model._default_manager.values_list("pk", flat=True).first() or 1)
+        for query in [*queries, f"?pk={first}", f"?id__exact={first}", "?_facets=1", "?q=a&o=1"]:
+            assert client.get(f"{listing}{query}").status_code == 200, (listing, query)
+        for text in ("True", "x", "", "1" * 18, "-"):
+            for name in {link[1:].partition("=")[0] for link in queries} - {""}:
+                assert client.get(listing, {name: text}).status_code in (200, 302, 400), (listing, name, text)
+    assert names >= {"is_active__exact", "groups__id__exact", "platform__exact", "profile__id__exact", "record__exact"}
 
 
 def test_the_administration_finds_by_a_field_that_objects_are_named_by(as_user: AsUser, admin: User) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
 from django.http import HttpRequest
 
+from sessions_app.admin.lookups import OfferedLookups
 
-class FoldedSearch(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+
+class FoldedSearch(OfferedLookups):
     """Looks for what is typed in each of `search_fields`, however either is written (activity/folding.py)."""
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:

@@ -33,6 +33,10 @@ class StreamedDownload(StreamingHttpResponse):
         super().__init__(*args, **options)
         self._place = place
 
+    def give_back(self) -> None:
+        """It will not be sent: give its place back."""
+        self._place.release()
+
     def close(self) -> None:
         """It is sent, or broken off."""
         super().close()

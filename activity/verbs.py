@@ -76,6 +76,7 @@ class Verb(models.TextChoices):
     RECORDING_WATCHED = "recording.watched", "Session watched live"
     RECORDING_DOWNLOADED = "recording.downloaded", "Recording downloaded"
     RECORDING_REMOVED = "recording.removed", "Recording removed"
+    EXPORT_BEGAN = "export.began", "Export began"
     EXPORTED = "export.csv", "Exported as CSV"
     LOG_PRUNED = "log.pruned", "Log pruned"
     CONSOLE_RESTORED = "console.restored", "Console restored"

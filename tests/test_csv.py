@@ -8,20 +8,23 @@ import io
 import re
 import unicodedata
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import StreamingHttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from activity import log
 from activity.listing import csv as downloads
 from activity.listing.csv import neutral
 from activity.listing.sheets import _LEADS, FORMULA_FORMS, SUSPECT
 from activity.models import LogEntry
 from activity.text import UNSEEN, VARIANTS, plain
 from activity.verbs import Verb
+from tests import pages
 from tests.entries import UNSEEN_BEFORE, download, make_entry
 
 AsUser = Callable[[User], Client]
@@ -134,7 +137,8 @@ def test_rows_are_streamed_and_never_held_together(as_user: AsUser, auditor: Use
     with CaptureQueriesContext(connection) as queries:
         answer = browser.get("/activity/", {"csv": "1", "activity": "row"})
         assert isinstance(answer, StreamingHttpResponse)
-        assert not [query for query in queries if "row" in query["sql"] and "activity_logentry" in query["sql"]]
+        asked = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+        assert not [sql for sql in asked if "row" in sql and "activity_logentry" in sql]
         pieces = list(answer.streaming_content)
     assert len(pieces) > 5
     assert max(len(piece) for piece in pieces) < 100_000
@@ -146,7 +150,7 @@ def test_a_whole_download_is_recorded_with_its_rows_and_filters(as_user: AsUser,
     make_entry("backup one")
     make_entry("backup two")
     answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "backup"}, REMOTE_ADDR="203.0.113.5")
-    assert not LogEntry.objects.filter(verb=Verb.EXPORTED).exists()  # only what has left is recorded
+    assert not LogEntry.objects.filter(verb=Verb.EXPORTED).exists()  # how much left is recorded at the end
     assert len(download(answer)) == 2
     entry = LogEntry.objects.get(verb=Verb.EXPORTED)
     assert entry.message == "Downloaded 2 entries in the last 7 days as CSV"
@@ -154,6 +158,66 @@ def test_a_whole_download_is_recorded_with_its_rows_and_filters(as_user: AsUser,
     assert entry.details["complete"] is True
     assert entry.details["rows"] == 2
     assert entry.details["filters"] == {"activity": "backup"}
+    began = LogEntry.objects.get(verb=Verb.EXPORT_BEGAN)
+    assert began.message == "Began to download entries in the last 7 days as CSV"
+    assert (began.actor, began.ip, began.pk < entry.pk) == (auditor, "203.0.113.5", True)
+    assert began.details == {"list": "activity-log-last-7-days-keyword-backup", "filters": {"activity": "backup"}}
+
+
+def test_the_file_of_the_log_does_not_hold_its_own_beginning(as_user: AsUser, auditor: User) -> None:
+    browser = as_user(auditor)
+    assert Verb.EXPORT_BEGAN not in [row["Verb"] for row in download(browser.get("/activity/?csv=1"))]
+    assert [row["Verb"] for row in download(browser.get("/activity/?csv=1"))].count(Verb.EXPORT_BEGAN) == 1  # the first
+
+
+OUTAGES = {
+    "database or disk is full": "The disk of the console is full",
+    "attempt to write a readonly database": "The console cannot write to its database",
+    "database is locked": "The database of the console is busy",
+}
+
+
+def fail_to_log(monkeypatch: pytest.MonkeyPatch, verb: Verb, error: Exception) -> None:
+    def fails(given: Verb, *args: Any, **values: Any) -> LogEntry:
+        if given == verb:
+            raise error
+        return record(given, *args, **values)
+
+    record = log.record
+    monkeypatch.setattr(log, "record", fails)
+
+
+@pytest.mark.parametrize("said", OUTAGES)
+def test_what_cannot_be_logged_does_not_leave_and_the_page_says_why(
+    as_user: AsUser, auditor: User, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    browser = as_user(auditor)
+    with monkeypatch.context() as disturbed:
+        fail_to_log(disturbed, Verb.EXPORT_BEGAN, OperationalError(said))
+        browser.raise_request_exception = False
+        for _ in range(3):  # more than may run at a time: each gives its place back
+            answer = browser.get("/activity/?csv=1")
+            assert answer.status_code == 503
+            page = pages.elements(answer)
+            assert pages.texts(page, ".//h1") == [OUTAGES[said]]
+            assert "Nothing was changed." in pages.text(page.find(".//main"))
+    assert not LogEntry.objects.filter(verb__in=[Verb.EXPORT_BEGAN, Verb.EXPORTED]).exists()
+    assert browser.get("/activity/?csv=1").status_code == 200
+
+
+def test_an_end_that_cannot_be_logged_breaks_no_file_and_is_said_in_one_line(
+    as_user: AsUser, auditor: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_entry("backup one")
+    fail_to_log(monkeypatch, Verb.EXPORTED, OperationalError("database or disk is full"))
+    assert len(download(as_user(auditor).get("/activity/", {"csv": "1", "activity": "backup"}))) == 1
+    assert LogEntry.objects.get(verb=Verb.EXPORT_BEGAN).actor == auditor
+    [line] = [entry for entry in caplog.records if entry.name == "activity.listing.csv"]
+    assert line.exc_info is None
+    assert line.getMessage() == (
+        "Not in the activity log: Downloaded 1 entries in the last 7 days as CSV (auditor). The disk of the console is "
+        "full: database or disk is full"
+    )
 
 
 @pytest.mark.django_db(transaction=True)  # closing an answer closes the connection, as on a server

@@ -5,7 +5,7 @@ and gets a full page, an HTMX fragment, a 304 or a CSV download.
 """
 
 from activity.listing.columns import Column, Table, badge, empty, icon, link, moment, span_of_time, stored
-from activity.listing.csv import csv_response
+from activity.listing.csv import CsvDownload
 from activity.listing.errors import BadListRequest
 from activity.listing.listing import Listing
 from activity.listing.response import list_response
@@ -13,10 +13,10 @@ from activity.listing.response import list_response
 __all__ = [
     "BadListRequest",
     "Column",
+    "CsvDownload",
     "Listing",
     "Table",
     "badge",
-    "csv_response",
     "empty",
     "icon",
     "link",

@@ -1,6 +1,6 @@
 """Downloads: every filtered row as CSV, streamed, with spreadsheet formulas neutralised, and logged.
 
-The row count goes to the log entry of the export, not into the file.
+Nothing leaves unless the log says that it does. The row count goes to the log entry of the end, not into the file.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ import csv
 import datetime as dt
 import io
 import itertools
+import logging
 import re
 import unicodedata
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from activity import log
@@ -25,7 +26,8 @@ from activity.listing.file_names import attachment
 from activity.listing.keyset import ordering
 from activity.listing.listing import Listing
 from activity.listing.sheets import ROWS_IN_PIECE, Sheet
-from activity.models import DownloadPreference
+from activity.models import DownloadPreference, LogEntry
+from activity.outage import Outage
 from activity.text import UNSEEN, plain
 from activity.verbs import Verb
 from activity.viewer import viewer
@@ -37,6 +39,8 @@ CONTROL_STARTS = ("\t", "\r", "\x00")
 UNNOTICED = re.compile(f'[\\s"{UNSEEN}]+')
 ROWS_AT_ONCE = 2000
 BYTE_ORDER_MARK = "\ufeff"  # tells Excel that a file is UTF-8
+
+logger = logging.getLogger(__name__)
 
 Pieces = Generator[tuple[bytes, int], None, None]
 
@@ -77,45 +81,77 @@ def is_formula(text: str) -> bool:
     return False
 
 
-def csv_response(listing: Listing, name: str) -> StreamingHttpResponse:
-    """Stream every row that `listing` filters, in its order. `name` says what, for the file name (the time is added).
+class CsvDownload(StreamedDownload):
+    """A list as a file. Nobody gets a byte of it before log_beginning() has returned."""
 
-    The export is recorded when it ends, with how many rows left, also when the browser broke it off. Raises
-    limits.TooMany.
-    """
-    place = take_place(viewer(listing.request))
-    when = timezone.now()
-    # The address is read here: the lines are written after the middleware that knows it has gone.
-    lines = _lines(listing, name, log.current_address())
-    response = StreamedDownload(
-        place, lines, content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}
-    )
-    response["Content-Disposition"] = attachment(f"{name}-{when:%Y%m%dT%H%M%SZ}.csv")
-    return response
+    def __init__(self, listing: Listing, name: str) -> None:
+        """Raises limits.TooMany."""
+        place = take_place(viewer(listing.request))
+        # The address is read here: the lines are written after the middleware that knows it has gone.
+        export = _Export(listing, name, log.current_address())
+        super().__init__(
+            place, export.lines(), content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}
+        )
+        self["Content-Disposition"] = attachment(f"{name}-{timezone.now():%Y%m%dT%H%M%SZ}.csv")
+        self._export = export
+
+    def log_beginning(self) -> None:
+        """Write to the log that this leaves. Raises what the database says; then it must not be sent."""
+        try:
+            self._export.log_beginning()
+        except BaseException:
+            self.give_back()
+            raise
 
 
-def _lines(listing: Listing, name: str, address: str) -> Iterator[bytes]:
-    table: Table = listing.table
-    columns = [column for column in table.columns if column.csv is not None]
-    parameters = {key: value for key, value in listing.parameters.items() if key != "csv"}
-    count, is_whole = 0, False
-    pieces = _pieces(listing, columns)
-    try:
-        mark = BYTE_ORDER_MARK if DownloadPreference.of(listing.request.user).has_mark else ""
-        yield (mark + csv.writer(_Echo()).writerow([column.label for column in columns])).encode()
-        for piece, rows in pieces:
-            count += rows
-            yield piece
-        is_whole = True
-    finally:
-        pieces.close()  # stops the query, before the connection is needed for the log
-        with log.coming_from(address):
-            log.record(
-                Verb.EXPORTED,
-                f"Downloaded {count:,} {table.nouns} as CSV" + ("" if is_whole else "; the download was broken off"),
-                actor=listing.request.user if listing.request.user.is_authenticated else None,
-                details={"list": name, "rows": count, "complete": is_whole, "filters": parameters},
-            )
+class _Export:
+    """The lines of one download, and its two entries in the log."""
+
+    def __init__(self, listing: Listing, name: str, address: str) -> None:
+        self._listing = listing
+        self._address = address
+        self._table: Table = listing.table
+        self._user = listing.request.user if listing.request.user.is_authenticated else None
+        parameters = {key: value for key, value in listing.parameters.items() if key != "csv"}
+        self._details = {"list": name, "filters": parameters}
+
+    def log_beginning(self) -> None:
+        with log.coming_from(self._address):
+            message = f"Began to download {self._table.nouns} as CSV"
+            entry = log.record(Verb.EXPORT_BEGAN, message, actor=self._user, details=self._details)
+        if self._listing.queryset.model is LogEntry:
+            self._listing.queryset = self._listing.queryset.exclude(pk=entry.pk)  # the file holds what the page held
+
+    def lines(self) -> Iterator[bytes]:
+        """All of it. The end is recorded with how many rows left, also when the browser broke it off."""
+        columns = [column for column in self._table.columns if column.csv is not None]
+        count, is_whole = 0, False
+        pieces = _pieces(self._listing, columns)
+        try:
+            mark = BYTE_ORDER_MARK if DownloadPreference.of(self._listing.request.user).has_mark else ""
+            yield (mark + csv.writer(_Echo()).writerow([column.label for column in columns])).encode()
+            for piece, rows in pieces:
+                count += rows
+                yield piece
+            is_whole = True
+        finally:
+            pieces.close()  # stops the query, before the connection is needed for the log
+            self._log_end(count, is_whole=is_whole)
+
+    def _log_end(self, count: int, *, is_whole: bool) -> None:
+        """Log the end. An outage breaks no file that is whole: the log has its beginning, the server's log the rest."""
+        message = f"Downloaded {count:,} {self._table.nouns} as CSV"
+        message += "" if is_whole else "; the download was broken off"
+        details = {**self._details, "rows": count, "complete": is_whole}
+        try:
+            with log.coming_from(self._address):
+                log.record(Verb.EXPORTED, message, actor=self._user, details=details)
+        except (DatabaseError, InterfaceError) as error:
+            outage = Outage.of(error)
+            if outage is None:
+                raise
+            # Without the exception: it stands for an entry that is missing, and must be read although others failed.
+            logger.error("Not in the activity log: %s (%s). %s: %s", message, self._user, outage.heading, plain(error))
 
 
 def _pieces(listing: Listing, columns: Sequence[Column]) -> Pieces:

@@ -15,7 +15,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.safestring import mark_safe
 
 from activity.listing.columns import Table
-from activity.listing.csv import csv_response
+from activity.listing.csv import CsvDownload
 from activity.listing.errors import BadListRequest
 from activity.listing.listing import Listing
 from activity.listing.reading import read
@@ -38,11 +38,14 @@ def list_response(
     file. The queryset must already hold only what the person may see. It is read from wherever lists are read
     (reading.py).
     """
-    return read(
+    answer = read(
         request,
         queryset,
         lambda rows: _answer(request, table, rows, page_template, filterset, extra, context or {}, csv_name),
     )
+    if isinstance(answer, CsvDownload):
+        answer.log_beginning()  # once, and where everything is written
+    return answer
 
 
 def _answer(
@@ -58,7 +61,7 @@ def _answer(
     try:
         listing = Listing(request, table, queryset, filterset=filterset, extra=extra, has_csv=bool(csv_name))
         if csv_name and "csv" in listing.parameters:
-            return csv_response(listing, csv_name)
+            return CsvDownload(listing, csv_name)
         body = render_to_string("activity/listing/body.html", {"listing": listing})
     except BadListRequest as problem:
         return bad_list_response(request, str(problem))

@@ -18,6 +18,8 @@ from typing import Any
 
 from django.db import connections
 
+from activity.outage import Outage
+from activity.text import plain
 from sessions_app.logins.client_ip import client_ip
 from sessions_app.logins.environ import PERSON
 from sessions_app.logins.throttle import network
@@ -132,9 +134,8 @@ class Bridge:
         return Answer(status, headers, body)
 
     async def _send(self, answer: Answer, environ: Environment, connection: Connection, send: Send) -> None:
-        has_length = any(name.lower() == "content-length" for name, _ in answer.headers)
         if answer.more is None:
-            if not has_length and environ["REQUEST_METHOD"] != "HEAD" and answer.status not in (204, 304):
+            if not _has_length(answer) and environ["REQUEST_METHOD"] != "HEAD" and answer.status not in (204, 304):
                 answer.headers.append(("Content-Length", str(len(answer.body))))
             await begin(answer, send)
             # In parts, so that a slow reader is given time for each.
@@ -147,8 +148,7 @@ class Bridge:
         elif isinstance(answer.more, SentFile) and answer.more.is_local:
             await self._send_file(answer, answer.more, connection, send)
         else:
-            is_old = environ["SERVER_PROTOCOL"] == "HTTP/1.0" and not has_length
-            await self._send_download(answer, answer.more, connection, send, is_old=is_old)
+            await self._send_download(answer, answer.more, connection, send, environ)
 
     async def _send_file(self, answer: Answer, sent: SentFile, connection: Connection, send: Send) -> None:
         try:
@@ -160,9 +160,10 @@ class Bridge:
             await asyncio.get_running_loop().run_in_executor(self._pages, sent.close)
 
     async def _send_download(
-        self, answer: Answer, written: Streamed, connection: Connection, send: Send, *, is_old: bool
+        self, answer: Answer, written: Streamed, connection: Connection, send: Send, environ: Environment
     ) -> None:
         loop = asyncio.get_running_loop()
+        is_old = environ["SERVER_PROTOCOL"] == "HTTP/1.0" and not _has_length(answer)
         if self._open_downloads >= OPEN_DOWNLOADS:
             await loop.run_in_executor(self._pages, written.close)
             raise Refusal(
@@ -190,11 +191,7 @@ class Bridge:
             await send({"type": "http.response.body", "body": b""})
         except GaveUp:
             if not (has_begun or connection.is_gone):
-                raise Refusal(
-                    HTTPStatus.INTERNAL_SERVER_ERROR,
-                    "The download failed before it began. Nothing was downloaded. Try again. If it lasts, tell an "
-                    "administrator, who finds the reason in the log of the web server.",
-                ) from None
+                raise failed_at_once(spool.failure, environ["PATH_INFO"]) from None
             connection.drop()  # the client must not take what it has for the whole
         finally:
             spool.give_up()
@@ -203,6 +200,28 @@ class Bridge:
             if await writing:
                 await loop.run_in_executor(self._pages, written.close)
             spool.close()
+
+
+def _has_length(answer: Answer) -> bool:
+    return any(name.lower() == "content-length" for name, _ in answer.headers)
+
+
+def failed_at_once(error: Exception | None, path: str) -> Refusal:
+    """The answer for a download that broke before its first byte; it is said in the server's log in one line."""
+    outage = Outage.of(error)
+    why = f"{type(error).__name__}: {error}" if error is not None else "its writer gave up"
+    logger.error("The download of %s failed before it began, and was refused: %s", plain(path, 200), plain(why, 300))
+    if outage is not None:
+        return Refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"{outage.heading}. Nothing was downloaded. {outage.remedy}",
+            retry_after=outage.retry_after,
+        )
+    return Refusal(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "The download failed before it began. Nothing was downloaded. Try again. If it lasts, tell an "
+        "administrator, who finds the reason in the log of the web server.",
+    )
 
 
 def write(written: Streamed, spool: Spool) -> bool:
@@ -215,8 +234,9 @@ def write(written: Streamed, spool: Spool) -> bool:
         is_whole = True
     except GaveUp:
         logger.info("A download was broken off: its reader is gone, or too slow")
-    except Exception:
+    except Exception as error:
         # Whatever the application raises while it writes; the client sees a connection that breaks.
+        spool.failure = error
         logger.exception("A download failed")
     finally:
         if is_whole:

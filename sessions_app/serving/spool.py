@@ -37,6 +37,7 @@ class Spool:
         self._file: int | None = None
         self._written = self._read = 0  # positions in the file
         self._is_whole = self._gave_up = False
+        self.failure: Exception | None = None  # what broke the writer
 
     def put(self, piece: bytes) -> None:
         """Add `piece`; by the writer. Raises GaveUp, and OSError when the file cannot be written."""

@@ -101,12 +101,22 @@ def _saved(sender: type[models.Model], instance: Any, created: bool, raw: bool =
         verb = Verb.ROLE_CHANGED if about is not None and ROLE_FIELDS & set(changed) else Verb.RECORD_CHANGED
         log.record(
             verb,
-            f"Changed {name}: {', '.join(sorted(changed))}",
+            _changed(instance, name, changed),
             actor=_actor(),
             user=about,
             target=instance,
             details={"changes": changed},
         )
+
+
+def _changed(instance: models.Model, name: str, changed: dict[str, dict[str, object]]) -> str:
+    """What a change did, in words; a rename by both names, for a search finds neither in the details."""
+    name_field = get_user_model().USERNAME_FIELD if isinstance(instance, AbstractBaseUser) else "name"
+    renamed, others = changed.get(name_field), ", ".join(sorted(changed.keys() - {name_field}))
+    if renamed is None:
+        return f"Changed {name}: {others}"
+    more = f"; changed {others}" if others else ""
+    return f"Renamed {instance._meta.verbose_name} “{renamed['old']}” to “{renamed['new']}”{more}"
 
 
 def _remember_all(sender: type[models.Model], instance: Any, **kwargs: Any) -> None:

@@ -261,7 +261,7 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
         "Last access time",
         "State",
         "Ended",
-        "Ended by",
+        "Ended by (now)",
         "Why it ended",
         "User now",
     ]

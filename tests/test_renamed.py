@@ -179,6 +179,47 @@ def test_one_session_one_entry_and_one_recording_say_both_names(as_user: AsUser,
         assert "anna now bea" in pages.text(pages.elements(client.get(address))), address
 
 
+def test_a_rename_is_logged_by_both_names(as_user: AsUser, admin: User, alice: User) -> None:
+    client = as_user(admin)
+    form = {"username": "dave", "email": alice.email, "is_active": "on"}
+    assert client.post(f"/admin/auth/user/{alice.pk}/change/", form).status_code == 302
+    form |= {"username": "erin", "email": "erin@example.org"}
+    assert client.post(f"/admin/auth/user/{alice.pk}/change/", form).status_code == 302
+    group = Group.objects.create(name="Team")
+    group.name = "Crew"
+    group.save()
+    resource = builders.make_resource()
+    resource.name, resource.port = "web-2", 2222
+    resource.save()
+    assert [entry.message for entry in LogEntry.objects.filter(message__startswith="Renamed").order_by("pk")] == [
+        "Renamed user “alice” to “dave”",
+        "Renamed user “dave” to “erin”; changed email",
+        "Renamed group “Team” to “Crew”",
+        "Renamed resource “web-1” to “web-2”; changed port",
+    ]
+    page = pages.elements(client.get("/activity/", {"activity": "renamed alice"}))
+    assert [row["Message"] for row in pages.table(page)] == ["Renamed user “alice” to “dave”"]
+
+
+def test_what_a_change_would_end_is_said_with_both_names(as_user: AsUser, admin: User, renamed: Renamed) -> None:
+    client = as_user(admin)
+    session = renamed.first.privileged_sessions.get(status=Status.AVAILABLE)
+    form = {"username": "bea", "email": renamed.first.email, "groups": [renamed.group.pk]}
+    page = pages.elements(client.post(f"/admin/auth/user/{renamed.first.pk}/change/", form))
+    said = f"Session {session.pk}: {session} now bea, Available"
+    assert pages.texts(page, ".//div[@id='content']//li") == [said]
+    page = pages.elements(client.get("/sessions/do/terminate/", {"ids": session.pk}))
+    assert f"{session} now bea" in pages.text(page)
+
+
+def test_a_download_says_whose_name_is_of_now(as_user: AsUser, admin: User, renamed: Renamed) -> None:
+    client = as_user(admin)
+    rows = download(client.get("/sessions/?tab=historical&user=bea&csv=1"))
+    assert [(row["User"], row["User now"], row["Requested by (now)"]) for row in rows] == [("anna", "bea", "bea")]
+    session = renamed.first.privileged_sessions.get(status=Status.AVAILABLE)
+    assert "Requested byanna now bea" in pages.text(pages.elements(client.get(f"/sessions/{session.pk}/")))
+
+
 def test_ones_own_login_is_found_from_ones_account_page_after_a_rename(as_user: AsUser, admin: User) -> None:
     client = as_user(admin)
     admin.username = "root-of-all"

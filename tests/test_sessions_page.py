@@ -368,7 +368,7 @@ def test_the_download_holds_every_row_and_the_documented_columns(as_user: AsUser
         "Ticket",
         "Number",
         "User now",
-        "Requested by",
+        "Requested by (now)",
         "Access policy",
         "Scheduled for",
         "Ended",

@@ -15,6 +15,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from activity.names import name_now
 from activity.typed import typed
 from sessions_app.admin.folded import FoldedSearch
 from sessions_app.models import PrivilegedSession
@@ -86,7 +87,9 @@ class TellsWhatEnds(FoldedSearch):
     def _ask(self, request: HttpRequest, verb: str, ends: _EndsSessions) -> HttpResponse:
         """What was sent comes back in hidden fields, to be sent once more."""
         count = len(ends.ending)
-        named = PrivilegedSession.objects.filter(pk__in=ends.ending[:NAMED]).order_by("pk")
+        named = (
+            PrivilegedSession.objects.filter(pk__in=ends.ending[:NAMED]).annotate(user_now=name_now()).order_by("pk")
+        )
         skipped = ("csrfmiddlewaretoken", AGREED)
         context = {
             **self.admin_site.each_context(request),

@@ -131,13 +131,13 @@ def _time_columns() -> tuple[Column, ...]:
 
 
 def _end_columns() -> tuple[Column, ...]:
-    """What the state column says in one cell, each for itself: for sorting, and for the download. "Ended by" is not
-    sorted: the name stands in the table of users, which no index of logins holds."""
+    """What the state column says in one cell, each for itself: for sorting, and for the download. "Ended by" is
+    the name of now; it is not sorted, for it stands in the table of users, which no index of logins holds."""
     return (
         stored("ended", "Ended", "ended_at", lambda row: moment(row.ended_at), 160, is_hidden=True),
         Column(
             "ended_by",
-            "Ended by",
+            "Ended by (now)",
             lambda row: empty(_ended_by(row)),
             csv=_ended_by,
             is_hidden=True,

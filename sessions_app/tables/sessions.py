@@ -174,10 +174,10 @@ FURTHER = (
     now_column("user_now", "User now", "user", "user_name"),
     stored(
         "asked-by",
-        "Requested by",
+        "Requested by (now)",  # a session keeps its user's name of the time alone
         f"requested_by__{get_user_model().USERNAME_FIELD}",
         lambda s: s.requested_by.get_username(),
-        130,
+        160,
         is_sorted=False,
         is_hidden=True,
         related="requested_by",

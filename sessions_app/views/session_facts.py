@@ -7,6 +7,7 @@ from typing import Any
 
 from activity.listing import moment, span_of_time
 from activity.models import Level, LogEntry
+from activity.names import then_and_now
 from sessions_app.flows.approvers import approvals_that_count
 from sessions_app.models import (
     AccountLock,
@@ -91,7 +92,7 @@ def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
     where = f"{resource.address}, port {resource.port}" if resource.address else ""
     rows = [
         ("Requested", moment(session.requested_at)),
-        ("Requested by", session.requested_by.get_username()),
+        ("Requested by", _asker(session)),
         ("Login account", session.login_account),
         ("Address", where),
         ("Scheduled for", moment(session.scheduled_for) if session.scheduled_for else ""),
@@ -109,6 +110,12 @@ def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
         ("End reason", session.end_reason),
     ]
     return [(label, value) for label, value in rows if value]
+
+
+def _asker(session: PrivilegedSession) -> str:
+    """The name now, and before it the one at the time, which is kept of the session's own user."""
+    name = session.requested_by.get_username()
+    return then_and_now(session.user_name, name) if session.requested_by_id == session.user_id else name
 
 
 def _extensions(session: PrivilegedSession) -> str:

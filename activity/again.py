@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -18,8 +21,20 @@ PATIENCE = 45.0  # seconds; a person waits for the answer, and proxies wait for 
 PAUSE = 0.5  # seconds between two tries
 PASSING = (Outage.BUSY, Outage.AWAY)
 
+_until: ContextVar[float] = ContextVar("activity_again_until", default=math.inf)
+
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+
+
+@contextlib.contextmanager
+def one_patience() -> Iterator[None]:
+    """Let everything that is tried again inside share the 45 seconds: somebody waits for all of it."""
+    token = _until.set(time.monotonic() + PATIENCE)
+    try:
+        yield
+    finally:
+        _until.reset(token)
 
 
 def tried_again(deed: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -30,7 +45,7 @@ def tried_again(deed: Callable[Given, Result]) -> Callable[Given, Result]:
 
     @functools.wraps(deed)
     def trying(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-        deadline = time.monotonic() + PATIENCE
+        deadline = min(time.monotonic() + PATIENCE, _until.get())
         while True:
             try:
                 return deed(*args, **kwargs)

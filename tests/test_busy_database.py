@@ -26,6 +26,7 @@ from sessions_app.flows.errors import Forbidden
 from sessions_app.flows.lock import lock
 from sessions_app.flows.terminate import terminate
 from sessions_app.logins import recorder
+from sessions_app.logins.session_store import SessionStore
 from sessions_app.models import AccountCut, AccountLock, EndReason, LoginSession, PrivilegedSession, Status
 from sessions_app.worker import cuts, reconcile
 from tests import builders, pages
@@ -262,3 +263,59 @@ def test_of_several_browsers_each_says_whether_it_was_logged_out(
     assert all("The database of the console is busy. Try again" in text for text in texts[1:])
     live = LoginSession.objects.live().filter(user=alice).order_by("pk")
     assert list(live.values_list("pk", flat=True)) == [one.pk for one in logins[1:]]
+
+
+def emergency(verb: str, user: User, session: PrivilegedSession) -> tuple[str, dict[str, Any]]:
+    """The address of a form that stops something, and what it sends."""
+    if verb == "cut":
+        return reverse("account_cut", args=[user.pk]), {"reason": "Fired"}
+    if verb == "logout":
+        return reverse("logout"), {}
+    return reverse("session_action", args=[verb]), {"ids": [session.pk], "title": "Stop", "cancel": "on"}
+
+
+NOT_DONE = {
+    "cut": "Nothing was cut: the account is not locked, its sessions and logins go on.",
+    "lock": "No session was locked.",
+    "terminate": "No session was terminated.",
+    "end": "No session was ended.",
+    "logout": "You are not logged out.",
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("verb", NOT_DONE)
+def test_emergency_verbs_outlast_an_outage_in_which_nobody_can_read_who_asks(
+    as_user: AsUser, admin: User, alice: User, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    session, beside = granted(alice), granted(admin, resource="web-2")
+    browser = as_user(admin)
+    address, form = emergency(verb, alice, session)
+    read = SessionStore._get_session_from_db
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(SessionStore, "_get_session_from_db", failing(read))
+        answer = browser.post(address, form)
+    assert answer.status_code == 503
+    assert pages.texts(pages.elements(answer), ".//h1") == ["The database of the console is busy"]
+    assert NOT_DONE[verb] in pages.text(pages.elements(answer).find(".//main"))
+    assert int(answer["Retry-After"]) > 0
+    assert PrivilegedSession.objects.get(pk=session.pk).status == Status.AVAILABLE
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(again, "PATIENCE", 20.0)
+        disturbed.setattr(SessionStore, "_get_session_from_db", failing(read, 1, 2))
+        assert browser.post(address, form).status_code in (200, 302)
+    if verb == "logout":
+        assert not LoginSession.objects.live().filter(user=admin).exists()
+    else:
+        assert PrivilegedSession.objects.get(pk=session.pk).status != Status.AVAILABLE
+    assert PrivilegedSession.objects.get(pk=beside.pk).status == Status.AVAILABLE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_is_not_tried_again(
+    as_user: AsUser, admin: User, monkeypatch: pytest.MonkeyPatch, patient: None
+) -> None:
+    browser = as_user(admin)
+    browser.raise_request_exception = False
+    monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(SessionStore._get_session_from_db, 1))
+    assert browser.get(reverse("sessions")).status_code == 503

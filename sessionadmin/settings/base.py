@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "sessions_app.logins.middleware.LoginSessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "sessions_app.views.emergency.Emergency",
     "sessions_app.logins.required.LoginRequired",
     "sessions_app.views.limits.Limits",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -79,9 +79,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
-def unavailable(request: HttpRequest, outage: Outage) -> HttpResponse:
-    """503 with words, and the seconds after which another try may succeed."""
-    if request.method in ("GET", "HEAD"):
+def unavailable(request: HttpRequest, outage: Outage, not_done: str = "") -> HttpResponse:
+    """503 with words, and the seconds after which another try may succeed. `not_done`: what is known not to be."""
+    if not_done:
+        done = not_done
+    elif request.method in ("GET", "HEAD"):
         done = "Nothing was changed."
     else:
         done = "What you asked for was not done, or not finished: look at what there is now before you try again."

@@ -8,9 +8,9 @@ from sessions_app.recordings import screen_text
 from sessions_app.recordings.screen_text import ScreenText
 
 
-def lines(*parts: str) -> list[str]:
+def lines(*parts: str, columns: int = 0) -> list[str]:
     """What is found when the parts come a minute apart."""
-    screen = ScreenText()
+    screen = ScreenText(columns)
     found = [line.text for number, part in enumerate(parts) for line in screen.feed(number * 60.0, part)]
     return found + [line.text for line in screen.finish()]
 
@@ -65,6 +65,58 @@ def lines(*parts: str) -> list[str]:
 )
 def test_lines_are_as_a_person_read_them(parts: list[str], expected: list[str]) -> None:
     assert lines(*parts) == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (["0123456789", "\r\n", "next\r\n"], ["0123456789", "next"]),  # a full row is no two
+        (["$ rm /long", " \r", "er/name\r\n"], ["$ rm /longer/name"]),  # as bash goes to the next row
+        (["0123456789abcdefghijklm\r\n"], ["0123456789abcdefghijklm"]),
+        (["0123456789\rX\r\n"], ["X123456789"]),  # it waits, and is still in its row
+        (["0123456789ab\rX\r\n"], ["0123456789Xb"]),
+        (["0123456789\bX\r\n"], ["01234567X9"]),
+        (["0123456789\x1b[2DX\r\n"], ["0123456X89"]),
+        (["0123456789\x1b[K\r\n"], ["0123456789"]),
+        (["0123456789ab\b\b\b\bX\r\n"], ["0123456789Xb"]),  # not back into the row above
+        (["0123456789ab\x1b[2K\rX\r\n"], ["0123456789X"]),
+        (["0123456789ab\x1b[1K\rX\r\n"], ["0123456789X"]),
+        (["\x1b[99CX\x1b[GY\r\n"], ["Y X"]),
+        (["abc\x1b[99Gd\x1b[1Gx\r\n"], ["xbc d"]),
+        (["012345678日本\r\n"], ["012345678日本"]),  # a wide character that does not fit goes down whole
+        (["012345678日\rX\r\n"], ["012345678X"]),
+        (["\x1b[?7l0123456789abc\r\n\x1b[?7h0123456789ab\r\n"], ["012345678c", "0123456789ab"]),
+    ],
+)
+def test_a_line_that_is_wider_than_the_screen_goes_on_in_the_next_row(parts: list[str], expected: list[str]) -> None:
+    assert lines(*parts, columns=10) == expected
+
+
+def test_the_screen_has_the_width_that_it_has_now() -> None:
+    screen = ScreenText(10)
+    found = [*screen.feed(0.0, "0123456789\rX\r\n")]
+    screen.resize(20)
+    found += [*screen.feed(0.0, "0123456789ab\rX\r\n")]
+    screen.resize(0)
+    found += [*screen.feed(0.0, "a" * 300 + "\rX\r\n")]
+    assert [line.text for line in found] == ["X123456789", "X123456789ab", "X" + "a" * 299]
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (["abc\x1b7def\x1b8X\r\n"], ["abcXef"]),
+        (["abc\x1b[sdef\x1b[uX\r\n"], ["abcXef"]),
+        (["abc\x1b", "7def\x1b", "8X\r\n"], ["abcXef"]),
+        (["0123456789\x1b7\r\x1b8ab\r\n"], ["0123456789ab"]),  # that it waits is saved too
+        (["abc\x1b7\x1b[1;1Htop\x1b8def\r\n"], ["abc", "top", "def"]),  # on another line
+        (["abc\x1b7\r\nxy\x1b8z\r\n"], ["abc", "xy", "z"]),
+        (["abc\x1b8X\r\n"], ["abc", "X"]),  # nothing was saved
+        (["ab\x1b[?1u\x1b[>1u\x1b[<uc\x1b[1;40sd\r\n"], ["abcd"]),  # keyboard and margins
+    ],
+)
+def test_a_program_saves_the_cursor_and_puts_it_back(parts: list[str], expected: list[str]) -> None:
+    assert lines(*parts, columns=10) == expected
 
 
 def test_a_line_carries_the_time_when_it_was_complete() -> None:

@@ -194,12 +194,15 @@ class _Reading:
         for line in data.splitlines():
             event = json.loads(line)
             if not isinstance(event, list):
+                self._screen.resize(event["width"])
                 continue
             at, code, text = event
             self.is_empty = False
             self.seconds = max(self.seconds, at)
             if code == "o":
                 self._lines.extend(self._screen.feed(at, text))
+            elif code == "r":
+                self._screen.resize(int(text.split("x")[0]))
             elif code == "m" and text.startswith(TRUNCATED):
                 self.is_truncated = True
 

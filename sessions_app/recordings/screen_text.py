@@ -1,7 +1,8 @@
 """The lines that stood on a screen, out of what a terminal was sent. Pure; made to be quick, not to be a terminal.
 
 It follows one line: printing, backspace, carriage return, moves and erasures within the line, as editing a command
-does them. Whatever moves to another line ends it. Full-screen programs so give the pieces that they paint.
+does them. A line that is wider than the screen goes on in the next row, and stays one line. Whatever moves to another
+line ends it. Full-screen programs so give the pieces that they paint.
 
 Hosts count columns: emoji and the letters of East Asia take two, accents that follow their letter none. wcwidth knows
 which. A whole terminal (pyte) was tried: it reads 0.5 MB a second where this reads 4.
@@ -26,12 +27,13 @@ MOST_HELD = 8192  # characters of an escape sequence that has no end yet
 _TOKEN = re.compile(
     r"\x1b\[(?P<parameters>[0-9;:<=>?]*)[ -/]*(?P<final>[@-~])"
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # strings: titles, links, colours
+    r"|\x1b(?P<cursor>[78])"
     r"|\x1b[ -/]*[0-Z\\`-~]"
     r"|(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
     r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f-\x9f])"
 )
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-9;:<=>? -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
-_STAYS = frozenset("mnhlqrcst")  # sequences that leave cursor and line alone
+_STAYS = frozenset("mnhlqrct")  # sequences that leave cursor and line alone
 _OTHER_SCREEN = frozenset({"?1049", "?1047", "?47"})  # what comes next stands elsewhere
 _BLANKS = re.compile(r"\s+")
 
@@ -44,10 +46,24 @@ class ScreenLine:
     text: str
 
 
-class ScreenText:
-    """Feed it output; it yields the lines that were completed."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Cursor:
+    """Where a program has saved the cursor: so many columns behind the beginning of a row, on which line of all."""
 
-    def __init__(self) -> None:
+    line: int
+    row: int
+    column: int
+
+
+class ScreenText:
+    """Feed it output; it yields the lines that were completed. `columns`: of the screen; 0 when they are not known."""
+
+    def __init__(self, columns: int = 0) -> None:
+        self._width = columns or WIDEST
+        self._wraps = True  # what is printed behind the last column goes to the next row
+        self._row = 0  # the column of the line with which the row of the cursor begins
+        self._number = 0  # of the line, among all
+        self._saved: _Cursor | None = None
         self._held = ""
         self._line: list[str] = []  # a cell for each column; the second of a wide character is empty
         self._column = 0
@@ -68,8 +84,14 @@ class ScreenText:
                 self._at = at
             elif (control := token["control"]) is not None:
                 yield from self._control(control)
+            elif (cursor := token["cursor"]) is not None:
+                yield from self._keep_cursor("s" if cursor == "7" else "u")
             elif (final := token["final"]) is not None:
                 yield from self._sequence(final, token["parameters"])
+
+    def resize(self, columns: int) -> None:
+        """From now on the screen has so many columns; 0 when they are not known."""
+        self._width = columns or WIDEST
 
     def finish(self) -> Iterator[ScreenLine]:
         """The line that stood there at the end."""
@@ -92,7 +114,23 @@ class ScreenText:
         self._put(cells)
 
     def _put(self, cells: list[str]) -> None:
-        """Write cells at the cursor and move it behind them."""
+        """Write cells at the cursor and move it behind them, in as many rows as that takes. Behind the last column it
+        waits for the next character (DECAWM), so that a full row and the end of a line are one row."""
+        while (room := self._row + self._width - self._column) < len(cells):
+            if not self._wraps:
+                cells = [*cells[: max(room - 1, 0)], cells[-1] or " "]
+                self._column = min(self._column, self._row + self._width - 1)
+                break
+            if room > 0 and not cells[room]:
+                room -= 1  # a wide character goes whole
+            self._write(cells[: max(room, 0)])
+            del cells[: max(room, 0)]
+            self._row = self._column
+            if self._width < 2 or self._row >= WIDEST:
+                break
+        self._write(cells)
+
+    def _write(self, cells: list[str]) -> None:
         line, column = self._line, self._column
         if column < WIDEST:
             if column > len(line):
@@ -111,11 +149,12 @@ class ScreenText:
 
     def _control(self, control: str) -> Iterator[ScreenLine]:
         if control == "\b":
-            self._column = max(0, self._column - 1)
+            self._column = max(self._row, self._shown() - 1)
         elif control == "\r":
-            self._column = 0
+            self._column = self._row
         elif control == "\t":
-            self._column += 8 - self._column % 8
+            column = self._column - self._row
+            self._move(column + 8 - column % 8)
         elif control in "\n\v\f":
             yield from self._end()
 
@@ -123,16 +162,22 @@ class ScreenText:
         if final in _STAYS:
             if parameters in _OTHER_SCREEN:
                 yield from self._end()
+            elif parameters == "?7" and final in "hl":
+                self._wraps = final == "h"
+            return
+        if final in "su":
+            if not parameters:  # with some they are about margins, modes and the keyboard
+                yield from self._keep_cursor(final)
             return
         first = parameters.split(";")[0]
         count = min(int(first[:9]), 1000) if first.isdecimal() else 1  # Python reads no number of thousands of digits
         line, column, some = self._line, self._column, max(count, 1)
         if final in "Ca":
-            self._column += some
+            self._move(column - self._row + some)
         elif final == "D":
-            self._column = max(0, column - some)
+            self._move(self._shown() - self._row - some)
         elif final in "G`":
-            self._column = some - 1
+            self._move(some - 1)
         elif final == "b":
             self._print(self._printed * some)
         elif final in "KPX@" or (final == "J" and first in ("", "0")):  # readline clears what is below its line
@@ -146,13 +191,31 @@ class ScreenText:
             elif final == "X":
                 self._erase(column, column + some)
             elif first == "1":
-                self._erase(0, column + 1)
+                self._erase(self._row, column + 1)
             elif first in ("", "0"):
                 del line[column:]
             else:
-                line.clear()
+                del line[self._row :]
         else:
             yield from self._end()
+
+    def _shown(self) -> int:
+        """Return where the cursor is seen: on the last column while it waits behind it."""
+        return min(self._column, self._row + self._width - 1)
+
+    def _move(self, column: int) -> None:
+        """Put the cursor on a column of its row."""
+        self._column = self._row + max(0, min(column, self._width - 1))
+
+    def _keep_cursor(self, final: str) -> Iterator[ScreenLine]:
+        """Save the cursor (s), or put it where it was saved (u); on another line only the column is the same."""
+        if final == "s":
+            self._saved = _Cursor(self._number, self._row, self._column - self._row)
+            return
+        saved = self._saved or _Cursor(-1, 0, 0)
+        if saved.line != self._number or saved.row != self._row:
+            yield from self._end()
+        self._column = self._row + saved.column
 
     def _erase(self, start: int, end: int) -> None:
         self._part(end)
@@ -161,7 +224,8 @@ class ScreenText:
     def _end(self) -> Iterator[ScreenLine]:
         text = _BLANKS.sub(" ", "".join(self._line)).strip()[:LONGEST_LINE]
         self._line.clear()
-        self._column = 0
+        self._column = self._row = 0
+        self._number += 1
         if not text or self._count >= MOST_LINES:
             return
         before = self._seen.get(text)

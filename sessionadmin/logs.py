@@ -8,26 +8,42 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from activity.outage import Outage
 from activity.text import plain
 
-QUIET = 300.0  # seconds in which a process says the same outage once
+QUIET = 300.0  # seconds in which a process says an outage that lasts once
+OVER = 30.0  # seconds without meeting it after which it is over, and the next is another
 LONGEST = 300  # characters of what an exception says
 
 
+@dataclass
+class _Lasting:
+    """An outage that has begun and is not over."""
+
+    said_at: float
+    met_at: float
+    unsaid: int = 0  # times since it was said
+    times: int = 1
+
+
 class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub's parameter does not exist at run time
-    """Print records to standard error; refusals in one line, outages in one line every five minutes."""
+    """Print records to standard error; refusals in one line; of an outage its beginning, its end, and one line every
+    five minutes while it lasts."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._said: dict[Outage, tuple[float, int]] = {}  # when it was said last, and how often not since
+        self._lasting: dict[Outage, _Lasting] = {}
+        self._timer: threading.Timer | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print what is left of `record`; others that handle it get it whole."""
+        self._say_ends()
         shown = self._brief(record)
         if shown is not None:
             super().emit(shown)
@@ -47,13 +63,43 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
 
     def _of_outage(self, record: logging.LogRecord, error: BaseException, outage: Outage) -> logging.LogRecord | None:
         now = self._clock()
-        said_at, unsaid = self._said.get(outage, (-QUIET, 0))
-        if now - said_at < QUIET:
-            self._said[outage] = (said_at, unsaid + 1)
+        lasting = self._lasting.get(outage)
+        if lasting is None:
+            self._lasting[outage] = _Lasting(now, now)
+            self._look_later()
+            return _in_one_line(record, plain(f"{outage.heading}: {_said_by(error)}. {record.getMessage()}"))
+        lasting.met_at = now
+        lasting.times += 1
+        if now - lasting.said_at < QUIET:
+            lasting.unsaid += 1
             return None
-        self._said[outage] = (now, 0)
-        more = f" (and {unsaid} times more since this was said last)" if unsaid else ""
+        more = f" (and {lasting.unsaid} times more since this was said last)" if lasting.unsaid else ""
+        lasting.said_at, lasting.unsaid = now, 0
         return _in_one_line(record, plain(f"{outage.heading}: {_said_by(error)}. {record.getMessage()}{more}"))
+
+    def look(self) -> None:
+        """Say which outages are over; a timer calls this, since a process that works again may print nothing else."""
+        with self.lock or threading.RLock():
+            self._timer = None
+            self._say_ends()
+            if self._lasting:
+                self._look_later()
+
+    def _look_later(self) -> None:
+        if self._timer is None:
+            self._timer = threading.Timer(OVER, self.look)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _say_ends(self) -> None:
+        now = self._clock()
+        for outage, lasting in list(self._lasting.items()):
+            if now - lasting.met_at >= OVER:
+                del self._lasting[outage]
+                times = "once" if lasting.times == 1 else f"{lasting.times} times"
+                ago = f"{now - lasting.met_at:.0f} seconds"
+                text = f"Over: {outage.heading}. It was met {times}, and not any more for {ago}"
+                super().emit(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (), None))
 
 
 def _said_by(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
-from sessionadmin.logs import QUIET, BriefHandler
+from sessionadmin.logs import OVER, QUIET, BriefHandler
 
 AsUser = Callable[[User], Client]
 
@@ -33,9 +33,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def printed(clock: Clock) -> Any:
+def handler(clock: Clock) -> BriefHandler:
+    return BriefHandler(clock)
+
+
+@pytest.fixture
+def printed(handler: BriefHandler) -> Any:
     """What a process prints, as a stream to read."""
-    handler = BriefHandler(clock)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     stream = io.StringIO()
     handler.setStream(stream)
@@ -72,18 +76,43 @@ def test_a_fault_of_ours_keeps_its_traceback(printed: io.StringIO) -> None:
     assert len(printed.getvalue().splitlines()) > 1
 
 
-def test_an_outage_is_said_once_and_then_every_five_minutes_with_how_often(printed: io.StringIO, clock: Clock) -> None:
+BUSY = "ERROR The database of the console is busy: OperationalError: database is locked. It did not work"
+
+
+def test_an_outage_that_lasts_is_said_once_and_then_every_five_minutes_with_how_often(
+    printed: io.StringIO, clock: Clock
+) -> None:
     for _ in range(1000):
         say(OperationalError("database is locked"))
     say(OperationalError("database or disk is full"), "A pass failed")
-    clock.now += QUIET
-    say(OperationalError("database is locked"))
+    for _ in range(int(QUIET / 10)):
+        clock.now += 10
+        say(OperationalError("database is locked"))
     assert printed.getvalue().splitlines() == [
-        "ERROR The database of the console is busy: OperationalError: database is locked. It did not work",
+        BUSY,
         "ERROR The disk of the console is full: OperationalError: database or disk is full. A pass failed",
-        "ERROR The database of the console is busy: OperationalError: database is locked. It did not work (and 999 "
-        "times more since this was said last)",
+        "WARNING Over: The disk of the console is full. It was met once, and not any more for 30 seconds",
+        f"{BUSY} (and 1028 times more since this was said last)",
     ]
+
+
+def test_the_end_of_an_outage_is_said_and_so_is_the_next_within_five_minutes(
+    printed: io.StringIO, clock: Clock, handler: BriefHandler
+) -> None:
+    over = "WARNING Over: The database of the console is busy. It was met {}, and not any more for 30 seconds"
+    for _ in range(3):
+        say(OperationalError("database is locked"))
+    clock.now += OVER - 1
+    handler.look()
+    assert printed.getvalue().splitlines() == [BUSY]  # not yet
+    clock.now += 1
+    handler.look()
+    handler.look()
+    assert printed.getvalue().splitlines() == [BUSY, over.format("3 times")]
+    say(OperationalError("database is locked"))
+    clock.now += OVER
+    handler.look()
+    assert printed.getvalue().splitlines()[2:] == [BUSY, over.format("once")]
 
 
 def test_others_that_handle_a_record_get_it_whole(printed: io.StringIO, caplog: pytest.LogCaptureFixture) -> None:

@@ -160,7 +160,7 @@ def logged(entries: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
 def then_and_now(then: str, now: str | None, shown: SafeString | str | None = None) -> SafeString:
     """The name at the time, and the name now where it is another one; `shown` is the first as HTML (a link, say)."""
     first = shown if isinstance(shown, SafeString) else escaped(then)
-    return SafeString(f"{first} <small>now {escaped(now)}</small>" if now and now != then else first)
+    return SafeString(f"{first} <small class=now>now {escaped(now)}</small>" if now and now != then else first)
 
 
 def now_column(key: str, label: str, path: str, then: str) -> Column:

@@ -266,8 +266,15 @@ def _not_filled_in(wanted: Wanted, now: dt.datetime) -> Decision | None:
         return Decision(None, f"The connection profile {wanted.profile} requires notes: say why you need it.", "notes")
     if wanted.ticket_required and not wanted.ticket:
         return Decision(None, f"The connection profile {wanted.profile} requires a ticket number.", "ticket")
-    if wanted.start_at is not None and wanted.start_at <= now:
-        return Decision(None, "The start must be in the future. Choose a later time, or start now.", "start_at")
-    if wanted.start_at is not None and wanted.start_at > now + LONGEST_AHEAD:
-        return Decision(None, "The start may be at most one year ahead. Choose an earlier date.", "start_at")
+    if reason := untimely(wanted.start_at, now):
+        return Decision(None, reason, "start_at")
     return None
+
+
+def untimely(start_at: dt.datetime | None, now: dt.datetime) -> str:
+    """Why nothing can start at that time; empty when it can, and where none is asked for."""
+    if start_at is not None and start_at <= now:
+        return "The start must be in the future. Choose a later time, or start now."
+    if start_at is not None and start_at > now + LONGEST_AHEAD:
+        return "The start may be at most one year ahead. Choose an earlier date."
+    return ""

@@ -10,6 +10,8 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from sessions_app.policy import untimely
+
 NOW, LATER = "now", "later"
 FIRST, SECOND = "first", "second"
 
@@ -97,6 +99,8 @@ class DetailsForm(forms.Form):
         elif "which" in self.fields and not values.get("which"):
             self.add_error("which", f"{local:%H:%M} comes twice in that night. Choose which of the two you mean.")
         values["start_at"] = second if values.get("which") == SECOND else first
+        if "start_at" not in self.errors and (reason := untimely(values["start_at"], timezone.now())):
+            self.add_error("start_at", reason)
         return values
 
     @property

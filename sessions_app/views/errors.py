@@ -47,7 +47,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404"""
-    text = "The page does not exist, or it is not yours to see. Nothing was changed. Use the navigation above."
+    text = "The page does not exist, or it is not yours to see. Nothing was changed. Go back, or follow a link above."
     return error_page(request, 404, "There is nothing here", text)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 
 from django.db.models import Prefetch, Q
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.listing import badge, moment
@@ -125,7 +126,8 @@ def _in_force(request: ControlRequest) -> tuple[str, ...]:
     if request.enforced_at:
         spans.append((request.enforced_at, request.enforced_until, "host"))
     words = "done" if is_cut else "in force"
-    return tuple(f"{words} {_span(since, until, is_cut=is_cut)} ({by})" for since, until, by in spans)
+    shown = '{} <span class="moment">{}</span> ({})'  # no date breaks at the end of a line
+    return tuple(format_html(shown, words, _span(since, until, is_cut=is_cut), by) for since, until, by in spans)
 
 
 def _span(since: dt.datetime, until: dt.datetime | None, *, is_cut: bool) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sessions_app.serving import bridge as bridge_module
 from sessions_app.serving.bridge import Bridge
 from sessions_app.serving.connection import EXTENSION
 from sessions_app.serving.wsgi import Environment
@@ -55,6 +57,10 @@ def make_bridge(application: Any, directory: Path) -> Bridge:
 
 def answer_of(bridge: Bridge, path: str = "/activity/") -> tuple[int, dict[str, str], str]:
     """Status, headers and text of the answer to a GET."""
+    return asyncio.run(asyncio.wait_for(ask(bridge, path), 20))
+
+
+async def ask(bridge: Bridge, path: str) -> tuple[int, dict[str, str], str]:
     scope = {
         "type": "http",
         "method": "GET",
@@ -76,7 +82,7 @@ def answer_of(bridge: Bridge, path: str = "/activity/") -> tuple[int, dict[str, 
     async def send(message: Mapping[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(asyncio.wait_for(bridge(scope, receive, send), 20))
+    await bridge(scope, receive, send)
     headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], headers, b"".join(message["body"] for message in sent[1:]).decode()
 
@@ -106,3 +112,28 @@ def test_a_download_that_breaks_before_its_first_byte_is_told_and_logged(
     [line] = [one.getMessage() for one in caplog.records if "before it began" in one.getMessage()]
     assert line.startswith("The download of /activity/ failed before it began, and was refused: ")
     assert str(error) in line
+
+
+def test_a_page_whose_thread_hangs_is_answered_in_words_and_the_thread_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    goes_on = threading.Event()
+
+    def application(environ: Environment, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/hangs/":
+            goes_on.wait(20)
+        start_response("200 OK", [])
+        return [b"ok"]
+
+    async def scene() -> None:
+        bridge = make_bridge(application, tmp_path)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(bridge_module, "ANSWERED_WITHIN", 0.1)
+            status, headers, said = await ask(bridge, "/hangs/")
+        assert (status, headers["retry-after"]) == (503, "60")
+        assert said.startswith("The console did not answer within 0 seconds; its database may hang.")
+        assert "No answer to /hangs/ within 0 seconds" in [one.getMessage() for one in caplog.records]
+        goes_on.set()
+        assert await ask(bridge, "/") == (200, {"content-length": "2"}, "ok")  # the only thread of strangers
+
+    asyncio.run(asyncio.wait_for(scene(), 20))

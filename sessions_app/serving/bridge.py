@@ -40,6 +40,7 @@ from sessions_app.serving.wsgi import (
 )
 
 HEALTH = "/healthz"  # has a thread of its own
+ANSWERED_WITHIN = 60.0  # seconds after which a person is told that the console hangs; the thread stays taken
 DOWNLOAD_THREADS = 4  # answers that are being written bit by bit
 OPEN_DOWNLOADS = 16  # the same, and those that are written and still being read
 
@@ -100,14 +101,32 @@ class Bridge:
             return await loop.run_in_executor(self._health, self._call, environ)
         person = self._people.of(cookie)
         await self._lanes.enter(person, person or f"address {address}")
-        try:
-            if connection.is_gone:
-                raise ClientGone
-            answer = await loop.run_in_executor(self._pages, self._call, environ)
-        finally:
+        if connection.is_gone:
             self._lanes.leave(person)
+            raise ClientGone
+        asked = loop.run_in_executor(self._pages, self._call, environ)
+        asked.add_done_callback(lambda _: self._lanes.leave(person))
+        if not (await asyncio.wait([asked], timeout=ANSWERED_WITHIN))[0]:
+            asked.add_done_callback(self._throw_away)
+            logger.error("No answer to %s within %.0f seconds", plain(environ["PATH_INFO"], 200), ANSWERED_WITHIN)
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"The console did not answer within {ANSWERED_WITHIN:.0f} seconds; its database may hang. What you "
+                "asked for may still be done: look at what there is before you try again. Tell an administrator.",
+                retry_after=60,
+            )
+        answer = asked.result()
         self._people.learn(cookie, environ.get(PERSON, STRANGERS))
         return answer
+
+    def _throw_away(self, asked: asyncio.Future[Answer]) -> None:
+        """Close an answer that nobody waits for any more, in a thread; it may use the database."""
+        if asked.cancelled():
+            return
+        if (error := asked.exception()) is not None:
+            logger.error("What was not answered in time failed", exc_info=error)
+        elif (more := asked.result().more) is not None:
+            self._pages.submit(more.close)
 
     def _call(self, environ: Environment) -> Answer:
         """Ask the application; in a thread."""

@@ -24,13 +24,26 @@ tell() { # uid ports; title and message, from standard input, to its terminals b
   pids=$(mine "$1" | paste -sd, -)
   [ -n "$pids" ] || return 0
   told=
-  for p in $(ps -o pid=,tty= -p "$pids" | awk '$2 != "?" {print $1}'); do
-    case " $2 " in *" $(came_from "$p") "*) told="$told $(ps -o tty= -p "$p" || :)" ;; esac
-  done
-  for t in $(ps -o tty= -p "$pids" | sort -u | grep -v '?'); do
+  if [ "$2" != none ]; then
+    for p in $(ps -o pid=,tty= -p "$pids" | awk '$2 != "?" {print $1}' | head -n 200); do
+      case " $2 " in *" $(came_from "$p") "*) told="$told $(ps -o tty= -p "$p" || :)" ;; esac
+    done
+  fi
+  n=0
+  for t in $(ps -o tty= -p "$pids" | sort -u | grep -v '?' | head -n 500); do
     case " $told " in *" $t "*) continue ;; esac
-    printf '\r\n\a%s\r\n' "$text" | timeout 2 tee "/dev/$t" > /dev/null || :
+    # Side by side: one that takes no more holds up no other.
+    printf '\r\n\a%s\r\n' "$text" | timeout -k 1 2 tee "/dev/$t" > /dev/null 2>&1 &
+    n=$((n + 1))
+    [ $((n % 50)) != 0 ] || wait
   done
+  wait
+}
+relays() { # uid: what carries its terminals to sshd's clients, which only sshd starts
+  { mine "$1" | sed 's/$/ mine/'; ps -eo pid=,ppid=,ruid=,comm=; } | awk '
+    $2 == "mine" {mine[$1]; next}
+    $4 ~ /^sshd/ {parent[$1] = $2; if ($3 == 0) root[$1]}
+    END {for (p in parent) if (p in mine && !(p in root) && parent[p] in root) print p}'
 }
 """
 
@@ -48,31 +61,41 @@ LOCK = (
 [ ! -e "$D/ended" ] || exit 24
 uid=$(noted uid)
 [ -n "$uid" ] || exit 19
+words=$(cat)
 mark locked
+is_barred=yes
 is_shut=yes
 if [ "$(noted kind)" = commands ]; then shut "$2" || is_shut=no; fi
-[ "$(noted kind)" != ephemeral ] || usermod --expiredate 1970-01-02 -- "$2"
-[ ! -e "$D/keys" ] || write_keys "$1" "$2" < /dev/null
+if [ "$(noted kind)" = ephemeral ]; then usermod --expiredate 1970-01-02 -- "$2" || is_barred=no; fi
+# First, so that nothing of the user's own can hold up or undo what follows.
+is_still=yes
+stop_all "$uid" || is_still=no
 hold_jobs "$uid" "$2"
-tell "$uid" "$3"
-sleep 0.3 # for the words to reach the terminals before what carries them stands still
-i=0
-while [ "$i" -lt 20 ]; do # parents first, so that no shell notices that its child stands still
-  moving=
-  for p in $(mine "$uid"); do
-    if is_monitor "$p" || grep -qsE '^State:[[:space:]]*[Tt]' "/proc/$p/status"; then continue; fi
-    moving="$moving $p"
-    kill -STOP "$p" 2>/dev/null || :
+rm -f "$D/.told"
+{
+  printf %s "$words" | tell "$uid" "$3" || :
+  : > "$D/.told"
+} < /dev/null > /dev/null 2>&1 8>&- 9>&- &
+# The words reach a client by a process of the user id. Terminals that take no more are not waited for.
+relays=$(relays "$uid")
+if [ -n "$relays" ] && [ -n "$words" ]; then
+  kill -CONT $relays 2>/dev/null || :
+  i=0
+  while [ "$i" -lt 10 ] && [ ! -e "$D/.told" ]; do
+    sleep 0.1
+    i=$((i + 1))
   done
-  if [ -z "$moving" ]; then
-    [ "$is_shut" = yes ] || exit 25
-    exit 0
-  fi
-  i=$((i + 1))
-  sleep 0.1
-done
-echo "still moving:$moving" >&2
-exit 75
+  sleep 0.2
+fi
+is_still=yes
+stop_all "$uid" || is_still=no # and what a job or a client began meanwhile
+if [ -e "$D/keys" ] && ! write_keys "$1" "$2" < /dev/null && ! write_keys "$1" "$2" < /dev/null &&
+  [ "$(noted kind)" = managed ]; then # what lies there cannot be changed: nobody at all logs in
+  shut "$2" || is_shut=no
+fi
+[ "$is_barred" = yes ] || exit 75
+[ "$is_still" = yes ] || exit 75
+[ "$is_shut" = yes ] || exit 25
 """
 )
 
@@ -129,8 +152,7 @@ WHO = (
     + PROCESSES
     + r"""
 freeze_newer() { # uid
-  for p in $(mine "$1"); do
-    if is_monitor "$p"; then continue; fi
+  for p in $(restless "$1" | cut -d' ' -f1); do
     kill -STOP "$p" 2>/dev/null || :
     [ -e "$D/locked" ] || kill -CONT "$p" 2>/dev/null || : # unlocked meanwhile
   done

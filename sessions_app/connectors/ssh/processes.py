@@ -41,36 +41,117 @@ below() { # uid; lines of ps: what its processes started, or what is in a sessio
       for (p in mine) print p
     }'
 }
-is_monitor() { # sshd's own process for a login, which runs as root
-  case "$(cat "/proc/$1/comm" 2>/dev/null)" in sshd*) ;; *) return 1 ;; esac
-  grep -qsE '^Uid:[[:space:]]0[[:space:]]0[[:space:]]' "/proc/$1/status"
+mine() { # uid
+  belong "$1" | awk -v me=$$ -v before="$D/before" '
+    BEGIN {while ((getline line < before) > 0) old[line]}
+    $1 == 1 || $1 == me {next}
+    {
+      file = "/proc/" $1 "/stat"
+      text = ""
+      while ((getline line < file) > 0) text = text line # a name may have several lines
+      close(file)
+      sub(/^.*\) /, "", text)
+      count = split(text, part, " ") # from the state on; its threads may outlive the first one, a zombie
+      if (count < 20 || (part[1] ~ /[ZX]/ && part[18] < 2) || ($1 ":" part[20]) in old) next
+      print $1
+    }'
 }
-mine() {
-  for p in $(belong "$1"); do
-    if [ "$p" = 1 ] || [ "$p" = $$ ]; then continue; fi
-    if grep -qsE '^State:[[:space:]]*[ZX]' "/proc/$p/status"; then continue; fi
-    if [ -s "$D/before" ] && grep -qx "$p:$(began "$p")" "$D/before"; then continue; fi
-    if [ -e "/proc/$p" ]; then echo "$p"; fi
-  done
+but_monitors() { # pids; those that are not sshd's own processes of root
+  awk '{
+    file = "/proc/" $1 "/status"
+    monitor = is_sshd = 0
+    while ((getline line < file) > 0) {
+      if (line ~ /^Name:[ \t]*sshd/) is_sshd = 1
+      if (line ~ /^Uid:[ \t]0[ \t]0[ \t]/) monitor = is_sshd
+    }
+    close(file)
+    if (!monitor) print $1
+  }'
 }
-end_all() {
+restless() { # uid: those of which a thread is not stopped, and "moving" for those that are about to do something
+  { mine "$1" | but_monitors | sed 's/$/ mine/'; ps -eLo pid=,s=; } | awk '
+    $2 == "mine" {mine[$1]; next}
+    !($1 in mine) || $2 ~ /[TtZX]/ {next}
+    $2 == "D" {waits[$1]; next} # it takes the signal before anything else
+    {moves[$1]}
+    END {
+      for (p in waits) if (!(p in moves)) print p
+      for (p in moves) print p, "moving"
+    }'
+}
+every() { # signal uid: to all its processes in one moment, before one can start another; fails when it was kept from it
+  [ "$2" -gt 0 ] || return 1
+  unlimited
+  timeout -s KILL 2 setpriv --reuid "$2" --regid "$2" --clear-groups \
+    sh -c 'kill -s "$1" -- -1 2>/dev/null; exit 0' sh "$1" < /dev/null > /dev/null 2>&1
+}
+of_others() { # uid: processes with this user id that are not the session's: number and state
+  { mine "$1" | sed 's/$/ mine/'; ps -eo pid=,s=,ruid=,suid=; } | awk -v u="$1" '
+    $2 == "mine" {mine[$1]; next}
+    ($3 == u || $4 == u) && !($1 in mine) {print $1, $2}'
+}
+stop_every() { # uid; what is not the session's goes on after a moment, unless it stood still before
+  if [ ! -e "$D/before" ]; then
+    every STOP "$1"
+    return
+  fi
+  [ -e "$D/stood" ] || of_others "$1" | awk '$2 == "T" {print $1}' | put stood # an earlier try may have been cut off
+  _go_on=$(of_others "$1" | awk '$2 != "T" {print $1}')
+  _stopped=0
+  every STOP "$1" || _stopped=1
+  [ -z "$_go_on" ] || kill -CONT $_go_on 2>/dev/null || :
+  _go_on=$(of_others "$1" | awk '$2 == "T" {print $1}' | grep -vxFf "$D/stood") || : # began meanwhile
+  [ -z "$_go_on" ] || kill -CONT $_go_on 2>/dev/null || :
+  rm -f "$D/stood"
+  return "$_stopped"
+}
+stop_all() { # uid; until two looks in a row find nothing that moves
   i=0
-  while [ "$i" -lt 100 ]; do
-    if [ ! -e "$D/before" ] && [ "$i" -lt 50 ]; then # all of them in one moment, before one can start another
-      setpriv --reuid "$1" --regid "$1" --clear-groups sh -c 'kill -KILL -1' 2>/dev/null || :
-    fi
-    left=
-    for p in $(mine "$1"); do
-      left="$left $p"
-      # It closes the login properly by itself once its child is gone.
-      if [ "$i" -lt 20 ] && is_monitor "$p"; then continue; fi
-      kill -KILL "$p" 2>/dev/null || :
-    done
-    [ -n "$left" ] || return 0
+  calm=0
+  reached=no
+  while [ "$i" -lt 40 ]; do
+    if [ "$reached" = no ] && stop_every "$1"; then reached=yes; fi
+    found=$(restless "$1")
+    [ -z "$found" ] || kill -STOP $(echo "$found" | cut -d' ' -f1) 2>/dev/null || :
+    case "$found" in
+      *moving*)
+        calm=0
+        reached=no
+        sleep 0.05
+        ;;
+      *) [ "$reached" = no ] || calm=$((calm + 1)) ;;
+    esac
+    [ "$calm" -lt 2 ] || return 0
     i=$((i + 1))
-    sleep 0.1
   done
-  echo "still running:$left" >&2
+  echo "still moving: $(echo "$found" | sed -n 's/ moving//p' | head -n 20 | paste -sd' ' -)" >&2
+  return 75
+}
+end_all() { # uid; until two looks in a row find nothing
+  i=0
+  calm=0
+  reached=no
+  while [ "$i" -lt 100 ]; do
+    if [ ! -e "$D/before" ]; then
+      reached=no
+      if every KILL "$1"; then reached=yes; fi
+    elif [ $((i % 10)) = 0 ] && stop_every "$1"; then # once they stand still, none of them is missed
+      reached=yes
+    fi
+    left=$(mine "$1")
+    if [ -z "$left" ]; then
+      [ "$reached" = no ] || calm=$((calm + 1))
+      [ "$calm" -lt 2 ] || return 0
+    else
+      calm=0
+      # A monitor closes the login properly by itself once its child is gone.
+      if [ "$i" -lt 20 ]; then ends=$(echo "$left" | but_monitors); else ends=$left; fi
+      [ -z "$ends" ] || kill -KILL $ends 2>/dev/null || :
+      sleep 0.1
+    fi
+    i=$((i + 1))
+  done
+  echo "still running: $(echo "$left" | head -n 20 | paste -sd' ' -)" >&2
   return 75
 }
 """

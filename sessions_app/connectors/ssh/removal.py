@@ -60,8 +60,8 @@ BAR = (
     + r"""
 if [ "$(noted kind)" = ephemeral ]; then
   if is_ours "$1" "$2"; then usermod --expiredate 1970-01-02 -- "$2"; fi
-elif [ -e "$D/keys" ] && getent passwd "$2" > /dev/null; then
-  write_keys "$1" "$2" < /dev/null
+else
+  take_keys "$1" "$2"
 fi
 """
 )
@@ -85,9 +85,10 @@ done
 """
 )
 
-# session account; jobs first, so that none of them begins meanwhile
+# session account; processes before the jobs too, so that none of them adds one or puts a key back meanwhile
 END_PROCESSES = (
     HEAD
+    + KEYS
     + PROCESSES
     + JOBS
     + UIDS
@@ -95,10 +96,12 @@ END_PROCESSES = (
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 0
 [ "$uid" -gt 0 ] || exit 16
+end_all "$uid" || :
 take_jobs "$uid" "$2"
 take_linger "$uid" "$2"
 if [ "$(noted kind)" = ephemeral ]; then take_units "$uid" "$2"; fi
 end_all "$uid"
+if [ "$(noted kind)" = managed ]; then take_keys "$1" "$2"; fi
 # A managed account's processes from before go on; they may have been frozen with nothing.
 for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
 """
@@ -134,6 +137,9 @@ if [ -n "$uid" ]; then
     take_home "$home" "$uid"
   elif [ -d "$home" ] && [ ! -L "$home" ] && [ "$(stat -c %u "$home")" = "$uid" ]; then
     [ ! -e "$kept" ] || exit 23
+    while awk -v h="$home" '$5 == h {found = 1} END {exit !found}' /proc/self/mountinfo; do # a mount cannot be moved
+      umount --lazy -- "$home" || break
+    done
     mv "$home" "$kept"
   fi
 fi

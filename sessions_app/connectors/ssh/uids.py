@@ -13,7 +13,10 @@ given_to() { # session: its user ids
 }
 take_group() { # session account: one that was left alone, without its account
   _gid=$(getent group "$2" | cut -d: -f3)
-  if [ -n "$_gid" ] && [ -z "$(uid_of "$2")" ] && given_to "$1" | grep -qx "$_gid"; then groupdel -- "$2"; fi
+  if [ -n "$_gid" ] && [ -z "$(uid_of "$2")" ] && given_to "$1" | grep -qx "$_gid"; then
+    # Whoever had root may have given it to an account of another name.
+    groupdel -- "$2" 2>/dev/null || echo "the group $2 is left: another account has it as its own"
+  fi
 }
 own_uid() { # session account: the user id whose things are the session's, unless another account has it by now
   _uid=$(noted uid)

@@ -130,7 +130,15 @@ def install(connection: BaseDatabaseWrapper) -> None:
 
 def renew(connection: BaseDatabaseWrapper) -> None:
     """Create all triggers anew, whatever is there of them."""
-    _run(connection, _statements(connection, SQLITE if connection.vendor == "sqlite" else POSTGRESQL))
+    for statements in renewal(connection):
+        _run(connection, statements)
+
+
+def renewal(connection: BaseDatabaseWrapper) -> list[list[str]]:
+    """Return the statements of renew(), those together that belong to one function or trigger."""
+    if connection.vendor == "sqlite":
+        return [_statements(connection, [name]) for name in SQLITE]
+    return [*([one] for one in _functions(connection)), *([_drop(name), _create(name)] for name in POSTGRESQL)]
 
 
 def remove(connection: BaseDatabaseWrapper) -> None:
@@ -141,11 +149,15 @@ def remove(connection: BaseDatabaseWrapper) -> None:
 def _statements(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[str]:
     if connection.vendor == "sqlite":
         return [one for name in names for one in (f"DROP TRIGGER IF EXISTS {name}", SQLITE[name][1])]
+    return _functions(connection) + [one for name in names for one in (_drop(name), _create(name))]
+
+
+def _functions(connection: BaseDatabaseWrapper) -> list[str]:
     setting = SETTING.format(schema=schema_of(connection))
     return [
         f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET {setting} AS $${body}$$"
         for function, body in FUNCTIONS.items()
-    ] + [one for name in names for one in (_drop(name), _create(name))]
+    ]
 
 
 def _create(name: str) -> str:

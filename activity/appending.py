@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import functools
 
-from django.db import connections, router, transaction
+from django.db import DatabaseError, connections, router, transaction
 
 from activity.models import LogEntry
 
 COLUMN = str(LogEntry._meta.pk.column)
 FIELDS = [field for field in LogEntry._meta.concrete_fields if not field.primary_key]
+SWALLOWED = (
+    "The database dropped an entry of the activity log without a word: a trigger or rule on its table keeps "
+    "entries from being written (run: sessionadmin check). What the entry is about was not done."
+)
 
 
 def append(entry: LogEntry) -> None:
@@ -27,7 +31,10 @@ def append(entry: LogEntry) -> None:
         values = [field.get_db_prep_save(getattr(entry, field.attname), connection) for field in FIELDS]
         cursor.execute(_statement(alias), values)
         if connection.features.can_return_columns_from_insert:
-            (entry.pk,) = cursor.fetchone()
+            row = cursor.fetchone()
+            if row is None:
+                raise DatabaseError(SWALLOWED)
+            (entry.pk,) = row
         else:  # SQLite before 3.35
             entry.pk = connection.ops.last_insert_id(cursor, LogEntry._meta.db_table, COLUMN)
     entry._state.adding, entry._state.db = False, alias

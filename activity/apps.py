@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from django.apps import AppConfig
+from django.db import DatabaseError
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
@@ -37,6 +38,14 @@ def guard_log(using: str, **kwargs: Any) -> None:
     """Put back what keeps the log append-only; each migrate looks, and says what it found."""
     from activity import guard  # noqa: PLC0415 - models are not loaded at import
 
-    for one in guard.mend(using):
+    try:
+        found = guard.mend(using)
+    except DatabaseError as problem:
+        said = " ".join(str(problem).split())[:300]
+        sys.stderr.write(f"ERROR: Activity log: it could not be looked at, and nothing was put back: {said}\n")
+        return
+    for one in found:
         end = "It was put back, and the log says so." if one.can_be_mended else one.remedy
         sys.stderr.write(f"ERROR: Activity log: {one.text} {end}\n")
+    if found:
+        make_index(using)  # which a table under another name, or a view, may have kept from being made

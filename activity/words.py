@@ -158,7 +158,11 @@ def ensure(index: TextIndex, database: str = "default") -> bool:
     """Make what is missing of the index, from all rows of the table. Whether it is there now: PostgreSQL may lack
     pg_trgm or the right to install it, SQLite may have been built without FTS5."""
     connection = connections[database]
-    folding.install(connection)
+    try:
+        with transaction.atomic(using=database):
+            folding.install(connection)
+    except DatabaseError:
+        return False  # the function belongs to another role: as below
     if index.table not in connection.introspection.table_names():
         return False
     make = _ensure_postgresql if connection.vendor == "postgresql" else _ensure_sqlite

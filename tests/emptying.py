@@ -16,6 +16,8 @@ from activity import append_only
 
 MADE_BY_MIGRATE = ["auth_group", "auth_group_permissions", "auth_permission", "django_content_type"]
 
+FIRST_AGAIN = "SELECT setval(pg_get_serial_sequence('activity_logentry', 'id'), 1, false)"
+FIRST_AGAIN_ON_SQLITE = "DELETE FROM sqlite_sequence WHERE name = 'activity_logentry'"
 SWITCH = "ALTER TABLE activity_logentry {} TRIGGER activity_log_no_change"
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -58,3 +60,4 @@ def _delete_rows() -> None:
             cursor.execute(f"DELETE FROM {name}")  # noqa: S608 - a table of ours
         if append_only.LOG in filled:
             cursor.execute(trigger if is_sqlite else SWITCH.format("ENABLE"))
+            cursor.execute(FIRST_AGAIN_ON_SQLITE if is_sqlite else FIRST_AGAIN)  # else entries seem to be missing

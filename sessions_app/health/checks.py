@@ -6,6 +6,7 @@ They change nothing but a row of their own.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from activity import guard
+from activity.guard_problems import protected, reason
 from sessions_app.health import files, gateways
 from sessions_app.health.findings import Finding, error, ok, warning
 from sessions_app.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
@@ -28,6 +30,8 @@ from sessions_app.models.watch import CLOCK_IS_OFF, clock_words
 from sessions_app.sealing import SealingError, problem_of_keys, sealed_fields, unseal
 from sessions_app.ssh import ca
 
+logger = logging.getLogger(__name__)
+
 OLD_GEOIP = dt.timedelta(days=60)
 DATABASE = "Database"
 LOG_GUARD = "Activity log"
@@ -38,12 +42,24 @@ VENDORS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 def look() -> list[Finding]:
     """Every quick check. When the database is no good, nothing else can be asked."""
     first = database()
-    return [first] if first.is_error else [first, *(check() for check in CHECKS)]
+    return [first] if first.is_error else [first, *(asked(check) for check in CHECKS)]
 
 
 def look_thoroughly() -> list[Finding]:
     """The same where nobody waits for a page: more of the log is looked at."""
-    return [log_guard(guard.THOROUGHLY) if one.name == LOG_GUARD else one for one in look()]
+    return [asked(lambda: log_guard(guard.THOROUGHLY), LOG_GUARD) if one.name == LOG_GUARD else one for one in look()]
+
+
+def asked(check: Callable[[], Finding], name: str = "") -> Finding:
+    """Return what `check` finds. What it cannot read is an error too, and hides nothing of what the others find."""
+    try:
+        with protected(connection):
+            return check()
+    except Exception as problem:
+        name = name or check.__name__.replace("_", " ").capitalize()
+        logger.exception("The check %s failed", name)
+        text = f"It could not be looked at: {reason(problem)}"
+        return error(name, text, "Its whole error is in the log of the process. Run: sessionadmin migrate")
 
 
 def database() -> Finding:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from django.contrib.auth.models import AbstractUser
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from activity import log
 from activity.models import Level
@@ -46,14 +46,19 @@ def look_at_hosts(actor: AbstractUser | None, seconds: float = SECONDS) -> list[
         return [ok("Hosts", "No resource is reached by SSH."), practised]
     found = _all_of_them(resources, seconds)
     wrong = [one for one in found if one.is_error]
-    log.record(
-        Verb.HOST_CHECKED,
-        f"Looked at all hosts ({len(resources)}): "
-        + (f"errors on {', '.join(one.name.removeprefix('Host ') for one in wrong)}" if wrong else "nothing is wrong"),
-        actor=actor,
-        level=Level.WARNING if wrong else Level.INFO,
-        details={"errors": [f"{one.name}: {one.text}"[:300] for one in wrong[:20]]},
-    )
+    said = f"errors on {', '.join(one.name.removeprefix('Host ') for one in wrong)}" if wrong else "nothing is wrong"
+    try:
+        with transaction.atomic():
+            log.record(
+                Verb.HOST_CHECKED,
+                f"Looked at all hosts ({len(resources)}): {said}",
+                actor=actor,
+                level=Level.WARNING if wrong else Level.INFO,
+                details={"errors": [f"{one.name}: {one.text}"[:300] for one in wrong[:20]]},
+            )
+    except DatabaseError as problem:  # what was found is shown all the same
+        text = f"It took no entry about this look at all hosts: {' '.join(str(problem).split())[:200]}"
+        found.append(error("Activity log", text, "Run: sessionadmin migrate"))
     return [*found, practised]
 
 

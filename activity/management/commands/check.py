@@ -41,7 +41,7 @@ def _look(database: str) -> list[CheckMessage]:
         return []  # looking would make it
     try:
         found = guard.look(database)
-    except (DatabaseError, InterfaceError) as problem:
+    except (DatabaseError, InterfaceError) as problem:  # does not answer; what cannot be read is among what is found
         text = f"The activity log could not be looked at: {' '.join(str(problem).split())[:200]}"
         return [CheckWarning(text, hint="Start the database, or correct DATABASE_URL.", id="activity.W001")]
     return [

@@ -1,0 +1,172 @@
+"""Whether the tables of the log are there and are the true ones: none renamed, hidden, or covered by another."""
+
+from __future__ import annotations
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from activity import append_only
+from activity.append_only import DOOR, LOG
+from activity.guard_problems import ASK, MOST, Problem, ask, quoted
+from activity.models import LogEntry
+
+COLUMNS = [str(field.column) for field in LogEntry._meta.concrete_fields]
+RESTORE = "Restore the database from a backup, and find out who has been at it."
+# A file of another console in the same database: its tables have the same names, in a schema of their own.
+OF_ANOTHER_CONSOLE = (
+    "relname = %s AND to_regclass(quote_ident(nspname) || '.django_migrations') IS NOT NULL "
+    "AND nspname <> current_schema()"
+)
+
+
+def missing(connection: BaseDatabaseWrapper) -> list[Problem]:
+    """Return what keeps the log from being read at all. Without its tables nothing else can be asked."""
+    return [one for table in (LOG, DOOR) for one in _missing(connection, table)]
+
+
+def _missing(connection: BaseDatabaseWrapper, table: str) -> list[Problem]:
+    if exists(connection, table):
+        return _stand_in(connection) if table == LOG else []
+    if other := other_case(connection, table):
+        return [Problem(f"The table {table} was renamed to {other}.")]
+    covered = ""
+    if found := view(connection, table):
+        covered = f" A view stands in its place: {' '.join(found[1].split())[:300]}"
+    if name := holder(connection, table):
+        return [Problem(f"The table {table} was renamed to {name}.{covered}")]
+    if table == DOOR:
+        return [Problem(f"The table {table} is not there.{covered}")]
+    text = f"The table {table} is not there: the log was removed.{covered}"
+    if names := lookalikes(connection):
+        text += f" The true log may be in {', '.join(names)}."
+        take = f"DROP VIEW {table}; " if covered else ""
+        return [Problem(text, f"{take}ALTER TABLE {names[0]} RENAME TO {table}; then run: sessionadmin migrate")]
+    return [Problem(text, RESTORE)]
+
+
+def _stand_in(connection: BaseDatabaseWrapper) -> list[Problem]:
+    """Whether another table has the name of the log, while the triggers are on the true one."""
+    holders = holding(connection, LOG)
+    if LOG in holders:
+        return []
+    likely = [name for name in lookalikes(connection) if name.strip('"') in holders]
+    if not likely:
+        return []
+    text = f"The table {LOG} was renamed to {likely[0]}, and another table stands in its place. Nothing was guarded."
+    remedy = (
+        f"Stop the console, then ALTER TABLE {LOG} RENAME TO {LOG}_copy; ALTER TABLE {likely[0]} RENAME TO {LOG}; and "
+        f"run: sessionadmin migrate. What was written meanwhile is in {LOG}_copy."
+    )
+    return [Problem(text, remedy)]
+
+
+def beside(connection: BaseDatabaseWrapper) -> list[Problem]:
+    """Return a problem when other tables look like the log and hold entries: one of them may be the true log."""
+    if not (names := lookalikes(connection)):
+        return []
+    looks = f"{names[0]} looks" if len(names) == 1 else f"{', '.join(names[:MOST])} look"
+    return [
+        Problem(
+            f"{looks} like the activity log and {'holds' if len(names) == 1 else 'hold'} entries: the true log may "
+            f"have been put aside, and {LOG} be a copy without some of them.",
+            f"Compare it with {LOG}, and find out who made it. If it is nobody's log, move it to another database.",
+        )
+    ]
+
+
+def lookalikes(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the names, quoted where needed, of other tables that have all columns of the log and hold rows."""
+    marks = ", ".join(["%s"] * len(COLUMNS))
+    if connection.vendor == "sqlite":
+        rows = ask(
+            connection,
+            "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table' "
+            f"AND lower(m.name) <> %s AND m.sql NOT LIKE 'CREATE VIRTUAL%%' AND lower(c.name) IN ({marks}) "
+            "GROUP BY m.name HAVING COUNT(*) = %s ORDER BY m.name LIMIT %s",
+            [LOG, *COLUMNS, len(COLUMNS), MOST],
+        )
+        names = [name if name.isidentifier() else quoted(name) for (name,) in rows]
+    else:
+        rows = ask(
+            connection,
+            "SELECT CASE WHEN nspname = current_schema() THEN quote_ident(relname) "
+            "ELSE quote_ident(nspname) || '.' || quote_ident(relname) END AS name FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = relnamespace JOIN pg_attribute a ON a.attrelid = c.oid "
+            "WHERE relkind IN ('r', 'p', 'm', 'f') AND nspname !~ '^pg_' AND attnum > 0 AND NOT attisdropped "
+            f"AND attname IN ({marks}) AND c.oid IS DISTINCT FROM to_regclass(%s) AND NOT ({OF_ANOTHER_CONSOLE}) "
+            "GROUP BY 1 HAVING COUNT(*) = %s ORDER BY 1 LIMIT %s",
+            [*COLUMNS, LOG, LOG, len(COLUMNS), MOST],
+        )
+        names = [name for (name,) in rows]
+    return [name for name in names if ask(connection, f"SELECT 1 FROM {name} LIMIT 1")]
+
+
+def exists(connection: BaseDatabaseWrapper, table: str) -> bool:
+    """Whether it is there under exactly that name; a view does not count."""
+    if connection.vendor == "sqlite":
+        return bool(ask(connection, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = %s", [table]))
+    question = "SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relkind IN ('r', 'p')"
+    return bool(ask(connection, question, [table]))
+
+
+def other_case(connection: BaseDatabaseWrapper, table: str) -> str:
+    """Return the name of the table where somebody wrote it with other capitals: SQLite takes it for the same."""
+    if connection.vendor != "sqlite":
+        return ""
+    question = "SELECT name FROM sqlite_master WHERE type = 'table' AND lower(name) = %s AND name <> %s"
+    rows = ask(connection, question, [table, table])
+    return str(rows[0][0]) if rows else ""
+
+
+def view(connection: BaseDatabaseWrapper, table: str) -> tuple[str, str] | None:
+    """Return the kind (as in DROP) and the text of a view that has the name of `table`."""
+    if connection.vendor == "sqlite":
+        question = "SELECT 'VIEW', sql FROM sqlite_master WHERE type = 'view' AND lower(name) = %s"
+    else:
+        question = (
+            "SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END, pg_get_viewdef(oid) "
+            "FROM pg_class WHERE oid = to_regclass(%s) AND relkind IN ('v', 'm')"
+        )
+    rows = ask(connection, question, [table])
+    return (str(rows[0][0]), str(rows[0][1])) if rows else None
+
+
+def holder(connection: BaseDatabaseWrapper, table: str) -> str:
+    """Return the name of the one table that has our triggers for `table`, or an empty string."""
+    names = holding(connection, table)
+    return names[0] if len(names) == 1 else ""
+
+
+def holding(connection: BaseDatabaseWrapper, table: str) -> list[str]:
+    """Return the names of all tables that have triggers with the names of ours for `table`."""
+    if connection.vendor == "sqlite":
+        names = [name for name, (of, _) in append_only.SQLITE.items() if of == table]
+        marks = ", ".join(["%s"] * len(names))
+        rows = ask(
+            connection,
+            "SELECT DISTINCT m.name FROM sqlite_master AS t JOIN sqlite_master AS m "
+            "ON lower(m.name) = lower(t.tbl_name) "
+            f"WHERE t.type = 'trigger' AND m.type = 'table' AND lower(t.name) IN ({marks})",
+            names,
+        )
+    else:
+        names = [name for name, (of, *_) in append_only.POSTGRESQL.items() if of == table]
+        question = (
+            "SELECT DISTINCT relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+            "WHERE tgname = ANY(%s) AND relnamespace = current_schema()::regnamespace"
+        )
+        rows = ask(connection, question, [names])
+    return [str(name) for (name,) in rows]
+
+
+def broken_numbers(connection: BaseDatabaseWrapper) -> list[Problem]:
+    """Return a problem when the database does not give each entry a number of its own, as it does in the true table."""
+    if connection.vendor == "sqlite":
+        is_given = ask(
+            connection, "SELECT 1 FROM sqlite_master WHERE name = %s AND upper(sql) LIKE '%%AUTOINCREMENT%%'", [LOG]
+        )
+    else:
+        is_given = ask(connection, "SELECT 1 WHERE pg_get_serial_sequence(%s, 'id') IS NOT NULL", [LOG])
+    if is_given:
+        return []
+    text = f"The table {LOG} was made by somebody else: the database does not give its entries their numbers."
+    return [Problem(text, f"{RESTORE} {ASK}")]

@@ -118,8 +118,9 @@ def test_without_its_cache_the_console_limits_nobody(alice: User, monkeypatch: p
 
 
 def test_the_third_download_of_a_person_is_told_and_others_download(
-    admin: User, auditor: User, as_user: AsUser, shared: None
+    admin: User, auditor: User, as_user: AsUser, shared: None, settings: Any
 ) -> None:
+    settings.DOWNLOADS_LIMIT = 2
     client = as_user(admin)
     running = [client.get(CSV) for _ in range(2)]
     assert [one.status_code for one in running] == [200, 200]
@@ -137,7 +138,10 @@ def test_the_third_download_of_a_person_is_told_and_others_download(
         break_off(one)
 
 
-def test_a_recording_and_what_was_typed_take_a_place_until_they_are_sent(admin: User, as_user: AsUser) -> None:
+def test_a_recording_and_what_was_typed_take_a_place_until_they_are_sent(
+    admin: User, as_user: AsUser, settings: Any
+) -> None:
+    settings.DOWNLOADS_LIMIT = 2
     client, recording = as_user(admin), make_recording()
     files = [client.get(f"/recordings/{recording.pk}/cast/") for _ in range(2)]
     assert "2 of your downloads" in refusal(client.get(CSV))

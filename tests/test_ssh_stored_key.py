@@ -73,7 +73,7 @@ def test_a_wrong_key_is_said_by_the_test_and_fails_the_session(server: sshd.Serv
     out = StringIO()
     with pytest.raises(CommandError, match="does not work yet"):
         call_command("host_check", "web-1", stdout=out)
-    refused = "web-1 refuses the service account root. Does it trust our key or certificate?"
+    refused = "web-1 refuses the service account root. Does it trust our key or certificate"
     assert f"FAIL Login: {refused}" in out.getvalue()
     session = worked(ask(alice))
     assert refused in session.end_reason, said(session)

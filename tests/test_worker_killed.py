@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
@@ -214,7 +215,7 @@ def test_a_worker_that_stood_still_beyond_its_lease_takes_back_what_it_gave_too_
 def test_a_lease_is_not_given_back_by_who_lost_it(alice: User) -> None:
     session = granted(alice)
     PrivilegedSession.objects.filter(pk=session.pk).update(
-        lease="another", lease_until=dt.datetime(2099, 1, 1, tzinfo=dt.UTC), next_monitor_at=None
+        lease="another", lease_until=timezone.now() + dt.timedelta(seconds=60), next_monitor_at=None
     )
     assert reconcile() == 0
     session.refresh_from_db()

@@ -32,7 +32,9 @@ STORAGES = {
 }
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # stays empty; WhiteNoise warns when it is not there
-PAGE_REQUESTS_LIMIT = SESSION_REQUESTS_LIMIT = 100_000  # tests are quicker than people; those of limits set them
+# Tests are quicker than people, and leave downloads unread; those of limits set their own.
+PAGE_REQUESTS_LIMIT = SESSION_REQUESTS_LIMIT = 100_000
+DOWNLOADS_LIMIT = 100
 HOST_SEARCH_SECONDS = 0  # all files of the machine, after sessions
 PRACTICE_DIR = VAR_DIR / "practice"
 GEOIP_DATABASE = ""

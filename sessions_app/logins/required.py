@@ -13,6 +13,12 @@ class LoginRequired(LoginRequiredMiddleware):
     """As Django's; an HTMX request moves the whole page to the login, and comes back to the page it was on. After a
     form that a stranger sent, the login leads to the start page: the form's address takes no visits."""
 
+    def process_view(self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any) -> Any:
+        """Ask who it is only where that matters: a load balancer's question must not need the database for it."""
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
         """Redirect to the login page."""
         login_url = self.get_login_url(view_func)

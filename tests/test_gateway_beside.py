@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from sessions_app.models import PrivilegedSession, Recording
 from tests import builders, gateway, sshd
 from tests.gateway import Gateway
+from tests.programs import wait_until
 from tests.ssh_scene import given, host_server, prepare, register_key
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
@@ -63,7 +64,9 @@ def ways(
         yield through, {"directly": directly, "through the gateway": by_gateway}
 
 
-def test_what_a_client_sees_is_what_it_sees_without_a_gateway(ways: tuple[Gateway, dict[str, Way]]) -> None:
+def test_what_a_client_sees_is_what_it_sees_without_a_gateway(
+    ways: tuple[Gateway, dict[str, Way]], tmp_path: Path
+) -> None:
     for name, way in ways[1].items():
         reader_that_leaves(name, way)
         output_that_ends_before_the_program(name, way)
@@ -71,8 +74,11 @@ def test_what_a_client_sees_is_what_it_sees_without_a_gateway(ways: tuple[Gatewa
         bytes_that_are_no_text(name, way)
         windows_of_every_size(name, way)
         a_signal_after_the_end_of_the_input(name, way)
+        a_command_that_the_host_does_not_take(name, way)
+        exit_statuses_over_a_shared_connection(name, way, tmp_path / f"shared-{len(name)}")
     recorded = Recording.objects.exclude(title="").values_list("title", flat=True)
     assert "printf %s \ufffd" in recorded
+    assert "Traceback" not in ways[0].printed()
 
 
 def reader_that_leaves(name: str, way: Way) -> None:
@@ -120,6 +126,18 @@ def bytes_that_are_no_text(name: str, way: Way) -> None:
     assert (done.stdout, done.returncode) == (b"found\n", 4), (name, done.stderr)
 
 
+def a_command_that_the_host_does_not_take(name: str, way: Way) -> None:
+    """OpenSSH's server drops a connection with a longer packet; the gateway says in words what its client ends with."""
+    for pieces in (3, 11):
+        words = [":", *["x" * 100_000] * pieces, "; echo done"]
+        done = subprocess.run(way(*words), capture_output=True, timeout=SECONDS, check=False)
+        assert (done.stdout, done.returncode) == (b"", 255), (name, done.stderr)
+        if name != "directly":
+            taker = b"OpenSSH on web-1 takes 261888" if pieces == 3 else b"the gateway takes 1048576"
+            length = len(" ".join(words))
+            assert b"This command has %d bytes, and %s at most. Nothing was run." % (length, taker) in done.stderr
+
+
 def windows_of_every_size(name: str, way: Way) -> None:
     """A window without a size is one without a size, from the beginning and after a change."""
     for rows, cols in ((0, 0), (24, 0), (0, 80), (31, 97), (2000, 3000)):
@@ -153,6 +171,35 @@ def a_signal_after_the_end_of_the_input(name: str, way: Way) -> None:
         client.wait(SECONDS)
         os.close(primary)
         os.close(secondary)
+
+
+def exit_statuses_over_a_shared_connection(name: str, way: Way, path: Path) -> None:
+    """OpenSSH's client closes a channel of a connection that is shared (ControlMaster) at the end of the output, and
+    waits for the exit status still."""
+
+    def shared(*command: str, tty: bool = False) -> list[str]:
+        program, *rest = way(*command, tty=tty)
+        return [program, "-S", str(path), *rest]
+
+    program, *rest = shared()
+    master = subprocess.Popen([program, "-M", "-N", *rest], stdin=subprocess.DEVNULL)
+    try:
+        wait_until(path.exists, "the shared connection is there")
+        several = ["exit 9", "echo a; sleep 0.2; exit 9"] * 3
+        clients = [subprocess.Popen(shared(line), stdin=subprocess.DEVNULL) for line in several]
+        clients.append(subprocess.Popen(shared("exit 9", tty=True), stdin=subprocess.DEVNULL))
+        assert [client.wait(SECONDS) for client in clients] == [9] * len(clients), name
+        late = subprocess.Popen(shared("exec 1>&- 2>&-; sleep 1; exit 3"), stdin=subprocess.DEVNULL)
+        leaving = subprocess.Popen(shared("yes; exit 2"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        assert leaving.stdout is not None
+        assert leaving.stdout.read(2) == b"y\n"
+        leaving.stdout.close()
+        assert leaving.wait(SECONDS) == 2, name
+        assert late.wait(SECONDS) == 3, name
+        assert master.poll() is None, name
+    finally:
+        master.kill()
+        master.wait(SECONDS)
 
 
 def started(line: list[str], stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:

@@ -54,6 +54,10 @@ class NotLetIn(Exception):
     """The connection was not made. The text is fit for the person."""
 
 
+class CommandTooLong(NotLetIn):
+    """Nothing was run, because the host or the gateway takes no command of that length."""
+
+
 def excuse(error: Exception) -> str:
     """Return what to tell a person whom an error of ours keeps waiting; the error itself is for the log."""
     return NO_DATABASE if isinstance(error, DatabaseError | InterfaceError) else PROBLEM

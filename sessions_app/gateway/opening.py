@@ -61,12 +61,16 @@ async def open_relay(
     registry.relays[relay.connection_id] = relay
     try:
         await relay.reach_host()  # before the recording: one that the host refuses has nothing to show
+        relay.check_command(command)
         if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
             wanted = Recorded(admitted, told, bool(terminal.kind), *recorded_size(terminal.size))
             relay.recorder = await registry.make_recorder(wanted)
         if login.door == Door.BROWSER and admitted.language:
             env = {"LANG": admitted.language}
         await relay.connect(command, subsystem, env or {}, terminal)
+    except NotLetIn as refused:
+        await relay.fail(str(refused))
+        raise
     except (Refused, HostRefused, ConnectorError, asyncssh.Error) as error:
         await relay.fail(str(error))
         raise NotLetIn(plain(error, 300)) from error

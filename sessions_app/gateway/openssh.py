@@ -15,8 +15,10 @@ from typing import Any
 
 import asyncssh
 from asyncssh.connection import SSHConnection
+from asyncssh.constants import MSG_CHANNEL_CLOSE
 from asyncssh.packet import SSHPacket
 
+LONGEST_COMMAND = 256 * 1024 - 256  # bytes; sshd drops a connection whose packet has more than 256 KiB, all counted
 VERSION = "OpenSSH_compatible_SessionAdmin"  # OpenSSH looks for "OpenSSH*"; there is no release of that name
 
 Channel = asyncssh.SSHServerChannel[bytes] | asyncssh.SSHClientChannel[bytes]
@@ -37,6 +39,19 @@ def send_end_of_write(channel: Channel) -> None:
     """Tell the peer to write nothing more, if it is one that OpenSSH would tell."""
     if can_send(channel) and is_openssh(channel.get_connection()):
         channel._send_request(b"eow@openssh.com")
+
+
+def on_close(channel: Channel, said: Callable[[Callable[[], object]], None]) -> None:
+    """Call `said` when the peer closes the channel, with what answers it: the library's own way, which closes our side
+    too. OpenSSH's client closes a channel of a shared connection as soon as both sides have said that they send no
+    more, and still waits for the exit status; sshd sends that before it answers."""
+    handlers = channel._packet_handlers
+    answer = handlers[MSG_CHANNEL_CLOSE]
+
+    def process(closed: Any, kind: int, number: int, packet: SSHPacket) -> None:
+        said(lambda: answer(closed, kind, number, packet))
+
+    channel._packet_handlers = {**handlers, MSG_CHANNEL_CLOSE: process}
 
 
 def on_no_more_sessions(connection: asyncssh.SSHServerConnection, said: Callable[[], None]) -> None:
@@ -76,6 +91,14 @@ def command_bytes(command: str) -> bytes:
 def command_text(command: str) -> str:
     """Return the command for people, logs and the database, which take no surrogates."""
     return command_bytes(command).decode("utf-8", "replace")
+
+
+def too_long(length: int, taker: str, longest: int) -> str:
+    """Return what to tell a person whose command has more bytes than `taker` takes."""
+    return (
+        f"This command has {length} bytes, and {taker} takes {longest} at most. Nothing was run. Give the command on "
+        "the standard input (ssh ... sh -s < FILE), or copy it there as a file and run that."
+    )
 
 
 def can_send(channel: Channel) -> bool:

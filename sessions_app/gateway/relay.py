@@ -16,11 +16,11 @@ import asyncssh
 
 from activity.text import plain
 from sessions_app.flows.disconnect import Ending
-from sessions_app.gateway import store
+from sessions_app.gateway import openssh, store
 from sessions_app.gateway.deadline import Deadline
 from sessions_app.gateway.files import Watch
 from sessions_app.gateway.line import Line, recorded_size
-from sessions_app.gateway.near import UNTIL_UNLOCKED, Near, ShowsState, Terminal, excuse
+from sessions_app.gateway.near import UNTIL_UNLOCKED, CommandTooLong, Near, ShowsState, Terminal, excuse
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_channel, open_upstream
 from sessions_app.models import HOLDS_GRANT, ConnectionEnd, Status
@@ -155,6 +155,14 @@ class Relay(Line):
         self._upstream.on_blocked = lambda is_blocked: self._balance_input()
         self._upstream.on_lost = self._upstream_lost
 
+    def check_command(self, command: str) -> None:
+        """Raise CommandTooLong for one that makes the host drop the connection; used by open_relay() once, after
+        reach_host()."""
+        length = len(openssh.command_bytes(command))
+        if length > openssh.LONGEST_COMMAND and self.upstream is not None and openssh.is_openssh(self.upstream):
+            taker = f"OpenSSH on {self.admitted.resource_name}"
+            raise CommandTooLong(openssh.too_long(length, taker, openssh.LONGEST_COMMAND))
+
     async def connect(
         self, command: str, subsystem: str, env: Mapping[str | bytes, str | bytes], terminal: Terminal
     ) -> None:
@@ -182,14 +190,18 @@ class Relay(Line):
         terminal: Terminal,
     ) -> None:
         if not self._is_tunnel:
-            await open_channel(
-                upstream,
-                self,
-                command=command or None,
-                subsystem=subsystem or None,
-                env=env,
-                terminal=Terminal(terminal.kind, self._size, terminal.modes),
-            )
+            try:
+                await open_channel(
+                    upstream,
+                    self,
+                    command=command or None,
+                    subsystem=subsystem or None,
+                    env=env,
+                    terminal=Terminal(terminal.kind, self._size, terminal.modes),
+                )
+            except OSError as error:
+                name = self.admitted.resource_name
+                raise HostRefused(f"{name} closed the connection: {plain(error, 120)}.") from error
 
     @property
     def upstream(self) -> asyncssh.SSHClientConnection | None:

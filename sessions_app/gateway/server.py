@@ -23,7 +23,7 @@ from sessions_app.gateway.identity import Proved
 from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.near import excuse
 from sessions_app.gateway.pressure import Pressure
-from sessions_app.gateway.ssh_near import MOST_COMMAND, SSHNear
+from sessions_app.gateway.ssh_near import MOST_PACKET, SSHNear
 from sessions_app.gateway.tunnel import Tunnel
 from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW
 from sessions_app.models import Door
@@ -96,7 +96,7 @@ class FrontDoor(asyncssh.SSHServer):
         """From here on the client is told what is wrong."""
         self.client = plain(self.connection.get_extra_info("client_version", ""), 120)
         self.proved = self._offered
-        self.connection._update_recv_pktlen(MOST_COMMAND)  # strangers have to do with less
+        self.connection._update_recv_pktlen(MOST_PACKET)  # strangers have to do with less
         if self.proved is not None and self.proved.key_id is not None and not self.proved.is_noted:
             self.spawn(store.call(identity.key_used, self.proved.key_id))
         if self.proved is not None and not self._doors.proved(self, self.proved.user_id):

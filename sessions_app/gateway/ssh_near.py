@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import logging
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 import asyncssh
@@ -18,7 +18,7 @@ from sessions_app.flows.connect import Login
 from sessions_app.flows.errors import Refused
 from sessions_app.gateway import openssh
 from sessions_app.gateway.line import HIGH
-from sessions_app.gateway.near import NotLetIn, Terminal, excuse
+from sessions_app.gateway.near import CommandTooLong, NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.pressure import Environment, has_tiny_packets
 from sessions_app.gateway.registry import Registry
@@ -26,7 +26,9 @@ from sessions_app.gateway.relay import Relay
 
 SUBSYSTEMS = ("sftp",)
 CUT_WITHIN = 1.0  # seconds for the last words to reach a client that is cut
-MOST_COMMAND = 1024 * 1024  # characters
+ENDS_WITHIN = 5.0  # seconds that a program gets to end whose client closed its side and reads no more
+MOST_COMMAND = 1024 * 1024  # bytes
+MOST_PACKET = 2 * MOST_COMMAND  # bytes; what Linux gives OpenSSH's client at most, so that it is refused in words
 USUAL_CHANNELS = 8  # of one client; with more of them each may let less wait, so that all together stay bounded
 PASSED_ON = (b"LANG", b"LC_", b"TZ", b"COLORTERM")  # of the environment; the host takes what its sshd_config says
 MOST_ENVIRONMENT = 16 * 1024  # bytes
@@ -65,6 +67,10 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         self._early = bytearray()  # what came before the relay was there; reading stops at once
         self._is_eof = self._is_output_over = self._is_gone = False
         self._is_paused = False
+        self._is_host_eof = False
+        self._answer: Callable[[], object] | None = (
+            None  # to a client that closed its side and waits for the exit status
+        )
 
     # What the client asks for.
 
@@ -74,6 +80,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         chan._env = Environment(PASSED_ON, MOST_ENVIRONMENT)
         openssh.take_any_command(chan)
         openssh.on_end_of_write(chan, self._end_of_write_received)
+        openssh.on_close(chan, self._close_received)
         if has_tiny_packets(chan):
             self._door.connection.abort()
 
@@ -90,9 +97,9 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         return True
 
     def exec_requested(self, command: str) -> bool:
-        """Unless nobody could have typed it."""
+        """Any; one that is too long is refused in words."""
         self._command = command
-        return len(command) <= MOST_COMMAND
+        return True
 
     def subsystem_requested(self, subsystem: str) -> bool:
         """Files, nothing else."""
@@ -107,6 +114,8 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         """Whatever goes wrong, the client is told and the channel closed: it would wait for ever."""
         try:
             await self._let_in()
+        except CommandTooLong as refused:
+            self._refuse(str(refused), 255)
         except (Refused, NotLetIn) as refused:
             self._refuse(str(refused))
         except Exception as error:
@@ -115,6 +124,8 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
 
     async def _let_in(self) -> None:
         env: dict[str | bytes, str | bytes] = dict(self._channel.get_environment_bytes().items())
+        if (length := len(openssh.command_bytes(self._command))) > MOST_COMMAND:
+            raise CommandTooLong(openssh.too_long(length, "the gateway", MOST_COMMAND))
         login = await self._door.login()
         relay = await open_relay(
             self._door.registry, login, self, self._terminal, self._command, subsystem=self._subsystem, env=env
@@ -132,12 +143,13 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
             relay.client_end_of_write()
         relay.ready()
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str, code: int = 1) -> None:
         where = f"Ask for a session, or look at yours, at {settings.SITE_URL}"
         end = "\r\n" if self._terminal.kind else "\n"
         self.write_error(f"{plain(reason, 800)}{end}{where}{end}".encode())
         if openssh.can_send(self._channel):
-            self._channel.exit(1)
+            self._channel.exit(code)
+        self._answer_close()
 
     # What comes from the client.
 
@@ -161,6 +173,25 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         self._is_output_over = True
         if self._relay is not None:
             self._relay.client_end_of_write()
+
+    def _close_received(self, answer: Callable[[], object]) -> None:
+        """As sshd, answer at the end of the program, with its exit status: at once only when it has a terminal, which a
+        closed window takes away, or when it was told to stop neither by the client nor by its own end."""
+        is_told = self._is_output_over and not self._terminal.kind
+        if self._answer is not None or not (self._is_host_eof or is_told):
+            self._answer = None
+            answer()
+            return
+        self._answer = answer
+        if not self._is_eof:
+            self.eof_received()
+        if not self._is_host_eof:
+            asyncio.get_running_loop().call_later(ENDS_WITHIN, self._answer_close)
+
+    def _answer_close(self) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None and not self._is_gone:
+            answer()
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         """For the program, as the client says it."""
@@ -197,17 +228,18 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
 
     def write(self, data: bytes) -> None:
         """See Near."""
-        if not self._channel.is_closing():
+        if self._is_read:
             self._channel.write(data)
 
     def write_error(self, data: bytes) -> None:
         """On a terminal there is one stream only."""
-        if not self._channel.is_closing():
+        if self._is_read:
             self._channel.write(data, None if self._terminal.kind else asyncssh.EXTENDED_DATA_STDERR)
 
     def write_eof(self) -> None:
         """See Near."""
-        if not self._channel.is_closing():
+        self._is_host_eof = True
+        if self._is_read:
             self._channel.write_eof()
 
     def end_of_write(self) -> None:
@@ -217,7 +249,8 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
     def buffered(self) -> int:
         """While the socket is full it is more than the relay lets wait."""
         share = max(1.0, len(self._door.channels) / USUAL_CHANNELS)
-        return int(self._channel.get_write_buffer_size() * share) + (2 * HIGH if self._door.is_blocked else 0)
+        waiting = self._channel.get_write_buffer_size() if self._answer is None else 0
+        return int(waiting * share) + (2 * HIGH if self._door.is_blocked else 0)
 
     def pause_reading(self) -> None:
         """See Near."""
@@ -238,6 +271,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
                 self._channel.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
             else:
                 self._channel.exit(code)
+        self._answer_close()
         if reason:
             try:
                 await asyncio.wait_for(self._channel.wait_closed(), CUT_WITHIN)
@@ -248,6 +282,11 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         """The network takes more."""
         if self._relay is not None:
             self._relay.drained()
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether the client takes what is written: not after either side closed."""
+        return self._answer is None and not self._channel.is_closing()
 
     @property
     def _channel(self) -> asyncssh.SSHServerChannel[bytes]:

@@ -23,6 +23,8 @@ PROGRAMS: Programs = {
     "keyutils": ["keyctl"],
     "tmux": ["tmux"],
     "screen": ["screen"],
+    "curl": ["curl"],
+    "dropbear-bin": ["dbclient"],
     "systemd": ["usr/lib/systemd/systemd", "lib/systemd/systemd"],
 }
 FOR_BENCHMARKS: Programs = {

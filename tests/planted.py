@@ -103,7 +103,7 @@ def running(uid: int) -> list[str]:
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             is_its_own = directory.stat().st_uid == uid or (directory / "loginuid").read_text() == str(uid)
-            words = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+            words = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             state = (directory / "stat").read_text().rpartition(")")[2].split()[0]
             if is_its_own and words and state not in "ZX":
                 found.append(f"{state} {words}")

@@ -66,7 +66,8 @@ def test_a_pass_that_takes_long_goes_on_alone_and_the_account_stays_until_it_is_
     uid = pwd.getpwnam(session.login_account).pw_uid
     go = tmp_path / "go"
     slow = f"echo x >> {tmp_path}/begun; while [ ! -e {go} ]; do sleep 0.1; done; find "
-    script = removal.REMOVE_ACCOUNT.replace('find "$@" -xdev', f'{slow} "$@" -xdev', 1).replace("-lt 150", "-lt 10")
+    script = removal.REMOVE_ACCOUNT.replace('find "$@" \\(', f'{slow} "$@" \\(', 1).replace("-lt 150", "-lt 10")
+    assert script.count(slow) == 1
     monkeypatch.setattr(removal, "REMOVE_ACCOUNT", script)
     end(alice, session)
     for _ in range(2):

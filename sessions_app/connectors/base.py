@@ -46,6 +46,7 @@ class Grant:
     ends_at: dt.datetime  # for resources that can end a grant themselves
     # What real hosts need beyond that.
     resource_id: int = 0
+    mark: str = ""  # tells the session from another of its number: of another console, or from before a restore
     kind: str = "ephemeral"  # models.AccountKind
     groups: tuple[str, ...] = ()
     sudo_rule: str = ""

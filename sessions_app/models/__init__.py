@@ -42,7 +42,7 @@ from sessions_app.models.privileged import (
 from sessions_app.models.search import HostSearch, LeftFiles
 from sessions_app.models.vault import Secret
 from sessions_app.models.watch import HostWatch
-from sessions_app.models.worker import HealthMark, WorkerHeartbeat
+from sessions_app.models.worker import ConsoleMark, HealthMark, WorkerHeartbeat
 
 __all__ = [
     "ENDED",
@@ -60,6 +60,7 @@ __all__ = [
     "CertificateAuthority",
     "ConnectionEnd",
     "ConnectionProfile",
+    "ConsoleMark",
     "ControlKind",
     "ControlRequest",
     "Door",

@@ -225,6 +225,11 @@ class PrivilegedSession(QuickRows):
         return self.status in ENDED
 
     @property
+    def mark(self) -> str:
+        """What a host tells it by from another session of its number, as there is one after a restore."""
+        return f"{self.requested_at.astimezone(dt.UTC):%Y%m%dT%H%M%S.%f}"
+
+    @property
     def is_withdrawn(self) -> bool:
         """Whether its requester took it back before anything was given."""
         return self.status == Status.COMPLETE and self.start_at is None

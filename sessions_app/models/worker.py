@@ -1,6 +1,9 @@
-"""The workers that are running, by what they last wrote of themselves, and a row that is written to see if it works."""
+"""The workers that are running, by what they last wrote of themselves, a row that is written to see if it works, and
+what hosts know this console by."""
 
 from __future__ import annotations
+
+import uuid
 
 from django.db import models
 
@@ -30,3 +33,20 @@ class HealthMark(models.Model):
 
     def __str__(self) -> str:
         return f"Written at {self.written_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class ConsoleMark(models.Model):
+    """One row: what hosts tell this console's grants from another console's by. It is restored with a backup."""
+
+    value = models.UUIDField(default=uuid.uuid4, editable=False)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    @classmethod
+    def text(cls) -> str:
+        """Return the mark, which is made when it is asked for first."""
+        return str(cls.objects.get_or_create(pk=1)[0].value)

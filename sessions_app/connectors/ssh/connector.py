@@ -17,8 +17,9 @@ from sessions_app.connectors.base import ConnectorError, ForGood, Grant, Presenc
 from sessions_app.connectors.ssh import commands, compare, left, live, logon, removal, scripts, search, trace
 from sessions_app.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.connectors.ssh.host import OnHost, seconds_left
+from sessions_app.connectors.ssh.results import OfAnother
 from sessions_app.connectors.ssh.transport import connected
-from sessions_app.models import AccountKind, HostComparison, Resource
+from sessions_app.models import AccountKind, ConsoleMark, HostComparison, Resource
 from sessions_app.models.account_names import ACCOUNT_NAME
 from sessions_app.ssh import ca
 
@@ -52,10 +53,15 @@ class SshConnector:
     def revoke(self, grant: Grant, say: Say) -> None:
         """Close the door, end what runs, take away what the host's notes name, then remove the notes.
 
+        Notes of another console, or of another session that had the number, are left alone, and that is said.
+
         A step that fails does not keep the others from being tried; the first failure is raised in the end.
         """
         with _on_host(grant, say) as on:
             notes = _notes(on)
+            if notes is None:
+                compare.look_after(on.remote, grant, say)
+                return
             if not notes:
                 say(f"{grant.resource_name} holds nothing of this session", Level.DEBUG)
                 compare.look_after(on.remote, grant, say)
@@ -85,7 +91,7 @@ class SshConnector:
     def disconnect(self, grant: Grant, say: Say) -> None:
         """Every login and process of the account ends now."""
         with _on_host(grant, say) as on:
-            on.do("End logins and processes", live.DISCONNECT)
+            _warn(on, on.do("End logins and processes", live.DISCONNECT, grant.login_account))
         logon.note_cut(grant.resource_id, grant.session_id)
         say(f"Cut the connections of {grant.login_account} on {grant.resource_name}", Level.INFO)
 
@@ -102,7 +108,7 @@ class SshConnector:
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """The line appears on the user's terminals."""
         with _on_host(grant, say) as on:
-            on.do("Write to terminals", live.NOTIFY, _gateways(grant), given=_for_terminal(text))
+            on.do("Write to terminals", live.NOTIFY, grant.login_account, _gateways(grant), given=_for_terminal(text))
 
     def extend(self, grant: Grant, say: Say) -> None:
         """Move the host's own end. Raises ForGood when the host was first."""
@@ -114,9 +120,10 @@ class SshConnector:
 @contextlib.contextmanager
 def _on_host(grant: Grant, say: Say) -> Iterator[OnHost]:
     seconds = seconds_left(grant)
+    console = ConsoleMark.text()
     resource = _resource(grant)
     with connected(host_of(resource), credentials_for(resource)) as remote:
-        yield OnHost(remote, grant, say, seconds)
+        yield OnHost(remote, grant, say, seconds, console)
 
 
 def _resource(grant: Grant) -> Resource:
@@ -164,8 +171,14 @@ def _give_keys(on: OnHost) -> None:
     )
 
 
-def _notes(on: OnHost) -> dict[str, str]:
-    output = on.do("Read the session's notes", removal.NOTES)
+def _notes(on: OnHost) -> dict[str, str] | None:
+    """What the host knows of the session; None, with a warning, when that is about another session."""
+    grant = on.grant
+    try:
+        output = on.do("Read the session's notes", removal.NOTES, grant.login_account)
+    except OfAnother as error:
+        on.say(str(error), Level.WARNING)
+        return None
     return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
 
@@ -173,8 +186,7 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
     first: ConnectorError | None = None
     for step in removal.STEPS:
         try:
-            for line in on.do(step.label, step.script, account).splitlines():
-                on.say(plain(f"On {on.grant.resource_name} {line}", 300), Level.WARNING)
+            _warn(on, on.do(step.label, step.script, account))
         except ConnectorError as error:
             first = first or error
     if notes["kind"] == AccountKind.COMMANDS and notes["commands"]:
@@ -187,8 +199,14 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
         on.do("Let log in as before", removal.REOPEN, account)
     if notes["kind"] == AccountKind.EPHEMERAL:
         keep = "keep" if on.grant.keep_home else "remove"
-        on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep)
+        _warn(on, on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep))
         _look_for_more(on, account)
+
+
+def _warn(on: OnHost, output: str) -> None:
+    """Say what a script found and left alone, or put back."""
+    for line in output.splitlines():
+        on.say(plain(f"On {on.grant.resource_name} {line}", 300), Level.WARNING)
 
 
 def _look_for_more(on: OnHost, account: str) -> None:

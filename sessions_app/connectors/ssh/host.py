@@ -32,11 +32,13 @@ class OnHost:
     # Until the host ends it alone, as it was when the call began: however long the steps take, the last one sets the
     # whole span anew, so that the host is not earlier than the End that is counted from there.
     seconds: int
+    console: str  # its mark, which scripts compare with what stands in the host's notes
 
     def do(self, label: str, script: str, *arguments: str, given: str = "") -> str:
         """Run a script with the session's number as $1; its output. Raises what its exit code stands for."""
         progress.begin(f"the step “{label}” has not ended yet")
-        result = self.remote.script(script, str(self.grant.session_id), *arguments, given=given)
+        name = ":".join(filter(None, ("sessionadmin", self.console, self.grant.mark)))
+        result = self.remote.script(script, str(self.grant.session_id), *arguments, given=given, name=name)
         self.note(label, " ".join(arguments), result)
         if result.exit_code != 0:
             raise failure(result, self.grant.resource_name, self.grant.login_account)

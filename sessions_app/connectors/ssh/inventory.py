@@ -7,11 +7,16 @@ import dataclasses
 from sessions_app.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.connectors.ssh.results import failure
 from sessions_app.connectors.ssh.transport import connected
+from sessions_app.connectors.ssh.uids import UIDS
 from sessions_app.models import Resource
 
-LIST = r"""
+LIST = (
+    r"""
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 S=/var/lib/sessionadmin
+"""
+    + UIDS
+    + r"""
 for d in "$S"/session-*; do
   [ -d "$d" ] || continue
   echo "${d##*/session-}:notes of the account $(cat "$d/account" 2>/dev/null)"
@@ -39,10 +44,20 @@ if [ -s "$S/uids" ]; then # user ids that were given, and what is theirs
     $1 in session && !(($1, $2) in seen) {
       seen[$1, $2]
       print session[$1] ":" $2 " " $3 " of the user id " $1
-    }' "$S/uids" -
+    }' "$S/uids" - | while IFS= read -r line; do
+      n=${line%%:*} u=${line##* }
+      account=$(awk -v u="$u" '$1 == u {print $3; exit}' "$S/uids")
+      who=$(other_holders "$u" "$n" "$account" | tr '\n' ' ')
+      if [ -n "$who" ]; then
+        echo "$n:the user id $u, which ${who% } has by now: what it has is left alone"
+      else
+        echo "$line"
+      fi
+    done | sort -u
 fi
 getent passwd | sed -n 's/^\([^:]*\):.*:sessionadmin session-\([0-9]*\):.*$/\2:account \1/p'
 """
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

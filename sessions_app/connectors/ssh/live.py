@@ -7,6 +7,7 @@ from sessions_app.connectors.ssh.jobs import JOBS
 from sessions_app.connectors.ssh.processes import PROCESSES
 from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS
 from sessions_app.connectors.ssh.shut import SHUT
+from sessions_app.connectors.ssh.uids import UIDS
 
 TELL = r"""
 came_from() { # process: the port that its login came from, by its environment or that of a parent
@@ -56,17 +57,20 @@ LOCK = (
     + TELL
     + SHUT
     + JOBS
+    + UIDS
     + r"""
 [ -e "$D/account" ] || exit 18
 [ ! -e "$D/ended" ] || exit 24
-uid=$(noted uid)
+uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 19
 words=$(cat)
 mark locked
 is_barred=yes
 is_shut=yes
 if [ "$(noted kind)" = commands ]; then shut "$2" || is_shut=no; fi
-if [ "$(noted kind)" = ephemeral ]; then usermod --expiredate 1970-01-02 -- "$2" || is_barred=no; fi
+if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then
+  usermod --expiredate 1970-01-02 -- "$2" || is_barred=no
+fi
 # First, so that nothing of the user's own can hold up or undo what follows.
 is_still=yes
 stop_all "$uid" || is_still=no
@@ -108,12 +112,13 @@ UNLOCK = (
     + SHUT
     + GUARD
     + JOBS
+    + UIDS
     + r"""
 [ -e "$D/account" ] || exit 18
-uid=$(noted uid)
+uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 19
 guard_move "$3"
-[ "$(noted kind)" != ephemeral ] || usermod --expiredate "$(day_after "$3")" -- "$2"
+if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expiredate "$(day_after "$3")" -- "$2"; fi
 give_keys "$@"
 reopen "$2"
 free_jobs "$uid" "$2"
@@ -122,25 +127,28 @@ for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
 """
 )
 
-# session
+# session account
 DISCONNECT = (
     HEAD
     + PROCESSES
+    + UIDS
     + r"""
-uid=$(noted uid)
+say_held "$1" "$2"
+uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 0
 end_all "$uid"
 """
 )
 
-# session ports-of-gateways; what to say on standard input
+# session account ports-of-gateways; what to say on standard input
 NOTIFY = (
     HEAD
     + PROCESSES
+    + UIDS
     + TELL
     + r"""
-uid=$(noted uid)
-[ -z "$uid" ] || tell "$uid" "$2"
+uid=$(own_uid "$1" "$2")
+[ -z "$uid" ] || tell "$uid" "$3"
 """
 )
 
@@ -150,6 +158,7 @@ WHO = (
     HEAD.replace("session-$1", "session-none")
     + GUARD
     + PROCESSES
+    + UIDS
     + r"""
 freeze_newer() { # uid
   for p in $(restless "$1" | cut -d' ' -f1); do
@@ -168,8 +177,12 @@ for D in "$S"/session-*; do
     continue
   fi
   [ -s "$D/uid" ] || continue
-  uid=$(noted uid)
   account=$(noted account)
+  uid=$(own_uid "${D##*/session-}" "$account")
+  if [ -z "$uid" ]; then # somebody else's by now
+    echo "${D##*/session-} no"
+    continue
+  fi
   [ ! -e "$D/locked" ] || freeze_newer "$uid"
   at_terminal=no
   case " $(echo $here) " in *" $account "*) at_terminal=yes ;; esac

@@ -1,45 +1,98 @@
 """Shell functions that find the processes of an account, and end them.
 
-Those are its own, those that began in one of its logins (loginuid, the systemd slice of the user), those that sudo
-started for it, and what any of its own started. Not those that were there before the session, and no zombies.
+Those are the processes that have its user id (real, effective or saved), and those of root that sudo started for it:
+by descent, by the environment, by the login they began in (loginuid, the systemd slice of the user). Never one of
+a third account, no daemon of the system and nothing that one leads, not those that were there before the session nor
+what these start, and no zombies. sshd's own process for a login goes with the login.
 """
 
 from __future__ import annotations
 
 # Needs HEAD of scripts.py.
 PROCESSES = r"""
-belong() { # uid
+belong() { # uid: as in the docstring; with what was there before the session, while that is not noted yet
   {
-    ps -eo pid=,ppid=,sid=,uid=,comm= | below "$1"
+    for _p in $(older); do echo "older $_p"; done
+    for _p in $(daemons); do echo "daemon $_p"; done
+    for _p in $(logins); do echo "login $_p"; done
     {
-      grep -lsE "^Uid:.*[[:space:]]$1([[:space:]]|\$)" /proc/[0-9]*/status || :
-      grep -lsx "$1" /proc/[0-9]*/loginuid || :
-      grep -ls "/user-$1\.slice/" /proc/[0-9]*/cgroup || :
-      grep -lszx "SUDO_UID=$1" /proc/[0-9]*/environ || :
-    } | cut -d/ -f3
-  } | sort -un
-}
-below() { # uid; lines of ps: what its processes started, or what is in a session that one of them leads
-  awk -v u="$1" '
-    $4 == u {mine[$1]}
-    {parent[$1] = $2; leader[$1] = $3; daemon[$1] = $5 ~ /^(sshd|cron|crond|atd|systemd)/ && $4 != u}
+      grep -lszx "SUDO_UID=$1" /proc/[0-9]*/environ | sed 's/^/sudo /'
+      grep -lsx "$1" /proc/[0-9]*/loginuid | sed 's/^/inherited /'
+      grep -ls "/user-$1\.slice/" /proc/[0-9]*/cgroup | sed 's/^/inherited /'
+    } | sed 's#/proc/\([0-9]*\)/.*#\1#'
+    ps -eo pid=,ppid=,sid=,ruid=,euid=,suid= | sed 's/^/process /'
+  } | awk -v u="$1" '
+    $1 == "process" {
+      parent[$2] = $3; leader[$2] = $4
+      if ($5 == u || $6 == u || $7 == u) own[$2]
+      else if ($5 == 0 && $6 == 0) root[$2]
+      next
+    }
+    {is[$1, $2]}
+    $1 == "daemon" {daemon[$2]}
+    function of_login(p,  file, login) { # of another
+      file = "/proc/" p "/loginuid"
+      login = ""
+      getline login < file
+      close(file)
+      return login != "" && login != "4294967295" && login != u
+    }
+    function was_there(p,  n) { # it, or what it descends from, before the session
+      for (n = 0; p + 0 > 1 && n < 1000; n++) {
+        if (("older", p) in is || ("older", leader[p]) in is) return 1
+        if (("login", p) in is) return 0
+        p = parent[p]
+      }
+      return 0
+    }
+    function is_sudos(p,  q, n) { # a process of root
+      for (q = p; q + 0 > 1 && n < 1000; n++) {
+        if (q in own) return !of_login(p)
+        if (!(q in root) || ("daemon", q) in is || ("login", q) in is) return 0 # led by somebody else
+        if (leader[q] in own && !of_login(p)) return 1
+        if (("sudo", q) in is) return 1
+        if (("inherited", q) in is && !passed_on) return 1
+        q = parent[q]
+      }
+      return 0
+    }
     END {
-      do {
-        more = 0
-        for (p in parent) {
-          if (p in mine || p + 0 <= 1 || daemon[p]) continue
-          if (!(parent[p] in mine || leader[p] in mine)) continue
-          file = "/proc/" p "/loginuid"
-          login = ""
-          getline login < file
-          close(file)
-          if (login != "" && login != "4294967295" && login != u) continue # in a login of another
-          mine[p]
-          more = 1
-        }
-      } while (more)
-      for (p in mine) print p
-    }'
+      for (p in daemon) if (("inherited", p) in is) passed_on = 1 # by a daemon that the session restarted
+      for (p in own) if (!was_there(p)) {
+        print p
+        if (("login", parent[p]) in is && parent[p] in root) print parent[p]
+      }
+      for (p in root) if (is_sudos(p) && !was_there(p)) print p
+    }' | sort -un
+}
+older() { # what was there before the session; of one that is gone, for what it led
+  [ -s "$D/before" ] || return 0
+  while IFS=: read -r _pid _began; do
+    case "$(began "$_pid")" in '' | "$_began") echo "$_pid" ;; esac
+  done < "$D/before"
+}
+of_root() { # names: processes of root that run an installed program of such a name
+  ps -eo pid=,ruid=,euid=,comm= | awk -v names="^($1)" '$2 == 0 && $3 == 0 && $4 ~ names {print $1}' |
+    while read -r _pid; do
+      case "$(readlink "/proc/$_pid/exe")" in /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/*) echo "$_pid" ;; esac
+    done
+}
+is_title_of_login() { # pid: sshd says in its title what it is
+  case "$(tr '\0' ' ' 2>/dev/null < "/proc/$1/cmdline")" in
+    "sshd: "*"[listener]"*) return 1 ;;
+    "sshd: "* | "sshd-session: "* | "sshd-auth: "*) return 0 ;;
+  esac
+  return 1
+}
+logins() { # the processes of root that sshd has for each login
+  for _p in $(of_root sshd); do
+    if is_title_of_login "$_p"; then echo "$_p"; fi
+  done
+}
+daemons() { # those of the system: whoever restarted one, it works for everybody
+  for _p in $(of_root 'sshd|cron|crond|CRON|anacron|atd|systemd|dbus-daemon|rsyslogd'); do
+    is_title_of_login "$_p" || echo "$_p"
+  done
 }
 mine() { # uid
   belong "$1" | awk -v me=$$ -v before="$D/before" '

@@ -18,7 +18,8 @@ from sessions_app.connectors.ssh.shut import SHUT
 from sessions_app.connectors.ssh.sweep import HOME, KERNEL, SWEEP
 from sessions_app.connectors.ssh.uids import UIDS
 
-# session: what the host knows of it; its guard stays away for the next two minutes
+# session account (nothing when the console does not know it): what the host knows of it; its guard stays away for the
+# next two minutes
 NOTES = (
     HEAD
     + GUARD
@@ -29,11 +30,13 @@ NOTES = (
 if [ ! -d "$D" ]; then
   guard_end
   # What an account left behind all the same is known by its user id, after the notes are gone too.
-  for uid in $(given_to "$1"); do
+  for uid in $(given_to "$1" "$2"); do
     account=$(awk -v u="$uid" '$1 == u {print $3}' "$S/uids")
+    if [ -n "$(other_holders "$uid" "$1" "$account")" ]; then continue; fi # a person's by now
     left=$(belong "$uid"; spooled "$uid" "$account"; find $EVERYBODYS -maxdepth 1 -uid "$uid")
     if [ -z "$left" ]; then continue; fi
     mkdir "$D"
+    mark_console
     mark kind ephemeral
     mark uid "$uid"
     mark account "$account"
@@ -41,6 +44,7 @@ if [ ! -d "$D" ]; then
   done
   [ -d "$D" ] || exit 0
 fi
+if [ -n "$2" ] && [ -e "$D/account" ] && [ "$(noted account)" != "$2" ]; then exit 27; fi
 guard_hold
 echo "kind=$(noted kind)"
 echo "account=$(noted account)"
@@ -78,7 +82,7 @@ rm -f "/etc/sudoers.d/sessionadmin-$1" "/etc/sudoers.d/sessionadmin-$1.new"
 LEAVE_GROUPS = (
     HEAD
     + r"""
-getent passwd "$2" > /dev/null || exit 0
+[ "$(uid_of "$2")" = "$(noted uid)" ] || exit 0 # gone, or another's
 for g in $(noted groups); do
   if id -nG "$2" | tr ' ' '\n' | grep -qx "$g"; then gpasswd --delete "$2" "$g" > /dev/null; fi
 done
@@ -93,9 +97,20 @@ END_PROCESSES = (
     + JOBS
     + UIDS
     + r"""
+say_held "$1" "$2"
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 0
 [ "$uid" -gt 0 ] || exit 16
+if [ "$(noted kind)" != ephemeral ]; then
+  mark ending || :
+  if [ -n "$(beside "$2")" ]; then
+    free_jobs "$uid" "$2"
+    [ -n "$(for d in $(beside "$2"); do [ ! -e "$d/locked" ] || echo "$d"; done)" ] ||
+      for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
+    echo "another session has the account $2 too: its processes and jobs stay until the last of them ends"
+    exit 0
+  fi
+fi
 end_all "$uid" || :
 take_jobs "$uid" "$2"
 take_linger "$uid" "$2"
@@ -130,11 +145,11 @@ kept=$home.session-$1
 uid=$(own_uid "$1" "$2")
 if [ -n "$uid" ]; then
   take_name "$uid" "$2"
-  sweep "$uid"
+  sweep "$uid" "$2"
   take_kernel "$uid"
   if grep -qs " /run/user/$uid " /proc/mounts; then umount "/run/user/$uid" && rmdir "/run/user/$uid" || :; fi
   if [ "$3" != keep ]; then
-    take_home "$home" "$uid"
+    take_home "$home" "$uid" "$kept"
   elif [ -d "$home" ] && [ ! -L "$home" ] && [ "$(stat -c %u "$home")" = "$uid" ]; then
     [ ! -e "$kept" ] || exit 23
     while awk -v h="$home" '$5 == h {found = 1} END {exit !found}' /proc/self/mountinfo; do # a mount cannot be moved
@@ -162,14 +177,14 @@ REMOVE_ORPHAN = (
     + JOBS
     + SWEEP
     + KERNEL
+    + UIDS
     + r"""
-uid=$(noted uid)
-if [ ! -e "$D/made" ] || [ -z "$uid" ]; then exit 0; fi
-if grep -qs "^$2:" /etc/passwd || getent passwd "$uid" > /dev/null; then exit 0; fi
+uid=$(own_uid "$1" "$2")
+if [ ! -e "$D/made" ] || [ -z "$uid" ] || grep -qs "^$2:" /etc/passwd; then exit 0; fi
 take_jobs "$uid" "$2"
 take_name "$uid" "$2"
-sweep "$uid"
-take_kernel "$uid"
+sweep "$uid" "$2"
+[ -z "$(own_uid "$1" "$2")" ] || take_kernel "$uid" # it takes long: somebody may have the number by now
 """
 )
 

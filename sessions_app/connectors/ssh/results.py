@@ -18,7 +18,8 @@ MEANINGS = {
     16: "The account {account} is root or the service account; no session may have it. Nothing was given.",
     17: "The account {account} on {host} is opened for another session. Nothing was given.",
     18: "{host} does not know this session: no rights are there.",
-    19: "The account {account} cannot be frozen: it does not exist on {host}, or it is root.",
+    19: "The account {account} cannot be frozen: it does not exist on {host}, it is root, or another has its user id "
+    "by now.",
     20: "The sudo rule of the activity is not valid on {host}, and did not go live.",
     21: "The sudo rules of {host} were broken before this session; none was added. Mend them there (visudo -c).",
     22: "{host} has no visudo: a sudo rule cannot be checked there, and was not added.",
@@ -27,7 +28,12 @@ MEANINGS = {
     25: "The processes of {account} are frozen, but {host} does not manage its logins: they are not blocked.",
     26: "{host} has no user id left for a new account: each is given once, of those that HOST_ACCOUNT_IDS names. "
     "Nothing was given.",
+    27: "{host} holds a session of this number that another console gave, or this one before it was restored. Nothing "
+    "of it was touched; see /var/lib/sessionadmin there.",
+    28: "Another account on {host} has the user id of {account} too, so what is whose cannot be told. Nothing was "
+    "given.",
 }
+OF_ANOTHER = 27
 ASKS_FOR_PASSWORD = re.compile(r"sudo: .*(password is required|not in the sudoers|not allowed|must have a tty)", re.I)
 TIMED_OUT = (124, 137)  # timeout(1)
 TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h
@@ -41,6 +47,10 @@ SECRET = re.compile(
     rf"(?i)((?:password|passwd|secret|token|api[-_]?key)\S*?[=:\s]\s*(?!{_SAID}))"
     r"""('[^']*'|"[^"]*"|\S+)"""
 )
+
+
+class OfAnother(ForGood):
+    """What the host holds under the session's number was not given to this session."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,7 +77,8 @@ def failure(result: Result, host: str, account: str) -> ConnectorError:
     """The error that a script's exit code stands for."""
     if meaning := MEANINGS.get(result.exit_code):
         words = f" It said: {result.last_words}" if result.exit_code == 20 and result.last_words else ""
-        return ForGood(meaning.format(host=host, account=account) + words)
+        kind = OfAnother if result.exit_code == OF_ANOTHER else ForGood
+        return kind(meaning.format(host=host, account=account) + words)
     if ASKS_FOR_PASSWORD.search(result.errors):
         return ForGood(f"The service account may not become root on {host}: {result.last_words}")
     if result.exit_code in TIMED_OUT:

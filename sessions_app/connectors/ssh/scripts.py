@@ -21,6 +21,15 @@ S=/var/lib/sessionadmin
 D=$S/session-$1
 put() { cat > "$D/.$1.new"; sync "$D/.$1.new"; mv "$D/.$1.new" "$D/$1"; }
 noted() { [ ! -e "$D/$1" ] || cat "$D/$1"; }
+# A console calls this "sessionadmin:<its mark>:<the session's>", or without the second for a session that it does not
+# know; a host alone calls it otherwise.
+case "$0" in sessionadmin:*) K=${0#sessionadmin:} ;; *) K= ;; esac
+is_of_caller() { # mark in the notes; an older version wrote none
+  case "$1" in '' | "$K" | "$K":*) return 0 ;; esac
+  return 1
+}
+if [ -n "$K" ] && ! is_of_caller "$(noted console)"; then exit 27; fi
+mark_console() { [ -z "$K" ] || mark console "$K"; }
 mark() { printf '%s\n' "${2:-}" | put "$1"; }
 home_of() { getent passwd "$1" | cut -d: -f6; }
 uid_of() { getent passwd "$1" | cut -d: -f3; }
@@ -33,6 +42,12 @@ claimed() { # account: whether another session's notes name it
     if [ "$_other" != "$D" ] && [ -e "$_other/account" ] && [ "$(cat "$_other/account")" = "$1" ]; then return 0; fi
   done
   return 1
+}
+beside() { # account: the notes of other sessions that have it too, and do not end
+  for _other in "$S"/session-*; do
+    if [ "$_other" != "$D" ] && [ ! -e "$_other/ended" ] && [ ! -e "$_other/ending" ] && [ -e "$_other/account" ] &&
+      [ "$(cat "$_other/account")" = "$1" ]; then echo "$_other"; fi
+  done
 }
 forget_ended() { [ ! -e "$D/ended" ] || rm -rf -- "$D"; } # the host ended it by itself; this is a new beginning
 is_ours() { # the account, when it is the one that this session made
@@ -132,6 +147,7 @@ if getent passwd "$2" > /dev/null || getent group "$2" > /dev/null; then exit 10
 [ -x "$3" ] || exit 13
 for g in $(echo "$4" | tr , ' '); do getent group "$g" > /dev/null || exit 12; done
 mkdir -p "$D"
+mark_console
 mark kind ephemeral
 mark account "$2"
 """
@@ -168,6 +184,7 @@ CLAIM_MANAGED = (
     HEAD
     + PROCESSES
     + JOBS
+    + UIDS
     + r"""
 mkdir -p "$S"
 exec 9> "$S/.lock"
@@ -182,8 +199,10 @@ uid=$(uid_of "$2")
 [ "$uid" != 0 ] || exit 16
 [ "$2" != "${SUDO_USER:-}" ] || exit 16
 if claimed "$2"; then exit 17; fi
+if [ -n "$(other_holders "$uid" "$1" "$2")" ]; then exit 28; fi
 for g in $(echo "$3" | tr , ' '); do getent group "$g" > /dev/null || exit 12; done
 mkdir -p "$D"
+mark_console
 for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
 note_jobs "$uid" "$2"
 for g in $(echo "$3" | tr , ' '); do
@@ -205,13 +224,22 @@ forget_ended
 [ ! -e "$D/account" ] || exit 0
 [ "$2" != "${SUDO_USER:-}" ] || exit 16
 mkdir -p "$D"
+mark_console
 uid=$(uid_of "$2")
-if [ -n "$uid" ]; then
-  for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
+shared=$(beside "$2" | head -n 1)
+if [ -n "$shared" ] && [ -d "$shared/jobs" ]; then # what was there before the first of them; the last takes the rest
+  for file in before absent made lingers; do
+    [ ! -e "$shared/$file" ] || cp -p "$shared/$file" "$D/$file"
+  done
+  cp -a "$shared/jobs" "$D/jobs"
 else
-  mark absent
+  if [ -n "$uid" ]; then
+    for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
+  else
+    mark absent
+  fi
+  note_jobs "$uid" "$2"
 fi
-note_jobs "$uid" "$2"
 mark kind commands
 mark account "$2"
 """
@@ -295,9 +323,10 @@ EXTEND = (
     + GUARD
     + r"""
 [ -e "$D/account" ] || exit 18
+[ "$(noted account)" = "$2" ] || exit 14
 guard_move "$3"
 [ ! -e "$D/locked" ] || exit 0 # unlocking sets it
-[ "$(noted kind)" != ephemeral ] || usermod --expiredate "$(day_after "$3")" -- "$2"
+if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expiredate "$(day_after "$3")" -- "$2"; fi
 give_keys "$@"
 """
 )

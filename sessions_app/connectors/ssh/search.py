@@ -30,8 +30,8 @@ local_places() { # where local file systems are mounted, each once
       else if (!(($3, $4) in part)) {part[$3, $4] = $5; of[$3, $4] = $3}
     }
     END {
-      for (d in whole) print whole[d]
-      for (p in part) if (!(of[p] in whole)) print part[p]
+      for (d in whole) if (!said[whole[d]]++) print whole[d] # another may be mounted over it
+      for (p in part) if (!(of[p] in whole) && !said[part[p]]++) print part[p]
     }' /proc/self/mountinfo
 }
 """
@@ -50,7 +50,7 @@ known=$(awk 'FNR == NR {wanted[$1]; next} $2 in wanted && $1 ~ /^[0-9]+$/ && $1 
 idle=
 if command -v ionice > /dev/null; then idle="ionice -c 3"; fi
 set --
-for place in $(local_places); do set -- "$@" "$(printf %b "$place")"; done
+for place in $(local_places | sed 's/[\]/&0/g'); do set -- "$@" "$(printf %b "$place")"; done
 [ $# -gt 0 ] || exit 0
 set -- "$@" -xdev '(' -path "$S" -o -path "/home/*.session-*" ')' -prune -o '('
 or=

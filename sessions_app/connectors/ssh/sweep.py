@@ -1,8 +1,9 @@
 """Removes what belongs to a user id outside of its home, and says what is left after that.
 
-Files: one pass over the directories that everybody writes to, below which it does not leave the file system. It goes
+Files: one pass over the directories that everybody writes to, which enters nothing that is mounted below them. It goes
 on by itself when the step that began it is over, so a huge directory costs a few tries and holds up nothing; the
-account is gone only after it. Then what is no file, and what is kept under the account's name.
+account is gone only after it. What came or changed after the pass began is not touched: whoever is given the user id
+meanwhile keeps what is theirs. Then what is no file, and what is kept under the account's name.
 """
 
 from __future__ import annotations
@@ -18,18 +19,42 @@ swept_by() { # the pass that an earlier try began
   read -r pid _since < "$D/sweeping"
   [ "$(since "$pid")" = "$_since" ] && sweeps "$pid"
 }
-sweep() { # uid
+sweep() { # uid account
   [ ! -e "$D/swept" ] || return 0
   own=
   if ! swept_by; then
-    setsid sh -c '
+    touch "$D/.sweeping" # before its owner is asked for
+    sleep 0.02 # a tick of the clock of file systems
+    if [ -z "$(own_uid "${D##*/session-}" "$2")" ]; then return 0; fi
+    _alone=
+    if unshare --mount true 2>/dev/null; then _alone="unshare --mount"; fi # nothing is mounted there meanwhile
+    $_alone setsid sh -c '
       uid=$1 notes=$2
       set --
       for place in /tmp /var/tmp /dev/shm /dev/mqueue /run /var/lock /var/mail /var/spool/mail /var/spool/cron \
         /var/spool/at /var/spool/atjobs /var/spool/atspool /var/spool/atd /etc/crontabs "/run/user/$uid"; do
-        if [ -d "$place" ]; then set -- "$@" "$place/."; fi
+        if [ -d "$place" ]; then set -- "$@" "$(readlink -f "$place")"; fi
       done
-      find "$@" -xdev -uid "$uid" \( -delete -o -type d -execdir chown -h --from="$uid" 0:0 {} \; \)
+      many=$#
+      set -- "$@" -mindepth 1 -xdev -uid "$uid" ! -cnewer "$notes/.sweeping"
+      # A bind mount of the same file system is none to -xdev. Names there have a blank as 040 after a backslash, which
+      # printf takes with one more 0.
+      for mounted in $(awk "{print \$5}" /proc/self/mountinfo | sed "s/[\\\\]/&0/g" | sort -u); do
+        below=no n=0
+        for place; do
+          n=$((n + 1))
+          if [ "$n" -gt "$many" ]; then break; fi
+          case "$mounted" in
+            "$place") below=no; break ;;
+            "$place"/*) below=yes ;;
+          esac
+        done
+        if [ "$below" = yes ]; then
+          name=$(printf %b "$mounted" | sed "s/[][*?\\\\]/\\\\&/g")
+          set -- "$@" ! -path "$name" ! -path "$name/*"
+        fi
+      done
+      find "$@" \( -delete -o -type d -execdir chown -h --from="$uid" 0:0 {} \; \)
       [ "$?" -le 1 ] || exit 1
       touch "$notes/swept" || exit 0' sh "$1" "$D" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
     own=$! pid=$!
@@ -101,18 +126,29 @@ take_name() { # uid account: what root's programs remember of it
 # Needs HEAD. In a mount namespace of its own, so that whatever is mounted in the home, at any moment, stays whole: a
 # bind mount of the same file system is none to rm(1).
 HOME = r"""
-take_home() { # path uid
+take_home() { # path uid, where it goes when others have something in it
   _alone=
   if unshare --mount true 2>/dev/null; then _alone="unshare --mount"; fi
   $_alone sh -c '
     set -eu
     mounted() { awk -v h="$1" "\$5 == h || index(\$5, h \"/\") == 1 {print \$5}" /proc/self/mountinfo; }
-    mounted "$1" | sort -r | while IFS= read -r place; do umount -- "$(printf %b "$place")" || :; done
+    mounted "$1" | sort -r | sed "s/[\\\\]/&0/g" | while IFS= read -r place; do
+      umount -- "$(printf %b "$place")" || :
+    done
     if [ -n "$(mounted "$1")" ]; then
       echo "something is mounted in $1 and cannot be unmounted" >&2
       exit 75
     fi
     if [ ! -d "$1" ] || [ -L "$1" ] || [ "$(stat -c %u "$1")" != "$2" ]; then exit 0; fi
-    rm -rf --one-file-system -- "$1"' sh "$1" "$2"
+    if [ -z "$(find "$1" -xdev ! -uid "$2" ! -uid 0 -print -quit)" ]; then
+      rm -rf --one-file-system -- "$1"
+      exit 0
+    fi
+    [ ! -e "$3" ] || exit 23
+    # What is left is what others own, and the directories that hold it.
+    find "$1" -mindepth 1 -xdev \( -uid "$2" -o -uid 0 \) \( -delete -o -true \) 2> /dev/null || :
+    find "$1" -xdev -type d -uid "$2" -exec chown -h 0:0 {} +
+    mv -- "$1" "$3"
+    echo "files of other people were in $1; they are in $3 now"' sh "$1" "$2" "$3"
 }
 """

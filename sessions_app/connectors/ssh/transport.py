@@ -78,9 +78,11 @@ class Remote:
         self.host = host
         self._connection = connection
 
-    def script(self, text: str, *arguments: str, given: str = "", most: int = MOST_OUTPUT) -> Result:
-        """Run a shell script as root; `arguments` become $1, $2 ..., `given` its standard input."""
-        return self.program(["sh", "-c", text, "sessionadmin", *arguments], given=given, most=most)
+    def script(
+        self, text: str, *arguments: str, given: str = "", most: int = MOST_OUTPUT, name: str = "sessionadmin"
+    ) -> Result:
+        """Run a shell script as root; `name` becomes $0, `arguments` $1, $2 ..., `given` its standard input."""
+        return self.program(["sh", "-c", text, name, *arguments], given=given, most=most)
 
     def program(self, words: list[str], given: str = "", most: int = MOST_OUTPUT) -> Result:
         """Run one program as root, and keep `most` bytes of each stream. Raises ForNow when no answer comes in time."""

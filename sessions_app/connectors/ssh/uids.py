@@ -1,15 +1,23 @@
 """User ids for the accounts that sessions make: each is given once on a host and never again.
 
 What an account leaves behind is found by its user id, and what is not found harms nobody: no later account has that
-number. `uids` in the host's notes has a line for each that was given (user id, session, account) and is never removed.
+number. `uids` in the host's notes has a line for each that was given (user id, session, account, marks of the console
+and of the session) and is never removed. A user id is acted on only while the host's password database says that it is
+the session's own account's or nobody's: somebody may have given it to a person by hand.
 """
 
 from __future__ import annotations
 
 # Needs HEAD of scripts.py.
 UIDS = r"""
-given_to() { # session: its user ids
-  [ ! -s "$S/uids" ] || awk -v s="$1" '$2 == s {print $1}' "$S/uids"
+given_to() { # session, account or nothing: its user ids, unless another console gave them
+  [ ! -s "$S/uids" ] || awk -v s="$1" -v a="${2:-}" -v k="$K" '
+    $2 == s && (a == "" || $3 == a) && (k == "" || $4 == "" || $4 == k || index($4, k ":") == 1) {print $1}' "$S/uids"
+}
+other_holders() { # uid session account: who has it beside the session's account, which root may have renamed
+  # A directory may know an account and not list it.
+  { getent passwd "$1" || :; getent passwd; } |
+    awk -F: -v u="$1" -v c="sessionadmin session-$2" -v a="$3" '$3 == u && $1 != a && $5 != c {print $1}' | sort -u
 }
 take_group() { # session account: one that was left alone, without its account
   _gid=$(getent group "$2" | cut -d: -f3)
@@ -18,21 +26,25 @@ take_group() { # session account: one that was left alone, without its account
     groupdel -- "$2" 2>/dev/null || echo "the group $2 is left: another account has it as its own"
   fi
 }
-own_uid() { # session account: the user id whose things are the session's, unless another account has it by now
+own_uid() { # session account: the user id whose things are the session's; nothing when somebody else has it by now
+  if [ -e "$D/account" ] && [ "$(noted account)" != "$2" ]; then return 0; fi
   _uid=$(noted uid)
   if [ -z "$_uid" ] && [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then _uid=$(uid_of "$2"); fi
   # Whoever had root may have made it root's, or a system's own, by hand.
   if [ -z "$_uid" ] || [ "$_uid" = 0 ]; then return 0; fi
   if [ "$(noted kind)" = ephemeral ] && [ "$_uid" -lt 1000 ]; then return 0; fi
-  if ! given_to "$1" | grep -qx "$_uid"; then
-    case "$(getent passwd "$_uid" | cut -d: -f1)" in '' | "$2") ;; *) return 0 ;; esac
-  fi
+  if [ -n "$(other_holders "$_uid" "$1" "$2")" ]; then return 0; fi
   echo "$_uid"
+}
+say_held() { # session account: that nothing of its user id is touched, because somebody else has it
+  [ -s "$D/uid" ] || return 0
+  _held=$(other_holders "$(noted uid)" "$1" "$2" | tr '\n' ' ')
+  [ -z "$_held" ] || echo "the user id $(noted uid) of $2 belongs to ${_held% } now: nothing that has it was touched"
 }
 note_uid() { # uid session account; on disk before the account is made
   # A line that a power cut tore ends here.
   [ -z "$(tail -c 1 "$S/uids" 2>/dev/null | tr -d '\n')" ] || echo >> "$S/uids"
-  echo "$1 $2 $3" >> "$S/uids"
+  echo "$1 $2 $3${K:+ $K}" >> "$S/uids"
   sync "$S/uids"
 }
 is_inside() { # uid: whether this system knows the number, and gives it to nobody by itself

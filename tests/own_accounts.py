@@ -36,6 +36,11 @@ for d in /home /var/mail /var/spool/cron; do
   done' "$d" {} +)
   umount /var/lib/sessionadmin
 done
+# What root's programs keep under the names of accounts, which several processes of the tests give alike.
+for d in /var/lib/sudo /run/sudo /run/faillock; do
+  mkdir -p "$d"
+  mount -t tmpfs -o "mode=$(stat -c %a "$d")" tmpfs "$d"
+done
 # What root's shell does here at every command over SSH says nothing about us, and may take longer than the command.
 [ ! -f ~root/.bashrc ] || mount --bind /dev/null ~root/.bashrc
 # What a console on this machine has given at the moment is not ours.

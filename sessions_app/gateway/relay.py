@@ -66,8 +66,7 @@ class Relay(Line):
     # Control calls these.
 
     def freeze(self, title: str, message: str, until: str = UNTIL_UNLOCKED, *, is_lock: bool = True) -> None:
-        """From now on the person can do nothing and sees the text. A second one replaces the text. `is_lock`: by an
-        administrator; else the gateway waits for something."""
+        """Let the person do nothing, and show the text. `is_lock`: by an administrator; else the gateway waits."""
         if self._is_over:
             return
         title, message = plain(title, 120), plain(message, 500)
@@ -156,8 +155,7 @@ class Relay(Line):
         self._upstream.on_lost = self._upstream_lost
 
     def check_command(self, command: str) -> None:
-        """Raise CommandTooLong for one that makes the host drop the connection; used by open_relay() once, after
-        reach_host()."""
+        """Raise CommandTooLong for a command that makes the host drop the connection; used after reach_host()."""
         length = len(openssh.command_bytes(command))
         if length > openssh.LONGEST_COMMAND and self.upstream is not None and openssh.is_openssh(self.upstream):
             taker = f"OpenSSH on {self.admitted.resource_name}"

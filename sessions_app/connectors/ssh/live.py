@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sessions_app.connectors.ssh.guard import GUARD
 from sessions_app.connectors.ssh.jobs import JOBS
+from sessions_app.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.connectors.ssh.processes import PROCESSES
-from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS
+from sessions_app.connectors.ssh.scripts import HEAD
 from sessions_app.connectors.ssh.shut import SHUT
 from sessions_app.connectors.ssh.uids import UIDS
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 
 from sessions_app.connectors.ssh.guard import GUARD, PROGRAM
 from sessions_app.connectors.ssh.jobs import JOBS
+from sessions_app.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.connectors.ssh.left import LEFT
 from sessions_app.connectors.ssh.processes import PROCESSES
-from sessions_app.connectors.ssh.scripts import EXPIRY, HEAD, KEYS
+from sessions_app.connectors.ssh.scripts import HEAD
 from sessions_app.connectors.ssh.shut import SHUT
 from sessions_app.connectors.ssh.sweep import HOME, KERNEL, SWEEP
 from sessions_app.connectors.ssh.uids import UIDS

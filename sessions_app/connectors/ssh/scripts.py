@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sessions_app.connectors.ssh.guard import GUARD
 from sessions_app.connectors.ssh.jobs import JOBS
+from sessions_app.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.connectors.ssh.processes import PROCESSES
 from sessions_app.connectors.ssh.uids import UIDS
 
@@ -56,76 +57,6 @@ is_ours() { # the account, when it is the one that this session made
   [ "$(noted uid)" != "$_uid" ] || return 0
   case "$(getent passwd "$2")" in *":sessionadmin session-$1:"*) return 0 ;; esac
   return 1
-}
-"""
-
-EXPIRY = r"""
-day_after() { date -u -d "@$(( ($(date +%s) + $1) / 86400 * 86400 + 86400 ))" +%Y-%m-%d; }
-moment_after() { date -d "@$(( $(date +%s) + $1 ))" +%Y%m%d%H%M%S; }
-"""
-
-# As the account itself, never as root: its home is its own, and a link there leads root wherever it points. Whatever
-# lies there in the way may hold up only the program that is in its home, and that is not waited for longer than this.
-KEYS = r"""
-KEYS_SECONDS=8
-REWRITE='set -eu
-  umask 077
-  cd "$1" 2>/dev/null || { [ -z "$3" ] && exit 0; chmod u+rwx "$1"; cd "$1"; }
-  aside() { mv -f -- "$1" "$(mktemp -d "$1.aside-XXXXXX")/" && echo "$1 was $2: it is moved aside"; }
-  if [ -e .ssh ] || [ -L .ssh ]; then
-    if [ ! -d .ssh ]; then # nobody can log in by it
-      [ -n "$3" ] || exit 0
-      aside .ssh "no directory"
-    fi
-  fi
-  mkdir -p .ssh
-  if [ ! -w .ssh ] || [ ! -x .ssh ] || [ ! -r .ssh ]; then chmod u+rwx .ssh || :; fi
-  keys=.ssh/authorized_keys
-  if [ -e "$keys" ] || [ -L "$keys" ]; then
-    if [ ! -f "$keys" ]; then # sshd reads plain files only
-      [ -n "$3" ] || exit 0
-      aside "$keys" "no plain file"
-    elif [ ! -r "$keys" ]; then
-      chmod u+rw "$keys" || :
-    fi
-  elif [ -z "$3" ]; then
-    exit 0
-  fi
-  new=$(mktemp .ssh/.sessionadmin-XXXXXX)
-  if [ -f "$keys" ]; then grep -v " sessionadmin-session-$2\$" "$keys" > "$new" || [ $? = 1 ]; fi
-  [ -z "$3" ] || printf "%s\n" "$3" >> "$new"
-  mv -f "$new" "$keys"'
-write_keys() { # session account lines-on-stdin; to nobody else who has the name by now
-  _lines=$(cat)
-  [ "$(id -u "$2" 2>/dev/null)" = "$(noted uid)" ] || return 0
-  rm -f "$D/.wrote"
-  unlimited
-  # In the background and with files for its words: what waits for a file system of the user's own cannot be killed.
-  {
-    _wrote=0
-    timeout -s KILL "$KEYS_SECONDS" \
-      setpriv --reuid "$(id -u "$2")" --regid "$(id -g "$2")" --init-groups --reset-env \
-      sh -c "$REWRITE" sh "$(home_of "$2")" "$1" "$_lines" || _wrote=$?
-    echo "$_wrote" > "$D/.wrote"
-  } < /dev/null > "$D/.keys.said" 2>&1 8>&- 9>&- &
-  _tries=0
-  while [ ! -s "$D/.wrote" ] && [ "$_tries" -lt $((KEYS_SECONDS * 10 + 10)) ]; do
-    if [ "$_tries" -lt 10 ]; then sleep 0.01; else sleep 0.1; fi
-    _tries=$((_tries + 1))
-  done
-  _wrote=124
-  if [ -s "$D/.wrote" ]; then _wrote=$(cat "$D/.wrote"); fi
-  _said=$(tail -n 3 "$D/.keys.said" | tr '\n' ' ' | cut -c 1-300)
-  [ "$_wrote" = 0 ] || { echo "the keys in ~$2/.ssh could not be written: ${_said:-it took too long}" >&2; return 75; }
-  [ -z "$_said" ] || echo "in ~$2: $_said"
-}
-take_keys() { # session account; says what keeps it from that: they expire with the session
-  if [ ! -e "$D/keys" ] || ! getent passwd "$2" > /dev/null; then return 0; fi
-  write_keys "$1" "$2" < /dev/null 2>&1 || :
-}
-give_keys() { # session account seconds
-  [ -e "$D/keys" ] || return 0
-  sed "s/@EXPIRY@/$(moment_after "$3")/" "$D/keys" | write_keys "$1" "$2"
 }
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.test import Client, TransactionTestCase
+from django.test import Client, TestCase, TransactionTestCase
 
 from activity import limits
 from tests import builders, emptying, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
@@ -18,6 +18,7 @@ from tests.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
 
 TransactionTestCase._fixture_teardown = emptying.empty
+TestCase._fixture_teardown = emptying.roll_back
 
 
 @pytest.fixture(autouse=True)

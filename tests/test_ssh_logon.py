@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -42,10 +43,10 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     script = transport.Remote.script
 
-    def counted(self: transport.Remote, text: str, *arguments: str, given: str = "") -> transport.Result:
+    def counted(self: transport.Remote, text: str, *arguments: str, **options: Any) -> transport.Result:
         if text == live.WHO:
             seen.append(self.host.name)
-        return script(self, text, *arguments, given=given)
+        return script(self, text, *arguments, **options)
 
     monkeypatch.setattr(transport.Remote, "script", counted)
     return seen

@@ -71,6 +71,7 @@ def main() -> int:
     """Measure on each database, print the table. The exit code of the first that failed."""
     options = read_options()
     options.directory.mkdir(parents=True, exist_ok=True)
+    options.directory.chmod(0o700)  # `serve` refuses to start on a folder that other accounts may read
     for package in install_missing(FOR_BENCHMARKS) if options.size != TRIAL else ():
         print(f"NOT INSTALLED: {package}. What needs it is not measured.", file=sys.stderr)
     results = {}

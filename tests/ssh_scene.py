@@ -85,6 +85,13 @@ def given(user: User) -> PrivilegedSession:
     return session
 
 
+def given_with_key(server: sshd.Server, person: User, directory: Path) -> PrivilegedSession:
+    """Return a session that is Available on the host, made for a person whose key lies in the directory."""
+    prepare(server, person)
+    register_key(person, directory / f"id_{person.username}")
+    return given(person)
+
+
 def said(session: PrivilegedSession) -> list[str]:
     """The session's log, oldest first."""
     return list(LogEntry.objects.of_target(session).order_by("pk").values_list("message", flat=True))

@@ -24,7 +24,7 @@ from tests import own_accounts, sshd
 from tests.planted import running, user_systemd
 from tests.programs import wait_until
 from tests.scene import ask
-from tests.ssh_scene import given, host_server, prepare, register_key, said, worked
+from tests.ssh_scene import given, given_with_key, host_server, prepare, register_key, said, worked
 
 pytestmark = [
     pytest.mark.sshd,
@@ -90,9 +90,7 @@ def test_a_host_without_a_number_left_is_given_nothing(
 
 
 def test_mounts_in_the_home_are_whole(server: sshd.Server, alice: User, tmp_path: Path) -> None:
-    prepare(server, alice)
-    register_key(alice, tmp_path / "id_alice")
-    session = given(alice)
+    session = given_with_key(server, alice, tmp_path)
     uid = pwd.getpwnam(session.login_account).pw_uid
     home = Path(f"/home/{session.login_account}")
     elsewhere = Path("/home/of all")
@@ -140,9 +138,7 @@ def test_jobs_of_an_account_that_was_there_are_as_before_the_session(
 def test_what_came_after_the_end_is_found_by_its_user_id_and_removed(
     server: sshd.Server, alice: User, tmp_path: Path
 ) -> None:
-    prepare(server, alice)
-    register_key(alice, tmp_path / "id_alice")
-    session = given(alice)
+    session = given_with_key(server, alice, tmp_path)
     uid = pwd.getpwnam(session.login_account).pw_uid
     ended(alice, session)
     job, other = planted(AT / "a0000101c8b9f6", uid), planted(AT / "a0000201c8b9f6", 1)
@@ -157,9 +153,7 @@ def test_what_came_after_the_end_is_found_by_its_user_id_and_removed(
 def test_its_own_systemd_stands_still_with_a_lock_and_goes_with_the_session(
     server: sshd.Server, alice: User, admin: User, tmp_path: Path
 ) -> None:
-    prepare(server, alice)
-    register_key(alice, tmp_path / "id_alice")
-    session = given(alice)
+    session = given_with_key(server, alice, tmp_path)
     uid = pwd.getpwnam(session.login_account).pw_uid
     with user_systemd(uid, session.login_account) as is_there:
         if not is_there:
@@ -177,9 +171,7 @@ def test_its_own_systemd_stands_still_with_a_lock_and_goes_with_the_session(
 def test_what_begins_for_a_locked_account_all_the_same_stands_still_at_the_next_look(
     server: sshd.Server, alice: User, admin: User, tmp_path: Path
 ) -> None:
-    prepare(server, alice)
-    register_key(alice, tmp_path / "id_alice")
-    session = given(alice)
+    session = given_with_key(server, alice, tmp_path)
     uid = pwd.getpwnam(session.login_account).pw_uid
     lock(admin, session, title="Stand back", message="")
     worked(session)

@@ -22,7 +22,7 @@ from sessions_app.flows.lock import lock
 from sessions_app.models import ConsoleMark, PrivilegedSession, Status
 from tests import builders, own_accounts, sshd
 from tests.programs import wait_until
-from tests.ssh_scene import given, host_server, prepare, register_key, said, worked
+from tests.ssh_scene import given, given_with_key, host_server, prepare, register_key, said, worked
 
 pytestmark = [
     pytest.mark.sshd,
@@ -80,9 +80,7 @@ def over(user: User, session: PrivilegedSession) -> None:
 def test_a_session_of_another_console_with_the_same_number_goes_on(
     server: sshd.Server, alice: User, admin: User, tmp_path: Path
 ) -> None:
-    prepare(server, alice)
-    register_key(alice, tmp_path / "id_alice")
-    theirs = given(alice)
+    theirs = given_with_key(server, alice, tmp_path)
     account = pwd.getpwnam(theirs.login_account)
     notes = sshd.STATE / f"session-{theirs.pk}"
     marks = (notes / "console").read_text()
@@ -119,9 +117,7 @@ def test_a_session_of_another_console_with_the_same_number_goes_on(
 def test_whoever_has_the_user_id_of_a_session_by_now_is_left_alone(
     server: sshd.Server, alice: User, admin: User, tmp_path: Path
 ) -> None:
-    prepare(server, alice)
-    register_key(alice, tmp_path / "id_alice")
-    session = given(alice)
+    session = given_with_key(server, alice, tmp_path)
     uid = pwd.getpwnam(session.login_account).pw_uid
     over(alice, session)
     add("satest-bob", uid)
@@ -162,9 +158,7 @@ def test_processes_of_others_and_of_the_system_stay_whoever_restarted_what_leads
     server: sshd.Server, alice: User, admin: User, tmp_path: Path
 ) -> None:
     other = add("satest-other")
-    prepare(server, alice)
-    register_key(alice, tmp_path / "id_alice")
-    session = given(alice)
+    session = given_with_key(server, alice, tmp_path)
     uid = pwd.getpwnam(session.login_account).pw_uid
     with contextlib.ExitStack() as stack:
         own = stack.enter_context(process(uid, "sleep", "4744"))
@@ -206,9 +200,7 @@ def test_what_others_have_in_the_home_below_a_mount_or_since_the_sweep_began_is_
     server: sshd.Server, alice: User, tmp_path: Path
 ) -> None:
     other = add("satest-other")
-    prepare(server, alice)
-    register_key(alice, tmp_path / "id_alice")
-    session = given(alice)
+    session = given_with_key(server, alice, tmp_path)
     uid = pwd.getpwnam(session.login_account).pw_uid
     home, mounted = Path(f"/home/{session.login_account}"), Path(f"/tmp/satest {os.getpid()}[x]")
     theirs, elsewhere = home / "theirs", Path(f"/srv/satest-{os.getpid()}")  # on the file system of /tmp, as a rule

@@ -54,7 +54,7 @@ from django.db import connection  # noqa: E402
 from benchmarks import gateway_crowd as many  # noqa: E402
 from benchmarks import gateway_lines as one  # noqa: E402
 from benchmarks.gateway_scene import WAYS, Scene, scene, used, vendor  # noqa: E402
-from sessions_app.models import ConnectionProfile  # noqa: E402
+from sessions_app.catalogue.models import ConnectionProfile  # noqa: E402
 
 
 def line(name: str, found: str, bar: str = "") -> None:

@@ -23,19 +23,14 @@ from django.db.models import QuerySet
 
 from benchmarks.gateway_lines import started
 from benchmarks.gateway_scene import Scene, Used, crowd_sessions, used
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.lock import lock
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import (
-    ConnectionEnd,
-    GatewayConnection,
-    HostWatch,
-    PrivilegedSession,
-    Recording,
-    RecordingChunk,
-    Status,
-)
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
+from sessions_app.gateway.recordings.models import Recording, RecordingChunk
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders
 from tests.programs import MANAGE, ROOT
 from tests.ssh_scene import database_url

@@ -17,8 +17,8 @@ import asyncssh
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.gateway_scene import WAYS, Scene, used
-from sessions_app.flows.ticket import give
-from sessions_app.models import TicketKind
+from sessions_app.gateway.flows.ticket import give
+from sessions_app.gateway.models import TicketKind
 
 ECHO = "stty raw -echo; echo ready; exec cat"
 PART = 64 * 1024  # bytes

@@ -17,8 +17,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from benchmarks.hosts import Machine, machines
-from sessions_app.models import AccountKind, PrivilegedSession, Resource, Status
-from sessions_app.ssh import ca
+from sessions_app.catalogue.models import AccountKind, Resource
+from sessions_app.hosts.ssh import ca
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, gateway
 from tests.gateway import Gateway
 from tests.ssh_scene import RULE, forget, register_key, worked

@@ -59,10 +59,11 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from benchmarks.hosts import Machine, machines  # noqa: E402
-from sessions_app.connectors.ssh.lines import LINES  # noqa: E402
-from sessions_app.flows.end import end  # noqa: E402
-from sessions_app.models import AccountKind, PrivilegedSession, Resource, Status  # noqa: E402
-from sessions_app.ssh import ca  # noqa: E402
+from sessions_app.catalogue.models import AccountKind, Resource  # noqa: E402
+from sessions_app.hosts.connectors.ssh.lines import LINES  # noqa: E402
+from sessions_app.hosts.ssh import ca  # noqa: E402
+from sessions_app.privileged.flows.end import end  # noqa: E402
+from sessions_app.privileged.models import PrivilegedSession, Status  # noqa: E402
 from sessions_app.worker import loop  # noqa: E402
 from tests import builders  # noqa: E402
 from tests.ssh_scene import RULE, forget, register_key  # noqa: E402

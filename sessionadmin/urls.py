@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.decorators.http import require_safe
 
-from sessions_app.health.writing import probe
+from sessions_app.worker.health.writing import probe
 
 
 @login_not_required
@@ -26,7 +26,7 @@ urlpatterns = [
     path("activity/", include("activity.urls")),
     path("", include("sessions_app.urls")),
 ]
-handler400 = "sessions_app.views.errors.bad_request"
-handler403 = "sessions_app.views.errors.forbidden"
-handler404 = "sessions_app.views.errors.not_found"
-handler500 = "sessions_app.views.errors.server_error"
+handler400 = "sessions_app.error_pages.bad_request"
+handler403 = "sessions_app.error_pages.forbidden"
+handler404 = "sessions_app.error_pages.not_found"
+handler500 = "sessions_app.error_pages.server_error"

@@ -20,18 +20,11 @@ class SessionsAppConfig(AppConfig):
         """Connect what listens; nothing here touches the database."""
         from activity import log  # noqa: PLC0415 - models are not loaded before ready()
         from activity.summary import provide_sessions  # noqa: PLC0415
-        from sessions_app import (  # noqa: PLC0415
-            audit_trail,
-            checks,  # noqa: F401 - importing registers the checks
-            checks_connectors,  # noqa: F401
-            checks_files,  # noqa: F401
-            checks_geoip,  # noqa: F401
-            checks_recordings,  # noqa: F401
-            checks_sealing,  # noqa: F401
-            summary,
-        )
+        from sessions_app import audit_trail, wiring  # noqa: PLC0415
         from sessions_app.logins import signals  # noqa: PLC0415
+        from sessions_app.privileged import summary  # noqa: PLC0415
 
+        wiring.register_connectors()
         signals.connect()
         audit_trail.connect()
         provide_sessions(summary.summarise)
@@ -57,9 +50,9 @@ def create_role_groups(using: str, **kwargs: Any) -> None:
 def make_indexes(using: str, **kwargs: Any) -> None:
     """What the searches of sessions, logins and recordings need; each migrate mends it."""
     from activity import words  # noqa: PLC0415 - models are not loaded at import
-    from sessions_app.models.login import LOGIN_WORDS  # noqa: PLC0415
-    from sessions_app.models.privileged import SESSION_WORDS  # noqa: PLC0415
-    from sessions_app.recordings import search_index  # noqa: PLC0415
+    from sessions_app.gateway.recordings import search_index  # noqa: PLC0415
+    from sessions_app.logins.models import LOGIN_WORDS  # noqa: PLC0415
+    from sessions_app.privileged.models import SESSION_WORDS  # noqa: PLC0415
 
     for index in (SESSION_WORDS, LOGIN_WORDS):
         words.ensure(index, using)

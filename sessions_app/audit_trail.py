@@ -16,18 +16,12 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 
 from activity import log
 from activity.verbs import Verb
+from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.hosts.models import ServiceKey
 from sessions_app.logins import backend
-from sessions_app.models import (
-    AccessPolicy,
-    Activity,
-    Application,
-    ApprovalTier,
-    ConnectionProfile,
-    Resource,
-    Secret,
-    ServiceKey,
-)
+from sessions_app.people.models import Application
 from sessions_app.sealing import SealedField
+from sessions_app.vault.models import Secret
 
 POLICY_MODELS: tuple[type[models.Model], ...] = (
     Resource,

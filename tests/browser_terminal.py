@@ -14,12 +14,14 @@ from django.db import connection
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from sessions_app.flows.ticket import give
 from sessions_app.gateway import store, web
+from sessions_app.gateway.flows.ticket import give
+from sessions_app.gateway.models import TicketKind
 from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.page import Page
 from sessions_app.gateway.registry import Registry
-from sessions_app.models import LoginSession, PrivilegedSession, TicketKind
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.models import PrivilegedSession
 from tests.builders import make_resource, make_session
 
 ORIGIN = "https://console.example.com"

@@ -10,22 +10,13 @@ import asyncssh
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from sessions_app.models import (
-    ENDED,
-    HOLDS_GRANT,
-    AccessPolicy,
-    Activity,
-    Application,
-    ApprovalTier,
-    ConnectionProfile,
-    LoginSession,
-    PrivilegedSession,
-    Resource,
-    Status,
-    UserKey,
-)
+from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.hosts.models import UserKey
+from sessions_app.hosts.ssh.keys import read_public_key
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import Application
+from sessions_app.privileged.models import ENDED, HOLDS_GRANT, PrivilegedSession, Status
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
-from sessions_app.ssh.keys import read_public_key
 
 PASSWORD = "correct horse battery staple"
 

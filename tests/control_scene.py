@@ -13,14 +13,15 @@ import asyncssh
 from django.db import connections
 from django.utils import timezone
 
-from sessions_app.connectors.ssh.transport import Host
 from sessions_app.gateway import store
 from sessions_app.gateway.control import Control
+from sessions_app.gateway.models import Door, GatewayConnection
 from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.wake import Waker
-from sessions_app.models import Door, GatewayConnection, PrivilegedSession
+from sessions_app.hosts.connectors.ssh.transport import Host
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders
 from tests.programs import PATIENCE
 

@@ -19,7 +19,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from sessions_app.models import WorkerHeartbeat
+from sessions_app.worker.models import WorkerHeartbeat
 from tests import programs
 from tests.ssh_scene import database_url
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from sessions_app.models import GatewayHostKey
+from sessions_app.gateway.models import GatewayHostKey
 from tests.programs import MANAGE, wait_until
 from tests.ssh_scene import database_url
 

@@ -16,8 +16,8 @@ from sessions_app.gateway import identity, server, store
 from sessions_app.gateway.doors import Doors
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
-from sessions_app.models import PrivilegedSession
-from sessions_app.ssh import ca
+from sessions_app.hosts.ssh import ca
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders
 
 CHUNK = b"0123456789abcdef" * 2048

@@ -12,7 +12,7 @@ from django.urls import path
 
 from activity.listing import Column, Table, badge, empty, link, list_response, moment
 from sessionadmin.urls import urlpatterns as console
-from sessions_app.models import LoginSession
+from sessions_app.logins.models import LoginSession
 
 BUILT = "198.51.100.7"  # the address of builders.make_login; leaves out the browsers that run the tests
 handled: list[tuple[str, list[str]]] = []  # what the action was asked to do
@@ -81,6 +81,6 @@ def act(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [path("test/logins/", show, name="test_logins"), path("test/act/", act, name="test_act"), *console]
-handler400 = "sessions_app.views.errors.bad_request"
-handler403 = "sessions_app.views.errors.forbidden"
-handler404 = "sessions_app.views.errors.not_found"
+handler400 = "sessions_app.error_pages.bad_request"
+handler403 = "sessions_app.error_pages.forbidden"
+handler404 = "sessions_app.error_pages.not_found"

@@ -7,10 +7,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
 from sessions_app.gateway.recording import Cast
-from sessions_app.models import ConnectionEnd, Door, GatewayConnection, PrivilegedSession, Recording, Status
-from sessions_app.recordings import assemble, chunks
-from sessions_app.recordings.chunks import Piece
+from sessions_app.gateway.recordings import assemble, chunks
+from sessions_app.gateway.recordings.chunks import Piece
+from sessions_app.gateway.recordings.models import Recording
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.builders import make_session
 
 LIMIT = 64 * 1024 * 1024

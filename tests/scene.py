@@ -8,9 +8,9 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from activity.models import LogEntry
-from sessions_app.connectors import practice
-from sessions_app.flows.request import request_sessions
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.flows.request import request_sessions
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders
 

@@ -13,9 +13,11 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from activity.models import LogEntry
-from sessions_app.connectors.ssh import credentials, transport
-from sessions_app.models import HostWatch, PrivilegedSession, Resource, Status, UserKey
-from sessions_app.ssh import ca
+from sessions_app.catalogue.models import Resource
+from sessions_app.hosts.connectors.ssh import credentials, transport
+from sessions_app.hosts.models import HostWatch, UserKey
+from sessions_app.hosts.ssh import ca
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders, sshd
 from tests.programs import wait_until

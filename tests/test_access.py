@@ -21,18 +21,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from activity import log
 from activity.verbs import Verb
-from sessions_app.flows.account import lock_account
-from sessions_app.models import (
-    AccessPolicy,
-    AccountLock,
-    Approval,
-    ControlRequest,
-    LoginSession,
-    PrivilegedSession,
-    ResourceLock,
-    Status,
-    UserKey,
-)
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.hosts.models import UserKey
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
 from tests import builders
 from tests.recordings import make_recording, make_running
 from tests.vault import make_secret

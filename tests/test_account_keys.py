@@ -11,11 +11,11 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows import ssh_keys
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.ssh_keys import MOST_KEYS
-from sessions_app.models import ServiceKey, UserKey
-from sessions_app.ssh import ca, service
+from sessions_app.errors import Refused
+from sessions_app.hosts.flows import ssh_keys
+from sessions_app.hosts.flows.ssh_keys import MOST_KEYS
+from sessions_app.hosts.models import ServiceKey, UserKey
+from sessions_app.hosts.ssh import ca, service
 from tests.builders import make_key
 from tests.pages import elements, text
 

@@ -6,10 +6,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.request import request_sessions
-from sessions_app.models import AccountKind, Activity, PrivilegedSession, Status
-from sessions_app.models.account_names import ACCOUNT_NAME, account_name
+from sessions_app.catalogue.account_names import ACCOUNT_NAME, account_name
+from sessions_app.catalogue.models import AccountKind, Activity
+from sessions_app.errors import Refused
+from sessions_app.privileged.flows.request import request_sessions
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders
 
 LOOK_ALIKE = [

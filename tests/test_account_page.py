@@ -8,8 +8,8 @@ from collections.abc import Callable
 from django.contrib.auth.models import User
 from django.test import Client
 
-from sessions_app.flows.account import lock_account, unlock_account
-from sessions_app.models import Status
+from sessions_app.privileged.flows.account import lock_account, unlock_account
+from sessions_app.privileged.models import Status
 from tests.builders import make_session
 
 AsUser = Callable[[User], Client]

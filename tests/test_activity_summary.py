@@ -21,7 +21,7 @@ from activity import summary
 from activity.chart import BASE, TOP, WIDTH, Bucket, draw
 from activity.models import Level, LogEntry
 from activity.period import read_span
-from sessions_app.models import Status
+from sessions_app.privileged.models import Status
 from tests import builders
 from tests.entries import ago, make_entry, problem, table_rows
 from tests.test_list_plans import explained

@@ -16,11 +16,9 @@ from django.test.utils import CaptureQueriesContext
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.models import (
-    Application,
-    LoginSession,
-    PrivilegedSession,
-)
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import Application
+from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import ADMINISTRATORS, is_administrator
 from tests.builders import (
     make_activity,

@@ -12,10 +12,10 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows import ssh_keys
-from sessions_app.flows.errors import Forbidden
-from sessions_app.models import ServiceKey, UserKey
-from sessions_app.ssh import service
+from sessions_app.errors import Forbidden
+from sessions_app.hosts.flows import ssh_keys
+from sessions_app.hosts.models import ServiceKey, UserKey
+from sessions_app.hosts.ssh import service
 from tests.builders import make_application, make_key, make_resource
 
 AsUser = Callable[[User], Client]

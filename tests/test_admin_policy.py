@@ -12,14 +12,8 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.models import (
-    AccessPolicy,
-    Activity,
-    ApprovalTier,
-    ConnectionProfile,
-    PrivilegedSession,
-    Resource,
-)
+from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.privileged.models import PrivilegedSession
 from tests.builders import (
     make_activity,
     make_policy,

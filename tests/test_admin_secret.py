@@ -12,7 +12,8 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.models import Platform, Resource, Secret
+from sessions_app.catalogue.models import Platform, Resource
+from sessions_app.vault.models import Secret
 from tests import builders, pages
 from tests.vault import PLAIN, make_secret, make_vault
 

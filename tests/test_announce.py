@@ -10,14 +10,14 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from sessions_app import announce
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.end import end
-from sessions_app.flows.extend import extend
-from sessions_app.flows.lock import lock
-from sessions_app.flows.logout import logout
-from sessions_app.flows.ssh_keys import remove_key
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
+from sessions_app.hosts.flows.ssh_keys import remove_key
+from sessions_app.logins.flows.logout import logout
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
 from tests import builders
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres_only]

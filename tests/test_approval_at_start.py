@@ -13,9 +13,10 @@ from django.core import mail
 from django.utils import timezone
 
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.flows.approve import approve
-from sessions_app.models import AccessPolicy, ApprovalTier, ConnectionProfile, PrivilegedSession, Status
+from sessions_app.catalogue.models import AccessPolicy, ApprovalTier, ConnectionProfile
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.flows.approve import approve
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders
 from tests.scene import HOUR, age, ask, messages_of, verbs_of

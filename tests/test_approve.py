@@ -12,10 +12,11 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from sessions_app.flows.approve import approve
-from sessions_app.flows.deny import deny
-from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.models import Approval, ApprovalTier, PrivilegedSession, Status
+from sessions_app.catalogue.models import ApprovalTier
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.privileged.flows.approve import approve
+from sessions_app.privileged.flows.deny import deny
+from sessions_app.privileged.models import Approval, PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders, pages
 from tests.scene import ask, messages_of

@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from activity.models import LogEntry
-from sessions_app.connectors import practice
-from sessions_app.models import PrivilegedSession
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders
 from tests.scene import granted
 

@@ -23,13 +23,15 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.flows.restored import SKIPPED_NUMBERS, set_right
-from sessions_app.health.heartbeat import beat
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
+from sessions_app.hosts.connectors import practice
+from sessions_app.logins.models import LoginSession
 from sessions_app.management import dumps
 from sessions_app.management.commands.restore import refuse_newer, refuse_while_running
-from sessions_app.models import ConnectionEnd, GatewayConnection, LoginSession, PrivilegedSession, Status
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
+from sessions_app.worker.health.heartbeat import beat
+from sessions_app.worker.restored import SKIPPED_NUMBERS, set_right
 from tests import builders, programs
 from tests.recordings import make_connection
 from tests.scene import ask, granted
@@ -38,7 +40,7 @@ SETUP = "import django\ndjango.setup()\nfrom django.contrib.auth import get_user
 MAKE = f"""{SETUP}
 from django.core.files.base import ContentFile
 from django.core.management import call_command
-from sessions_app.recordings.storage import storage
+from sessions_app.gateway.recordings.storage import storage
 call_command("migrate", verbosity=0)
 get_user_model().objects.create_user("alice")
 storage().save("2026/01/1.cast", ContentFile(b"a recording"))

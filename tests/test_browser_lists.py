@@ -15,7 +15,7 @@ from django.utils import timezone
 from playwright.sync_api import Locator, Page, Request, expect
 
 from activity.models import ListPreference
-from sessions_app.models import EndReason, LoginSession
+from sessions_app.logins.models import EndReason, LoginSession
 from tests import listing_urls
 from tests.builders import make_login, make_user
 

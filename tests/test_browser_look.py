@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.health import heartbeat
-from sessions_app.models import Status
+from sessions_app.privileged.models import Status
+from sessions_app.worker.health import heartbeat
 from tests.builders import make_login, make_resource, make_session, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -10,8 +10,9 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import Page, expect
 
-from sessions_app.flows.lock import lock
-from sessions_app.models import GatewayHostKey, Status
+from sessions_app.gateway.models import GatewayHostKey
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import Status
 from tests import machine
 from tests.builders import (
     make_application,

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from scripts import vendor
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.builders import make_session
 from tests.programs import wait_until
 from tests.recordings import add, end, make_cast, make_recording, make_running

@@ -11,7 +11,7 @@ from playwright.sync_api import Error, Page, expect
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.lock import lock
+from sessions_app.privileged.flows.lock import lock
 from tests import machine
 from tests.vault import PLAIN, make_secret, opened
 

@@ -12,11 +12,13 @@ from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from playwright.sync_api import Locator, Page, expect
 
-from sessions_app.flows.lock import lock
-from sessions_app.flows.logout import logout
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import GatewayConnection, LoginSession, PrivilegedSession, Status
+from sessions_app.gateway.models import GatewayConnection
+from sessions_app.logins.flows.logout import logout
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import gateway, machine, sshd
 from tests.breakable import Way, way_to
 from tests.gateway import Gateway

@@ -20,14 +20,16 @@ from activity import again
 from activity.again import tried_again
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows import control, cut
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.errors import Forbidden
-from sessions_app.flows.lock import lock
-from sessions_app.flows.terminate import terminate
-from sessions_app.logins import recorder
+from sessions_app.errors import Forbidden
+from sessions_app.logins import service
+from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.logins.session_store import SessionStore
-from sessions_app.models import AccountCut, AccountLock, EndReason, LoginSession, PrivilegedSession, Status
+from sessions_app.people.models import AccountCut, AccountLock
+from sessions_app.privileged.flows import control, cut
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import cuts, reconcile
 from tests import builders, pages
 from tests.scene import granted, logged_in
@@ -86,7 +88,7 @@ def test_emergency_verbs_outlast_a_busy_database(
     {
         "lock": lambda: lock(admin, session, title="Look"),
         "terminate": lambda: terminate(admin, session),
-        "logout": lambda: recorder.end(login, EndReason.FORCED, actor=admin),
+        "logout": lambda: service.end(login, EndReason.FORCED, actor=admin),
         "cut": lambda: cut.cut_everything(admin, alice),
         "lock account": lambda: lock_account(admin, alice, title="Look"),
     }[verb]()
@@ -253,7 +255,7 @@ def test_of_several_browsers_each_says_whether_it_was_logged_out(
 ) -> None:
     logins = [builders.make_login(alice) for _ in range(3)]
     browser = as_user(admin)
-    monkeypatch.setattr(recorder.announce, "changed", failing(recorder.announce.changed, 2))
+    monkeypatch.setattr(service.announce, "changed", failing(service.announce.changed, 2))
     form = {"ids": [one.pk for one in logins]}
     answer = browser.post(reverse("logins_logout"), form, headers={"HX-Request": "true"})
     levels = [level for level, _ in json.loads(answer["HX-Trigger"])["done"]["messages"]]

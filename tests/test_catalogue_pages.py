@@ -12,7 +12,10 @@ from django.test.utils import CaptureQueriesContext
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.models import AccessPolicy, ApprovalTier, HostWatch, ResourceLock, Status
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import AccessPolicy, ApprovalTier
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.models import Status
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]

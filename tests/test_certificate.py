@@ -15,11 +15,13 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.certificate import give_certificate
-from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.models import AccountLock, PrivilegedSession, Status, UserKey
-from sessions_app.ssh import ca
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.hosts.flows.certificate import give_certificate
+from sessions_app.hosts.models import UserKey
+from sessions_app.hosts.ssh import ca
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.builders import make_key, make_resource, make_session
 from tests.pages import elements, text
 

@@ -18,8 +18,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from sessions_app.models import CertificateAuthority
-from sessions_app.ssh import ca
+from sessions_app.hosts.models import CertificateAuthority
+from sessions_app.hosts.ssh import ca
 from tests.builders import make_key as register
 from tests.builders import make_resource, make_session
 from tests.sshd import Server, make_key, public_half, serving

@@ -9,8 +9,8 @@ import pytest
 from django.core.checks import run_checks
 from django.test import override_settings
 
-from sessions_app import checks
-from sessions_app.checks_connectors import check_host_accounts
+from sessions_app.hosts.checks import check_host_accounts
+from sessions_app.logins import checks
 
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"

@@ -17,9 +17,9 @@ from django.utils import timezone
 from activity.listing import badge, empty, icon, link, moment, span_of_time
 from activity.listing.columns import COLOURED, _icons_url
 from activity.tables import LEVEL_BADGES
-from sessions_app.tables.logins import DEVICE_ICONS
-from sessions_app.tables.sessions import ICONS as SESSION_ICONS
-from sessions_app.views.health import BADGES
+from sessions_app.logins.tables import DEVICE_ICONS
+from sessions_app.pages.health import BADGES
+from sessions_app.privileged.tables import ICONS as SESSION_ICONS
 
 SVG = "{http://www.w3.org/2000/svg}"
 SPRITE = Path(project.BASE_DIR) / "static" / "icons.svg"

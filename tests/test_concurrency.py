@@ -19,28 +19,24 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.connectors.practice import PracticeConnector
-from sessions_app.flows.account import lock_account, unlock_account
-from sessions_app.flows.approve import approve
-from sessions_app.flows.cut import cut_everything
-from sessions_app.flows.deny import deny
-from sessions_app.flows.end import end
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.extend import extend
-from sessions_app.flows.lock import lock
-from sessions_app.flows.logout import logout
-from sessions_app.flows.permission import hold
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
-from sessions_app.lifecycle import LifecycleError
-from sessions_app.models import (
-    AccountLock,
-    Approval,
-    LoginSession,
-    PrivilegedSession,
-    Status,
-)
+from sessions_app.errors import Refused
+from sessions_app.hosts.connectors import practice
+from sessions_app.hosts.connectors.practice import PracticeConnector
+from sessions_app.logins.flows.logout import logout
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows.account import lock_account, unlock_account
+from sessions_app.privileged.flows.approve import approve
+from sessions_app.privileged.flows.cut import cut_everything
+from sessions_app.privileged.flows.deny import deny
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.lifecycle import LifecycleError
+from sessions_app.privileged.models import Approval, PrivilegedSession, Status
 from sessions_app.worker import lease, reconcile
 from tests import builders
 from tests.scene import HOUR, age, ask, granted

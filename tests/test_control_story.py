@@ -15,21 +15,15 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors.practice import PracticeConnector
-from sessions_app.flows.disconnect import Ending, disconnected
-from sessions_app.flows.end import end
-from sessions_app.flows.extend import extend
-from sessions_app.flows.lock import lock
-from sessions_app.flows.unlock import unlock
 from sessions_app.gateway import standing
-from sessions_app.models import (
-    ConnectionEnd,
-    ControlRequest,
-    GatewayConnection,
-    GatewayEnforcement,
-    PrivilegedSession,
-    Status,
-)
+from sessions_app.gateway.flows.disconnect import Ending, disconnected
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayEnforcement
+from sessions_app.hosts.connectors.practice import PracticeConnector
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import ControlRequest, PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders, pages
 from tests.control_scene import OWNER, connect

@@ -25,8 +25,9 @@ from activity.listing.sheets import FORMULA_FORMS, Sheet
 from activity.models import Level, LogEntry, PastName
 from activity.tables import COLUMNS
 from activity.verbs import Verb
-from sessions_app.models import AccessPolicy, Status
-from sessions_app.tables.sessions import sessions_queryset, sessions_table
+from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.privileged.models import Status
+from sessions_app.privileged.tables import sessions_queryset, sessions_table
 from tests import builders
 from tests.entries import UNSEEN_BEFORE, make_entry
 

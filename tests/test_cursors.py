@@ -15,7 +15,8 @@ from django.test import Client
 
 from activity.listing import BadListRequest, Listing, keyset, response
 from activity.listing.keyset import Order, read_page
-from sessions_app.models import RecordingText, Status
+from sessions_app.gateway.recordings.models import RecordingText
+from sessions_app.privileged.models import Status
 from tests import builders, recordings
 
 AsUser = Callable[[User], Client]

@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.flows import cut
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.lifecycle import Overtaken
-from sessions_app.models import AccountLock, EndReason, LoginSession, PrivilegedSession, Status
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.hosts.connectors import practice
+from sessions_app.logins.models import EndReason, LoginSession
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows import cut
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.lifecycle import Overtaken
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders
 from tests.scene import ask, granted, logged_in

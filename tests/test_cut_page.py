@@ -10,7 +10,9 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.models import AccountLock, LoginSession, PrivilegedSession, Status
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders
 
 AsUser = Callable[[User], Client]

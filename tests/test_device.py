@@ -7,7 +7,7 @@ import pytest
 from django.db.models import CharField
 
 from sessions_app.logins.device import ACCEPT_CH, Device, describe, hints_from
-from sessions_app.models.login import LoginSession
+from sessions_app.logins.models import LoginSession
 
 WINDOWS_CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36"

@@ -18,13 +18,14 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.health import checks, hosts
-from sessions_app.health.findings import Finding, Grade
-from sessions_app.health.heartbeat import FORGOTTEN_AFTER, SILENT_AFTER, beat
-from sessions_app.health.stuck import MANY_ATTEMPTS, OVERDUE
-from sessions_app.models import PrivilegedSession, Status, WorkerHeartbeat
-from sessions_app.ssh import ca
+from sessions_app.hosts.connectors import practice
+from sessions_app.hosts.ssh import ca
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.worker.health import checks, hosts
+from sessions_app.worker.health.findings import Finding, Grade
+from sessions_app.worker.health.heartbeat import FORGOTTEN_AFTER, SILENT_AFTER, beat
+from sessions_app.worker.health.stuck import MANY_ATTEMPTS, OVERDUE
+from sessions_app.worker.models import WorkerHeartbeat
 from tests import builders
 from tests.programs import free_port
 from tests.scene import granted

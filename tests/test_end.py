@@ -8,11 +8,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sessions_app.connectors import practice
-from sessions_app.flows.end import end
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.lock import lock
-from sessions_app.models import Status
+from sessions_app.errors import Refused
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import Status
 from sessions_app.worker import reconcile
 from tests import builders
 from tests.scene import ask, granted, logged_in, messages_of

@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 
 from activity.outage import Outage
-from sessions_app.models import LoginSession
+from sessions_app.logins.models import LoginSession
 from tests import pages, programs
 from tests.busy import write_lock_held_by_another
 

@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.flows.extend import extend
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests.scene import HOUR, age, granted
 

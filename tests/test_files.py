@@ -19,8 +19,8 @@ from django.test import Client, override_settings
 from sessionadmin import urls
 from sessions_app import checks_files
 from sessions_app.checks_files import check_browser_files, check_private_files
-from sessions_app.health import checks, files, writing
-from sessions_app.models import HealthMark
+from sessions_app.worker.health import checks, files, writing
+from sessions_app.worker.models import HealthMark
 from tests import programs
 
 pytestmark = pytest.mark.django_db

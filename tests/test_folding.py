@@ -14,7 +14,8 @@ from django.test import Client
 from activity.filters import suggest_users
 from activity.folding import fold
 from activity.names import called
-from sessions_app.models import LoginSession, PrivilegedSession
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.models import PrivilegedSession
 from tests.builders import make_login, make_resource, make_session, make_user
 from tests.entries import make_entry, messages, table_rows
 from tests.recordings import make_recording

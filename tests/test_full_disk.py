@@ -26,8 +26,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.contrib.auth import get_user_model
-from sessions_app.health import writing
-from sessions_app.health.heartbeat import beat
+from sessions_app.worker.health import writing
+from sessions_app.worker.health.heartbeat import beat
 from sessions_app.models import PrivilegedSession
 from tests.pages import elements, texts
 

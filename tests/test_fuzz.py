@@ -14,7 +14,8 @@ from django.core.signals import got_request_exception
 from django.db import transaction
 from django.test import Client, TestCase
 
-from sessions_app.models import RecordingText, Status
+from sessions_app.gateway.recordings.models import RecordingText
+from sessions_app.privileged.models import Status
 from tests import builders, recordings, vault
 from tests.fuzzing import Fuzzer, Sent, Target, targets_of
 

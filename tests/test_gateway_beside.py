@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.models import PrivilegedSession, Recording
+from sessions_app.gateway.recordings.models import Recording
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders, gateway, sshd
 from tests.gateway import Gateway
 from tests.programs import wait_until

@@ -15,27 +15,22 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows import connect as connecting
-from sessions_app.flows.disconnect import Ending, disconnected
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.lock import lock
-from sessions_app.gateway import heartbeat, process, store
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.errors import Refused
+from sessions_app.gateway import beating as heartbeat
+from sessions_app.gateway import heartbeats, process, store
 from sessions_app.gateway import relay as relay_module
 from sessions_app.gateway.control import Control
+from sessions_app.gateway.flows import connect as connecting
+from sessions_app.gateway.flows.disconnect import Ending, disconnected
 from sessions_app.gateway.journal import Journal
+from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.store import Admitted
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_upstream
-from sessions_app.health import gateways
-from sessions_app.models import (
-    ConnectionEnd,
-    ConnectionProfile,
-    Door,
-    GatewayConnection,
-    HostWatch,
-    PrivilegedSession,
-    Status,
-)
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders
 from tests.control_scene import OWNER, away, connect, controlled, hold, run, until
 from tests.gateway_scene import Front, front, prepared
@@ -258,7 +253,7 @@ def test_a_gateway_that_lost_what_runs_beside_lets_nobody_go_on_and_fails(
 def test_a_terminal_ends_with_the_time_of_its_login_also_while_no_worker_is_there(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateways, "REAP_EVERY", 0.01)
+    monkeypatch.setattr(heartbeats, "REAP_EVERY", 0.01)
     old, new = builders.make_login(alice, created_at=timezone.now() - dt.timedelta(days=2)), builders.make_login(alice)
     session = builders.make_session(alice)
     rows = [connect(session, login_session=login, door=Door.BROWSER) for login in (old, new)]

@@ -14,21 +14,22 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from sessions_app.flows.account import lock_account, unlock_account
-from sessions_app.flows.cut import cut_everything
-from sessions_app.flows.end import end
-from sessions_app.flows.extend import extend
-from sessions_app.flows.lock import lock
-from sessions_app.flows.logout import logout
-from sessions_app.flows.ssh_keys import remove_key
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
+from sessions_app.gateway import beating, standing, store
 from sessions_app.gateway import control as control_module
-from sessions_app.gateway import heartbeat, standing, store
 from sessions_app.gateway.control import Control
+from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
 from sessions_app.gateway.recording import Cast
 from sessions_app.gateway.registry import Registry
-from sessions_app.models import ConnectionEnd, ControlRequest, Door, GatewayConnection, PrivilegedSession
+from sessions_app.hosts.flows.ssh_keys import remove_key
+from sessions_app.logins.flows.logout import logout
+from sessions_app.privileged.flows.account import lock_account, unlock_account
+from sessions_app.privileged.flows.cut import cut_everything
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import ControlRequest, PrivilegedSession
 from tests import builders
 from tests.control_scene import OWNER, away, connect, controlled, hold, make_connection, run, until
 from tests.programs import PATIENCE
@@ -448,7 +449,7 @@ def test_who_types_in_a_browsers_terminal_is_not_idle(alice: User) -> None:
         registry = Registry(OWNER)
         held = {one: hold(registry, each)[0] for one, each in rows.items()}
         held["typed"].bytes_in = held["ssh"].bytes_in = 1
-        typed = await heartbeat._touch(registry, {})
+        typed = await beating._touch(registry, {})
         assert typed[rows["typed"].pk] == 1
 
     run(story())

@@ -13,12 +13,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app.flows.lock import lock
-from sessions_app.flows.unlock import unlock
 from sessions_app.gateway import standing
-from sessions_app.health import checks
-from sessions_app.health.gateways import FORGOTTEN_AFTER, SILENT_AFTER, beat
-from sessions_app.models import ConnectionEnd, ControlRequest, GatewayConnection, GatewayHeartbeat
+from sessions_app.gateway.heartbeats import FORGOTTEN_AFTER, SILENT_AFTER, beat
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import ControlRequest
+from sessions_app.worker.health import checks
 from tests import builders, pages
 from tests.control_scene import OWNER, connect
 

@@ -8,13 +8,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
-from sessions_app.flows.connect import Login
+from sessions_app.gateway import heartbeats
 from sessions_app.gateway.drain import drain
+from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection, GatewayHeartbeat
 from sessions_app.gateway.near import NotLetIn, Terminal
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.registry import Registry
-from sessions_app.health import gateways
-from sessions_app.models import ConnectionEnd, Door, GatewayConnection, GatewayHeartbeat
 from tests import builders
 from tests.control_scene import OWNER, Person, away, connect, hold, run, until
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def mine(alice: User) -> GatewayConnection:
-    gateways.beat(OWNER)
+    heartbeats.beat(OWNER)
     return connect(builders.make_session(alice))
 
 
@@ -79,8 +79,8 @@ def test_a_gateway_stops_without_its_database_too(mine: GatewayConnection, monke
     def gone(owner: str, **values: bool) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(gateways, "beat", gone)
-    monkeypatch.setattr(gateways, "stopped", gone)
+    monkeypatch.setattr(heartbeats, "beat", gone)
+    monkeypatch.setattr(heartbeats, "stopped", gone)
 
     async def story() -> None:
         registry = Registry(OWNER)

@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.disconnect import Ending, disconnected
 from sessions_app.gateway import store
 from sessions_app.gateway.endings import Endings
+from sessions_app.gateway.flows.disconnect import Ending, disconnected
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from sessions_app.gateway.registry import Registry
-from sessions_app.models import ConnectionEnd, GatewayConnection, PrivilegedSession, Status
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders
 from tests.control_scene import OWNER, connect, hold, run
 

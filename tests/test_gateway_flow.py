@@ -12,11 +12,12 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from sessions_app.flows.connect import Login
 from sessions_app.gateway import store
+from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.models import Door, GatewayConnection
 from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.opening import open_relay
-from sessions_app.models import Door, GatewayConnection, PrivilegedSession
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders
 from tests.control_scene import Person, run, until
 from tests.gateway_scene import CHUNK, CHUNKS, MOST, front, prepared, still, waiting

@@ -16,13 +16,17 @@ from django.contrib.auth.models import User
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.ssh_keys import remove_key
+from sessions_app.catalogue.models import Resource
+from sessions_app.errors import Refused
 from sessions_app.gateway import identity, pressure, server, ssh_near, store
 from sessions_app.gateway.files import FileEvent, What
 from sessions_app.gateway.journal import Journal
-from sessions_app.models import ConnectionEnd, GatewayConnection, Recording, Resource, Status, UserKey
-from sessions_app.ssh import ca
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
+from sessions_app.gateway.recordings.models import Recording
+from sessions_app.hosts.flows.ssh_keys import remove_key
+from sessions_app.hosts.models import UserKey
+from sessions_app.hosts.ssh import ca
+from sessions_app.privileged.models import Status
 from tests import builders
 from tests.control_scene import run, until
 from tests.gateway_scene import CHUNK, CHUNKS, MOST, Front, front, prepared, still, waiting

@@ -11,10 +11,10 @@ from django.db import OperationalError
 
 from sessions_app.gateway import notes as notes_module
 from sessions_app.gateway.file_notes import FileNotes
+from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.notes import Notes
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.scp_watch import ScpWatch
-from sessions_app.models import ConnectionEnd
 from tests import builders
 from tests.control_scene import OWNER, connect, hold, run
 

@@ -14,18 +14,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from sessions_app.flows.lock import lock
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import (
-    ConnectionEnd,
-    ConnectionProfile,
-    GatewayConnection,
-    GatewayHeartbeat,
-    HostWatch,
-    PrivilegedSession,
-    Status,
-)
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, gateway
 from tests.gateway import Gateway
 from tests.machine import ROOT

@@ -12,10 +12,12 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.lost import lose_connections
-from sessions_app.health import gateways
-from sessions_app.health.gateways import Reaper, beat, stopped
-from sessions_app.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat, Recording, Status
+from sessions_app.gateway import heartbeats
+from sessions_app.gateway.flows.lost import lose_connections
+from sessions_app.gateway.heartbeats import Reaper, beat, stopped
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
+from sessions_app.gateway.recordings.models import Recording
+from sessions_app.privileged.models import Status
 from sessions_app.worker import loop
 from tests import builders
 from tests.control_scene import OWNER, connect, make_connection
@@ -116,15 +118,15 @@ def test_a_clean_stop_leaves_no_heartbeat_and_an_old_one_is_forgotten() -> None:
     stopped(OWNER)
     assert not GatewayHeartbeat.objects.exists()
     beat("gate-0:1:0000")
-    GatewayHeartbeat.objects.update(seen_at=timezone.now() - gateways.FORGOTTEN_AFTER - dt.timedelta(minutes=1))
+    GatewayHeartbeat.objects.update(seen_at=timezone.now() - heartbeats.FORGOTTEN_AFTER - dt.timedelta(minutes=1))
     beat(OWNER)
     assert [one.owner for one in GatewayHeartbeat.objects.all()] == [OWNER]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_looks_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateways, "SILENT_AFTER", dt.timedelta(seconds=0.2))
-    monkeypatch.setattr(gateways, "REAP_EVERY", 0.1)
+    monkeypatch.setattr(heartbeats, "SILENT_AFTER", dt.timedelta(seconds=0.2))
+    monkeypatch.setattr(heartbeats, "REAP_EVERY", 0.1)
     connection = connect(builders.make_session(status=Status.COMPLETE))  # which is nothing to do for the worker
     stop = threading.Event()
 

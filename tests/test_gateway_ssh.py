@@ -16,21 +16,15 @@ from django.contrib.auth.models import User
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.end import end
-from sessions_app.flows.lock import lock
-from sessions_app.flows.ticket import give
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import (
-    ConnectionEnd,
-    ConnectionProfile,
-    GatewayConnection,
-    GatewayHeartbeat,
-    PrivilegedSession,
-    Status,
-    TicketKind,
-    UserKey,
-)
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.gateway.flows.ticket import give
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat, TicketKind
+from sessions_app.hosts.models import UserKey
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, gateway, programs, sshd
 from tests.gateway import Gateway
 from tests.programs import wait_until

@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_app.gateway import process, server, upstream
-from sessions_app.models import ConnectionEnd, GatewayConnection
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from tests.control_scene import run, until
 from tests.gateway_scene import Front, front, prepared
 

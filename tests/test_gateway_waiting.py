@@ -19,11 +19,11 @@ from websockets.typing import Origin
 
 from sessions_app.gateway import identity, process, relay, store, tickets
 from sessions_app.gateway.journal import Journal
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
 from sessions_app.gateway.near import NO_DATABASE, PROBLEM
+from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.web import serve
-from sessions_app.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
-from sessions_app.recordings import chunks
 from tests import builders
 from tests.control_scene import connect, hold, run, until
 from tests.gateway_scene import Front, front, prepared

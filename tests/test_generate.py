@@ -14,8 +14,8 @@ from activity import bulk, log
 from activity.models import LOG_WORDS, LogEntry
 from activity.verbs import Verb
 from activity.words import WAITING
-from sessions_app.models import LoginSession, PrivilegedSession
-from sessions_app.models.privileged import ENDED
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.models import ENDED, PrivilegedSession
 from sessions_app.sample.volume import entries, words
 from sessions_app.sample.volume.cast import DOMAIN
 

@@ -12,9 +12,9 @@ from django.core import checks
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from sessions_app.checks_geoip import check_geoip_database, check_trusted_proxies
-from sessions_app.logins.sample_geoip import write_sample_database
-from sessions_app.logins.sample_places import SAMPLE_PLACES
+from sessions_app.logins.geoip.checks import check_geoip_database, check_trusted_proxies
+from sessions_app.logins.geoip.sample_file import write_sample_database
+from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES
 from tests.download_server import database
 from tests.programs import production
 

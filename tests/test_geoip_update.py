@@ -13,8 +13,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from sessions_app.logins import geoip_sources
-from sessions_app.logins.geoip_download import CredentialsError, UpdateError, update
+from sessions_app.logins.geoip import sources
+from sessions_app.logins.geoip.download import CredentialsError, UpdateError, update
 from tests.download_server import (
     MAXMIND_PATH,
     Answer,
@@ -89,7 +89,7 @@ def test_the_new_file_can_be_read_by_the_server_of_another_user(server: Download
 
 def test_last_months_is_taken_while_this_months_is_not_out(server: DownloadServer, target: Path) -> None:
     target = target.parent / "not" / "there" / "yet" / target.name
-    source = geoip_sources.dbip(date(2026, 1, 1), server.url)
+    source = sources.dbip(date(2026, 1, 1), server.url)
     server.answers[dbip_path(date(2025, 12, 1))] = Answer(gzip.compress(database("December")))
     update(source, target, lambda done, total: None)
     assert city_in(target) == "December"
@@ -144,7 +144,7 @@ def test_a_refused_account_says_what_to_check(server: DownloadServer, target: Pa
 
 
 def test_an_account_is_never_shown_by_a_source_or_its_errors(server: DownloadServer, target: Path) -> None:
-    source = geoip_sources.maxmind("4711", KEY, server.url)
+    source = sources.maxmind("4711", KEY, server.url)
     server.answers[MAXMIND_PATH] = Answer(status=401)
     with pytest.raises(CredentialsError) as caught:
         update(source, target, lambda done, total: None)
@@ -262,7 +262,7 @@ def test_what_a_killed_run_left_behind_is_thrown_away_a_day_later(server: Downlo
         path.write_text("half a file")
     os.utime(old, (0, 0))
     with pytest.raises(UpdateError):
-        update(geoip_sources.dbip(today(), server.url), target, lambda done, total: None)
+        update(sources.dbip(today(), server.url), target, lambda done, total: None)
     assert not old.exists()
     assert fresh.exists(), "another run may be at work"
 

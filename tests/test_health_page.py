@@ -10,10 +10,10 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.health import hosts
-from sessions_app.health.heartbeat import beat
-from sessions_app.models import Status
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.models import Status
+from sessions_app.worker.health import hosts
+from sessions_app.worker.health.heartbeat import beat
 from tests import builders, pages
 from tests.programs import free_port
 

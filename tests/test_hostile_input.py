@@ -17,7 +17,8 @@ from django.urls import reverse
 
 from activity.models import ListPreference
 from sessions_app.admin.lookups import OfferedLookups
-from sessions_app.models import Approval, LoginSession, Status
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.models import Approval, Status
 from tests import pages, recordings
 from tests.builders import make_application, make_login, make_policy, make_profile, make_session, make_user
 from tests.vault import make_secret

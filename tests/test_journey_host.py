@@ -16,7 +16,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, pages, sshd
 from tests.programs import wait_until
 from tests.ssh_scene import RULE, host_server, make_host, register_key, terminal, worked

@@ -17,10 +17,9 @@ from activity.filters import search_for
 from activity.listing import finding
 from activity.models import LOG_WORDS, LogEntry, PruneDoor
 from activity.verbs import Verb
-from sessions_app.health.search import search
-from sessions_app.models import LoginSession, PrivilegedSession, Status
-from sessions_app.models.login import LOGIN_WORDS
-from sessions_app.models.privileged import SESSION_WORDS
+from sessions_app.logins.models import LOGIN_WORDS, LoginSession
+from sessions_app.privileged.models import SESSION_WORDS, PrivilegedSession, Status
+from sessions_app.worker.health.search import search
 from tests.builders import make_login, make_session, make_user
 from tests.entries import ago, make_entry, messages, problem
 from tests.test_list_plans import explained

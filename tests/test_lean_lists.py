@@ -11,7 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from activity.models import ListPreference
-from sessions_app.models import Approval, ConnectionProfile, PrivilegedSession, Status
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.privileged.models import Approval, PrivilegedSession, Status
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app import lifecycle
-from sessions_app.models import ENDED, PrivilegedSession, Status
+from sessions_app.privileged import lifecycle
+from sessions_app.privileged.models import ENDED, PrivilegedSession, Status
 from tests import builders
 
 # The table of docs/lifecycle.md, written out again on purpose.

@@ -16,7 +16,8 @@ from django.db import close_old_connections
 from django.test import Client
 
 from activity import limits
-from sessions_app.models import AccessPolicy, PrivilegedSession
+from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders, pages
 from tests.recordings import make_recording, make_running
 from tests.test_recordings_page import pieces_address

@@ -11,7 +11,7 @@ from django.test import Client
 
 from activity import log
 from activity.verbs import Verb
-from sessions_app.models import Status
+from sessions_app.privileged.models import Status
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]

@@ -18,9 +18,10 @@ from activity.filters import suggest_users
 from activity.listing import Column
 from activity.listing.keyset import Order, read_page
 from activity.models import LogEntry
-from sessions_app.models import LIVE, LoginSession, PrivilegedSession, Status
-from sessions_app.tables.logins import logins_table
-from sessions_app.tables.sessions import sessions_table
+from sessions_app.logins.models import LoginSession
+from sessions_app.logins.tables import logins_table
+from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
+from sessions_app.privileged.tables import sessions_table
 
 
 def explained(sql: str) -> str:

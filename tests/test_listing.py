@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from activity.models import ListPreference, LogEntry
 from activity.verbs import Verb
-from sessions_app.models import EndReason, LoginSession
+from sessions_app.logins.models import EndReason, LoginSession
 from tests.builders import make_login, make_user
 
 pytestmark = pytest.mark.django_db

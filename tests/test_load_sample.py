@@ -17,25 +17,21 @@ from django.db.models import F, Q
 from django.test import Client
 
 from activity.models import LogEntry
-from sessions_app.connectors import practice
-from sessions_app.flows.request import request_sessions
-from sessions_app.lifecycle import TRANSITIONS
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import Activity, Resource
+from sessions_app.gateway.recordings.models import Recording
+from sessions_app.gateway.recordings.storage import digest_of, storage
+from sessions_app.hosts.connectors import practice
 from sessions_app.logins.device import describe
-from sessions_app.models import (
-    AccountLock,
-    Activity,
-    LoginSession,
-    PrivilegedSession,
-    Recording,
-    Resource,
-    ResourceLock,
-    Secret,
-    Status,
-)
-from sessions_app.models.rights import ending_for_their_right, without_right
-from sessions_app.recordings.storage import digest_of, storage
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows.request import request_sessions
+from sessions_app.privileged.lifecycle import TRANSITIONS
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.privileged.rights import ending_for_their_right, without_right
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.sample.people import new_password
+from sessions_app.vault.models import Secret
 from sessions_app.worker.passes import reconcile
 from tests import pages
 

@@ -8,14 +8,17 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sessions_app.connectors import practice
-from sessions_app.connectors.base import ForGood
-from sessions_app.flows.account import lock_account, unlock_account
-from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.flows.lock import lock
-from sessions_app.flows.resource import lock_resource, unlock_resource
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import AccountLock, ControlRequest, EndReason, PrivilegedSession, ResourceLock, Status
+from sessions_app.catalogue.connectors import ForGood
+from sessions_app.catalogue.flows.resource import lock_resource, unlock_resource
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.hosts.connectors import practice
+from sessions_app.logins.models import EndReason
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows.account import lock_account, unlock_account
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import ControlRequest, PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders
 from tests.scene import ask, granted, logged_in, messages_of

@@ -16,7 +16,7 @@ from django.utils import timezone
 from activity import append_only, guard, log
 from activity.models import Level, LogEntry, PruneDoor
 from activity.verbs import Verb
-from sessions_app.health import checks
+from sessions_app.worker.health import checks
 from tests.entries import ago, make_entry
 
 BODY = "$$ BEGIN RETURN COALESCE(NEW, OLD); END $$"

@@ -11,9 +11,9 @@ from django.test import Client
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.account import lock_account
 from sessions_app.logins import backend
-from sessions_app.models import EndReason, LoginSession
+from sessions_app.logins.models import EndReason, LoginSession
+from sessions_app.privileged.flows.account import lock_account
 from tests.builders import PASSWORD, make_application
 
 LOGIN = "/accounts/login/"

@@ -16,10 +16,9 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.checks import SERVER_SIDE_ENGINES
-from sessions_app.logins import recorder
-from sessions_app.models import EndReason, LoginSession
-from sessions_app.models.login import hash_session_key
+from sessions_app.logins import service
+from sessions_app.logins.checks import SERVER_SIDE_ENGINES
+from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
 from tests.builders import PASSWORD, make_login
 
 LOGIN, HOME, PASSWORD_PAGE = "/accounts/login/", "/", "/accounts/password/"
@@ -97,9 +96,9 @@ def test_of_two_requests_at_once_one_notes_the_access(alice: User, rf: Any) -> N
     age(client, seconds=90)
     one, other = login_of(client), login_of(client)
     request = rf.get(HOME, REMOTE_ADDR="198.51.100.7")
-    recorder.touch(one, request)
+    service.touch(one, request)
     noted = login_of(client).last_access_at
-    recorder.touch(other, request)
+    service.touch(other, request)
     assert login_of(client).last_access_at == noted
 
 
@@ -137,8 +136,8 @@ def test_of_two_requests_from_the_new_address_one_leaves_an_entry(alice: User, r
     client = browser()
     one, other = login_of(client), login_of(client)
     request = rf.get(HOME, REMOTE_ADDR="203.0.113.5")
-    recorder.touch(one, request)
-    recorder.touch(other, request)
+    service.touch(one, request)
+    service.touch(other, request)
     assert LogEntry.objects.filter(verb=Verb.LOGIN_MOVED).count() == 1
 
 
@@ -186,7 +185,7 @@ def test_an_ended_login_is_refused_by_the_next_request(alice: User, settings: An
     settings.SESSION_ENGINE = engine
     client, other = browser(), browser()
     assert is_in(client)
-    recorder.end(login_of(client), EndReason.FORCED, actor=None)
+    service.end(login_of(client), EndReason.FORCED, actor=None)
     assert not is_in(client)
     assert is_in(other)
 
@@ -196,7 +195,7 @@ def test_a_page_that_stands_open_is_sent_to_the_login(alice: User, settings: Any
     settings.SESSION_ENGINE = engine
     client = browser()
     assert client.get("/alive/", headers={"HX-Request": "true"}).status_code == 200
-    recorder.end(login_of(client), EndReason.FORCED, actor=None)
+    service.end(login_of(client), EndReason.FORCED, actor=None)
     response = client.get(
         "/alive/",
         headers={
@@ -241,8 +240,8 @@ def test_the_worker_ends_those_that_are_idle_or_old_and_only_those(alice: User) 
     idle = make_login(alice, last_access_at=now - dt.timedelta(seconds=django_settings.LOGIN_IDLE_TIMEOUT + 1))
     old = make_login(alice, created_at=now - dt.timedelta(seconds=django_settings.SESSION_COOKIE_AGE + 1))
     fresh = make_login(alice)
-    assert recorder.end_expired() == 2
-    assert recorder.end_expired() == 0
+    assert service.end_expired() == 2
+    assert service.end_expired() == 0
     for login in (idle, old, fresh):
         login.refresh_from_db()
     assert (idle.end_reason, old.end_reason, fresh.end_reason) == (EndReason.EXPIRED, EndReason.EXPIRED, "")
@@ -250,9 +249,9 @@ def test_the_worker_ends_those_that_are_idle_or_old_and_only_those(alice: User) 
 
 def test_a_login_is_ended_once_by_one_person(alice: User, admin: User) -> None:
     login = make_login(alice)
-    assert recorder.end(login, EndReason.FORCED, actor=admin)
+    assert service.end(login, EndReason.FORCED, actor=admin)
     again = LoginSession.objects.get(pk=login.pk)
-    assert not recorder.end(again, EndReason.LOGOUT, actor=alice)
+    assert not service.end(again, EndReason.LOGOUT, actor=alice)
     again.refresh_from_db()
     assert (again.ended_by, again.end_reason) == (admin, EndReason.FORCED)
     assert LogEntry.objects.filter(target_id=login.pk, verb=Verb.LOGOUT_FORCED).count() == 1

@@ -11,8 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app.logins import recorder
-from sessions_app.models import EndReason
+from sessions_app.logins import service
+from sessions_app.logins.models import EndReason
 from tests.builders import make_login
 
 AsUser = Callable[[User], Client]
@@ -24,7 +24,7 @@ def test_the_map_has_a_marker_per_place_with_a_link_to_its_logins(alice: User, a
         make_login(alice)
     make_login(alice, city="Oslo", region="Oslo", country="Norway", country_code="NO", latitude=59.9, longitude=10.8)
     make_login(alice, city="Private network", region="", country="", latitude=None, longitude=None)
-    recorder.end(make_login(alice, city="Lima", country="Peru"), EndReason.LOGOUT, actor=alice)
+    service.end(make_login(alice, city="Lima", country="Peru"), EndReason.LOGOUT, actor=alice)
     client = as_user(admin)  # a browser without an address
     response = client.get("/logins/map/", headers=HTMX)
     text = html.unescape(response.content.decode())

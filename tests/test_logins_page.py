@@ -19,10 +19,9 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.logins import recorder
-from sessions_app.models import EndReason, LoginSession
-from sessions_app.models.login import hash_session_key
-from sessions_app.tables.logins import logins_table
+from sessions_app.logins import service
+from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
+from sessions_app.logins.tables import logins_table
 from tests import pages
 from tests.builders import make_login, make_user
 
@@ -109,7 +108,7 @@ def test_places_that_are_not_known_are_said_not_left_blank(alice: User, as_user:
 
 def test_an_ended_session_stays_with_who_ended_it_and_why(alice: User, admin: User, as_user: AsUser) -> None:
     login = make_login(alice)
-    recorder.end(login, EndReason.FORCED, actor=admin)
+    service.end(login, EndReason.FORCED, actor=admin)
     assert login.pk not in rows(page(as_user(admin)))
     row = rows(page(as_user(admin), "state=ended"))[login.pk]
     assert "Ended" in row
@@ -162,7 +161,7 @@ def test_filters_narrow_the_list(alice: User, admin: User, as_user: AsUser, quer
 def test_the_state_is_live_unless_asked_otherwise(alice: User, as_user: AsUser) -> None:
     client = as_user(alice)
     live, over = make_login(alice), make_login(alice)
-    recorder.end(over, EndReason.LOGOUT, actor=alice)
+    service.end(over, EndReason.LOGOUT, actor=alice)
     for query, is_live_shown, is_over_shown in (
         ("", True, False),
         ("state=live", True, False),
@@ -176,7 +175,7 @@ def test_the_state_is_live_unless_asked_otherwise(alice: User, as_user: AsUser) 
 def test_users_and_countries_are_suggested_from_what_is_live(alice: User, admin: User, as_user: AsUser) -> None:
     make_login(alice)
     over = make_login(make_user("zoe"), country="Norway")
-    recorder.end(over, EndReason.LOGOUT, actor=None)
+    service.end(over, EndReason.LOGOUT, actor=None)
     text = page(as_user(admin))
     users = re.search(r'<datalist id="user-list">(.*?)</datalist>', text).group(1)  # type: ignore[union-attr]
     assert re.findall(r'value="(\w+)"', users) == ["admin", "alice"]
@@ -201,7 +200,7 @@ def test_who_sees_only_their_own_has_no_filter_by_user(alice: User, as_user: AsU
 
 def test_rows_say_what_cannot_be_done_with_them(alice: User, auditor: User, admin: User, as_user: AsUser) -> None:
     live, over = make_login(alice), make_login(alice)
-    recorder.end(over, EndReason.LOGOUT, actor=alice)
+    service.end(over, EndReason.LOGOUT, actor=alice)
 
     def refused(client: Client, pk: int) -> Any:
         return pages.refusals(pages.elements(client.get(f"{URL}?state=all")), pk)
@@ -311,7 +310,7 @@ def test_two_rows_and_two_hundred_cost_the_same_queries(alice: User, admin: User
     few = cost()
     for number in range(200):
         login = make_login(make_user(f"user-{number}"), city=f"City {number}", country=f"Country {number}")
-        recorder.end(login, EndReason.FORCED, actor=alice)
+        service.end(login, EndReason.FORCED, actor=alice)
     assert cost() == few
 
 

@@ -15,8 +15,7 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.models import EndReason, LoginSession
-from sessions_app.models.login import hash_session_key
+from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
 from tests.builders import make_admin, make_login
 
 AsUser = Callable[[User], Client]

@@ -12,8 +12,9 @@ from django.contrib.auth.models import User
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.models import AccessPolicy, Approval, PrivilegedSession, Status
+from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.models import Approval, PrivilegedSession, Status
 from tests import builders, pages
 from tests.fleet import Browser, at_once, environment, webs, workers
 from tests.programs import wait_until

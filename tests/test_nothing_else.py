@@ -16,31 +16,25 @@ from django.utils import timezone
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.connectors.practice import PracticeConnector
-from sessions_app.connectors.ssh import logon
-from sessions_app.flows.account import lock_account, unlock_account
-from sessions_app.flows.cut import cut_everything
-from sessions_app.flows.disconnect import Ending, disconnected
-from sessions_app.flows.end import end
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.extend import extend
-from sessions_app.flows.lock import lock
-from sessions_app.flows.lost import lose_connections
-from sessions_app.flows.resource import lock_resource
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import (
-    AccessPolicy,
-    ConnectionEnd,
-    GatewayConnection,
-    GatewayHeartbeat,
-    HostWatch,
-    PrivilegedSession,
-    Resource,
-    ResourceLock,
-    Status,
-)
+from sessions_app.catalogue.flows.resource import lock_resource
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import AccessPolicy, Resource
+from sessions_app.errors import Refused
+from sessions_app.gateway.flows.disconnect import Ending, disconnected
+from sessions_app.gateway.flows.lost import lose_connections
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
+from sessions_app.hosts.connectors import practice
+from sessions_app.hosts.connectors.practice import PracticeConnector
+from sessions_app.hosts.connectors.ssh import logon
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.flows.account import lock_account, unlock_account
+from sessions_app.privileged.flows.cut import cut_everything
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders
 from tests.control_scene import OWNER, connect

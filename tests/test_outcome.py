@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django_htmx.middleware import HtmxDetails
 
-from sessions_app.views.outcome import outcome
+from sessions_app.outcome import outcome
 
 LINES = [("success", "Locked 2 sessions."), ("error", "“ü” was not locked.\nNothing was changed.")]
 

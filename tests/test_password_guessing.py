@@ -14,8 +14,8 @@ from django.urls import reverse
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.logins import door
-from sessions_app.models import LoginSession
+from sessions_app.logins import authentication
+from sessions_app.logins.models import LoginSession
 from tests.builders import PASSWORD
 
 AsUser = Callable[[User], Client]
@@ -60,7 +60,7 @@ def test_of_four_changes_at_once_with_the_same_old_password_one_wins(
     as_user: AsUser, alice: User, outsider: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browsers, bystander = [as_user(alice) for _ in range(4)], as_user(outsider)
-    together, confirm = threading.Barrier(4), door.confirm
+    together, confirm = threading.Barrier(4), authentication.confirm
 
     def confirmed_by_all(*args: Any) -> bool:
         try:
@@ -68,7 +68,7 @@ def test_of_four_changes_at_once_with_the_same_old_password_one_wins(
         finally:
             together.wait(20)  # nobody changes it before all four have shown that they know it
 
-    monkeypatch.setattr(door, "confirm", confirmed_by_all)
+    monkeypatch.setattr(authentication, "confirm", confirmed_by_all)
     answers: dict[int, Any] = {}
 
     def send(number: int) -> None:

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from activity import log
 from activity.verbs import Verb
-from sessions_app.models import AccountLock, Status
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.models import Status
 from tests import builders
 
 AsUser = Callable[[User], Client]

@@ -14,11 +14,19 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 from pytest_django import Settings
 
-from sessions_app.logins import place
-from sessions_app.logins.place import CHECK_INTERVAL, UNKNOWN, GeoipStatus, Place, WatchedDatabase, locate, place_from
-from sessions_app.logins.sample_geoip import write_sample_database
-from sessions_app.logins.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS
-from sessions_app.models.login import LoginSession
+from sessions_app.logins import geolocation
+from sessions_app.logins.geoip.sample_file import write_sample_database
+from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS
+from sessions_app.logins.geolocation import (
+    CHECK_INTERVAL,
+    UNKNOWN,
+    GeoipStatus,
+    Place,
+    WatchedDatabase,
+    locate,
+    place_from,
+)
+from sessions_app.logins.models import LoginSession
 
 
 @pytest.fixture
@@ -116,13 +124,13 @@ def test_what_is_no_address_is_unknown(text: str, sample: Path) -> None:
 def test_without_a_configured_file_public_addresses_are_unknown(settings: Settings) -> None:
     settings.GEOIP_DATABASE = ""
     assert locate("192.0.2.1") == UNKNOWN
-    status = place.status()
+    status = geolocation.status()
     assert not status.configured
     assert not status.is_usable
 
 
 def test_the_status_names_the_database(sample: Path) -> None:
-    status = place.status()
+    status = geolocation.status()
     assert (status.configured, status.path, status.is_usable) == (True, str(sample), True)
     assert (status.database_type, status.refused_reason) == ("SessionAdmin-Sample-City", "")
     assert status.built_at is not None
@@ -148,7 +156,7 @@ def test_the_file_is_looked_at_once_in_fifteen_seconds(watched: Watched, monkeyp
         looks += str(target) == str(watched.path)
         return real_stat(target, *args, **kwargs)  # type: ignore[arg-type]  # passes through
 
-    monkeypatch.setattr("sessions_app.logins.place.os.stat", counted)
+    monkeypatch.setattr("sessions_app.logins.geolocation.os.stat", counted)
     for _ in range(100):
         watched.city()
     assert looks == 1
@@ -220,7 +228,7 @@ def test_an_ipv6_address_in_an_ipv4_database_is_unknown_not_damage(tmp_path: Pat
     settings.GEOIP_DATABASE = str(tmp_path / "four.mmdb")
     assert locate("2001:db8::1") == UNKNOWN
     assert locate("198.51.100.1").city == "Four"
-    assert place.status().refused_reason == ""
+    assert geolocation.status().refused_reason == ""
 
 
 def test_many_threads_get_whole_answers_while_the_file_is_swapped(tmp_path: Path) -> None:
@@ -294,7 +302,7 @@ def test_a_record_that_is_no_citys_is_unknown_and_said_once(
     write_record(tmp_path / "odd.mmdb", record)
     settings.GEOIP_DATABASE = str(tmp_path / "odd.mmdb")
     assert [locate("198.51.100.1"), locate("198.51.100.2"), locate("8.8.8.8")] == [UNKNOWN] * 3
-    assert "damaged" in place.status().refused_reason
+    assert "damaged" in geolocation.status().refused_reason
     assert len([logged for logged in caplog.records if logged.levelno >= logging.WARNING]) == 1
 
 

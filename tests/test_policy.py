@@ -1,4 +1,4 @@
-"""policy.py says in a sentence why something may not be done, without a single query."""
+"""privileged/policy.py says in a sentence why something may not be done, without a single query."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sessions_app import policy
-from sessions_app.models import ENDED, ConnectionProfile, PrivilegedSession, Status
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.privileged import policy
+from sessions_app.privileged.models import ENDED, PrivilegedSession, Status
 
 OWNER, STRANGER, ADMIN = 1, 2, 3
 NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)

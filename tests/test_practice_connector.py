@@ -12,9 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from activity.models import Level
-from sessions_app.checks_connectors import check_connectors
-from sessions_app.connectors import UnknownConnector, connector_for, practice
-from sessions_app.connectors.base import ConnectorError, ForGood, ForNow, Grant
+from sessions_app.catalogue.connectors import ConnectorError, ForGood, ForNow, Grant, UnknownConnector, connector_for
+from sessions_app.hosts.checks import check_connectors
+from sessions_app.hosts.connectors import practice
 from tests import builders
 
 CONNECTOR = practice.PracticeConnector()

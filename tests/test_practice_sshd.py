@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from sessions_app.catalogue.models import AccessPolicy, Resource
+from sessions_app.hosts.models import CertificateAuthority
 from sessions_app.management import sshd as practice
-from sessions_app.models import AccessPolicy, CertificateAuthority, Resource
 from sessions_app.sample import practice_host
 from tests import builders, programs, sshd
 
 RUN = [sys.executable, "-m", "scripts.run"]
 PREPARE = """
 from django.contrib.auth.models import User
-from sessions_app.flows.request import request_sessions
+from sessions_app.privileged.flows.request import request_sessions
 from sessions_app.models import Activity, Resource, UserKey
 alice = User.objects.get(username="alice")
 UserKey.objects.create(user=alice, title="laptop", public_key={key!r}, kind="Ed25519", fingerprint="x")
@@ -33,7 +34,7 @@ SELECT s.status, r.port, r.host_key
 FROM sessions_app_privilegedsession s JOIN sessions_app_resource r ON r.id = s.resource_id WHERE s.id = ?
 """
 END = """
-from sessions_app.flows.end import end
+from sessions_app.privileged.flows.end import end
 from sessions_app.models import PrivilegedSession
 session = PrivilegedSession.objects.get(pk={pk})
 end(session.user, session)

@@ -19,11 +19,12 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.checks_recordings import check_recordings_storage
-from sessions_app.models import ConnectionEnd, Recording, RecordingChunk, RecordingText
-from sessions_app.recordings import assemble, retention
-from sessions_app.recordings.keeper import Keeper
-from sessions_app.recordings.storage import storage
+from sessions_app.gateway.models import ConnectionEnd
+from sessions_app.gateway.recordings import assemble, retention
+from sessions_app.gateway.recordings.checks import check_recordings_storage
+from sessions_app.gateway.recordings.keeper import Keeper
+from sessions_app.gateway.recordings.models import Recording, RecordingChunk, RecordingText
+from sessions_app.gateway.recordings.storage import storage
 from sessions_app.sealing import Unreadable
 from tests.builders import make_profile, make_session
 from tests.recordings import add, end, make_cast, make_recording, make_running

@@ -11,9 +11,9 @@ import pytest
 from django.db import OperationalError
 
 from sessions_app.gateway.journal import CastRecorder, Journal
+from sessions_app.gateway.recordings import chunks
+from sessions_app.gateway.recordings.models import Recording, RecordingChunk
 from sessions_app.gateway.registry import Recorded
-from sessions_app.models import Recording, RecordingChunk
-from sessions_app.recordings import chunks
 from tests.recordings import make_connection
 
 pytestmark = pytest.mark.django_db

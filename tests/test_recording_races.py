@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
 
-from sessions_app.models import Recording, RecordingChunk
-from sessions_app.recordings import assemble, storage
+from sessions_app.gateway.recordings import assemble, storage
+from sessions_app.gateway.recordings.models import Recording, RecordingChunk
 from tests.recordings import add, end, make_cast, make_recording, make_running
 
 pytestmark = pytest.mark.django_db(transaction=True)

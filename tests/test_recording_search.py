@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 from django.db.models import QuerySet
 
-from sessions_app.models import RecordingText
-from sessions_app.recordings import search_index
+from sessions_app.gateway.recordings import search_index
+from sessions_app.gateway.recordings.models import RecordingText
 from tests.recordings import make_recording
 
 pytestmark = pytest.mark.django_db

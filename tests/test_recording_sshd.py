@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.models import ConnectionEnd, GatewayConnection, PrivilegedSession, Recording
-from sessions_app.recordings.keeper import Keeper
-from sessions_app.recordings.storage import storage
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
+from sessions_app.gateway.recordings.keeper import Keeper
+from sessions_app.gateway.recordings.models import Recording
+from sessions_app.gateway.recordings.storage import storage
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders, gateway, sshd
 from tests.gateway import Gateway
 from tests.programs import wait_until

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sessions_app.recordings import screen_text
-from sessions_app.recordings.screen_text import ScreenText
+from sessions_app.gateway.recordings import screen_text
+from sessions_app.gateway.recordings.screen_text import ScreenText
 
 
 def lines(*parts: str, columns: int = 0) -> list[str]:

@@ -17,11 +17,11 @@ from django.test.utils import CaptureQueriesContext
 from activity import log
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.lock import lock
-from sessions_app.models import Status
-from sessions_app.recordings import assemble
-from sessions_app.recordings.moments import command_of, moments
-from sessions_app.recordings.storage import storage
+from sessions_app.gateway.recordings import assemble
+from sessions_app.gateway.recordings.moments import command_of, moments
+from sessions_app.gateway.recordings.storage import storage
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import Status
 from tests import builders
 from tests.pages import elements, table, text, texts
 from tests.recordings import add, end, make_cast, make_recording, make_running
@@ -209,7 +209,7 @@ def test_only_the_pages_with_the_player_allow_webassembly_and_nothing_else(admin
 def test_without_the_player_the_page_says_so_and_the_download_stays(
     admin: User, as_user: AsUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessions_app.views.recordings._has_player", lambda: False)
+    monkeypatch.setattr("sessions_app.gateway.recordings.views._has_player", lambda: False)
     recording = make_recording()
     page = elements(as_user(admin).get(f"/recordings/{recording.pk}/"))
     assert page.find(".//div[@id='player']") is None
@@ -241,7 +241,7 @@ def test_the_token_of_one_recording_or_person_is_no_token_for_another(
     alice: User, admin: User, as_user: AsUser
 ) -> None:
     first, second = make_recording(builders.make_session(alice)), make_recording(builders.make_session(alice))
-    from sessions_app.views.recordings import _token  # noqa: PLC0415
+    from sessions_app.gateway.recordings.views import _token  # noqa: PLC0415
 
     token = _token(alice, first)
     for user, recording in ((alice, second), (admin, first)):
@@ -328,7 +328,7 @@ def test_the_live_view_gives_each_piece_once_and_says_when_it_is_over(admin: Use
 def test_a_long_terminal_comes_in_parts_at_the_same_cost(
     admin: User, as_user: AsUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessions_app.views.recordings.LIVE_PIECES", 5)
+    monkeypatch.setattr("sessions_app.gateway.recordings.views.LIVE_PIECES", 5)
     recording, cast, client = make_running(), make_cast(), as_user(admin)
     address = pieces_address(client, recording.pk)
     for number in range(12):

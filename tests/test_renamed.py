@@ -15,7 +15,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from activity.models import LogEntry, PastName
-from sessions_app.models import RecordingText, Status
+from sessions_app.gateway.recordings.models import RecordingText
+from sessions_app.privileged.models import Status
 from tests import builders, pages
 from tests.entries import download, make_entry
 from tests.recordings import make_recording

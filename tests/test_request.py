@@ -14,11 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from activity.models import Level, LogEntry
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.flows.request import allowed_activities, allowed_resources, profile_for, request_sessions
-from sessions_app.flows.resource import lock_resource
-from sessions_app.models import PrivilegedSession, Resource, Status
+from sessions_app.catalogue.flows.resource import lock_resource
+from sessions_app.catalogue.models import Resource
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.flows.request import allowed_activities, allowed_resources, profile_for, request_sessions
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders
 from tests.scene import ask
 

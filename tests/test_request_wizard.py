@@ -18,16 +18,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app.models import (
-    AccessPolicy,
-    AccountLock,
-    Activity,
-    PrivilegedSession,
-    Resource,
-    ResourceLock,
-    Status,
-)
-from sessions_app.views import request_token
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged import request_token
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]

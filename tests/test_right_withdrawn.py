@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.extend import extend
-from sessions_app.flows.lock import lock
-from sessions_app.models import AccessPolicy, Activity, PrivilegedSession, Resource, Status
+from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
+from sessions_app.errors import Refused
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import passes, reconcile
 from tests import builders, pages
 from tests.scene import ask, messages_of

@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from django.db import models
 
 from activity.models import LogEntry
-from sessions_app.models import LoginSession, PrivilegedSession, Status
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders
 from tests.entries import make_entry
 

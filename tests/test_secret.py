@@ -18,12 +18,13 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows import secret as flow
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.end import end
-from sessions_app.flows.lock import lock
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import PrivilegedSession, Secret, Status
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.vault.flows import secret as flow
+from sessions_app.vault.models import Secret
 from sessions_app.worker import reconcile
 from tests import builders, pages, scene
 from tests.vault import PLAIN, make_secret, make_vault, opened

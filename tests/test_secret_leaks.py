@@ -22,8 +22,9 @@ from django.views.debug import ExceptionReporter
 
 from activity.models import LogEntry
 from sessions_app import sealing
-from sessions_app.flows import secret as flow
-from sessions_app.models import PrivilegedSession, Secret
+from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.vault.flows import secret as flow
+from sessions_app.vault.models import Secret
 from tests import pages
 from tests.vault import PLAIN, make_vault, opened
 

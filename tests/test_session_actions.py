@@ -13,7 +13,9 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 
-from sessions_app.models import AccountLock, ControlRequest, PrivilegedSession, ResourceLock, Status
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.models import ControlRequest, PrivilegedSession, Status
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]

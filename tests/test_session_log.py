@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from activity import log
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.models import PrivilegedSession
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]

@@ -16,18 +16,13 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.flows.approve import approve
-from sessions_app.flows.deny import deny
-from sessions_app.flows.lock import lock
-from sessions_app.models import (
-    AccountLock,
-    Approval,
-    ApprovalTier,
-    ControlRequest,
-    PrivilegedSession,
-    ResourceLock,
-    Status,
-)
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import ApprovalTier
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows.approve import approve
+from sessions_app.privileged.flows.deny import deny
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]

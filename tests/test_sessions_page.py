@@ -16,7 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app.models import AccessPolicy, Approval, ControlRequest, PrivilegedSession, Status
+from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
 from tests import builders, pages
 
 AsUser = Callable[[User], Client]

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from sessions_app.checks import check_cache, check_cache_is_shared
+from sessions_app.logins.checks import check_cache, check_cache_is_shared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

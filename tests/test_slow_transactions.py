@@ -20,8 +20,8 @@ from django.db import connection, transaction
 from django.test import Client
 
 from sessionadmin.database import transactions
-from sessions_app.models import Recording, RecordingText
-from sessions_app.recordings import assemble, lines, retention
+from sessions_app.gateway.recordings import assemble, lines, retention
+from sessions_app.gateway.recordings.models import Recording, RecordingText
 from tests.builders import PASSWORD
 from tests.recordings import add, end, make_cast, make_running
 

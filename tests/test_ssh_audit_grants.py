@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from sessions_app.models import PrivilegedSession, Resource
+from sessions_app.catalogue.models import Resource
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders, sshd
 from tests.ssh_scene import given, host_server, prepare, register_key
 

@@ -18,9 +18,9 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app import sealing
-from sessions_app.models import AuthorityState, CertificateAuthority, ServiceKey
-from sessions_app.ssh import ca, service
-from sessions_app.ssh.keys import BadKey
+from sessions_app.hosts.models import AuthorityState, CertificateAuthority, ServiceKey
+from sessions_app.hosts.ssh import ca, service
+from sessions_app.hosts.ssh.keys import BadKey
 from tests.builders import make_session
 from tests.test_sealing import make_key
 

@@ -14,7 +14,7 @@ from django.test import RequestFactory
 from activity.outage import Outage
 from sessionadmin import cli, ssh_client
 from sessionadmin.ssh_client import Problem, Way
-from sessions_app.views import errors
+from sessions_app import error_pages
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0"
 GOOD = {
@@ -97,7 +97,7 @@ BUSY = (
 def busy(method: str = "post") -> Answer:
     """The page of a console whose database is busy."""
     answer = Answer(None, 503)
-    answer._content = errors.unavailable(getattr(RequestFactory(), method)("/"), Outage.BUSY).content
+    answer._content = error_pages.unavailable(getattr(RequestFactory(), method)("/"), Outage.BUSY).content
     return answer
 
 

@@ -15,8 +15,10 @@ from django.contrib.auth.models import User
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.models import LoginSession, PrivilegedSession, Status, UserKey
-from sessions_app.ssh import ca
+from sessions_app.hosts.models import UserKey
+from sessions_app.hosts.ssh import ca
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, programs
 from tests.sshd import Server, make_key, serving
 

@@ -14,15 +14,17 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors.ssh import host
-from sessions_app.connectors.ssh.check import check_host
-from sessions_app.flows.certificate import give_certificate_for
-from sessions_app.flows.end import end
-from sessions_app.flows.extend import extend
-from sessions_app.health import checks
-from sessions_app.models import ConnectionProfile, HostWatch, Resource, Status
-from sessions_app.models.watch import clock_words
-from sessions_app.ssh import ca
+from sessions_app.catalogue.models import ConnectionProfile, Resource
+from sessions_app.hosts.connectors.ssh import host
+from sessions_app.hosts.connectors.ssh.check import check_host
+from sessions_app.hosts.flows.certificate import give_certificate_for
+from sessions_app.hosts.host_watch import clock_words
+from sessions_app.hosts.models import HostWatch
+from sessions_app.hosts.ssh import ca
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.models import Status
+from sessions_app.worker.health import checks
 from tests import sshd
 from tests.programs import wait_until
 from tests.ssh_scene import forget, given, prepare, register_key, worked

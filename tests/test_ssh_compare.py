@@ -14,9 +14,11 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from sessions_app.connectors.ssh import compare
-from sessions_app.flows.end import end
-from sessions_app.models import ConnectionProfile, HostComparison, PrivilegedSession, Status
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.hosts.connectors.ssh import compare
+from sessions_app.hosts.models import HostComparison
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import own_accounts, sshd
 from tests.pages import elements, text
 from tests.ssh_scene import given, host_server, prepare, register_key, said, worked

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.flows.end import end
-from sessions_app.flows.extend import extend
-from sessions_app.flows.lock import lock
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import ConnectionProfile, PrivilegedSession, Status
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import sshd
 from tests.programs import wait_until
 from tests.scene import ask

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.health import hosts
-from sessions_app.health.findings import Grade
-from sessions_app.models import PrivilegedSession, Resource
+from sessions_app.catalogue.models import Resource
+from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.worker.health import hosts
+from sessions_app.worker.health.findings import Grade
 from tests import builders, sshd
 from tests.ssh_scene import given, host_server, prepare, register_key
 

@@ -21,12 +21,13 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors.ssh import host, knock, transport
-from sessions_app.connectors.ssh.inventory import Found, look
-from sessions_app.flows.end import end
-from sessions_app.flows.extend import extend
-from sessions_app.flows.leftovers import find_leftovers
-from sessions_app.models import ConnectionProfile, PrivilegedSession, Status
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.hosts.connectors.ssh import host, knock, transport
+from sessions_app.hosts.connectors.ssh.inventory import Found, look
+from sessions_app.hosts.flows.leftovers import find_leftovers
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import clock, lease, passes, reconcile
 from sessions_app.worker.knock import Knocker
 from tests import pages, sshd
@@ -41,7 +42,7 @@ pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 WORKER = """
 import django, threading
 django.setup()
-from sessions_app.connectors.ssh import host
+from sessions_app.hosts.connectors.ssh import host
 from sessions_app.worker import loop
 host.MARGIN = 3
 loop.run(threading.Event(), interval=0.1, threads=2)

@@ -16,13 +16,13 @@ from django.test import Client
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors.base import ForNow
-from sessions_app.connectors.ssh import credentials
-from sessions_app.connectors.ssh.check import check_host
-from sessions_app.connectors.ssh.credentials import credentials_for, host_of
-from sessions_app.connectors.ssh.transport import connected
-from sessions_app.models import Resource
-from sessions_app.ssh import ca
+from sessions_app.catalogue.connectors import ForNow
+from sessions_app.catalogue.models import Resource
+from sessions_app.hosts.connectors.ssh import credentials
+from sessions_app.hosts.connectors.ssh.check import check_host
+from sessions_app.hosts.connectors.ssh.credentials import credentials_for, host_of
+from sessions_app.hosts.connectors.ssh.transport import connected
+from sessions_app.hosts.ssh import ca
 from tests import builders, pages, sshd
 from tests.programs import free_port
 

@@ -15,11 +15,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from sessions_app.connectors.ssh import left
-from sessions_app.flows.end import end
-from sessions_app.flows.lock import lock
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.hosts.connectors.ssh import left
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import own_accounts, sshd
 from tests.planted import running, user_systemd
 from tests.programs import wait_until

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from sessions_app.ssh.keys import LONGEST, BadKey, PrivateKeyPasted, read_public_key
+from sessions_app.hosts.ssh.keys import LONGEST, BadKey, PrivateKeyPasted, read_public_key
 
 
 def security_key() -> str:

@@ -14,11 +14,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from sessions_app.flows.end import end
-from sessions_app.flows.extend import extend
-from sessions_app.flows.lock import lock
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import ConnectionProfile, ControlKind, HostWatch, PrivilegedSession, Status
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import ControlKind, PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import sshd
 from tests.machine import ROOT

@@ -18,11 +18,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sessions_app.flows.account import lock_account, unlock_account
-from sessions_app.flows.cut import cut_everything
-from sessions_app.flows.end import end
-from sessions_app.flows.terminate import terminate
-from sessions_app.models import ConnectionProfile, PrivilegedSession, Status
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.privileged.flows.account import lock_account, unlock_account
+from sessions_app.privileged.flows.cut import cut_everything
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, own_accounts, sshd
 from tests.machine import wrong_clock
 from tests.planted import forget_left_of, left_of, plant, shell

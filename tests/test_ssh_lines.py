@@ -13,10 +13,10 @@ from typing import Any
 import asyncssh
 import pytest
 
-from sessions_app.connectors.base import ForGood, ForNow
-from sessions_app.connectors.ssh import lines
-from sessions_app.connectors.ssh.lines import LINES
-from sessions_app.connectors.ssh.transport import Host, HostKeyChanged, connected
+from sessions_app.catalogue.connectors import ForGood, ForNow
+from sessions_app.hosts.connectors.ssh import lines
+from sessions_app.hosts.connectors.ssh.lines import LINES
+from sessions_app.hosts.connectors.ssh.transport import Host, HostKeyChanged, connected
 from tests import sshd
 from tests.programs import wait_until
 

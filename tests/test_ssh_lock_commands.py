@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.flows.end import end
-from sessions_app.flows.lock import lock
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import AccountKind, PrivilegedSession, Resource, Status
+from sessions_app.catalogue.models import AccountKind, Resource
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, sshd
 from tests.scene import ask
 from tests.ssh_scene import given, host_server, prepare, said, worked

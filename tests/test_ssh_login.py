@@ -13,11 +13,12 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.certificate import give_certificate_for
-from sessions_app.flows.errors import Forbidden
-from sessions_app.models import PrivilegedSession, Status, UserKey
-from sessions_app.ssh import ca
+from sessions_app.errors import Forbidden
+from sessions_app.hosts.flows.certificate import give_certificate_for
+from sessions_app.hosts.models import UserKey
+from sessions_app.hosts.ssh import ca
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.builders import make_key, make_resource, make_session
 
 AsUser = Callable[[User], Client]

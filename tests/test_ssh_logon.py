@@ -13,10 +13,12 @@ from django.utils import timezone
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors.ssh import live, transport
-from sessions_app.flows.end import end
-from sessions_app.flows.terminate import terminate
-from sessions_app.models import HostWatch, PrivilegedSession, Resource, Status, UserKey
+from sessions_app.catalogue.models import Resource
+from sessions_app.hosts.connectors.ssh import live, transport
+from sessions_app.hosts.models import HostWatch, UserKey
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders, sshd
 from tests.programs import free_port
@@ -231,8 +233,8 @@ def test_a_log_that_was_put_aside_is_read_to_its_end(tmp_path: Path, alice: User
 def test_a_host_without_a_log_is_said_once(
     server: sshd.Server, alice: User, key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessions_app.connectors.ssh.trace.READ", "echo none")
-    monkeypatch.setattr("sessions_app.connectors.ssh.trace.NOTE", "true")
+    monkeypatch.setattr("sessions_app.hosts.connectors.ssh.trace.READ", "echo none")
+    monkeypatch.setattr("sessions_app.hosts.connectors.ssh.trace.NOTE", "true")
     prepare(server, alice)
     session = given(alice)
     for _ in range(3):

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.flows.end import end
-from sessions_app.flows.lock import lock
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
-from sessions_app.models import ConnectionProfile, PrivilegedSession, Status
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import own_accounts, sshd
 from tests.programs import wait_until
 from tests.ssh_scene import given, host_server, prepare, register_key, said, terminal, worked

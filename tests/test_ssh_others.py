@@ -17,9 +17,10 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from sessions_app.flows.end import end
-from sessions_app.flows.lock import lock
-from sessions_app.models import ConsoleMark, PrivilegedSession, Status
+from sessions_app.hosts.models import ConsoleMark
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, own_accounts, sshd
 from tests.programs import wait_until
 from tests.ssh_scene import given, given_with_key, host_server, prepare, register_key, said, worked

@@ -20,9 +20,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from sessions_app.connectors.ssh import search as on_host
-from sessions_app.flows.end import end
-from sessions_app.models import HostSearch, LeftFiles, PrivilegedSession, Status
+from sessions_app.hosts.connectors.ssh import search as on_host
+from sessions_app.hosts.search_models import HostSearch, LeftFiles
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import search
 from sessions_app.worker.search import Searcher, claim_due
 from tests import own_accounts, sshd
@@ -43,7 +44,7 @@ KILLED = """
 import os, sys, django
 django.setup()
 from django.conf import settings
-from sessions_app.connectors.ssh import search
+from sessions_app.hosts.connectors.ssh import search
 from sessions_app.worker.search import claim_due
 settings.HOST_SEARCH_SECONDS = 20
 search.SEARCH = search.SEARCH.replace("/proc/self/mountinfo", sys.argv[1])

@@ -10,9 +10,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from sessions_app.flows.end import end
-from sessions_app.models import Resource, ServiceAuth, ServiceKey, Status
-from sessions_app.ssh import service
+from sessions_app.catalogue.models import Resource, ServiceAuth
+from sessions_app.hosts.models import ServiceKey
+from sessions_app.hosts.ssh import service
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.models import Status
 from tests import sshd
 from tests.scene import ask
 from tests.ssh_scene import forget, given, prepare, register_key, said, worked

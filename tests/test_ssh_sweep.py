@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.connectors.ssh import removal
-from sessions_app.flows.end import end
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.hosts.connectors.ssh import removal
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import sshd
 from tests.programs import wait_until
 from tests.ssh_scene import given, host_server, prepare, register_key, said, worked

@@ -12,8 +12,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from activity.models import Level, LogEntry
-from sessions_app.flows.end import end
-from sessions_app.models import Activity, PrivilegedSession, Resource, Status
+from sessions_app.catalogue.models import Activity, Resource
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import sshd
 from tests.programs import free_port
 from tests.scene import ask

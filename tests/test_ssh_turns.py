@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sessions_app.connectors.base import ForNow
-from sessions_app.connectors.ssh import transport
+from sessions_app.catalogue.connectors import ForNow
+from sessions_app.hosts.connectors.ssh import transport
 
 HOST = transport.Host("web-1", "192.0.2.1", 22, "root", "ssh-ed25519 AAAA")
 OTHER = transport.Host("web-2", "192.0.2.2", 22, "root", "ssh-ed25519 AAAA")

@@ -18,10 +18,13 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.end import end
-from sessions_app.flows.lock import lock
-from sessions_app.flows.terminate import terminate
-from sessions_app.models import ConnectionProfile, HostWatch, PrivilegedSession, Status, WorkerHeartbeat
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.worker.models import WorkerHeartbeat
 from tests import builders, sshd
 from tests.machine import ROOT
 from tests.programs import wait_until

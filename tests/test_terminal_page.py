@@ -17,20 +17,12 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.ticket import redeem
-from sessions_app.gateway import identity, names
-from sessions_app.health import gateways
-from sessions_app.models import (
-    ConnectionEnd,
-    ConnectionProfile,
-    GatewayConnection,
-    GatewayTicket,
-    LoginSession,
-    PrivilegedSession,
-    Status,
-    TicketKind,
-)
-from sessions_app.views import connect, vendor
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.gateway import heartbeats, identity, names, vendor, views
+from sessions_app.gateway.flows.ticket import redeem
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayTicket, TicketKind
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.builders import make_key, make_resource, make_session
 
 AsUser = Callable[[User], Client]
@@ -40,7 +32,7 @@ CLOSED = sorted(set(Status) - {Status.AVAILABLE, Status.LOGGED_IN})
 @pytest.fixture(autouse=True)
 def vendored(monkeypatch: pytest.MonkeyPatch) -> None:
     """As after `python -m scripts.vendor`, wherever this runs."""
-    monkeypatch.setattr(connect, "vendor_url", lambda name: f"/static/vendor/{name}")
+    monkeypatch.setattr(views, "vendor_url", lambda name: f"/static/vendor/{name}")
 
 
 def session_of(user: User, status: Status = Status.AVAILABLE, **values: Any) -> PrivilegedSession:
@@ -183,7 +175,7 @@ def test_the_lines_to_type_name_the_host_where_that_is_enough(alice: User, as_us
     client = as_user(alice)
     assert "ssh -p 4422 alice=web-1@console.example.com" in page(client, session, path="")
     assert "scp -P 4422 file.txt alice=web-1@console.example.com:" in page(client, session, path="")
-    assert names.SEPARATOR == connect.SEPARATOR
+    assert names.SEPARATOR == views.SEPARATOR
     second = session_of(alice)
     assert f"alice={second.pk}@" in page(client, second, path="")
 
@@ -218,7 +210,7 @@ def test_the_page_shows_the_gateways_key_as_clients_know_it(alice: User, as_user
 def test_the_page_says_when_no_gateway_is_there(alice: User, as_user: AsUser) -> None:
     session, client = session_of(alice), as_user(alice)
     assert "No gateway is running" in page(client, session, path="")
-    gateways.beat("gateway-of-the-test")
+    heartbeats.beat("gateway-of-the-test")
     assert "No gateway is running" not in page(client, session, path="")
 
 
@@ -226,7 +218,7 @@ def test_the_page_says_when_no_gateway_is_there(alice: User, as_user: AsUser) ->
 def test_without_the_files_of_npm_the_page_says_how_else(
     alice: User, as_user: AsUser, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    monkeypatch.setattr(connect, "vendor_url", lambda name: "" if name == (missing or name) else f"/{name}")
+    monkeypatch.setattr(views, "vendor_url", lambda name: "" if name == (missing or name) else f"/{name}")
     shown = page(as_user(alice), session_of(alice))
     assert "scripts.vendor" in shown
     assert "ssh -p 4422 alice=web-1@" in shown

@@ -14,8 +14,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.gateway import web
-from sessions_app.logins import recorder
-from sessions_app.models import EndReason, GatewayTicket
+from sessions_app.gateway.models import GatewayTicket
+from sessions_app.logins import service
+from sessions_app.logins.models import EndReason
 from tests.browser_terminal import (
     ORIGIN,
     Gateway,
@@ -158,7 +159,7 @@ def test_a_ticket_from_another_address_or_after_the_logout_is_refused(alice: Use
     async def scenario(gateway: Gateway) -> None:
         elsewhere = await ticket_for(session, address="192.0.2.1")
         ended = await ticket_for(session, login)
-        await asyncio.to_thread(recorder.end, login, EndReason.LOGOUT, actor=None)
+        await asyncio.to_thread(service.end, login, EndReason.LOGOUT, actor=None)
         for ticket, words in ((elsewhere, "192.0.2.1"), (ended, "logged out"), ("x" * 40, "not valid")):
             async with gateway.socket() as page:
                 await page.send(hello(ticket))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.connectors import practice
-from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.flows.lock import lock
-from sessions_app.flows.terminate import terminate
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders
 from tests.scene import granted, logged_in, messages_of

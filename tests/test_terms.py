@@ -6,11 +6,11 @@ import datetime as dt
 
 import pytest
 
-from sessions_app.connectors.base import ForGood, ForNow, Grant
-from sessions_app.connectors.ssh.commands import words_of
-from sessions_app.connectors.ssh.results import Result, failure, masked
-from sessions_app.models import terms
-from sessions_app.models.terms import groups_of, problem_of_commands, problems
+from sessions_app.catalogue import terms
+from sessions_app.catalogue.connectors import ForGood, ForNow, Grant
+from sessions_app.catalogue.terms import groups_of, problem_of_commands, problems
+from sessions_app.hosts.connectors.ssh.commands import words_of
+from sessions_app.hosts.connectors.ssh.results import Result, failure, masked
 
 
 def make_grant(user_name: str = "alice") -> Grant:

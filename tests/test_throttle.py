@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.logins import door, throttle
-from sessions_app.models import LoginSession
+from sessions_app.logins import authentication, throttle
+from sessions_app.logins.models import LoginSession
 from tests.builders import PASSWORD
 
 LOGIN = "/accounts/login/"
@@ -208,8 +208,8 @@ def test_tries_that_broke_make_nobody_wait(alice: User, monkeypatch: pytest.Monk
     browser = Client(raise_request_exception=False)
     password = PASSWORD if is_right else "wrong"
     with monkeypatch.context() as disturbed:
-        disturbed.setattr(door, "_record", broken)
-        disturbed.setattr(door, "_count_success", broken)
+        disturbed.setattr(authentication, "_record", broken)
+        disturbed.setattr(authentication, "_count_success", broken)
         for _ in range(8):
             answer = browser.post(LOGIN, {"username": "alice", "password": password}, REMOTE_ADDR=HERE)
             assert answer.status_code == 503
@@ -256,6 +256,6 @@ def test_a_change_of_password_that_broke_is_no_failed_try(
     browser.force_login(alice)
     form = {"old_password": "wrong", "new_password1": "correct horse staple", "new_password2": "correct horse staple"}
     with monkeypatch.context() as disturbed:
-        disturbed.setattr(door, "_record", broken)
+        disturbed.setattr(authentication, "_record", broken)
         assert {browser.post("/accounts/password/", form).status_code for _ in range(8)} == {503}
     assert knock(is_right=True).status_code == 302

@@ -14,12 +14,14 @@ from django.utils import timezone
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.connect import Login, admit
-from sessions_app.flows.errors import Forbidden, Refused
-from sessions_app.flows.ticket import KEPT, TICKETS_A_MINUTE, Given, give, redeem
-from sessions_app.logins import recorder
-from sessions_app.models import Door, EndReason, GatewayConnection, GatewayTicket, PrivilegedSession, Status, TicketKind
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.gateway.flows.connect import Login, admit
+from sessions_app.gateway.flows.ticket import KEPT, TICKETS_A_MINUTE, Given, give, redeem
+from sessions_app.gateway.models import Door, GatewayConnection, GatewayTicket, TicketKind
+from sessions_app.logins import service
+from sessions_app.logins.models import EndReason
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.builders import make_key, make_login, make_resource, make_session
 
 HERE = "192.0.2.10"
@@ -121,7 +123,7 @@ def test_a_password_opens_no_terminal_and_the_other_way_round(alice: User) -> No
 def test_a_ticket_ends_with_the_login_that_asked_for_it(alice: User, reason: EndReason) -> None:
     login = make_login(alice)
     ticket = given(alice, session_of(alice), login=login)
-    recorder.end(login, reason, actor=alice)
+    service.end(login, reason, actor=alice)
     assert "logged out" in refusal(ticket)
 
 

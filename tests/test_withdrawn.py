@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from sessions_app.flows.end import end
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, pages
 from tests.scene import ask
 

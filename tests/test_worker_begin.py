@@ -12,11 +12,12 @@ from django.core import mail
 from django.utils import timezone
 
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.connectors.practice import PracticeConnector
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.resource import lock_resource
-from sessions_app.models import AccessPolicy, PrivilegedSession, Resource, Status
+from sessions_app.catalogue.flows.resource import lock_resource
+from sessions_app.catalogue.models import AccessPolicy, Resource
+from sessions_app.hosts.connectors import practice
+from sessions_app.hosts.connectors.practice import PracticeConnector
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import begin, reconcile
 from tests import builders
 from tests.scene import HOUR, age, ask, granted, messages_of, verbs_of

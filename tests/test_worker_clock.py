@@ -11,8 +11,9 @@ from django.utils import timezone
 from activity import guard
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.lock import lock
-from sessions_app.models import ControlRequest, HostWatch, PrivilegedSession, Status
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import ControlRequest, PrivilegedSession, Status
 from sessions_app.worker import clock, lease, passes
 from tests import builders
 from tests.entries import make_entry

@@ -14,8 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app.health import heartbeat
-from sessions_app.models import Status, WorkerHeartbeat
+from sessions_app.privileged.models import Status
+from sessions_app.worker.health import heartbeat
+from sessions_app.worker.models import WorkerHeartbeat
 from tests import builders, pages
 from tests.test_worker_process import wait_for, worker
 

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.flows.end import end
-from sessions_app.flows.lock import lock
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from sessions_app.worker.lease import LEASE
 from tests import builders

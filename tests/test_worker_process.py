@@ -17,9 +17,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from sessions_app.connectors import practice
-from sessions_app.flows.end import end
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders
 from tests.machine import ROOT

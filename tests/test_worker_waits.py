@@ -14,11 +14,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from sessions_app.connectors import progress
-from sessions_app.connectors.practice import PracticeConnector
-from sessions_app.connectors.ssh.transport import TURNS, Host
-from sessions_app.flows.lock import lock
-from sessions_app.models import ControlRequest, HostWatch, PrivilegedSession, Status
+from sessions_app.hosts.connectors import progress
+from sessions_app.hosts.connectors.practice import PracticeConnector
+from sessions_app.hosts.connectors.ssh.transport import TURNS, Host
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import ControlRequest, PrivilegedSession, Status
 from sessions_app.worker import lease, passes, reconcile
 from sessions_app.worker.knock import Knocker
 from tests import builders, pages

@@ -7,9 +7,9 @@ import datetime as dt
 from django.contrib.auth.models import User
 
 from activity.verbs import Verb
-from sessions_app.connectors import practice
-from sessions_app.flows.lock import lock
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile, retry
 from tests import builders
 from tests.scene import HOUR, age, ask, granted, logged_in, messages_of, verbs_of

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from django.conf import settings
 
-from sessions_app.logins.sample_places import SAMPLE_PLACES
+from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES
 from sessions_app.logins.world_map import MapMarker, world_map_svg
 
 BERN = MapMarker("Bern, Switzerland", 46.948, 7.4474, 3)

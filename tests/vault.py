@@ -6,8 +6,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from sessions_app.flows.request import request_sessions
-from sessions_app.models import Platform, PrivilegedSession, Resource, Secret, Status
+from sessions_app.catalogue.models import Platform, Resource
+from sessions_app.privileged.flows.request import request_sessions
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.vault.models import Secret
 from sessions_app.worker import reconcile
 from tests import builders
 

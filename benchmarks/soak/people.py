@@ -18,11 +18,12 @@ from typing import TypeVar
 from django.contrib.auth.models import User
 from django.db import DatabaseError, InterfaceError, connection
 
-from sessions_app.flows.end import end
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.request import request_sessions
-from sessions_app.lifecycle import LifecycleError
-from sessions_app.models import ENDED, HOLDS_GRANT, Activity, PrivilegedSession, Resource
+from sessions_app.catalogue.models import Activity, Resource
+from sessions_app.errors import Refused
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.request import request_sessions
+from sessions_app.privileged.lifecycle import LifecycleError
+from sessions_app.privileged.models import ENDED, HOLDS_GRANT, PrivilegedSession
 from tests.ssh_scene import Terminal
 
 Answer = TypeVar("Answer")

@@ -19,8 +19,9 @@ from benchmarks.hosts import Machine, machines
 from benchmarks.soak import verdict
 from benchmarks.soak.people import Person, Tally
 from benchmarks.soak.trouble import World, administrate, make_trouble
-from sessions_app.models import AccountKind, Activity, PrivilegedSession, Resource
-from sessions_app.ssh import ca
+from sessions_app.catalogue.models import AccountKind, Activity, Resource
+from sessions_app.hosts.ssh import ca
+from sessions_app.privileged.models import PrivilegedSession
 from tests import builders
 from tests.ssh_scene import RULE, register_key
 

@@ -23,14 +23,14 @@ from django.db import connection
 from benchmarks.hosts import Machine
 from benchmarks.soak.installation import Installation
 from benchmarks.soak.people import persistently
-from sessions_app.flows.end import end
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.extend import extend
-from sessions_app.flows.lock import lock
-from sessions_app.flows.terminate import terminate
-from sessions_app.flows.unlock import unlock
-from sessions_app.lifecycle import LifecycleError
-from sessions_app.models import HOLDS_GRANT, PrivilegedSession
+from sessions_app.errors import Refused
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.lifecycle import LifecycleError
+from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession
 from tests.sshd import make_key
 
 AWAY_SECONDS = 180.0  # of a host, during take-away

@@ -12,19 +12,14 @@ from django.db.models import Count
 
 from benchmarks.hosts import Machine
 from benchmarks.soak.people import persistently
-from sessions_app.flows.end import end
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.leftovers import find_leftovers
-from sessions_app.lifecycle import LifecycleError
-from sessions_app.models import (
-    ENDED,
-    HOLDS_GRANT,
-    ControlRequest,
-    GatewayConnection,
-    PrivilegedSession,
-    Recording,
-    Resource,
-)
+from sessions_app.catalogue.models import Resource
+from sessions_app.errors import Refused
+from sessions_app.gateway.models import GatewayConnection
+from sessions_app.gateway.recordings.models import Recording
+from sessions_app.hosts.flows.leftovers import find_leftovers
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.lifecycle import LifecycleError
+from sessions_app.privileged.models import ENDED, HOLDS_GRANT, ControlRequest, PrivilegedSession
 
 CALM_WITHIN = 420.0  # seconds; a take-away that failed for long is tried again after a minute or more
 FIRST_ACCOUNT = 1000  # user ids from here on belong to people and sessions

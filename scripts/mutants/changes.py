@@ -14,15 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SUBJECTS = {
-    "policy": ("sessions_app/policy.py", "sessions_app/lifecycle.py", "sessions_app/roles.py"),
-    "flows": ("sessions_app/flows",),
+    "policy": ("sessions_app/privileged/policy.py", "sessions_app/privileged/lifecycle.py", "sessions_app/roles.py"),
+    "flows": tuple(
+        f"sessions_app/{room}/flows" for room in ("privileged", "hosts", "logins", "catalogue", "vault", "gateway")
+    ),
     "worker": ("sessions_app/worker",),
     "logins": ("sessions_app/logins",),
-    "connectors": ("sessions_app/connectors",),
+    "connectors": ("sessions_app/hosts/connectors",),
     "gateway": ("sessions_app/gateway",),
     "listing": ("activity/listing", "activity/words.py", "activity/filters.py", "activity/period.py"),
     "log": ("activity/log.py", "activity/prune.py", "activity/bulk.py", "activity/appending.py", "activity/summary.py"),
-    "keys": ("sessions_app/ssh", "sessions_app/sealing.py", "sessions_app/vault"),
+    "keys": ("sessions_app/hosts/ssh", "sessions_app/sealing.py", "sessions_app/vault"),
 }
 COMPARISONS = {
     ast.Eq: "!=",

@@ -53,9 +53,9 @@ MIDDLEWARE = [
     "sessions_app.logins.middleware.LoginSessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "sessions_app.views.emergency.Emergency",
+    "sessions_app.emergency.Emergency",
     "sessions_app.logins.required.LoginRequired",
-    "sessions_app.views.limits.Limits",
+    "sessions_app.limits.Limits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "activity.middleware.ViewerTimezoneMiddleware",
 ]
@@ -74,7 +74,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "sessions_app.views.navigation.navigation",
+                "sessions_app.pages.navigation.navigation",
             ],
         },
     },
@@ -150,7 +150,7 @@ LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", default=50)  
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "sessions_app.views.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "sessions_app.error_pages.csrf_failure"
 
 
 def cache(url: str) -> dict[str, object]:

@@ -18,8 +18,8 @@ from django.shortcuts import render
 from activity.names import name_now
 from activity.typed import typed
 from sessions_app.admin.folded import FoldedSearch
-from sessions_app.models import PrivilegedSession
-from sessions_app.models.rights import ending_for_their_right, runs_without_right
+from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.privileged.rights import ending_for_their_right, runs_without_right
 
 AGREED = "_agreed_to_end"  # the field that says to how many the person has agreed
 NAMED = 20  # sessions named one by one; more are counted

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from sessions_app.admin.folded import FoldedSearch
-from sessions_app.models import ApprovalTier
+from sessions_app.catalogue.models import ApprovalTier
 
 
 class KeptWhileInUse(FoldedSearch):

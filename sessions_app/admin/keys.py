@@ -16,14 +16,15 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from activity.viewer import viewer
 from sessions_app.admin.folded import FoldedSearch
 from sessions_app.admin.in_use import KeptWhileInUse
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.ssh_keys import LONGEST_TITLE, add_key, check_key, remove_key
-from sessions_app.forms.keys import NotRepeated
-from sessions_app.models import Application, ServiceKey, UserKey
+from sessions_app.errors import Refused
+from sessions_app.hosts.flows.ssh_keys import LONGEST_TITLE, add_key, check_key, remove_key
+from sessions_app.hosts.forms import NotRepeated
+from sessions_app.hosts.models import ServiceKey, UserKey
+from sessions_app.hosts.ssh.keys import BadKey
+from sessions_app.hosts.ssh.service import fill
+from sessions_app.people.models import Application
 from sessions_app.roles import is_administrator
 from sessions_app.sealing import SealingError
-from sessions_app.ssh.keys import BadKey
-from sessions_app.ssh.service import fill
 
 
 class NewServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only

@@ -26,7 +26,7 @@ from sessions_app.admin.finding import FindsByKey
 from sessions_app.admin.folded import FoldedSearch
 from sessions_app.admin.hashed import GivenPasswordForm, NewUserForm, hashed_before
 from sessions_app.admin.in_use import KeptWhileInUse
-from sessions_app.models import Application
+from sessions_app.people.models import Application
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
 
 ABOUT_ROLES = (

@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from sessions_app.admin.ending import TellsWhatEnds
 from sessions_app.admin.finding import FindsByKey
 from sessions_app.admin.in_use import KeptWhileInUse
-from sessions_app.connectors import CONNECTORS
-from sessions_app.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.catalogue.connectors import CONNECTORS
+from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 
 MOST_TIERS = 3
 

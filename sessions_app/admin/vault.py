@@ -12,9 +12,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from sessions_app.admin.in_use import KeptWhileInUse
-from sessions_app.models import Secret
-from sessions_app.models.vault import LONGEST_CONTENT
 from sessions_app.sealing import SealingError
+from sessions_app.vault.models import LONGEST_CONTENT, Secret
 
 
 class NeverShown(forms.Textarea):

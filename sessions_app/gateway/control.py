@@ -15,13 +15,13 @@ from collections.abc import Iterator
 
 from django.utils import timezone
 
-from sessions_app.flows.disconnect import Ending
 from sessions_app.gateway import standing, store
+from sessions_app.gateway.flows.disconnect import Ending
+from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.standing import Enforced, Facts
 from sessions_app.gateway.verdict import Cut, Frozen, verdict
-from sessions_app.models import ConnectionEnd
 
 LOOK_EVERY = 5.0  # seconds, when nothing wakes us
 SPACING = 0.05  # seconds between looks, however many changes there are

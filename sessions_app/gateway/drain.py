@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from sessions_app.gateway import store
+from sessions_app.gateway import heartbeats, store
+from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
-from sessions_app.health import gateways
-from sessions_app.models import ConnectionEnd
 
 CLOSING = 10.0  # seconds for connections to close and be noted
 LOOK_EVERY = 0.1  # seconds
@@ -26,7 +25,7 @@ async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> Non
     """
     registry.is_draining = True
     try:
-        await store.call_first(gateways.beat, registry.owner, is_draining=True)
+        await store.call_first(heartbeats.beat, registry.owner, is_draining=True)
     except Exception:
         logger.exception("That gateway %s stops could not be noted", registry.owner)
     text = f"This gateway stops in {seconds:.0f} seconds. Save your work, and connect again after that."
@@ -39,7 +38,7 @@ async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> Non
     if registry.relays:
         logger.error("%s connections did not close in time", len(registry.relays))
     try:
-        await store.call_first(gateways.stopped, registry.owner)
+        await store.call_first(heartbeats.stopped, registry.owner)
     except Exception:
         logger.exception("That gateway %s stopped could not be noted; it will look as if it had died", registry.owner)
 

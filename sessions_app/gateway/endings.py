@@ -9,8 +9,8 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from sessions_app.flows.disconnect import Ending
 from sessions_app.gateway import store
+from sessions_app.gateway.flows.disconnect import Ending
 
 AT_A_TIME = 100  # so that others who write do not wait long
 

@@ -15,8 +15,9 @@ from activity import log
 from activity.models import Level, LogEntry
 from activity.text import plain
 from activity.verbs import Verb
-from sessions_app.flows.connect import Login
-from sessions_app.models import GatewayConnection, PrivilegedSession
+from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.models import GatewayConnection
+from sessions_app.privileged.models import PrivilegedSession
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from activity import log
 from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
-from sessions_app.flows import connect, ticket
-from sessions_app.flows.errors import Refused
-from sessions_app.models import GatewayHostKey, GatewayTicket, TicketKind, UserKey, hash_ticket
+from sessions_app.errors import Refused
+from sessions_app.gateway.flows import connect, ticket
+from sessions_app.gateway.models import GatewayHostKey, GatewayTicket, TicketKind, hash_ticket
+from sessions_app.hosts.models import UserKey
 from sessions_app.sealing import seal, unseal
 
 HOST_KEY_KIND = "ssh-ed25519"

@@ -16,9 +16,9 @@ from django.db import DatabaseError, InterfaceError
 from django.views.decorators.debug import sensitive_variables
 
 from sessions_app.gateway.recording import Cast
+from sessions_app.gateway.recordings import chunks
+from sessions_app.gateway.recordings.chunks import Piece
 from sessions_app.gateway.registry import Recorded
-from sessions_app.recordings import chunks
-from sessions_app.recordings.chunks import Piece
 from sessions_app.sealing import SealingError
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable
 
-from sessions_app.recordings.chunks import TRUNCATED
+from sessions_app.gateway.recordings.chunks import TRUNCATED
 
 TOGETHER = 0.01  # seconds within which output becomes one event
 MOST_PENDING = 4 * 1024 * 1024  # bytes kept for a database that is slow; what comes beyond is a gap

@@ -1,7 +1,6 @@
 """One connection between a person and the host of their session: bytes both ways, and the control over them.
 
-Knows nothing of how the person came in (Near: server.py, the browser's door) nor of why it is frozen or cut: that is
-said to it. The bytes themselves are line.py's.
+How the person came in (Near) and why the connection is frozen or cut is told to it; line.py carries the bytes.
 """
 
 from __future__ import annotations
@@ -15,15 +14,16 @@ from typing import Any
 import asyncssh
 
 from activity.text import plain
-from sessions_app.flows.disconnect import Ending
 from sessions_app.gateway import openssh, store
 from sessions_app.gateway.deadline import Deadline
 from sessions_app.gateway.files import Watch
+from sessions_app.gateway.flows.disconnect import Ending
 from sessions_app.gateway.line import Line, recorded_size
+from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.near import UNTIL_UNLOCKED, CommandTooLong, Near, ShowsState, Terminal, excuse
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_channel, open_upstream
-from sessions_app.models import HOLDS_GRANT, ConnectionEnd, Status
+from sessions_app.privileged.models import HOLDS_GRANT, Status
 
 CTRL_X = b"\x18"
 NOTED_WITHIN = 2.0  # seconds that somebody who is refused waits until that is noted; then it is noted behind them

@@ -15,18 +15,18 @@ from asyncssh import constants
 from django.conf import settings
 
 from activity.text import plain
-from sessions_app.flows.connect import Login
-from sessions_app.flows.errors import Refused
+from sessions_app.errors import Refused
 from sessions_app.gateway import algorithms, identity, names, openssh, store
 from sessions_app.gateway.doors import Doors
+from sessions_app.gateway.flows.connect import Login
 from sessions_app.gateway.identity import Proved
 from sessions_app.gateway.lean import leave_out_empty_packets
+from sessions_app.gateway.models import Door
 from sessions_app.gateway.near import excuse
 from sessions_app.gateway.pressure import Pressure
 from sessions_app.gateway.ssh_near import MOST_PACKET, SSHNear
 from sessions_app.gateway.tunnel import Tunnel
 from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW
-from sessions_app.models import Door
 
 LOGIN_SECONDS = 20.0
 MOST_CHANNELS = 64  # of one client connection

@@ -14,9 +14,9 @@ from asyncssh import constants
 from django.conf import settings
 
 from activity.text import plain
-from sessions_app.flows.connect import Login
-from sessions_app.flows.errors import Refused
+from sessions_app.errors import Refused
 from sessions_app.gateway import openssh
+from sessions_app.gateway.flows.connect import Login
 from sessions_app.gateway.line import HIGH
 from sessions_app.gateway.near import CommandTooLong, NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay

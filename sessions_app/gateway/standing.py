@@ -28,8 +28,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from activity.prepared import Prepared
-from sessions_app.flows import enforced
-from sessions_app.models import ControlKind, ControlRequest, GatewayConnection
+from sessions_app.gateway.flows import enforced
+from sessions_app.gateway.models import GatewayConnection
+from sessions_app.privileged.models import ControlKind, ControlRequest
 
 AT_A_TIME = 200  # rows of one UPDATE
 Row = TypeVar("Row")

@@ -22,16 +22,19 @@ from activity import log
 from activity.models import LogEntry
 from activity.text import plain
 from activity.verbs import Verb
-from sessions_app.connectors.ssh.credentials import host_of
-from sessions_app.connectors.ssh.transport import Host
-from sessions_app.flows import connect, extend
-from sessions_app.flows.connect import Login
-from sessions_app.flows.disconnect import Ending, disconnected
-from sessions_app.flows.errors import Refused
+from sessions_app.catalogue.terms import tcp_targets_of
+from sessions_app.errors import Refused
 from sessions_app.gateway.files import FileEvent, What
-from sessions_app.models import ConnectionEnd, GatewayConnection, HostWatch, PrivilegedSession, Status
-from sessions_app.models.terms import tcp_targets_of
-from sessions_app.ssh import ca
+from sessions_app.gateway.flows import connect
+from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.flows.disconnect import Ending, disconnected
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
+from sessions_app.hosts.connectors.ssh.credentials import host_of
+from sessions_app.hosts.connectors.ssh.transport import Host
+from sessions_app.hosts.models import HostWatch
+from sessions_app.hosts.ssh import ca
+from sessions_app.privileged.flows import extend
+from sessions_app.privileged.models import PrivilegedSession, Status
 
 THREADS = 8
 CERTIFICATE_SECONDS = 300

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.views.decorators.debug import sensitive_variables
 
 from activity import log
-from sessions_app.flows.connect import Login
-from sessions_app.flows.ticket import redeem
-from sessions_app.models import Door, LoginSession, TicketKind
+from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.flows.ticket import redeem
+from sessions_app.gateway.models import Door, TicketKind
+from sessions_app.logins.models import LoginSession
 
 
 @sensitive_variables("secret")

@@ -14,9 +14,9 @@ import asyncssh
 from asyncssh import constants
 from django.db import DatabaseError, InterfaceError
 
-from sessions_app.flows.connect import Login
-from sessions_app.flows.errors import Refused
+from sessions_app.errors import Refused
 from sessions_app.gateway import forward, store
+from sessions_app.gateway.flows.connect import Login
 from sessions_app.gateway.forward import Forward, ForwardEvent
 from sessions_app.gateway.near import NotLetIn, Terminal, excuse
 from sessions_app.gateway.notes import Notes

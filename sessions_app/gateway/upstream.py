@@ -11,13 +11,13 @@ from weakref import WeakKeyDictionary
 import asyncssh
 
 from activity.text import plain
-from sessions_app.connectors.ssh.transport import NO_FILES, known_hosts, local_trouble
 from sessions_app.gateway import algorithms, openssh
 from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.pressure import Pressure, has_tiny_packets
 from sessions_app.gateway.store import Admitted
-from sessions_app.models.watch import CLOCK_IS_OFF, clock_words
+from sessions_app.hosts.connectors.ssh.transport import NO_FILES, known_hosts, local_trouble
+from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 
 CONNECT_SECONDS = 10.0
 AT_A_TIME = 8  # log-ins at one host: sshd drops some of those beyond ten that have not proved who they are

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from sessions_app.gateway.models import ConnectionEnd, Door
 from sessions_app.gateway.near import UNTIL_UNLOCKED
 from sessions_app.gateway.standing import Facts
-from sessions_app.models import HOLDS_GRANT, ConnectionEnd, Door, EndReason, Status
+from sessions_app.logins.models import EndReason
+from sessions_app.privileged.models import HOLDS_GRANT, Status
 
 # A terminal in the browser is part of a login session and ends with it, however that ends. Who came with an SSH client
 # and a one-time password is cut when somebody ended the login session to be rid of it; not when it ran out or its

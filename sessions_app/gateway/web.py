@@ -1,8 +1,8 @@
 """The browser's door: a websocket at /terminal/, of the gateway's own port, behind the same proxy as the pages.
 
 A page of ours says within seconds which ticket it has; the ticket's secret travels in that first message and in no
-address. Where the page comes from (Origin) is checked before, whom the ticket lets in after (flows/ticket.py), and the
-rest is the same relay as for SSH clients.
+address. Where the page comes from (Origin) is checked before, whom the ticket lets in after
+(gateway/flows/ticket.py), and the rest is the same relay as for SSH clients.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.http11 import Request, Response
 
 from activity.text import plain
-from sessions_app.flows.connect import Login
-from sessions_app.flows.errors import Refused
+from sessions_app.errors import Refused
 from sessions_app.gateway import store, tickets
+from sessions_app.gateway.flows.connect import Login
 from sessions_app.gateway.near import NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.page import BadMessage, Page, number, read_object, size_of

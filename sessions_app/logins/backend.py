@@ -23,8 +23,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from activity.prepared import Prepared
-from sessions_app.models import AccountLock, Application, LoginSession
-from sessions_app.models.login import hash_session_key
+from sessions_app.logins.models import LoginSession, hash_session_key
+from sessions_app.people.models import AccountLock, Application
 
 
 @dataclass

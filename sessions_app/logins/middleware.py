@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 
 from activity import log
 from activity.outage import Outage
-from sessions_app.logins import backend, device, recorder
+from sessions_app.logins import backend, device, service
 from sessions_app.logins.environ import PERSON
-from sessions_app.models import LoginSession
+from sessions_app.logins.models import LoginSession
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +31,13 @@ class LoginSessionMiddleware:
         here = backend.Carried(request.session.session_key or "")
         token = backend.carried.set(here)
         try:
-            with log.coming_from(recorder.request_ip(request)):
+            with log.coming_from(service.request_ip(request)):
                 response = self.get_response(request)
                 if here.login is not None and here.login.is_live:
                     _touch(here.login, request)
                     key = request.session.session_key
                     if key and key != here.session_key:
-                        recorder.rekey(here.login, key)
+                        service.rekey(here.login, key)
         finally:
             backend.carried.reset(token)
         if here.login is not None:
@@ -53,7 +53,7 @@ class LoginSessionMiddleware:
 def _touch(login: LoginSession, request: HttpRequest) -> None:
     """Note the access, unless the database cannot be written now: what was asked for is done, and its answer made."""
     try:
-        recorder.touch(login, request)
+        service.touch(login, request)
     except (DatabaseError, InterfaceError) as error:
         if Outage.of(error) is None:
             raise

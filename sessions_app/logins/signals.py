@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from activity import log
 from activity.verbs import Verb
 from sessions_app import announce
-from sessions_app.logins import backend, recorder
-from sessions_app.models import EndReason
+from sessions_app.logins import backend, service
+from sessions_app.logins.models import EndReason
 
 
 def connect() -> None:
@@ -27,13 +27,13 @@ def connect() -> None:
 
 
 def _logged_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
-    recorder.begin(request, user)
+    service.begin(request, user)
 
 
 def _logged_out(request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
     here = backend.carried.get()
     if user is not None and here is not None and here.login is not None:
-        recorder.end(here.login, EndReason.LOGOUT, actor=user)
+        service.end(here.login, EndReason.LOGOUT, actor=user)
 
 
 def _remember_credentials(
@@ -61,12 +61,12 @@ def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None
         if _is_same_password_hashed_anew(instance, update_fields):
             # Django refuses the other browsers from now on, as they carry a sum over the old hash.
             log.record(Verb.RECORD_CHANGED, f"The password of {name} was hashed anew; it is the same", user=instance)
-            recorder.end_all(instance, EndReason.EXPIRED, actor=None, keep=own)
+            service.end_all(instance, EndReason.EXPIRED, actor=None, keep=own)
         else:
             log.record(Verb.PASSWORD_CHANGED, f"Password of {name} was changed", actor=actor, user=instance)
-            recorder.end_all(instance, EndReason.PASSWORD, actor=actor, keep=own)
+            service.end_all(instance, EndReason.PASSWORD, actor=actor, keep=own)
     if before["is_active"] and not instance.is_active:
-        recorder.end_all(instance, EndReason.DISABLED, actor=actor)
+        service.end_all(instance, EndReason.DISABLED, actor=actor)
         announce.changed()  # who came with an SSH client may have no login session
 
 

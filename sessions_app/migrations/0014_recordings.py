@@ -5,7 +5,7 @@ from typing import Any
 from django.db import migrations, models
 
 import sessions_app.sealing
-from sessions_app.recordings import search_index
+from sessions_app.gateway.recordings import search_index
 
 
 def install(apps: Any, editor: Any) -> None:

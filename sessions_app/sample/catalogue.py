@@ -7,16 +7,9 @@ import datetime as dt
 import secrets
 from collections.abc import Sequence
 
-from sessions_app.models import (
-    AccessPolicy,
-    Activity,
-    ApprovalTier,
-    ConnectionProfile,
-    Platform,
-    Resource,
-    Secret,
-)
+from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Platform, Resource
 from sessions_app.sample.people import People
+from sessions_app.vault.models import Secret
 
 HOURS, MINUTES = dt.timedelta(hours=1), dt.timedelta(minutes=1)
 RESOURCES = (

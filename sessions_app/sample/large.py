@@ -14,10 +14,10 @@ from django.contrib.auth.hashers import make_password
 
 from activity import log
 from activity.verbs import Verb
-from sessions_app import lifecycle
-from sessions_app.logins.sample_places import SAMPLE_PLACES
-from sessions_app.models import EndReason, LoginSession, PrivilegedSession, Status
-from sessions_app.models.login import hash_session_key
+from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES
+from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
+from sessions_app.privileged import lifecycle
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sample.browsers import BROWSERS
 from sessions_app.sample.catalogue import Catalogue
 from sessions_app.sample.people import Account

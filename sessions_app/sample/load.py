@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from activity import log
 from activity.models import Level, LogEntry
-from sessions_app import lifecycle
-from sessions_app.connectors import practice
-from sessions_app.flows.account import lock_account
-from sessions_app.flows.resource import lock_resource
-from sessions_app.models import Approval, ControlRequest, Status
+from sessions_app.catalogue.flows.resource import lock_resource
+from sessions_app.hosts.connectors import practice
+from sessions_app.privileged import lifecycle
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.models import Approval, ControlRequest, Status
 from sessions_app.sample import terminals
 from sessions_app.sample.catalogue import Catalogue, make_catalogue
 from sessions_app.sample.history import Stories

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from activity import log
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.logins.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS, SamplePlace
-from sessions_app.models import EndReason, LoginSession
-from sessions_app.models.login import hash_session_key
+from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS, SamplePlace
+from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
 from sessions_app.sample.browsers import BROWSERS
 from sessions_app.sample.people import ACCOUNTS, OTHERS, Account, People
 

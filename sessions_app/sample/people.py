@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
-from sessions_app.models import Application
+from sessions_app.people.models import Application
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
 
 Account = Any  # a row of whatever user model is installed

@@ -10,17 +10,9 @@ import datetime as dt
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from sessions_app.models import (
-    AccessPolicy,
-    AccountKind,
-    Activity,
-    AuthorityState,
-    CertificateAuthority,
-    ConnectionProfile,
-    Platform,
-    Resource,
-)
-from sessions_app.ssh import ca
+from sessions_app.catalogue.models import AccessPolicy, AccountKind, Activity, ConnectionProfile, Platform, Resource
+from sessions_app.hosts.models import AuthorityState, CertificateAuthority
+from sessions_app.hosts.ssh import ca
 
 NAME = "practice-host"
 ACTIVITY = "Practise sudo"

@@ -10,17 +10,15 @@ from typing import Any
 from activity import log
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.flows.control import replaced_by
-from sessions_app.models import (
+from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
+from sessions_app.privileged.flows.control import replaced_by
+from sessions_app.privileged.models import (
     ENDED,
     HOLDS_GRANT,
-    AccessPolicy,
-    Activity,
     Approval,
     ControlKind,
     ControlRequest,
     PrivilegedSession,
-    Resource,
     Status,
 )
 from sessions_app.sample.logins import home

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 
 from django.conf import settings
 
+from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
 from sessions_app.gateway.near import UNTIL_UNLOCKED
 from sessions_app.gateway.recording import Cast
+from sessions_app.gateway.recordings import assemble, chunks
+from sessions_app.gateway.recordings.models import Recording
 from sessions_app.gateway.screen import Screen
-from sessions_app.models import ConnectionEnd, ControlKind, Door, GatewayConnection, Recording
-from sessions_app.recordings import assemble, chunks
+from sessions_app.privileged.models import ControlKind
 from sessions_app.sample.logins import home
 from sessions_app.sample.story import Story
 

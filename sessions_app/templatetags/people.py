@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.listing import moment, span_of_time
-from sessions_app.tables.people import state_badge
+from sessions_app.pages.people.tables import state_badge
 
 register = template.Library()
 

@@ -8,11 +8,11 @@ from django.db import transaction
 
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app import lifecycle
-from sessions_app.flows import mail
-from sessions_app.flows.approvers import why_approval_cannot_be_had
-from sessions_app.flows.permission import hold
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.privileged import lifecycle
+from sessions_app.privileged.flows import mail
+from sessions_app.privileged.flows.approvers import why_approval_cannot_be_had
+from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.visit import Visit
 
 LOOK_EVERY = dt.timedelta(seconds=60)  # at who is left to decide

@@ -6,16 +6,15 @@ from django.db import transaction
 
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app import lifecycle
-from sessions_app.connectors import UnknownConnector
-from sessions_app.connectors.base import Connector, ConnectorError
-from sessions_app.flows import mail
-from sessions_app.flows.approvers import missing_tier
-from sessions_app.flows.control import take_away
-from sessions_app.flows.permission import hold
-from sessions_app.flows.require_approval import adopt_policy, ask_again, why_approval_is_missing
-from sessions_app.flows.start import why_not_start
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.catalogue.connectors import Connector, ConnectorError, UnknownConnector
+from sessions_app.privileged import lifecycle
+from sessions_app.privileged.flows import mail
+from sessions_app.privileged.flows.approvers import missing_tier
+from sessions_app.privileged.flows.control import take_away
+from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.flows.require_approval import adopt_policy, ask_again, why_approval_is_missing
+from sessions_app.privileged.flows.start import why_not_start
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.lease import kept
 from sessions_app.worker.visit import Visit
 

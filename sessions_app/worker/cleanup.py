@@ -6,10 +6,11 @@ from django.db import transaction
 
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app import lifecycle
-from sessions_app.connectors.base import ConnectorError
-from sessions_app.flows import control, enforced
-from sessions_app.models import ControlKind, Status
+from sessions_app.catalogue.connectors import ConnectorError
+from sessions_app.gateway.flows import enforced
+from sessions_app.privileged import lifecycle
+from sessions_app.privileged.flows import control
+from sessions_app.privileged.models import ControlKind, Status
 from sessions_app.worker import controls
 from sessions_app.worker.lease import kept
 from sessions_app.worker.visit import Visit

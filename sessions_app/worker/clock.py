@@ -15,7 +15,8 @@ from django.db import transaction
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.models import ControlRequest, HostWatch, PrivilegedSession
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.models import ControlRequest, PrivilegedSession
 
 JUMP = 5.0  # seconds by which the clock on the wall may run apart from the steady one between two looks
 

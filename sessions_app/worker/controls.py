@@ -8,10 +8,10 @@ from django.db import transaction
 
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.connectors.base import ConnectorError
-from sessions_app.flows import enforced
-from sessions_app.flows.permission import held
-from sessions_app.models import ControlKind, ControlRequest
+from sessions_app.catalogue.connectors import ConnectorError
+from sessions_app.gateway.flows import enforced
+from sessions_app.privileged.flows.permission import held
+from sessions_app.privileged.models import ControlKind, ControlRequest
 from sessions_app.worker import retry
 from sessions_app.worker.lease import kept
 from sessions_app.worker.visit import Visit

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
-FEW = 4  # sessions at one resource at a time; as many as connections (connectors/ssh/transport.py)
+FEW = 4  # sessions at one resource at a time; as many as connections (hosts/connectors/ssh/transport.py)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sessions_app.flows import cut
+from sessions_app.privileged.flows import cut
 
 
 def finish(now: dt.datetime) -> int:

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from sessions_app.connectors.ssh.knock import Knocks
-from sessions_app.models import ControlRequest, HostWatch, PrivilegedSession
+from sessions_app.hosts.connectors.ssh.knock import Knocks
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.models import ControlRequest, PrivilegedSession
 
 EVERY = 2.0  # seconds between looks
 

@@ -16,8 +16,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from sessions_app.connectors import progress
-from sessions_app.models import PrivilegedSession
+from sessions_app.hosts.connectors import progress
+from sessions_app.privileged.models import PrivilegedSession
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,12 @@ import time
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
-from sessions_app.health import gateways, heartbeat
-from sessions_app.logins import recorder
-from sessions_app.recordings.keeper import Keeper
+from sessions_app.gateway import heartbeats
+from sessions_app.gateway.recordings.keeper import Keeper
+from sessions_app.logins import service
 from sessions_app.worker import clock, cuts, lease, passes
 from sessions_app.worker.crew import Crew
+from sessions_app.worker.health import heartbeat
 from sessions_app.worker.knock import Knocker
 from sessions_app.worker.search import Searcher
 
@@ -31,7 +32,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     """
     owner = lease.new_owner()
     next_cuts = next_logins = next_beat = next_reap = 0.0
-    reaper = gateways.Reaper()
+    reaper = heartbeats.Reaper()
     crew = Crew(threads, lambda pk: _visit(pk, owner, stop))
     keeper = Keeper(stop)
     keeper.start()
@@ -54,11 +55,11 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
                     cuts.finish(timezone.now())
                     next_cuts = time.monotonic() + CUTS_EVERY
                 if time.monotonic() >= next_logins:
-                    recorder.end_expired()
+                    service.end_expired()
                     next_logins = time.monotonic() + LOGINS_EVERY
                 if time.monotonic() >= next_reap:
                     reaper.look()
-                    next_reap = time.monotonic() + gateways.REAP_EVERY
+                    next_reap = time.monotonic() + heartbeats.REAP_EVERY
             except (DatabaseError, InterfaceError):
                 logger.exception("The database did not answer; trying again")
             stop.wait(interval)

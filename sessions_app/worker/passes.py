@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.flows.permission import RELATED
-from sessions_app.lifecycle import Overtaken
-from sessions_app.logins import recorder
-from sessions_app.models import HOLDS_GRANT, ControlRequest, PrivilegedSession, Status
-from sessions_app.models.rights import loses_its_right
+from sessions_app.logins import service
+from sessions_app.privileged.flows.permission import RELATED
+from sessions_app.privileged.lifecycle import Overtaken
+from sessions_app.privileged.models import HOLDS_GRANT, ControlRequest, PrivilegedSession, Status
+from sessions_app.privileged.rights import loses_its_right
 from sessions_app.worker import approvals, begin, cleanup, cuts, lease, retry, watch
 from sessions_app.worker.crew import Due
 from sessions_app.worker.visit import Clock, Visit
@@ -47,7 +47,7 @@ def reconcile(now: dt.datetime | None = None, owner: str = "") -> int:
     owner = owner or lease.new_owner()
     cuts.finish(clock())
     visited = sum(visit(pk, owner, clock) for pk in due(clock()))
-    recorder.end_expired()
+    service.end_expired()
     return visited
 
 

@@ -1,7 +1,7 @@
 """Searches hosts for files that sessions left there, after the sessions are over: nobody waits for it.
 
 Threads of its own, because a search takes as long as HOST_SEARCH_SECONDS. Any number of workers may do it at once: a
-host is searched by the one that claims it (models/search.py).
+host is searched by the one that claims it (hosts/search_models.py).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.connectors.base import ConnectorError
-from sessions_app.connectors.ssh.left import MOST_SAID
-from sessions_app.connectors.ssh.search import Findings, search
-from sessions_app.models import HostSearch, LeftFiles, PrivilegedSession
-from sessions_app.models.search import MOST_SESSIONS, SEARCH_EVERY, HostSearchQuerySet
+from sessions_app.catalogue.connectors import ConnectorError
+from sessions_app.hosts.connectors.ssh.left import MOST_SAID
+from sessions_app.hosts.connectors.ssh.search import Findings, search
+from sessions_app.hosts.search_models import MOST_SESSIONS, SEARCH_EVERY, HostSearch, HostSearchQuerySet, LeftFiles
+from sessions_app.privileged.models import PrivilegedSession
 
 EVERY = 2.0  # seconds between looks for hosts that are to be searched
 AT_A_TIME = 8  # hosts

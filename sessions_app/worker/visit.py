@@ -10,10 +10,11 @@ from typing import Any
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.connectors import connector_for
-from sessions_app.connectors.base import Connector, ConnectorError, Grant
-from sessions_app.models import GatewayConnection, PrivilegedSession, Status, UserKey
-from sessions_app.models.terms import groups_of, tcp_targets_of
+from sessions_app.catalogue.connectors import Connector, ConnectorError, Grant, connector_for
+from sessions_app.catalogue.terms import groups_of, tcp_targets_of
+from sessions_app.gateway.models import GatewayConnection
+from sessions_app.hosts.models import UserKey
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import retry
 
 Clock = Callable[[], dt.datetime]

@@ -9,14 +9,14 @@ from django.db import transaction
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app import lifecycle
-from sessions_app.connectors.base import ConnectorError, Presence
-from sessions_app.flows import mail
-from sessions_app.flows.control import take_away
-from sessions_app.flows.permission import hold
-from sessions_app.flows.start import why_right_is_gone
-from sessions_app.models import HOLDS_GRANT, PrivilegedSession, Status
-from sessions_app.models.rights import loses_its_right
+from sessions_app.catalogue.connectors import ConnectorError, Presence
+from sessions_app.privileged import lifecycle
+from sessions_app.privileged.flows import mail
+from sessions_app.privileged.flows.control import take_away
+from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.flows.start import why_right_is_gone
+from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
+from sessions_app.privileged.rights import loses_its_right
 from sessions_app.worker import controls
 from sessions_app.worker.lease import kept
 from sessions_app.worker.visit import Visit

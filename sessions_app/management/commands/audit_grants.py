@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions_app.connectors.base import ConnectorError
-from sessions_app.flows.errors import Refused
-from sessions_app.flows.leftovers import compare_deep, files_elsewhere, find_leftovers, remove_leftovers
-from sessions_app.models import Resource
+from sessions_app.catalogue.connectors import ConnectorError
+from sessions_app.catalogue.models import Resource
+from sessions_app.errors import Refused
+from sessions_app.hosts.flows.leftovers import compare_deep, files_elsewhere, find_leftovers, remove_leftovers
 
 MOST_SHOWN = 20  # files of one session
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sessions_app.logins.sample_geoip import write_sample_database
-from sessions_app.logins.sample_places import SAMPLE_PLACES
+from sessions_app.logins.geoip.sample_file import write_sample_database
+from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES
 
 
 class Command(BaseCommand):

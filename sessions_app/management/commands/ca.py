@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions_app.models import AuthorityState, CertificateAuthority
+from sessions_app.hosts.models import AuthorityState, CertificateAuthority
+from sessions_app.hosts.ssh import ca
 from sessions_app.sealing import SealingError
-from sessions_app.ssh import ca
 
 ACCOUNT = "sessionadmin"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions_app.health import checks, hosts
-from sessions_app.health.findings import Grade
+from sessions_app.worker.health import checks, hosts
+from sessions_app.worker.health.findings import Grade
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sessions_app.logins import place
+from sessions_app.logins import geolocation
 from sessions_app.logins.client_ip import parse_address
 
 OLD_AFTER = 60  # days
@@ -21,12 +21,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: object) -> None:
         addresses = options["addresses"]
-        self._describe(place.status())
+        self._describe(geolocation.status())
         if isinstance(addresses, list) and addresses:
             self.stdout.write("")
             for address in addresses:
                 self.stdout.write(f"{address}: {describe(address)}")
-        status = place.status()  # again: a look-up may have hit a damaged spot
+        status = geolocation.status()  # again: a look-up may have hit a damaged spot
         if not status.configured:
             raise CommandError("No GeoIP database. Run: sessionadmin geoip_update, or set GEOIP_DATABASE to a file")
         if status.refused_reason:
@@ -35,7 +35,7 @@ class Command(BaseCommand):
                 "loaded; one that starts now has none. Get a good file with: sessionadmin geoip_update"
             )
 
-    def _describe(self, status: place.GeoipStatus) -> None:
+    def _describe(self, status: geolocation.GeoipStatus) -> None:
         self.stdout.write(f"Database:  {status.path or 'none'}")
         if status.built_at is None:
             return
@@ -50,7 +50,7 @@ def describe(address: str) -> str:
     """What is known of `address`, in one line."""
     if parse_address(address) is None:
         return "not an IP address"
-    found = place.locate(address)
+    found = geolocation.locate(address)
     parts = [found.label]
     if found.region:
         parts.append(f"region {found.region}")

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from sessions_app.logins.geoip_download import UpdateError, update
-from sessions_app.logins.geoip_sources import Source, dbip, maxmind
+from sessions_app.logins.geoip.download import UpdateError, update
+from sessions_app.logins.geoip.sources import Source, dbip, maxmind
 
 UNCHANGED = "The database in place was not changed."
 

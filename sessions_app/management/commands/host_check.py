@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions_app.flows import host_key
-from sessions_app.flows.errors import Refused
-from sessions_app.models import Resource
+from sessions_app.catalogue.models import Resource
+from sessions_app.errors import Refused
+from sessions_app.hosts.flows import host_key
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from activity.text import plain
-from sessions_app.connectors import practice
-from sessions_app.connectors.base import ConnectorError
+from sessions_app.catalogue.connectors import ConnectorError
+from sessions_app.hosts.connectors import practice
 
 
 class Command(BaseCommand):

@@ -10,10 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from sessions_app.hosts.ssh import ca
 from sessions_app.management import sshd
 from sessions_app.sample import practice_host
 from sessions_app.sealing import SealingError
-from sessions_app.ssh import ca
 
 ENDS = (signal.SIGTERM, signal.SIGINT)
 LOOK_EVERY = 0.5  # seconds

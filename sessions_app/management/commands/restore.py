@@ -15,9 +15,10 @@ from django.db import DatabaseError, InterfaceError
 from django.db.migrations.loader import MigrationLoader
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_app.flows.restored import set_right
-from sessions_app.health import gateways, heartbeat
+from sessions_app.gateway import heartbeats
 from sessions_app.management import archive, dumps
+from sessions_app.worker.health import heartbeat
+from sessions_app.worker.restored import set_right
 
 NOTHING = "Nothing was changed."
 
@@ -93,7 +94,7 @@ def refuse_newer(migrations: list[str]) -> None:
 def refuse_while_running() -> None:
     """Raise CommandError while a worker or gateway is there. A database that is gone or empty runs nothing."""
     try:
-        there = {one.host for one in heartbeat.running()} | {one.host for one in gateways.running()}
+        there = {one.host for one in heartbeat.running()} | {one.host for one in heartbeats.running()}
     except (DatabaseError, InterfaceError):
         return
     if there:

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions_app.models import Recording
-from sessions_app.recordings.storage import digest_of
+from sessions_app.gateway.recordings.models import Recording
+from sessions_app.gateway.recordings.storage import digest_of
 
 
 class Command(BaseCommand):

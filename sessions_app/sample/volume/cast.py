@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.db.models import Q
 
-from sessions_app.models import AccessPolicy, Activity, ConnectionProfile, Platform, Resource
+from sessions_app.catalogue.models import AccessPolicy, Activity, ConnectionProfile, Platform, Resource
 
 DOMAIN = "generated.invalid"
 SAMPLE_DOMAIN = "example.com"  # the people of load_sample

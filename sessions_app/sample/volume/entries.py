@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from activity import bulk
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.logins.sample_places import SAMPLE_PLACES
-from sessions_app.models import PrivilegedSession
+from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES
+from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.sample.volume.cast import Cast
 from sessions_app.sample.volume.moments import moments, text_of
 from sessions_app.sample.volume.sessions import Told

@@ -17,9 +17,8 @@ from activity import bulk, log
 from activity.models import LOG_WORDS, Level, LogEntry
 from activity.verbs import Verb
 from activity.words import TextIndex
-from sessions_app.models import LoginSession, PrivilegedSession
-from sessions_app.models.login import LOGIN_WORDS
-from sessions_app.models.privileged import SESSION_WORDS
+from sessions_app.logins.models import LOGIN_WORDS, LoginSession
+from sessions_app.privileged.models import SESSION_WORDS, PrivilegedSession
 from sessions_app.sample.volume import entries, logins, sessions
 from sessions_app.sample.volume.cast import make_cast
 

@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterator
 
 from activity import bulk
-from sessions_app.logins.sample_places import SAMPLE_PLACES, SamplePlace
-from sessions_app.models import EndReason
+from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES, SamplePlace
+from sessions_app.logins.models import EndReason
 from sessions_app.sample.browsers import BROWSERS
 from sessions_app.sample.volume.cast import Cast
 from sessions_app.sample.volume.moments import moments, text_of

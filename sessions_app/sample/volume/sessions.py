@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from django.db import connection
 
 from activity import bulk
-from sessions_app.models import PrivilegedSession, Status
+from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sample.volume.cast import Cast
 from sessions_app.sample.volume.moments import moments, text_of
 from sessions_app.sample.volume.words import word_of

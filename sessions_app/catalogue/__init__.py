@@ -1,0 +1,1 @@
+"""What may be requested: resources, activities, connection profiles, access policies."""

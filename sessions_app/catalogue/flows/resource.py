@@ -1,0 +1,68 @@
+"""Close a resource to new sessions, and open it again. Sessions that go on there are not touched."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from activity import log
+from activity.again import tried_again
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import Resource
+from sessions_app.errors import Refused
+from sessions_app.permission import require_administrator, text
+
+
+@tried_again
+def lock_resource(actor: AbstractUser, resource: Resource, *, title: str, message: str = "") -> ResourceLock:
+    """No new session starts on the resource. Raises Refused when it is closed already or the person may not."""
+    require_administrator(actor)
+    title = text(title, "title", 120, required="Enter a title; whoever is refused sees it.")
+    message = text(message, "message", 500)
+    lock, is_new = close_resource(resource, actor=actor, title=title, message=message)
+    if not is_new:
+        raise Refused(f"{resource.name} is closed to new sessions already: {lock.title}.")
+    return lock
+
+
+def close_resource(resource: Resource, *, actor: AbstractUser, title: str, message: str) -> tuple[ResourceLock, bool]:
+    """The standing lock of the resource, and whether this call set it. Checks no permission."""
+    with transaction.atomic():
+        Resource.objects.select_for_update(no_key=True).get(pk=resource.pk)
+        lock, is_new = ResourceLock.objects.get_or_create(
+            resource=resource,
+            lifted_at=None,
+            defaults={"title": title, "message": message, "locked_by_id": actor.pk},
+        )
+        if is_new:
+            log.record(
+                Verb.RESOURCE_LOCKED,
+                f"{actor.get_username()} closed {resource.name} to new sessions: {title}",
+                actor=actor,
+                target=resource,
+                level=Level.WARNING,
+                details={"title": title, "message": message},
+            )
+    return lock, is_new
+
+
+def unlock_resource(actor: AbstractUser, resource: Resource) -> None:
+    """New sessions may start again. Raises Refused when it is open or the person may not."""
+    require_administrator(actor)
+    with transaction.atomic():
+        lifted = (
+            ResourceLock.objects.standing()
+            .filter(resource=resource)
+            .update(lifted_at=timezone.now(), lifted_by_id=actor.pk)
+        )
+        if not lifted:
+            raise Refused(f"{resource.name} is open to new sessions already.")
+        log.record(
+            Verb.RESOURCE_UNLOCKED,
+            f"{actor.get_username()} opened {resource.name} to new sessions",
+            actor=actor,
+            target=resource,
+        )

@@ -1,0 +1,301 @@
+"""Who may run which activity on which resource, and under which session control."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from activity.addresses import numbered
+from sessions_app.catalogue import terms
+from sessions_app.catalogue.account_names import ACCOUNT_NAME, TEMPLATE_RULE, account_name
+from sessions_app.roles import Person
+
+
+class Platform(models.TextChoices):
+    """What kind of system a resource is and an activity is made for."""
+
+    LINUX = "linux", "Linux"
+    WINDOWS = "windows", "Windows"
+    NETWORK = "network", "Network device"
+    VAULT = "vault", "Secret vault"
+
+
+class ServiceAuth(models.TextChoices):
+    """How the service account proves itself to a host."""
+
+    CERTIFICATE = "certificate", "Certificate of our certificate authority"
+    KEY = "key", "Stored private key"
+
+
+class AccountKind(models.TextChoices):
+    """What an activity does to the login account on a real host."""
+
+    EPHEMERAL = "ephemeral", "Ephemeral account"
+    MANAGED = "managed", "Managed account"
+    COMMANDS = "commands", "Commands"
+
+
+class Resource(models.Model):
+    """A host, or a secret vault, that sessions run against."""
+
+    name = models.CharField(max_length=120, unique=True)
+    platform = models.CharField(max_length=10, choices=Platform.choices, default=Platform.LINUX)
+    address = models.CharField(max_length=253, blank=True, help_text="Host name or IP address.")
+    port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    connector = models.CharField(
+        max_length=20, default="practice", help_text="How grants are made on it; 'practice' keeps them in files."
+    )
+    service_account = models.CharField(max_length=64, blank=True, help_text="The account that SessionAdmin uses there.")
+    service_auth = models.CharField(
+        "service account logs in with",
+        max_length=12,
+        choices=ServiceAuth.choices,
+        default=ServiceAuth.CERTIFICATE,
+        help_text="Hosts with the connector ssh only.",
+    )
+    service_key = models.ForeignKey(
+        "sessions_app.ServiceKey",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="resources",
+        help_text="The stored private key, where the service account logs in with one.",
+    )
+    host_key = models.TextField(
+        blank=True,
+        help_text="The pinned host key, as “Test connection” on the resource's page shows and confirms it. "
+        "A line that begins with @cert-authority pins the certificate authority of your hosts instead.",
+    )
+    description = models.TextField(blank=True)
+    is_active = models.BooleanField("active", default=True, help_text="Inactive: no new sessions.")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return numbered("resource", self.pk)
+
+    def clean(self) -> None:
+        """Refuse a host that nobody could log in to."""
+        if self.service_account and not ACCOUNT_NAME.fullmatch(self.service_account):
+            raise ValidationError({"service_account": "This cannot be the name of an account on a Linux host."})
+        if self.connector == "ssh" and not self.address:
+            raise ValidationError({"address": "Enter the host's name or IP address."})
+        if self.connector == "ssh" and self.service_auth == ServiceAuth.KEY and self.service_key_id is None:
+            raise ValidationError({"service_key": "Choose the stored key."})
+
+
+class Activity(models.Model):
+    """A named kind of privileged work. (The package `activity` is the log; this is what a session does.)"""
+
+    name = models.CharField(max_length=120, unique=True)
+    platform = models.CharField(max_length=10, choices=Platform.choices, default=Platform.LINUX)
+    login_account_template = models.CharField(
+        max_length=64,
+        default="{user}-adm",
+        help_text="The account on the resource; {user} becomes the user's name, {session} the session's number.",
+    )
+    kind = models.CharField(
+        "on a real host",
+        max_length=10,
+        choices=AccountKind.choices,
+        default=AccountKind.EPHEMERAL,
+        help_text="Ephemeral: the account is made for the session and removed after it. Managed: an account that is "
+        "there is opened for the session. Commands: the pre- and post-session actions are run.",
+    )
+    unix_groups = models.CharField(
+        "groups", max_length=300, blank=True, help_text="Groups of the host that the account joins, with commas."
+    )
+    sudo_rule = models.CharField(
+        max_length=300, blank=True, help_text="What follows the account's name in sudoers: ALL=(ALL) NOPASSWD: ALL"
+    )
+    shell = models.CharField(max_length=120, default="/bin/bash", help_text="The login shell of an ephemeral account.")
+    grant_actions = models.TextField(
+        "pre-session actions", blank=True, help_text="One a line: rights given to the login account before the session."
+    )
+    remove_actions = models.TextField(
+        "post-session actions", blank=True, help_text="One a line, in order: what is taken away after the session."
+    )
+    description = models.TextField(blank=True)
+    is_active = models.BooleanField("active", default=True, help_text="Inactive: cannot be requested.")
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "activities"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return numbered("activity_kind", self.pk)
+
+    def clean(self) -> None:
+        """Refuse a template that cannot become an account name."""
+        example = self.login_account_template.replace("{user}", "user").replace("{session}", "1")
+        if not ACCOUNT_NAME.fullmatch(example):
+            raise ValidationError({"login_account_template": TEMPLATE_RULE})
+        if problems := terms.problems(self.unix_groups, self.sudo_rule, self.shell):
+            raise ValidationError(problems)
+        if self.kind == AccountKind.COMMANDS:
+            for name in ("grant_actions", "remove_actions"):
+                if problem := terms.problem_of_commands(getattr(self, name)):
+                    raise ValidationError({name: problem})
+
+    def login_account(self, username: str, session_id: int) -> str:
+        """The account name for `username`, from the template."""
+        return account_name(self.login_account_template, username, session_id)
+
+
+class ConnectionProfile(models.Model):
+    """Session control: for how long, who must approve, and what is asked of the person."""
+
+    name = models.CharField(max_length=120, unique=True)
+    maximum_duration = models.DurationField(default=dt.timedelta(hours=2), help_text="From start to end, hh:mm:ss.")
+    approval_timeout = models.DurationField(
+        default=dt.timedelta(hours=24), help_text="A request nobody decided on within this time fails."
+    )
+    extension_by = models.DurationField(default=dt.timedelta(minutes=30), help_text="What one extension adds.")
+    extension_limit = models.PositiveSmallIntegerField(default=0, help_text="How many extensions a session may have.")
+    end_notice = models.DurationField(
+        "end notification", default=dt.timedelta(minutes=10), help_text="How long before the end the user is told."
+    )
+    notes_required = models.BooleanField(default=False)
+    ticket_required = models.BooleanField(default=False)
+    record = models.BooleanField(default=True, help_text="Record the terminal of each connection.")
+    record_input = models.BooleanField(
+        default=False,
+        help_text="Also record what is typed. It can hold passwords; it is kept encrypted.",
+    )
+    recording_days = models.PositiveIntegerField(
+        "keep recordings for", default=0, help_text="Days after which a recording is removed; 0 keeps it for ever."
+    )
+    tcp_targets = models.CharField(
+        "TCP forwarding to",
+        max_length=500,
+        blank=True,
+        help_text="host:port with commas, as seen from the resource; empty forbids forwarding.",
+    )
+    terminal_language = models.CharField("language of the browser's terminal", **terms.LOCALE)
+    keep_home = models.BooleanField(
+        default=False, help_text="Keep the home directory of an ephemeral account, closed to everybody but root."
+    )
+    compare_host = models.BooleanField(
+        "compare the host",
+        default=False,
+        help_text="Look at the host's accounts, sudo rules, keys, jobs, units, setuid files and open "
+        "ports before and after each session, and show what is new. It takes the host some seconds.",
+    )
+    logon_monitor_interval = models.PositiveIntegerField(
+        default=30, validators=[MinValueValidator(5)], help_text="Seconds between looks at who is logged on."
+    )
+    secret_view_timeout = models.PositiveIntegerField(default=20, help_text="Seconds a secret stays on screen.")
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(maximum_duration__gt=dt.timedelta(0)), name="profile_duration_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approval_timeout__gt=dt.timedelta(0)), name="profile_timeout_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return numbered("profile", self.pk)
+
+    def clean(self) -> None:
+        """Say in words what the database would refuse."""
+        for name in ("maximum_duration", "approval_timeout"):
+            value = getattr(self, name)
+            if value is not None and value <= dt.timedelta(0):
+                raise ValidationError({name: "Enter a duration above zero, for instance 02:00:00."})
+        if problem := terms.problem_of_tcp_targets(self.tcp_targets):
+            raise ValidationError({"tcp_targets": problem})
+        if self.extension_limit and self.extension_by is not None and self.extension_by <= dt.timedelta(0):
+            raise ValidationError({"extension_by": "An extension must add some time, for instance 00:30:00."})
+
+
+class ApprovalTier(models.Model):
+    """One step of approval: `required` of these approvers. Tiers are asked in order, at most three."""
+
+    profile = models.ForeignKey(ConnectionProfile, models.CASCADE, related_name="tiers")
+    order = models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(3)])
+    required = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1)], help_text="How many of them must approve."
+    )
+    users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
+    groups = models.ManyToManyField(Group, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["profile", "order"]
+        constraints = [
+            models.UniqueConstraint(fields=["profile", "order"], name="tier_order_once"),
+            models.CheckConstraint(condition=models.Q(order__gte=1, order__lte=3), name="tier_at_most_three"),
+            models.CheckConstraint(condition=models.Q(required__gte=1), name="tier_required_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.profile} tier {self.order}"
+
+
+class AccessPolicyQuerySet(models.QuerySet["AccessPolicy"]):
+    """What people select from the policies."""
+
+    def for_user(self, user: Person) -> Self:
+        """Active policies that name the user or one of the user's groups, best (lowest priority number) first."""
+        return (
+            self.filter(is_active=True)
+            .filter(models.Q(users=user.pk) | models.Q(groups__user=user.pk))
+            .order_by("priority", "name", "pk")
+            .distinct()
+        )
+
+
+class AccessPolicy(models.Model):
+    """Which users and groups may run which activities on which resources, under which connection profile."""
+
+    name = models.CharField(max_length=120, unique=True)
+    priority = models.PositiveIntegerField(
+        default=100, help_text="Where several policies fit, the lowest number counts."
+    )
+    users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="access_policies")
+    groups = models.ManyToManyField(Group, blank=True, related_name="access_policies")
+    activities = models.ManyToManyField(Activity, related_name="policies")
+    resources = models.ManyToManyField(Resource, related_name="policies")
+    profile = models.ForeignKey(ConnectionProfile, models.PROTECT, related_name="policies")
+    is_active = models.BooleanField("active", default=True)
+    keeps_open_sessions = models.BooleanField(
+        "let open sessions run to their end",
+        default=False,
+        help_text="When the right to a session is withdrawn while it is open, the session ends within seconds. With "
+        "this it runs to its end, and is not extended.",
+    )
+
+    objects = AccessPolicyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["priority", "name"]
+        verbose_name_plural = "access policies"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The read-only page in the console."""
+        return numbered("policy", self.pk)

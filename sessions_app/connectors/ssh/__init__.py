@@ -1,5 +1,0 @@
-"""The connector for Linux hosts with OpenSSH. Begin with connector.py."""
-
-from sessions_app.connectors.ssh.connector import SshConnector
-
-__all__ = ["SshConnector"]

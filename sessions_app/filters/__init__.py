@@ -1,1 +1,0 @@
-"""What a list can be narrowed by, one module a subject."""

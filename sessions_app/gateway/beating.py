@@ -1,0 +1,64 @@
+"""This gateway says that it is there, looks whether another one is not, says who typed in a browser's terminal, and
+ends login sessions whose time is over, and their terminals with them: a worker does that too, and may be away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection
+
+from django.utils import timezone
+
+from sessions_app.gateway import heartbeats, store
+from sessions_app.gateway.models import Door, GatewayConnection
+from sessions_app.gateway.registry import Registry
+from sessions_app.logins import service
+from sessions_app.logins.models import LoginSession
+
+TOUCH_EVERY = 60.0  # seconds
+
+logger = logging.getLogger(__name__)
+
+
+async def first(registry: Registry) -> None:
+    """Before anybody is let in. Raises what the database raises."""
+    await store.call(heartbeats.beat, registry.owner)
+
+
+async def run(registry: Registry) -> None:
+    """Until cancelled. While the database does not answer it is tried again every second."""
+    reaper = heartbeats.Reaper()
+    next_beat = time.monotonic() + heartbeats.BEAT_EVERY
+    next_touch = 0.0
+    typed: dict[int, int] = {}
+    while True:
+        await asyncio.sleep(heartbeats.REAP_EVERY)
+        try:
+            if time.monotonic() >= next_beat:
+                await store.call_first(heartbeats.beat, registry.owner, is_draining=registry.is_draining)
+                next_beat = time.monotonic() + heartbeats.BEAT_EVERY
+            await store.call_first(reaper.look)
+            if time.monotonic() >= next_touch:
+                typed = await _touch(registry, typed)
+                await store.call(service.end_expired)
+                next_touch = time.monotonic() + TOUCH_EVERY
+        except Exception:
+            logger.exception("The heartbeat could not be written; trying again")
+
+
+def touch_terminals(connections: Collection[int]) -> None:
+    """Note the last access of the browsers whose terminals (ids of gateway connections) were typed in: who works there
+    is not idle."""
+    now = timezone.now()
+    typed = GatewayConnection.objects.open().filter(pk__in=connections, door=Door.BROWSER)
+    late = LoginSession.objects.live().filter(last_access_at__lt=now - service.ACCESS_RESOLUTION)
+    late.filter(pk__in=typed.values("login_session")).update(last_access_at=now)
+
+
+async def _touch(registry: Registry, before: dict[int, int]) -> dict[int, int]:
+    """Bytes typed by connection; those that have more than before are not idle."""
+    typed = {relay.connection_id: relay.bytes_in for relay in list(registry.relays.values())}
+    if active := [one for one, count in typed.items() if count > before.get(one, 0)]:
+        await store.call(touch_terminals, active)
+    return typed

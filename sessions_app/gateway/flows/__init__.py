@@ -1,0 +1,1 @@
+"""What people do through the gateway, one verb a function."""

@@ -1,0 +1,195 @@
+"""Let a person through a gateway to the host of their session, and note when they came; disconnect.py: when they went.
+
+One row a connection. The first makes an Available session Logged In at once. Knows no network: the gateway calls this
+before and after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.text import plain
+from activity.verbs import Verb
+from sessions_app.errors import Refused
+from sessions_app.gateway.models import Door, GatewayConnection
+from sessions_app.hosts.flows.certificate import CONNECTOR, OPEN, session_to_log_in_to
+from sessions_app.hosts.models import HostWatch, UserKey
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import AccountLock
+from sessions_app.permission import hold_account
+from sessions_app.privileged import lifecycle
+from sessions_app.privileged.flows.permission import held
+from sessions_app.privileged.models import ENDED, ControlKind, PrivilegedSession, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who came in, for which session, and how they proved who they are."""
+
+    user_id: int
+    session_id: int
+    door: Door
+    address: str
+    client: str  # what the client calls itself
+    key_id: int | None = None  # the registered key, when they came with one
+    login_session_id: int | None = None  # the browser's, when they came with a ticket of it
+
+
+def wanted_session(user: AbstractUser, wanted: str) -> PrivilegedSession:
+    """The user's session that `wanted` names: a resource's name in any case, a session's number, or nothing when just
+    one is open. Raises Refused when there is none, or more than one."""
+    if wanted:
+        return session_to_log_in_to(user, wanted)
+    own = PrivilegedSession.objects.filter(user_id=user.pk).order_by("pk")
+    found = list(own.filter(status__in=OPEN, resource__connector=CONNECTOR))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Refused("You have no session that is Available.")
+    names = ", ".join(f"{user.get_username()}={one.pk} ({one.resource_name})" for one in found)
+    raise Refused(f"You have {len(found)} open sessions. Say which one in the user name: {names}.")
+
+
+def why_not(session: PrivilegedSession) -> str:
+    """Why nobody can connect to the session now; empty when its user can. Reads `session.resource`."""
+    status = Status(session.status)
+    if session.resource.connector != CONNECTOR:
+        return f"{session.resource_name} cannot be reached through the gateway: it is no host with SSH."
+    if status == Status.LOCKED:
+        title, message = lock_text(session)
+        return f"Your session on {session.resource_name} is locked. {title}. {message}".strip()
+    if status in ENDED or status == Status.CANCELING:
+        return f"Your session on {session.resource_name} is over ({status.label})."
+    if status not in OPEN:
+        return f"Your session on {session.resource_name} is not available yet: it is {status.label}."
+    if session.end_at is None or session.end_at <= timezone.now():
+        return f"Your session on {session.resource_name} has reached its end."
+    return ""
+
+
+def lock_text(session: PrivilegedSession) -> tuple[str, str]:
+    """Title and message of the newest lock, without control characters."""
+    asked = session.controls.filter(kind=ControlKind.LOCK).order_by("-pk").first()
+    return (plain(asked.title, 120), plain(asked.message, 500)) if asked else ("Session locked", "")
+
+
+def admit(login: Login, gateway: str) -> GatewayConnection:
+    """Note the new connection before the host is asked. Raises Refused, which is logged, when it may not be.
+
+    1. Hold the account and the session, so that no lock comes in between.
+    2. Account, key, login session and session must all be good now.
+    3. The row is what control looks at from now on. What was asked of the session before concerns it no more.
+    """
+    user: AbstractUser = get_user_model().objects.get(pk=login.user_id)
+    try:
+        with transaction.atomic():
+            user = hold_account(user)
+            session = held(login.session_id, ("user", "resource", "profile"))
+            key = _key(login)
+            _require(user, session, login)
+            newest = session.controls.order_by("-pk").values_list("pk", flat=True).first()
+            return GatewayConnection.objects.create(
+                session=session,
+                confirmed_control=newest or 0,
+                gateway=gateway,
+                door=login.door,
+                address=login.address or None,
+                client=plain(login.client, 120),
+                key=key,
+                fingerprint=key.fingerprint if key else "",
+                login_session_id=login.login_session_id,
+            )
+    except Refused as refused:
+        _note_refusal(user, login, refused.message)
+        raise
+
+
+def connected(connection: GatewayConnection, host_port: int | None = None) -> PrivilegedSession:
+    """The host let the connection in: record it, and the session is Logged In. The session as it is now, which may be
+    another than it was when the connection was admitted. `host_port`: from where the gateway holds a terminal open on
+    the host; it says there what is to be said, and the worker need not."""
+    with transaction.atomic():
+        session = held(connection.session_id, ("user",))
+        if not GatewayConnection.objects.open().filter(pk=connection.pk).exists():
+            raise Refused("The connection was over before the host had let it in.")
+        if host_port is not None:
+            connection.host_port = host_port
+            connection.save(update_fields=["host_port"])
+        with log.coming_from(connection.address or ""):
+            log.record(
+                Verb.CONNECTION_OPENED,
+                f"{session.user_name} connected to {session.resource_name} through the gateway "
+                f"({connection.get_door_display()}{_with(connection)})",
+                actor=session.user,
+                user=session.user,
+                target=session,
+                details={
+                    "connection": connection.pk,
+                    "door": connection.door,
+                    "client": connection.client,
+                    "key": connection.fingerprint,
+                    "gateway": connection.gateway,
+                },
+            )
+            if session.status == Status.AVAILABLE:
+                lifecycle.transition(
+                    session,
+                    Status.LOGGED_IN,
+                    Verb.SESSION_LOGGED_IN,
+                    f"{session.login_account} logged in to {session.resource_name}",
+                    actor=session.user,
+                    is_logged_on=True,
+                )
+            HostWatch.objects.outdate(session.resource_id)
+    return session
+
+
+def _key(login: Login) -> UserKey | None:
+    if login.key_id is None:
+        return None
+    key = UserKey.objects.filter(pk=login.key_id, user_id=login.user_id).first()
+    if key is None:
+        raise Refused("Your SSH key was removed meanwhile.")
+    return key
+
+
+def _require(user: AbstractUser, session: PrivilegedSession, login: Login) -> None:
+    """Raise Refused unless this person may connect to this session now."""
+    if session.user_id != user.pk:
+        raise Refused(f"You have no session “{session.pk}”.")
+    if lock := AccountLock.objects.standing().filter(user_id=user.pk).first():
+        raise Refused(f"Your account is locked. {plain(lock.title)}. {plain(lock.message)}".strip())
+    if not user.is_active:
+        raise Refused("Your account is disabled.")
+    if login.login_session_id and not LoginSession.objects.live().filter(pk=login.login_session_id).exists():
+        raise Refused("You are logged out of the console.")
+    if reason := why_not(session):
+        raise Refused(reason)
+    limit: int = settings.GATEWAY_CONNECTIONS_PER_USER
+    if GatewayConnection.objects.open().filter(session__user_id=user.pk).count() >= limit:
+        raise Refused(f"You have {limit} connections already, which is as many as one person may have.")
+
+
+def _note_refusal(user: AbstractUser, login: Login, reason: str) -> None:
+    session = PrivilegedSession.objects.filter(pk=login.session_id, user_id=user.pk).first()
+    with log.coming_from(login.address):
+        log.record(
+            Verb.CONNECTION_REFUSED,
+            f"{user.get_username()} was not let through the gateway: {reason}",
+            actor=user,
+            target=session,
+            level=Level.WARNING,
+            details={"door": login.door.value, "client": plain(login.client, 120)},
+        )
+
+
+def _with(connection: GatewayConnection) -> str:
+    return f", key {connection.fingerprint}" if connection.fingerprint else ""

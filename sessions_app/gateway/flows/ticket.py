@@ -1,0 +1,186 @@
+"""Tickets: what lets the user of a session in through the gateway once, soon, and from where they asked.
+
+One for the terminal in the browser (the page asks for it by itself), and a one-time password for an SSH client. The
+console gives them, the gateway redeems them; only a hash is stored. Knows nothing of sockets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import secrets
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.gateway.flows.connect import why_not
+from sessions_app.gateway.models import GatewayTicket, TicketKind, hash_ticket
+from sessions_app.logins import backend
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import AccountLock
+from sessions_app.permission import hold_account
+from sessions_app.privileged.flows.permission import RELATED, hold
+from sessions_app.privileged.models import PrivilegedSession, Status
+
+VALID_FOR = {
+    TicketKind.TERMINAL: dt.timedelta(seconds=30),
+    TicketKind.WATCH: dt.timedelta(seconds=30),
+    TicketKind.PASSWORD: dt.timedelta(seconds=120),
+}
+TICKETS_A_MINUTE = 60  # for one person over all their sessions: a page that reconnects asks every few seconds
+KEPT = dt.timedelta(days=1)  # after that a ticket, used or not, tells nobody anything
+NOT_YOURS = "Only the person a session is for connects to it."
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Given:
+    """A ticket on its way to the person. The secret is nowhere else."""
+
+    secret: str = dataclasses.field(repr=False)
+    seconds: int
+    expires_at: dt.datetime
+
+
+@sensitive_variables()
+def give(
+    actor: AbstractUser,
+    session: PrivilegedSession,
+    kind: TicketKind,
+    *,
+    login: LoginSession | None,
+    address: str,
+) -> Given:
+    """A ticket for the actor's own session, good for VALID_FOR[kind], from `address`, while `login` lasts.
+
+    A one-time password is logged; the ticket of a terminal is not, for the connection it opens logs itself.
+    Raises Forbidden when the session is not the actor's, Refused when it is not open (for its terminal: or locked),
+    nothing can be told of the address, or too many were asked for.
+    """
+    if actor.pk != session.user_id:
+        raise Forbidden(NOT_YOURS)
+    if not address:
+        raise Refused(
+            "It cannot be told which address you come from, and a ticket is good for one address only. "
+            "Ask an administrator to look at TRUSTED_PROXIES."
+        )
+    secret = _password() if kind == TicketKind.PASSWORD else secrets.token_urlsafe(32)
+    with transaction.atomic():
+        hold_account(actor)
+        hold(session)
+        now = timezone.now()
+        if reason := _why_not(session, kind) or _why_no_account(session.user):
+            raise Refused(reason)
+        _count(actor, now)
+        ticket = GatewayTicket.objects.create(
+            kind=kind,
+            secret_hash=hash_ticket(secret),
+            user_id=actor.pk,
+            session=session,
+            login_session=login,
+            address=address,
+            created_at=now,
+            expires_at=now + VALID_FOR[kind],
+        )
+        if kind == TicketKind.PASSWORD:
+            log.record(
+                Verb.PASSWORD_GIVEN,
+                f"{actor.get_username()} got a one-time password for {ticket.address}, good for "
+                f"{VALID_FOR[kind].seconds} s",
+                actor=actor,
+                target=session,
+                details={"ticket": ticket.pk, "address": address},
+            )
+    return Given(secret, VALID_FOR[kind].seconds, ticket.expires_at)
+
+
+@sensitive_variables()
+def redeem(
+    secret: str, kind: TicketKind, *, address: str, user_id: int | None = None, session_id: int | None = None
+) -> GatewayTicket:
+    """The ticket, used up by this very call; it comes with user, session, resource, activity and profile.
+
+    1. Whoever shows a ticket has used it, whatever follows: one that is shown late, from elsewhere or for something
+       else (`user_id`, `session_id`: what the client named) is in the wrong hands, and good for nobody from then on.
+    2. It must be within its time and from its address, and its login session must last. Whether the account and the
+       session let anybody in is asked when the connection begins (gateway/flows/connect.py: admit()).
+
+    Raises Refused, with a text for the client. Call it outside a transaction, so that 1 stays done.
+    """
+    now = timezone.now()
+    found = GatewayTicket.objects.filter(secret_hash=hash_ticket(secret), kind=kind)
+    if not found.filter(used_at=None).update(used_at=now):
+        if (used := found.select_related("user", "session").first()) is not None:
+            _log_refusal(used, "it was used before")
+            raise Refused("It was used before. Ask for a new one in the console.")
+        raise Refused("It is not valid. Ask for a new one in the console.")
+    related = ("user", "login_session", *(f"session__{name}" for name in RELATED))
+    ticket = found.select_related(*related).get()
+    if wrong := _wrong(ticket, now, address, user_id, session_id):
+        _log_refusal(ticket, wrong)
+        raise Refused(f"It cannot be used: {wrong}. Ask for a new one in the console.")
+    return ticket
+
+
+def _wrong(ticket: GatewayTicket, now: dt.datetime, address: str, user_id: int | None, session_id: int | None) -> str:
+    """What is wrong with how the ticket is shown; empty when nothing is."""
+    if now >= ticket.expires_at or now < ticket.created_at - VALID_FOR[TicketKind(ticket.kind)]:
+        return "its time is over"
+    if not address or ticket.address != address:
+        return f"it was given to {ticket.address}"
+    if user_id not in (None, ticket.user_id) or session_id not in (None, ticket.session_id):
+        return "it is for another session"
+    if ticket.user_id != ticket.session.user_id:
+        return "the session is somebody else's"
+    if ticket.login_session_id is not None and not _lasts(ticket.login_session_id, now):
+        return "you have logged out of the console since"
+    return ""
+
+
+def _lasts(login_session_id: int, now: dt.datetime) -> bool:
+    return LoginSession.objects.live().exclude(backend.is_expired(now)).filter(pk=login_session_id).exists()
+
+
+def _why_not(session: PrivilegedSession, kind: TicketKind) -> str:
+    """The page of a terminal comes back to it while the session is locked, and sees the lock: it is frozen, and lets
+    nobody in anew (gateway/flows/connect.py: admit())."""
+    is_frozen = kind == TicketKind.TERMINAL and session.status == Status.LOCKED
+    return "" if is_frozen else why_not(session)
+
+
+def _why_no_account(user: AbstractUser) -> str:
+    if not user.is_active:
+        return "Your account is disabled."
+    lock = AccountLock.objects.standing().filter(user_id=user.pk).first()
+    return f"Your account is locked: {lock.title}" if lock else ""
+
+
+def _count(actor: AbstractUser, now: dt.datetime) -> None:
+    """Forget old tickets of the actor. Raises Refused when they asked for too many within a minute."""
+    mine = GatewayTicket.objects.filter(user_id=actor.pk)
+    mine.filter(expires_at__lt=now - KEPT).delete()
+    if mine.filter(created_at__gt=now - dt.timedelta(minutes=1)).count() >= TICKETS_A_MINUTE:
+        raise Refused(f"You asked for {TICKETS_A_MINUTE} tickets within a minute, which is the limit. Wait a minute.")
+
+
+def _log_refusal(ticket: GatewayTicket, wrong: str) -> None:
+    log.record(
+        Verb.TICKET_REFUSED,
+        f"A {ticket.get_kind_display().lower()} of {ticket.user.get_username()} was refused: {wrong}",
+        user=ticket.user,
+        target=ticket.session,
+        level=Level.WARNING,
+        details={"ticket": ticket.pk, "kind": ticket.kind},
+    )
+
+
+def _password() -> str:
+    """A one-time password that a person can type: 26 letters and digits without those that look alike, 128 bits."""
+    alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
+    letters = [secrets.choice(alphabet) for _ in range(26)]
+    return "-".join("".join(letters[start : start + 6]) for start in range(0, 26, 6)).rstrip("-")

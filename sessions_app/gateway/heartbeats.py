@@ -1,0 +1,83 @@
+"""Gateways say that they are there, and whoever looks notices when one is not: then its connections are lost.
+
+Knows nothing of what a gateway does. Workers and gateways look (Reaper); the page Health and `doctor` tell.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import socket
+import time
+from collections.abc import Callable
+
+from django.utils import timezone
+
+from sessions_app.gateway.flows.lost import lose_connections
+from sessions_app.gateway.models import GatewayConnection, GatewayHeartbeat
+
+logger = logging.getLogger(__name__)
+
+BEAT_EVERY = 5.0  # seconds
+SILENT_AFTER = dt.timedelta(seconds=15)
+FORGOTTEN_AFTER = dt.timedelta(hours=1)  # what a gateway that died leaves behind
+REAP_EVERY = 1.0  # seconds
+GAP = 5.0  # seconds without a look after which what was seen before says nothing
+
+
+def beat(owner: str, *, is_draining: bool = False) -> None:
+    """Note that this gateway is there. The first time, forget those that died long ago."""
+    now = timezone.now()
+    if GatewayHeartbeat.objects.filter(owner=owner).update(seen_at=now, is_draining=is_draining):
+        return
+    GatewayHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+    GatewayHeartbeat.objects.create(
+        owner=owner, host=socket.gethostname()[:120], started_at=now, seen_at=now, is_draining=is_draining
+    )
+
+
+def stopped(owner: str) -> None:
+    """This gateway ends as it should."""
+    GatewayHeartbeat.objects.filter(owner=owner).delete()
+
+
+def running() -> list[GatewayHeartbeat]:
+    """Gateways that were there in the last 15 seconds, oldest first."""
+    return list(
+        GatewayHeartbeat.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER).order_by("started_at", "pk")
+    )
+
+
+class Reaper:
+    """Notices dead gateways, for one process that looks about once a second.
+
+    A gateway is dead when its heartbeat has stood still for 15 seconds of *our* steady clock, while we were looking.
+    So neither a machine whose clock is wrong nor a database that was away for a minute makes anybody dead.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looked_at = clock()
+        self._still_since: dict[str, tuple[dt.datetime | None, float]] = {}  # owner: its last heartbeat, since when
+
+    def look(self) -> int:
+        """Mark the connections of gateways that are dead as lost; how many."""
+        now = self._clock()
+        owners = set(GatewayConnection.objects.open().order_by().values_list("gateway", flat=True).distinct())
+        beats = dict(GatewayHeartbeat.objects.filter(owner__in=owners).values_list("owner", "seen_at"))
+        before = self._still_since if now - self._looked_at <= GAP else {}
+        self._looked_at, self._still_since = now, {}
+        lost = 0
+        for owner in sorted(owners):
+            seen_at = beats.get(owner)
+            known, since = before.get(owner, (None, now))
+            if owner not in before or known != seen_at:
+                since = now
+            if now - since <= SILENT_AFTER.total_seconds():
+                self._still_since[owner] = (seen_at, since)
+                continue
+            count = lose_connections(owner, seen_at)
+            if count:
+                logger.warning("Gateway %s is gone; its %s open connections are noted as lost", owner, count)
+            lost += count
+        return lost

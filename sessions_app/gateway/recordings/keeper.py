@@ -1,0 +1,87 @@
+"""The worker's hand for recordings: closes those that are over and removes those whose time is.
+
+A thread of its own, because a file of many megabytes takes seconds, and sessions must not wait for it. Any number of
+workers may do it at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from django.core.files.storage import InvalidStorageError
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.utils import timezone
+
+from sessions_app.gateway.recordings import assemble, retention
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds between looks for recordings that are over
+RETENTION_EVERY = 300.0  # seconds between looks for those whose time is
+PAUSE = 60.0  # seconds until a recording that could not be written is tried again
+
+
+class Keeper:
+    """Works until `stop` is set."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._thread = threading.Thread(target=self._run, name="recordings")
+        self._not_before: dict[int, float] = {}  # recordings that failed, and when they are tried again
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait for what is under way."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        next_retention = 0.0
+        while not self._stop.is_set():
+            close_old_connections()
+            try:
+                self.close_those_over()
+                if time.monotonic() >= next_retention:
+                    self.remove_those_due()
+                    next_retention = time.monotonic() + RETENTION_EVERY
+            except (DatabaseError, InterfaceError, InvalidStorageError):
+                logger.exception("Recordings: the database or the setting of their storage is at fault; trying again")
+            self._stop.wait(LOOK_EVERY)
+        connection.close()  # this thread's own
+
+    def close_those_over(self) -> int:
+        """Make the files of recordings that are over; how many. One that fails is tried again after a pause."""
+        now, done = time.monotonic(), 0
+        for pk in assemble.to_close(timezone.now()):
+            if self._stop.is_set():
+                break
+            if self._not_before.get(pk, 0.0) > now:
+                continue
+            try:
+                done += assemble.close(pk)
+                self._not_before.pop(pk, None)
+            except (DatabaseError, InterfaceError, InvalidStorageError):
+                raise
+            except Exception:
+                # A storage of others raises what it likes. Nothing is lost: the pieces stay in the database.
+                logger.exception("Recording %s could not be written to its storage; trying again", pk)
+                self._not_before[pk] = now + PAUSE
+        return done
+
+    def remove_those_due(self) -> int:
+        """Remove recordings that have been kept for as long as their profile says; how many."""
+        done = 0
+        for recording in retention.due(timezone.now()):
+            if self._stop.is_set():
+                break
+            try:
+                done += retention.remove(recording)
+            except (DatabaseError, InterfaceError, InvalidStorageError):
+                raise
+            except Exception:
+                logger.exception("Recording %s could not be removed; trying again", recording.pk)
+        return done

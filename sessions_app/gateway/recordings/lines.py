@@ -1,0 +1,54 @@
+"""Write and remove the searchable lines of a recording, a few in each transaction.
+
+A long recording has some hundred thousand lines, and putting them into the index takes seconds. On SQLite nobody else
+could write meanwhile: no lock, no logout, no login. So others get their turn after each few lines.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable
+
+from django.db import connection
+
+from sessions_app.gateway.recordings.models import Recording, RecordingText
+from sessions_app.gateway.recordings.screen_text import ScreenLine
+
+AT_ONCE = 500  # lines; some 40 ms
+LONGEST_PAUSE = 1.0  # seconds
+
+
+def replace(recording: Recording, lines: Iterable[ScreenLine], is_mine: Callable[[], bool]) -> bool:
+    """Let the recording have exactly these lines; False as soon as `is_mine`, asked before each few, says that somebody
+    else is at it."""
+    if not remove(recording, is_mine):
+        return False
+    remaining = iter(lines)
+    while batch := list(itertools.islice(remaining, AT_ONCE)):
+        began = time.monotonic()
+        if not is_mine():
+            return False
+        RecordingText.objects.bulk_create(
+            [RecordingText(recording=recording, at=line.at, text=line.text) for line in batch]
+        )
+        _let_others(began)
+    return True
+
+
+def remove(recording: Recording, is_mine: Callable[[], bool] = lambda: True) -> bool:
+    """Remove its lines; False as soon as `is_mine` says that somebody else is at the recording."""
+    there = RecordingText.objects.filter(recording=recording).order_by("pk").values_list("pk", flat=True)
+    while pks := list(there[:AT_ONCE]):
+        began = time.monotonic()
+        if not is_mine():
+            return False
+        RecordingText.objects.filter(pk__in=pks).delete()
+        _let_others(began)
+    return True
+
+
+def _let_others(began: float) -> None:
+    """Who waits for SQLite's lock looks every tenth of a second at most, and would miss a shorter moment."""
+    if connection.vendor == "sqlite":
+        time.sleep(min(time.monotonic() - began, LONGEST_PAUSE))

@@ -1,0 +1,54 @@
+"""Recordings whose time is over: the files and the searchable lines go, the row and its SHA-256 stay as evidence."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils import timezone
+
+from activity import log
+from activity.verbs import Verb
+from sessions_app.catalogue.models import ConnectionProfile
+from sessions_app.gateway.recordings import lines
+from sessions_app.gateway.recordings.models import Recording
+from sessions_app.gateway.recordings.storage import storage
+
+AT_ONCE = 100
+
+
+def due(now: dt.datetime) -> list[Recording]:
+    """Recordings older than the profile of their session keeps them."""
+    found: list[Recording] = []
+    for profile in ConnectionProfile.objects.filter(recording_days__gt=0):
+        over = Recording.objects.filter(
+            session__profile=profile, ended_at__lt=now - dt.timedelta(days=profile.recording_days), removed_at=None
+        )
+        found += over.select_related("session__profile").order_by("pk")[:AT_ONCE]
+    return found
+
+
+def remove(recording: Recording) -> bool:
+    """Remove one for good; False when somebody else did. Raises OSError and what the storage raises.
+
+    The files go first: whoever dies between finds the row as it was and does it again.
+    """
+    for name in (recording.path, recording.input_path):
+        if name:
+            storage().delete(name)
+    lines.remove(recording)
+    days = recording.session.profile.recording_days
+    with transaction.atomic():
+        if not Recording.objects.filter(pk=recording.pk, removed_at=None).update(
+            removed_at=timezone.now(), path="", input_path="", input_key=""
+        ):
+            return False
+        log.record(
+            Verb.RECORDING_REMOVED,
+            f"Removed {str(recording).lower()}: its connection profile keeps recordings for {days} "
+            f"day{'' if days == 1 else 's'}",
+            user=recording.session.user,
+            target=recording.session,
+            details={"recording": recording.pk, "sha256": recording.sha256},
+        )
+    return True

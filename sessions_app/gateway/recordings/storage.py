@@ -1,0 +1,79 @@
+"""Where the files of recordings lie: STORAGES["recordings"], a directory of this machine or any storage of Django's.
+
+A name follows from the recording alone, so that closing it twice writes the same file and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+from django.core.files import File
+from django.core.files.storage import InvalidStorageError, Storage, storages
+
+from sessions_app.gateway.recordings.models import Recording
+
+BLOCK = 256 * 1024
+
+
+class StorageFailed(OSError):
+    """The storage did not give a file: it is away, or does not let us in. Its own error is the cause."""
+
+
+def storage() -> Storage:
+    """The storage of recordings. Raises InvalidStorageError when the setting names none."""
+    return storages["recordings"]
+
+
+def cast_name(recording: Recording) -> str:
+    """The file of the terminal."""
+    return f"{recording.started_at:%Y/%m}/{recording.pk}.cast"
+
+
+def input_name(recording: Recording) -> str:
+    """The file of what was typed, sealed."""
+    return f"{recording.started_at:%Y/%m}/{recording.pk}.input"
+
+
+def put(name: str, content: IO[bytes]) -> tuple[str, int, str]:
+    """Write `content`, from its beginning, over whatever is there: name, bytes, SHA-256 in hex. Raises OSError, and
+    what else the storage raises."""
+    digest, size = hashlib.sha256(), 0
+    content.seek(0)
+    while block := content.read(BLOCK):
+        digest.update(block)
+        size += len(block)
+    content.seek(0)
+    # A storage that never overwrites would put it under another name.
+    if storage().exists(name):
+        storage().delete(name)
+    return storage().save(name, File(content)), size, digest.hexdigest()
+
+
+def digest_of(name: str) -> str:
+    """SHA-256 in hex of the file as it lies there now. Raises OSError: FileNotFoundError, StorageFailed."""
+    digest = hashlib.sha256()
+    with _by_one_name(), storage().open(name) as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def opened(name: str) -> Any:
+    """The file, to be read in bytes. Raises OSError: FileNotFoundError, StorageFailed."""
+    with _by_one_name():
+        return storage().open(name)
+
+
+@contextlib.contextmanager
+def _by_one_name() -> Iterator[None]:
+    """Storages raise what their libraries do, which nobody here can name: it becomes StorageFailed. Files that are not
+    there raise FileNotFoundError everywhere."""
+    try:
+        yield
+    except (OSError, InvalidStorageError):
+        raise
+    except Exception as error:
+        raise StorageFailed(f"{type(error).__name__}: {error}") from error

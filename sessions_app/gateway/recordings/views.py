@@ -1,0 +1,315 @@
+"""Recordings: the list and the search across them, the replay, the live view, and the files.
+
+Who opens or downloads one is logged. The player's own request for the file is part of the opening: it carries a token
+that only the page gives, and that is good for this person and this recording.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+from urllib.parse import urlencode
+
+from csp.decorators import csp_update
+from django.contrib.auth.models import AbstractUser
+from django.contrib.staticfiles import finders
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.core.files.base import File
+from django.db.models import QuerySet
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+)
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from activity import limits, log
+from activity.downloads import FileDownload, StreamedDownload, take_place
+from activity.listing import list_response, moment, span_of_time
+from activity.listing.response import is_fragment
+from activity.models import Level
+from activity.names import name_now, then_and_now
+from activity.typed import typed
+from activity.verbs import Verb
+from activity.viewer import viewer
+from sessions_app.error_pages import storage_failed
+from sessions_app.gateway.recordings import assemble, search_index
+from sessions_app.gateway.recordings.filters import LineFilters, RecordingFilters
+from sessions_app.gateway.recordings.models import Recording, RecordingChunk, RecordingText
+from sessions_app.gateway.recordings.moments import find as find_lines
+from sessions_app.gateway.recordings.moments import moments
+from sessions_app.gateway.recordings.storage import StorageFailed, opened
+from sessions_app.gateway.recordings.tables import RECORDINGS_TABLE, clock, hits_table, replay_url, state
+from sessions_app.limits import hold_live_view
+from sessions_app.live import live_response
+from sessions_app.privileged.session_log import entries_of
+from sessions_app.privileged.tables import refusals_for, sessions_queryset, status_cell
+from sessions_app.privileged.toolbar import page_buttons
+from sessions_app.roles import is_administrator, sees_everything
+
+logger = logging.getLogger(__name__)
+
+PLAYER = "vendor/asciinema-player.js"
+SALT = "sessions_app.recording"  # keeps these tokens apart from other signatures
+TOKEN_SECONDS = 12 * 60 * 60
+LIVE_BYTES = 1024 * 1024  # of one answer to the live view; the next comes at once while there is more
+LIVE_PIECES = 200
+CONTROLS = ("lock", "unlock", "terminate")  # beside the live view
+# The player runs the terminal as WebAssembly. This allows that and nothing else: no eval, no inline script.
+PLAYER_POLICY = {"script-src": ["'wasm-unsafe-eval'"]}
+
+
+def _visible(person: AbstractUser) -> QuerySet[Recording]:
+    return Recording.objects.visible_to(person).select_related("session__user", "session__profile", "connection")
+
+
+def _has_player() -> bool:
+    """Whether `scripts/vendor.py` has brought it."""
+    return finders.find(PLAYER) is not None
+
+
+@require_safe
+def recordings(request: HttpRequest) -> HttpResponseBase:
+    """The list of recordings; with a search, the lines that were on their screens."""
+    person = viewer(request)
+    words = typed(request.GET, "q")
+    context: dict[str, Any] = {"heading": "Recordings", "is_search": bool(words)}
+    template = "sessions_app/recordings.html"
+    if not words:
+        rows = Recording.objects.visible_to(person).select_related("session")
+        rows = rows.annotate(user_now=name_now("session__user_id"))
+        return list_response(
+            request,
+            RECORDINGS_TABLE,
+            rows,
+            template,
+            filterset=RecordingFilters,
+            context=context,
+            csv_name="recordings",
+        )
+    # The lines of one that is being closed are written little by little.
+    lines = RecordingText.objects.filter(recording__ended_at__isnull=False).select_related("recording__session")
+    if not sees_everything(person):
+        lines = lines.filter(recording__session__user_id=person.pk)
+    lines = lines.annotate(user_now=name_now("recording__session__user_id"))
+    found = search_index.narrowed(lines, words)
+    return list_response(
+        request, hits_table(words), found, template, filterset=LineFilters, context=context, csv_name="recording-lines"
+    )
+
+
+@csp_update(PLAYER_POLICY)  # type: ignore[arg-type]  # its type knows views without arguments only
+@require_safe
+def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The replay, with what happened beside it. A recording that still runs is watched live."""
+    person = viewer(request)
+    row = get_object_or_404(_visible(person), pk=pk)
+    if row.ended_at is None:
+        return redirect("recording_live", pk=row.pk)
+    words = typed(request.GET, "find")
+    window = entries_of(row.session).filter(at__gte=row.started_at, at__lte=row.ended_at)
+    beside = moments(row, window.order_by("pk")[:500])
+    context = {
+        "heading": f"Recording {row.pk}",
+        "recording": row,
+        "state": state(row),
+        "facts": _facts(row),
+        "find": words,
+        "found": [_shown(line.recording_id, line.at, line.text) for line in find_lines(row, words)] if words else [],
+        "moments": [_shown(row.pk, one.at, one.text, one.kind) for one in beside],
+        "markers": json.dumps([[one.at, one.text[:100]] for one in beside if one.kind != "command"]),
+        "start": _seconds(typed(request.GET, "t")),
+        "cast_url": f"{reverse('recording_cast', args=[row.pk])}?{urlencode({'view': _token(person, row)})}",
+        "has_player": _has_player(),
+        "may_read_typed": bool(row.input_path) and is_administrator(person),
+    }
+    if row.removed_at is None:
+        _note(Verb.RECORDING_VIEWED, f"Opened the replay of {_name(row)}", person, row)
+    response = render(request, "sessions_app/recording.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_safe
+def recording_cast(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The file in asciicast v2. A download is logged, unless it is the player's, whose page was."""
+    person = viewer(request)
+    row = get_object_or_404(_visible(person).exclude(path=""), pk=pk)
+    try:
+        file = _file(row, row.path)
+    except StorageFailed:
+        return storage_failed(request)
+    is_replay = _is_token(typed(request.GET, "view"), person, row)
+    place = _place(person, file, is_replay=is_replay)
+    if not is_replay:
+        _note(Verb.RECORDING_DOWNLOADED, f"Downloaded {_name(row)}", person, row)
+    response = FileDownload(
+        place, file, as_attachment=True, filename=f"recording-{row.pk}.cast", content_type="application/x-asciicast"
+    )
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_safe
+def recording_typed(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """What was typed, for administrators only: it can hold passwords. Logged as a warning."""
+    person = viewer(request)
+    row = get_object_or_404(_visible(person), pk=pk)
+    if not is_administrator(person):
+        raise PermissionDenied("Only administrators read what was typed, because it can hold passwords.")
+    if not row.input_path:
+        raise Http404
+    try:
+        file = _file(row, row.input_path)
+    except StorageFailed:
+        return storage_failed(request)
+    place = _place(person, file)
+    _note(Verb.RECORDING_DOWNLOADED, f"Downloaded what was typed in {_name(row)}", person, row, Level.WARNING)
+    response = StreamedDownload(place, assemble.typed_lines(row, file), content_type="application/x-asciicast")
+    response["Content-Disposition"] = f'attachment; filename="recording-{row.pk}-typed.cast"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@csp_update(PLAYER_POLICY)  # type: ignore[arg-type]  # its type knows views without arguments only
+@require_safe
+def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
+    """A running session's terminal, a second behind, with the controls beside it, which keep themselves up to date."""
+    person, is_opening = viewer(request), not is_fragment(request)
+    row = get_object_or_404(_visible(person), pk=pk)
+    if row.ended_at is not None and is_opening:
+        return redirect("recording", pk=row.pk)
+    session = get_object_or_404(sessions_queryset(person).select_related("user", "resource"), pk=row.session_id)
+    buttons = page_buttons(person, refusals_for(person)(session))
+    token = _token(person, row)
+    if is_opening:
+        hold_live_view(person, token)
+    context = {
+        "heading": f"Live: session {session.pk}",
+        "recording": row,
+        "session": session,
+        "status": status_cell(session),
+        "buttons": [button for button in buttons if button.verb in CONTROLS and not button.refused],
+        "pieces_url": f"{reverse('recording_pieces', args=[row.pk])}?{urlencode({'view': token})}",
+        "has_player": _has_player(),
+    }
+    if is_opening:
+        _note(Verb.RECORDING_WATCHED, f"Opened the live view of {_name(row)}", person, row)
+    response = live_response(
+        request, "sessions_app/recording_live.html", "sessions_app/recording_live_body.html", context
+    )
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_safe
+def recording_pieces(request: HttpRequest, pk: int) -> HttpResponse:
+    """What was recorded after piece `after`, for the live view, which asks once a second."""
+    person = viewer(request)
+    row = get_object_or_404(_visible(person), pk=pk)
+    token = typed(request.GET, "view")
+    if not _is_token(token, person, row):
+        raise PermissionDenied("Open the live view; it asks for this by itself.")
+    hold_live_view(person, token)
+    text = typed(request.GET, "after")
+    after = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
+    pieces = RecordingChunk.objects.filter(recording=row, number__gt=after).order_by("number")
+    data, size = [], 0
+    for number, piece in pieces.values_list("number", "data")[:LIVE_PIECES].iterator(chunk_size=20):
+        data.append(bytes(piece))
+        size += len(piece)
+        after = number
+        if size > LIVE_BYTES:
+            break
+    response = JsonResponse(
+        {
+            "lines": b"".join(data).decode(),
+            "after": after,
+            "has_more": size > LIVE_BYTES or len(data) == LIVE_PIECES,
+            "is_over": row.ended_at is not None or (not data and row.connection.ended_at is not None),
+        }
+    )
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _facts(row: Recording) -> list[tuple[str, str]]:
+    connection = row.connection
+    rows = [
+        ("User", then_and_now(row.session.user_name, row.session.user.get_username())),
+        ("Host", row.session.resource_name),
+        ("Login account", row.session.login_account),
+        ("Came in by", f"{connection.get_door_display()} from {connection.address or 'an unknown address'}"),
+        ("Client", connection.client),
+        ("Command", row.title),
+        ("Started", moment(row.started_at)),
+        ("Ended", moment(row.ended_at)),
+        ("Duration", span_of_time(row.duration)),
+        ("Closed because", connection.get_end_reason_display() if connection.end_reason else ""),
+        ("Removed", moment(row.removed_at) if row.removed_at else ""),
+        ("Bytes", f"{row.size:,}" if row.size else ""),
+        ("SHA-256", row.sha256),
+    ]
+    return [(label, value) for label, value in rows if value]
+
+
+def _shown(recording_id: int, at: float, text: str, kind: str = "line") -> dict[str, Any]:
+    return {"at": f"{at:.3f}", "clock": clock(at), "url": replay_url(recording_id, at), "text": text, "kind": kind}
+
+
+def _seconds(text: str) -> float:
+    """Where the replay begins; 0 for what is no number of seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return 0.0
+    return seconds if 0 <= seconds < 10_000_000 else 0.0
+
+
+def _file(row: Recording, name: str) -> File[bytes]:
+    """A file of a recording; 404 when it is gone from its storage, which verify_recordings reports too. Raises
+    StorageFailed, which is logged."""
+    try:
+        file: File[bytes] = opened(name)
+    except FileNotFoundError as error:
+        raise Http404 from error
+    except StorageFailed:
+        logger.exception("The file %s of %s cannot be read", name, row)
+        raise
+    return file
+
+
+def _place(person: AbstractUser, file: File[bytes], *, is_replay: bool = False) -> limits.Place:
+    """A place for the download of `file`, which is closed when there is none. Raises limits.TooMany."""
+    try:
+        return take_place(person, is_replay=is_replay)
+    except limits.TooMany:
+        file.close()
+        raise
+
+
+def _token(person: AbstractUser, row: Recording) -> str:
+    return signing.dumps([person.pk, row.pk], salt=SALT)
+
+
+def _is_token(token: str, person: AbstractUser, row: Recording) -> bool:
+    try:
+        good: bool = signing.loads(token, salt=SALT, max_age=TOKEN_SECONDS) == [person.pk, row.pk]
+    except signing.BadSignature:
+        return False
+    return good
+
+
+def _name(row: Recording) -> str:
+    return f"{str(row).lower()} ({row.session.user_name} on {row.session.resource_name})"
+
+
+def _note(verb: Verb, message: str, person: AbstractUser, row: Recording, level: Level = Level.INFO) -> None:
+    details = {"recording": row.pk, "sha256": row.sha256}
+    log.record(verb, message, actor=person, user=row.session.user, target=row.session, level=level, details=details)

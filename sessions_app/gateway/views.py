@@ -1,0 +1,202 @@
+"""How the user of a session connects: a terminal in the browser, an SSH client through the gateway, or the host itself.
+
+Gives single-use tickets to the terminal's page and one-time passwords to people. Knows the gateway by its tables and
+settings only.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONCE
+from csp.decorators import csp_update
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_POST, require_safe
+
+from activity.listing import moment
+from activity.listing.response import is_fragment
+from activity.viewer import viewer
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.gateway import heartbeats
+from sessions_app.gateway.flows.connect import why_not
+from sessions_app.gateway.flows.ticket import NOT_YOURS, Given, give
+from sessions_app.gateway.models import GatewayConnection, GatewayHostKey, TicketKind
+from sessions_app.gateway.vendor import vendor_url
+from sessions_app.hosts.flows.certificate import CONNECTOR
+from sessions_app.logins import backend, service
+from sessions_app.privileged.flows.permission import RELATED
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.roles import Person
+
+SEPARATOR = "="  # as the gateway reads it (docs/decisions/0008-the-name-of-a-session-in-ssh.md)
+PLAIN_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]*")  # needs no quotes in a shell, and is no number
+CONNECTIONS_LENGTH = 10
+TERMINAL_PARTS = {
+    "xterm": "xterm.mjs",
+    "xterm_css": "xterm.css",
+    "fit": "xterm-addon-fit.mjs",
+    "unicode": "xterm-addon-unicode.mjs",
+}
+
+
+@require_safe
+@never_cache
+def terminal(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The terminal, on a page of its own. Without JavaScript, or when it is not there, it says how else to connect."""
+    session = _own(request, pk)
+    context = connect_context(viewer(request), session) | {
+        "session": session,
+        "heading": f"{session.login_account} on {session.resource_name}",
+        "refused": why_not(session),
+        "socket_url": _socket_url(request),
+        **_terminal_parts(),
+    }
+    response = render(request, "sessions_app/terminal.html", context)
+    return _with_policy(request, response)
+
+
+def _terminal_parts() -> dict[str, str]:
+    """The addresses of what the terminal is made of; nothing unless all of it is there."""
+    parts = {name: vendor_url(file) for name, file in TERMINAL_PARTS.items()}
+    return parts if all(parts.values()) else {}
+
+
+@require_POST
+@never_cache
+@sensitive_variables()
+def session_ticket(request: HttpRequest, pk: int) -> JsonResponse:
+    """For the terminal's page: {ticket}, or 422 with the problem."""
+    try:
+        given = _give(request, _own(request, pk), TicketKind.TERMINAL)
+    except Refused as refusal:
+        return JsonResponse({"problem": refusal.message}, status=422)
+    return JsonResponse({"ticket": given.secret})
+
+
+@require_POST
+@never_cache
+@sensitive_variables()
+def session_password(request: HttpRequest, pk: int) -> HttpResponse:
+    """A one-time password, shown once: a fragment for HTMX, a page without JavaScript."""
+    session = _own(request, pk)
+    context = connect_context(viewer(request), session) | {
+        "session": session,
+        "heading": f"One-time password for session {session.pk}",
+        "fragment": "sessions_app/session_password.html",
+    }
+    status = 200
+    try:
+        context["given"] = _give(request, session, TicketKind.PASSWORD)
+    except Refused as refusal:
+        context["problem"], status = refusal.message, 422
+    template = context["fragment"] if is_fragment(request) else "sessions_app/session_password_page.html"
+    return render(request, template, context, status=status)
+
+
+def connect_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
+    """For the session's page: whether this person connects, and the lines to type. Nothing for anybody else."""
+    if session.user_id != person.pk or session.resource.connector != CONNECTOR:
+        return {}
+    if why_not(session):
+        return {"may_connect_later": not session.is_ended}
+    name = f"{session.user_name}{SEPARATOR}{_name_of(session)}"
+    host, port = _ssh_address()
+    return {
+        "offers_connect": True,
+        "may_connect_later": True,
+        "is_gateway_missing": not heartbeats.running(),
+        "ssh_lines": [
+            f"ssh{f' -p {port}' if port != 22 else ''} {name}@{host}",
+            f"scp{f' -P {port}' if port != 22 else ''} file.txt {name}@{host}:",
+            f"sftp{f' -P {port}' if port != 22 else ''} {name}@{host}",
+        ],
+        "gateway_keys": [
+            {"fingerprint": key.fingerprint, "line": f"{_known_as(host, port)} {key.public_key}"}
+            for key in GatewayHostKey.objects.order_by("kind")
+        ],
+    }
+
+
+def connections_context(session: PrivilegedSession) -> dict[str, Any]:
+    """For the session's page: who is connected through the gateway, and the last that were."""
+    rows = session.connections.select_related("key").order_by("-pk")[:CONNECTIONS_LENGTH]
+    return {"connections": [_connection_row(row) for row in rows]}
+
+
+def _connection_row(row: GatewayConnection) -> dict[str, str]:
+    key = f"{row.key.title} {row.fingerprint}" if row.key else row.fingerprint
+    return {
+        "door": row.get_door_display(),
+        "address": row.address or "an unknown address",
+        "client": row.client,
+        "key": key,
+        "since": moment(row.started_at),
+        "until": moment(row.ended_at) if row.ended_at else "",
+        "end": row.get_end_reason_display() if row.ended_at else "",
+    }
+
+
+def _own(request: HttpRequest, pk: int) -> PrivilegedSession:
+    """The person's own session; others who see it are told that it is not theirs."""
+    person = viewer(request)
+    session = get_object_or_404(PrivilegedSession.objects.visible_to(person).select_related(*RELATED), pk=pk)
+    if session.user_id != person.pk:
+        raise PermissionDenied(NOT_YOURS)
+    return session
+
+
+def _give(request: HttpRequest, session: PrivilegedSession, kind: TicketKind) -> Given:
+    try:
+        return give(
+            viewer(request),
+            session,
+            kind,
+            login=backend.current_login(request),
+            address=service.request_ip(request),
+        )
+    except Forbidden as refusal:
+        raise PermissionDenied(refusal.message) from None
+
+
+def _name_of(session: PrivilegedSession) -> str:
+    """The host's name where that says which session is meant, else the session's number."""
+    if not PLAIN_NAME.fullmatch(session.resource_name):
+        return str(session.pk)
+    there = PrivilegedSession.objects.filter(
+        user_id=session.user_id,
+        resource_name__folded_exact=session.resource_name,
+        status__in=[Status.AVAILABLE, Status.LOGGED_IN],
+    )
+    return str(session.pk) if there.count() > 1 else session.resource_name
+
+
+def _ssh_address() -> tuple[str, int]:
+    """Host and port that people type: as set, else the console's host and the gateway's own port."""
+    chosen = urlsplit(f"//{settings.GATEWAY_SSH_ADDRESS}") if settings.GATEWAY_SSH_ADDRESS else None
+    host = (chosen.hostname if chosen else None) or urlsplit(settings.SITE_URL).hostname or "localhost"
+    return host, (chosen.port if chosen else None) or settings.GATEWAY_PORT
+
+
+def _known_as(host: str, port: int) -> str:
+    """As known_hosts has it (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+    return host if port == 22 else f"[{host}]:{port}"
+
+
+def _socket_url(request: HttpRequest) -> str:
+    """Where the page finds the gateway's websocket: as set, else /terminal/ of the console itself."""
+    scheme = "wss" if request.is_secure() else "ws"
+    return settings.GATEWAY_TERMINAL_URL or f"{scheme}://{request.get_host()}/terminal/"
+
+
+def _with_policy(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
+    """What only this page may do besides: reach the gateway, and let the terminal add its style sheets (by nonce)."""
+    parts = urlsplit(_socket_url(request))
+    more = {"connect-src": [f"{parts.scheme}://{parts.netloc}"], "style-src": [NONCE]}
+    return csp_update(more)(lambda _: response)(request)

@@ -1,0 +1,281 @@
+"""The connector for trying things out: a resource is a directory below settings.PRACTICE_DIR, a grant is a file in it.
+
+    <resource>/<login account>--<session>.json
+
+The file is there exactly as long as the rights are, so that a grant left behind can be seen. A file UNREACHABLE in the
+directory makes every call fail for now, BROKEN makes it fail for good. `sessionadmin practice_host` plays the user and
+the host. Knows nothing of the database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.utils import timezone
+
+from activity.models import Level
+from sessions_app.catalogue.connectors import ForGood, ForNow, Grant, Presence, Say
+
+UNREACHABLE = "UNREACHABLE"
+BROKEN = "BROKEN"
+
+
+class Unreadable(ForGood):
+    """Somebody wrote something else into a grant's file."""
+
+
+class PracticeConnector:
+    """Follows base.Connector."""
+
+    def grant(self, grant: Grant, say: Say) -> None:
+        """Write the grant, one pre-session action after the other; what is given already is not given twice."""
+        with _host(grant.resource_name) as host:
+            path = _path(host, grant)
+            state = _read(path) or _new_state(grant)
+            state["ends_at"] = grant.ends_at.isoformat()
+            _write(path, state)
+            for action in grant.grant_actions:
+                if action not in state["rights"]:
+                    state["rights"].append(action)
+                    _write(path, state)
+                    say(f"Gave {grant.login_account}: {action}", Level.INFO)
+        say(f"{grant.login_account} can log in to {grant.resource_name}", Level.INFO)
+
+    def revoke(self, grant: Grant, say: Say) -> None:
+        """Cut the connection, run the post-session actions in order, remove the grant; nothing there is success."""
+        with _host(grant.resource_name) as host:
+            path = _path(host, grant)
+            try:
+                state = _read(path)
+            except Unreadable:
+                state = {"logged_on": False}  # whatever it is, it goes
+            if state is None:
+                _remove(path)
+                say(f"{grant.login_account} has no rights on {grant.resource_name}", Level.DEBUG)
+                return
+            if state["logged_on"]:
+                state["logged_on"] = False
+                _write(path, state)
+                say(f"Cut the connections of {grant.login_account}", Level.INFO)
+            for action in grant.remove_actions:
+                say(f"Took from {grant.login_account}: {action}", Level.INFO)
+            _remove(path)
+        say(f"{grant.login_account} can no longer log in to {grant.resource_name}", Level.INFO)
+
+    def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
+        """Note the lock in the grant; `practice_host login` then refuses with the title."""
+        with _granted(grant) as state:
+            state["locked"] = {"title": title, "message": message}
+        say(f"Froze {grant.login_account}", Level.INFO)
+
+    def unlock(self, grant: Grant, say: Say) -> None:
+        """Remove the note."""
+        with _granted(grant) as state:
+            state["locked"] = None
+        say(f"Unfroze {grant.login_account}", Level.INFO)
+
+    def disconnect(self, grant: Grant, say: Say) -> None:
+        """Log the user off; nobody there, or no grant, is success."""
+        with _host(grant.resource_name) as host:
+            path = _path(host, grant)
+            state = _read(path)
+            if state is not None and state["logged_on"]:
+                state["logged_on"] = False
+                _write(path, state)
+        say(f"Cut the connections of {grant.login_account}", Level.INFO)
+
+    def presence(self, grant: Grant) -> Presence:
+        """What `practice_host login` and `logoff` last wrote."""
+        with _host(grant.resource_name) as host:
+            state = _read(_path(host, grant))
+            return Presence(bool(state and state["logged_on"]))
+
+    def notify(self, grant: Grant, text: str, say: Say) -> None:
+        """Append the line to what the user was told."""
+        with _host(grant.resource_name) as host:
+            path = _path(host, grant)
+            state = _read(path)
+            if state is None or not state["logged_on"]:
+                return
+            state["notices"].append(text)
+            _write(path, state)
+        say(f"Told {grant.login_account}: {text}", Level.INFO)
+
+    def extend(self, grant: Grant, say: Say) -> None:
+        """Note the new End in the grant."""
+        with _granted(grant) as state:
+            state["ends_at"] = grant.ends_at.isoformat()
+        say(f"{grant.login_account} may stay until {grant.ends_at:%Y-%m-%d %H:%M} UTC", Level.INFO)
+
+
+def directory(resource_name: str) -> Path:
+    """Where a resource keeps its grants. Any name becomes one safe path component, different for different names."""
+    safe = quote(resource_name, safe=" ")
+    safe = f"%2E{safe[1:]}" if safe.startswith(".") else safe
+    if len(safe) > 100 or safe != safe.strip():
+        safe = f"{safe.strip()[:60]}%{hashlib.sha256(resource_name.encode()).hexdigest()[:32]}"
+    return Path(settings.PRACTICE_DIR) / safe
+
+
+def set_state(resource_name: str, state: str) -> None:
+    """Make a resource `UNREACHABLE`, `BROKEN`, or well again with an empty string."""
+    host = directory(resource_name)
+    host.mkdir(parents=True, exist_ok=True)
+    for name in (UNREACHABLE, BROKEN):
+        if name == state:
+            (host / name).touch()
+        else:
+            (host / name).unlink(missing_ok=True)
+
+
+def grants() -> list[tuple[Path, dict[str, Any]]]:
+    """Every grant on every practice resource, with the file that holds it."""
+    found = []
+    for path in sorted(Path(settings.PRACTICE_DIR).glob("*/*--*.json")):
+        state = _read(path)
+        if state is not None:  # else it was revoked since glob() saw it
+            found.append((path, state))
+    return found
+
+
+def find_grant(session_id: int) -> Path | None:
+    """The file of a session's grant, None when it has no rights anywhere."""
+    return next(iter(Path(settings.PRACTICE_DIR).glob(f"*/*--{session_id}.json")), None)
+
+
+def held(resource_name: str) -> list[tuple[int, str]]:
+    """Every grant on one practice resource: the session's number and the file's name. Raises ForNow, ForGood."""
+    with _host(resource_name) as host:
+        names = sorted(path.name for path in host.glob("*--*.json"))
+    pairs = [(name.removesuffix(".json").rpartition("--")[2], name) for name in names]
+    return sorted((int(number), name) for number, name in pairs if number.isdecimal())
+
+
+def take_away(resource_name: str, session_id: int) -> None:
+    """Remove whatever a session holds on a practice resource, readable or not. Raises ForNow, ForGood."""
+    with _host(resource_name) as host:
+        for path in host.glob(f"*--{session_id}.json"):
+            _remove(path)
+
+
+def log_on(session_id: int) -> dict[str, Any]:
+    """Play the user who logs in with a client. Raises ForGood when there are no rights, or they are locked."""
+    path = find_grant(session_id)
+    if path is None:
+        raise ForGood(f"Permission denied: session {session_id} has no rights on any practice host.")
+    with _locked_directory(path.parent):
+        state = _read(path)
+        if state is None:
+            raise ForGood(f"Permission denied: session {session_id} has no rights any more.")
+        if state["locked"]:
+            raise ForGood(f"Locked: {state['locked']['title']} {state['locked']['message']}".strip())
+        state["logged_on"] = True
+        _write(path, state)
+    return state
+
+
+def log_off(session_id: int) -> None:
+    """Play the user who closes the client. Nobody there is success."""
+    path = find_grant(session_id)
+    if path is None:
+        return
+    with _locked_directory(path.parent):
+        state = _read(path)
+        if state is not None:
+            state["logged_on"] = False
+            _write(path, state)
+
+
+@contextlib.contextmanager
+def _host(resource_name: str) -> Iterator[Path]:
+    """The resource's directory, for one caller at a time. Raises what the host's state says; a full or read-only disk
+    is a failure for now."""
+    host = directory(resource_name)
+    try:
+        host.mkdir(parents=True, exist_ok=True)
+        with _locked_directory(host):
+            if (host / UNREACHABLE).exists():
+                raise ForNow(f"{resource_name} cannot be reached.")
+            if (host / BROKEN).exists():
+                raise ForGood(f"{resource_name} refuses every change.")
+            yield host
+    except OSError as error:
+        raise ForNow(f"{resource_name}: {error.strerror or type(error).__name__}.") from error
+
+
+@contextlib.contextmanager
+def _granted(grant: Grant) -> Iterator[dict[str, Any]]:
+    """The state of an existing grant, written back afterwards. Raises ForGood when there is none."""
+    with _host(grant.resource_name) as host:
+        path = _path(host, grant)
+        state = _read(path)
+        if state is None:
+            raise ForGood(f"{grant.login_account} has no rights on {grant.resource_name}.")
+        yield state
+        _write(path, state)
+
+
+@contextlib.contextmanager
+def _locked_directory(host: Path) -> Iterator[None]:
+    with (host / ".lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _path(host: Path, grant: Grant) -> Path:
+    account = re.sub(r"[^A-Za-z0-9_-]", "_", grant.login_account)
+    return host / f"{account}--{grant.session_id}.json"
+
+
+def _new_state(grant: Grant) -> dict[str, Any]:
+    return {
+        "session": grant.session_id,
+        "account": grant.login_account,
+        "user": grant.user_name,
+        "resource": grant.resource_name,
+        "rights": [],
+        "granted_at": timezone.now().isoformat(),
+        "ends_at": grant.ends_at.isoformat(),
+        "locked": None,
+        "logged_on": False,
+        "notices": [],
+    }
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        state: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise Unreadable(f"{path.name} is not a grant that can be read.") from error
+    return state
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    """All of it or nothing, also when the machine stops in between."""
+    temporary = _temporary(path)
+    with temporary.open("w") as handle:
+        json.dump(state, handle, indent=1)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+
+
+def _remove(path: Path) -> None:
+    _temporary(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")

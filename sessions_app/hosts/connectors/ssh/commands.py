@@ -1,0 +1,74 @@
+"""An administrator's own commands: the pre-session actions give, the post-session actions take away.
+
+A line is split into words like a shell would, without being one; placeholders are replaced inside words. Nothing is
+expanded, piped or chained. Standard output and errors stay on the host.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from activity.models import Level
+from sessions_app.catalogue.connectors import ForGood, ForNow, Grant
+from sessions_app.hosts.connectors.ssh import removal, scripts
+from sessions_app.hosts.connectors.ssh.host import OnHost
+from sessions_app.hosts.connectors.ssh.results import TEMPORARY, TIMED_OUT, Result, failure, masked
+
+
+def run_grant(on: OnHost) -> None:
+    """Each pre-session action in order. A repeated grant runs all of them again, so they must bear that."""
+    account = on.grant.login_account
+    lines = [words_of(line, on.grant) for line in on.grant.grant_actions]
+    guard = guard_of(on.grant)
+    on.do("Note the session", scripts.CLAIM_COMMANDS, account)
+    on.do("Set the guard", scripts.SET_GUARD, str(on.seconds), given=guard)
+    for number, words in enumerate(lines, start=1):
+        on.do("Note the command", scripts.NOTE_COMMAND, str(number))
+        result = _run(on, words)
+        if result.exit_code != 0:
+            text = f"Command {number} ended with exit code {result.exit_code}: {result.last_words or 'it said nothing'}"
+            temporary = result.exit_code == TEMPORARY or result.exit_code in TIMED_OUT
+            raise ForNow(text) if temporary else ForGood(text)
+        on.say(f"Ran: {masked(shlex.join(words))}", Level.INFO)
+    on.do("Note the account", scripts.NOTE_ACCOUNT, account, str(on.seconds))
+
+
+def run_remove(on: OnHost) -> None:
+    """Every post-session action in order. All are run, then the first failure is raised."""
+    failed: list[str] = []
+    for number, line in enumerate(on.grant.remove_actions, start=1):
+        words = words_of(line, on.grant)
+        result = _run(on, words)
+        if result.exit_code != 0:
+            failed.append(f"{number} (exit code {result.exit_code}: {result.last_words or 'it said nothing'})")
+        else:
+            on.say(f"Ran: {masked(shlex.join(words))}", Level.INFO)
+    if failed:
+        raise ForNow(f"Post-session command {', '.join(failed)} failed.")
+
+
+def guard_of(grant: Grant) -> str:
+    """The program with which the host ends the grant alone. Raises ForGood."""
+    return removal.program([words_of(line, grant) for line in grant.remove_actions], keep_home=grant.keep_home)
+
+
+def words_of(line: str, grant: Grant) -> list[str]:
+    """The words of one action with its placeholders replaced. Raises ForGood."""
+    values = {"{account}": grant.login_account, "{user}": grant.user_name, "{session}": str(grant.session_id)}
+    if grant.user_name.startswith("-"):
+        raise ForGood("A name that begins with a dash would be an option of a command. Nothing was run.")
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise ForGood(f"An action of this activity cannot be read as a command: {error}.") from error
+    for placeholder, value in values.items():
+        words = [word.replace(placeholder, value) for word in words]
+    return words
+
+
+def _run(on: OnHost, words: list[str]) -> Result:
+    result = on.remote.program(words)
+    on.note(masked(shlex.join(words)), "", result)
+    if result.exit_code != 0 and result.errors.startswith("sudo:"):
+        raise failure(result, on.grant.resource_name, on.grant.login_account)
+    return result

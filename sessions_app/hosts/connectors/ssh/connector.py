@@ -1,0 +1,228 @@
+"""Real rights on real Linux hosts, over SSH. Follows base.Connector.
+
+A grant is written down on the host before it is given (scripts.py), and taken away by what is written there
+(removal.py). Knows no session's status.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from django.conf import settings
+
+from activity.models import Level
+from activity.text import plain
+from sessions_app.catalogue.account_names import ACCOUNT_NAME
+from sessions_app.catalogue.connectors import ConnectorError, ForGood, Grant, Presence, Say
+from sessions_app.catalogue.models import AccountKind, Resource
+from sessions_app.hosts.connectors.ssh import commands, compare, left, live, logon, removal, scripts, search, trace
+from sessions_app.hosts.connectors.ssh.credentials import credentials_for, host_of
+from sessions_app.hosts.connectors.ssh.host import OnHost, seconds_left
+from sessions_app.hosts.connectors.ssh.results import OfAnother
+from sessions_app.hosts.connectors.ssh.transport import connected
+from sessions_app.hosts.models import ConsoleMark, HostComparison
+from sessions_app.hosts.ssh import ca
+
+# What may be done with a key in the user's hands: a terminal, no forwarding.
+KEY_OPTIONS = 'restrict,pty,expiry-time="@EXPIRY@"'
+
+
+class SshConnector:
+    """One connection for each call; the host keeps the state."""
+
+    def grant(self, grant: Grant, say: Say) -> None:
+        """Note, then give, step by step; the keys come last, so that nobody is in before everything is there."""
+        if not ACCOUNT_NAME.fullmatch(grant.login_account):
+            raise ForGood(f"“{grant.login_account}” cannot be an account on a Linux host. Nothing was given.")
+        with _on_host(grant, say) as on:
+            compare.look_before(on.remote, grant, say)
+            if grant.kind == AccountKind.COMMANDS:
+                commands.run_grant(on)
+                on.do("Note the end of the host's log", trace.NOTE)
+            else:
+                _give_account(on)
+                on.do("Note the end of the host's log", trace.NOTE)
+                if grant.groups and grant.kind == AccountKind.MANAGED:
+                    on.do("Join groups", scripts.JOIN_GROUPS, grant.login_account)
+                if grant.sudo_rule:
+                    rule = f"{grant.login_account} {grant.sudo_rule}\n"
+                    on.do("Give sudo rule", scripts.GIVE_SUDO, grant.login_account, given=rule)
+                _give_keys(on)
+        say(f"{grant.login_account} can log in to {grant.resource_name}", Level.INFO)
+
+    def revoke(self, grant: Grant, say: Say) -> None:
+        """Close the door, end what runs, take away what the host's notes name, then remove the notes.
+
+        Notes of another console, or of another session that had the number, are left alone, and that is said.
+
+        A step that fails does not keep the others from being tried; the first failure is raised in the end.
+        """
+        with _on_host(grant, say) as on:
+            notes = _notes(on)
+            if notes is None:
+                compare.look_after(on.remote, grant, say)
+                return
+            if not notes:
+                say(f"{grant.resource_name} holds nothing of this session", Level.DEBUG)
+                compare.look_after(on.remote, grant, say)
+                return
+            if notes["ended"]:
+                say(f"{grant.resource_name} ended it by itself at {notes['ended']}, by its own clock", Level.WARNING)
+            account = notes["account"]
+            if account:
+                _take(on, account, notes)
+            on.do("Remove the session's notes", removal.FORGET)
+            compare.look_after(on.remote, grant, say)
+        say(f"Everything is taken away from {grant.login_account} on {grant.resource_name}", Level.INFO)
+
+    def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
+        """Nobody logs in, the words are on the user's terminals, every process of theirs stands still."""
+        with _on_host(grant, say) as on:
+            words = _for_terminal(title, message)
+            on.do("Freeze", live.LOCK, grant.login_account, _gateways(grant), given=words)
+        say(f"Froze {grant.login_account} on {grant.resource_name}", Level.INFO)
+
+    def unlock(self, grant: Grant, say: Say) -> None:
+        """Processes go on, logins work again."""
+        with _on_host(grant, say) as on:
+            on.do("Unfreeze", live.UNLOCK, grant.login_account, str(on.seconds))
+        say(f"Unfroze {grant.login_account} on {grant.resource_name}", Level.INFO)
+
+    def disconnect(self, grant: Grant, say: Say) -> None:
+        """Every login and process of the account ends now."""
+        with _on_host(grant, say) as on:
+            _warn(on, on.do("End logins and processes", live.DISCONNECT, grant.login_account))
+        logon.note_cut(grant.resource_id, grant.session_id)
+        say(f"Cut the connections of {grant.login_account} on {grant.resource_name}", Level.INFO)
+
+    def presence(self, grant: Grant) -> Presence:
+        """What the host said at its last look; one look serves all its sessions."""
+        resource = _resource(grant)
+        return logon.presence(resource, host_of(resource), lambda: credentials_for(resource), grant.session_id)
+
+    def compare(self, grant: Grant, row: HostComparison) -> tuple[list[list[str]], str]:
+        """What is new on the host now since the look before the session, and what could not be compared."""
+        with _on_host(grant, lambda text, level: None) as on:
+            return compare.compare_now(on.remote, grant, row)
+
+    def notify(self, grant: Grant, text: str, say: Say) -> None:
+        """The line appears on the user's terminals."""
+        with _on_host(grant, say) as on:
+            on.do("Write to terminals", live.NOTIFY, grant.login_account, _gateways(grant), given=_for_terminal(text))
+
+    def extend(self, grant: Grant, say: Say) -> None:
+        """Move the host's own end. Raises ForGood when the host was first."""
+        with _on_host(grant, say) as on:
+            on.do("Move the end", scripts.EXTEND, grant.login_account, str(on.seconds))
+        say(f"{grant.resource_name} lets {grant.login_account} stay until the new End", Level.INFO)
+
+
+@contextlib.contextmanager
+def _on_host(grant: Grant, say: Say) -> Iterator[OnHost]:
+    seconds = seconds_left(grant)
+    console = ConsoleMark.text()
+    resource = _resource(grant)
+    with connected(host_of(resource), credentials_for(resource)) as remote:
+        yield OnHost(remote, grant, say, seconds, console)
+
+
+def _resource(grant: Grant) -> Resource:
+    """Where the host is and how to get in; its address may have been corrected since the request."""
+    found = Resource.objects.select_related("service_key").filter(pk=grant.resource_id).first()
+    if found is None:
+        raise ForGood(f"The resource {grant.resource_name} does not exist any more.")
+    return found
+
+
+def _give_account(on: OnHost) -> None:
+    grant = on.grant
+    if grant.kind == AccountKind.MANAGED:
+        on.do("Note the managed account", scripts.CLAIM_MANAGED, grant.login_account, ",".join(grant.groups))
+        _set_guard(on)
+        return
+    groups = ",".join(grant.groups)
+    on.do("Note the new account", scripts.CLAIM_EPHEMERAL, grant.login_account, grant.shell, groups)
+    _set_guard(on)
+    ids = settings.HOST_ACCOUNT_IDS
+    on.do("Make the account", scripts.CREATE, grant.login_account, grant.shell, groups, str(on.seconds), ids)
+
+
+def _set_guard(on: OnHost) -> None:
+    """From now on the host ends what is given by itself."""
+    on.do("Set the guard", scripts.SET_GUARD, str(on.seconds), given=commands.guard_of(on.grant))
+
+
+def _give_keys(on: OnHost) -> None:
+    """The user's keys and our authority, until End and a little more by the host's own clock."""
+    grant = on.grant
+    marker = f"sessionadmin-session-{grant.session_id}"
+    lines = [f"{KEY_OPTIONS} {key} {marker}" for key in grant.public_keys]
+    ours = ca.session_lines(grant.session_id, grant.tcp_targets)
+    lines += [f'expiry-time="@EXPIRY@",{line} {marker}' for line in ours]
+    if not lines:
+        raise ForGood(f"{grant.user_name} has no SSH key, and there is no certificate authority: nobody could log in.")
+    given = "".join(f"{line}\n" for line in lines)
+    on.do("Give keys", scripts.GIVE_KEYS, grant.login_account, str(on.seconds), given=given)
+    keys, authorities = len(grant.public_keys), len(ours)
+    on.say(
+        f"{keys} SSH key{'' if keys == 1 else 's'} and {authorities} "
+        f"certificate {'authority' if authorities == 1 else 'authorities'} open it",
+        Level.INFO,
+    )
+
+
+def _notes(on: OnHost) -> dict[str, str] | None:
+    """What the host knows of the session; None, with a warning, when that is about another session."""
+    grant = on.grant
+    try:
+        output = on.do("Read the session's notes", removal.NOTES, grant.login_account)
+    except OfAnother as error:
+        on.say(str(error), Level.WARNING)
+        return None
+    return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+
+
+def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
+    first: ConnectorError | None = None
+    for step in removal.STEPS:
+        try:
+            _warn(on, on.do(step.label, step.script, account))
+        except ConnectorError as error:
+            first = first or error
+    if notes["kind"] == AccountKind.COMMANDS and notes["commands"]:
+        commands.run_remove(on)
+    if first is not None:
+        raise first
+    if notes["kind"] == AccountKind.COMMANDS:
+        on.do("Remove what is left of the account", removal.REMOVE_ORPHAN, account)
+    if notes["expiry"]:
+        on.do("Let log in as before", removal.REOPEN, account)
+    if notes["kind"] == AccountKind.EPHEMERAL:
+        keep = "keep" if on.grant.keep_home else "remove"
+        _warn(on, on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep))
+        _look_for_more(on, account)
+
+
+def _warn(on: OnHost, output: str) -> None:
+    """Say what a script found and left alone, or put back."""
+    for line in output.splitlines():
+        on.say(plain(f"On {on.grant.resource_name} {line}", 300), Level.WARNING)
+
+
+def _look_for_more(on: OnHost, account: str) -> None:
+    """Say what of the account's user id is left. Its files elsewhere are searched for when the session is over."""
+    rest = left.parse(on.do("Look for what is left", removal.LOOK_FOR_MORE, account))
+    if rest:
+        on.say(f"Left on {on.grant.resource_name} by {account}, whose user id nobody gets again: {rest}", Level.WARNING)
+    search.want(on.grant)
+
+
+def _gateways(grant: Grant) -> str:
+    """Where logins come from whose terminals a gateway tells, as one argument."""
+    return " ".join(str(port) for port in grant.gateway_ports) or "none"
+
+
+def _for_terminal(*lines: str) -> str:
+    """Without control characters, as lines of a raw terminal."""
+    return "\r\n".join(plain(line) for line in lines if line)

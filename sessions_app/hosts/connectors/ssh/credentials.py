@@ -1,0 +1,64 @@
+"""What SessionAdmin shows to a host: a certificate of our authority for a moment, or a stored key. Never logged."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import asyncssh
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_app.catalogue.connectors import ForGood
+from sessions_app.catalogue.models import Resource, ServiceAuth
+from sessions_app.hosts.connectors.ssh.transport import Credentials, Host
+from sessions_app.hosts.ssh import ca
+from sessions_app.sealing import SealingError, unseal
+
+KEPT_SECONDS = 240  # a certificate is used again for so long, so that not each look is a signature
+DEFAULT_ACCOUNT = "sessionadmin"
+
+_kept: dict[tuple[int, str], tuple[float, Credentials]] = {}
+_lock = threading.Lock()
+
+
+def host_of(resource: Resource) -> Host:
+    """Where the resource is. Raises ForGood when it has no address."""
+    if not resource.address:
+        raise ForGood(f"{resource.name} has no address. Correct the resource.")
+    account = resource.service_account or DEFAULT_ACCOUNT
+    return Host(resource.name, resource.address, resource.port, account, resource.host_key)
+
+
+@sensitive_variables("found")
+def credentials_for(resource: Resource) -> Credentials:
+    """For asyncssh's client_keys. Raises ForGood when there is nothing to show."""
+    account = resource.service_account or DEFAULT_ACCOUNT
+    try:
+        if resource.service_auth == ServiceAuth.KEY:
+            return _stored_key(resource)
+        with _lock:
+            since, found = _kept.get((resource.pk, account), (0.0, None))
+            if found is None or time.monotonic() - since > KEPT_SECONDS:
+                found = ca.service_login(account, target=resource)
+                _kept[resource.pk, account] = (time.monotonic(), found)
+            return found
+    except (SealingError, ca.AuthorityError) as error:
+        raise ForGood(f"SessionAdmin cannot log in to {resource.name}: {error}") from error
+
+
+def forget() -> None:
+    """Sign anew at the next use."""
+    with _lock:
+        _kept.clear()
+
+
+@sensitive_variables("private")
+def _stored_key(resource: Resource) -> asyncssh.SSHKey:
+    key = resource.service_key
+    if key is None:
+        raise ForGood(f"{resource.name} has no stored key to log in with. Choose one in the administration.")
+    private = unseal(key.private_key)
+    try:
+        return asyncssh.import_private_key(private)
+    except asyncssh.KeyImportError:
+        raise ForGood(f"The stored key {key.name} cannot be read. Make a new one.") from None

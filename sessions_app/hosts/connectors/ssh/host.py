@@ -1,0 +1,51 @@
+"""One grant on one open connection: each step is run, logged and judged here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from django.utils import timezone
+
+from activity.models import Level
+from sessions_app.catalogue.connectors import Grant, Say
+from sessions_app.hosts.connectors import progress
+from sessions_app.hosts.connectors.ssh.results import Result, failure
+from sessions_app.hosts.connectors.ssh.transport import Remote
+
+# How long after End the host itself ends a grant: time for the worker, and for an extension to arrive there.
+MARGIN = 60  # seconds
+
+
+def seconds_left(grant: Grant) -> int:
+    """Until the host ends the grant by itself: a span, because the host's clock may be wrong."""
+    return max(math.ceil((grant.ends_at - timezone.now()).total_seconds()), 0) + MARGIN
+
+
+@dataclasses.dataclass
+class OnHost:
+    """What every step has at hand."""
+
+    remote: Remote
+    grant: Grant
+    say: Say
+    # Until the host ends it alone, as it was when the call began: however long the steps take, the last one sets the
+    # whole span anew, so that the host is not earlier than the End that is counted from there.
+    seconds: int
+    console: str  # its mark, which scripts compare with what stands in the host's notes
+
+    def do(self, label: str, script: str, *arguments: str, given: str = "") -> str:
+        """Run a script with the session's number as $1; its output. Raises what its exit code stands for."""
+        progress.begin(f"the step “{label}” has not ended yet")
+        name = ":".join(filter(None, ("sessionadmin", self.console, self.grant.mark)))
+        result = self.remote.script(script, str(self.grant.session_id), *arguments, given=given, name=name)
+        self.note(label, " ".join(arguments), result)
+        if result.exit_code != 0:
+            raise failure(result, self.grant.resource_name, self.grant.login_account)
+        return result.output
+
+    def note(self, label: str, arguments: str, result: Result) -> None:
+        """One line with the exit code. What was given on standard input is never in it."""
+        words = f"{label} ({arguments})" if arguments.strip() else label
+        said = f": {result.last_words}" if result.exit_code != 0 and result.last_words else ""
+        self.say(f"{words}: exit code {result.exit_code}{said}", Level.DEBUG)

@@ -1,0 +1,81 @@
+"""What on a host belongs to sessions, by its notes, accounts and sudo rules. Knows not which of them live."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from sessions_app.catalogue.models import Resource
+from sessions_app.hosts.connectors.ssh.credentials import credentials_for, host_of
+from sessions_app.hosts.connectors.ssh.results import failure
+from sessions_app.hosts.connectors.ssh.transport import connected
+from sessions_app.hosts.connectors.ssh.uids import UIDS
+
+LIST = (
+    r"""
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+S=/var/lib/sessionadmin
+"""
+    + UIDS
+    + r"""
+for d in "$S"/session-*; do
+  [ -d "$d" ] || continue
+  echo "${d##*/session-}:notes of the account $(cat "$d/account" 2>/dev/null)"
+done
+for f in /etc/sudoers.d/sessionadmin-*; do
+  [ -e "$f" ] || continue
+  n=${f##*/sessionadmin-}
+  echo "${n%.new}:sudo rule $f"
+done
+for f in $(grep -lszxE '/var/lib/sessionadmin/session-[0-9]+/guard' /proc/[0-9]*/cmdline); do
+  p=${f%/cmdline}
+  [ "$(stat -c %u "$p" 2>/dev/null)" = 0 ] && [ "$p/root$S" -ef "$S" ] || continue
+  { tr '\0' ' ' 2>/dev/null < "$f"; echo; } |
+    sed -n "s#^[^ ]*sh /var/lib/sessionadmin/session-\([0-9]*\)/guard [0-9]* \$#\1:guard, process ${p#/proc/}#p"
+done
+if [ -s "$S/uids" ]; then # user ids that were given, and what is theirs
+  {
+    ps -eo uid=,pid= | sed 's/\([0-9]*\)$/process \1/'
+    for place in /var/spool/cron /var/spool/at /var/spool/atjobs /var/spool/atspool /var/spool/atd /etc/crontabs; do
+      [ ! -d "$place" ] || find "$place/." -maxdepth 2 ! -type d -exec stat -c '%u job %n' {} + | sed 's#/\./#/#'
+    done
+    find /tmp /var/tmp /dev/shm -maxdepth 1 -exec stat -c '%u file %n' {} +
+  } 2>/dev/null | awk '
+    FNR == NR {session[$1] = $2; next}
+    $1 in session && !(($1, $2) in seen) {
+      seen[$1, $2]
+      print session[$1] ":" $2 " " $3 " of the user id " $1
+    }' "$S/uids" - | while IFS= read -r line; do
+      n=${line%%:*} u=${line##* }
+      account=$(awk -v u="$u" '$1 == u {print $3; exit}' "$S/uids")
+      who=$(other_holders "$u" "$n" "$account" | tr '\n' ' ')
+      if [ -n "$who" ]; then
+        echo "$n:the user id $u, which ${who% } has by now: what it has is left alone"
+      else
+        echo "$line"
+      fi
+    done | sort -u
+fi
+getent passwd | sed -n 's/^\([^:]*\):.*:sessionadmin session-\([0-9]*\):.*$/\2:account \1/p'
+"""
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """One thing on a host, and the number of the session it was given to."""
+
+    session_id: int
+    what: str
+
+
+def look(resource: Resource) -> list[Found]:
+    """Everything on the host that carries a session's number. Raises ForNow, ForGood."""
+    with connected(host_of(resource), credentials_for(resource)) as remote:
+        result = remote.script(LIST)
+    if result.exit_code != 0:
+        raise failure(result, resource.name, "")
+    pairs = [line.split(":", 1) for line in result.output.splitlines() if ":" in line]
+    return sorted(
+        (Found(int(number), what) for number, what in pairs if number.isdecimal()),
+        key=lambda found: (found.session_id, found.what),
+    )

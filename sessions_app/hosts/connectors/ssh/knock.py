@@ -1,0 +1,46 @@
+"""Which hosts that did not answer answer again: a greeting is waited for, nothing is sent, nobody logs in.
+
+Only hosts that were silent when this process last tried are asked, and only one that was found silent here, too,
+counts as back: whoever greets and then breaks off is left to the pauses between tries.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from sessions_app.hosts.connectors.ssh.transport import TURNS
+
+SECONDS = 2.0  # for connecting, and for the greeting
+AT_A_TIME = 16
+GREETING = b"SSH-"
+
+Address = tuple[str, int]
+
+
+class Knocks:
+    """What one process found at hosts that were silent."""
+
+    def __init__(self) -> None:
+        self._silent: set[Address] = set()
+
+    def came_back(self, hosts: Iterable[Address]) -> list[Address]:
+        """Return those of `hosts` that were silent and answer again. Takes some seconds at most for every 16 hosts."""
+        asked = [one for one in set(hosts) if TURNS.is_silent(one)]
+        with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="knock") as pool:
+            answers = dict(zip(asked, pool.map(_greets, asked), strict=True))
+        back = [one for one, is_there in answers.items() if is_there and one in self._silent]
+        self._silent = {one for one, is_there in answers.items() if not is_there}
+        for one in back:
+            TURNS.heard(one)
+        return back
+
+
+def _greets(where: Address) -> bool:
+    try:
+        with socket.create_connection(where, timeout=SECONDS) as connection:
+            connection.settimeout(SECONDS)
+            return connection.recv(255).startswith(GREETING)
+    except OSError:
+        return False

@@ -1,0 +1,200 @@
+"""The scripts for a session that is going on: freeze, free, cut, tell, and see who is there. As in scripts.py."""
+
+from __future__ import annotations
+
+from sessions_app.hosts.connectors.ssh.guard import GUARD
+from sessions_app.hosts.connectors.ssh.jobs import JOBS
+from sessions_app.hosts.connectors.ssh.key_files import EXPIRY, KEYS
+from sessions_app.hosts.connectors.ssh.processes import PROCESSES
+from sessions_app.hosts.connectors.ssh.scripts import HEAD
+from sessions_app.hosts.connectors.ssh.shut import SHUT
+from sessions_app.hosts.connectors.ssh.uids import UIDS
+
+TELL = r"""
+came_from() { # process: the port that its login came from, by its environment or that of a parent
+  q=$1
+  while [ "${q:-0}" -gt 1 ]; do
+    from=$({ tr '\0' '\n' < "/proc/$q/environ"; } 2>/dev/null | sed -n 's/^SSH_CONNECTION=[^ ]* \([0-9]*\) .*/\1/p')
+    [ -z "$from" ] || break
+    q=$({ sed 's/^.*) //' "/proc/$q/stat" | cut -d' ' -f2; } 2>/dev/null)
+  done
+  echo "${from:-unknown}"
+}
+tell() { # uid ports; title and message, from standard input, to its terminals but those that came from these ports
+  text=$(cat)
+  [ -n "$text" ] || return 0
+  pids=$(mine "$1" | paste -sd, -)
+  [ -n "$pids" ] || return 0
+  told=
+  if [ "$2" != none ]; then
+    for p in $(ps -o pid=,tty= -p "$pids" | awk '$2 != "?" {print $1}' | head -n 200); do
+      case " $2 " in *" $(came_from "$p") "*) told="$told $(ps -o tty= -p "$p" || :)" ;; esac
+    done
+  fi
+  n=0
+  for t in $(ps -o tty= -p "$pids" | sort -u | grep -v '?' | head -n 500); do
+    case " $told " in *" $t "*) continue ;; esac
+    # Side by side: one that takes no more holds up no other.
+    printf '\r\n\a%s\r\n' "$text" | timeout -k 1 2 tee "/dev/$t" > /dev/null 2>&1 &
+    n=$((n + 1))
+    [ $((n % 50)) != 0 ] || wait
+  done
+  wait
+}
+relays() { # uid: what carries its terminals to sshd's clients, which only sshd starts
+  { mine "$1" | sed 's/$/ mine/'; ps -eo pid=,ppid=,ruid=,comm=; } | awk '
+    $2 == "mine" {mine[$1]; next}
+    $4 ~ /^sshd/ {parent[$1] = $2; if ($3 == 0) root[$1]}
+    END {for (p in parent) if (p in mine && !(p in root) && parent[p] in root) print p}'
+}
+"""
+
+# session account ports-of-gateways; what to say on standard input
+LOCK = (
+    HEAD
+    + EXPIRY
+    + KEYS
+    + PROCESSES
+    + TELL
+    + SHUT
+    + JOBS
+    + UIDS
+    + r"""
+[ -e "$D/account" ] || exit 18
+[ ! -e "$D/ended" ] || exit 24
+uid=$(own_uid "$1" "$2")
+[ -n "$uid" ] || exit 19
+words=$(cat)
+mark locked
+is_barred=yes
+is_shut=yes
+if [ "$(noted kind)" = commands ]; then shut "$2" || is_shut=no; fi
+if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then
+  usermod --expiredate 1970-01-02 -- "$2" || is_barred=no
+fi
+# First, so that nothing of the user's own can hold up or undo what follows.
+is_still=yes
+stop_all "$uid" || is_still=no
+hold_jobs "$uid" "$2"
+rm -f "$D/.told"
+{
+  printf %s "$words" | tell "$uid" "$3" || :
+  : > "$D/.told"
+} < /dev/null > /dev/null 2>&1 8>&- 9>&- &
+# The words reach a client by a process of the user id. Terminals that take no more are not waited for.
+relays=$(relays "$uid")
+if [ -n "$relays" ] && [ -n "$words" ]; then
+  kill -CONT $relays 2>/dev/null || :
+  i=0
+  while [ "$i" -lt 10 ] && [ ! -e "$D/.told" ]; do
+    sleep 0.1
+    i=$((i + 1))
+  done
+  sleep 0.2
+fi
+is_still=yes
+stop_all "$uid" || is_still=no # and what a job or a client began meanwhile
+if [ -e "$D/keys" ] && ! write_keys "$1" "$2" < /dev/null && ! write_keys "$1" "$2" < /dev/null &&
+  [ "$(noted kind)" = managed ]; then # what lies there cannot be changed: nobody at all logs in
+  shut "$2" || is_shut=no
+fi
+[ "$is_barred" = yes ] || exit 75
+[ "$is_still" = yes ] || exit 75
+[ "$is_shut" = yes ] || exit 25
+"""
+)
+
+# session account seconds
+UNLOCK = (
+    HEAD
+    + EXPIRY
+    + KEYS
+    + PROCESSES
+    + SHUT
+    + GUARD
+    + JOBS
+    + UIDS
+    + r"""
+[ -e "$D/account" ] || exit 18
+uid=$(own_uid "$1" "$2")
+[ -n "$uid" ] || exit 19
+guard_move "$3"
+if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expiredate "$(day_after "$3")" -- "$2"; fi
+give_keys "$@"
+reopen "$2"
+free_jobs "$uid" "$2"
+rm -f "$D/locked" # before they go on: else a look (WHO) could stop one again
+for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
+"""
+)
+
+# session account
+DISCONNECT = (
+    HEAD
+    + PROCESSES
+    + UIDS
+    + r"""
+say_held "$1" "$2"
+uid=$(own_uid "$1" "$2")
+[ -n "$uid" ] || exit 0
+end_all "$uid"
+"""
+)
+
+# session account ports-of-gateways; what to say on standard input
+NOTIFY = (
+    HEAD
+    + PROCESSES
+    + UIDS
+    + TELL
+    + r"""
+uid=$(own_uid "$1" "$2")
+[ -z "$uid" ] || tell "$uid" "$3"
+"""
+)
+
+# no argument: for each session on this host, whether its account is logged on, or that it ended the session; a guard
+# that is gone begins anew, and what began under a lock, by whatever root's programs start, stands still
+WHO = (
+    HEAD.replace("session-$1", "session-none")
+    + GUARD
+    + PROCESSES
+    + UIDS
+    + r"""
+freeze_newer() { # uid
+  for p in $(restless "$1" | cut -d' ' -f1); do
+    kill -STOP "$p" 2>/dev/null || :
+    [ -e "$D/locked" ] || kill -CONT "$p" 2>/dev/null || : # unlocked meanwhile
+  done
+}
+here=$(who | cut -d' ' -f1 | sort -u)
+all=$(ps -eo pid=,uid=,tty=,stat=,comm=)
+echo "clock $(date +%s)"
+for D in "$S"/session-*; do
+  # After a reboot its guard is gone.
+  if [ -s "$D/guard" ] && [ -s "$D/ends" ] && [ ! -e "$D/ended" ]; then (guard_start) || :; fi
+  if [ -e "$D/ended" ]; then
+    echo "${D##*/session-} ended"
+    continue
+  fi
+  [ -s "$D/uid" ] || continue
+  account=$(noted account)
+  uid=$(own_uid "${D##*/session-}" "$account")
+  if [ -z "$uid" ]; then # somebody else's by now
+    echo "${D##*/session-} no"
+    continue
+  fi
+  [ ! -e "$D/locked" ] || freeze_newer "$uid"
+  at_terminal=no
+  case " $(echo $here) " in *" $account "*) at_terminal=yes ;; esac
+  found=no
+  for p in $(echo "$all" | awk -v u="$uid" -v t="$at_terminal" \
+    '$2 == u && $4 !~ /^Z/ && ($5 ~ /^sshd/ || (t == "yes" && $3 != "?")) {print $1}'); do
+    started=$(sed 's/^.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20)
+    if [ -s "$D/before" ] && grep -qx "$p:$started" "$D/before"; then continue; fi
+    found=yes
+  done
+  echo "${D##*/session-} $found"
+done
+"""
+)

@@ -1,0 +1,150 @@
+"""Who is logged on to which host: one look at a host serves all its sessions, and all workers.
+
+The row in the database (hosts/host_watch.py) says when the last look began; who moves that moment looks, and the others
+take what was found. So a host is looked at once in the shortest interval of its sessions' profiles, however many ask.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Min
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.catalogue.connectors import ConnectorError, ForNow, Presence
+from sessions_app.catalogue.models import Resource
+from sessions_app.hosts.connectors.ssh import live, trace, uses
+from sessions_app.hosts.connectors.ssh.results import failure
+from sessions_app.hosts.connectors.ssh.transport import Credentials, Host, Remote, connected
+from sessions_app.hosts.host_watch import clock_words
+from sessions_app.hosts.models import HostWatch
+from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession
+
+SOON = dt.timedelta(seconds=1)  # until somebody else's look has ended
+
+Found = dict[str, dict[str, Any]]
+
+
+def presence(resource: Resource, host: Host, credentials: Callable[[], Credentials], session_id: int) -> Presence:
+    """Whether the session's account is logged on, and when the next look is due. Raises ForNow, ForGood: the look
+    failed, now or when somebody else did it."""
+    watch, _ = HostWatch.objects.get_or_create(resource=resource)
+    interval = _interval(resource)
+    now = timezone.now()
+    if HostWatch.objects.to_be_looked_at(now, interval).filter(pk=watch.pk).update(began_at=now):
+        _look(watch, now, host, credentials)
+    watch.refresh_from_db()
+    if watch.is_under_way:
+        return Presence(None, timezone.now() + SOON)
+    if watch.problem:
+        raise ForNow(watch.problem)
+    return _answer(watch, session_id, interval)
+
+
+def note_cut(resource_id: int, session_id: int) -> None:
+    """Every login of the session was ended, so nobody is on until the next look says so."""
+    with transaction.atomic():
+        watch = HostWatch.objects.select_for_update().filter(resource=resource_id).first()
+        if watch is not None and str(session_id) in watch.found:
+            watch.found[str(session_id)]["is_logged_on"] = False
+            watch.save(update_fields=["found"])
+
+
+def _interval(resource: Resource) -> dt.timedelta:
+    """The shortest of the sessions that hold rights there."""
+    held = PrivilegedSession.objects.filter(resource=resource, status__in=sorted(HOLDS_GRANT))
+    seconds = held.aggregate(least=Min("profile__logon_monitor_interval"))["least"]
+    return dt.timedelta(seconds=seconds or 0)
+
+
+def _answer(watch: HostWatch, session_id: int, interval: dt.timedelta) -> Presence:
+    one = watch.found.get(str(session_id), {})  # one that was given since the last look: nobody is on yet
+    again = (watch.began_at or timezone.now()) + interval
+    return Presence(
+        bool(one.get("is_logged_on")),
+        again,
+        one.get("through", ""),
+        one.get("address", ""),
+        has_ended=bool(one.get("has_ended")),
+    )
+
+
+def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Callable[[], Credentials]) -> None:
+    """Ask the host, and note the answer or the problem, unless the look was given up meanwhile."""
+    mine = HostWatch.objects.filter(pk=watch.pk, began_at=began_at)
+    sessions = {
+        session.pk: session
+        for session in PrivilegedSession.objects.filter(
+            resource=watch.resource_id, status__in=sorted(HOLDS_GRANT)
+        ).select_related("user")
+    }
+    accounts = {pk: session.login_account for pk, session in sessions.items()}
+    try:
+        with connected(host, credentials()) as remote:
+            said, clock_off = _who(remote)
+            traces = _traces(remote, accounts, watch.found)
+    except ConnectorError as error:
+        mine.update(ended_at=timezone.now(), problem=str(error)[:300])
+        raise
+    with transaction.atomic():
+        row = mine.select_for_update(of=("self",)).select_related("resource").first()
+        if row is None:
+            return
+        found: Found = {
+            str(pk): {"is_logged_on": said.get(pk) == "yes", "has_ended": said.get(pk) == "ended"} for pk in sessions
+        }
+        for pk, session in sessions.items():
+            found[str(pk)] |= uses.note(session, row.found.get(str(pk), {}), traces)
+        _note_clock(row, clock_off)
+        row.found, row.ended_at, row.problem = found, timezone.now(), ""
+        row.save(update_fields=["found", "ended_at", "problem", "clock_off"])
+
+
+def _note_clock(watch: HostWatch, off: float | None) -> None:
+    """Keep how far the host's clock is off, and say it in the log when it becomes a minute or is right again."""
+    if off is None:
+        return
+    was_wrong, watch.clock_off = watch.has_wrong_clock, off
+    if watch.has_wrong_clock == was_wrong:
+        return
+    name = watch.resource.name
+    log.record(
+        Verb.HOST_CLOCK,
+        f"The clock of {name} is {clock_words(off)}. Certificates are signed by its clock; set one of the two right."
+        if watch.has_wrong_clock
+        else f"The clocks of {name} and the console agree again",
+        target=watch.resource,
+        level=Level.WARNING if watch.has_wrong_clock else Level.INFO,
+        details={"seconds": round(off)},
+    )
+
+
+def _who(remote: Remote) -> tuple[dict[int, str], float | None]:
+    """What the host says of each session, and by how many seconds its clock is ahead of ours."""
+    before = time.time()
+    result = remote.script(live.WHO, "none")
+    between = (before + time.time()) / 2
+    if result.exit_code != 0:
+        raise failure(result, remote.host.name, "")
+    pairs = [line.split() for line in result.output.splitlines()]
+    clocks = [int(pair[1]) for pair in pairs if len(pair) == 2 and pair[0] == "clock" and pair[1].isdecimal()]
+    said = {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
+    # It told whole seconds, which have gone on by half of one as a mean.
+    return said, clocks[-1] + 0.5 - between if clocks else None
+
+
+def _traces(remote: Remote, accounts: dict[int, str], found: Found) -> dict[int, trace.Trace] | None:
+    """What the host's log says of these sessions since the last look; None when it keeps none."""
+    places = {pk: found.get(str(pk), {}).get("read", "-") for pk in accounts}
+    lines = [f"{pk} {account} {places[pk]}\n" for pk, account in accounts.items()]
+    result = remote.script(trace.READ, "none", given="".join(lines))
+    if result.exit_code != 0:
+        raise failure(result, remote.host.name, "")
+    return trace.parse(result.output, accounts)

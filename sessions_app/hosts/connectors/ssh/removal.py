@@ -1,0 +1,258 @@
+"""The scripts that take away what scripts.py gave: the door first, then what is behind it, the notes last.
+
+Two run them: the console (connector.py), and the host alone when the console does not come (program()).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Iterable
+
+from sessions_app.hosts.connectors.ssh.guard import GUARD, PROGRAM
+from sessions_app.hosts.connectors.ssh.jobs import JOBS
+from sessions_app.hosts.connectors.ssh.key_files import EXPIRY, KEYS
+from sessions_app.hosts.connectors.ssh.left import LEFT
+from sessions_app.hosts.connectors.ssh.processes import PROCESSES
+from sessions_app.hosts.connectors.ssh.scripts import HEAD
+from sessions_app.hosts.connectors.ssh.shut import SHUT
+from sessions_app.hosts.connectors.ssh.sweep import HOME, KERNEL, SWEEP
+from sessions_app.hosts.connectors.ssh.uids import UIDS
+
+# session account (nothing when the console does not know it): what the host knows of it; its guard stays away for the
+# next two minutes
+NOTES = (
+    HEAD
+    + GUARD
+    + PROCESSES
+    + JOBS
+    + UIDS
+    + r"""
+if [ ! -d "$D" ]; then
+  guard_end
+  # What an account left behind all the same is known by its user id, after the notes are gone too.
+  for uid in $(given_to "$1" "$2"); do
+    account=$(awk -v u="$uid" '$1 == u {print $3}' "$S/uids")
+    if [ -n "$(other_holders "$uid" "$1" "$account")" ]; then continue; fi # a person's by now
+    left=$(belong "$uid"; spooled "$uid" "$account"; find $EVERYBODYS -maxdepth 1 -uid "$uid")
+    if [ -z "$left" ]; then continue; fi
+    mkdir "$D"
+    mark_console
+    mark kind ephemeral
+    mark uid "$uid"
+    mark account "$account"
+    break
+  done
+  [ -d "$D" ] || exit 0
+fi
+if [ -n "$2" ] && [ -e "$D/account" ] && [ "$(noted account)" != "$2" ]; then exit 27; fi
+guard_hold
+echo "kind=$(noted kind)"
+echo "account=$(noted account)"
+echo "commands=$(noted commands)"
+if [ -e "$D/sudo" ]; then echo "sudo=yes"; fi
+if [ -s "$D/groups" ]; then echo "groups=yes"; fi
+echo "ended=$(noted ended)"
+echo "expiry=$(noted expiry)"
+"""
+)
+
+# session account: nobody logs in anew
+BAR = (
+    HEAD
+    + EXPIRY
+    + KEYS
+    + r"""
+if [ "$(noted kind)" = ephemeral ]; then
+  if is_ours "$1" "$2"; then usermod --expiredate 1970-01-02 -- "$2"; fi
+else
+  take_keys "$1" "$2"
+fi
+"""
+)
+
+# session
+TAKE_SUDO = (
+    HEAD
+    + r"""
+rm -f "/etc/sudoers.d/sessionadmin-$1" "/etc/sudoers.d/sessionadmin-$1.new"
+"""
+)
+
+# session account
+LEAVE_GROUPS = (
+    HEAD
+    + r"""
+[ "$(uid_of "$2")" = "$(noted uid)" ] || exit 0 # gone, or another's
+for g in $(noted groups); do
+  if id -nG "$2" | tr ' ' '\n' | grep -qx "$g"; then gpasswd --delete "$2" "$g" > /dev/null; fi
+done
+"""
+)
+
+# session account; processes before the jobs too, so that none of them adds one or puts a key back meanwhile
+END_PROCESSES = (
+    HEAD
+    + KEYS
+    + PROCESSES
+    + JOBS
+    + UIDS
+    + r"""
+say_held "$1" "$2"
+uid=$(own_uid "$1" "$2")
+[ -n "$uid" ] || exit 0
+[ "$uid" -gt 0 ] || exit 16
+if [ "$(noted kind)" != ephemeral ]; then
+  mark ending || :
+  if [ -n "$(beside "$2")" ]; then
+    free_jobs "$uid" "$2"
+    [ -n "$(for d in $(beside "$2"); do [ ! -e "$d/locked" ] || echo "$d"; done)" ] ||
+      for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
+    echo "another session has the account $2 too: its processes and jobs stay until the last of them ends"
+    exit 0
+  fi
+fi
+end_all "$uid" || :
+take_jobs "$uid" "$2"
+take_linger "$uid" "$2"
+if [ "$(noted kind)" = ephemeral ]; then take_units "$uid" "$2"; fi
+end_all "$uid"
+if [ "$(noted kind)" = managed ]; then take_keys "$1" "$2"; fi
+# A managed account's processes from before go on; they may have been frozen with nothing.
+for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
+"""
+)
+
+# session account: a lock of the session ends with it; last, so that nobody logs in to rights that are still there
+REOPEN = (
+    HEAD
+    + SHUT
+    + r"""
+reopen "$2"
+"""
+)
+
+# session account keep-or-remove
+REMOVE_ACCOUNT = (
+    HEAD
+    + SWEEP
+    + KERNEL
+    + HOME
+    + UIDS
+    + r"""
+[ "$(noted kind)" = ephemeral ] || exit 16
+home=/home/$2
+kept=$home.session-$1
+uid=$(own_uid "$1" "$2")
+if [ -n "$uid" ]; then
+  take_name "$uid" "$2"
+  sweep "$uid" "$2"
+  take_kernel "$uid"
+  if grep -qs " /run/user/$uid " /proc/mounts; then umount "/run/user/$uid" && rmdir "/run/user/$uid" || :; fi
+  if [ "$3" != keep ]; then
+    take_home "$home" "$uid" "$kept"
+  elif [ -d "$home" ] && [ ! -L "$home" ] && [ "$(stat -c %u "$home")" = "$uid" ]; then
+    [ ! -e "$kept" ] || exit 23
+    while awk -v h="$home" '$5 == h {found = 1} END {exit !found}' /proc/self/mountinfo; do # a mount cannot be moved
+      umount --lazy -- "$home" || break
+    done
+    mv "$home" "$kept"
+  fi
+fi
+if [ "$3" = keep ] && [ -d "$kept" ]; then
+  chown root:root "$kept"
+  chmod 0700 "$kept"
+fi
+if is_ours "$1" "$2"; then
+  # One that was given root's number by hand is in use for ever.
+  if [ "$(uid_of "$2")" = "$uid" ]; then userdel -- "$2"; else userdel --force -- "$2"; fi
+fi
+if is_ours "$1" "$2"; then exit 75; fi
+take_group "$1" "$2"
+"""
+)
+
+# session account: one that the commands made and removed again leaves nothing for whoever gets its user id next
+REMOVE_ORPHAN = (
+    HEAD
+    + JOBS
+    + SWEEP
+    + KERNEL
+    + UIDS
+    + r"""
+uid=$(own_uid "$1" "$2")
+if [ ! -e "$D/made" ] || [ -z "$uid" ] || grep -qs "^$2:" /etc/passwd; then exit 0; fi
+take_jobs "$uid" "$2"
+take_name "$uid" "$2"
+sweep "$uid" "$2"
+[ -z "$(own_uid "$1" "$2")" ] || take_kernel "$uid" # it takes long: somebody may have the number by now
+"""
+)
+
+# session account
+LOOK_FOR_MORE = HEAD + PROCESSES + JOBS + KERNEL + UIDS + LEFT
+
+# session
+FORGET = (
+    HEAD
+    + GUARD
+    + r"""
+[ -d "$D" ] || exit 0
+take_turn
+guard_end
+rm -rf -- "$D"
+guard_end # one that was only just starting; without notes no other comes
+"""
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """One script that takes something away, and its name in the log. $1 is the session, $2 the account."""
+
+    label: str
+    script: str
+
+
+# In this order; one that fails does not keep the others from being tried.
+STEPS = (
+    Step("Close the door", BAR),
+    Step("Remove the sudo rule", TAKE_SUDO),
+    Step("End processes", END_PROCESSES),
+    Step("Leave groups", LEAVE_GROUPS),
+)
+
+
+# What the guard does with an account that the session made.
+LAST = r"""
+if [ "$kind" = ephemeral ]; then
+  {last}
+  [ -z "$failed" ] || return 1
+  left=$(timeout -k 5 60 {look} "$number" "$account" 7>&- 8>&- < /dev/null 2> /dev/null) ||
+    failed="$failed Look for what is left;"
+  [ -z "$left" ] || said "session $number left on this host: $(echo "$left" | tr '\n' ' ' | cut -c 1-800)"
+fi
+"""
+
+
+def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
+    """What the guard of a session runs on the host: STEPS, the post-session `commands`, the account itself."""
+    session = ("sessionadmin", '"$number"', '"$account"')
+    lines = [_line(step.label, "sh", "-c", shlex.quote(step.script), *session) for step in STEPS]
+    lines.append('if [ "$kind" = commands ] && [ -n "$(noted commands)" ]; then :')
+    for number, words in enumerate(commands, start=1):
+        lines.append(_line(f"Post-session command {number}", shlex.join(words)))
+    lines += ["fi", '[ -z "$failed" ] || return 1']
+    lines.append(_line("Remove what is left of the account", "sh", "-c", shlex.quote(REMOVE_ORPHAN), *session))
+    lines.append(_line("Let log in as before", "sh", "-c", shlex.quote(REOPEN), *session))
+    # What was done is not done again by the console.
+    lines.append('rm -f "$D/commands"')
+    home = "keep" if keep_home else "remove"
+    last = _line("Remove the account", "sh", "-c", shlex.quote(REMOVE_ACCOUNT), *session, home)
+    look = shlex.join(["sh", "-c", LOOK_FOR_MORE, "sessionadmin"])
+    lines.append(LAST.format(last=last, look=look))
+    return HEAD + GUARD + PROGRAM.replace("@TAKE@", "\n".join(lines))
+
+
+def _line(label: str, *words: str) -> str:
+    return " ".join(["step", shlex.quote(label), *words])

@@ -1,0 +1,173 @@
+"""Which key opened a login: what the host's own sshd wrote of it, read on the host and parsed strictly here.
+
+Every local user can write into a syslog file, and parts of each line come from whoever connects; so a line counts only
+when all of it is what sshd writes, and it decides nothing: it is told, and a key's last use is noted. Only the journal
+knows who wrote a line, and there root alone counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+
+from sessions_app.hosts.connectors.ssh.scripts import HEAD
+
+# journal, or the file into which the sshd of this very login writes, or what syslog usually writes it to.
+LOG = r"""
+listener() {
+  p=$$ found=
+  while [ "${p:-0}" -gt 1 ]; do
+    case "$(cat "/proc/$p/comm" 2>/dev/null)" in sshd*) found=$p ;; esac
+    p=$(sed 's/^.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f2)
+  done
+  echo "$found"
+}
+log_file() {
+  l=$(listener)
+  words=
+  [ -z "$l" ] || words=$(tr '\0' ' ' < "/proc/$l/cmdline")
+  f=$(printf '%s\n' "$words" | sed -n 's/.* -[A-Za-z46]*E *\(\/[^ ]*\).*/\1/p')
+  if [ -z "$f" ] && printf '%s\n' "$words" | grep -qE ' -[A-Za-z46]*e( |$)'; then f=$(readlink "/proc/$l/fd/2" || :); fi
+  if [ -n "$f" ]; then
+    [ ! -f "$f" ] || echo "$f"
+  elif [ -d /run/systemd/journal ] && command -v journalctl > /dev/null; then
+    echo journal
+  else
+    for f in /var/log/auth.log /var/log/secure; do if [ -f "$f" ]; then echo "$f"; break; fi; done
+  fi
+}
+"""
+
+# session: how far the log goes before anybody can log in; kept for the first look
+NOTE = (
+    HEAD
+    + LOG
+    + r"""
+if [ ! -d "$D" ] || [ -e "$D/log" ]; then exit 0; fi
+f=$(log_file)
+case $f in
+  '') ;;
+  journal) timeout 10 journalctl -q --no-pager -n 0 --show-cursor | sed -n 's/^-- cursor: /j:/p' ;;
+  *) stat -L -c 'f:%i:%s' "$f" ;;
+esac | put log
+"""
+)
+
+# no argument; on standard input for each session: number, account, and how far its log was read (- at first).
+# Answers "none", or for each session its lines and how far it is read now; so an answer that is cut off is read again.
+READ = (
+    HEAD.replace("session-$1", "session-none")
+    + LOG
+    + r"""
+f=$(log_file)
+if [ -z "$f" ]; then echo none; exit 0; fi
+accepted() { # number account; the log on standard input
+  grep -aE "(^|sshd(-session)?\[[0-9]+\]: )Accepted [a-z/-]+ for $2 from " | tail -n 20 | cut -c1-600 |
+    sed "s/^/line $1 /" || :
+}
+while read -r n account from; do
+  D=$S/session-$n
+  [ -d "$D" ] || continue
+  [ "$from" != - ] || from=$(noted log)
+  if [ "$f" = journal ]; then
+    now=
+    case $from in
+      j:*)
+        out=$(timeout 10 journalctl -q --no-pager -o cat --after-cursor="${from#j:}" --show-cursor \
+          _UID=0 SYSLOG_IDENTIFIER=sshd + _UID=0 SYSLOG_IDENTIFIER=sshd-session) || continue
+        printf '%s\n' "$out" | grep -v '^-- cursor: ' | accepted "$n" "$account"
+        now=$(printf '%s\n' "$out" | sed -n 's/^-- cursor: /j:/p' | tail -n 1)
+        [ -n "$now" ] || now=$from
+        ;;
+      *) now=$(timeout 10 journalctl -q --no-pager -n 0 --show-cursor | sed -n 's/^-- cursor: /j:/p') ;;
+    esac
+    echo "at $n $now"
+    continue
+  fi
+  read -r inode size << .
+$(stat -L -c '%i %s' "$f")
+.
+  begin=$size
+  case $from in
+    "f:$inode:"*) begin=${from##*:} ;;
+    f:*) # a new file was begun; the rest of the old one is next to it
+      begin=0
+      old=${from#f:}
+      if [ "$(stat -L -c %i "$f.1" 2>/dev/null)" = "${old%:*}" ]; then
+        tail -c "+$((${old#*:} + 1))" "$f.1" | tail -c 1048576 | accepted "$n" "$account"
+      fi
+      ;;
+  esac
+  [ "$begin" -le "$size" ] || begin=0 # emptied
+  [ $((size - begin)) -le 1048576 ] || begin=$((size - 1048576))
+  tail -c "+$((begin + 1))" "$f" | head -c $((size - begin)) | accepted "$n" "$account"
+  echo "at $n f:$inode:$size"
+done
+"""
+)
+
+POSITION = re.compile(r"f:\d{1,20}:\d{1,20}|j:[a-z0-9=;]{1,300}")
+FINGERPRINT = r"SHA256:[A-Za-z0-9+/]{43}"
+TIME = r"(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8}|\d{4}-\d\d-\d\dT[\d:.]{8,15}(?:Z|[+-]\d\d:\d\d))"
+CERTIFICATE = (
+    r" ID (?P<name>.{0,200}) \(serial (?P<serial>\d{1,20})\) CA [A-Z0-9-]{2,30} " rf"(?P<authority>{FINGERPRINT})"
+)
+ACCEPTED = re.compile(
+    rf"(?:{TIME} \S+ sshd(?:-session)?\[\d+\]: )?"
+    r"Accepted (?P<method>publickey|password|keyboard-interactive/pam|hostbased|gssapi-with-mic)"
+    r" for (?P<account>[a-z_][a-z0-9_-]{0,31}) from (?P<address>[0-9A-Fa-f:.%a-z]{2,60}) port \d{1,5} ssh2"
+    rf"(?:: [A-Z0-9-]{{2,30}} (?P<key>{FINGERPRINT})(?:{CERTIFICATE})?)?"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Login:
+    """One login that sshd let in. `name`, `serial` and `authority` are those of a certificate."""
+
+    method: str
+    address: str
+    key: str = ""
+    name: str = ""
+    serial: str = ""
+    authority: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trace:
+    """The logins of one session since the last look, oldest first, and how far the log is read now."""
+
+    logins: tuple[Login, ...]
+    position: str
+
+
+def parse(output: str, accounts: dict[int, str]) -> dict[int, Trace] | None:
+    """What READ printed, for the sessions with these login accounts; None when the host keeps no such log."""
+    if output.strip() == "none":
+        return None
+    logins: dict[int, list[Login]] = {}
+    found: dict[int, Trace] = {}
+    for line in output.splitlines():
+        what, _, rest = line.partition(" ")
+        number, _, text = rest.partition(" ")
+        if not number.isdecimal() or int(number) not in accounts:
+            continue
+        session_id = int(number)
+        if what == "line" and (login := login_of(text, accounts[session_id])):
+            logins.setdefault(session_id, []).append(login)
+        elif what == "at" and POSITION.fullmatch(text):
+            found[session_id] = Trace(tuple(logins.get(session_id, ())), text)
+    return found
+
+
+def login_of(line: str, account: str) -> Login | None:
+    """The login of `account` that a line of sshd's log tells of; None when it is anything else."""
+    match = ACCEPTED.fullmatch(line.rstrip())
+    if match is None or match["account"] != account:
+        return None
+    try:
+        address = str(ipaddress.ip_address(match["address"].partition("%")[0]))
+    except ValueError:
+        return None
+    parts = (match["key"], match["name"], match["serial"], match["authority"])
+    return Login(match["method"], address, *(part or "" for part in parts))

@@ -1,0 +1,1 @@
+"""What people do with hosts and keys, one verb a function."""

@@ -1,0 +1,118 @@
+"""Give the user of a session a short-lived SSH certificate that opens its login account, and nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import re
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from activity.text import plain
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.hosts.flows.ssh_keys import key_of_nobody_else
+from sessions_app.hosts.models import HostWatch, UserKey
+from sessions_app.hosts.ssh import ca
+from sessions_app.people.models import AccountLock
+from sessions_app.permission import hold_account
+from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.sealing import SealingError
+
+CONNECTOR = "ssh"
+OPEN = frozenset({Status.AVAILABLE, Status.LOGGED_IN})
+NUMBER = re.compile(r"[0-9]{1,18}")  # what a database takes as one
+NOT_YOURS = "Only the person a session is for gets a certificate for it."
+
+logger = logging.getLogger(__name__)
+
+
+def why_no_certificate(session: PrivilegedSession, now: dt.datetime) -> str:
+    """Why its user gets no certificate for the session now; empty when they do. Reads `session.resource`."""
+    if session.resource.connector != CONNECTOR:
+        return f"Certificates do not open {session.resource_name}."
+    if session.status == Status.LOCKED:
+        return "This session is locked."
+    if session.status not in OPEN:
+        return f"A certificate is given while a session is Available; this one is {Status(session.status).label}."
+    if session.end_at is None or session.end_at <= now:
+        return "This session has reached its end."
+    return ""
+
+
+def give_certificate(actor: AbstractUser, session: PrivilegedSession, key: UserKey) -> ca.Certificate:
+    """Sign one of the actor's keys for their session: principal session-<id>, until End or for CERTIFICATE_SECONDS,
+    whichever is less. Logged about the session.
+
+    Raises Forbidden when the session or the key is not the actor's, Refused when it is not the time, the account is
+    locked or nothing can be signed.
+    """
+    if actor.pk != key.user_id:
+        raise Forbidden(NOT_YOURS)
+    return _sign(actor, session, key.public_key, key)
+
+
+def give_certificate_for(actor: AbstractUser, session: PrivilegedSession, line: str) -> ca.Certificate:
+    """The same for a public key that the actor holds and has not registered; it is not stored. Raises as
+    give_certificate() does, and Refused for a key that is weak, damaged or somebody else's."""
+    if actor.pk != session.user_id:
+        raise Forbidden(NOT_YOURS)
+    return _sign(actor, session, key_of_nobody_else(actor, line).line)
+
+
+def session_to_log_in_to(actor: AbstractUser, wanted: str) -> PrivilegedSession:
+    """The actor's session with this number, else their one open session on the host of this name; the hosts' names are
+    taken as people type them, whatever the case. Raises Refused when there is none, or more than one."""
+    wanted = plain(wanted)
+    own = PrivilegedSession.objects.filter(user_id=actor.pk).order_by("pk")
+    if NUMBER.fullmatch(wanted) and (session := own.filter(pk=int(wanted)).first()):
+        return session
+    there = list(own.filter(resource_name__folded_exact=wanted, ended_at=None, resource__connector=CONNECTOR))
+    is_open = [session for session in there if session.status in OPEN]
+    if len(is_open) > 1:
+        numbers = ", ".join(f"{session.pk} as {session.login_account}" for session in is_open)
+        raise Refused(f"You have {len(is_open)} sessions on {wanted}: {numbers}. Say which, by its number.")
+    if found := is_open or there:
+        return found[-1]
+    raise Refused(f"You have no session “{wanted[:80]}”. Name the host of an available session, or its number.")
+
+
+def _sign(
+    actor: AbstractUser, session: PrivilegedSession, public_key: str, registered: UserKey | None = None
+) -> ca.Certificate:
+    if actor.pk != session.user_id:
+        raise Forbidden(NOT_YOURS)
+    try:
+        with transaction.atomic():
+            hold_account(actor)
+            hold(session)
+            now = timezone.now()
+            if reason := why_no_certificate(session, now):
+                raise Refused(reason)
+            if not session.user.is_active or AccountLock.objects.standing().filter(user_id=actor.pk).exists():
+                raise Refused("Your account is locked.")
+            if registered and not UserKey.objects.filter(pk=registered.pk).update(last_used_at=now):
+                raise Refused("This key was removed meanwhile. Choose another one.", field="key")
+            return ca.sign(
+                public_key,
+                principals=[ca.session_principal(session.pk)],
+                key_id=f"{actor.get_username()}/{ca.session_principal(session.pk)}",
+                seconds=_seconds(session, now),
+                actor=actor,
+                target=session,
+                clock_off=HostWatch.objects.clock_off(session.resource_id),
+            )
+    except (ca.AuthorityError, SealingError) as error:
+        logger.exception("No certificate for session %s", session.pk)
+        raise Refused("Certificates cannot be signed at the moment. Ask an administrator to set this up.") from error
+
+
+def _seconds(session: PrivilegedSession, now: dt.datetime) -> int:
+    left = int((session.end_at - now).total_seconds()) if session.end_at else 0
+    if left < 1:
+        raise Refused("This session has reached its end.")
+    at_most: int = settings.CERTIFICATE_SECONDS
+    return min(left, at_most)

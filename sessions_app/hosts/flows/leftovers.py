@@ -1,0 +1,112 @@
+"""Find on a host what belongs to no session that is going on, and take it away."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.catalogue.connectors import Grant
+from sessions_app.catalogue.models import Resource
+from sessions_app.catalogue.terms import groups_of
+from sessions_app.errors import Refused
+from sessions_app.hosts.connectors import practice
+from sessions_app.hosts.connectors.ssh import SshConnector
+from sessions_app.hosts.connectors.ssh.inventory import Found, look
+from sessions_app.hosts.models import HostComparison
+from sessions_app.hosts.search_models import HostSearch, LeftFiles
+from sessions_app.privileged.models import LIVE, PrivilegedSession
+
+
+def find_leftovers(resource: Resource) -> list[Found]:
+    """What the host holds for sessions that have ended or that this console does not know.
+
+    Raises Refused when the resource is no host, ConnectorError when it cannot be asked.
+    """
+    found = _everything_on(resource)
+    numbers = {one.session_id for one in found}
+    # Asked after the host, so that a session that is given rights meanwhile counts as going on.
+    going_on = PrivilegedSession.objects.filter(pk__in=numbers, resource=resource, status__in=LIVE)
+    living = set(going_on.values_list("pk", flat=True))
+    return [one for one in found if one.session_id not in living]
+
+
+def remove_leftovers(resource: Resource, found: list[Found]) -> list[int]:
+    """Take everything of these sessions away as their end would have; the numbers of the sessions.
+
+    Raises ConnectorError for the first session that cannot be cleaned.
+    """
+    numbers = sorted({one.session_id for one in found})
+    for number in numbers:
+        session = PrivilegedSession.objects.filter(pk=number, resource=resource).select_related("activity").first()
+
+        def say(text: str, level: Level, session: PrivilegedSession | None = session) -> None:
+            log.record(Verb.CONNECTOR_STEP, text, target=session or resource, level=level)
+
+        say(f"Removing what was left of session {number} on {resource.name}", Level.WARNING)
+        if resource.connector == "practice":
+            practice.take_away(resource.name, number)
+        else:
+            SshConnector().revoke(_grant(resource, number, session), say)
+    return numbers
+
+
+def files_elsewhere(resource: Resource) -> tuple[list[LeftFiles], int, str]:
+    """Return what the searches of the host found of sessions that are over, for how many sessions it is still to be
+    searched, and why the latest search failed."""
+    rows = LeftFiles.objects.filter(session__resource=resource)
+    problem = HostSearch.objects.filter(resource=resource).values_list("problem", flat=True).first() or ""
+    return list(rows.exclude(searched_at=None).order_by("session")), rows.filter(searched_at=None).count(), problem
+
+
+def compare_deep(resource: Resource, session_id: int | None) -> tuple[HostComparison, list[list[str]], str]:
+    """What is new on the host since before a session, the latest that was compared unless one is named: as it was
+    noted at its end, or now while it goes on; and what was not compared.
+
+    Raises Refused when no session was looked at there, ConnectorError when the host cannot be asked.
+    """
+    rows = HostComparison.objects.filter(session__resource=resource).select_related(
+        "session__activity", "session__profile"
+    )
+    row = rows.filter(**({"session": session_id} if session_id else {})).order_by("-session").first()
+    if row is None:
+        raise Refused(
+            f"No session on {resource.name} was compared. Tick “compare the host” in the connection profile; "
+            "sessions that begin after that are."
+        )
+    if row.after_at is not None:
+        return row, row.news, row.problem
+    news, problem = SshConnector().compare(_grant(resource, row.session_id, row.session), row)
+    return row, news, problem
+
+
+def _everything_on(resource: Resource) -> list[Found]:
+    """What carries a session's number there. A vault gives nothing away."""
+    if resource.connector == "ssh":
+        return look(resource)
+    if resource.connector == "practice":
+        return [Found(number, f"practice grant {name}") for number, name in practice.held(resource.name)]
+    raise Refused(f"{resource.name} uses the connector {resource.connector}, which leaves nothing behind anywhere.")
+
+
+def _grant(resource: Resource, number: int, session: PrivilegedSession | None) -> Grant:
+    """As much of the grant as taking away needs; the host's notes say the rest."""
+    activity = session.activity if session else None
+    return Grant(
+        session_id=number,
+        resource_name=resource.name,
+        address=resource.address,
+        port=resource.port,
+        login_account=session.login_account if session else "",
+        user_name=session.user_name if session else "",
+        grant_actions=(),
+        remove_actions=tuple(
+            line for line in (activity.remove_actions if activity else "").splitlines() if line.strip()
+        ),
+        ends_at=timezone.now(),
+        resource_id=resource.pk,
+        mark=session.mark if session else "",
+        groups=groups_of(activity.unix_groups) if activity else (),
+        keep_home=session.profile.keep_home if session else True,
+    )

@@ -1,0 +1,109 @@
+"""Register and remove a person's SSH public keys. Both are logged with the fingerprint."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+
+from activity import log
+from activity.text import plain
+from activity.verbs import Verb
+from sessions_app import announce
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.hosts.models import CertificateAuthority, ServiceKey, UserKey
+from sessions_app.hosts.ssh.keys import BadKey, PublicKey, read_public_key
+from sessions_app.people.models import Application
+from sessions_app.permission import hold_account, text
+from sessions_app.roles import is_administrator
+
+MOST_KEYS = 20
+LONGEST_TITLE = 80  # characters
+IN_USE = "This key is in use by somebody else. Nobody shares a key; make your own with: ssh-keygen -t ed25519"
+
+
+def key_of_nobody_else(person: AbstractUser, line: str) -> PublicKey:
+    """The key in `line`, registered by `person` or by nobody. Raises Refused for the field `key` when it is weak,
+    damaged, no public key, somebody else's, or SessionAdmin's own."""
+    try:
+        key = read_public_key(line)
+    except BadKey as problem:
+        raise Refused(str(problem), field="key") from problem
+    others = UserKey.objects.filter(fingerprint=key.fingerprint).exclude(user_id=person.pk)
+    if others.exists() or _is_ours(key.fingerprint):
+        raise Refused(IN_USE, field="key")
+    return key
+
+
+def check_key(owner: AbstractUser, line: str) -> PublicKey:
+    """The key in `line`, if `owner` may register it. Raises Refused for the field `key` when it is weak, damaged, no
+    public key, or registered already; and without a field when the account has as many as are kept."""
+    key = key_of_nobody_else(owner, line)
+    taken = UserKey.objects.filter(fingerprint=key.fingerprint, user_id=owner.pk).first()
+    if taken is not None:
+        raise Refused(f"This key is registered already, as “{taken.title}”.", field="key")
+    if UserKey.objects.filter(user_id=owner.pk).count() >= MOST_KEYS:
+        raise Refused(f"There are {MOST_KEYS} keys already, and more are not kept. Remove one first.")
+    return key
+
+
+def add_key(actor: AbstractUser, *, title: str, line: str, owner: AbstractUser | None = None) -> UserKey:
+    """Register a public key for oneself, or as an administrator for an application (`owner`), which cannot log in to
+    the console. The title is the key's comment when none is given.
+
+    Raises Forbidden, and Refused as check_key() does.
+    """
+    owner = owner or actor
+    if owner.pk != actor.pk and not (
+        is_administrator(actor) and Application.objects.filter(principal=owner.pk).exists()
+    ):
+        raise Forbidden("People register their keys themselves; administrators register those of applications.")
+    title = text(title, "title", LONGEST_TITLE)
+    with transaction.atomic():
+        hold_account(owner)
+        key = check_key(owner, line)
+        made, is_new = UserKey.objects.get_or_create(
+            fingerprint=key.fingerprint,
+            defaults={
+                "user_id": owner.pk,
+                "title": title or plain(key.comment, LONGEST_TITLE) or key.kind,
+                "public_key": key.line,
+                "kind": key.kind,
+            },
+        )
+        if not is_new:  # somebody else was first, in this very moment
+            raise Refused(IN_USE, field="key")
+        _record(Verb.KEY_ADDED, "registered", actor, made)
+    return made
+
+
+def remove_key(actor: AbstractUser, key: UserKey) -> None:
+    """Take a key away: no new session, no certificate and no gateway accepts it, and connections that came in with it
+    are cut. The host of a session that has begun keeps accepting it until the session's end. Raises Refused when it is
+    gone already, Forbidden unless it is one's own or one is an administrator."""
+    if key.user_id != actor.pk and not is_administrator(actor):
+        raise Forbidden("Only the person a key belongs to, or an administrator, removes it.")
+    with transaction.atomic():
+        hold_account(key.user)
+        deleted, _ = UserKey.objects.filter(pk=key.pk, user_id=key.user_id).delete()
+        if not deleted:
+            raise Refused("This key was removed already.")
+        _record(Verb.KEY_REMOVED, "removed", actor, key)
+        announce.changed()
+
+
+def _record(verb: Verb, done: str, actor: AbstractUser, key: UserKey) -> None:
+    whose = "" if key.user_id == actor.pk else f" of {key.user.get_username()}"
+    log.record(
+        verb,
+        f"{actor.get_username()} {done} the SSH key “{key.title}”{whose}, {key.kind}, {key.fingerprint}",
+        actor=actor,
+        user=key.user,
+        target=key.user,
+        details={"title": key.title, "kind": key.kind, "fingerprint": key.fingerprint},
+    )
+
+
+def _is_ours(fingerprint: str) -> bool:
+    """Whether the key is one of SessionAdmin's own, whose other half people must not be asked for."""
+    mine = (CertificateAuthority.objects, ServiceKey.objects)
+    return any(each.filter(fingerprint=fingerprint).exists() for each in mine)

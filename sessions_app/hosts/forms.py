@@ -1,0 +1,43 @@
+"""What a person fills in to register an SSH key, or to get a certificate for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from sessions_app.hosts.models import UserKey
+
+
+class NotRepeated(forms.Textarea):
+    """Comes back empty after an error: somebody may have pasted a private key."""
+
+    def format_value(self, value: Any) -> str:
+        """Nothing."""
+        return ""
+
+
+class KeyForm(forms.Form):
+    """One public key. What is a good one is decided by the flow."""
+
+    key = forms.CharField(
+        label="Public key",
+        max_length=10_000,
+        widget=NotRepeated(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="The one line of a .pub file: Ed25519, ECDSA, a security key, or RSA with at least 3072 bits.",
+    )
+    title = forms.CharField(
+        max_length=80, required=False, help_text="What you call it. Empty: the comment at the end of the line."
+    )
+
+
+class CertificateForm(forms.Form):
+    """Which of one's keys the certificate is for."""
+
+    key = forms.ModelChoiceField(UserKey.objects.none(), label="SSH key", empty_label=None)
+
+    def __init__(self, user_id: int, data: Any = None) -> None:
+        super().__init__(data, label_suffix="")
+        field = self.fields["key"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - for the type checker
+        field.queryset = UserKey.objects.filter(user_id=user_id)

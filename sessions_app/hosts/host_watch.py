@@ -1,0 +1,16 @@
+"""What a host last said of who is logged on: one look serves all its sessions and all workers."""
+
+from __future__ import annotations
+
+CLOCK_IS_OFF = 60.0  # seconds from which on people are warned
+MOST_BELIEVED = 86400.0  # seconds by which we let a host tell us that its clock is off
+
+
+def clock_words(seconds: float) -> str:
+    """Say by how much a host's clock differs from ours: “10 min ahead of the console's”."""
+    minutes, rest = divmod(round(abs(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
+    words = " ".join([part for part in parts if part][:2]) or f"{rest} s"
+    return f"{words} {'ahead of' if seconds > 0 else 'behind'} the console's"

@@ -1,0 +1,244 @@
+"""The SSH user certificate authority: makes its keys, changes them, and signs. Each signature is logged.
+
+Hosts trust its public key (docs/ssh-ca.md). The private key leaves the database for the moment of a signature only, and
+goes into no log, exception or repr. Knows nothing of who may have a certificate: that is for the flows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncssh
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import models, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.hosts.models import AuthorityState, CertificateAuthority
+from sessions_app.sealing import seal, unseal
+
+OVERLAP = dt.timedelta(days=30)  # how long a retired authority stays trusted unless told otherwise
+BACKDATED = 60  # seconds; for hosts whose clock is a little behind
+# Each way from now. Hosts whose clock is weeks off must not keep us out, who read it and take rights away there; and
+# nothing is lost by it: key and certificate never leave the memory of the process that made them.
+SERVICE_SECONDS = 30 * 24 * 60 * 60
+
+
+class AuthorityError(Exception):
+    """The authority cannot do that now. The text is fit for an administrator."""
+
+
+class NoAuthority(AuthorityError):
+    """There is none yet."""
+
+
+class AuthorityExists(AuthorityError):
+    """There is one already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was signed. `line` is the content of a -cert.pub file."""
+
+    line: str
+    serial: int
+    valid_until: dt.datetime
+
+
+def active() -> CertificateAuthority:
+    """The authority that signs now. Raises NoAuthority."""
+    found = CertificateAuthority.objects.filter(state=AuthorityState.ACTIVE).first()
+    if found is None:
+        raise NoAuthority("There is no SSH certificate authority yet. An administrator makes it: sessionadmin ca init")
+    return found
+
+
+def trusted() -> list[CertificateAuthority]:
+    """Those that hosts must accept now: the active one first, then the next, then retired ones in their overlap."""
+    order = list(AuthorityState)
+    wanted = models.Q(trusted_until=None) | models.Q(trusted_until__gt=timezone.now())
+    rank = {AuthorityState.ACTIVE: 0, AuthorityState.NEXT: 1, AuthorityState.RETIRED: 2}
+    found = CertificateAuthority.objects.filter(wanted, state__in=order).order_by("-created_at", "-pk")
+    return sorted(found, key=lambda each: rank[AuthorityState(each.state)])
+
+
+def session_principal(session_id: int) -> str:
+    """The name in a certificate that opens the login account of this session, and no other."""
+    return f"session-{session_id}"
+
+
+def session_lines(session_id: int, tcp_targets: Sequence[tuple[str, int]] = ()) -> list[str]:
+    """Lines for the authorized_keys file of a session's login account: certificates for this session open it.
+
+    `restrict,pty` takes away every forwarding, also where a certificate would allow it (sshd(8), AUTHORIZED_KEYS).
+    With `tcp_targets` (host, port) a certificate that allows forwarding may open these; only the gateway has such ones.
+    """
+    principal = session_principal(session_id)
+    opened = [f'permitopen="{f"[{host}]" if ":" in host else host}:{port}"' for host, port in tcp_targets]
+    options = ",".join(["restrict,pty", *(["port-forwarding", *opened] if opened else []), "cert-authority"])
+    return [f'{options},principals="{principal}" {each.public_key}' for each in trusted()]
+
+
+def create() -> CertificateAuthority:
+    """The first authority; it signs at once. Raises AuthorityExists, sealing.NoKey."""
+    with transaction.atomic():
+        _hold()
+        if CertificateAuthority.objects.filter(state=AuthorityState.ACTIVE).exists():
+            raise AuthorityExists("There is a certificate authority already. Nothing was changed; see: ca show")
+        made = _make(AuthorityState.ACTIVE)
+        log.record(
+            Verb.AUTHORITY_CREATED, f"Created the SSH certificate authority {made.fingerprint}", level=Level.WARNING
+        )
+    return made
+
+
+def prepare() -> CertificateAuthority:
+    """The authority that signs after the next rotate(), so that hosts can learn to trust it before.
+
+    Raises NoAuthority, AuthorityExists when one is prepared already, sealing.NoKey.
+    """
+    with transaction.atomic():
+        _hold()
+        active()
+        if CertificateAuthority.objects.filter(state=AuthorityState.NEXT).exists():
+            raise AuthorityExists("The next authority is prepared already. Nothing was changed; see: ca show")
+        made = _make(AuthorityState.NEXT)
+        log.record(Verb.AUTHORITY_CREATED, f"Prepared the next SSH certificate authority {made.fingerprint}")
+    return made
+
+
+def rotate(overlap: dt.timedelta = OVERLAP) -> CertificateAuthority:
+    """Let the prepared authority sign, or a new one. Its forerunner loses its private key at once and stays trusted
+    for `overlap`. Raises NoAuthority, sealing.NoKey."""
+    with transaction.atomic():
+        _hold()
+        old, now = active(), timezone.now()
+        old.state, old.retired_at, old.trusted_until, old.private_key = AuthorityState.RETIRED, now, now + overlap, ""
+        old.save(update_fields=["state", "retired_at", "trusted_until", "private_key"])
+        new = CertificateAuthority.objects.filter(state=AuthorityState.NEXT).first()
+        if new is None:
+            new = _make(AuthorityState.ACTIVE)
+        else:
+            new.state = AuthorityState.ACTIVE
+            new.save(update_fields=["state"])
+        log.record(
+            Verb.AUTHORITY_ROTATED,
+            f"SSH certificates are signed by {new.fingerprint} from now on; {old.fingerprint} is retired",
+            level=Level.WARNING,
+            details={"old": old.fingerprint, "new": new.fingerprint, "old_trusted_until": (now + overlap).isoformat()},
+        )
+    return new
+
+
+def sign(
+    public_key: str,
+    *,
+    principals: Sequence[str],
+    key_id: str,
+    seconds: int,
+    backdated: int = BACKDATED,
+    source_address: str = "",
+    actor: AbstractBaseUser | None = None,
+    target: models.Model | None = None,
+    level: Level = Level.INFO,
+    may_forward: bool = False,
+    clock_off: float = 0.0,
+) -> Certificate:
+    """A user certificate for `public_key` (a line that read_public_key() gave), valid for `seconds` from now, and since
+    `backdated` seconds ago, by the clock of a host that is `clock_off` seconds ahead of ours.
+
+    It permits a terminal and nothing else; with `may_forward` TCP forwarding too, as far as the host allows; with
+    `source_address` only from those networks (comma-separated CIDR). The signature is logged about `target`.
+    Raises NoAuthority, sealing.SealingError.
+    """
+    if not principals or seconds <= 0:
+        raise ValueError("A certificate names its principals and lives for some time.")
+    authority, serial, now = active(), secrets.randbits(63), timezone.now()
+    valid_until = (now + dt.timedelta(seconds=seconds)).replace(microsecond=0)
+    user_key = asyncssh.import_public_key(public_key)
+    certificate = _certified(
+        authority,
+        user_key,
+        key_id,
+        serial=serial,
+        principals=list(principals),
+        valid_after=max(int(now.timestamp() + clock_off) - backdated, 0),
+        valid_before=int(valid_until.timestamp() + clock_off),
+        source_address=source_address.split(",") if source_address else None,
+        permit_port_forwarding=may_forward,
+    )
+    details = {
+        "serial": str(serial),  # beyond what JavaScript's numbers hold
+        "key_id": key_id,
+        "principals": list(principals),
+        "valid_until": valid_until.isoformat(),
+        "source_address": source_address,
+        "key": user_key.get_fingerprint("sha256"),
+        "authority": authority.fingerprint,
+        **({"clock_off": round(clock_off)} if round(clock_off) else {}),
+    }
+    message = (
+        f"Signed an SSH certificate for {', '.join(principals)}, key id {key_id}, "
+        f"until {valid_until:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    log.record(Verb.CERTIFICATE_SIGNED, message, actor=actor, target=target, level=level, details=details)
+    return Certificate(certificate.export_certificate().decode().strip(), serial, valid_until)
+
+
+@sensitive_variables("authority_key")
+def _certified(
+    authority: CertificateAuthority, user_key: asyncssh.SSHKey, key_id: str, **more: Any
+) -> asyncssh.SSHCertificate:
+    """The certificate itself; `more` as asyncssh takes it. No X11, no agent, no start-up file of the user's, ever."""
+    authority_key = asyncssh.import_private_key(unseal(authority.private_key))
+    return authority_key.generate_user_certificate(
+        user_key,
+        key_id,
+        permit_x11_forwarding=False,
+        permit_agent_forwarding=False,
+        permit_pty=True,
+        permit_user_rc=False,
+        comment=key_id,
+        **more,
+    )
+
+
+@sensitive_variables("key")
+def service_login(
+    account: str, *, target: models.Model | None = None
+) -> tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]:
+    """A key made for the moment, and a certificate with which SessionAdmin itself logs in as `account`; for asyncssh's
+    client_keys. Neither is stored; use both for minutes only. Raises NoAuthority, sealing.SealingError."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    signed = sign(
+        key.export_public_key().decode().strip(),
+        principals=[account],
+        key_id="sessionadmin/service",
+        seconds=SERVICE_SECONDS,
+        backdated=SERVICE_SECONDS,
+        target=target,
+        level=Level.DEBUG,
+    )
+    return key, asyncssh.import_certificate(signed.line)
+
+
+@sensitive_variables("key", "private")
+def _make(state: AuthorityState) -> CertificateAuthority:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    private = key.export_private_key()
+    public = " ".join(key.export_public_key().decode().split()[:2])
+    return CertificateAuthority.objects.create(
+        state=state, public_key=public, fingerprint=key.get_fingerprint("sha256"), private_key=seal(private)
+    )
+
+
+def _hold() -> None:
+    """Let one change of the authorities at a time go on; the constraints stop what comes beside it."""
+    list(CertificateAuthority.objects.select_for_update().values_list("pk", flat=True))

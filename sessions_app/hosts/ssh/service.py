@@ -1,0 +1,32 @@
+"""Stored key pairs by which SessionAdmin logs in to hosts: made or taken over, and opened for one connection."""
+
+from __future__ import annotations
+
+import asyncssh
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_app.hosts.models import ServiceKey
+from sessions_app.hosts.ssh.keys import BadKey, read_public_key
+from sessions_app.sealing import seal, unseal
+
+
+@sensitive_variables("text", "key")
+def fill(service_key: ServiceKey, text: str = "") -> None:
+    """Set both halves of `service_key`, without saving it: those of the private key in `text` (OpenSSH or PEM, without
+    a passphrase), or of a new Ed25519 key. Raises BadKey, sealing.NoKey."""
+    if text.strip():
+        try:
+            key = asyncssh.import_private_key(text.strip() + "\n")
+        except (asyncssh.KeyImportError, ValueError):
+            # Without a cause: it may quote what was pasted.
+            raise BadKey("This is no private key in OpenSSH or PEM form, or it has a passphrase.") from None
+    else:
+        key = asyncssh.generate_private_key("ssh-ed25519")
+    public = read_public_key(key.export_public_key().decode())
+    service_key.public_key, service_key.fingerprint = public.line, public.fingerprint
+    service_key.private_key = seal(key.export_private_key())
+
+
+def open_key(service_key: ServiceKey) -> asyncssh.SSHKey:
+    """The key pair, for asyncssh's client_keys; keep it for the connection only. Raises sealing.SealingError."""
+    return asyncssh.import_private_key(unseal(service_key.private_key))

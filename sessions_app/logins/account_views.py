@@ -1,0 +1,82 @@
+"""The door: log in, log out, change one's password, and the page about oneself."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth import login as begin_login
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse_lazy
+
+from activity.viewer import viewer
+from sessions_app.logins.backend import current_login
+from sessions_app.logins.forms import LoginForm, NewPasswordForm
+from sessions_app.logins.service import live_logins
+from sessions_app.permission import hold_account
+
+
+class Login(LoginView):
+    """Name and password; then to where the person was going, on this host only."""
+
+    authentication_form = LoginForm
+    template_name = "registration/login.html"
+    extra_context = {"heading": "Log in"}
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Begin the login session. It does not begin when the account was closed at the same moment."""
+        begin_login(self.request, form.get_user())
+        if current_login(self.request) is None:
+            raise PermissionDenied("The account was locked or changed while you logged in; you are not logged in.")
+        return HttpResponseRedirect(self.get_success_url())
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """The form again; after too many tries with status 429 and how long to wait (RFC 6585), with 503 when nobody
+        can log in."""
+        response = super().form_invalid(form)
+        login = cast(LoginForm, form)
+        if login.waiting is not None:
+            response.status_code = 429
+            response["Retry-After"] = str(login.waiting.seconds)
+        elif login.is_closed:
+            response.status_code = 503
+        return response
+
+
+class Logout(LogoutView):
+    """POST only; signals.py ends the login session."""
+
+
+class PasswordChange(PasswordChangeView):
+    """This browser stays logged in, every other one of the person is logged out (signals.py)."""
+
+    form_class = NewPasswordForm
+    template_name = "registration/password_change.html"
+    success_url = reverse_lazy("account")
+    extra_context = {"heading": "Change password"}
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """With the request, for the address that tries are counted for."""
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def form_valid(self, form: NewPasswordForm) -> HttpResponse:  # type: ignore[override]  # the form of this class
+        """Change it, and say how many browsers that logged out. Of several changes with the same old password, sent at
+        the same moment, the first one counts."""
+        me = viewer(self.request)
+        changed = form.save(commit=False)  # computing the hash takes long; the transaction must not wait for it
+        others = live_logins(me, but=current_login(self.request))
+        with transaction.atomic():
+            if hold_account(me).password != form.old_hash:
+                form.add_error("old_password", "The password was changed a moment ago. Nothing was changed by you.")
+                return self.form_invalid(form)
+            count = others.count()
+            changed.save(update_fields=["password"])
+            update_session_auth_hash(self.request, changed)
+        ended = f"{count} other {'session was' if count == 1 else 'sessions were'} logged out." if count else ""
+        messages.success(self.request, f"Your password was changed. {ended}".strip())
+        return HttpResponseRedirect(self.get_success_url())

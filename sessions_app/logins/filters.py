@@ -1,0 +1,105 @@
+"""Filters of the list of login sessions: user, country, device, live or ended."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import Q, QuerySet
+from django.urls import reverse_lazy
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from activity.filters import AccountFilter, AccountFilterSet, options
+from activity.names import name_now
+from activity.prepared import Prepared
+from sessions_app.logins.models import LoginSession, LoginSessionQuerySet
+from sessions_app.roles import sees_everything
+
+DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
+STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]
+TYPED = {"user": "user_now", "country": "country"}  # filters with suggestions, and where those come from
+NEWEST = 100  # live rows that suggestions are taken from
+MOST_SUGGESTIONS = 20  # of users; more are looked up while somebody types (activity/filters.py)
+LOOK_UP = {
+    "autocomplete": "off",
+    "hx-get": reverse_lazy("activity_users"),
+    "hx-trigger": "input changed delay:200ms",
+    "hx-target": "#user-list",
+    "hx-swap": "innerHTML",
+    "hx-push-url": "false",
+    "hx-sync": "this:replace",
+}
+
+
+def _newest(logins: LoginSessionQuerySet) -> QuerySet[LoginSession, Any]:
+    newest = logins.live().annotate(user_now=name_now()).order_by("-last_access_at", "-pk")
+    return newest.values_list(*TYPED.values())[:NEWEST]
+
+
+@functools.cache
+def _newest_live() -> Prepared:
+    return Prepared(LoginSession, lambda: _newest(LoginSession.objects.all()))
+
+
+@functools.cache
+def _own_newest_live() -> Prepared:
+    return Prepared(LoginSession, lambda user_id: _newest(LoginSession.objects.filter(user_id=user_id)), user_id=int)
+
+
+class LoginFilters(AccountFilterSet):
+    """Live ones, unless the URL says otherwise.
+
+    User and country are typed, with suggestions from the live rows: a menu of every value in millions of ended rows
+    would be read through on each view.
+    """
+
+    user = AccountFilter("user_id", is_whole=True, widget=forms.TextInput({"list": "user-list", "size": 14, **LOOK_UP}))
+    country = django_filters.CharFilter(
+        method="in_country",
+        label="Country",
+        max_length=120,
+        widget=forms.TextInput({"list": "country-list", "size": 14}),
+    )
+    device = django_filters.ChoiceFilter(choices=DEVICES, empty_label="Any device", label="Device")
+    state = django_filters.ChoiceFilter(choices=STATES, empty_label=None, method="unchanged", label="State")
+
+    class Meta:
+        model = LoginSession
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not sees_everything(self.request.user):
+            del self.filters["user"]
+
+    @property
+    def suggestions(self) -> SafeString:
+        """A datalist for each typed filter: what the newest live rows hold, in order. Not all of them: there can be
+        thousands, and each page would carry them."""
+        person = self.request.user
+        _, rows = _newest_live().rows() if sees_everything(person) else _own_newest_live().rows(user_id=person.pk)
+        lists = []
+        for place, name in enumerate(TYPED):
+            if name in self.filters:
+                values = list(dict.fromkeys(row[place] for row in rows if row[place]))[:MOST_SUGGESTIONS]
+                lists.append((f"{name}-list", options((value, "") for value in sorted(values))))
+        return format_html_join("", '<datalist id="{}">{}</datalist>', lists)
+
+    def in_country(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:
+        """By the country's name or its two letters, in any case."""
+        return queryset.filter(Q(country__folded_exact=value) | Q(country_code__folded_exact=value))
+
+    def unchanged(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:
+        """The state has a default, which filter_queryset applies."""
+        return queryset
+
+    def filter_queryset(self, queryset: QuerySet[LoginSession]) -> QuerySet[LoginSession]:
+        """All filters, and the state, which is "live" where the URL has none."""
+        found: QuerySet[LoginSession] = super().filter_queryset(queryset)
+        state = self.form.cleaned_data.get("state") or "live"
+        if state == "all":
+            return found
+        return found.filter(ended_at__isnull=state == "live")

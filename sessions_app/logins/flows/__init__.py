@@ -1,0 +1,1 @@
+"""What people do with login sessions, one verb a function."""

@@ -1,0 +1,73 @@
+"""The login form, and the form for a new password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.core.validators import MaxLengthValidator
+from django.http import HttpRequest
+
+from sessions_app.logins import authentication
+
+LONGEST_NAME, LONGEST_PASSWORD = 254, 4096  # characters
+
+
+class LoginForm(AuthenticationForm):
+    """User name and password. `waiting` says, after a refusal for too many tries, until when."""
+
+    # The stubs think of Django's own user model only.
+    user_cache: AbstractBaseUser | None  # type: ignore[assignment]  # Django says None until it is clean
+    waiting: authentication.TooManyTries | None = None
+    is_closed = False  # to everybody, for a reason of ours
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        self.fields["username"].label = "User name"
+        # Django writes the limit into the page only; what is sent may be megabytes, and would be folded and hashed.
+        self.fields["username"].validators.append(MaxLengthValidator(self.username_field.max_length or LONGEST_NAME))
+        self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
+
+    def clean(self) -> dict[str, Any]:
+        """Knock at the door; what it says becomes the form's error."""
+        user_name, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if user_name and password:
+            try:
+                self.user_cache = authentication.let_in(self.request or HttpRequest(), user_name, password)
+            except authentication.TooManyTries as refusal:
+                self.waiting = refusal
+                raise forms.ValidationError(str(refusal), code="throttled") from refusal
+            except authentication.NotLetIn as refusal:
+                self.is_closed = isinstance(refusal, authentication.NotCounted)
+                raise forms.ValidationError(str(refusal), code="invalid_login") from refusal
+        return self.cleaned_data
+
+
+class NewPasswordForm(PasswordChangeForm):
+    """The old password and the new one twice; wrong old ones are counted like failed logins. `old_hash` is what the old
+    one was compared with."""
+
+    old_hash = ""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        self.request = request
+        for field in self.fields.values():
+            field.validators.append(MaxLengthValidator(LONGEST_PASSWORD))
+
+    def clean_old_password(self) -> str:
+        """Raises ValidationError for a wrong one, and after too many of them for any."""
+        password: str = self.cleaned_data["old_password"]
+        try:
+            if authentication.confirm(self.request, self.user, password):
+                self.old_hash = self.user.password
+                return password
+        except authentication.TooManyTries as refusal:
+            text = str(refusal).replace("you are not logged in", "it was not changed")
+            raise forms.ValidationError(text, code="throttled") from refusal
+        except authentication.NotCounted as refusal:
+            text = "Failed tries cannot be counted at the moment. The password was not changed. Try again in a minute."
+            raise forms.ValidationError(text, code="throttled") from refusal
+        raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")

@@ -1,0 +1,1 @@
+"""The GeoIP file: download, check, read."""

@@ -1,0 +1,61 @@
+"""System checks for what the locations of logins depend on: the GeoIP file and the trusted proxies.
+
+Importing the module registers them; `SessionsAppConfig.ready` does. Each message says what to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Info, Warning, register
+
+from sessions_app.logins.client_ip import invalid_networks, networks_of_everybody
+from sessions_app.logins.geoip.file import GeoipFileError, try_out
+
+
+@register()
+def check_geoip_database(**kwargs: object) -> list[CheckMessage]:
+    """W001: no file is configured (information only). W002: the configured file cannot be used."""
+    path = settings.GEOIP_DATABASE
+    if not path:
+        return [
+            Info(
+                "There is no GeoIP database: the locations of logins will say Unknown.",
+                hint="Get one with: sessionadmin geoip_update, or set GEOIP_DATABASE to one you have (docs/geoip.md).",
+                id="sessions_app.W001",
+            )
+        ]
+    try:
+        try_out(Path(path))
+    except GeoipFileError as error:
+        return [
+            Warning(
+                f"GEOIP_DATABASE {path} is refused: {error}. The locations of logins will say Unknown.",
+                hint="Get a good one with: sessionadmin geoip_update (docs/geoip.md).",
+                id="sessions_app.W002",
+            )
+        ]
+    return []
+
+
+@register()
+def check_trusted_proxies(**kwargs: object) -> list[CheckMessage]:
+    """E011: an entry of TRUSTED_PROXIES is no network. W011: an entry trusts the whole internet."""
+    messages: list[CheckMessage] = [
+        Error(
+            f"TRUSTED_PROXIES: {entry!r} is neither a network in CIDR notation nor an address nor 'unix'.",
+            hint="Name the addresses of your own proxies: TRUSTED_PROXIES=10.0.0.5,10.1.0.0/24",
+            id="sessions_app.E011",
+        )
+        for entry in invalid_networks(settings.TRUSTED_PROXIES)
+    ]
+    messages += [
+        Warning(
+            f"TRUSTED_PROXIES: {entry} trusts everybody, so that anybody can claim any address.",
+            hint="Name the addresses of your own proxies only.",
+            id="sessions_app.W011",
+        )
+        for entry in networks_of_everybody(settings.TRUSTED_PROXIES)
+    ]
+    return messages

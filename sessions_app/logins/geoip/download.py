@@ -1,0 +1,244 @@
+"""Fetch a city database, make sure that it is one, and put it in the place of the old.
+
+Knows nothing of settings or of the command line. Until the very last step, one rename, the old file is untouched;
+whatever goes wrong before, also a kill, leaves it as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import os
+import re
+import tarfile
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, ClassVar
+
+import requests
+import urllib3
+
+from sessions_app.logins.geoip.file import FileFacts, GeoipFileError, try_out
+from sessions_app.logins.geoip.sources import Packing, Source
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 10, 60  # seconds
+CHUNK = 256 * 1024  # bytes
+MAX_UNPACKED = 2 * 1024**3  # bytes; a city database has about 0.1 GiB
+STALE_AFTER = 24 * 60 * 60  # seconds until what a killed run left behind is thrown away
+
+Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all when the server says
+
+
+class UpdateError(Exception):
+    """The database was not updated; the old file is as it was. The message says why and what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class DownloadError(UpdateError):
+    """Nothing whole arrived. Worth another try later."""
+
+    exit_code = 3
+
+
+class CredentialsError(UpdateError):
+    """The account or the licence key is not accepted. Trying again changes nothing."""
+
+    exit_code = 4
+
+
+class FileRefusedError(UpdateError):
+    """Something arrived that is not what it should be."""
+
+    exit_code = 5
+
+
+class _NotThereError(DownloadError):
+    """404: perhaps the next address has it."""
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What is in place now, and what was before (None: nothing usable)."""
+
+    facts: FileFacts
+    previous: FileFacts | None
+    url: str
+
+
+def update(source: Source, target: Path, progress: Progress) -> Updated:
+    """Download, verify and swap in. Raises `UpdateError`, OSError when `target` cannot be written.
+
+    1. Download into the target's directory, so that the last step is a rename within one file system.
+    2. Compare the checksum where the source offers one.
+    3. Unpack, open, look up addresses; it must be a city database, and not older than the same kind in place.
+    4. Rename over the old file, and make both survive a power cut.
+    """
+    target = target.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(target)
+    with _part_file(target) as archive, _part_file(target) as database:
+        with requests.Session() as session:
+            url = _download(session, source, archive, progress)
+            if source.checksum_url:
+                _compare_checksum(session, source, archive)
+        _unpack(source.packing, archive, database)
+        facts, previous = _verify(database, target)
+        _swap_in(database, target)
+    return Updated(facts, previous, url)
+
+
+def _download(session: requests.Session, source: Source, archive: Path, progress: Progress) -> str:
+    """Fetch the first address that exists into `archive`; the address."""
+    for url in source.urls:
+        try:
+            with _get(session, url, source) as response, archive.open("wb") as file:
+                _receive(response, file, progress)
+        except _NotThereError:
+            continue
+        return url
+    raise DownloadError(f"The server has no {source.name} (404): tried {', '.join(source.urls)}. Try again later.")
+
+
+@contextlib.contextmanager
+def _get(session: requests.Session, url: str, source: Source) -> Iterator[requests.Response]:
+    """A successful answer from `url`. Every failure while it is open becomes an `UpdateError` that names no secret."""
+    try:
+        with session.get(
+            url,
+            auth=source.credentials,
+            stream=True,
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            headers={"Accept-Encoding": "identity"},
+        ) as response:
+            if response.status_code == 404:
+                raise _NotThereError(f"{url} does not exist (404).")
+            if response.status_code in (401, 403):
+                raise CredentialsError(
+                    f"{source.name}: the server refuses the account ({response.status_code}). "
+                    "Check MAXMIND_ACCOUNT_ID and MAXMIND_LICENSE_KEY."
+                    if source.credentials
+                    else f"{source.name}: the server refuses the download ({response.status_code}) of {url}."
+                )
+            if response.status_code != 200:
+                raise DownloadError(f"{url} answered {response.status_code}. Try again later.")
+            yield response
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        # Not the error's own text: it may quote the signed address that MaxMind redirects to.
+        raise DownloadError(
+            f"The download from {url} broke off or could not start ({type(error).__name__}). "
+            "Check the network and the proxy settings, and try again."
+        ) from None
+
+
+def _receive(response: requests.Response, file: IO[bytes], progress: Progress) -> None:
+    length = response.headers.get("Content-Length", "")
+    total = int(length) if length.isascii() and length.isdigit() else None
+    received = 0
+    progress(0, total)
+    # The raw bytes, since a server may take a .gz file for a compressed transfer and requests would unpack it.
+    for chunk in response.raw.stream(CHUNK, decode_content=False):
+        file.write(chunk)
+        received += len(chunk)
+        progress(received, total)
+    if total is not None and received != total:
+        raise DownloadError(f"Only {received:,} of {total:,} bytes arrived. Try again.")
+
+
+def _compare_checksum(session: requests.Session, source: Source, archive: Path) -> None:
+    try:
+        with _get(session, source.checksum_url, source) as response:
+            text = response.raw.read(1000, decode_content=False).decode("ascii", "replace")
+    except _NotThereError as error:
+        raise DownloadError(f"There is no checksum at {source.checksum_url}. Try again later.") from error
+    expected = re.match(r"[0-9a-fA-F]{64}\b", text)
+    if not expected:
+        raise FileRefusedError(f"What {source.checksum_url} answers is not a checksum. Nothing was changed.")
+    with archive.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != expected[0].lower():
+        raise FileRefusedError(f"{source.name}: the checksum does not match what was downloaded. Try again.")
+
+
+def _unpack(packing: Packing, archive: Path, database: Path) -> None:
+    try:
+        with database.open("wb") as output:
+            if packing is Packing.GZIP:
+                with gzip.open(archive, "rb") as unpacked:
+                    _copy(unpacked, output)
+                return
+            with tarfile.open(archive, "r|gz") as members:
+                for member in members:
+                    content = members.extractfile(member) if member.name.endswith(".mmdb") else None
+                    if content is not None:
+                        _copy(content, output)
+                        return
+    except (gzip.BadGzipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        raise FileRefusedError(
+            f"What was downloaded is no whole {packing.value} archive ({error}). Try again."
+        ) from error
+    raise FileRefusedError("The archive holds no .mmdb file.")
+
+
+def _copy(source: IO[bytes] | gzip.GzipFile, target: IO[bytes]) -> None:
+    written = 0
+    while chunk := source.read(CHUNK):
+        written += len(chunk)
+        if written > MAX_UNPACKED:
+            raise FileRefusedError(f"The archive unpacks to more than {MAX_UNPACKED:,} bytes.")
+        target.write(chunk)
+
+
+def _verify(database: Path, target: Path) -> tuple[FileFacts, FileFacts | None]:
+    try:
+        facts = try_out(database)
+    except GeoipFileError as error:
+        raise FileRefusedError(f"The file that was downloaded is refused: {error}.") from error
+    try:
+        previous = try_out(target)
+    except GeoipFileError:
+        return facts, None
+    if previous.database_type == facts.database_type and facts.built_at < previous.built_at:
+        raise FileRefusedError(
+            f"The file that was downloaded is of {facts.built_at:%Y-%m-%d}, older than the one in place "
+            f"({previous.built_at:%Y-%m-%d})."
+        )
+    return facts, previous
+
+
+def _swap_in(database: Path, target: Path) -> None:
+    database.chmod(0o644)  # the server may run as another user than this command
+    _fsync(database)
+    database.replace(target)
+    _fsync(target.parent)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _part_file(target: Path) -> Iterator[Path]:
+    """A new empty file beside `target`, gone afterwards unless it was renamed."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _remove_stale(target: Path) -> None:
+    for part in target.parent.glob(f".{target.name}.*.part"):
+        with contextlib.suppress(FileNotFoundError):  # another run was faster
+            if part.stat().st_mtime < time.time() - STALE_AFTER:
+                part.unlink()

@@ -1,0 +1,218 @@
+"""Writes login sessions: begins one at login, notes the last access, ends one. No permission is checked here; flows do.
+
+Ending is a compare-and-swap with its log entry in one transaction, so that a session is ended once, by one person, for
+one reason.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from activity import log
+from activity.again import tried_again
+from activity.models import Level
+from activity.patience import waiting_at_most
+from activity.text import plain
+from activity.verbs import Verb
+from sessions_app import announce
+from sessions_app.logins import backend, device, geolocation
+from sessions_app.logins.client_ip import client_ip
+from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
+from sessions_app.people.models import AccountLock, Application
+
+ACCESS_RESOLUTION = dt.timedelta(seconds=60)
+PATIENCE = (
+    2.0  # seconds to wait for a busy database before the last access is left as it was; the answer waits meanwhile
+)
+
+
+def request_ip(request: HttpRequest) -> str:
+    """The public address of the browser, right behind our own proxies; empty when there is none."""
+    return client_ip(request.META, settings.TRUSTED_PROXIES)
+
+
+def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
+    """Record the browser that just logged in.
+
+    1. End what this browser was logged in as before, and give it a new session key.
+    2. Look again, with the account held: was it locked, disabled or given another password since the password was
+       checked? Then forget the browser's session and return None; it stays a stranger.
+    3. Record the browser, its address and the login in one transaction.
+    """
+    here = backend.carried.get()
+    if here is not None:
+        _end_replaced(here, actor=user)
+    request.session.cycle_key()
+    with transaction.atomic():
+        if not _may_still_log_in(user):
+            request.session.flush()
+            return None
+        login = LoginSession.objects.create(
+            user_id=user.pk,
+            user_name=user.get_username(),
+            key_hash=hash_session_key(request.session.session_key or ""),
+            **_browser(request),
+            **_address(request_ip(request)),
+        )
+        log.record(
+            Verb.LOGIN,
+            f"{login.user_name} logged in with {login.browser or 'an unknown browser'} "
+            f"on {login.os or 'an unknown system'} from {login.city}",
+            actor=user,
+            target=login,
+        )
+    if here is not None:
+        here.login, here.session_key = login, request.session.session_key or ""
+    return login
+
+
+def _end_replaced(here: backend.Carried, *, actor: AbstractBaseUser) -> None:
+    """End the login session that the browser came with; the request may not have loaded it."""
+    if here.session_key:
+        key_hash = hash_session_key(here.session_key)
+        login = LoginSession.objects.live().filter(key_hash=key_hash).select_related("user").first()
+        if login is not None:
+            end(login, EndReason.REPLACED, actor=actor)
+    here.login = None
+
+
+def _may_still_log_in(user: AbstractBaseUser) -> bool:
+    """Holds the account's row: a lock, a disabling or a new password either came before, and is seen here, or comes
+    after, and then ends the login session that is being begun. Applications have none, whichever way they came."""
+    accounts = get_user_model()._default_manager.select_for_update().filter(pk=user.pk)
+    account = accounts.values("password", "is_active").first()
+    return (
+        account is not None
+        and account["is_active"]
+        and account["password"] == user.password
+        and not AccountLock.objects.standing().filter(user_id=user.pk).exists()
+        and not Application.objects.filter(principal=user.pk).exists()
+    )
+
+
+def touch(login: LoginSession, request: HttpRequest) -> None:
+    """Note a change of address at once, and else the last access, at most once in 60 seconds, each with one UPDATE.
+
+    An open page that refreshes itself is no access, else nobody who left a page open would ever count as idle (OWASP
+    ASVS 5, 7.3.1); from another address it is one, so that nobody moves unseen. Raises OperationalError when the
+    database is busy for two seconds.
+    """
+    now = timezone.now()
+    ip = request_ip(request)
+    is_late = now - login.last_access_at >= ACCESS_RESOLUTION
+    if ip and ip != login.ip and (is_late or login.ip):
+        _note_move(login, ip, now)
+    elif is_late and not _is_refresh(request):
+        with waiting_at_most(PATIENCE), transaction.atomic():
+            live = LoginSession.objects.live().filter(pk=login.pk, last_access_at=login.last_access_at)
+            live.update(last_access_at=now)
+
+
+def _note_move(login: LoginSession, ip: str, now: dt.datetime) -> None:
+    """Compare the address it was at, so that of several requests from the new one the first leaves an entry."""
+    values = {"last_access_at": now, **_address(ip)}
+    with waiting_at_most(PATIENCE), transaction.atomic():
+        if LoginSession.objects.live().filter(pk=login.pk, ip=login.ip).update(**values):
+            log.record(
+                Verb.LOGIN_MOVED,
+                f"{login.user_name} went on from {values['city']} ({ip}), before from {login.city} ({login.ip})",
+                actor=login.user,
+                target=login,
+                level=Level.WARNING,
+            )
+
+
+def _is_refresh(request: HttpRequest) -> bool:
+    """Whether console.js asks by itself what changed: only its refreshes name what the page shows already."""
+    return "HX-Request" in request.headers and "If-None-Match" in request.headers
+
+
+def rekey(login: LoginSession, session_key: str) -> None:
+    """Follow Django when it gives a browser a new session key (after a change of password)."""
+    LoginSession.objects.live().filter(pk=login.pk).update(key_hash=hash_session_key(session_key))
+
+
+@tried_again
+def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | None) -> bool:
+    """End one login session; its browser is a stranger from the next request on. False: it was over already."""
+    now = timezone.now()
+    with transaction.atomic():
+        won = (
+            LoginSession.objects.live()
+            .filter(pk=login.pk)
+            .update(ended_at=now, end_reason=reason, ended_by_id=actor.pk if actor else None)
+        )
+        if not won:
+            return False
+        forced = actor is not None and actor.pk != login.user_id
+        log.record(
+            Verb.LOGOUT_FORCED if forced else Verb.LOGOUT,
+            _farewell(login, reason),
+            actor=actor,
+            user=login.user,
+            target=login,
+            details={"reason": reason.value},
+        )
+        announce.changed()
+    login.ended_at, login.end_reason = now, reason
+    return True
+
+
+def end_all(
+    user: AbstractBaseUser, reason: EndReason, *, actor: AbstractBaseUser | None, keep: LoginSession | None = None
+) -> int:
+    """End every live login session of `user` but `keep`; how many were ended."""
+    logins = live_logins(user, but=keep).select_related("user")
+    return sum(end(login, reason, actor=actor) for login in logins)
+
+
+def live_logins(user: AbstractBaseUser, *, but: LoginSession | None = None) -> QuerySet[LoginSession]:
+    """The live login sessions of `user`, without `but`."""
+    logins = LoginSession.objects.live().filter(user_id=user.pk)
+    return logins if but is None else logins.exclude(pk=but.pk)
+
+
+def end_expired() -> int:
+    """End those that are idle or old beyond the limits; workers and gateways call this. How many were ended."""
+    expired = LoginSession.objects.live().filter(backend.is_expired(timezone.now())).select_related("user")
+    return sum(end(login, EndReason.EXPIRED, actor=None) for login in expired[:1000])
+
+
+def _farewell(login: LoginSession, reason: EndReason) -> str:
+    browser = f"{login.browser or 'an unknown browser'} ({login.city})"
+    if reason is EndReason.LOGOUT:
+        return f"{login.user_name} logged out from {browser}"
+    return f"{login.user_name} was logged out from {browser}: {reason.label}"
+
+
+def _browser(request: HttpRequest) -> dict[str, str]:
+    """What the browser says of itself; device.py keeps it within the columns."""
+    hints = device.hints_from(request.META)
+    if request.COOKIES.get("touch") == "1":
+        hints["touch"] = "1"
+    user_agent = plain(request.headers.get("User-Agent", ""), 512)
+    return {"user_agent": user_agent, **dataclasses.asdict(device.describe(user_agent, hints))}
+
+
+def _address(ip: str) -> dict[str, Any]:
+    where = geolocation.locate(ip)
+    return {
+        "ip": ip or None,
+        "city": where.city,
+        "region": where.region,
+        "country": where.country,
+        "country_code": where.country_code,
+        "latitude": where.latitude,
+        "longitude": where.longitude,
+        "accuracy_km": where.accuracy_km,
+    }

@@ -1,0 +1,181 @@
+"""The list of login sessions: which rows a person may see, and the columns."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import F, QuerySet
+from django.utils.safestring import SafeString
+
+from activity.addresses import numbered
+from activity.listing import Column, Table, badge, empty, link, moment, stored
+from activity.listing.columns import escaped
+from activity.names import name_now, now_column, renamed_to, then_and_now
+from sessions_app.logins.models import LOGIN_WORDS, EndReason, LoginSession
+from sessions_app.roles import Person, is_administrator, sees_everything
+
+REASONS = {reason.value: reason.label for reason in EndReason}
+DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
+
+
+def logins_queryset(viewer: Person) -> QuerySet[LoginSession]:
+    """The login sessions that `viewer` may see, live and ended. Adds `ended_by_name`, one column of the person who
+    ended it instead of a person for each row, and `user_now`, the name that its user has now."""
+    ended_by_name = F(f"ended_by__{get_user_model().USERNAME_FIELD}")
+    return LoginSession.objects.visible_to(viewer).annotate(ended_by_name=ended_by_name, user_now=name_now())
+
+
+def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
+    """The columns as `viewer` sees them. `current` is the viewer's own login session, which the list marks."""
+    current_pk = current.pk if current is not None else None
+    may_end_all, may_see_all = is_administrator(viewer), sees_everything(viewer)
+
+    def user_cell(row: LoginSession) -> SafeString:
+        linked = link(numbered("user", row.user_id) if may_see_all else "", row.user_name)
+        return then_and_now(row.user_name, getattr(row, "user_now", None), linked)
+
+    def state_cell(row: LoginSession) -> SafeString:
+        return _state(row, is_current=row.pk == current_pk)
+
+    refused: dict[str, Mapping[str, str]] = {"": {}}  # one answer for all rows of one reason
+
+    def refusals(row: LoginSession) -> Mapping[str, str]:
+        reason = refusal(row, viewer_id=viewer.pk, may_end_all=may_end_all)
+        return refused.setdefault(reason, {"logout": reason})
+
+    return Table(
+        name="logins",
+        columns=(
+            stored("user", "User", "user_name", user_cell, 95),
+            *_origin_columns(),
+            *_browser_columns(),
+            *_time_columns(),
+            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=178),
+            *_end_columns(),
+            now_column("user_now", "User now", "user", "user_name"),
+        ),
+        default_sort="-last_access",
+        noun="login session",
+        nouns="login sessions",
+        search=LOGIN_WORDS.columns,
+        text_index=LOGIN_WORDS,
+        search_also=functools.partial(renamed_to, paths=("user_id",)),
+        empty_text="Each browser that logs in to this console is listed here.",
+        is_selectable=True,
+        row_name=lambda row: f"{row.user_name} with {row.browser or 'an unknown browser'}",
+        refusals=refusals,
+        row_class=lambda row: "current" if row.pk == current_pk else "",
+    )
+
+
+def refusal(login: LoginSession, *, viewer_id: int | None, may_end_all: bool) -> str:
+    """Why the person cannot log this browser out; empty when they can. The flow decides again."""
+    if not login.is_live:
+        return "This login session is over already."
+    if login.user_id != viewer_id and not may_end_all:
+        return "Only administrators log other people out."
+    return ""
+
+
+def location(row: LoginSession) -> str:
+    """Region and country, with the approximate point: "Bern, Switzerland (46.95, 7.45 ± 20 km)"."""
+    area = ", ".join(part for part in (row.region, row.country) if part)
+    if row.latitude is None or row.longitude is None:
+        return area or row.city
+    point = f"{row.latitude:.2f}, {row.longitude:.2f}"
+    if row.accuracy_km is not None:
+        point += f" ± {row.accuracy_km} km"
+    return f"{area} ({point})" if area else point
+
+
+def _origin_columns() -> tuple[Column, ...]:
+    return (
+        Column("ip", "Public IP", lambda row: empty(row.ip), sort="ip", csv=lambda row: row.ip or "", width=120),
+        stored("city", "City", "city", lambda row: row.city, 100),
+        Column("location", "Location", location, sort="country", csv=location, width=142),
+    )
+
+
+def _browser_columns() -> tuple[Column, ...]:
+    """The user agent as sent is not sorted: the three columns before it are what it says."""
+
+    def device(row: LoginSession) -> SafeString:
+        return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
+
+    return (
+        stored("device", "Device details", "device", device, 137),
+        Column("os", "OS details", lambda row: empty(_system(row)), sort="os", csv=_system, width=105),
+        Column("browser", "Browser details", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=148),
+        stored(
+            "user_agent",
+            "User agent",
+            "user_agent",
+            lambda row: empty(row.user_agent),
+            320,
+            is_sorted=False,
+            is_hidden=True,
+            alone="user_agent",
+        ),
+    )
+
+
+def _time_columns() -> tuple[Column, ...]:
+    return (
+        stored("logged_in", "Logged in", "created_at", lambda row: moment(row.created_at), 165),
+        stored("last_access", "Last access time", "last_access_at", lambda row: moment(row.last_access_at), 165),
+    )
+
+
+def _end_columns() -> tuple[Column, ...]:
+    """What the state column says in one cell, each for itself: for sorting, and for the download. "Ended by" is
+    the name of now; it is not sorted, for it stands in the table of users, which no index of logins holds."""
+    return (
+        stored("ended", "Ended", "ended_at", lambda row: moment(row.ended_at), 160, is_hidden=True),
+        Column(
+            "ended_by",
+            "Ended by (now)",
+            lambda row: empty(_ended_by(row)),
+            csv=_ended_by,
+            is_hidden=True,
+        ),
+        Column(
+            "reason",
+            "Why it ended",
+            lambda row: empty(_why(row)),
+            sort="end_reason",
+            csv=_why,
+            width=220,
+            is_hidden=True,
+        ),
+    )
+
+
+def _system(row: LoginSession) -> str:
+    return f"{row.os} {row.os_version}".strip()
+
+
+def _browser(row: LoginSession) -> str:
+    return f"{row.browser} {row.browser_version}".strip()
+
+
+def _state_word(row: LoginSession) -> str:
+    return "live" if row.is_live else "ended"
+
+
+def _why(row: LoginSession) -> str:
+    return REASONS.get(row.end_reason, "")
+
+
+def _ended_by(row: Any) -> str:
+    return row.ended_by_name or ""  # of logins_queryset()
+
+
+def _state(row: LoginSession, *, is_current: bool) -> SafeString:
+    if row.ended_at is None:
+        return badge("available", "Live, this browser" if is_current else "Live", "check")
+    by = _ended_by(row) if row.ended_by_id != row.user_id else ""
+    note = escaped(f"{_why(row)}{f' ({by})' if by else ''}, {moment(row.ended_at)}")
+    return SafeString(f"{badge('complete', 'Ended', 'flag')} <small>{note}</small>")

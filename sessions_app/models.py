@@ -1,0 +1,54 @@
+"""Every table of the app. Django finds models here only; code imports them from their own package."""
+
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.gateway.models import (
+    GatewayConnection,
+    GatewayEnforcement,
+    GatewayHeartbeat,
+    GatewayHostKey,
+    GatewayTicket,
+)
+from sessions_app.gateway.recordings.models import Recording, RecordingChunk, RecordingText
+from sessions_app.hosts.models import CertificateAuthority, ConsoleMark, HostComparison, HostWatch, ServiceKey, UserKey
+from sessions_app.hosts.search_models import HostSearch, LeftFiles
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import AccountCut, AccountLock, Application
+from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
+from sessions_app.vault.models import Secret
+from sessions_app.worker.models import HealthMark, WorkerHeartbeat
+
+__all__ = [
+    "AccessPolicy",
+    "AccountCut",
+    "AccountLock",
+    "Activity",
+    "Application",
+    "Approval",
+    "ApprovalTier",
+    "CertificateAuthority",
+    "ConnectionProfile",
+    "ConsoleMark",
+    "ControlRequest",
+    "GatewayConnection",
+    "GatewayEnforcement",
+    "GatewayHeartbeat",
+    "GatewayHostKey",
+    "GatewayTicket",
+    "HealthMark",
+    "HostComparison",
+    "HostSearch",
+    "HostWatch",
+    "LeftFiles",
+    "LoginSession",
+    "PrivilegedSession",
+    "Recording",
+    "RecordingChunk",
+    "RecordingText",
+    "Resource",
+    "ResourceLock",
+    "Secret",
+    "ServiceKey",
+    "UserKey",
+    "WorkerHeartbeat",
+]

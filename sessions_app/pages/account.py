@@ -1,0 +1,45 @@
+"""The page about oneself: role, groups, logins, keys and locks."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from activity.models import DownloadPreference
+from activity.viewer import viewer
+from sessions_app.hosts.models import UserKey
+from sessions_app.logins.backend import current_login
+from sessions_app.logins.service import live_logins
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.roles import Person, is_administrator, sees_everything
+
+
+@require_safe
+def account(request: HttpRequest) -> HttpResponse:
+    """What the console knows of the person who looks."""
+    me = viewer(request)
+    own_locks = (
+        AccountLock.objects.filter(user_id=me.pk).select_related("locked_by", "lifted_by").order_by("-locked_at")
+    )
+    locked = PrivilegedSession.objects.mine(me).filter(status=Status.LOCKED).order_by("-requested_at")
+    context = {
+        "heading": "Your account",
+        "role": role_name(me),
+        "groups": list(me.groups.order_by("name")),
+        "login": current_login(request),
+        "live_logins": live_logins(me).count(),
+        "ssh_keys": list(UserKey.objects.filter(user_id=me.pk)),
+        "account_locks": list(own_locks[:20]),
+        "locked_sessions": list(locked[:100]),
+        "downloads": DownloadPreference.of(me),
+    }
+    return render(request, "sessions_app/account.html", context)
+
+
+def role_name(user: Person) -> str:
+    """Administrator, Auditor or User."""
+    if is_administrator(user):
+        return "Administrator"
+    return "Auditor" if sees_everything(user) else "User"

@@ -1,0 +1,176 @@
+"""Lock and unlock an account or a resource, and cut everything of a person: confirm first, then one flow.
+
+A GET shows the confirmation, in the dialog for HTMX and as a page otherwise. The form is an ordinary POST, so that
+the page behind it comes back whole, with its new facts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from activity.listing.response import is_fragment
+from activity.outage import Outage
+from activity.viewer import viewer
+from sessions_app.catalogue.flows.resource import lock_resource, unlock_resource
+from sessions_app.catalogue.models import Resource
+from sessions_app.error_pages import error_page
+from sessions_app.errors import Refused
+from sessions_app.logins.models import LoginSession
+from sessions_app.outcome import outcome
+from sessions_app.pages.catalogue.tables import visible_resources
+from sessions_app.pages.people.views import visible_accounts
+from sessions_app.people.forms import CutForm, LockForm
+from sessions_app.people.models import Application
+from sessions_app.privileged.flows.account import lock_account, unlock_account
+from sessions_app.privileged.flows.cut import cut_everything
+from sessions_app.privileged.lifecycle import LifecycleError
+from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.roles import is_administrator
+
+logger = logging.getLogger(__name__)
+
+get_or_post = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@get_or_post
+def account_lock(request: HttpRequest, pk: int) -> HttpResponse:
+    """Lock an account: the person is logged out and cut, their sessions freeze, new ones are refused."""
+    account = get_object_or_404(visible_accounts(request), pk=pk)
+    _administrators_only(request)
+
+    def lock(values: dict[str, Any]) -> str:
+        lock_account(viewer(request), account, title=values["title"], message=values["message"])
+        return f"Locked the account {account.get_username()}."
+
+    return _confirmed(request, account, LockForm, lock, "sessions_app/account_lock.html")
+
+
+@get_or_post
+def account_unlock(request: HttpRequest, pk: int) -> HttpResponse:
+    """Lift the lock of an account."""
+    account = get_object_or_404(visible_accounts(request), pk=pk)
+    _administrators_only(request)
+
+    def unlock(values: dict[str, Any]) -> str:
+        unlock_account(viewer(request), account)
+        return f"Unlocked the account {account.get_username()}."
+
+    return _confirmed(request, account, forms.Form, unlock, "sessions_app/account_unlock.html")
+
+
+@get_or_post
+def resource_lock(request: HttpRequest, pk: int) -> HttpResponse:
+    """Close a resource to new sessions."""
+    resource = get_object_or_404(visible_resources(viewer(request)), pk=pk)
+    _administrators_only(request)
+
+    def lock(values: dict[str, Any]) -> str:
+        lock_resource(viewer(request), resource, title=values["title"], message=values["message"])
+        return f"Closed {resource} to new sessions."
+
+    return _confirmed(request, resource, LockForm, lock, "sessions_app/resource_lock.html")
+
+
+@get_or_post
+def resource_unlock(request: HttpRequest, pk: int) -> HttpResponse:
+    """Open a resource to new sessions again."""
+    resource = get_object_or_404(visible_resources(viewer(request)), pk=pk)
+    _administrators_only(request)
+
+    def unlock(values: dict[str, Any]) -> str:
+        unlock_resource(viewer(request), resource)
+        return f"Opened {resource} to new sessions."
+
+    return _confirmed(request, resource, forms.Form, unlock, "sessions_app/resource_unlock.html")
+
+
+@get_or_post
+def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
+    """Cut everything of a person, and show line by line what was done."""
+    account = get_object_or_404(visible_accounts(request), pk=pk)
+    _administrators_only(request)
+    context = {
+        "account": account,
+        "page_url": _page_of(account),
+        "logins": LoginSession.objects.live().filter(user=account).count(),
+        "sessions": PrivilegedSession.objects.not_ended().filter(user=account).count(),
+    }
+    form = CutForm(request.POST if request.method == "POST" else None, label_suffix="")
+    if form.is_valid():
+        try:
+            lines = cut_everything(viewer(request), account, reason=form.cleaned_data["reason"])
+        except (Refused, LifecycleError) as error:
+            form.add_error(None, str(error))
+        except (DatabaseError, InterfaceError) as error:
+            return _not_accepted(request, account, error)
+        else:
+            return render(request, "sessions_app/account_cut_done.html", {**context, "lines": lines})
+    return _form(request, "sessions_app/account_cut.html", {**context, "form": form})
+
+
+def _not_accepted(request: HttpRequest, account: AbstractUser, error: Exception) -> HttpResponse:
+    """Say that nothing at all was cut, and what stops the person while the database cannot be used."""
+    outage = Outage.of(error)
+    if outage is None:
+        raise error
+    logger.warning("Nothing was cut of %s", account, exc_info=error)
+    text = (
+        f"Nothing was cut: the account {account} is not locked, its sessions and logins go on. {outage.remedy} If it "
+        "cannot wait, stop the gateway and the web server, or close the account on the host."
+    )
+    response = error_page(request, 503, outage.heading, text)
+    response["Retry-After"] = str(outage.retry_after)
+    return response
+
+
+def _administrators_only(request: HttpRequest) -> None:
+    if not is_administrator(viewer(request)):
+        raise PermissionDenied("Only administrators lock, unlock and cut.")
+
+
+def _confirmed(
+    request: HttpRequest,
+    thing: AbstractUser | Resource,
+    form_class: type[forms.Form],
+    act: Callable[[dict[str, Any]], str],
+    template: str,
+) -> HttpResponse:
+    """Show the confirmation, or do it and go back to the page of `thing`; a refusal stands above the form."""
+    form = form_class(request.POST if request.method == "POST" else None, label_suffix="")
+    page_url = _page_of(thing)
+    if form.is_valid():
+        try:
+            done = act(form.cleaned_data)
+        except (Refused, LifecycleError) as error:
+            form.add_error(None, str(error))
+        else:
+            return outcome(request, [("success", done)], page_url)
+    return _form(request, template, {"thing": thing, "page_url": page_url, "form": form})
+
+
+def _form(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """The confirmation as content of the dialog, or the same on a page of its own."""
+    status = 422 if context["form"].is_bound else 200
+    if is_fragment(request):
+        return render(request, template, context, status=status)
+    return render(request, "sessions_app/account_page.html", {**context, "fragment": template}, status=status)
+
+
+def _page_of(thing: Model) -> str:
+    """Where the thing has its page; an application's principal has it at the application."""
+    if isinstance(thing, Resource):
+        return thing.get_absolute_url()
+    application = Application.objects.filter(principal=thing.pk).first()
+    return application.get_absolute_url() if application else reverse("user", args=[thing.pk])

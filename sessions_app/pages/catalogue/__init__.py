@@ -1,0 +1,1 @@
+"""The lists and pages of resources, activities, profiles and policies, with their sessions."""

@@ -1,0 +1,227 @@
+"""What may be requested, read-only: resources, activities, connection profiles, access policies.
+
+People who see everything see all of it, others what their policies give them. It is changed in the administration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from activity.listing import Table, list_response
+from activity.viewer import viewer
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
+from sessions_app.hosts.models import HostWatch
+from sessions_app.hosts.ssh.keys import BadKey, read_public_key
+from sessions_app.pages.catalogue import tables
+from sessions_app.pages.catalogue.filters import PlatformFilter, SessionsOnOneResourceFilter
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.privileged.tables import sessions_queryset, sessions_table
+from sessions_app.privileged.toolbar import sessions_toolbar
+from sessions_app.roles import is_administrator, sees_everything
+
+MOST_NAMES = 100  # on the page of a policy
+LIST = "sessions_app/catalogue_list.html"
+
+
+def admin_url(request: HttpRequest, thing: Model) -> str:
+    """Where administrators change it; empty for everybody else."""
+    if not is_administrator(viewer(request)):
+        return ""
+    return reverse(f"admin:{thing._meta.app_label}_{thing._meta.model_name}_change", args=[thing.pk])
+
+
+def worded(request: HttpRequest, table: Table) -> Table:
+    """The table with words for an empty list that are true for who sees everything, too."""
+    if not sees_everything(viewer(request)):
+        return table
+    return dataclasses.replace(table, empty_text=f"An administrator adds {table.nouns} in the administration.")
+
+
+@require_safe
+def resources(request: HttpRequest) -> HttpResponseBase:
+    """Every resource that the person may see."""
+    rows = tables.resources_queryset(viewer(request))
+    words = {"heading": "Resources", "section": "resources"}
+    return list_response(
+        request,
+        worded(request, tables.RESOURCES),
+        rows,
+        LIST,
+        filterset=PlatformFilter,
+        context=words,
+        csv_name="resources",
+    )
+
+
+@require_safe
+def activity_kinds(request: HttpRequest) -> HttpResponseBase:
+    """Every activity that the person may see."""
+    rows = tables.activities_queryset(viewer(request))
+    words = {"heading": "Activities", "section": "activity_kinds"}
+    return list_response(
+        request,
+        worded(request, tables.ACTIVITIES),
+        rows,
+        LIST,
+        filterset=PlatformFilter,
+        context=words,
+        csv_name="activities",
+    )
+
+
+@require_safe
+def profiles(request: HttpRequest) -> HttpResponseBase:
+    """Every connection profile that the person may see."""
+    rows = tables.profiles_queryset(viewer(request))
+    words = {"heading": "Connection profiles", "section": "profiles"}
+    return list_response(request, worded(request, tables.PROFILES), rows, LIST, context=words, csv_name="profiles")
+
+
+@require_safe
+def policies(request: HttpRequest) -> HttpResponseBase:
+    """Every access policy."""
+    if not sees_everything(viewer(request)):
+        raise PermissionDenied("Only administrators and auditors see the access policies.")
+    words = {"heading": "Access policies", "section": "policies"}
+    return list_response(request, tables.POLICIES, tables.policies_queryset(), LIST, context=words, csv_name="policies")
+
+
+@dataclasses.dataclass
+class ResourceFacts:
+    """What the page says above its list; asked for by the whole page only, not by a refresh."""
+
+    resource: Resource
+    sessions: QuerySet[PrivilegedSession]
+
+    @cached_property
+    def lock(self) -> ResourceLock | None:
+        """The lock that stands."""
+        return ResourceLock.objects.standing().filter(resource=self.resource).select_related("locked_by").first()
+
+    @property
+    def host_key(self) -> str:
+        """As people compare it: kind and fingerprint; what was put there by hand and is no key, as it is."""
+        try:
+            return f"{self.resource.host_key.split()[0]} {read_public_key(self.resource.host_key).fingerprint}"
+        except (BadKey, IndexError):
+            return self.resource.host_key
+
+    @cached_property
+    def clock(self) -> str:
+        """By how much the host's clock is off; empty when it is right or not known."""
+        off = HostWatch.objects.clock_off(self.resource.pk)
+        return clock_words(off) if abs(off) >= CLOCK_IS_OFF else ""
+
+    @cached_property
+    def live(self) -> int:
+        """Sessions with rights on it now."""
+        return self.sessions.live().count()  # type: ignore[attr-defined, no-any-return]  # a reverse name
+
+    @cached_property
+    def scheduled(self) -> int:
+        """Sessions that start in the future."""
+        return self.sessions.filter(status=Status.PENDING).count()
+
+    @cached_property
+    def policies(self) -> list[AccessPolicy]:
+        """The policies that name it."""
+        return list(self.resource.policies.select_related("profile"))
+
+
+@require_safe
+def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """One resource, its standing lock, and the sessions on it that the person may see."""
+    person = viewer(request)
+    found = get_object_or_404(tables.visible_resources(person), pk=pk)
+    rows = sessions_queryset(person).filter(resource=found)
+    context = {
+        "heading": found.name,
+        "resource": found,
+        "facts": ResourceFacts(found, PrivilegedSession.objects.visible_to(person).filter(resource=found)),
+        "admin_url": admin_url(request, found),
+        "toolbar": sessions_toolbar(person, with_history=True),
+    }
+    return list_response(
+        request,
+        sessions_table(person, with_history=True),
+        rows,
+        "sessions_app/resource.html",
+        filterset=SessionsOnOneResourceFilter,
+        context=context,
+        csv_name=f"sessions-of-resource-{found.pk}",
+    )
+
+
+@require_safe
+def activity_kind(request: HttpRequest, pk: int) -> HttpResponse:
+    """One activity: what it gives and takes away, and which policies allow it."""
+    person = viewer(request)
+    found: Activity = get_object_or_404(tables.activities_queryset(person), pk=pk)
+    context: dict[str, Any] = {"kind": found, "admin_url": admin_url(request, found)}
+    if sees_everything(person):
+        context["policies"] = found.policies.select_related("profile")
+    return render(request, "sessions_app/activity_kind.html", context)
+
+
+@require_safe
+def profile(request: HttpRequest, pk: int) -> HttpResponse:
+    """One connection profile with its approval tiers."""
+    person = viewer(request)
+    found: ConnectionProfile = get_object_or_404(tables.profiles_queryset(person), pk=pk)
+    context: dict[str, Any] = {"profile": found, "tiers": _tiers(found), "admin_url": admin_url(request, found)}
+    if sees_everything(person):
+        context["policies"] = found.policies.all()
+    return render(request, "sessions_app/profile.html", context)
+
+
+def _tiers(profile: ConnectionProfile) -> list[dict[str, object]]:
+    """Each tier with how many must approve and the names of those who may."""
+    tiers = ApprovalTier.objects.filter(profile=profile).prefetch_related("users", "groups").order_by("order")
+    return [
+        {
+            "order": tier.order,
+            "required": tier.required,
+            "names": ", ".join(
+                [
+                    *sorted(user.get_username() for user in tier.users.all()),
+                    *sorted(f"the group {group.name}" for group in tier.groups.all()),
+                ]
+            )
+            or "nobody yet: such a request fails",
+        }
+        for tier in tiers
+    ]
+
+
+@require_safe
+def policy(request: HttpRequest, pk: int) -> HttpResponse:
+    """One access policy: who may run what where, under which profile."""
+    if not sees_everything(viewer(request)):
+        raise Http404("Access policies are for administrators and auditors.")
+    found = get_object_or_404(AccessPolicy.objects.select_related("profile"), pk=pk)
+    parts = [
+        ("Users", _first(found.users.order_by("username")), "user"),
+        ("Groups", _first(found.groups.order_by("name")), "group"),
+        ("Activities", _first(found.activities.all()), "activity_kind"),
+        ("Resources", _first(found.resources.all()), "resource"),
+    ]
+    context = {"policy": found, "parts": parts, "admin_url": admin_url(request, found)}
+    return render(request, "sessions_app/policy.html", context)
+
+
+def _first(things: QuerySet[Any]) -> dict[str, Any]:
+    """The first hundred, and how many more there are."""
+    shown = list(things[:MOST_NAMES])
+    more = things.count() - len(shown) if len(shown) == MOST_NAMES else 0
+    return {"shown": shown, "more": more}

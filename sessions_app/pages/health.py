@@ -1,0 +1,53 @@
+"""The page Health, for administrators: what `sessionadmin doctor` says. Hosts are asked when a button is pressed."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from activity.listing import badge
+from activity.viewer import viewer
+from sessions_app.roles import is_administrator
+from sessions_app.worker.health import checks, hosts
+from sessions_app.worker.health.findings import Finding, Grade
+
+PATIENCE = 20.0  # seconds for all hosts; a person waits for the page
+# What badge() takes; called for each page, because addresses of static files are not known at import.
+BADGES = {
+    Grade.OK: ("success", "Works", "check"),
+    Grade.WARNING: ("warning", "Look at it", "warning"),
+    Grade.ERROR: ("error", "Wrong", "error"),
+}
+
+
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    """What can be told without asking a host."""
+    _require_administrator(request)
+    return _page(request, checks.look(), with_hosts=False)
+
+
+@require_POST
+def health_hosts(request: HttpRequest) -> HttpResponse:
+    """The same, and every host; logged."""
+    _require_administrator(request)
+    return _page(request, checks.look() + hosts.look_at_hosts(viewer(request), PATIENCE), with_hosts=True)
+
+
+def _require_administrator(request: HttpRequest) -> None:
+    if not is_administrator(viewer(request)):
+        raise PermissionDenied("Only administrators look at the health of the system.")
+
+
+def _page(request: HttpRequest, found: list[Finding], *, with_hosts: bool) -> HttpResponse:
+    context = {
+        "heading": "Health",
+        "findings": [(badge(*BADGES[one.grade]), one) for one in sorted(found, key=lambda one: one.grade == Grade.OK)],
+        "errors": sum(one.is_error for one in found),
+        "with_hosts": with_hosts,
+        "now": timezone.now(),
+    }
+    return render(request, "sessions_app/health.html", context)

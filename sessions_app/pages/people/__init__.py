@@ -1,0 +1,1 @@
+"""The lists and pages of users, groups and applications, with their sessions and logins."""

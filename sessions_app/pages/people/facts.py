@@ -1,0 +1,124 @@
+"""What the pages of users, applications and groups say above their lists.
+
+Asked for by templates, each figure at most once, and only by whole pages: a refresh of the list costs none of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, Group
+
+from sessions_app.logins.models import LoginSession
+from sessions_app.pages.people.tables import ROLES, role_of_user
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.roles import is_administrator, sees_everything
+
+
+class _Counts:
+    """Sessions and logins of one account or of all members of a group."""
+
+    scope: dict[str, Any]
+
+    @cached_property
+    def live(self) -> int:
+        """Sessions with rights given, being given or being taken away."""
+        return PrivilegedSession.objects.live().filter(**self.scope).count()
+
+    @cached_property
+    def scheduled(self) -> int:
+        """Sessions that start in the future."""
+        return PrivilegedSession.objects.filter(status=Status.PENDING, **self.scope).count()
+
+    @cached_property
+    def waiting(self) -> int:
+        """Sessions that wait for approval."""
+        return PrivilegedSession.objects.filter(status=Status.WAITING, **self.scope).count()
+
+    @cached_property
+    def logins(self) -> int:
+        """Browsers that are logged in."""
+        return LoginSession.objects.live().filter(**self.scope).count()
+
+
+@dataclasses.dataclass
+class AccountFacts(_Counts):
+    """One account, as `viewer` sees it."""
+
+    viewer: AbstractUser
+    account: AbstractUser
+
+    def __post_init__(self) -> None:
+        self.scope = {"user": self.account.pk}
+
+    @cached_property
+    def role(self) -> str:
+        """Administrator, Auditor or User; also of a disabled account."""
+        annotated = get_user_model()._default_manager.annotate(role=role_of_user())
+        return ROLES[annotated.values_list("role", flat=True).get(pk=self.account.pk)]
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The account's groups."""
+        return list(self.account.groups.order_by("name"))
+
+    @cached_property
+    def lock(self) -> AccountLock | None:
+        """The lock that stands."""
+        return AccountLock.objects.standing().filter(user_id=self.account.pk).select_related("locked_by").first()
+
+    @cached_property
+    def past_locks(self) -> list[AccountLock]:
+        """Locks that were lifted, newest first, at most ten."""
+        lifted = AccountLock.objects.filter(user_id=self.account.pk, lifted_at__isnull=False)
+        return list(lifted.select_related("locked_by", "lifted_by").order_by("-lifted_at")[:10])
+
+    @cached_property
+    def state(self) -> str:
+        """active, locked or disabled."""
+        if not self.account.is_active:
+            return "disabled"
+        return "locked" if self.lock is not None else "active"
+
+    @cached_property
+    def links_groups(self) -> bool:
+        """Whether the viewer may open the groups' pages."""
+        return sees_everything(self.viewer)
+
+    @cached_property
+    def shows_buttons(self) -> bool:
+        """Whether lock and cut are shown at all: to those who may, and to auditors with the reason why not."""
+        return sees_everything(self.viewer)
+
+    @cached_property
+    def refused(self) -> str:
+        """Why the viewer may not lock, unlock or cut this account; empty when they may. The flows decide again."""
+        if not is_administrator(self.viewer):
+            return "Auditors read everything and change nothing."
+        if self.viewer.pk == self.account.pk:
+            return "Nobody locks or cuts themself. Another administrator can."
+        return ""
+
+
+@dataclasses.dataclass
+class GroupFacts(_Counts):
+    """All members of one group."""
+
+    group: Group
+
+    def __post_init__(self) -> None:
+        self.scope = {"user__groups": self.group.pk}
+
+    @cached_property
+    def members(self) -> int:
+        """How many members it has."""
+        return get_user_model()._default_manager.filter(groups=self.group).count()
+
+    @cached_property
+    def policies(self) -> list[Any]:
+        """The access policies that name it."""
+        return list(self.group.access_policies.order_by("priority", "name"))

@@ -1,0 +1,37 @@
+"""What the lists of users and applications can be narrowed by. Works on the annotations of pages/people/tables.py."""
+
+from __future__ import annotations
+
+import django_filters
+from django.contrib.auth.models import Group
+
+from activity.listing.filterset import QuickFilterSet
+from sessions_app.privileged.filters import AnyStatusFilters
+
+STATES = [("active", "Active"), ("locked", "Locked"), ("disabled", "Disabled")]
+
+
+class UserFilter(QuickFilterSet):
+    """Role, state, group."""
+
+    role = django_filters.ChoiceFilter(
+        choices=[("administrator", "Administrator"), ("auditor", "Auditor"), ("user", "User")],
+        empty_label="Any role",
+        label="Role",
+    )
+    state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state", label="State")
+    group = django_filters.ModelChoiceFilter(
+        field_name="groups", queryset=Group.objects.order_by("name"), empty_label="Any group", label="Group"
+    )
+
+
+class ApplicationFilter(QuickFilterSet):
+    """State."""
+
+    state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state", label="State")
+
+
+class SessionsOfOneUserFilter(AnyStatusFilters):
+    """As on every list of sessions; a page about one user needs no filter for users."""
+
+    user = None

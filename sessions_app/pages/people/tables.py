@@ -1,0 +1,262 @@
+"""Lists of users, groups and applications: the rows with their counts, and the columns.
+
+Who may see these lists is the views' business; everything here is for people who see everything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, Group
+from django.db.models import Case, CharField, Exists, OuterRef, QuerySet, Subquery, Value, When
+from django.utils.safestring import SafeString
+
+from activity.addresses import numbered
+from activity.listing import Column, Table, badge, empty, link, moment
+from sessions_app.counting import count_of
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import AccountLock, Application
+from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
+from sessions_app.roles import ADMINISTER, AUDIT
+
+ROLES = {"administrator": "Administrator", "auditor": "Auditor", "user": "User"}
+
+
+def users_queryset() -> QuerySet[AbstractUser]:
+    """Every person with role, state and counts; applications have their own list."""
+    return _with_role_and_counts(get_user_model().objects.filter(application=None))
+
+
+def members_queryset(group: Group) -> QuerySet[AbstractUser]:
+    """The members of a group, people and applications, with the same columns."""
+    return _with_role_and_counts(get_user_model().objects.filter(groups=group))
+
+
+def groups_queryset() -> QuerySet[Group]:
+    """Every group with how many members it has and how many sessions those have."""
+    sessions = PrivilegedSession.objects.filter(user__groups=OuterRef("pk"))
+    members = get_user_model().objects.filter(groups=OuterRef("pk"))
+    return Group.objects.annotate(
+        members=count_of(members, "groups"),
+        live_sessions=count_of(sessions.filter(status__in=LIVE), "user__groups"),
+        scheduled_sessions=count_of(sessions.filter(status=Status.PENDING), "user__groups"),
+    )
+
+
+def applications_queryset() -> QuerySet[Application]:
+    """Every application with its state and counts."""
+    sessions = PrivilegedSession.objects.filter(user=OuterRef("principal"))
+    return Application.objects.select_related("principal", "owner").annotate(
+        lock_title=_standing_lock_title("principal"),
+        state=_state("principal__is_active"),
+        live_sessions=count_of(sessions.filter(status__in=LIVE), "user"),
+        scheduled_sessions=count_of(sessions.filter(status=Status.PENDING), "user"),
+    )
+
+
+def _with_role_and_counts(users: QuerySet[Any]) -> QuerySet[Any]:
+    sessions = PrivilegedSession.objects.filter(user=OuterRef("pk"))
+    logins = LoginSession.objects.live().filter(user=OuterRef("pk"))
+    annotated: QuerySet[Any] = users.annotate(
+        role=role_of_user(),
+        lock_title=_standing_lock_title("pk"),
+        state=_state("is_active"),
+        live_sessions=count_of(sessions.filter(status__in=LIVE), "user"),
+        scheduled_sessions=count_of(sessions.filter(status=Status.PENDING), "user"),
+        live_logins=count_of(logins, "user"),
+    )
+    return annotated
+
+
+def role_of_user() -> Case:
+    """The key of ROLES for each user row, by the permissions of the user and of the user's groups."""
+    everybody = get_user_model()._default_manager
+
+    def may(permission: str) -> Exists:
+        # None: disabled people too; the stubs know only bool.
+        holders = everybody.with_perm(permission, is_active=None)  # type: ignore[arg-type]
+        return Exists(holders.filter(pk=OuterRef("pk")))
+
+    return Case(
+        When(may(ADMINISTER), then=Value("administrator")),
+        When(may(AUDIT), then=Value("auditor")),
+        default=Value("user"),
+        output_field=CharField(),
+    )
+
+
+def _standing_lock_title(user: str) -> Subquery:
+    return Subquery(AccountLock.objects.standing().filter(user=OuterRef(user)).values("title")[:1])
+
+
+def _state(is_active: str) -> Case:
+    """active, locked or disabled; needs the annotation lock_title."""
+    return Case(
+        When(**{is_active: False}, then=Value("disabled")),
+        When(lock_title__isnull=False, then=Value("locked")),
+        default=Value("active"),
+        output_field=CharField(),
+    )
+
+
+def state_badge(state: str) -> SafeString:
+    """The badge of an account's state."""
+    kind, label, icon = {
+        "active": ("available", "Active", "check"),
+        "locked": ("locked", "Locked", "lock"),
+        "disabled": ("failed", "Disabled", "ban"),
+    }[state]
+    return badge(kind, label, icon)
+
+
+def _sessions_columns() -> tuple[Column, ...]:
+    """The counts that every list here has."""
+    return (
+        Column(
+            "active",
+            "Active sessions",
+            lambda row: str(row.live_sessions),
+            sort="live_sessions",
+            csv=lambda row: row.live_sessions,
+            width=150,
+            is_number=True,
+        ),
+        Column(
+            "scheduled",
+            "Scheduled sessions",
+            lambda row: str(row.scheduled_sessions),
+            sort="scheduled_sessions",
+            csv=lambda row: row.scheduled_sessions,
+            width=175,
+            is_number=True,
+        ),
+    )
+
+
+def _state_column() -> Column:
+    return Column(
+        "state", "State", lambda row: state_badge(row.state), sort="state", csv=lambda row: row.state, width=110
+    )
+
+
+def users_table(name: str = "users") -> Table:
+    """The columns of /users/ and, as `members`, of a group's members."""
+    return Table(
+        name=name,
+        columns=(
+            Column(
+                "user",
+                "User",
+                lambda row: link(numbered("user", row.pk), row.get_username()),
+                sort="username",
+                csv=lambda row: row.get_username(),
+                width=170,
+            ),
+            Column(
+                "name",
+                "Name",
+                lambda row: empty(row.get_full_name()),
+                sort="last_name",
+                csv=lambda r: r.get_full_name(),
+            ),
+            Column("email", "E-mail", lambda row: empty(row.email), sort="email", csv=lambda row: row.email, width=220),
+            Column(
+                "role", "Role", lambda row: ROLES[row.role], sort="role", csv=lambda row: ROLES[row.role], width=120
+            ),
+            _state_column(),
+            *_sessions_columns(),
+            Column(
+                "logins",
+                "Live logins",
+                lambda row: str(row.live_logins),
+                sort="live_logins",
+                csv=lambda row: row.live_logins,
+                width=110,
+                is_number=True,
+            ),
+            Column(
+                "last_login",
+                "Last login",
+                lambda row: moment(row.last_login),
+                sort="last_login",
+                csv=lambda row: row.last_login,
+                width=170,
+            ),
+        ),
+        default_sort="user",
+        noun="user" if name == "users" else "member",
+        nouns="users" if name == "users" else "members",
+        search=("username", "first_name", "last_name", "email"),
+        empty_text="Users and their groups are managed in the administration.",
+    )
+
+
+def groups_table() -> Table:
+    """The columns of /groups/."""
+    return Table(
+        name="groups",
+        columns=(
+            Column(
+                "group",
+                "Group",
+                lambda row: link(numbered("group", row.pk), row.name),
+                sort="name",
+                csv=lambda row: row.name,
+                width=240,
+            ),
+            Column(
+                "members",
+                "Members",
+                lambda row: str(row.members),
+                sort="members",
+                csv=lambda row: row.members,
+                width=110,
+                is_number=True,
+            ),
+            *_sessions_columns(),
+        ),
+        default_sort="group",
+        noun="group",
+        nouns="groups",
+        search=("name",),
+        empty_text="Groups are managed in the administration.",
+    )
+
+
+def applications_table() -> Table:
+    """The columns of /applications/."""
+    return Table(
+        name="applications",
+        columns=(
+            Column(
+                "application",
+                "Application",
+                lambda row: link(numbered("application", row.pk), row),
+                sort="principal__username",
+                csv=str,
+                width=200,
+            ),
+            Column(
+                "description",
+                "Description",
+                lambda row: empty(row.description),
+                csv=lambda row: row.description,
+                width=280,
+            ),
+            Column(
+                "owner",
+                "Owner",
+                lambda row: link(numbered("user", row.owner_id), row.owner) if row.owner_id else empty(""),
+                sort="owner__username",
+                csv=lambda row: row.owner,
+            ),
+            _state_column(),
+            *_sessions_columns(),
+        ),
+        default_sort="application",
+        noun="application",
+        nouns="applications",
+        search=("principal__username", "description"),
+        empty_text="An administrator adds applications in the administration.",
+    )

@@ -1,0 +1,246 @@
+"""Users, groups and applications: their lists, and a page for each with its sessions, login sessions and activity.
+
+A person sees their own page; everything else here is for who sees everything. Locking and cutting: account_control.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_safe
+
+from activity import names
+from activity.listing import list_response
+from activity.listing.response import bad_list_response
+from activity.models import LogEntry
+from activity.tables import log_table
+from activity.typed import typed
+from activity.viewer import viewer
+from sessions_app.logins.backend import current_login
+from sessions_app.logins.filters import LoginFilters
+from sessions_app.logins.tables import logins_queryset, logins_table
+from sessions_app.pages.catalogue.views import admin_url
+from sessions_app.pages.people import tables
+from sessions_app.pages.people.facts import AccountFacts, GroupFacts
+from sessions_app.pages.people.filters import ApplicationFilter, SessionsOfOneUserFilter, UserFilter
+from sessions_app.people.models import Application
+from sessions_app.privileged.filters import AnyStatusFilters
+from sessions_app.privileged.tables import sessions_queryset, sessions_table
+from sessions_app.privileged.toolbar import sessions_toolbar
+from sessions_app.roles import is_administrator, sees_everything
+
+TABS = {"sessions": "Sessions", "logins": "Login sessions", "activity": "Activity"}
+GROUP_TABS = {**TABS, "members": "Members"}
+
+
+@require_safe
+def users(request: HttpRequest) -> HttpResponseBase:
+    """Every person; applications have their own list."""
+    _refuse_unless_sees_everything(request, "users")
+    return list_response(
+        request,
+        tables.users_table(),
+        tables.users_queryset(),
+        "sessions_app/users.html",
+        filterset=UserFilter,
+        context={"heading": "Users"},
+        csv_name="users",
+    )
+
+
+@require_safe
+def groups(request: HttpRequest) -> HttpResponseBase:
+    """Every group."""
+    _refuse_unless_sees_everything(request, "groups")
+    return list_response(
+        request,
+        tables.groups_table(),
+        tables.groups_queryset(),
+        "sessions_app/groups.html",
+        context={"heading": "Groups"},
+        csv_name="groups",
+    )
+
+
+@require_safe
+def applications(request: HttpRequest) -> HttpResponseBase:
+    """Every application."""
+    _refuse_unless_sees_everything(request, "applications")
+    return list_response(
+        request,
+        tables.applications_table(),
+        tables.applications_queryset(),
+        "sessions_app/applications.html",
+        filterset=ApplicationFilter,
+        context={"heading": "Applications"},
+        csv_name="applications",
+    )
+
+
+@require_safe
+def user(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """One person: facts, sessions, login sessions, activity. The principal of an application has its page there."""
+    found = get_object_or_404(visible_accounts(request), pk=pk)
+    application_of = Application.objects.filter(principal=found).first()
+    if application_of is not None and sees_everything(viewer(request)):
+        return redirect(application_of)
+    facts = AccountFacts(viewer(request), found)
+    context = {
+        "heading": found.get_username(),
+        "account": found,
+        "facts": facts,
+        "admin_url": admin_url(request, found),
+    }
+    return _tabbed(request, _Subject(TABS, {"user": found.pk}, _about(found), "sessions_app/user.html", context))
+
+
+@require_safe
+def application(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """One application: as a user's page, for its principal."""
+    if not sees_everything(viewer(request)):
+        get_object_or_404(Application.objects.none(), pk=pk)
+    found = get_object_or_404(Application.objects.select_related("principal", "owner"), pk=pk)
+    context = {
+        "heading": str(found),
+        "application": found,
+        "account": found.principal,
+        "facts": AccountFacts(viewer(request), found.principal),
+        "admin_url": admin_url(request, found),
+    }
+    entries = _about(found.principal) | Q(target_type=found._meta.label_lower, target_id=found.pk)
+    return _tabbed(
+        request,
+        _Subject(TABS, {"user": found.principal_id}, entries, "sessions_app/application.html", context),
+    )
+
+
+@require_safe
+def group(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """One group: what all its members do, and who they are."""
+    visible = Group.objects.all() if sees_everything(viewer(request)) else Group.objects.none()
+    found = get_object_or_404(visible, pk=pk)
+    members = get_user_model().objects.filter(groups=found).values("pk")
+    entries = Q(actor__in=members) | Q(user__in=members)
+    entries |= Q(target_type=found._meta.label_lower, target_id=found.pk)
+    context = {
+        "heading": found.name,
+        "group": found,
+        "facts": GroupFacts(found),
+        "admin_url": admin_url(request, found),
+    }
+    return _tabbed(
+        request, _Subject(GROUP_TABS, {"user__groups": found.pk}, entries, "sessions_app/group.html", context)
+    )
+
+
+def visible_accounts(request: HttpRequest) -> Any:
+    """Every account for who sees everything, else one's own."""
+    every = get_user_model().objects.all()
+    person = viewer(request)
+    return every if sees_everything(person) else every.filter(pk=person.pk)
+
+
+def _refuse_unless_sees_everything(request: HttpRequest, what: str) -> None:
+    if not sees_everything(viewer(request)):
+        raise PermissionDenied(f"Only administrators and auditors see the list of {what}.")
+
+
+def _about(account: AbstractUser) -> Q:
+    """Log entries that the account caused, that concern it, or that changed it."""
+    changed = Q(target_type=account._meta.label_lower, target_id=account.pk)
+    return Q(actor=account) | Q(user=account) | changed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Subject:
+    """Whom a page with tabs is about: how rows of people are narrowed to them, and which log entries concern them."""
+
+    tabs: Mapping[str, str]
+    scope: Mapping[str, int]
+    entries: Q
+    template: str
+    context: Mapping[str, Any]
+
+
+def _tabbed(request: HttpRequest, subject: _Subject) -> HttpResponseBase:
+    """The list of the chosen tab, in the page of the subject."""
+    chosen = typed(request.GET, "tab") or "sessions"
+    if chosen not in subject.tabs:
+        return bad_list_response(request, f"This page has no tab called “{chosen[:40]}”.")
+    context = {**subject.context, "tabs": subject.tabs, "tab": chosen}
+    return LISTS[chosen](request, subject, context)
+
+
+def _file_name(request: HttpRequest, what: str) -> str:
+    """What a download of this page is called: "sessions-of-users-7"."""
+    return f"{what}-of{request.path.rstrip('/').replace('/', '-')}"
+
+
+def _sessions(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -> HttpResponseBase:
+    person = viewer(request)
+    return list_response(
+        request,
+        sessions_table(person, with_history=True),
+        sessions_queryset(person).filter(**subject.scope),
+        subject.template,
+        filterset=SessionsOfOneUserFilter if "user" in subject.scope else AnyStatusFilters,
+        extra=("tab",),
+        context={**context, "toolbar": sessions_toolbar(person, with_history=True)},
+        csv_name=_file_name(request, "sessions"),
+    )
+
+
+def _logins(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -> HttpResponseBase:
+    person = viewer(request)
+    return list_response(
+        request,
+        logins_table(person, current_login(request)),
+        logins_queryset(person).filter(**subject.scope),
+        subject.template,
+        filterset=LoginFilters,
+        extra=("tab",),
+        context={**context, "may_log_out": person.pk == subject.scope.get("user") or is_administrator(person)},
+        csv_name=_file_name(request, "logins"),
+    )
+
+
+def _entries(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -> HttpResponseBase:
+    table = dataclasses.replace(log_table(), search=("message", "target_name", "actor_name", "user_name"))
+    return list_response(
+        request,
+        table,
+        names.logged(LogEntry.objects.visible_to(viewer(request)).filter(subject.entries)),
+        subject.template,
+        extra=("tab",),
+        context=context,
+        csv_name=_file_name(request, "activity"),
+    )
+
+
+def _members(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -> HttpResponseBase:
+    return list_response(
+        request,
+        tables.users_table("members"),
+        tables.members_queryset(context["group"]),
+        subject.template,
+        filterset=UserFilter,
+        extra=("tab",),
+        context=context,
+        csv_name=_file_name(request, "members"),
+    )
+
+
+LISTS: Mapping[str, Callable[[HttpRequest, _Subject, dict[str, Any]], HttpResponseBase]] = {
+    "sessions": _sessions,
+    "logins": _logins,
+    "activity": _entries,
+    "members": _members,
+}

@@ -1,0 +1,149 @@
+"""What was asked of a session's enforcers and what each of them says: the worker for the host, gateways for theirs."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections import Counter
+
+from django.db.models import Prefetch, Q
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from activity.listing import badge, moment
+from sessions_app.gateway.heartbeats import SILENT_AFTER
+from sessions_app.gateway.models import GatewayConnection, GatewayEnforcement, GatewayHeartbeat
+from sessions_app.privileged.models import ControlKind, ControlRequest, PrivilegedSession
+
+CONTROLS_LENGTH = 20
+MOST_CONNECTIONS = 1000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waiting:
+    """A gateway that has not confirmed for so many connections. `silent_since`: it is gone, and last spoke then."""
+
+    gateway: str
+    count: int
+    is_gone: bool
+    silent_since: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ControlShown:
+    """One request, where it is or was in force, and how gateways stand to it: confirmed for `confirmed` of
+    `connections` that it concerns."""
+
+    request: ControlRequest
+    connections: int
+    confirmed: int
+    confirmed_at: str
+    waiting: tuple[Waiting, ...]
+    in_force: tuple[str, ...]  # one for the host and each gateway, with its times
+    end: str  # why it is over, when it is
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the host has still to carry it out."""
+        return not self.request.enforced_at and not self.request.dropped_at
+
+    @property
+    def state(self) -> SafeString:
+        """The one word for it: what the slowest of its enforcers says."""
+        if any(one.is_gone for one in self.waiting):
+            return badge("warning", "Unconfirmed", "warning")
+        if self.request.superseded_by_id and self.request.kind != ControlKind.DISCONNECT:
+            return badge("plain", "Superseded" if self.in_force else "Never in force", "x")
+        if self.request.enforced_at and not self.waiting:
+            return badge("success", "Enforced", "check")
+        if self.request.dropped_at:
+            return badge("plain", "Over" if self.in_force else "Never in force", "x")
+        return badge("warning" if self.request.last_error else "info", "Requested", "hourglass")
+
+
+def controls_shown(session: PrivilegedSession) -> list[ControlShown]:
+    """The latest first. At most four queries."""
+    requests = list(
+        ControlRequest.objects.filter(session=session)
+        .select_related("requested_by", "superseded_by")
+        .prefetch_related(Prefetch("gateways", GatewayEnforcement.objects.order_by("pk")))
+        .order_by("-pk")[:CONTROLS_LENGTH]
+    )
+    if not requests:
+        return []
+    connections = list(
+        GatewayConnection.objects.filter(
+            Q(ended_at=None) | Q(ended_at__gte=requests[-1].requested_at),
+            session=session,
+            started_at__lte=requests[0].requested_at,
+        ).order_by("-pk")[:MOST_CONNECTIONS]
+    )
+    spoke: dict[str, dt.datetime] = {}
+    if any(one.ended_at is None and one.confirmed_control < requests[0].pk for one in connections):
+        owners = {one.gateway for one in connections}
+        spoke = dict(GatewayHeartbeat.objects.filter(owner__in=owners).values_list("owner", "seen_at"))
+    return [_shown(request, connections, spoke) for request in requests]
+
+
+def _shown(
+    request: ControlRequest, connections: list[GatewayConnection], spoke: dict[str, dt.datetime]
+) -> ControlShown:
+    """A connection that ended after the request has nothing left to enforce, so it counts as confirmed."""
+    asked = request.requested_at
+    concerned = [
+        one for one in connections if one.started_at <= asked and (one.ended_at is None or one.ended_at >= asked)
+    ]
+    open_ones = [one for one in concerned if one.ended_at is None and one.confirmed_control < request.pk]
+    moments = [one.confirmed_at for one in concerned if one.confirmed_control == request.pk and one.confirmed_at]
+    return ControlShown(
+        request=request,
+        connections=len(concerned),
+        confirmed=len(concerned) - len(open_ones),
+        confirmed_at=moment(max(moments)) if moments and not open_ones else "",
+        waiting=tuple(
+            _waiting(gateway, count, spoke.get(gateway))
+            for gateway, count in sorted(Counter(one.gateway for one in open_ones).items())
+        ),
+        in_force=_in_force(request),
+        end=_end(request),
+    )
+
+
+def _in_force(request: ControlRequest) -> tuple[str, ...]:
+    """Each enforcer by itself: the gateways, then the host."""
+    is_cut = request.kind == ControlKind.DISCONNECT
+    spans = [
+        (one.began_at, None if is_cut else one.ended_at, f"gateway {one.gateway}, {_connections(one.connections)}")
+        for one in request.gateways.all()
+    ]
+    if request.enforced_at:
+        spans.append((request.enforced_at, request.enforced_until, "host"))
+    words = "done" if is_cut else "in force"
+    shown = '{} <span class="moment">{}</span> ({})'  # no date breaks at the end of a line
+    return tuple(format_html(shown, words, _span(since, until, is_cut=is_cut), by) for since, until, by in spans)
+
+
+def _span(since: dt.datetime, until: dt.datetime | None, *, is_cut: bool) -> str:
+    begin = moment(since)
+    if is_cut:
+        return begin
+    if until is None:
+        return f"since {begin}"
+    end = moment(until)
+    return f"{begin} to {end[11:] if end[:10] == begin[:10] else end}"
+
+
+def _connections(number: int) -> str:
+    return f"{number} connection{'' if number == 1 else 's'}"
+
+
+def _end(request: ControlRequest) -> str:
+    if request.superseded_by:
+        return f"superseded by {request.superseded_by.get_kind_display()}"
+    return "the session ended" if request.dropped_at or request.enforced_until else ""
+
+
+def _waiting(gateway: str, count: int, seen_at: dt.datetime | None) -> Waiting:
+    is_gone = seen_at is None or timezone.now() - seen_at > SILENT_AFTER
+    return Waiting(gateway, count, is_gone, moment(seen_at) if is_gone and seen_at else "")

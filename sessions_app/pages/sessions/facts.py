@@ -1,0 +1,178 @@
+"""What a session's page shows, read with a constant number of queries: facts, approvals, controls, timeline."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from activity.listing import moment, span_of_time
+from activity.models import Level, LogEntry
+from activity.names import then_and_now
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import ApprovalTier
+from sessions_app.hosts.models import HostComparison
+from sessions_app.pages.sessions.controls import controls_shown
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows.approvers import approvals_that_count
+from sessions_app.privileged.models import WITHDRAWN, Approval, PrivilegedSession, Status
+from sessions_app.privileged.policy import NOT_BEGUN
+from sessions_app.privileged.session_log import entries_of
+from sessions_app.roles import Person, sees_everything
+
+TIMELINE_LENGTH = 50
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TierShown:
+    """One tier of approval as it stands."""
+
+    order: int
+    required: int
+    approvers: str
+    decided: str
+    decisions: list[Approval]
+    void: frozenset[int]  # numbers of the approvals among them that no longer count
+
+    @property
+    def state(self) -> str:
+        """Where it stands; what was approved by people who no longer count is asked again."""
+        return "to be asked again" if self.decided == "approved" and self.given < self.required else self.decided
+
+    @property
+    def given(self) -> int:
+        """How many approvals it has that count."""
+        return sum(decision.is_approved and decision.pk not in self.void for decision in self.decisions)
+
+
+def session_context(session: PrivilegedSession) -> dict[str, Any]:
+    """For templates/sessions_app/session_body.html. `session` comes with resource, activity, profile and policy."""
+    entries = list(entries_of(session).filter(level__gt=Level.DEBUG).order_by("-pk")[: TIMELINE_LENGTH + 1])
+    standing = not session.is_ended
+    return {
+        "session": session,
+        "status_label": Status(session.status).label + (f", {WITHDRAWN}" if session.is_withdrawn else ""),
+        "facts": _facts(session),
+        "tiers": _tiers(session),
+        "controls": controls_shown(session),
+        "timeline": [_timeline_row(entry) for entry in reversed(entries[:TIMELINE_LENGTH])],
+        "is_timeline_cut": len(entries) > TIMELINE_LENGTH,
+        "is_stuck": bool(session.last_error) and session.status in (Status.CANCELING, Status.PROVISIONING),
+        "next_attempt": moment(session.next_attempt_at) if session.next_attempt_at else "",
+        "waits_since": moment(session.waiting_since) if session.lease and session.waiting_since else "",
+        "is_taking_away": session.status == Status.CANCELING,
+        "is_locked": session.status == Status.LOCKED,
+        "account_lock": AccountLock.objects.standing().filter(user_id=session.user_id).first() if standing else None,
+        "resource_lock": ResourceLock.objects.standing().filter(resource_id=session.resource_id).first()
+        if standing
+        else None,
+    }
+
+
+def comparison_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
+    """What is new on the host since before the session, for who sees everything: it may be of other people's work."""
+    row = HostComparison.objects.filter(session=session).defer("before").first() if sees_everything(person) else None
+    if row is None:
+        return {"comparison": None}
+    return {
+        "comparison": row,
+        "before_at": moment(row.before_at) if row.before_at else "",
+        "after_at": moment(row.after_at) if row.after_at else "",
+        "news": [{"what": what, "kind": kind, "name": name, "value": value} for what, kind, name, value in row.news],
+    }
+
+
+def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
+    """Label and value (safe HTML or plain text); what does not apply is left out."""
+    resource = session.resource
+    where = f"{resource.address}, port {resource.port}" if resource.address else ""
+    rows = [
+        ("Requested", moment(session.requested_at)),
+        ("Requested by", _asker(session)),
+        ("Login account", session.login_account),
+        ("Address", where),
+        ("Scheduled for", moment(session.scheduled_for) if session.scheduled_for else ""),
+        ("Start", moment(session.start_at) if session.start_at else ""),
+        ("End", moment(session.end_at) if session.end_at else ""),
+        ("Ended", moment(session.ended_at) if session.ended_at else ""),
+        ("Duration", span_of_time(session.duration) if session.duration is not None else ""),
+        ("At most", span_of_time(session.maximum_duration)),
+        ("Extensions", _extensions(session)),
+        ("Decide before", moment(session.approval_deadline) if session.status == Status.WAITING else ""),
+        ("Access policy", session.policy.name if session.policy else ""),
+        ("Connection profile", session.profile.name),
+        ("Notes", session.notes),
+        ("Ticket", session.ticket),
+        ("End reason", session.end_reason),
+    ]
+    return [(label, value) for label, value in rows if value]
+
+
+def _asker(session: PrivilegedSession) -> str:
+    """The name now, and before it the one at the time, which is kept of the session's own user."""
+    name = session.requested_by.get_username()
+    return then_and_now(session.user_name, name) if session.requested_by_id == session.user_id else name
+
+
+def _extensions(session: PrivilegedSession) -> str:
+    """How many were used and how many are left; empty when there is nothing to say."""
+    used, limit = session.extensions, session.profile.extension_limit
+    if session.is_ended:
+        return f"{used} used" if used else ""
+    by = span_of_time(session.profile.extension_by)
+    return f"{max(limit - used, 0)} of {limit} left, {by} each" if limit else ""
+
+
+def _tiers(session: PrivilegedSession) -> list[TierShown]:
+    """Each tier of the profile with what was decided; decisions on tiers that the profile lost are kept."""
+    decisions: dict[int, list[Approval]] = {}
+    for approval in Approval.objects.filter(session=session).select_related("approver").order_by("decided_at", "pk"):
+        decisions.setdefault(approval.tier, []).append(approval)
+    tiers = {
+        tier.order: tier
+        for tier in ApprovalTier.objects.filter(profile_id=session.profile_id).prefetch_related("users", "groups")
+    }
+    return [
+        TierShown(
+            order,
+            tiers[order].required if order in tiers else len(decisions[order]),
+            _approvers(tiers[order]) if order in tiers else "no longer part of the profile",
+            _tier_state(session, order, decisions.get(order, [])),
+            decisions.get(order, []),
+            _void(session, tiers.get(order), decisions.get(order, [])),
+        )
+        for order in sorted(tiers.keys() | decisions.keys())
+    ]
+
+
+def _void(session: PrivilegedSession, tier: ApprovalTier | None, decisions: list[Approval]) -> frozenset[int]:
+    """Approvals that no longer count, as long as that matters: once the session has begun, they were enough."""
+    if tier is None or not decisions or session.status not in NOT_BEGUN:
+        return frozenset()
+    counting = approvals_that_count(session, tier)
+    return frozenset(one.pk for one in decisions if one.is_approved and one.approver_id not in counting)
+
+
+def _approvers(tier: ApprovalTier) -> str:
+    names = [user.get_username() for user in tier.users.all()] + [f"group {group.name}" for group in tier.groups.all()]
+    return ", ".join(names) or "nobody"
+
+
+def _tier_state(session: PrivilegedSession, order: int, decisions: list[Approval]) -> str:
+    if any(not decision.is_approved for decision in decisions):
+        return "denied"
+    if session.status == Status.WAITING and order == session.current_tier:
+        return "being asked"
+    if session.status == Status.WAITING and order > session.current_tier:
+        return "asked later"
+    return "approved" if decisions else "not asked"
+
+
+def _timeline_row(entry: LogEntry) -> dict[str, Any]:
+    level = Level(entry.level)
+    return {
+        "at": moment(entry.at),
+        "level": level.label,
+        "css": level.label.lower(),
+        "message": entry.message,
+        "actor": entry.actor_name or "system",
+    }

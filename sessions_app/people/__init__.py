@@ -1,0 +1,1 @@
+"""Users, groups, applications and locks on accounts."""

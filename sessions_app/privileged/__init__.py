@@ -1,0 +1,1 @@
+"""The privileged session: its tables, status lifecycle, policy, flows and lists."""

@@ -1,0 +1,125 @@
+"""The verbs of the toolbar: the words of each dialog, what it asks for, and which flow does it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+
+from activity.listing import moment, span_of_time
+from sessions_app.privileged.flows.approve import approve
+from sessions_app.privileged.flows.deny import deny
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.extend import extend
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.forms import ActionForm, ApproveForm, DenyForm, LockForm, TerminateForm
+from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.privileged.policy import NOT_BEGUN
+
+About = Callable[[PrivilegedSession], str]
+Do = Callable[[AbstractUser, PrivilegedSession, dict[str, Any]], object]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Action:
+    """One verb as a dialog."""
+
+    label: str  # of the button that does it
+    text: str  # what will happen
+    done: str  # "2 sessions {done}."
+    do: Do
+    form: type[ActionForm] = ActionForm
+    is_danger: bool = False
+    about: About = lambda session: ""  # what the person should know of each session before
+
+
+def _request_of(session: PrivilegedSession) -> str:
+    """What an approver decides on."""
+    facts = [f"Notes: {session.notes}"] if session.notes else []
+    facts += [f"Ticket: {session.ticket}"] if session.ticket else []
+    facts += [f"Start: {moment(session.scheduled_for)}"] if session.scheduled_for else []
+    return ". ".join([*facts, f"At most {span_of_time(session.maximum_duration)}"])
+
+
+def _extension_of(session: PrivilegedSession) -> str:
+    """The end as it would be, and how many extensions are left then."""
+    if session.end_at is None:
+        return ""
+    left = session.profile.extension_limit - session.extensions - 1
+    return f"New end: {moment(session.end_at + session.profile.extension_by)}. Extensions left after it: {left}"
+
+
+WITHDRAWING = Action(
+    "Withdraw",
+    "The request is over before it began, and nothing was given. Your own becomes Complete, withdrawn before it began; "
+    "somebody else's becomes Canceled.",
+    "withdrawn",
+    lambda actor, session, values: end(actor, session),
+)
+
+
+def action_for(verb: str, sessions: Sequence[PrivilegedSession]) -> Action:
+    """The dialog of a verb. To end what has not begun is to withdraw it."""
+    if verb == "end" and all(session.status in NOT_BEGUN for session in sessions):
+        return WITHDRAWING
+    return ACTIONS[verb]
+
+
+ACTIONS = {
+    "end": Action(
+        "End session",
+        "The rights are taken away in order, and the session is over. A request that has not begun is withdrawn.",
+        "ended or being ended",
+        lambda actor, session, values: end(actor, session),
+    ),
+    "lock": Action(
+        "Lock",
+        "The connection stays, and the user can do nothing until the session is unlocked.",
+        "locked",
+        lambda actor, session, values: lock(actor, session, **values),
+        LockForm,
+        is_danger=True,
+    ),
+    "unlock": Action(
+        "Unlock",
+        "The user can go on where the lock stopped them.",
+        "unlocked",
+        lambda actor, session, values: unlock(actor, session),
+    ),
+    "terminate": Action(
+        "Terminate",
+        "Live connections are cut at once; work that is not saved there is lost.",
+        "terminated",
+        lambda actor, session, values: terminate(actor, session, **values),
+        TerminateForm,
+        is_danger=True,
+    ),
+    "approve": Action(
+        "Approve",
+        "When every tier has approved, the session begins, or waits for the date it is scheduled for.",
+        "approved",
+        lambda actor, session, values: approve(actor, session, **values),
+        ApproveForm,
+        about=_request_of,
+    ),
+    "deny": Action(
+        "Deny",
+        "The request is over. Whoever asked gets an e-mail with the reason.",
+        "denied",
+        lambda actor, session, values: deny(actor, session, **values),
+        DenyForm,
+        is_danger=True,
+        about=_request_of,
+    ),
+    "extend": Action(
+        "Extend",
+        "The end moves by one extension of the connection profile.",
+        "extended",
+        lambda actor, session, values: extend(actor, session),
+        about=_extension_of,
+    ),
+}

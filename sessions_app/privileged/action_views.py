@@ -1,0 +1,211 @@
+"""/sessions/do/<verb>/: a dialog that says what will happen to which sessions, and the doing of it, line by line.
+
+View log and Relaunch come the same way, so that the toolbar works without JavaScript; they only lead elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_http_methods
+
+from activity.listing.response import is_fragment
+from activity.outage import Outage
+from activity.typed import LONGEST_IN_ADDRESS, typed
+from activity.viewer import viewer
+from sessions_app.errors import Refused
+from sessions_app.outcome import outcome, said
+from sessions_app.permission import AUDITORS_CHANGE_NOTHING
+from sessions_app.privileged.action_verbs import ACTIONS, Action, action_for
+from sessions_app.privileged.flows.start import mark_without_right
+from sessions_app.privileged.forms import ActionForm
+from sessions_app.privileged.lifecycle import LifecycleError
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.privileged.tables import refusals_for, sessions_queryset, status_cell
+from sessions_app.privileged.toolbar import role_refusals
+
+logger = logging.getLogger(__name__)
+
+MOST_SESSIONS = 200
+NAMED_AT_MOST = 3  # sessions named one by one in the outcome; more are counted
+MOST_LINES = 8  # they travel in a header of the answer
+LARGEST_ID = 2**63 - 1
+
+Lines = list[tuple[str, str]]
+
+
+class BadSelection(Exception):
+    """The ids that were sent select nothing that can be acted on. The text is for the person; the answer is a 400."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def session_action(request: HttpRequest, verb: str) -> HttpResponse:
+    """GET asks for confirmation, POST does it. Unknown verbs and sessions of others are a 404."""
+    person = viewer(request)
+    if verb not in (*ACTIONS, "log", "relaunch"):
+        raise Http404
+    if refused := role_refusals(person).get(verb):
+        raise PermissionDenied(refused)
+    sent = request.POST if request.method == "POST" else request.GET
+    try:
+        rows = _selected(person, sent)
+        if verb in ("log", "relaunch"):
+            return _lead(request, verb, rows, person)
+    except BadSelection as problem:
+        return _show(request, "sessions_app/action_problem.html", {"text": str(problem)}, status=400)
+    refusals = refusals_for(person)
+    if {refusals(row).get(verb) for row in rows} == {AUDITORS_CHANGE_NOTHING}:
+        raise PermissionDenied(AUDITORS_CHANGE_NOTHING)
+    action, next_url = action_for(verb, rows), typed(sent, "next", LONGEST_IN_ADDRESS)
+    if request.method != "POST":
+        return _confirm(request, verb, rows, person, action.form(), next_url)
+    form = action.form(request.POST)
+    if not form.is_valid():
+        return _confirm(request, verb, rows, person, form, next_url, status=422)
+    return outcome(request, _do(action, person, rows, form.cleaned_data), next_url or reverse("sessions"))
+
+
+def _selected(person: AbstractUser, sent: QueryDict) -> list[PrivilegedSession]:
+    """The sessions that were ticked, in the order they were requested. Raises BadSelection, Http404."""
+    chosen = dict.fromkeys(sent.getlist("ids"))
+    if not chosen:
+        raise BadSelection("Select a session first.")
+    if len(chosen) > MOST_SESSIONS:
+        raise BadSelection(f"At most {MOST_SESSIONS} sessions at once. Select fewer.")
+    if not all(text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST_ID for text in chosen):
+        raise BadSelection("The selection was not understood. Select the sessions in the list.")
+    rows = list(
+        sessions_queryset(person)
+        .select_related("user", "resource", "activity")
+        .filter(pk__in={int(text) for text in chosen})
+        .order_by("pk")
+    )
+    if len(rows) != len({int(text) for text in chosen}):
+        raise Http404
+    return rows
+
+
+def _lead(request: HttpRequest, verb: str, rows: list[PrivilegedSession], person: AbstractUser) -> HttpResponse:
+    """To the log, or to the wizard filled in like this session."""
+    if request.method == "POST":
+        raise BadSelection("This only shows a page; follow it as a link.")
+    if len(rows) != 1:
+        raise BadSelection("Select one session only.")
+    row = rows[0]
+    if verb == "log":
+        return redirect("session_log", pk=row.pk)
+    if refused := refusals_for(person)(row).get("relaunch"):
+        raise BadSelection(refused)
+    parameters: dict[str, Any] = {"activity": row.activity_id, "resources": row.resource_id}
+    application = getattr(row.user, "application", None)
+    if application is not None and row.user_id != person.pk:
+        parameters["for"] = application.pk
+    return redirect(f"{reverse('session_request')}?{urlencode(parameters)}")
+
+
+def _confirm(
+    request: HttpRequest,
+    verb: str,
+    rows: list[PrivilegedSession],
+    person: AbstractUser,
+    form: ActionForm,
+    next_url: str,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    refusals = refusals_for(person)
+    action = action_for(verb, rows)
+    if verb == "extend":
+        mark_without_right(rows)
+    shown = [
+        {
+            "session": row,
+            "status": status_cell(row),
+            "refused": refusals(row).get(verb, ""),
+            "about": action.about(row),
+        }
+        for row in rows
+    ]
+    possible = sum(not row["refused"] for row in shown)
+    context = {
+        "verb": verb,
+        "action": action,
+        "rows": shown,
+        "possible": possible,
+        "refused": len(shown) - possible,
+        "form": form,
+        "next": next_url,
+    }
+    return _show(request, "sessions_app/action_confirm.html", context, status=status)
+
+
+def _show(request: HttpRequest, fragment: str, context: dict[str, Any], *, status: int) -> HttpResponse:
+    """The fragment for the dialog, or a whole page around the same fragment."""
+    is_dialog = is_fragment(request)
+    template = fragment if is_dialog else "sessions_app/action_page.html"
+    response = render(
+        request,
+        template,
+        {**context, "fragment": fragment, "is_dialog": is_dialog, "back": reverse("sessions")},
+        status=status,
+    )
+    response["Cache-Control"] = "no-store"
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], values: dict[str, Any]) -> Lines:
+    """Each session in its own transaction: what one refuses does not stop the others, but an outage that outlasts all
+    patience (activity/again.py) stops the rest."""
+    done: list[PrivilegedSession] = []
+    refused: dict[str, list[PrivilegedSession]] = defaultdict(list)
+    locked_accounts: set[int] = set()
+    outage: Outage | None = None
+    for row in rows:
+        if outage is not None:
+            refused[said(outage)].append(row)
+            continue
+        if row.user_id in locked_accounts and _is_locked_now(row):
+            done.append(row)  # locked a moment ago with its whole account
+            continue
+        try:
+            action.do(person, row, values)
+        except Refused as problem:
+            refused[problem.message].append(row)
+        except LifecycleError as problem:
+            refused[str(problem)].append(row)
+        except (DatabaseError, InterfaceError) as error:
+            outage = Outage.of(error)
+            if outage is None:
+                raise
+            logger.warning("%s: not %s", row, action.done, exc_info=error)
+            refused[said(outage)].append(row)
+        else:
+            done.append(row)
+            if values.get("lock_account"):
+                locked_accounts.add(row.user_id)
+    lines = [("success", f"{_names(done)}: {action.done}.")] if done else []
+    lines += [("error", f"{_names(rows)}: not {action.done}. {reason}") for reason, rows in refused.items()]
+    if len(lines) > MOST_LINES:
+        rest = len(lines) - MOST_LINES + 1
+        lines[MOST_LINES - 1 :] = [("error", f"{rest} more reasons; try those sessions by themselves to read them.")]
+    return lines
+
+
+def _is_locked_now(row: PrivilegedSession) -> bool:
+    row.refresh_from_db(fields=["status"])
+    return row.status == Status.LOCKED
+
+
+def _names(rows: list[PrivilegedSession]) -> str:
+    return ", ".join(str(row) for row in rows) if len(rows) <= NAMED_AT_MOST else f"{len(rows)} sessions"

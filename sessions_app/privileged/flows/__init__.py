@@ -1,0 +1,1 @@
+"""What people do with privileged sessions, one verb a function."""

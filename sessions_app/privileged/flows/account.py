@@ -1,0 +1,91 @@
+"""Lock and unlock a whole account: its logins, its live sessions, and new ones."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from activity import log
+from activity.again import tried_again
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.errors import Refused
+from sessions_app.logins import service
+from sessions_app.logins.models import EndReason
+from sessions_app.people.models import AccountLock
+from sessions_app.permission import hold_account, require_administrator, text
+from sessions_app.privileged.flows.control import take_away
+from sessions_app.privileged.flows.freeze import freeze, thaw
+from sessions_app.privileged.models import PrivilegedSession, Status
+
+
+@tried_again
+def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message: str = "") -> AccountLock:
+    """Lock the account of `user`. Raises Refused when it is locked already, is one's own, or the person may not.
+
+    1. The lock stands: nobody logs in to the account, none of its sessions begins.
+    2. Its login sessions end.
+    3. Its live sessions are locked; one that is being provisioned is canceled, since it must not become available.
+       Gateways cut its connections because the lock stands (gateway/verdict.py).
+    """
+    require_administrator(actor)
+    if actor.pk == user.pk:
+        raise Refused("Nobody locks the account they are logged in to. Ask another administrator.")
+    title = text(title, "title", 120, required="Enter a title; the user sees it.")
+    message = text(message, "message", 500)
+    with transaction.atomic():
+        hold_account(user)
+        standing = AccountLock.objects.standing().filter(user_id=user.pk).first()
+        if standing is not None:
+            raise Refused(f"The account {user.get_username()} is locked already: {standing.title}.")
+        lock = AccountLock.objects.create(user_id=user.pk, title=title, message=message, locked_by_id=actor.pk)
+        log.record(
+            Verb.ACCOUNT_LOCKED,
+            f"{actor.get_username()} locked the account {user.get_username()}: {title}",
+            actor=actor,
+            user=user,
+            target=user,
+            level=Level.WARNING,
+            details={"title": title, "message": message},
+        )
+        service.end_all(user, EndReason.LOCKED, actor=actor)
+        for session in _held(user, Status.AVAILABLE, Status.LOGGED_IN, Status.PROVISIONING):
+            if session.status == Status.PROVISIONING:
+                take_away(session, Status.CANCELED, f"The account was locked: {title}", actor=actor)
+            else:
+                freeze(session, actor=actor, title=title, message=message, account_lock=lock)
+    return lock
+
+
+def unlock_account(actor: AbstractUser, user: AbstractUser) -> None:
+    """Lift the lock and unlock the sessions that it froze; sessions locked by themselves stay locked.
+
+    Raises Refused when the account is not locked or the person may not.
+    """
+    require_administrator(actor)
+    with transaction.atomic():
+        hold_account(user)
+        lifted = (
+            AccountLock.objects.standing()
+            .filter(user_id=user.pk)
+            .update(lifted_at=timezone.now(), lifted_by_id=actor.pk)
+        )
+        if not lifted:
+            raise Refused(f"The account {user.get_username()} is not locked.")
+        log.record(
+            Verb.ACCOUNT_UNLOCKED,
+            f"{actor.get_username()} unlocked the account {user.get_username()}",
+            actor=actor,
+            user=user,
+            target=user,
+        )
+        for session in _held(user, Status.LOCKED):
+            if session.account_lock_id:
+                thaw(session, actor=actor)
+
+
+def _held(user: AbstractUser, *statuses: Status) -> list[PrivilegedSession]:
+    """The account's sessions in these statuses, kept from being changed by others until the transaction ends."""
+    sessions = PrivilegedSession.objects.filter(user_id=user.pk, status__in=statuses).select_related("user")
+    return list(sessions.select_for_update(of=("self",)).order_by("pk"))

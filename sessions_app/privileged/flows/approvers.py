@@ -1,0 +1,79 @@
+"""Who may decide on an approval tier, and how many of them are left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+from django.db.models import Q, QuerySet
+
+from sessions_app.catalogue.models import ApprovalTier
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.roles import ADMINISTER, AUDIT
+
+
+def approvers_of(tier: ApprovalTier, *, not_ids: tuple[int, ...]) -> list[AbstractUser]:
+    """People of the tier who can decide: active, not locked out, no auditors, and none of `not_ids` (whom the request
+    is for, and who asked)."""
+    user_model = get_user_model()
+    named = user_model.objects.filter(
+        Q(pk__in=tier.users.values("pk")) | Q(groups__in=tier.groups.values("pk")), is_active=True
+    )
+    locked = AccountLock.objects.standing().values("user_id")
+    auditors = (
+        user_model.objects.filter(_has(AUDIT))
+        .exclude(Q(is_superuser=True) | Q(pk__in=_holders(ADMINISTER)))
+        .values("pk")
+    )
+    found = named.exclude(pk__in=not_ids).exclude(pk__in=locked).exclude(pk__in=auditors)
+    return list(found.distinct().order_by("pk"))
+
+
+def tier_being_asked(session: PrivilegedSession) -> ApprovalTier | None:
+    """The tier whose decision the session waits for; None when the profile lost it meanwhile."""
+    return ApprovalTier.objects.filter(profile_id=session.profile_id, order=session.current_tier).first()
+
+
+def shortage(tier: ApprovalTier, available: int) -> str:
+    """Why `available` people are too few for the tier, as a sentence; empty when they are enough."""
+    if available >= tier.required:
+        return ""
+    who = "nobody" if available == 0 else f"only {available}"
+    return f"approval tier {tier.order} needs {tier.required}, and {who} could approve this request."
+
+
+def approvals_that_count(session: PrivilegedSession, tier: ApprovalTier) -> set[int]:
+    """Ids of the people whose approval of the tier counts now: they gave it, and could still give it. Who was disabled,
+    locked out, made an auditor or taken out of the tier meanwhile no longer counts."""
+    given = session.approvals.filter(tier=tier.order, is_approved=True).values_list("approver_id", flat=True)
+    return set(given) & {user.pk for user in approvers_of(tier, not_ids=(session.user_id, session.requested_by_id))}
+
+
+def missing_tier(session: PrivilegedSession) -> ApprovalTier | None:
+    """The first tier of the session's profile, as it is now, that too many approvals are missing of; None when the
+    session has every approval that is required. A profile has three tiers at most."""
+    tiers = ApprovalTier.objects.filter(profile_id=session.profile_id).order_by("order")
+    return next((tier for tier in tiers if len(approvals_that_count(session, tier)) < tier.required), None)
+
+
+def why_approval_cannot_be_had(session: PrivilegedSession) -> str:
+    """A sentence when the tier that is asked can no longer be fulfilled; empty when it can."""
+    tier = tier_being_asked(session)
+    if tier is None:
+        return f"The connection profile no longer has approval tier {session.current_tier}."
+    people = approvers_of(tier, not_ids=(session.user_id, session.requested_by_id))
+    reason = shortage(tier, len(people))
+    return f"Nobody is left to decide: {reason}" if reason else ""
+
+
+def _has(permission: str) -> Q:
+    app_label, codename = permission.split(".")
+    through_group = Q(groups__permissions__codename=codename, groups__permissions__content_type__app_label=app_label)
+    directly = Q(user_permissions__codename=codename, user_permissions__content_type__app_label=app_label)
+    return through_group | directly
+
+
+def _holders(permission: str) -> QuerySet[Any, Any]:
+    return get_user_model().objects.filter(_has(permission)).values("pk")

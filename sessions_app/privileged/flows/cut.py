@@ -1,0 +1,139 @@
+"""Cut everything of one account: logins, live sessions, what is asked for and scheduled, and the account itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AbstractUser
+from django.db import DatabaseError, InterfaceError, transaction
+from django.utils import timezone
+
+from activity import log
+from activity.again import tried_again
+from activity.models import Level
+from activity.outage import Outage
+from activity.verbs import Verb
+from sessions_app.errors import Refused
+from sessions_app.logins import service
+from sessions_app.logins.models import EndReason, LoginSession
+from sessions_app.people.models import AccountCut, AccountLock
+from sessions_app.permission import hold_account, require_administrator, text
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.lifecycle import LifecycleError
+from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_REASON = "Everything was cut"
+LEFT_ALONE = dt.timedelta(seconds=60)  # for whoever accepted it to carry it out
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was done, or was not and why."""
+
+    ok: bool
+    text: str
+
+
+def cut_everything(actor: AbstractUser, user: AbstractUser, *, reason: str = "") -> list[Line]:
+    """Lock the account of `user`, log it out everywhere, terminate and cancel all its sessions; say what was done.
+
+    1. The lock, the logouts and the request to cut the rest are one transaction: accepted, or nothing was changed.
+    2. Each session is a transaction of its own, so that what one refuses never keeps the rest alive: with the account
+       locked first, nothing new can begin meanwhile. What an outage keeps from being done, a worker does.
+    Raises Refused, with nothing changed, when the person may not or it is their own account, and what the database
+    says when it could not be accepted.
+    """
+    require_administrator(actor)
+    if actor.pk == user.pk:
+        raise Refused("Nobody cuts the account they are logged in to. Ask another administrator.")
+    return carry_out(_accept(actor, user, text(reason, "reason", 120) or DEFAULT_REASON))
+
+
+@tried_again
+def _accept(actor: AbstractUser, user: AbstractUser, reason: str) -> AccountCut:
+    with transaction.atomic():
+        hold_account(user)
+        logins = LoginSession.objects.live().filter(user_id=user.pk).count()
+        lines = [_lock(actor, user, reason)]
+        # The lock ended them; when it stood already, whatever came in since ends here.
+        service.end_all(user, EndReason.LOCKED, actor=actor)
+        lines.append(Line(True, f"Logged out of {logins} browser{'' if logins == 1 else 's'}."))
+        done = [[line.ok, line.text] for line in lines]
+        return AccountCut.objects.create(user_id=user.pk, requested_by_id=actor.pk, reason=reason, lines=done)
+
+
+def unfinished(now: dt.datetime) -> list[AccountCut]:
+    """Cuts that were accepted and that nobody is carrying out any more, oldest first."""
+    late = AccountCut.objects.filter(done_at=None, accepted_at__lt=now - LEFT_ALONE)
+    return list(late.select_related("user", "requested_by").order_by("pk"))
+
+
+def carry_out(cut: AccountCut) -> list[Line]:
+    """Cut what is left of an accepted cut, and log it once; return what is done and what is not. May be repeated.
+
+    It is carried out although who asked for it may not be an administrator any more.
+    """
+    lines = [Line(*line) for line in cut.lines]
+    sessions = PrivilegedSession.objects.filter(user_id=cut.user_id).not_ended().select_related("user", "profile")
+    try:
+        for session in sessions.order_by("pk"):
+            lines.append(_cut(cut.requested_by, session))
+        _finish(cut, lines)
+    except (DatabaseError, InterfaceError) as error:
+        outage = Outage.of(error)
+        if outage is None:
+            raise
+        logger.warning("The cut of %s is not finished; a worker goes on with it", cut.user, exc_info=error)
+        lines.append(Line(False, f"The rest is not done yet. {outage.heading}; a worker goes on with it by itself."))
+    return lines
+
+
+@tried_again
+def _finish(cut: AccountCut, lines: list[Line]) -> None:
+    with transaction.atomic():
+        if not AccountCut.objects.filter(pk=cut.pk, done_at=None).update(done_at=timezone.now()):
+            return
+        log.record(
+            Verb.ACCOUNT_CUT,
+            f"{cut.requested_by.get_username()} cut everything of {cut.user.get_username()}: {cut.reason}",
+            actor=cut.requested_by,
+            user=cut.user,
+            target=cut.user,
+            level=Level.WARNING,
+            details={"lines": [[line.ok, line.text] for line in lines]},
+        )
+
+
+def _lock(actor: AbstractUser, user: AbstractUser, reason: str) -> Line:
+    try:
+        lock_account(actor, user, title=reason)
+    except Refused:
+        if AccountLock.objects.standing().filter(user_id=user.pk).exists():
+            return Line(True, "The account was locked already.")
+        raise
+    return Line(True, "Locked the account; nobody can log in to it.")
+
+
+def _cut(actor: AbstractUser, session: PrivilegedSession, tries: int = 3) -> Line:
+    """End one session whatever its status; the worker or another person may move it meanwhile, so try again."""
+    try:
+        if session.status == Status.CANCELING:
+            return Line(True, f"{session}: its rights were being taken away already.")
+        if session.status in HOLDS_GRANT:
+            terminate(actor, session, is_accepted=True)
+            return Line(True, f"{session}: terminated, its rights are being taken away.")
+        end(actor, session, is_accepted=True)
+        return Line(True, f"{session}: {'canceled' if session.is_ended else 'its rights are being taken away'}.")
+    except (Refused, LifecycleError) as error:
+        session.refresh_from_db()
+        if session.is_ended:
+            return Line(True, f"{session}: it has ended.")
+        if tries > 1:
+            return _cut(actor, session, tries - 1)
+        return Line(False, f"{session}: {error}")

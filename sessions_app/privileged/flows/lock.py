@@ -1,0 +1,45 @@
+"""Lock one session: the connection stays, the user can do nothing."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+
+from activity.again import tried_again
+from sessions_app.catalogue.flows.resource import close_resource
+from sessions_app.permission import hold_account, text
+from sessions_app.privileged.flows.account import lock_account as lock_whole_account
+from sessions_app.privileged.flows.freeze import freeze
+from sessions_app.privileged.flows.permission import hold, require
+from sessions_app.privileged.models import PrivilegedSession
+
+
+@tried_again
+def lock(
+    actor: AbstractUser,
+    session: PrivilegedSession,
+    *,
+    title: str,
+    message: str = "",
+    forbid_resource: bool = False,
+    lock_account: bool = False,
+) -> None:
+    """Freeze the session, show its user `title` and `message`; optionally close the resource to new sessions, or lock
+    the user's whole account with every live session of theirs. All or nothing.
+
+    Raises Refused when the person may not, the session cannot be locked, or a text is missing or too long.
+    """
+    title = text(title, "title", 120, required="Enter a title; the user sees it.")
+    message = text(message, "message", 500)
+    with transaction.atomic():
+        if lock_account:
+            hold_account(session.user)
+        hold(session)
+        require(actor, session, "lock")
+        if forbid_resource:
+            close_resource(session.resource, actor=actor, title=title, message=message)
+        if lock_account:
+            lock_whole_account(actor, session.user, title=title, message=message)
+            session.refresh_from_db()
+        else:
+            freeze(session, actor=actor, title=title, message=message)

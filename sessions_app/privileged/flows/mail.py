@@ -1,0 +1,101 @@
+"""E-mail to approvers, requesters and users, sent after the commit; a failure never undoes what was decided.
+
+A failure is logged and stands as a warning in the session's log, so that somebody can tell the person otherwise.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.core.mail import EmailMessage, get_connection
+from django.db import transaction
+from django.urls import reverse
+
+from activity import log
+from activity.models import Level
+from activity.text import plain
+from activity.verbs import Verb
+from sessions_app.privileged.flows.approvers import approvers_of, tier_being_asked
+from sessions_app.privileged.models import Approval, PrivilegedSession
+
+logger = logging.getLogger(__name__)
+
+
+def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
+    """Tell each approver of the tiers that are being asked, in one letter each, what waits for them."""
+    waiting: dict[AbstractUser, list[PrivilegedSession]] = {}
+    decisions = Approval.objects.filter(session__in=[session.pk for session in sessions])
+    decided = set(decisions.values_list("session_id", "tier", "approver_id"))
+    people: dict[tuple[int, int], list[AbstractUser]] = {}  # all sessions are for one user, asked by one person
+    for session in sessions:
+        asked = (session.profile_id, session.current_tier)
+        if asked not in people:
+            tier = tier_being_asked(session)
+            not_ids = (session.user_id, session.requested_by_id)
+            people[asked] = approvers_of(tier, not_ids=not_ids) if tier else []
+        for approver in people[asked]:
+            if (session.pk, session.current_tier, approver.pk) not in decided:
+                waiting.setdefault(approver, []).append(session)
+    link = f"{settings.SITE_URL}{reverse('sessions')}?tab=approvals"
+    letters = []
+    for approver, theirs in waiting.items():
+        lines = [f"{theirs[0].user_name} asks for:", ""]
+        for session in theirs:
+            lines += [f"- {session.activity_name} on {session.resource_name}", f"  {url(session)}"]
+        lines += ["", *_why(theirs[0]), f"Everything that waits for you: {link}"]
+        count = f" and {len(theirs) - 1} more" if len(theirs) > 1 else ""
+        letters.append(_letter(approver, f"Approval wanted: {theirs[0]}{count}", lines))
+    _send_after_commit(letters, sessions)
+
+
+def tell_people(session: PrivilegedSession, subject: str, text: str) -> None:
+    """Tell whom the session is for, and who asked for it."""
+    people = {person.pk: person for person in (session.user, session.requested_by)}
+    lines = [plain(text), "", f"The session: {url(session)}"]
+    _send_after_commit([_letter(person, f"{subject}: {session}", lines) for person in people.values()], [session])
+
+
+def url(session: PrivilegedSession) -> str:
+    """The full address of the session's page."""
+    return f"{settings.SITE_URL}{session.get_absolute_url()}"
+
+
+def _why(session: PrivilegedSession) -> list[str]:
+    facts = [f"Notes: {session.notes}"] if session.notes else []
+    facts += [f"Ticket: {session.ticket}"] if session.ticket else []
+    if session.scheduled_for:
+        facts.append(f"Start: {session.scheduled_for:%Y-%m-%d %H:%M %Z}")
+    if session.approval_deadline:
+        facts.append(f"Decide before: {session.approval_deadline:%Y-%m-%d %H:%M %Z}")
+    return [*facts, ""] if facts else []
+
+
+def _letter(person: AbstractUser, subject: str, lines: Sequence[str]) -> EmailMessage | None:
+    """None for somebody without an address."""
+    if not person.email:
+        return None
+    return EmailMessage(plain(f"[SessionAdmin] {subject}", 200), "\n".join([*lines, ""]), to=[person.email])
+
+
+def _send_after_commit(letters: Sequence[EmailMessage | None], sessions: Sequence[PrivilegedSession]) -> None:
+    addressed = [letter for letter in letters if letter is not None]
+    if letters and not addressed:
+        _warn(sessions, "No e-mail was sent: nobody concerned has an e-mail address.")
+    if addressed:
+        transaction.on_commit(lambda: _send(addressed, sessions), robust=True)
+
+
+def _send(letters: Sequence[EmailMessage], sessions: Sequence[PrivilegedSession]) -> None:
+    try:
+        get_connection().send_messages(letters)
+    except (OSError, ValueError) as error:  # SMTP errors are OSErrors; ValueError: an address that cannot be one
+        logger.exception("E-mail about sessions %s was not sent", [session.pk for session in sessions])
+        _warn(sessions, f"E-mail could not be sent ({type(error).__name__}); tell the people concerned yourself.")
+
+
+def _warn(sessions: Sequence[PrivilegedSession], text: str) -> None:
+    for session in sessions:
+        log.record(Verb.MAIL_FAILED, text, user=session.user, target=session, level=Level.WARNING)

@@ -1,0 +1,178 @@
+"""Ask for sessions: what may be asked for, and the request itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from activity import limits
+from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
+from sessions_app.errors import Forbidden, Refused, TooOften
+from sessions_app.people.models import Application
+from sessions_app.permission import AUDITORS_CHANGE_NOTHING, hold_account, text, viewer_of
+from sessions_app.privileged import lifecycle, policy
+from sessions_app.privileged.flows import mail
+from sessions_app.privileged.flows.facts import Request, policies_for, wanted_of
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.privileged.policy import Wanted
+from sessions_app.roles import is_administrator
+
+MOST_RESOURCES = 50  # in one request
+WINDOW = 10 * 60  # seconds
+
+
+def allowed_activities(user: AbstractUser) -> QuerySet[Activity]:
+    """Active activities that the user's policies give on at least one active resource of their platform."""
+    return Activity.objects.filter(
+        pk__in=Activity.objects.filter(
+            is_active=True,
+            policies__in=_policies(user),
+            policies__resources__is_active=True,
+            policies__resources__platform=F("platform"),
+        ).values("pk")
+    )
+
+
+def allowed_resources(user: AbstractUser, activity: Activity) -> QuerySet[Resource]:
+    """Active resources on which the user's policies give the activity."""
+    return Resource.objects.filter(
+        pk__in=Resource.objects.filter(
+            is_active=True, platform=activity.platform, policies__in=_policies(user).filter(activities=activity)
+        ).values("pk")
+    )
+
+
+def profile_for(user: AbstractUser, activity: Activity, resource: Resource) -> AccessPolicy | None:
+    """The policy (with its connection profile and tiers) that counts for this user, activity and resource."""
+    return policies_for(user, activity, [resource]).get(resource.pk)
+
+
+def request_sessions(
+    actor: AbstractUser,
+    *,
+    user: AbstractUser,
+    activity: Activity,
+    resources: Sequence[Resource],
+    notes: str = "",
+    ticket: str = "",
+    start_at: dt.datetime | None = None,
+) -> list[PrivilegedSession]:
+    """Ask for `activity` on each of `resources` for `user`; all of them or none.
+
+    1. Who asks: the person, or an administrator for an application.
+    2. Policy decides for each resource: waits for approval, scheduled, provisioned at once, or refused with a reason.
+    3. The sessions are created with their log entries; after the commit the approvers of the first tier get e-mail.
+
+    Raises TooOften when the actor asked too often, and Refused; its `field` is one of resources, notes, ticket,
+    start_at when that would mend it.
+    """
+    _require_may_ask(actor, user)
+    request = Request(
+        actor_id=actor.pk,
+        user=user,
+        activity=activity,
+        notes=text(notes, "notes", 1000),
+        ticket=text(ticket, "ticket", 80),
+        start_at=start_at,
+    )
+    chosen = list({resource.pk: resource for resource in resources}.values())
+    if not 1 <= len(chosen) <= MOST_RESOURCES:
+        raise Refused(f"Choose at least one resource, and at most {MOST_RESOURCES}.", field="resources")
+    with transaction.atomic():
+        hold_account(user)
+        now = timezone.now()
+        decided = [(wanted, found, policy.decide(wanted, now=now)) for wanted, found in wanted_of(request, chosen)]
+        _refuse([(wanted, decision) for wanted, _, decision in decided])
+        _count(actor)
+        sessions = [
+            _create(actor, request, resource, found, decision.status, now)
+            for resource, (_, found, decision) in zip(chosen, decided, strict=True)
+            if found is not None and decision.status is not None
+        ]
+        mail.ask_approvers([session for session in sessions if session.status == Status.WAITING])
+    return sessions
+
+
+def _policies(user: AbstractUser) -> QuerySet[AccessPolicy]:
+    return AccessPolicy.objects.for_user(user).order_by()
+
+
+def _require_may_ask(actor: AbstractUser, user: AbstractUser) -> None:
+    if viewer_of(actor)["is_auditor_only"]:
+        raise Forbidden(AUDITORS_CHANGE_NOTHING)
+    if actor.pk == user.pk:
+        return
+    if not is_administrator(actor):
+        raise Forbidden("You may ask for sessions of your own only.")
+    if not Application.objects.filter(principal_id=user.pk).exists():
+        raise Forbidden("Administrators ask for themselves and for applications. Other people ask for themselves.")
+
+
+def _count(actor: AbstractUser) -> None:
+    """Count a request that is about to be made: each of them is mailed to its approvers."""
+    most: int = settings.SESSION_REQUESTS_LIMIT
+    wait = limits.count("session-requests", actor.pk, 1, most, WINDOW)
+    if wait is not None:
+        raise TooOften(
+            f"You asked for sessions {most} times within {WINDOW // 60} minutes, which is as often as one person may, "
+            "because approvers are told of each. Nothing was requested. "
+            f"Ask again in {-(-wait // 60)} minutes, for several hosts at once if you need them.",
+            retry_after=wait,
+        )
+
+
+def _refuse(decisions: Sequence[tuple[Wanted, policy.Decision]]) -> None:
+    """Raise one Refused with every different reason, for the first field named."""
+    refused = [decision for _, decision in decisions if decision.status is None]
+    if refused:
+        reasons = dict.fromkeys(decision.reason for decision in refused)
+        raise Refused(" ".join(reasons), field=next((one.field for one in refused if one.field), ""))
+
+
+def _create(
+    actor: AbstractUser,
+    request: Request,
+    resource: Resource,
+    found: AccessPolicy,
+    status: Status,
+    now: dt.datetime,
+) -> PrivilegedSession:
+    tiers = list(found.profile.tiers.all())
+    # The instances themselves, so that nothing is read again; a dict, since the stubs know one user model only.
+    people: dict[str, Any] = {"user": request.user, "requested_by": actor}
+    session = PrivilegedSession(
+        **people,
+        user_name=request.user.get_username(),
+        resource=resource,
+        resource_name=resource.name,
+        activity=request.activity,
+        activity_name=request.activity.name,
+        policy=found,
+        profile=found.profile,
+        maximum_duration=found.profile.maximum_duration,
+        notes=request.notes,
+        ticket=request.ticket,
+        requested_at=now,
+        scheduled_for=request.start_at,
+    )
+    if status == Status.WAITING:
+        session.current_tier = min(tier.order for tier in tiers)
+        session.approval_deadline = now + found.profile.approval_timeout
+    asked = f"{actor.get_username()} asked for {request.activity.name} on {resource.name}"
+    if actor.pk != request.user.pk:
+        asked += f" for {request.user.get_username()}"
+    details = {
+        "policy": found.name,
+        "profile": found.profile.name,
+        "ticket": request.ticket,
+        "notes": request.notes,
+        "start_at": request.start_at.isoformat() if request.start_at else None,
+    }
+    return lifecycle.create(session, status, asked, actor=actor, details=details)

@@ -1,0 +1,90 @@
+"""Compare what a session was asked for under with what counts by now: its policy, its profile, and the tiers of that.
+
+Asked when the last approval came, and again when the session is about to begin.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app.catalogue.models import ApprovalTier
+from sessions_app.privileged import lifecycle
+from sessions_app.privileged.flows import mail
+from sessions_app.privileged.flows.approvers import missing_tier
+from sessions_app.privileged.flows.facts import policies_for
+from sessions_app.privileged.models import PrivilegedSession, Status
+
+
+def adopt_policy(session: PrivilegedSession) -> None:
+    """Put a session that has not begun under the policy that counts by now, and under its profile; it lasts no longer
+    than either profile says. Nothing changes when no policy gives it any more. Call it with the session held."""
+    found = policies_for(session.user, session.activity, [session.resource]).get(session.resource_id)
+    if found is None or (found.pk, found.profile_id) == (session.policy_id, session.profile_id):
+        return
+    old = {"policy": session.policy.name if session.policy else "", "profile": session.profile.name}
+    new = {"policy": found.name, "profile": found.profile.name}
+    session.policy, session.profile = found, found.profile
+    session.maximum_duration = min(session.maximum_duration, found.profile.maximum_duration)
+    with transaction.atomic():
+        session.save(update_fields=["policy", "profile", "maximum_duration"])
+        log.record(
+            Verb.SESSION_POLICY_CHANGED,
+            f"The access policy {found.name} counts by now, with the connection profile {found.profile.name}: "
+            f"at most {session.maximum_duration}",
+            user=session.user,
+            target=session,
+            details={"old": old, "new": new},
+        )
+
+
+def ask_again(session: PrivilegedSession, tier: ApprovalTier) -> None:
+    """Let a scheduled session wait for the approval that it turned out to need, and tell everybody concerned."""
+    reason = f"The connection profile {session.profile.name} requires approval by tier {tier.order} by now."
+    lifecycle.transition(
+        session, Status.WAITING, Verb.SESSION_APPROVAL_NEEDED, reason, level=Level.WARNING, **_asking(session, tier)
+    )
+    mail.ask_approvers([session])
+    mail.tell_people(session, "Approval needed", f"{reason} The session begins when it is given.")
+
+
+def ask_next(actor: AbstractUser, session: PrivilegedSession, tier: ApprovalTier, said: str) -> None:
+    """Let a session that waits for approval wait for another tier, after `actor` has `said` something of this one."""
+    log.record(
+        Verb.SESSION_APPROVED,
+        f"{said}; tier {tier.order} is asked next",
+        actor=actor,
+        user=session.user,
+        target=session,
+        details={"tier": session.current_tier},
+    )
+    values = _asking(session, tier)
+    for name, value in values.items():
+        setattr(session, name, value)
+    session.save(update_fields=list(values))
+    mail.ask_approvers([session])
+
+
+def why_approval_is_missing(session: PrivilegedSession) -> str:
+    """Why a session that is being provisioned must not go on; empty when it has the approval that is required."""
+    tier = missing_tier(session)
+    if tier is None:
+        return ""
+    return (
+        f"The connection profile {session.profile.name} requires approval by tier {tier.order} by now, which this "
+        "session does not have. Ask for it again."
+    )
+
+
+def _asking(session: PrivilegedSession, tier: ApprovalTier) -> dict[str, Any]:
+    return {
+        "current_tier": tier.order,
+        "approval_deadline": timezone.now() + session.profile.approval_timeout,
+        "next_monitor_at": None,  # the worker looks anew whether enough approvers are left
+    }

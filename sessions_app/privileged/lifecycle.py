@@ -1,0 +1,156 @@
+"""The transition table and transition(): the only writer of a privileged session's status.
+
+A change is a compare-and-swap on the old status, in one transaction with its log entry. Who comes second changes
+nothing and is told (Overtaken).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.verbs import Verb
+from sessions_app import announce
+from sessions_app.privileged.models import ENDED, HOLDS_GRANT, PrivilegedSession, Status
+
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.WAITING, Status.PROVISIONING, Status.COMPLETE, Status.CANCELED}),
+    Status.WAITING: frozenset(
+        {
+            Status.PROVISIONING,
+            Status.PENDING,
+            Status.DENIED,
+            Status.APPROVAL_FAILED,
+            Status.COMPLETE,
+            Status.CANCELED,
+        }
+    ),
+    Status.PROVISIONING: frozenset({Status.AVAILABLE, Status.FAILED, Status.CANCELING}),
+    Status.AVAILABLE: frozenset({Status.LOGGED_IN, Status.LOCKED, Status.CANCELING}),
+    Status.LOGGED_IN: frozenset({Status.AVAILABLE, Status.LOCKED, Status.CANCELING}),
+    Status.LOCKED: frozenset({Status.AVAILABLE, Status.LOGGED_IN, Status.CANCELING}),
+    Status.CANCELING: frozenset({Status.COMPLETE, Status.CANCELED, Status.FAILED}),
+    Status.COMPLETE: frozenset(),
+    Status.CANCELED: frozenset(),
+    Status.DENIED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.APPROVAL_FAILED: frozenset(),
+}
+FIRST = frozenset({Status.PENDING, Status.WAITING, Status.PROVISIONING})
+
+
+class LifecycleError(Exception):
+    """A change of status that was not made. Its text is fit for the person who asked."""
+
+
+class NotAllowed(LifecycleError):
+    """The status table has no such change."""
+
+
+class Overtaken(LifecycleError):
+    """Somebody else changed the session first; nothing was changed by this attempt."""
+
+
+def create(
+    session: PrivilegedSession,
+    status: Status,
+    message: str,
+    *,
+    actor: AbstractBaseUser,
+    details: Mapping[str, Any] | None = None,
+) -> PrivilegedSession:
+    """Save a new session in its first status, with its log entry, in one transaction.
+
+    Raises NotAllowed when a session cannot begin with `status`.
+    """
+    if status not in FIRST:
+        raise NotAllowed(f"A session cannot begin as {status.label}.")
+    with transaction.atomic():
+        session.status = status
+        session.save(force_insert=True)
+        session.login_account = session.activity.login_account(session.user_name, session.pk)
+        session.save(update_fields=["login_account"])
+        log.record(
+            Verb.SESSION_REQUESTED,
+            message,
+            actor=actor,
+            user=session.user,
+            target=session,
+            details={"to": status.value, **(details or {})},
+        )
+    return session
+
+
+def transition(
+    session: PrivilegedSession,
+    to: Status,
+    verb: Verb,
+    message: str,
+    *,
+    actor: AbstractBaseUser | None = None,
+    level: Level = Level.INFO,
+    details: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> None:
+    """Move `session` from the status it was read with to `to`, set `changes`, and record it.
+
+    1. The status table must allow the change (NotAllowed).
+    2. A final status sets ended_at and the duration, and frees the worker's lease.
+    3. One UPDATE compares the old status; no row changed means somebody was first (Overtaken).
+    4. The log entry is written in the same transaction, and the instance shows the new values.
+    5. Gateways are told when it is a session that may have connections.
+    """
+    old = Status(session.status)
+    if to not in TRANSITIONS[old]:
+        raise NotAllowed(f"A session that is {old.label} cannot become {to.label}.")
+    values: dict[str, Any] = {"status": to, "attempts": 0, "next_attempt_at": None, "last_error": "", **changes}
+    if to in ENDED:
+        values |= _end_values(session)
+    with transaction.atomic():
+        won = PrivilegedSession.objects.filter(pk=session.pk, status=old).update(**values)
+        if not won:
+            raise Overtaken(
+                "Somebody else changed this session at the same moment. Nothing was changed by you. "
+                "Look at its status and try again."
+            )
+        for name, value in values.items():
+            setattr(session, name, value)
+        log.record(
+            verb,
+            message,
+            actor=actor,
+            user=session.user,
+            target=session,
+            level=level,
+            details={"from": old.value, "to": to.value, **(details or {})},
+        )
+        if old in HOLDS_GRANT or to in HOLDS_GRANT:
+            announce.changed()
+
+
+def adopt(sessions: Sequence[tuple[PrivilegedSession, Status]]) -> list[PrivilegedSession]:
+    """Save sessions that ran at another time or place, each in the status it is in: for sample data and imports.
+
+    Nothing is checked but what the database checks, and nothing is recorded: the caller brings the log with it.
+    """
+    for session, status in sessions:
+        session.status = status
+    with transaction.atomic():
+        adopted = PrivilegedSession.objects.bulk_create([session for session, _ in sessions], batch_size=500)
+        for session in adopted:
+            session.login_account = session.activity.login_account(session.user_name, session.pk)
+        PrivilegedSession.objects.bulk_update(adopted, ["login_account"], batch_size=500)
+    return adopted
+
+
+def _end_values(session: PrivilegedSession) -> dict[str, Any]:
+    now = timezone.now()
+    # Nobody is at a session that is over; whoever was may have died before giving the lease back.
+    lease = {"lease": "", "lease_until": None}
+    return {**lease, "ended_at": now, "duration": now - session.start_at if session.start_at else None}

@@ -1,0 +1,60 @@
+"""One session's log: its lines, numbered, as read in its own window.
+
+Looking is not part of what happened to a session: the entries that say who read this log or a recording stand in the
+activity log only.
+"""
+
+from __future__ import annotations
+
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+
+from activity import names
+from activity.listing import Column, Table, moment
+from activity.models import Level, LogEntry
+from activity.tables import level_badge
+from activity.verbs import Verb
+from sessions_app.privileged.models import PrivilegedSession
+
+LOOKS = (Verb.LOG_VIEWED, Verb.RECORDING_VIEWED, Verb.RECORDING_WATCHED, Verb.RECORDING_DOWNLOADED)
+
+
+def entries_of(session: PrivilegedSession) -> QuerySet[LogEntry]:
+    """What happened to the session, unnumbered, in no order."""
+    return LogEntry.objects.of_target(session).exclude(verb__in=LOOKS)
+
+
+def numbered(session: PrivilegedSession) -> QuerySet[LogEntry]:
+    """The session's lines with `line`, their number within this log, which no filter and no order changes."""
+    before = (
+        entries_of(session)
+        .filter(pk__lte=OuterRef("pk"))
+        .order_by()
+        .values("target_id")
+        .annotate(lines=Count("pk"))
+        .values("lines")
+    )
+    return names.logged(entries_of(session)).annotate(line=Subquery(before))
+
+
+def _by(entry: LogEntry) -> str:
+    return names.then_and_now(entry.actor_name, getattr(entry, "actor_now", None)) if entry.actor_name else "system"
+
+
+LOG_TABLE = Table(
+    name="session-log",
+    columns=(
+        Column("line", "Line", lambda e: str(e.line), "pk", lambda e: e.line, 70, is_number=True),
+        Column("at", "Date and time", lambda e: moment(e.at), "at", lambda e: e.at, 165),
+        Column("level", "Status", level_badge, "level", lambda e: Level(e.level).label.lower(), 110),
+        Column("message", "Message", lambda e: e.message, "message", lambda e: e.message, 620),
+        Column("actor", "By", _by, "actor_name", lambda e: e.actor_name, 130),
+        names.now_column("actor_now", "By, now", "actor", "actor_name"),
+    ),
+    default_sort="line",
+    noun="line",
+    nouns="lines",
+    search=("message", "actor_name"),
+    empty_text="The log begins when the session is requested.",
+    row_name=lambda e: f"line {e.line}",
+    row_class=lambda e: "wrap",  # a line is there to be read in full
+)

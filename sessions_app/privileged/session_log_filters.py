@@ -1,0 +1,29 @@
+"""What one session's log can be narrowed by."""
+
+from __future__ import annotations
+
+import django_filters
+from django.db.models import QuerySet
+
+from activity.filters import LEVEL_CHOICES, LEVELS
+from activity.listing.filterset import QuickFilterSet
+from activity.models import LogEntry
+from sessions_app.privileged.filters import DayFilter
+
+
+class SessionLogFilters(QuickFilterSet):
+    """Level and days."""
+
+    level = django_filters.ChoiceFilter(
+        choices=LEVEL_CHOICES, label="Level", empty_label="All levels", method="of_level"
+    )
+    at_from = DayFilter("at", label="From")
+    at_to = DayFilter("at", is_end=True, label="To")
+
+    class Meta:
+        model = LogEntry
+        fields: list[str] = []
+
+    def of_level(self, queryset: QuerySet[LogEntry], name: str, value: str) -> QuerySet[LogEntry]:
+        """Lines of the chosen levels."""
+        return queryset.filter(level__in=LEVELS[value])

@@ -1,0 +1,111 @@
+"""The buttons above a list of privileged sessions and on a session's page; which of them a role never allows.
+
+Per-row reasons come with the rows (privileged/tables.py: refusals_for); rules live in privileged/policy.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+from django.contrib.auth.models import AbstractUser
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from activity.addresses import fixed
+from sessions_app.privileged import policy
+from sessions_app.roles import is_administrator, sees_everything
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Button:
+    """One verb as a button. `refused` says why it can never work here; empty: it may."""
+
+    verb: str
+    label: str
+    has_dialog: bool = True  # else it is a plain GET that leads elsewhere
+    is_many: bool = True  # else one row at a time
+    new_window: bool = False
+    refused: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where the chosen ids are sent to."""
+        return fixed("session_action", self.verb)
+
+
+WITHDRAW = "Withdraw"  # what End is called while nothing has begun
+BUTTONS = (
+    Button("end", "End session"),
+    Button("lock", "Lock"),
+    Button("unlock", "Unlock"),
+    Button("terminate", "Terminate"),
+    Button("log", "View log", has_dialog=False, is_many=False, new_window=True),
+    Button("approve", "Approve"),
+    Button("deny", "Deny"),
+    Button("extend", "Extend"),
+    Button("relaunch", "Relaunch", has_dialog=False, is_many=False),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Toolbar:
+    """What stands above a list. One for each role, kept while the process runs."""
+
+    buttons: tuple[Button, ...]
+    request_refused: str  # why the person may not request sessions at all; empty: they may
+
+    @functools.cached_property
+    def html(self) -> SafeString:
+        """The buttons as finished HTML, for templates/sessions_app/_sessions_toolbar.html."""
+        return render_to_string("sessions_app/_sessions_buttons.html", {"toolbar": self})
+
+
+def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:
+    """The verbs that the viewer's role never allows, with the reason; `request` is one of them. Reading is no verb."""
+    return _refusals(is_administrator(viewer), sees_everything(viewer))
+
+
+@functools.cache
+def _refusals(administers: bool, sees_all: bool) -> Mapping[str, str]:
+    reasons = {
+        verb: policy.role_refusal(verb, is_administrator=administers, is_auditor_only=sees_all and not administers)
+        for verb in (*policy.RULES, "request")
+    }
+    return {verb: reason for verb, reason in reasons.items() if reason}
+
+
+def sessions_toolbar(viewer: AbstractUser, *, with_history: bool, has_begun: bool = True) -> Toolbar:
+    """The toolbar of a list; Relaunch stands only where ended sessions are listed."""
+    return _toolbar(is_administrator(viewer), sees_everything(viewer), with_history, has_begun)
+
+
+@functools.cache
+def _toolbar(administers: bool, sees_all: bool, with_history: bool, has_begun: bool) -> Toolbar:
+    refused = _refusals(administers, sees_all)
+    return Toolbar(
+        tuple(
+            dataclasses.replace(button, refused=refused.get(button.verb, ""), label=_label(button, has_begun))
+            for button in BUTTONS
+            if with_history or button.verb != "relaunch"
+        ),
+        refused.get("request", ""),
+    )
+
+
+def page_buttons(viewer: AbstractUser, refusals: Mapping[str, str], *, has_begun: bool = True) -> tuple[Button, ...]:
+    """The buttons of one session's own page: `refusals` are that session's."""
+    never = role_refusals(viewer)
+    return tuple(
+        dataclasses.replace(
+            button,
+            refused=never.get(button.verb) or refusals.get(button.verb, ""),
+            label=_label(button, has_begun),
+        )
+        for button in BUTTONS
+    )
+
+
+def _label(button: Button, has_begun: bool) -> str:
+    return WITHDRAW if button.verb == "end" and not has_begun else button.label

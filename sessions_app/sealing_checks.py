@@ -1,0 +1,47 @@
+"""Missing or malformed encryption keys are found at start, not when a secret is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+
+from sessions_app.catalogue.models import Resource
+from sessions_app.sealing import problem_of_keys, sealed_fields
+
+NEED_KEYS = ("ssh", "vault")  # connectors whose work needs a secret
+HINT = (
+    "Make one with: python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())', keep a "
+    "copy apart from the database's backup, and set ENCRYPTION_KEYS to it."
+)
+
+
+@register
+def check_encryption_keys(**kwargs: Any) -> list[CheckMessage]:
+    """E005 when a key is set that is none."""
+    problem = problem_of_keys(settings.ENCRYPTION_KEYS) if settings.ENCRYPTION_KEYS else ""
+    return [Error(problem, hint=HINT, id="sessions_app.E005")] if problem else []
+
+
+@register(Tags.database)
+def check_sealed(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W011 when secrets are kept, or a resource needs one, and no key is set. Silent before the tables are made."""
+    if settings.ENCRYPTION_KEYS:
+        return []
+    for alias in databases or ():
+        tables = set(connections[alias].introspection.table_names())
+        kept = [
+            model._meta.verbose_name_plural
+            for model, _ in sealed_fields()
+            if model._meta.db_table in tables and model._default_manager.using(alias).exists()
+        ]
+        if Resource._meta.db_table in tables and Resource.objects.using(alias).filter(connector__in=NEED_KEYS).exists():
+            kept.append(f"resources with the connector {' or '.join(NEED_KEYS)}")
+        if kept:
+            what = ", ".join(str(one) for one in kept)
+            text = f"ENCRYPTION_KEYS is not set, and there are {what}: their secrets cannot be sealed or opened."
+            return [Warning(text, hint=HINT, id="sessions_app.W011")]
+    return []

@@ -1,0 +1,138 @@
+"""View and copy a secret of a vault: only the session's own user, only while the session is available.
+
+What is shown goes to one answer and nowhere else; the log gets the secret's name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import logging
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from activity import log
+from activity.models import LogEntry
+from activity.verbs import Verb
+from sessions_app.catalogue.models import Platform
+from sessions_app.errors import Forbidden, Refused
+from sessions_app.permission import hold_account
+from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.roles import Person
+from sessions_app.sealing import SealingError
+from sessions_app.vault.models import Secret
+
+logger = logging.getLogger(__name__)
+
+SHOWN_WHILE = frozenset({Status.AVAILABLE, Status.LOGGED_IN})
+VIEWS_A_MINUTE = 30  # for one person over all their sessions; copies likewise
+COPY_GRACE = dt.timedelta(seconds=60)  # from the end of a view until its copy must have been reported
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shown:
+    """A secret on its way to the screen."""
+
+    name: str
+    content: str = dataclasses.field(repr=False)
+    seconds: int  # how long it stays there
+
+
+def is_vault_of(person: Person, session: PrivilegedSession) -> bool:
+    """Whether this is a vault's session, and the person's own: nobody else ever sees a secret."""
+    return session.resource.platform == Platform.VAULT and session.user_id == person.pk
+
+
+def why_hidden(session: PrivilegedSession) -> str:
+    """Why the session shows no secrets now; empty when it does."""
+    if session.status not in SHOWN_WHILE:
+        return f"Secrets are shown while the session is available. It is {Status(session.status).label} now."
+    if session.end_at is None or session.end_at <= timezone.now():
+        return "This session has reached its end."
+    return ""
+
+
+def seconds_of_view(session: PrivilegedSession) -> int:
+    """How long one view lasts by the connection profile, at least a second."""
+    return max(session.profile.secret_view_timeout, 1)
+
+
+def secrets_of(session: PrivilegedSession) -> QuerySet[Secret]:
+    """The secrets of the session's vault, by name and without their content."""
+    return Secret.objects.filter(resource_id=session.resource_id).defer("sealed").order_by("name")
+
+
+@sensitive_variables()
+def view(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> Shown:
+    """Open one secret, and log it in the same transaction.
+
+    Raises Forbidden when it is not the actor's own session of a vault, Refused when the session does not show secrets
+    now, the actor looked too often, or the secret cannot be opened.
+    """
+    with transaction.atomic():
+        _require(actor, session, secret)
+        if reason := why_hidden(session):
+            raise Refused(reason)
+        _count(actor, Verb.SECRET_VIEWED)
+        left = (session.end_at - timezone.now()).total_seconds() if session.end_at else 0
+        seconds = max(min(seconds_of_view(session), int(left)), 1)
+        secret.refresh_from_db()
+        shown = Shown(secret.name, _open(secret), seconds)
+        _record(Verb.SECRET_VIEWED, actor, session, secret, f"viewed the secret “{secret.name}” for {seconds} s")
+    return shown
+
+
+def note_copy(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> None:
+    """Log that the actor copied a secret that was on their screen; a lock or an end meanwhile does not undo the copy.
+
+    Raises Forbidden as view() does, Refused when it was not viewed just before, or copied too often.
+    """
+    with transaction.atomic():
+        _require(actor, session, secret)
+        since = timezone.now() - dt.timedelta(seconds=seconds_of_view(session)) - COPY_GRACE
+        views = LogEntry.objects.of_target(session).filter(
+            verb=Verb.SECRET_VIEWED, actor_id=actor.pk, at__gte=since, details__secret=secret.pk
+        )
+        if not views.exists():
+            raise Refused("This secret was not on your screen. Show it first, then copy it.")
+        _count(actor, Verb.SECRET_COPIED)
+        _record(Verb.SECRET_COPIED, actor, session, secret, f"copied the secret “{secret.name}”")
+
+
+def _require(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> None:
+    """Hold the account, so that its views are counted one after the other, then the session."""
+    hold_account(actor)
+    hold(session)
+    if not is_vault_of(actor, session) or secret.resource_id != session.resource_id:
+        raise Forbidden("Only the user of a session sees its secrets.")
+
+
+def _count(actor: AbstractUser, verb: Verb) -> None:
+    """Raises Refused when the actor did it too often within a minute. The log itself is the count."""
+    minute_ago = timezone.now() - dt.timedelta(minutes=1)
+    if LogEntry.objects.filter(actor_id=actor.pk, at__gt=minute_ago, verb=verb).count() >= VIEWS_A_MINUTE:
+        raise Refused(f"You did this {VIEWS_A_MINUTE} times within a minute, which is the limit. Wait a minute.")
+
+
+def _open(secret: Secret) -> str:
+    try:
+        return secret.open()
+    except SealingError as error:
+        logger.error("Secret %s (%s) cannot be opened: %s", secret.pk, secret.name, error)
+        raise Refused("This secret cannot be opened. Tell an administrator: the server's own log says why.") from None
+
+
+def _record(verb: Verb, actor: AbstractUser, session: PrivilegedSession, secret: Secret, what: str) -> None:
+    log.record(
+        verb,
+        f"{actor.get_username()} {what}",
+        actor=actor,
+        user=session.user,
+        target=session,
+        details={"secret": secret.pk, "name": secret.name},
+    )

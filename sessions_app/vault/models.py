@@ -1,0 +1,61 @@
+"""Secrets that a vault keeps. The content is sealed in the database.
+
+Who may see it, and when, is vault/flows/secret.py.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_app.catalogue.models import Platform, Resource
+from sessions_app.sealing import SealedField, seal, unseal
+
+LONGEST_CONTENT = 20_000  # characters; a key file or a certificate chain fits
+
+
+class Secret(models.Model):
+    """One secret of a vault. Its content is written with set_content() and read by vault/flows/secret.py only."""
+
+    resource = models.ForeignKey(
+        Resource,
+        models.PROTECT,
+        related_name="secrets",
+        limit_choices_to={"platform": Platform.VAULT},
+        verbose_name="vault",
+    )
+    name = models.CharField(max_length=120, help_text="The log names the secret by it, so it must not be secret.")
+    description = models.CharField(
+        max_length=300, blank=True, help_text="What it opens. Shown beside the name, and not sealed."
+    )
+    sealed = SealedField("content")
+    updated_at = models.DateTimeField("content set", default=timezone.now, editable=False)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", editable=False, verbose_name="set by"
+    )
+
+    class Meta:
+        ordering = ["resource", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["resource", "name"],
+                name="secret_name_once",
+                violation_error_message="This vault has a secret of that name already.",
+            ),
+            models.CheckConstraint(condition=~models.Q(sealed=""), name="secret_has_content"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.resource}"
+
+    @sensitive_variables("content")
+    def set_content(self, content: str) -> None:
+        """Seal `content` into this object; the caller saves. Raises SealingError."""
+        self.sealed = seal(content.encode())
+        self.updated_at = timezone.now()
+
+    def open(self) -> str:
+        """The content in plain. Raises SealingError."""
+        return unseal(self.sealed).decode()

@@ -1,1 +1,0 @@
-"""Pages: fetch what the person may see, call a flow, render. No rule lives here."""

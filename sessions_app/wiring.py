@@ -1,0 +1,23 @@
+"""What has to be imported or registered once, when Django starts: system checks and connectors."""
+
+from __future__ import annotations
+
+from sessions_app import checks_files, sealing_checks
+from sessions_app.catalogue.connectors import register_connector
+from sessions_app.gateway.recordings import checks as recording_checks
+from sessions_app.hosts import checks as host_checks
+from sessions_app.hosts.connectors.practice import PracticeConnector
+from sessions_app.hosts.connectors.ssh import SshConnector
+from sessions_app.logins import checks as login_checks
+from sessions_app.logins.geoip import checks as geoip_checks
+from sessions_app.vault.connector import VaultConnector
+
+# Importing these modules registers their checks.
+CHECKS = (checks_files, geoip_checks, host_checks, login_checks, recording_checks, sealing_checks)
+
+
+def register_connectors() -> None:
+    """Let resources use every connector of the console. A new connector is added here."""
+    register_connector("practice", PracticeConnector())
+    register_connector("ssh", SshConnector())
+    register_connector("vault", VaultConnector())

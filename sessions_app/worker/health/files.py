@@ -1,0 +1,60 @@
+"""The files that the console keeps and serves: where they are, how much room is left there, which are missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, storages
+
+from sessions_app.checks_files import database_file, how_to_bring, missing_in_the_browser
+from sessions_app.worker.health.findings import Finding, error, ok, warning
+
+MIB = 1024 * 1024
+LITTLE = 1024 * MIB  # bytes
+NEARLY_NONE = 64 * MIB  # bytes; a recording may have as many
+REMEDY = "Make room there, or give it a larger disk. Recordings can go to S3 (docs/recordings.md)."
+
+
+def directories() -> list[Path]:
+    """Return where the console writes on this machine, one for each disk, the first that is there on the way up."""
+    file, recordings = database_file(), storages["recordings"]
+    wanted = [Path(settings.VAR_DIR)]
+    if file is not None:
+        wanted.append(file.parent)
+    if isinstance(recordings, FileSystemStorage):
+        wanted.append(Path(recordings.location))
+    found: dict[int, Path] = {}
+    for path in wanted:
+        there = next(one for one in (path, *path.parents) if one.exists())
+        found.setdefault(there.stat().st_dev, there)
+    return list(found.values())
+
+
+def free_bytes(path: Path) -> int:
+    """Return the room that is left to the console below `path`."""
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize
+
+
+def room() -> Finding:
+    """Whether the disks have room for what the console writes. That of a PostgreSQL elsewhere cannot be seen."""
+    left = sorted((free_bytes(path), path) for path in directories())
+    said = "; ".join(f"{free / MIB:,.0f} MB free below {path}" for free, path in left)
+    least = left[0][0]
+    if least < NEARLY_NONE:
+        return error("Disk", f"The disk of the console is full: {said}.", REMEDY)
+    return warning("Disk", f"{said}.", REMEDY) if least < LITTLE else ok("Disk", f"{said}.")
+
+
+def in_the_browser() -> Finding:
+    """Whether the terminal in the browser and the replay of recordings can be shown."""
+    missing = missing_in_the_browser()
+    if not missing:
+        return ok("Browser files", "The terminal and the replay are here.")
+    return warning(
+        "Browser files",
+        f"Missing: {', '.join(missing)}. The terminal in the browser and the replay of recordings do not work.",
+        f"{how_to_bring()} Then run sessionadmin collectstatic (docs/deploy.md).",
+    )

@@ -1,0 +1,66 @@
+"""Workers say that they are there, and everybody can look. Knows nothing of what a worker does."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from activity.prepared import Prepared
+from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
+from sessions_app.worker.models import WorkerHeartbeat
+
+BEAT_EVERY = 10.0  # seconds
+SILENT_AFTER = dt.timedelta(seconds=30)
+FORGOTTEN_AFTER = dt.timedelta(hours=1)  # what a worker that died leaves behind
+
+
+def beat(owner: str) -> None:
+    """Note that this worker is there. The first time, forget those that died long ago."""
+    now = timezone.now()
+    if WorkerHeartbeat.objects.filter(owner=owner).update(seen_at=now):
+        return
+    WorkerHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+    WorkerHeartbeat.objects.create(owner=owner, host=socket.gethostname()[:120], started_at=now, seen_at=now)
+
+
+def stopped(owner: str) -> None:
+    """This worker ends as it should."""
+    WorkerHeartbeat.objects.filter(owner=owner).delete()
+
+
+def running() -> list[WorkerHeartbeat]:
+    """Workers that were there in the last 30 seconds, oldest first."""
+    return list(WorkerHeartbeat.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER).order_by("started_at", "pk"))
+
+
+def is_work_waiting() -> bool:
+    """Whether a worker has something to do now or to keep an eye on."""
+    return bool(_work.rows(now=timezone.now())[1])
+
+
+def _work_waiting(now: dt.datetime) -> QuerySet[PrivilegedSession, Any]:
+    wants = (
+        Q(status__in=sorted(LIVE))
+        | Q(status=Status.PENDING, scheduled_for__lte=now)
+        | Q(status=Status.WAITING, approval_deadline__lte=now)
+    )
+    return PrivilegedSession.objects.filter(ended_at=None).filter(wants).order_by().values_list("pk")[:1]
+
+
+def is_worker_missed() -> bool:
+    """Whether there is work and nobody to do it."""
+    _, seen = _seen.rows(since=timezone.now() - SILENT_AFTER)
+    return not seen and is_work_waiting()
+
+
+def _seen_since(since: dt.datetime) -> QuerySet[WorkerHeartbeat, Any]:
+    return WorkerHeartbeat.objects.filter(seen_at__gte=since).order_by().values_list("pk")[:1]
+
+
+# Every page of sessions asks both.
+_seen = Prepared(WorkerHeartbeat, _seen_since, since=dt.datetime)
+_work = Prepared(PrivilegedSession, _work_waiting, now=dt.datetime)

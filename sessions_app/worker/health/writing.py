@@ -1,0 +1,82 @@
+"""Whether the console can write to its database: it does, into a row of its own that says nothing but when.
+
+A database that answers may still be read-only, or lie on a full disk. Everybody may ask for /healthz, so that a process
+writes at most every five seconds, whoever asks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from activity.outage import Outage
+from activity.patience import waiting_at_most
+from sessions_app.worker.health.files import directories, free_bytes
+from sessions_app.worker.health.findings import Finding, error, ok
+from sessions_app.worker.models import HealthMark
+
+EVERY = 5.0  # seconds
+PATIENCE = 3.0  # seconds to wait for a busy database
+BUSY_FOR = 30.0  # seconds without a write; before that a busy database is no reason to take a process away
+NO_ROOM = 1024 * 1024  # bytes
+
+
+class Probe:
+    """One a process: remembers when the last write worked, and what kept it from working since."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looked_at = self._wrote_at = float("-inf")
+        self._found: Outage | None = None
+
+    def look(self) -> Outage | None:
+        """Return what keeps the console from writing, None when nothing does. Raises what is no outage."""
+        with self._lock:
+            if self._clock() - self._looked_at >= EVERY:
+                self._found = self._write()
+                self._looked_at = self._clock()
+            if self._found is Outage.BUSY and self._clock() - self._wrote_at < BUSY_FOR:
+                return None
+            return self._found
+
+    def _write(self) -> Outage | None:
+        try:
+            write()
+        except (DatabaseError, InterfaceError) as problem:
+            outage = Outage.of(problem)
+            if outage is None:
+                raise
+            return outage
+        self._wrote_at = self._clock()
+        return Outage.FULL if min(map(free_bytes, directories())) < NO_ROOM else None
+
+
+probe = Probe()
+
+
+def write() -> None:
+    """Write the row. Raises what the database says."""
+    with waiting_at_most(PATIENCE):
+        HealthMark.objects.bulk_create(
+            [HealthMark(pk=1, written_at=timezone.now())],
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=["written_at"],
+        )
+
+
+def writing() -> Finding:
+    """Whether a write works now."""
+    try:
+        write()
+    except (DatabaseError, InterfaceError) as problem:
+        outage = Outage.of(problem)
+        said = f"{outage.heading}: {problem}." if outage else f"Writing to the database failed: {problem}."
+        remedy = "Make room on its disk, or make it writable again: nobody can log in, lock or end anything until then."
+        return error("Writing", said, remedy)
+    return ok("Writing", "The console can write to its database.")

@@ -28,10 +28,10 @@ class ActivityConfig(AppConfig):
 
 def make_index(using: str, **kwargs: Any) -> None:
     """What a search of the log needs; each migrate mends it."""
-    from activity import words  # noqa: PLC0415 - models are not loaded at import
+    from activity import text_index  # noqa: PLC0415 - models are not loaded at import
     from activity.models import LOG_WORDS  # noqa: PLC0415
 
-    words.ensure(LOG_WORDS, using)
+    text_index.ensure(LOG_WORDS, using)
 
 
 def guard_log(using: str, **kwargs: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import connection, models
 
-from activity import words
+from activity import text_index
 
 AT_ONCE = 5000
 SQLITE_CACHE = -256_000  # KiB, for making indexes; the usual one is small because every thread has its own
@@ -61,7 +61,7 @@ def _insert(into: str, width: int, rows: Iterable[Row]) -> int:
 
 
 @contextlib.contextmanager
-def indexes_aside(model: type[models.Model], texts: Iterable[words.TextIndex] = ()) -> Iterator[None]:
+def indexes_aside(model: type[models.Model], texts: Iterable[text_index.TextIndex] = ()) -> Iterator[None]:
     """Inside, the table has no indexes but its unique ones, and on PostgreSQL no foreign keys; afterwards it has them
     again, `texts` too, and every row has been checked.
 
@@ -87,7 +87,7 @@ def indexes_aside(model: type[models.Model], texts: Iterable[words.TextIndex] = 
         for *_, definition in found:
             cursor.execute(definition)
         for text in texts:
-            words.ensure(text, connection.alias)
+            text_index.ensure(text, connection.alias)
         cursor.execute(put_back)
 
 

@@ -16,14 +16,14 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from activity import names
+from activity.compiled_query import Prepared
 from activity.folding import fold
 from activity.listing.columns import escaped
 from activity.listing.filterset import QuickFilterSet
 from activity.models import LOG_WORDS, Level, LogEntry, LogEntryQuerySet
 from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span
-from activity.prepared import Prepared
+from activity.text_index import Search, Term, held_by, words_of
 from activity.verbs import Verb
-from activity.words import Search, Term, held_by, words_of
 
 LEVELS = {
     "debug": (Level.DEBUG,),
@@ -195,6 +195,6 @@ class LogFilter(AccountFilterSet):
 
     @property
     def words(self) -> Search | None:
-        """The keyword, which the list looks for in its own way (activity/listing/finding.py)."""
+        """The keyword, which the list looks for in its own way (activity/listing/text_search_page.py)."""
         text = self.form.cleaned_data["activity"]
         return search_for(text) if text.strip() else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from activity import append_only, words
+from activity import append_only, text_index
 from activity.append_only import DOOR, LOG
 from activity.guard_problems import Problem, ask, quoted
 from activity.models import LOG_WORDS
@@ -29,7 +29,7 @@ def _sqlite(connection: BaseDatabaseWrapper) -> list[Problem]:
             problems.append(Problem(f"The trigger {name} is missing."))
         elif there[name][1:] != (table, " ".join(text.split())):
             problems.append(Problem(f"The trigger {name} was replaced by another."))
-    ours = {*append_only.SQLITE, *words.sqlite_triggers(LOG_WORDS)}
+    ours = {*append_only.SQLITE, *text_index.sqlite_triggers(LOG_WORDS)}
     strangers = sorted(name for low, (name, table, _) in there.items() if table in (LOG, DOOR) and low not in ours)
     return problems + [_stranger("trigger", name, f"DROP TRIGGER {_named(name)}") for name in strangers]
 

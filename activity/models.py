@@ -16,8 +16,8 @@ from django.db import models
 from django.utils import timezone
 
 from activity.rows import QuickRows
+from activity.text_index import TextIndex
 from activity.verbs import verb_choices
-from activity.words import TextIndex
 
 LOG_WORDS = TextIndex(
     "activity_logentry", ("message", "target_name", "actor_name", "user_name", "ip"), addresses=("ip",)

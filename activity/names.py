@@ -20,8 +20,8 @@ from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from activity.listing.cells import Text
 from activity.listing.columns import Column, empty, escaped
+from activity.listing.csv_expressions import Text
 from activity.models import LogEntry, PastName
 
 LONGEST = 170  # characters of a name and a number

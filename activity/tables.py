@@ -11,7 +11,7 @@ import json
 from activity import log
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link, moment, stored
-from activity.listing.cells import Named
+from activity.listing.csv_expressions import Named
 from activity.models import Level, LogEntry
 from activity.names import now_column, then_and_now
 from activity.verbs import Verb

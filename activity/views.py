@@ -23,7 +23,7 @@ from activity.chart import draw
 from activity.filters import LogFilter, options, reads_whole_log, suggest_users
 from activity.listing import BadListRequest, Listing, list_response, moment, span_of_time
 from activity.listing.file_names import part_of_name
-from activity.listing.reading import read
+from activity.listing.read_routing import read
 from activity.listing.response import bad_list_response, is_fragment
 from activity.models import DownloadPreference, ListPreference, LogEntry, LogEntryQuerySet
 from activity.period import PeriodProblem, Span, read_span

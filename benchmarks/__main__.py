@@ -44,7 +44,7 @@ def schema() -> str:
         "activity/migrations",
         "sessions_app/migrations",
         "sessions_app/sample/volume",
-        "activity/words.py",
+        "activity/text_index.py",
         "activity/folding.py",
     )
     found = hashlib.sha256()

@@ -1,8 +1,8 @@
 """The log in one table against the log partitioned by month, on PostgreSQL: what each costs to write, to read and to
 prune. `python -m benchmarks.partitions URL [--rows N] [--rounds N]`; URL is a scratch database that loses its tables.
 
-The SQL is what the lists and record() send (activity/listing/keyset.py, activity/words.py), written out, so that both
-tables are asked the same. Statements alternate between the two; minima and medians are printed.
+The SQL is what the lists and record() send (activity/listing/keyset.py, activity/text_index.py), written out, so that
+both tables are asked the same. Statements alternate between the two; minima and medians are printed.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ class ConsoleAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         """Connect what listens; nothing here touches the database."""
-        from activity.listing.reading import provide_reader  # noqa: PLC0415 - models are not loaded before ready()
+        from activity.listing.read_routing import provide_reader  # noqa: PLC0415 - models are not loaded before ready()
 
         super().ready()
         provide_reader(replica.where_to_read, replica.gauge.failed)

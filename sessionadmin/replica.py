@@ -119,7 +119,7 @@ gauge = Gauge()
 
 
 def where_to_read(request: HttpRequest) -> str:
-    """The alias for the lists of this request (activity/listing/reading.py)."""
+    """The alias for the lists of this request (activity/listing/read_routing.py)."""
     return gauge.where(request.COOKIES.get(COOKIE))
 
 

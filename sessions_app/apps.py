@@ -49,11 +49,11 @@ def create_role_groups(using: str, **kwargs: Any) -> None:
 
 def make_indexes(using: str, **kwargs: Any) -> None:
     """What the searches of sessions, logins and recordings need; each migrate mends it."""
-    from activity import words  # noqa: PLC0415 - models are not loaded at import
+    from activity import text_index  # noqa: PLC0415 - models are not loaded at import
     from sessions_app.gateway.recordings import search_index  # noqa: PLC0415
     from sessions_app.logins.models import LOGIN_WORDS  # noqa: PLC0415
     from sessions_app.privileged.models import SESSION_WORDS  # noqa: PLC0415
 
     for index in (SESSION_WORDS, LOGIN_WORDS):
-        words.ensure(index, using)
+        text_index.ensure(index, using)
     search_index.ensure(connections[using])

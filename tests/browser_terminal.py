@@ -15,10 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from sessions_app.gateway import store, web
+from sessions_app.gateway.browser_channel import Page
+from sessions_app.gateway.downstream import Terminal
 from sessions_app.gateway.flows.ticket import give
 from sessions_app.gateway.models import TicketKind
-from sessions_app.gateway.near import Terminal
-from sessions_app.gateway.page import Page
 from sessions_app.gateway.registry import Registry
 from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.models import PrivilegedSession

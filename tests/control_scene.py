@@ -14,12 +14,12 @@ from django.db import connections
 from django.utils import timezone
 
 from sessions_app.gateway import store
+from sessions_app.gateway.change_listener import Waker
 from sessions_app.gateway.control import Control
+from sessions_app.gateway.downstream import Terminal
 from sessions_app.gateway.models import Door, GatewayConnection
-from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
-from sessions_app.gateway.wake import Waker
 from sessions_app.hosts.connectors.ssh.transport import Host
 from sessions_app.privileged.models import PrivilegedSession
 from tests import builders

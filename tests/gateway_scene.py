@@ -13,7 +13,7 @@ import asyncssh
 from django.contrib.auth.models import User
 
 from sessions_app.gateway import identity, server, store
-from sessions_app.gateway.doors import Doors
+from sessions_app.gateway.connection_limits import Doors
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.hosts.ssh import ca

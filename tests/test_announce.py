@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from sessions_app import announce
+from sessions_app import change_notify
 from sessions_app.hosts.flows.ssh_keys import remove_key
 from sessions_app.logins.flows.logout import logout
 from sessions_app.privileged.flows.account import lock_account
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres_only
 def heard() -> Iterator[Callable[[], int]]:
     """How many announcements came in since it was last asked."""
     listener = psycopg.connect(**connection.get_connection_params(), autocommit=True)
-    listener.execute(f"LISTEN {announce.CHANNEL}")
+    listener.execute(f"LISTEN {change_notify.CHANNEL}")
     try:
         yield lambda: len(list(listener.notifies(timeout=0.2)))
     finally:

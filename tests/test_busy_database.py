@@ -25,7 +25,7 @@ from sessions_app.logins import service
 from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.logins.session_store import SessionStore
 from sessions_app.people.models import AccountCut, AccountLock
-from sessions_app.privileged.flows import control, cut
+from sessions_app.privileged.flows import control, lockdown
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.flows.terminate import terminate
@@ -89,7 +89,7 @@ def test_emergency_verbs_outlast_a_busy_database(
         "lock": lambda: lock(admin, session, title="Look"),
         "terminate": lambda: terminate(admin, session),
         "logout": lambda: service.end(login, EndReason.FORCED, actor=admin),
-        "cut": lambda: cut.cut_everything(admin, alice),
+        "cut": lambda: lockdown.cut_everything(admin, alice),
         "lock account": lambda: lock_account(admin, alice, title="Look"),
     }[verb]()
     session.refresh_from_db()
@@ -192,7 +192,7 @@ def test_an_accepted_cut_is_carried_out_although_its_administrator_is_none_any_m
     other = granted(outsider, resource="web-4")
     with monkeypatch.context() as disturbed:
         disturbed.setattr(control, "take_away", failing(control.take_away))
-        cut.cut_everything(admin, alice)
+        lockdown.cut_everything(admin, alice)
     if what == "disabled":
         User.objects.filter(pk=admin.pk).update(is_active=False)
     else:
@@ -218,7 +218,7 @@ def test_a_worker_that_meets_an_outage_too_tries_the_cut_again_later(
     later = timezone.now() + dt.timedelta(minutes=2)
     with monkeypatch.context() as disturbed:
         disturbed.setattr(control, "take_away", failing(control.take_away))
-        assert not all(line.ok for line in cut.cut_everything(admin, alice))
+        assert not all(line.ok for line in lockdown.cut_everything(admin, alice))
         assert cuts.finish(later) == 1
     assert cuts.finish(later) == 1
     session.refresh_from_db()
@@ -255,7 +255,7 @@ def test_of_several_browsers_each_says_whether_it_was_logged_out(
 ) -> None:
     logins = [builders.make_login(alice) for _ in range(3)]
     browser = as_user(admin)
-    monkeypatch.setattr(service.announce, "changed", failing(service.announce.changed, 2))
+    monkeypatch.setattr(service.change_notify, "changed", failing(service.change_notify.changed, 2))
     form = {"ids": [one.pk for one in logins]}
     answer = browser.post(reverse("logins_logout"), form, headers={"HX-Request": "true"})
     levels = [level for level, _ in json.loads(answer["HX-Trigger"])["done"]["messages"]]

@@ -27,11 +27,11 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.account import lock_account, unlock_account
 from sessions_app.privileged.flows.approve import approve
-from sessions_app.privileged.flows.cut import cut_everything
 from sessions_app.privileged.flows.deny import deny
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.lockdown import cut_everything
 from sessions_app.privileged.flows.permission import hold
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock

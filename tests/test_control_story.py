@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.gateway import standing
+from sessions_app.gateway import connection_state
 from sessions_app.gateway.flows.disconnect import Ending, disconnected
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayEnforcement
 from sessions_app.hosts.connectors.practice import PracticeConnector
@@ -52,7 +52,7 @@ def session(alice: User) -> PrivilegedSession:
 
 def confirm(*connections: GatewayConnection, is_frozen: bool) -> None:
     newest = ControlRequest.objects.order_by("-pk")[0].pk
-    standing.confirm([standing.Enforced(one.pk, newest, is_frozen) for one in connections])
+    connection_state.confirm([connection_state.Enforced(one.pk, newest, is_frozen) for one in connections])
 
 
 def shown(client: Client, session: PrivilegedSession) -> list[str]:

@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from activity import log
 from activity.listing import csv as downloads
 from activity.listing.csv import neutral
-from activity.listing.sheets import _LEADS, FORMULA_FORMS, SUSPECT
+from activity.listing.database_csv import _LEADS, FORMULA_FORMS, SUSPECT
 from activity.models import LogEntry
 from activity.text import UNSEEN, VARIANTS, plain
 from activity.verbs import Verb

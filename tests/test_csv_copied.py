@@ -19,9 +19,9 @@ from django.db.models import QuerySet
 from django.test import Client
 
 from activity.listing import Column
-from activity.listing.cells import _marked_postgresql, _marked_sqlite
 from activity.listing.csv import neutral, written_here
-from activity.listing.sheets import FORMULA_FORMS, Sheet
+from activity.listing.csv_expressions import _marked_postgresql, _marked_sqlite
+from activity.listing.database_csv import FORMULA_FORMS, Sheet
 from activity.models import Level, LogEntry, PastName
 from activity.tables import COLUMNS
 from activity.verbs import Verb

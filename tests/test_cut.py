@@ -14,7 +14,7 @@ from sessions_app.errors import Forbidden, Refused
 from sessions_app.hosts.connectors import practice
 from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.people.models import AccountLock
-from sessions_app.privileged.flows import cut
+from sessions_app.privileged.flows import lockdown
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.lifecycle import Overtaken
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -46,7 +46,7 @@ def everything_of(user: User, approver: User) -> list[PrivilegedSession]:
 
 def test_nothing_is_left_and_every_line_says_what_was_done(alice: User, admin: User, approver: User) -> None:
     sessions = everything_of(alice, approver)
-    lines = cut.cut_everything(admin, alice, reason="Contract ended")
+    lines = lockdown.cut_everything(admin, alice, reason="Contract ended")
     assert all(line.ok for line in lines)
     assert [line.text for line in lines] == [
         "Locked the account; nobody can log in to it.",
@@ -72,16 +72,16 @@ def test_nothing_is_left_and_every_line_says_what_was_done(alice: User, admin: U
 def test_an_account_that_is_locked_already_is_cut_all_the_same(alice: User, admin: User) -> None:
     session = granted(alice)
     lock_account(admin, alice, title="Before")
-    lines = cut.cut_everything(admin, alice)
-    assert lines[0] == cut.Line(True, "The account was locked already.")
+    lines = lockdown.cut_everything(admin, alice)
+    assert lines[0] == lockdown.Line(True, "The account was locked already.")
     session.refresh_from_db()
     assert session.status == Status.CANCELING
 
 
 def test_cutting_twice_does_no_harm(alice: User, admin: User) -> None:
     granted(alice)
-    cut.cut_everything(admin, alice)
-    lines = cut.cut_everything(admin, alice)
+    lockdown.cut_everything(admin, alice)
+    lines = lockdown.cut_everything(admin, alice)
     assert all(line.ok for line in lines)
 
 
@@ -89,15 +89,15 @@ def test_one_session_that_refuses_does_not_keep_the_others_alive(
     alice: User, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stubborn, other = granted(alice), granted(alice, resource="web-2")
-    terminate = cut.terminate
+    terminate = lockdown.terminate
 
     def refusing(actor: User, session: PrivilegedSession, **options: bool) -> None:
         if session.pk == stubborn.pk:
             raise Overtaken("Somebody else changed this session.")
         terminate(actor, session, **options)
 
-    monkeypatch.setattr(cut, "terminate", refusing)
-    lines = cut.cut_everything(admin, alice)
+    monkeypatch.setattr(lockdown, "terminate", refusing)
+    lines = lockdown.cut_everything(admin, alice)
     assert [line.ok for line in lines] == [True, True, False, True]
     assert "Somebody else changed" in lines[2].text
     other.refresh_from_db()
@@ -106,8 +106,8 @@ def test_one_session_that_refuses_does_not_keep_the_others_alive(
 
 def test_nobody_cuts_themself_and_only_administrators_cut(alice: User, admin: User, auditor: User) -> None:
     with pytest.raises(Refused, match="another administrator"):
-        cut.cut_everything(admin, admin)
+        lockdown.cut_everything(admin, admin)
     for somebody in (alice, auditor):
         with pytest.raises(Forbidden):
-            cut.cut_everything(somebody, admin)
+            lockdown.cut_everything(somebody, admin)
     assert not AccountLock.objects.exists()

@@ -17,14 +17,14 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import ConnectionProfile
 from sessions_app.errors import Refused
-from sessions_app.gateway import beating as heartbeat
 from sessions_app.gateway import heartbeats, process, store
 from sessions_app.gateway import relay as relay_module
+from sessions_app.gateway import upkeep as heartbeat
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.flows import connect as connecting
 from sessions_app.gateway.flows.disconnect import Ending, disconnected
-from sessions_app.gateway.journal import Journal
 from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
+from sessions_app.gateway.recording_writer import Journal
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.store import Admitted
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_upstream

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from sessions_app.gateway import beating, standing, store
+from sessions_app.gateway import connection_state, store, upkeep
 from sessions_app.gateway import control as control_module
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
@@ -23,10 +23,10 @@ from sessions_app.gateway.registry import Registry
 from sessions_app.hosts.flows.ssh_keys import remove_key
 from sessions_app.logins.flows.logout import logout
 from sessions_app.privileged.flows.account import lock_account, unlock_account
-from sessions_app.privileged.flows.cut import cut_everything
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.lockdown import cut_everything
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession
@@ -258,7 +258,7 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
     monkeypatch.setattr(control_module, "ISOLATED_AFTER", 0.3)
     monkeypatch.setattr(control_module, "STALE", 0.2)
     monkeypatch.setattr(control_module, "LOOK_EVERY", 0.1)
-    real = standing.facts
+    real = connection_state.facts
     back = threading.Event()
 
     def broken(gateway: str) -> Any:
@@ -272,13 +272,13 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
         relay.recorder, cast = recorder()
         relay._host = Quiet()  # type: ignore[assignment]
         async with controlled(registry):
-            monkeypatch.setattr(standing, "facts", broken)
+            monkeypatch.setattr(connection_state, "facts", broken)
             await until(lambda: relay.is_frozen, "it is frozen")
             assert b"cannot reach its database" in person.seen
             assert b"What you type now is lost" in person.seen
             assert b"administrator" not in person.seen
             relay.client_data(b"ls\r")
-            monkeypatch.setattr(standing, "facts", real)
+            monkeypatch.setattr(connection_state, "facts", real)
             back.set()
             await until(lambda: not relay.is_frozen, "it goes on")
             assert not relay.is_over
@@ -325,7 +325,7 @@ def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, m
     session = builders.make_session(alice)
     mine = connect(session)
     monkeypatch.setattr(control_module, "STALE", 0.05)
-    real, back, asked = standing.facts, threading.Event(), []
+    real, back, asked = connection_state.facts, threading.Event(), []
     ask = store.call_first
 
     def hanging(gateway: str) -> Any:
@@ -341,12 +341,12 @@ def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, m
         relay, _ = hold(registry, mine)
         control = Control(registry, asyncio.Event())
         monkeypatch.setattr(store, "call_first", counted)
-        monkeypatch.setattr(standing, "facts", hanging)
+        monkeypatch.setattr(connection_state, "facts", hanging)
         for _ in range(4):
             with pytest.raises(TimeoutError):
                 await control.look()
         assert len(asked) == 1
-        monkeypatch.setattr(standing, "facts", real)
+        monkeypatch.setattr(connection_state, "facts", real)
         monkeypatch.setattr(control_module, "STALE", PATIENCE)
         control._asked_at -= PATIENCE  # it was long ago
         back.set()
@@ -428,11 +428,11 @@ def test_five_hundred_are_one_query_and_a_few_writes(
     for _ in range(500):
         connect(session)
     with django_assert_max_num_queries(1):
-        found = standing.facts(OWNER)
+        found = connection_state.facts(OWNER)
     assert len(found) == 500
-    done = [standing.Enforced(one.connection_id, 7, True) for one in found]
+    done = [connection_state.Enforced(one.connection_id, 7, True) for one in found]
     with django_assert_max_num_queries(8):
-        standing.confirm(done)
+        connection_state.confirm(done)
     assert GatewayConnection.objects.filter(confirmed_control=7, is_frozen=True).count() == 500
 
 
@@ -449,7 +449,7 @@ def test_who_types_in_a_browsers_terminal_is_not_idle(alice: User) -> None:
         registry = Registry(OWNER)
         held = {one: hold(registry, each)[0] for one, each in rows.items()}
         held["typed"].bytes_in = held["ssh"].bytes_in = 1
-        typed = await beating._touch(registry, {})
+        typed = await upkeep._touch(registry, {})
         assert typed[rows["typed"].pk] == 1
 
     run(story())

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app.gateway import standing
+from sessions_app.gateway import connection_state
 from sessions_app.gateway.heartbeats import FORGOTTEN_AFTER, SILENT_AFTER, beat
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
 from sessions_app.privileged.flows.lock import lock
@@ -36,7 +36,7 @@ def controls(client: Client, number: int) -> list[str]:
 
 def confirm(*connections: GatewayConnection) -> None:
     newest = ControlRequest.objects.order_by("-pk")[0].pk
-    standing.confirm([standing.Enforced(one.pk, newest, True) for one in connections])
+    connection_state.confirm([connection_state.Enforced(one.pk, newest, True) for one in connections])
 
 
 def test_a_lock_is_requested_of_gateways_until_each_has_confirmed(as_user: AsUser, admin: User, alice: User) -> None:

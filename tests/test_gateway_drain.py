@@ -9,10 +9,10 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 
 from sessions_app.gateway import heartbeats
+from sessions_app.gateway.downstream import NotLetIn, Terminal
 from sessions_app.gateway.drain import drain
 from sessions_app.gateway.flows.connect import Login
 from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection, GatewayHeartbeat
-from sessions_app.gateway.near import NotLetIn, Terminal
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.registry import Registry
 from tests import builders

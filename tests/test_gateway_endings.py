@@ -13,7 +13,7 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.gateway import store
-from sessions_app.gateway.endings import Endings
+from sessions_app.gateway.close_batcher import Endings
 from sessions_app.gateway.flows.disconnect import Ending, disconnected
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from sessions_app.gateway.registry import Registry

@@ -13,9 +13,9 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from sessions_app.gateway import store
+from sessions_app.gateway.downstream import Terminal
 from sessions_app.gateway.flows.connect import Login
 from sessions_app.gateway.models import Door, GatewayConnection
-from sessions_app.gateway.near import Terminal
 from sessions_app.gateway.opening import open_relay
 from sessions_app.privileged.models import PrivilegedSession
 from tests import builders

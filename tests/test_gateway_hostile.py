@@ -18,10 +18,10 @@ from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import Resource
 from sessions_app.errors import Refused
-from sessions_app.gateway import identity, pressure, server, ssh_near, store
+from sessions_app.gateway import identity, pressure, server, ssh_channel, store
 from sessions_app.gateway.files import FileEvent, What
-from sessions_app.gateway.journal import Journal
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
+from sessions_app.gateway.recording_writer import Journal
 from sessions_app.gateway.recordings.models import Recording
 from sessions_app.hosts.flows.ssh_keys import remove_key
 from sessions_app.hosts.models import UserKey
@@ -143,7 +143,7 @@ def test_variables_without_end_are_dropped_and_the_usual_ones_reach_the_host(ali
             assert passed["TZ"] == "UTC"
             assert "LD_PRELOAD" not in passed
             kept = there.relay()._near._channel.get_environment_bytes()  # type: ignore[attr-defined]
-            assert sum(len(name) + len(value) for name, value in kept.items()) <= ssh_near.MOST_ENVIRONMENT
+            assert sum(len(name) + len(value) for name, value in kept.items()) <= ssh_channel.MOST_ENVIRONMENT
 
     given = prepared(alice)
     run(story())

@@ -8,7 +8,7 @@ import asyncssh
 import pytest
 from asyncssh import constants
 
-from sessions_app.gateway.lean import leave_out_empty_packets
+from sessions_app.gateway.asyncssh_patches import leave_out_empty_packets
 
 KEYS = 20
 

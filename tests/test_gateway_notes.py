@@ -9,10 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
-from sessions_app.gateway import notes as notes_module
+from sessions_app.gateway import log_batcher as notes_module
 from sessions_app.gateway.file_notes import FileNotes
+from sessions_app.gateway.log_batcher import Notes
 from sessions_app.gateway.models import ConnectionEnd
-from sessions_app.gateway.notes import Notes
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.scp_watch import ScpWatch
 from tests import builders

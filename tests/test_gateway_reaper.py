@@ -13,7 +13,7 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.gateway import heartbeats
-from sessions_app.gateway.flows.lost import lose_connections
+from sessions_app.gateway.flows.lost_connections import lose_connections
 from sessions_app.gateway.heartbeats import Reaper, beat, stopped
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
 from sessions_app.gateway.recordings.models import Recording

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sessions_app.gateway.names import join, split
 from sessions_app.gateway.screen import Screen
+from sessions_app.gateway.user_names import join, split
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 5, 100])

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from sessions_app.gateway.connection_state import Facts
+from sessions_app.gateway.enforcement import Cut, Frozen, verdict
 from sessions_app.gateway.models import ConnectionEnd, Door
-from sessions_app.gateway.standing import Facts
-from sessions_app.gateway.verdict import Cut, Frozen, verdict
 from sessions_app.logins.models import EndReason
 from sessions_app.privileged.models import Status
 

@@ -18,9 +18,9 @@ from websockets.asyncio.client import connect as open_socket
 from websockets.typing import Origin
 
 from sessions_app.gateway import identity, process, relay, store, tickets
-from sessions_app.gateway.journal import Journal
+from sessions_app.gateway.downstream import NO_DATABASE, PROBLEM
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
-from sessions_app.gateway.near import NO_DATABASE, PROBLEM
+from sessions_app.gateway.recording_writer import Journal
 from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.web import serve

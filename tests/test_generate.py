@@ -12,8 +12,8 @@ from django.db import DatabaseError, connection, transaction
 
 from activity import bulk, log
 from activity.models import LOG_WORDS, LogEntry
+from activity.text_index import WAITING
 from activity.verbs import Verb
-from activity.words import WAITING
 from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.models import ENDED, PrivilegedSession
 from sessions_app.sample.volume import entries, words

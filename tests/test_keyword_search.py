@@ -12,9 +12,9 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from activity import words
+from activity import text_index
 from activity.filters import search_for
-from activity.listing import finding
+from activity.listing import text_search_page
 from activity.models import LOG_WORDS, LogEntry, PruneDoor
 from activity.verbs import Verb
 from sessions_app.logins.models import LOGIN_WORDS, LoginSession
@@ -39,7 +39,7 @@ def log(as_user: AsUser, auditor: User) -> Callable[..., Any]:
 def long_list(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Lists of more than three rows count as too long to read."""
     for name in ("NEAR", "SHORT", "FAR"):
-        monkeypatch.setattr(finding, name, 3)
+        monkeypatch.setattr(text_search_page, name, 3)
     return monkeypatch
 
 
@@ -50,9 +50,9 @@ def found(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("index", [LOG_WORDS, SESSION_WORDS, LOGIN_WORDS], ids=lambda index: index.table)
-def test_each_long_list_has_its_index(index: words.TextIndex) -> None:
-    assert words.is_ready(index)
-    assert words.ensure(index)
+def test_each_long_list_has_its_index(index: text_index.TextIndex) -> None:
+    assert text_index.is_ready(index)
+    assert text_index.ensure(index)
 
 
 def pages_of(ask: Callable[..., Any], **parameters: str) -> list[list[str]]:
@@ -76,7 +76,7 @@ def test_a_rare_word_is_found_on_every_page_in_every_order(
     log: Callable[..., Any], long_list: pytest.MonkeyPatch, sort: str, most: int
 ) -> None:
     if most == 1000 or "ip" not in sort:
-        long_list.setattr(finding, "MOST_FOUND", most)
+        long_list.setattr(text_search_page, "MOST_FOUND", most)
     for number in range(260):
         is_hit = number % 2 == 0
         make_entry(
@@ -102,7 +102,7 @@ def test_a_word_too_short_for_the_index_is_met_or_refused_but_never_looked_for_e
         make_entry(f"hay {number}", ago(minutes=number))
     assert "three letters or more" in problem(log(activity="xq"))
     assert messages(log(activity="xq far")) == ["xq far away"]
-    long_list.setattr(finding, "SHORT", 100)
+    long_list.setattr(text_search_page, "SHORT", 100)
     assert messages(log(activity="xq")) == ["xq far away"]
 
 
@@ -115,7 +115,7 @@ def test_a_common_word_is_met_without_looking_it_up(log: Callable[..., Any]) -> 
 
 
 def test_without_an_index_words_are_found_all_the_same(log: Callable[..., Any], long_list: pytest.MonkeyPatch) -> None:
-    long_list.setattr(words, "is_ready", lambda index, database="default": False)
+    long_list.setattr(text_index, "is_ready", lambda index, database="default": False)
     make_entry("needle", ago(days=9))
     for number in range(5):
         make_entry(f"hay {number}", ago(minutes=number))
@@ -180,8 +180,8 @@ def test_what_a_session_says_now_is_found_and_what_it_said_before_is_not(alice: 
     rows = PrivilegedSession.objects.all()
 
     def held(word: str) -> bool:
-        term = words.Term((word,), words.held_by(SESSION_WORDS.columns, word))
-        return words.Search((term,), SESSION_WORDS).applied(rows).filter(pk=session.pk).exists()
+        term = text_index.Term((word,), text_index.held_by(SESSION_WORDS.columns, word))
+        return text_index.Search((term,), SESSION_WORDS).applied(rows).filter(pk=session.pk).exists()
 
     assert held("elephant")
     rows.filter(pk=session.pk).update(notes="replace the giraffe")
@@ -203,13 +203,13 @@ def test_migrate_mends_an_index_that_lost_its_triggers() -> None:
         cursor.execute(f"DROP TRIGGER {LOG_WORDS.name}_added")
     make_entry("unheard of")
     assert found("unheard") == []
-    assert words.ensure(LOG_WORDS)
+    assert text_index.ensure(LOG_WORDS)
     assert found("unheard") == ["unheard of"]
     make_entry("unheard again")
     assert found("unheard") == ["unheard of", "unheard again"]
 
 
-def held(group: str, index: words.TextIndex = LOG_WORDS) -> tuple[int, int]:
+def held(group: str, index: text_index.TextIndex = LOG_WORDS) -> tuple[int, int]:
     """How many rows wait to go into the index, and how many it holds that have these three letters. SQLite."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {index.name}_waiting")  # noqa: S608 - our own names
@@ -220,10 +220,10 @@ def held(group: str, index: words.TextIndex = LOG_WORDS) -> tuple[int, int]:
 
 @pytest.mark.sqlite_only  # PostgreSQL's index has a list of its own for what is new
 def test_entries_are_found_before_and_after_they_go_into_the_index_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    while held("mam")[0] != words.WAITING - 2:
+    while held("mam")[0] != text_index.WAITING - 2:
         make_entry("something else")
     make_entry("mammoth", ago(days=40))
-    assert held("mam") == (words.WAITING - 1, 0)
+    assert held("mam") == (text_index.WAITING - 1, 0)
     assert found("mammoth") == ["mammoth"]
     last = make_entry("another mammoth")
     assert held("mam") == (0, 2)
@@ -249,7 +249,7 @@ def test_an_index_of_an_older_version_is_made_anew(long_list: pytest.MonkeyPatch
             cursor.execute(f"CREATE INDEX {name} ON {table} USING gin (UPPER(message) gin_trgm_ops)")
     make_entry("GRO\u0308SSE")
     connection.check_constraints()  # PostgreSQL indexes no table whose rows are still to be checked
-    assert words.ensure(LOG_WORDS)
+    assert text_index.ensure(LOG_WORDS)
     assert found("größe") == ["Größe", "GRO\u0308SSE"]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -261,10 +261,10 @@ def test_an_index_of_an_older_version_is_made_anew(long_list: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("index", [LOG_WORDS, SESSION_WORDS, LOGIN_WORDS], ids=lambda index: index.table)
-def test_the_look_up_asks_the_index(index: words.TextIndex) -> None:
+def test_the_look_up_asks_the_index(index: text_index.TextIndex) -> None:
     model = {LOG_WORDS: LogEntry, SESSION_WORDS: PrivilegedSession, LOGIN_WORDS: LoginSession}[index]
-    term = words.Term(("needle",), words.held_by(index.columns, "needle"))
-    rows = words.Search((term,), index).applied(model._default_manager.all()).order_by()
+    term = text_index.Term(("needle",), text_index.held_by(index.columns, "needle"))
+    rows = text_index.Search((term,), index).applied(model._default_manager.all()).order_by()
     with CaptureQueriesContext(connection) as captured:
         list(rows)
     sql = captured.captured_queries[0]["sql"]
@@ -288,7 +288,7 @@ def test_a_long_log_is_sorted_by_its_time_only(log: Callable[..., Any], monkeypa
         make_entry(f"entry {number}", ago(minutes=number))
     assert len(messages(log(sort="actor"))) >= 4
     monkeypatch.setattr("activity.listing.listing.COUNT_CAP", 3)
-    monkeypatch.setattr(finding, "MOST_FOUND", 3)
+    monkeypatch.setattr(text_search_page, "MOST_FOUND", 3)
     assert "not sorted by this column" in problem(log(sort="actor"))
     assert "not sorted by this column" in problem(log(sort="actor", activity="entry"))
     assert len(messages(log(sort="-at"))) >= 4
@@ -308,7 +308,7 @@ def test_logins_are_searched_through_the_index(as_user: AsUser, admin: User, lon
 
 def test_doctor_says_when_there_is_no_index(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not search().remedy
-    monkeypatch.setattr(words, "is_ready", lambda index, database="default": False)
+    monkeypatch.setattr(text_index, "is_ready", lambda index, database="default": False)
     said = search()
     assert "slow" in said.text
     assert "sessionadmin migrate" in said.remedy

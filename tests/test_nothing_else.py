@@ -21,17 +21,17 @@ from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Resource
 from sessions_app.errors import Refused
 from sessions_app.gateway.flows.disconnect import Ending, disconnected
-from sessions_app.gateway.flows.lost import lose_connections
+from sessions_app.gateway.flows.lost_connections import lose_connections
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
 from sessions_app.hosts.connectors import practice
 from sessions_app.hosts.connectors.practice import PracticeConnector
-from sessions_app.hosts.connectors.ssh import logon
+from sessions_app.hosts.connectors.ssh import presence
 from sessions_app.hosts.models import HostWatch
 from sessions_app.privileged.flows.account import lock_account, unlock_account
-from sessions_app.privileged.flows.cut import cut_everything
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.lockdown import cut_everything
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -152,7 +152,7 @@ def test_a_cut_is_noted_in_the_watch_of_its_own_host(sessions: list[PrivilegedSe
     HostWatch.objects.update(found=on)
     watched, other = (HostWatch.objects.get(resource=sessions[number].resource) for number in (1, 0))
     assert other.pk < watched.pk  # else any first row would do
-    logon.note_cut(watched.resource_id, sessions[1].pk)
+    presence.note_cut(watched.resource_id, sessions[1].pk)
     watched.refresh_from_db()
     other.refresh_from_db()
     assert watched.found == on | {str(sessions[1].pk): {"is_logged_on": False}}

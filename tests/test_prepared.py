@@ -9,8 +9,8 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import QuerySet
 
+from activity.compiled_query import Prepared
 from activity.models import LogEntry
-from activity.prepared import Prepared
 from sessions_app.logins.backend import LoginSessionBackend
 from tests.entries import make_entry
 

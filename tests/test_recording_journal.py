@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from django.db import OperationalError
 
-from sessions_app.gateway.journal import CastRecorder, Journal
+from sessions_app.gateway.recording_writer import CastRecorder, Journal
 from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.recordings.models import Recording, RecordingChunk
 from sessions_app.gateway.registry import Recorded
@@ -173,7 +173,7 @@ def test_nobody_is_recorded_when_the_row_cannot_be_made() -> None:
 
 
 def test_it_runs_at_an_interval_until_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sessions_app.gateway.journal.EVERY", 0.01)
+    monkeypatch.setattr("sessions_app.gateway.recording_writer.EVERY", 0.01)
     wanted = recorded()
     made: list[CastRecorder] = []
 

@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from sessions_app.catalogue.models import ConnectionProfile
 from sessions_app.privileged.flows.account import lock_account, unlock_account
-from sessions_app.privileged.flows.cut import cut_everything
 from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lockdown import cut_everything
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, own_accounts, sshd

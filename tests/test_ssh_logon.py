@@ -14,7 +14,7 @@ from django.utils import timezone
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import Resource
-from sessions_app.hosts.connectors.ssh import live, transport
+from sessions_app.hosts.connectors.ssh import live_account, transport
 from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.terminate import terminate
@@ -46,7 +46,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     script = transport.Remote.script
 
     def counted(self: transport.Remote, text: str, *arguments: str, **options: Any) -> transport.Result:
-        if text == live.WHO:
+        if text == live_account.WHO:
             seen.append(self.host.name)
         return script(self, text, *arguments, **options)
 
@@ -139,7 +139,7 @@ def test_lines_that_are_no_answer_are_passed_over(
     script = transport.Remote.script
 
     def answered(self: transport.Remote, text: str, *arguments: str, given: str = "") -> transport.Result:
-        if text != live.WHO:
+        if text != live_account.WHO:
             return script(self, text, *arguments, given=given)
         return transport.Result(0, f"{junk}{session.pk} yes\n{junk}", "")
 
@@ -233,8 +233,8 @@ def test_a_log_that_was_put_aside_is_read_to_its_end(tmp_path: Path, alice: User
 def test_a_host_without_a_log_is_said_once(
     server: sshd.Server, alice: User, key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessions_app.hosts.connectors.ssh.trace.READ", "echo none")
-    monkeypatch.setattr("sessions_app.hosts.connectors.ssh.trace.NOTE", "true")
+    monkeypatch.setattr("sessions_app.hosts.connectors.ssh.sshd_log.READ", "echo none")
+    monkeypatch.setattr("sessions_app.hosts.connectors.ssh.sshd_log.NOTE", "true")
     prepare(server, alice)
     session = given(alice)
     for _ in range(3):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessions_app.hosts.connectors.ssh.trace import Login, login_of, parse
+from sessions_app.hosts.connectors.ssh.sshd_log import Login, login_of, parse
 
 KEY = "SHA256:" + "a" * 43
 CA = "SHA256:" + "b" * 43

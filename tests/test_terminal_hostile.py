@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from websockets.asyncio.client import ClientConnection
 
 from sessions_app.gateway import store, strangers, web
-from sessions_app.gateway.page import Page
+from sessions_app.gateway.browser_channel import Page
 from sessions_app.privileged.flows.lock import lock
 from tests.browser_terminal import ORIGIN, Gateway, drive, ending, hello, message, session_of, ticket_for
 from tests.control_scene import run

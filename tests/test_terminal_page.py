@@ -18,7 +18,7 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import ConnectionProfile
-from sessions_app.gateway import heartbeats, identity, names, vendor, views
+from sessions_app.gateway import heartbeats, identity, user_names, vendor, views
 from sessions_app.gateway.flows.ticket import redeem
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayTicket, TicketKind
 from sessions_app.logins.models import LoginSession
@@ -175,7 +175,7 @@ def test_the_lines_to_type_name_the_host_where_that_is_enough(alice: User, as_us
     client = as_user(alice)
     assert "ssh -p 4422 alice=web-1@console.example.com" in page(client, session, path="")
     assert "scp -P 4422 file.txt alice=web-1@console.example.com:" in page(client, session, path="")
-    assert names.SEPARATOR == views.SEPARATOR
+    assert user_names.SEPARATOR == views.SEPARATOR
     second = session_of(alice)
     assert f"alice={second.pk}@" in page(client, second, path="")
 

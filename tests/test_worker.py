@@ -21,7 +21,7 @@ from sessions_app.hosts.connectors import practice
 from sessions_app.hosts.connectors.practice import PracticeConnector
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.worker import begin, reconcile
+from sessions_app.worker import provision, reconcile
 from tests import builders
 from tests.scene import HOUR, age, ask
 
@@ -101,7 +101,7 @@ def test_a_connector_that_always_breaks_fails_in_the_end(alice: User, monkeypatc
         raise ZeroDivisionError
 
     monkeypatch.setattr(PracticeConnector, "grant", faulty)
-    for _ in range(begin.PROVISION_ATTEMPTS + 1):
+    for _ in range(provision.PROVISION_ATTEMPTS + 1):
         age(session, 2 * MINUTE)
         reconcile()
     assert status_of(session) == Status.FAILED
@@ -113,7 +113,7 @@ def test_what_was_interrupted_again_and_again_fails_with_what_is_known_of_it(ali
     builders.make_policy(users=[alice])
     session = ask(alice)
     asked = PrivilegedSession.objects.filter(pk=session.pk)
-    assert asked.update(attempts=begin.PROVISION_ATTEMPTS, last_error=last_error)
+    assert asked.update(attempts=provision.PROVISION_ATTEMPTS, last_error=last_error)
     reconcile()
     assert status_of(session) == Status.FAILED
     words = last_error or "interrupted again and again"

@@ -18,7 +18,7 @@ from sessions_app.hosts.connectors import practice
 from sessions_app.hosts.connectors.practice import PracticeConnector
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.worker import begin, reconcile
+from sessions_app.worker import provision, reconcile
 from tests import builders
 from tests.scene import HOUR, age, ask, granted, messages_of, verbs_of
 
@@ -142,7 +142,7 @@ def test_a_host_that_stays_down_fails_the_session_and_what_was_given_is_taken_ba
     builders.make_policy(users=[alice])
     practice.set_state("web-1", practice.UNREACHABLE)
     session = ask(alice)
-    for _ in range(begin.PROVISION_ATTEMPTS):
+    for _ in range(provision.PROVISION_ATTEMPTS):
         age(session, 10 * MINUTE)
         reconcile()
     assert status_of(session) == Status.CANCELING  # the host cannot be asked to take anything back either

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sessions_app.worker.crew import Crew, Due
+from sessions_app.worker.scheduler import Crew, Due
 
 
 class Resources:

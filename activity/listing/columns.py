@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from activity.words import TextIndex
+from activity.text_index import TextIndex
 
 Row = Any  # a model instance, or whatever the queryset yields
 

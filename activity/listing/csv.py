@@ -22,10 +22,10 @@ from django.utils import timezone
 from activity import log
 from activity.downloads import StreamedDownload, take_place
 from activity.listing.columns import Column, Table
+from activity.listing.database_csv import ROWS_IN_PIECE, Sheet
 from activity.listing.file_names import attachment
 from activity.listing.keyset import ordering
 from activity.listing.listing import Listing
-from activity.listing.sheets import ROWS_IN_PIECE, Sheet
 from activity.models import DownloadPreference, LogEntry
 from activity.outage import Outage
 from activity.text import UNSEEN, plain

@@ -14,16 +14,16 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from activity.addresses import fixed
+from activity.compiled_query import Prepared
 from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
-from activity.listing.finding import find_page
-from activity.listing.jump import cursor_of_day, page_from
+from activity.listing.go_to_date import cursor_of_day, page_from
 from activity.listing.keyset import Order, Page, is_by_time, read_page
 from activity.listing.markup import Header, Pages, Rows, choices, grid, jump_form, pager
+from activity.listing.text_search_page import find_page
 from activity.models import ListPreference
-from activity.prepared import Prepared
+from activity.text_index import Search, Term, held_by, words_of
 from activity.typed import Unreadable, refuse_unreadable_address, typed
-from activity.words import Search, Term, held_by, words_of
 
 COUNT_CAP = 10_000
 FEW = 2_000  # rows are found and then sorted; more are read in the order of an index

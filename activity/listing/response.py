@@ -18,7 +18,7 @@ from activity.listing.columns import Table
 from activity.listing.csv import CsvDownload
 from activity.listing.errors import BadListRequest
 from activity.listing.listing import Listing
-from activity.listing.reading import read
+from activity.listing.read_routing import read
 
 
 def list_response(

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 
 from django.utils import timezone
 
-from sessions_app.gateway import standing, store
+from sessions_app.gateway import connection_state, store
+from sessions_app.gateway.connection_state import Enforced, Facts
+from sessions_app.gateway.enforcement import Cut, Frozen, verdict
 from sessions_app.gateway.flows.disconnect import Ending
 from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
-from sessions_app.gateway.standing import Enforced, Facts
-from sessions_app.gateway.verdict import Cut, Frozen, verdict
 
 LOOK_EVERY = 5.0  # seconds, when nothing wakes us
 SPACING = 0.05  # seconds between looks, however many changes there are
@@ -78,7 +78,7 @@ class Control:
         # One that hangs is waited for, not joined by others that would hang as well.
         if self._looking is None:
             self._known, self._asked_at = set(self._registry.relays), time.monotonic()
-            self._looking = asyncio.create_task(store.call_first(standing.facts, self._registry.owner))
+            self._looking = asyncio.create_task(store.call_first(connection_state.facts, self._registry.owner))
         done, _ = await asyncio.wait({self._looking}, timeout=STALE)
         if not done:
             raise TimeoutError("The database takes too long to answer")
@@ -97,7 +97,7 @@ class Control:
         try:
             while self._unconfirmed:
                 now, self._unconfirmed = self._unconfirmed, {}
-                await store.call(standing.confirm, list(now.values()))
+                await store.call(connection_state.confirm, list(now.values()))
         except Exception:
             logger.exception("What is in force could not be confirmed; trying again")
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sessions_app.gateway import store
 from sessions_app.gateway.files import FileEvent, Watch
-from sessions_app.gateway.notes import Notes
+from sessions_app.gateway.log_batcher import Notes
 from sessions_app.gateway.scp_watch import ScpWatch, is_scp
 from sessions_app.gateway.sftp_watch import SftpWatch
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
-from sessions_app.gateway.flows.lost import lose_connections
+from sessions_app.gateway.flows.lost_connections import lose_connections
 from sessions_app.gateway.models import GatewayConnection, GatewayHeartbeat
 
 logger = logging.getLogger(__name__)

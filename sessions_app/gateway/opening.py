@@ -11,11 +11,11 @@ from activity.text import plain
 from sessions_app.catalogue.connectors import ConnectorError
 from sessions_app.errors import Refused
 from sessions_app.gateway import openssh, store
+from sessions_app.gateway.byte_bridge import recorded_size
+from sessions_app.gateway.downstream import Near, NotLetIn, Terminal, excuse
 from sessions_app.gateway.file_notes import watch
 from sessions_app.gateway.flows.connect import Login
-from sessions_app.gateway.line import recorded_size
 from sessions_app.gateway.models import Door
-from sessions_app.gateway.near import Near, NotLetIn, Terminal, excuse
 from sessions_app.gateway.registry import Recorded, Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import HostRefused

@@ -14,13 +14,13 @@ from typing import Any
 import asyncssh
 from django.db import DatabaseError, InterfaceError
 
-from sessions_app.gateway import beating, heartbeats, identity, server, store, web
+from sessions_app.gateway import heartbeats, identity, server, store, upkeep, web
+from sessions_app.gateway.change_listener import Waker
+from sessions_app.gateway.connection_limits import Doors
 from sessions_app.gateway.control import Control
-from sessions_app.gateway.doors import Doors
 from sessions_app.gateway.drain import drain
-from sessions_app.gateway.journal import Journal
+from sessions_app.gateway.recording_writer import Journal
 from sessions_app.gateway.registry import Registry
-from sessions_app.gateway.wake import Waker
 
 AGAIN = 2.0  # seconds until a database that cannot be used at the start is tried again
 
@@ -74,7 +74,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     waker = Waker()
     waker.start()
     beside = [
-        _keep(beating.run(registry), "heartbeat"),
+        _keep(upkeep.run(registry), "heartbeat"),
         _keep(Control(registry, waker.event).run(), "control"),
         _keep(journal.run(), "journal"),
     ]
@@ -104,7 +104,7 @@ async def _once_the_database_is_there(registry: Registry, stop: asyncio.Event) -
     while not stop.is_set():
         try:
             key = await store.call(identity.host_key)
-            await beating.first(registry)
+            await upkeep.first(registry)
         except (DatabaseError, InterfaceError) as error:
             logger.error("The gateway waits for its database, and tries again every %.0f s: %s", AGAIN, error)
             with contextlib.suppress(TimeoutError):

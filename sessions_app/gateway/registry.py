@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from sessions_app.gateway.endings import Endings
+from sessions_app.gateway.close_batcher import Endings
 from sessions_app.gateway.store import Admitted
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ import asyncssh
 
 from activity.text import plain
 from sessions_app.gateway import openssh, store
+from sessions_app.gateway.byte_bridge import Line, recorded_size
 from sessions_app.gateway.deadline import Deadline
+from sessions_app.gateway.downstream import UNTIL_UNLOCKED, CommandTooLong, Near, ShowsState, Terminal, excuse
 from sessions_app.gateway.files import Watch
 from sessions_app.gateway.flows.disconnect import Ending
-from sessions_app.gateway.line import Line, recorded_size
 from sessions_app.gateway.models import ConnectionEnd
-from sessions_app.gateway.near import UNTIL_UNLOCKED, CommandTooLong, Near, ShowsState, Terminal, excuse
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_channel, open_upstream
 from sessions_app.privileged.models import HOLDS_GRANT, Status

@@ -16,16 +16,16 @@ from django.conf import settings
 
 from activity.text import plain
 from sessions_app.errors import Refused
-from sessions_app.gateway import algorithms, identity, names, openssh, store
-from sessions_app.gateway.doors import Doors
+from sessions_app.gateway import algorithms, identity, openssh, store, user_names
+from sessions_app.gateway.asyncssh_patches import leave_out_empty_packets
+from sessions_app.gateway.connection_limits import Doors
+from sessions_app.gateway.downstream import excuse
 from sessions_app.gateway.flows.connect import Login
 from sessions_app.gateway.identity import Proved
-from sessions_app.gateway.lean import leave_out_empty_packets
 from sessions_app.gateway.models import Door
-from sessions_app.gateway.near import excuse
+from sessions_app.gateway.port_forwarding import Tunnel
 from sessions_app.gateway.pressure import Pressure
-from sessions_app.gateway.ssh_near import MOST_PACKET, SSHNear
-from sessions_app.gateway.tunnel import Tunnel
+from sessions_app.gateway.ssh_channel import MOST_PACKET, SSHNear
 from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW
 
 LOGIN_SECONDS = 20.0
@@ -88,7 +88,7 @@ class FrontDoor(asyncssh.SSHServer):
 
     def begin_auth(self, username: str) -> bool:
         """Everybody must prove who they are. Called again when the client takes another name."""
-        self._user_name, self.wanted = names.split(username)
+        self._user_name, self.wanted = user_names.split(username)
         self._offered, self._offered_key = None, ""
         return True
 

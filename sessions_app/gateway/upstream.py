@@ -12,8 +12,8 @@ import asyncssh
 
 from activity.text import plain
 from sessions_app.gateway import algorithms, openssh
-from sessions_app.gateway.lean import leave_out_empty_packets
-from sessions_app.gateway.near import Terminal
+from sessions_app.gateway.asyncssh_patches import leave_out_empty_packets
+from sessions_app.gateway.downstream import Terminal
 from sessions_app.gateway.pressure import Pressure, has_tiny_packets
 from sessions_app.gateway.store import Admitted
 from sessions_app.hosts.connectors.ssh.transport import NO_FILES, known_hosts, local_trouble

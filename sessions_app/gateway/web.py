@@ -26,10 +26,10 @@ from websockets.http11 import Request, Response
 from activity.text import plain
 from sessions_app.errors import Refused
 from sessions_app.gateway import store, tickets
+from sessions_app.gateway.browser_channel import BadMessage, Page, number, read_object, size_of
+from sessions_app.gateway.downstream import NotLetIn, Terminal, excuse
 from sessions_app.gateway.flows.connect import Login
-from sessions_app.gateway.near import NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay
-from sessions_app.gateway.page import BadMessage, Page, number, read_object, size_of
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.strangers import Strangers
 from sessions_app.logins.client_ip import client_ip

@@ -3,7 +3,7 @@
 Django asks the authentication backend for the user of each request. Ours joins the login session to that very query,
 so that an ended login session is refused by the next request at no extra cost, with every server-side session engine.
 The middleware says which session key the request carries; outside a request nothing is joined. Every request asks
-this, so the statements are kept (activity/prepared.py).
+this, so the statements are kept (activity/compiled_query.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from activity.prepared import Prepared
+from activity.compiled_query import Prepared
 from sessions_app.logins.models import LoginSession, hash_session_key
 from sessions_app.people.models import AccountLock, Application
 

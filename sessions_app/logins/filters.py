@@ -12,9 +12,9 @@ from django.urls import reverse_lazy
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from activity.compiled_query import Prepared
 from activity.filters import AccountFilter, AccountFilterSet, options
 from activity.names import name_now
-from activity.prepared import Prepared
 from sessions_app.logins.models import LoginSession, LoginSessionQuerySet
 from sessions_app.roles import sees_everything
 

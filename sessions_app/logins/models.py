@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from activity.rows import QuickRows
-from activity.words import TextIndex
+from activity.text_index import TextIndex
 from sessions_app.roles import Person, sees_everything
 
 

@@ -24,7 +24,7 @@ from activity.models import Level
 from activity.patience import waiting_at_most
 from activity.text import plain
 from activity.verbs import Verb
-from sessions_app import announce
+from sessions_app import change_notify
 from sessions_app.logins import backend, device, geolocation
 from sessions_app.logins.client_ip import client_ip
 from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
@@ -163,7 +163,7 @@ def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | Non
             target=login,
             details={"reason": reason.value},
         )
-        announce.changed()
+        change_notify.changed()
     login.ended_at, login.end_reason = now, reason
     return True
 

@@ -15,7 +15,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from activity.prepared import Prepared
+from activity.compiled_query import Prepared
 
 
 @functools.cache

@@ -34,7 +34,7 @@ from sessions_app.pages.people.views import visible_accounts
 from sessions_app.people.forms import CutForm, LockForm
 from sessions_app.people.models import Application
 from sessions_app.privileged.flows.account import lock_account, unlock_account
-from sessions_app.privileged.flows.cut import cut_everything
+from sessions_app.privileged.flows.lockdown import cut_everything
 from sessions_app.privileged.lifecycle import LifecycleError
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import is_administrator

@@ -1,5 +1,5 @@
 """What every page's frame needs to know of the person. Every page and every refresh of the heartbeat asks how many
-sessions wait, so that statement is kept (activity/prepared.py)."""
+sessions wait, so that statement is kept (activity/compiled_query.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from activity.prepared import Prepared
+from activity.compiled_query import Prepared
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import is_administrator, sees_everything
 

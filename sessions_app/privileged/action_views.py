@@ -27,7 +27,7 @@ from sessions_app.errors import Refused
 from sessions_app.outcome import outcome, said
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING
 from sessions_app.privileged.action_verbs import ACTIONS, Action, action_for
-from sessions_app.privileged.flows.start import mark_without_right
+from sessions_app.privileged.flows.start_check import mark_without_right
 from sessions_app.privileged.forms import ActionForm
 from sessions_app.privileged.lifecycle import LifecycleError
 from sessions_app.privileged.models import PrivilegedSession, Status

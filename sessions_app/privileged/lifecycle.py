@@ -16,7 +16,7 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app import announce
+from sessions_app import change_notify
 from sessions_app.privileged.models import ENDED, HOLDS_GRANT, PrivilegedSession, Status
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
@@ -131,7 +131,7 @@ def transition(
             details={"from": old.value, "to": to.value, **(details or {})},
         )
         if old in HOLDS_GRANT or to in HOLDS_GRANT:
-            announce.changed()
+            change_notify.changed()
 
 
 def adopt(sessions: Sequence[tuple[PrivilegedSession, Status]]) -> list[PrivilegedSession]:

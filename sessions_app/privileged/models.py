@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from activity.addresses import numbered
 from activity.rows import QuickRows
-from activity.words import TextIndex
+from activity.text_index import TextIndex
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.people.models import AccountLock
 from sessions_app.roles import Person, sees_everything

@@ -11,7 +11,7 @@ from activity.listing import span_of_time
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Resource
 from sessions_app.privileged import policy as rules
-from sessions_app.privileged.flows.facts import Request, wanted_of
+from sessions_app.privileged.flows.policy_inputs import Request, wanted_of
 from sessions_app.privileged.request_draft import Draft
 
 

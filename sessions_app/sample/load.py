@@ -23,7 +23,7 @@ from sessions_app.sample.history import Stories
 from sessions_app.sample.logins import make_logins
 from sessions_app.sample.people import People, make_people
 from sessions_app.sample.story import Story
-from sessions_app.worker.visit import Visit
+from sessions_app.worker.step import Visit
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

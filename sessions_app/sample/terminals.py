@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from django.conf import settings
 
+from sessions_app.gateway.downstream import UNTIL_UNLOCKED
 from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
-from sessions_app.gateway.near import UNTIL_UNLOCKED
 from sessions_app.gateway.recording import Cast
 from sessions_app.gateway.recordings import assemble, chunks
 from sessions_app.gateway.recordings.models import Recording

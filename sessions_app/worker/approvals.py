@@ -13,7 +13,7 @@ from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approvers import why_approval_cannot_be_had
 from sessions_app.privileged.flows.permission import hold
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.worker.visit import Visit
+from sessions_app.worker.step import Visit
 
 LOOK_EVERY = dt.timedelta(seconds=60)  # at who is left to decide
 

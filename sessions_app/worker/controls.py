@@ -14,7 +14,7 @@ from sessions_app.privileged.flows.permission import held
 from sessions_app.privileged.models import ControlKind, ControlRequest
 from sessions_app.worker import retry
 from sessions_app.worker.lease import kept
-from sessions_app.worker.visit import Visit
+from sessions_app.worker.step import Visit
 
 
 def enforce(visit: Visit) -> None:

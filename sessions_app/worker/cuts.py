@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sessions_app.privileged.flows import cut
+from sessions_app.privileged.flows import lockdown
 
 
 def finish(now: dt.datetime) -> int:
     """Carry out every cut that is left; how many there were."""
-    left = cut.unfinished(now)
+    left = lockdown.unfinished(now)
     for one in left:
-        cut.carry_out(one)
+        lockdown.carry_out(one)
     return len(left)

@@ -13,9 +13,9 @@ from sessions_app.gateway import heartbeats
 from sessions_app.gateway.recordings.keeper import Keeper
 from sessions_app.logins import service
 from sessions_app.worker import clock, cuts, lease, passes
-from sessions_app.worker.crew import Crew
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.knock import Knocker
+from sessions_app.worker.scheduler import Crew
 from sessions_app.worker.search import Searcher
 
 logger = logging.getLogger(__name__)

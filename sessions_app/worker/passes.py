@@ -18,9 +18,9 @@ from sessions_app.privileged.flows.permission import RELATED
 from sessions_app.privileged.lifecycle import Overtaken
 from sessions_app.privileged.models import HOLDS_GRANT, ControlRequest, PrivilegedSession, Status
 from sessions_app.privileged.rights import loses_its_right
-from sessions_app.worker import approvals, begin, cleanup, cuts, lease, retry, watch
-from sessions_app.worker.crew import Due
-from sessions_app.worker.visit import Clock, Visit
+from sessions_app.worker import approvals, cuts, deprovision, lease, monitor, provision, retry
+from sessions_app.worker.scheduler import Due
+from sessions_app.worker.step import Clock, Visit
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +28,13 @@ BATCH = 500  # sessions in one pass; the next one takes the rest
 MOST_STEPS = 6  # from scheduled to gone are four; more in one visit is somebody else changing it under our hands
 
 STEPS: Mapping[str, Callable[[Visit], None]] = {
-    Status.PENDING: begin.start_scheduled,
+    Status.PENDING: provision.start_scheduled,
     Status.WAITING: approvals.look,
-    Status.PROVISIONING: begin.provision,
-    Status.AVAILABLE: watch.look,
-    Status.LOGGED_IN: watch.look,
-    Status.LOCKED: watch.look,
-    Status.CANCELING: cleanup.clean,
+    Status.PROVISIONING: provision.provision,
+    Status.AVAILABLE: monitor.look,
+    Status.LOGGED_IN: monitor.look,
+    Status.LOCKED: monitor.look,
+    Status.CANCELING: deprovision.clean,
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from activity.models import Level, LogEntry
-from activity.words import words_of
+from activity.text_index import words_of
 from sessions_app.gateway.recordings.models import Recording, RecordingText
 
 MOST_LINES = 5000  # looked through for commands

@@ -15,7 +15,7 @@ from django.db.models.expressions import RawSQL
 
 from activity import folding
 from activity.folding import FUNCTION, folded_in_sqlite
-from activity.words import words_of
+from activity.text_index import words_of
 from sessions_app.gateway.recordings.models import RecordingText
 
 logger = logging.getLogger(__name__)

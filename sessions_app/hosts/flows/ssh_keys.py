@@ -8,7 +8,7 @@ from django.db import transaction
 from activity import log
 from activity.text import plain
 from activity.verbs import Verb
-from sessions_app import announce
+from sessions_app import change_notify
 from sessions_app.errors import Forbidden, Refused
 from sessions_app.hosts.models import CertificateAuthority, ServiceKey, UserKey
 from sessions_app.hosts.ssh.keys import BadKey, PublicKey, read_public_key
@@ -88,7 +88,7 @@ def remove_key(actor: AbstractUser, key: UserKey) -> None:
         if not deleted:
             raise Refused("This key was removed already.")
         _record(Verb.KEY_REMOVED, "removed", actor, key)
-        announce.changed()
+        change_notify.changed()
 
 
 def _record(verb: Verb, done: str, actor: AbstractUser, key: UserKey) -> None:

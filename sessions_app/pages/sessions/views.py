@@ -26,7 +26,7 @@ from sessions_app.hosts.key_views import certificate_context
 from sessions_app.live import live_response
 from sessions_app.pages.sessions.facts import comparison_context, session_context
 from sessions_app.privileged.filters import ActiveFilters, HistoricalFilters, SessionFilters
-from sessions_app.privileged.flows.start import why_right_is_gone
+from sessions_app.privileged.flows.start_check import why_right_is_gone
 from sessions_app.privileged.models import ENDED, HOLDS_GRANT, LIVE, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
 from sessions_app.privileged.session_log import LOG_TABLE, numbered

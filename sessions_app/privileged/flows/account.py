@@ -27,7 +27,7 @@ def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message
     1. The lock stands: nobody logs in to the account, none of its sessions begins.
     2. Its login sessions end.
     3. Its live sessions are locked; one that is being provisioned is canceled, since it must not become available.
-       Gateways cut its connections because the lock stands (gateway/verdict.py).
+       Gateways cut its connections because the lock stands (gateway/enforcement.py).
     """
     require_administrator(actor)
     if actor.pk == user.pk:

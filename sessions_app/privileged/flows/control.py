@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app import announce
+from sessions_app import change_notify
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.models import ControlKind, ControlRequest, PrivilegedSession, Status
 
@@ -35,7 +35,7 @@ def ask(
     )
     older = session.controls.filter(kind__in=replaced_by(kind), superseded_by=None, pk__lt=request.pk)
     older.update(superseded_by=request)
-    announce.changed()
+    change_notify.changed()
     return request
 
 

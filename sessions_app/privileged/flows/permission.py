@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from sessions_app.errors import Forbidden, Refused
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING, viewer_of
 from sessions_app.privileged import policy
-from sessions_app.privileged.flows.start import why_right_is_gone
+from sessions_app.privileged.flows.start_check import why_right_is_gone
 from sessions_app.privileged.models import PrivilegedSession
 
 ADMINISTRATOR = {"is_administrator": True, "is_auditor_only": False}

@@ -19,7 +19,7 @@ from sessions_app.people.models import Application
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING, hold_account, text, viewer_of
 from sessions_app.privileged import lifecycle, policy
 from sessions_app.privileged.flows import mail
-from sessions_app.privileged.flows.facts import Request, policies_for, wanted_of
+from sessions_app.privileged.flows.policy_inputs import Request, policies_for, wanted_of
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.privileged.policy import Wanted
 from sessions_app.roles import is_administrator

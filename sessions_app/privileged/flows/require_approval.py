@@ -18,7 +18,7 @@ from sessions_app.catalogue.models import ApprovalTier
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approvers import missing_tier
-from sessions_app.privileged.flows.facts import policies_for
+from sessions_app.privileged.flows.policy_inputs import policies_for
 from sessions_app.privileged.models import PrivilegedSession, Status
 
 

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from activity import bulk, log
 from activity.models import LOG_WORDS, Level, LogEntry
+from activity.text_index import TextIndex
 from activity.verbs import Verb
-from activity.words import TextIndex
 from sessions_app.logins.models import LOGIN_WORDS, LoginSession
 from sessions_app.privileged.models import SESSION_WORDS, PrivilegedSession
 from sessions_app.sample.volume import entries, logins, sessions

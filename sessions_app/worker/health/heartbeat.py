@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from activity.prepared import Prepared
+from activity.compiled_query import Prepared
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
 from sessions_app.worker.models import WorkerHeartbeat
 

@@ -1,10 +1,10 @@
-"""Whether the long lists are searched through their indexes of words (activity/words.py)."""
+"""Whether the long lists are searched through their indexes of words (activity/text_index.py)."""
 
 from __future__ import annotations
 
 from django.db import connection
 
-from activity import words
+from activity import text_index
 from activity.models import LOG_WORDS
 from sessions_app.logins.models import LOGIN_WORDS
 from sessions_app.privileged.models import SESSION_WORDS
@@ -19,7 +19,7 @@ REMEDIES = {
 
 def search() -> Finding:
     """All three, or none where the database cannot."""
-    if all(words.is_ready(index) for index in (LOG_WORDS, SESSION_WORDS, LOGIN_WORDS)):
+    if all(text_index.is_ready(index) for index in (LOG_WORDS, SESSION_WORDS, LOGIN_WORDS)):
         return ok("Search", "The log, sessions and logins are searched through an index.")
     text = "There is no index of words: searching a long log, or long lists of sessions and logins, is slow."
     return warning("Search", text, REMEDIES[connection.vendor])

@@ -16,7 +16,17 @@ from activity.text import plain
 from sessions_app.catalogue.account_names import ACCOUNT_NAME
 from sessions_app.catalogue.connectors import ConnectorError, ForGood, Grant, Presence, Say
 from sessions_app.catalogue.models import AccountKind, Resource
-from sessions_app.hosts.connectors.ssh import commands, compare, left, live, logon, removal, scripts, search, trace
+from sessions_app.hosts.connectors.ssh import (
+    commands,
+    compare,
+    left,
+    live_account,
+    presence,
+    removal,
+    scripts,
+    search,
+    sshd_log,
+)
 from sessions_app.hosts.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.hosts.connectors.ssh.host import OnHost, seconds_left
 from sessions_app.hosts.connectors.ssh.results import OfAnother
@@ -39,10 +49,10 @@ class SshConnector:
             compare.look_before(on.remote, grant, say)
             if grant.kind == AccountKind.COMMANDS:
                 commands.run_grant(on)
-                on.do("Note the end of the host's log", trace.NOTE)
+                on.do("Note the end of the host's log", sshd_log.NOTE)
             else:
                 _give_account(on)
-                on.do("Note the end of the host's log", trace.NOTE)
+                on.do("Note the end of the host's log", sshd_log.NOTE)
                 if grant.groups and grant.kind == AccountKind.MANAGED:
                     on.do("Join groups", scripts.JOIN_GROUPS, grant.login_account)
                 if grant.sudo_rule:
@@ -80,26 +90,26 @@ class SshConnector:
         """Nobody logs in, the words are on the user's terminals, every process of theirs stands still."""
         with _on_host(grant, say) as on:
             words = _for_terminal(title, message)
-            on.do("Freeze", live.LOCK, grant.login_account, _gateways(grant), given=words)
+            on.do("Freeze", live_account.LOCK, grant.login_account, _gateways(grant), given=words)
         say(f"Froze {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def unlock(self, grant: Grant, say: Say) -> None:
         """Processes go on, logins work again."""
         with _on_host(grant, say) as on:
-            on.do("Unfreeze", live.UNLOCK, grant.login_account, str(on.seconds))
+            on.do("Unfreeze", live_account.UNLOCK, grant.login_account, str(on.seconds))
         say(f"Unfroze {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def disconnect(self, grant: Grant, say: Say) -> None:
         """Every login and process of the account ends now."""
         with _on_host(grant, say) as on:
-            _warn(on, on.do("End logins and processes", live.DISCONNECT, grant.login_account))
-        logon.note_cut(grant.resource_id, grant.session_id)
+            _warn(on, on.do("End logins and processes", live_account.DISCONNECT, grant.login_account))
+        presence.note_cut(grant.resource_id, grant.session_id)
         say(f"Cut the connections of {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def presence(self, grant: Grant) -> Presence:
         """What the host said at its last look; one look serves all its sessions."""
         resource = _resource(grant)
-        return logon.presence(resource, host_of(resource), lambda: credentials_for(resource), grant.session_id)
+        return presence.presence(resource, host_of(resource), lambda: credentials_for(resource), grant.session_id)
 
     def compare(self, grant: Grant, row: HostComparison) -> tuple[list[list[str]], str]:
         """What is new on the host now since the look before the session, and what could not be compared."""
@@ -109,7 +119,13 @@ class SshConnector:
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """The line appears on the user's terminals."""
         with _on_host(grant, say) as on:
-            on.do("Write to terminals", live.NOTIFY, grant.login_account, _gateways(grant), given=_for_terminal(text))
+            on.do(
+                "Write to terminals",
+                live_account.NOTIFY,
+                grant.login_account,
+                _gateways(grant),
+                given=_for_terminal(text),
+            )
 
     def extend(self, grant: Grant, say: Say) -> None:
         """Move the host's own end. Raises ForGood when the host was first."""

@@ -9,15 +9,15 @@ import dataclasses
 import shlex
 from collections.abc import Iterable
 
-from sessions_app.hosts.connectors.ssh.guard import GUARD, PROGRAM
+from sessions_app.hosts.connectors.ssh.account_lockout import SHUT
 from sessions_app.hosts.connectors.ssh.jobs import JOBS
 from sessions_app.hosts.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.hosts.connectors.ssh.left import LEFT
 from sessions_app.hosts.connectors.ssh.processes import PROCESSES
 from sessions_app.hosts.connectors.ssh.scripts import HEAD
-from sessions_app.hosts.connectors.ssh.shut import SHUT
 from sessions_app.hosts.connectors.ssh.sweep import HOME, KERNEL, SWEEP
 from sessions_app.hosts.connectors.ssh.uids import UIDS
+from sessions_app.hosts.connectors.ssh.watchdog import GUARD, PROGRAM
 
 # session account (nothing when the console does not know it): what the host knows of it; its guard stays away for the
 # next two minutes

@@ -7,11 +7,11 @@ POSIX sh with coreutils, util-linux and shadow. Exit codes above 9 are ours: see
 
 from __future__ import annotations
 
-from sessions_app.hosts.connectors.ssh.guard import GUARD
 from sessions_app.hosts.connectors.ssh.jobs import JOBS
 from sessions_app.hosts.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.hosts.connectors.ssh.processes import PROCESSES
 from sessions_app.hosts.connectors.ssh.uids import UIDS
+from sessions_app.hosts.connectors.ssh.watchdog import GUARD
 
 HEAD = r"""
 set -eu

@@ -20,7 +20,7 @@ import asyncssh
 from sessions_app.catalogue.connectors import ForGood, ForNow
 from sessions_app.hosts.connectors import progress
 from sessions_app.hosts.connectors.ssh import faults
-from sessions_app.hosts.connectors.ssh.lines import LINES, Line
+from sessions_app.hosts.connectors.ssh.key_lines import LINES, Line
 from sessions_app.hosts.connectors.ssh.results import Result
 
 CONNECT_SECONDS = 10.0

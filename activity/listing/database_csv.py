@@ -18,8 +18,8 @@ from django.db.models import QuerySet
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import Join
 
-from activity.listing.cells import MARK, SPELLED, Cell, Line, cell_of
 from activity.listing.copying import rows_of
+from activity.listing.csv_expressions import MARK, SPELLED, Cell, Line, cell_of
 from activity.text import UNSEEN
 
 ROWS_IN_PIECE = 500

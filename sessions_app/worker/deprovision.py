@@ -13,7 +13,7 @@ from sessions_app.privileged.flows import control
 from sessions_app.privileged.models import ControlKind, Status
 from sessions_app.worker import controls
 from sessions_app.worker.lease import kept
-from sessions_app.worker.visit import Visit
+from sessions_app.worker.step import Visit
 
 VERBS = {
     Status.COMPLETE: Verb.SESSION_COMPLETED,

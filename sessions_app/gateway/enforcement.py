@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from sessions_app.gateway.connection_state import Facts
+from sessions_app.gateway.downstream import UNTIL_UNLOCKED
 from sessions_app.gateway.models import ConnectionEnd, Door
-from sessions_app.gateway.near import UNTIL_UNLOCKED
-from sessions_app.gateway.standing import Facts
 from sessions_app.logins.models import EndReason
 from sessions_app.privileged.models import HOLDS_GRANT, Status
 

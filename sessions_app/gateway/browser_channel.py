@@ -16,8 +16,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from sessions_app.gateway.line import LARGEST
-from sessions_app.gateway.near import Size
+from sessions_app.gateway.byte_bridge import LARGEST
+from sessions_app.gateway.downstream import Size
 from sessions_app.gateway.relay import Relay
 
 CHUNK = 64 * 1024  # bytes in one message to the page

@@ -12,7 +12,7 @@ from activity import log
 from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
-from sessions_app.hosts.connectors.ssh.trace import Login, Trace
+from sessions_app.hosts.connectors.ssh.sshd_log import Login, Trace
 from sessions_app.hosts.models import CertificateAuthority, UserKey
 from sessions_app.privileged.models import PrivilegedSession
 

@@ -2,7 +2,7 @@
 
 Carries no content: a gateway reads from the database what is true. On PostgreSQL the word goes out with the commit of
 the transaction it is said in, or not at all. On SQLite nothing is sent: the commit itself is what gateways notice
-(gateway/wake.py).
+(gateway/change_listener.py).
 """
 
 from __future__ import annotations

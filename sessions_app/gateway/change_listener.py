@@ -1,6 +1,6 @@
 """Notices, in a thread of its own, that the database may have changed, and sets an asyncio event; many words are one.
 
-PostgreSQL: LISTEN on a connection of its own (announce.py speaks), which is made anew for as long as it takes.
+PostgreSQL: LISTEN on a connection of its own (change_notify.py speaks), which is made anew for as long as it takes.
 SQLite: PRAGMA data_version twice a second, which any commit of another connection moves. Knows not what has changed:
 control.py reads that. It also reads every few seconds without being woken, so a word that is lost costs seconds only.
 """
@@ -15,7 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connectio
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import Error as PostgresError
 
-from sessions_app.announce import CHANNEL
+from sessions_app.change_notify import CHANNEL
 
 POLL = 0.5  # seconds between looks at SQLite
 LISTEN = 1.0  # seconds until the thread asks whether it shall stop

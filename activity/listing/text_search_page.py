@@ -21,7 +21,7 @@ from django.db.models import F, Q, QuerySet
 
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
 from activity.listing.keyset import Order, Page, beside, cursor_of, narrowed, page_of, parts_of, read_part, within
-from activity.words import Search
+from activity.text_index import Search
 
 NEAR, SHORT, FAR = 5_000, 50_000, 200_000  # rows of the list that are read to meet the words
 MOST_FOUND = 10_000  # rows that the look-up sorts

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sessions_app.hosts.connectors.ssh.guard import GUARD
+from sessions_app.hosts.connectors.ssh.account_lockout import SHUT
 from sessions_app.hosts.connectors.ssh.jobs import JOBS
 from sessions_app.hosts.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.hosts.connectors.ssh.processes import PROCESSES
 from sessions_app.hosts.connectors.ssh.scripts import HEAD
-from sessions_app.hosts.connectors.ssh.shut import SHUT
 from sessions_app.hosts.connectors.ssh.uids import UIDS
+from sessions_app.hosts.connectors.ssh.watchdog import GUARD
 
 TELL = r"""
 came_from() { # process: the port that its login came from, by its environment or that of a parent

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import asyncssh
 
 from sessions_app.gateway import openssh, store
+from sessions_app.gateway.downstream import Near, Size, Terminal
 from sessions_app.gateway.file_notes import FileNotes
 from sessions_app.gateway.files import Watch
-from sessions_app.gateway.near import Near, Size, Terminal
 from sessions_app.gateway.registry import Recorder
 from sessions_app.gateway.screen import Screen
 from sessions_app.gateway.upstream import HostRefused, Upstream

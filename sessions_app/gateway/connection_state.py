@@ -27,7 +27,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from activity.prepared import Prepared
+from activity.compiled_query import Prepared
 from sessions_app.gateway.flows import enforced
 from sessions_app.gateway.models import GatewayConnection
 from sessions_app.privileged.models import ControlKind, ControlRequest

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sessions_app.catalogue.models import AccessPolicy
 from sessions_app.privileged import policy
-from sessions_app.privileged.flows.facts import Request, wanted_of
+from sessions_app.privileged.flows.policy_inputs import Request, wanted_of
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.privileged.policy import Wanted
 from sessions_app.privileged.rights import without_right

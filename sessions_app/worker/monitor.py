@@ -14,12 +14,12 @@ from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.control import take_away
 from sessions_app.privileged.flows.permission import hold
-from sessions_app.privileged.flows.start import why_right_is_gone
+from sessions_app.privileged.flows.start_check import why_right_is_gone
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
 from sessions_app.privileged.rights import loses_its_right
 from sessions_app.worker import controls
 from sessions_app.worker.lease import kept
-from sessions_app.worker.visit import Visit
+from sessions_app.worker.step import Visit
 
 
 def look(visit: Visit) -> None:

@@ -16,10 +16,10 @@ from django.db import DatabaseError, InterfaceError
 
 from sessions_app.errors import Refused
 from sessions_app.gateway import forward, store
+from sessions_app.gateway.downstream import NotLetIn, Terminal, excuse
 from sessions_app.gateway.flows.connect import Login
 from sessions_app.gateway.forward import Forward, ForwardEvent
-from sessions_app.gateway.near import NotLetIn, Terminal, excuse
-from sessions_app.gateway.notes import Notes
+from sessions_app.gateway.log_batcher import Notes
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.pressure import has_tiny_packets
 from sessions_app.gateway.registry import Registry

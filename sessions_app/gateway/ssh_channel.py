@@ -16,9 +16,9 @@ from django.conf import settings
 from activity.text import plain
 from sessions_app.errors import Refused
 from sessions_app.gateway import openssh
+from sessions_app.gateway.byte_bridge import HIGH
+from sessions_app.gateway.downstream import CommandTooLong, NotLetIn, Terminal, excuse
 from sessions_app.gateway.flows.connect import Login
-from sessions_app.gateway.line import HIGH
-from sessions_app.gateway.near import CommandTooLong, NotLetIn, Terminal, excuse
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.pressure import Environment, has_tiny_packets
 from sessions_app.gateway.registry import Registry

@@ -20,7 +20,7 @@ from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.catalogue.connectors import ConnectorError, ForNow, Presence
 from sessions_app.catalogue.models import Resource
-from sessions_app.hosts.connectors.ssh import live, trace, uses
+from sessions_app.hosts.connectors.ssh import key_usage, live_account, sshd_log
 from sessions_app.hosts.connectors.ssh.results import failure
 from sessions_app.hosts.connectors.ssh.transport import Credentials, Host, Remote, connected
 from sessions_app.hosts.host_watch import clock_words
@@ -101,7 +101,7 @@ def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Call
             str(pk): {"is_logged_on": said.get(pk) == "yes", "has_ended": said.get(pk) == "ended"} for pk in sessions
         }
         for pk, session in sessions.items():
-            found[str(pk)] |= uses.note(session, row.found.get(str(pk), {}), traces)
+            found[str(pk)] |= key_usage.note(session, row.found.get(str(pk), {}), traces)
         _note_clock(row, clock_off)
         row.found, row.ended_at, row.problem = found, timezone.now(), ""
         row.save(update_fields=["found", "ended_at", "problem", "clock_off"])
@@ -129,7 +129,7 @@ def _note_clock(watch: HostWatch, off: float | None) -> None:
 def _who(remote: Remote) -> tuple[dict[int, str], float | None]:
     """What the host says of each session, and by how many seconds its clock is ahead of ours."""
     before = time.time()
-    result = remote.script(live.WHO, "none")
+    result = remote.script(live_account.WHO, "none")
     between = (before + time.time()) / 2
     if result.exit_code != 0:
         raise failure(result, remote.host.name, "")
@@ -140,11 +140,11 @@ def _who(remote: Remote) -> tuple[dict[int, str], float | None]:
     return said, clocks[-1] + 0.5 - between if clocks else None
 
 
-def _traces(remote: Remote, accounts: dict[int, str], found: Found) -> dict[int, trace.Trace] | None:
+def _traces(remote: Remote, accounts: dict[int, str], found: Found) -> dict[int, sshd_log.Trace] | None:
     """What the host's log says of these sessions since the last look; None when it keeps none."""
     places = {pk: found.get(str(pk), {}).get("read", "-") for pk in accounts}
     lines = [f"{pk} {account} {places[pk]}\n" for pk, account in accounts.items()]
-    result = remote.script(trace.READ, "none", given="".join(lines))
+    result = remote.script(sshd_log.READ, "none", given="".join(lines))
     if result.exit_code != 0:
         raise failure(result, remote.host.name, "")
-    return trace.parse(result.output, accounts)
+    return sshd_log.parse(result.output, accounts)

@@ -13,10 +13,10 @@ from sessions_app.privileged.flows.approvers import missing_tier
 from sessions_app.privileged.flows.control import take_away
 from sessions_app.privileged.flows.permission import hold
 from sessions_app.privileged.flows.require_approval import adopt_policy, ask_again, why_approval_is_missing
-from sessions_app.privileged.flows.start import why_not_start
+from sessions_app.privileged.flows.start_check import why_not_start
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.lease import kept
-from sessions_app.worker.visit import Visit
+from sessions_app.worker.step import Visit
 
 # With the pauses of retry.py ten tries take about nine minutes.
 PROVISION_ATTEMPTS = 10

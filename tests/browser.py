@@ -13,6 +13,7 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests import machine
+from tests.waiting import milliseconds
 
 FLAGS = [
     "--no-sandbox",
@@ -62,7 +63,7 @@ def open_as(chromium_browser: Browser, live_server: Any) -> Iterator[Callable[..
         if user is not None:
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": _login(user), "url": live_server.url}])
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(milliseconds(10_000))
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
         page.on("console", lambda message: complaints.extend(_policy_breaches(message.text)))
         page.goto(path)

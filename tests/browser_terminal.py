@@ -23,6 +23,7 @@ from sessions_app.gateway.registry import Registry
 from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.models import PrivilegedSession
 from tests.builders import make_resource, make_session
+from tests.waiting import seconds
 
 ORIGIN = "https://console.example.com"
 
@@ -90,7 +91,7 @@ def drive(scenario: Callable[[Gateway], Awaitable[None]]) -> None:
     """Run the scenario against a running gateway."""
 
     async def all_of_it() -> None:
-        async with running() as gateway, asyncio.timeout(30):
+        async with running() as gateway, asyncio.timeout(seconds(30)):
             await scenario(gateway)
 
     asyncio.run(all_of_it())

@@ -23,7 +23,7 @@ from sessions_app.gateway.relay import Relay
 from sessions_app.hosts.connectors.ssh.transport import Host
 from sessions_app.privileged.models import PrivilegedSession
 from tests import builders
-from tests.programs import PATIENCE
+from tests.waiting import PATIENCE
 
 OWNER = "gate-1:1:aaaa"
 
@@ -109,16 +109,6 @@ async def controlled(registry: Registry) -> AsyncIterator[Control]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await waker.stop()
-
-
-async def until(is_so: Callable[[], bool], what: str) -> None:
-    """Return as soon as it is so; fail, naming `what`, when that takes too long."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not is_so():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(f"still not so: {what}") from None
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:

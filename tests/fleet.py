@@ -22,6 +22,7 @@ from django.test import Client
 from sessions_app.worker.models import WorkerHeartbeat
 from tests import programs
 from tests.ssh_scene import database_url
+from tests.waiting import PATIENCE, wait_until
 
 
 def environment(tmp_path: Path, **extra: str) -> dict[str, str]:
@@ -56,11 +57,11 @@ def workers(count: int, env: Mapping[str, str]) -> Iterator[None]:
     command = [*programs.MANAGE, "run_worker", "--interval", "0.1", "--threads", "4"]
     processes = [subprocess.Popen(command, env=dict(env)) for _ in range(count)]
     try:
-        programs.wait_until(lambda: WorkerHeartbeat.objects.count() == count, "the workers are running")
+        wait_until(lambda: WorkerHeartbeat.objects.count() == count, "the workers are running")
         yield
         for process in processes:
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(programs.PATIENCE) for process in processes] == [0] * count
+        assert [process.wait(PATIENCE) for process in processes] == [0] * count
     finally:
         for process in processes:
             process.kill()
@@ -76,7 +77,7 @@ class Browser:
         self._cookies = {settings.SESSION_COOKIE_NAME: client.cookies[settings.SESSION_COOKIE_NAME].value}
 
     def get(self, at: str, path: str, **query: Any) -> requests.Response:
-        response = requests.get(f"{at}{path}", params=query, cookies=self._cookies, timeout=programs.PATIENCE)
+        response = requests.get(f"{at}{path}", params=query, cookies=self._cookies, timeout=PATIENCE)
         assert response.status_code == 200, response.text
         return response
 
@@ -87,7 +88,7 @@ class Browser:
             f"{at}{path}",
             data={**sent, "csrfmiddlewaretoken": token},
             cookies={**self._cookies, settings.CSRF_COOKIE_NAME: token},
-            timeout=programs.PATIENCE,
+            timeout=PATIENCE,
             allow_redirects=False,
         )
 
@@ -99,7 +100,7 @@ def at_once(calls: Sequence[Callable[[], requests.Response]]) -> list[requests.R
 
     def run(number: int) -> None:
         try:
-            barrier.wait(timeout=programs.PATIENCE)
+            barrier.wait(timeout=PATIENCE)
             outcomes[number] = calls[number]()
         except BaseException as error:  # noqa: BLE001 - raised below, in the thread of the test
             outcomes[number] = error
@@ -108,7 +109,7 @@ def at_once(calls: Sequence[Callable[[], requests.Response]]) -> list[requests.R
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=programs.PATIENCE * 2)
+        thread.join(timeout=PATIENCE * 2)
     answers = []
     for outcome in outcomes:
         if isinstance(outcome, BaseException):

@@ -14,8 +14,9 @@ from pathlib import Path
 from django.db import connection
 
 from sessions_app.gateway.models import GatewayHostKey
-from tests.programs import MANAGE, wait_until
+from tests.programs import MANAGE
 from tests.ssh_scene import database_url
+from tests.waiting import seconds, wait_until
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Gateway:
     def ssh(self, who: str, key: Path | None, *command: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run one command through it."""
         return subprocess.run(
-            self.client(who, key, *command), input=given, capture_output=True, timeout=60, check=False
+            self.client(who, key, *command), input=given, capture_output=True, timeout=seconds(60), check=False
         )
 
 

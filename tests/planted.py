@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.programs import wait_until
+from tests.waiting import wait_until
 
 # Run as the account; $1 is its name.
 PLANT = r"""

@@ -8,19 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
 # HOST_ACCOUNT_IDS: numbers that no other process of the tests gives (own_accounts.py).
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "HOST_ACCOUNT_IDS")
-PATIENCE = 30.0  # seconds; reached only when something is broken
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
@@ -52,14 +52,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    """Return as soon as `is_so()` is true; fail the test, naming `what`, when that takes too long."""
-    deadline = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < deadline, f"still not so: {what}"
-        time.sleep(0.05)
 
 
 @dataclass

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import pytest
+from django.test import Client
 from django.utils import timezone
 
 from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
@@ -14,6 +16,7 @@ from sessions_app.gateway.recordings.chunks import Piece
 from sessions_app.gateway.recordings.models import Recording
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.builders import make_session
+from tests.pages import elements
 
 LIMIT = 64 * 1024 * 1024
 
@@ -91,3 +94,10 @@ def make_recording(
         past = timezone.now() - dt.timedelta(days=days_ago)
         Recording.objects.filter(pk=recording.pk).update(ended_at=past)
     return Recording.objects.get(pk=recording.pk)
+
+
+def pieces_address(client: Client, pk: int) -> str:
+    player = elements(client.get(f"/recordings/{pk}/live/")).find(".//div[@id='player']")
+    if player is None:
+        pytest.skip("the player is not installed (.venv/bin/python -m scripts.vendor)")
+    return player.get("data-pieces", "")

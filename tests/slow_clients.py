@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import programs
+from tests.waiting import PATIENCE
 
 ENTRIES = 45_000  # some 10 MB as CSV, more than sockets hold
 DOWNLOAD = "/activity/?csv=1&period=custom&since=2020-01-01&until=2026-06-30"
@@ -81,7 +82,7 @@ def clients(port: int, count: int, sent: str, *, reads_little: bool = False) -> 
         opened = []
         for _ in range(count):
             one = stack.enter_context(socket.socket())
-            one.settimeout(programs.PATIENCE)
+            one.settimeout(PATIENCE)
             if reads_little:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             one.connect(("127.0.0.1", port))
@@ -112,7 +113,7 @@ def read_all(one: socket.socket) -> str:
 
 def trickle(one: socket.socket, every: float) -> str:
     """Send a byte now and then until the server closes; what it said."""
-    deadline = time.monotonic() + programs.PATIENCE
+    deadline = time.monotonic() + PATIENCE
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
         while not select.select([one], [], [], every)[0]:
             assert time.monotonic() < deadline, "still open"

@@ -20,8 +20,8 @@ from sessions_app.hosts.ssh import ca
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders, sshd
-from tests.programs import wait_until
 from tests.scene import ask
+from tests.waiting import wait_until
 
 RULE = "ALL=(ALL) NOPASSWD: ALL"
 

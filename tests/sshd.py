@@ -19,7 +19,8 @@ from pathlib import Path
 
 from tests.machine import sshd, wrong_clock
 from tests.own_accounts import IS_OWN
-from tests.programs import free_port, wait_until
+from tests.programs import free_port
+from tests.waiting import seconds, wait_until
 
 PREFIX = "satest"
 ALONE = Path("/tmp/sessionadmin-tests-of-accounts.lock")
@@ -52,7 +53,9 @@ class Server:
     def ssh(self, account: str, key: Path, *command: str) -> subprocess.CompletedProcess[str]:
         """Run one command with the system's ssh."""
         line = self.client(account, key, *command)
-        return subprocess.run(line, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            line, capture_output=True, text=True, timeout=seconds(30), check=False, stdin=subprocess.DEVNULL
+        )
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from activity.period import read_span
 from sessions_app.privileged.models import Status
 from tests import builders
 from tests.entries import ago, make_entry, problem, table_rows
-from tests.test_list_plans import explained
+from tests.query_plans import explained
 
 AsUser = Callable[[User], Client]
 FRAGMENT = {"HTTP_HX_REQUEST": "true"}

@@ -18,6 +18,7 @@ from activity.models import ListPreference
 from sessions_app.logins.models import EndReason, LoginSession
 from tests import listing_urls
 from tests.builders import make_login, make_user
+from tests.waiting import milliseconds
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LIST = "/test/logins/"
@@ -102,7 +103,7 @@ def test_a_refresh_without_news_costs_a_304(open_as: OpenAs, admin: User, rows: 
 def test_the_list_refreshes_by_itself_every_ten_seconds(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
     page = open_as(admin, LIST)
     end(rows[0])
-    expect(ended(page, rows[0])).to_have_text(A_TIME, timeout=12_000)
+    expect(ended(page, rows[0])).to_have_text(A_TIME, timeout=milliseconds(12_000))
 
 
 def test_no_refresh_happens_while_a_dialog_is_open(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
@@ -273,7 +274,7 @@ def test_an_open_page_notices_within_ten_seconds_that_it_was_logged_out(
     page.wait_for_timeout(500)
     for login in LoginSession.objects.filter(user=admin):
         end(login)
-    page.wait_for_url(re.compile(r"/accounts/login/\?next=/test/logins/"), timeout=10_000)
+    page.wait_for_url(re.compile(r"/accounts/login/\?next=/test/logins/"), timeout=milliseconds(10_000))
 
 
 def test_a_list_is_used_with_the_keyboard_alone(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:

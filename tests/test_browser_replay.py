@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from scripts import vendor
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.builders import make_session
-from tests.programs import wait_until
 from tests.recordings import add, end, make_cast, make_recording, make_running
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]

@@ -22,8 +22,8 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import gateway, machine, sshd
 from tests.breakable import Way, way_to
 from tests.gateway import Gateway
-from tests.programs import wait_until
 from tests.ssh_scene import given, host_server, prepare
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.browser,

@@ -23,6 +23,7 @@ from sessions_app.hosts.ssh import ca
 from tests.builders import make_key as register
 from tests.builders import make_resource, make_session
 from tests.sshd import Server, make_key, public_half, serving
+from tests.waiting import seconds
 
 AsUser = Callable[[User], Client]
 SESSION = 7
@@ -45,7 +46,9 @@ def host(tmp_path: Path) -> Iterator[Server]:
 
 
 def run(line: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(line, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        line, capture_output=True, text=True, timeout=seconds(30), check=False, stdin=subprocess.DEVNULL
+    )
 
 
 def certify(key: Path, principal: str = f"session-{SESSION}", seconds: int = 60) -> None:

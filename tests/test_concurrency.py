@@ -40,6 +40,7 @@ from sessions_app.privileged.models import Approval, PrivilegedSession, Status
 from sessions_app.worker import lease, reconcile
 from tests import builders
 from tests.scene import HOUR, age, ask, granted
+from tests.waiting import seconds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,7 +66,7 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=seconds(60))
         assert not thread.is_alive(), "two writers wait for each other"
     for outcome in outcomes:
         if isinstance(outcome, BaseException) and not isinstance(outcome, TOLD):

@@ -16,8 +16,8 @@ from sessions_app.gateway.recordings.models import Recording
 from sessions_app.privileged.models import PrivilegedSession
 from tests import builders, gateway, sshd
 from tests.gateway import Gateway
-from tests.programs import wait_until
 from tests.ssh_scene import given, host_server, prepare, register_key
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 

@@ -32,8 +32,9 @@ from sessions_app.hosts.models import HostWatch
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders
-from tests.control_scene import OWNER, away, connect, controlled, hold, run, until
+from tests.control_scene import OWNER, away, connect, controlled, hold, run
 from tests.gateway_scene import Front, front, prepared
+from tests.waiting import seconds, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,7 +52,7 @@ def test_what_was_asked_before_a_lock_does_not_begin_after_it(
         return upstream
 
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             scene.append(there)
             done = await client.run("swallow", term_type=terminal)
             assert done.exit_status == 1
@@ -171,7 +172,7 @@ def test_while_it_is_locked_nothing_new_is_forwarded(alice: User) -> None:
         where = listening.sockets[0].getsockname()[:2]
         await away(ConnectionProfile.objects.update, tcp_targets=f"{where[0]}:{where[1]}")
         async with (
-            asyncio.timeout(30),
+            asyncio.timeout(seconds(30)),
             front(given, server_factory=Forwards) as there,
             await there.connect() as client,
         ):

@@ -31,9 +31,9 @@ from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession
 from tests import builders
-from tests.control_scene import OWNER, away, connect, controlled, hold, make_connection, run, until
-from tests.programs import PATIENCE
+from tests.control_scene import OWNER, away, connect, controlled, hold, make_connection, run
 from tests.recordings import make_cast
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,8 @@ from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection, 
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.registry import Registry
 from tests import builders
-from tests.control_scene import OWNER, Person, away, connect, hold, run, until
+from tests.control_scene import OWNER, Person, away, connect, hold, run
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,8 +19,9 @@ from sessions_app.gateway.models import Door, GatewayConnection
 from sessions_app.gateway.opening import open_relay
 from sessions_app.privileged.models import PrivilegedSession
 from tests import builders
-from tests.control_scene import Person, run, until
+from tests.control_scene import Person, run
 from tests.gateway_scene import CHUNK, CHUNKS, MOST, front, prepared, still, waiting
+from tests.waiting import seconds, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,7 +36,7 @@ async def push(process: asyncssh.SSHClientProcess[bytes]) -> None:
 @pytest.mark.parametrize("window", [2**31 - 1, 65536])
 def test_a_client_that_stops_reading_costs_little_and_loses_nothing(alice: User, window: int) -> None:
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(f"flood {CHUNKS}", encoding=None, window=window)
             await until(lambda: there.host.sent > 0, "the host sends")
             client._transport.pause_reading()  # type: ignore[union-attr]
@@ -52,7 +53,7 @@ def test_a_client_that_stops_reading_costs_little_and_loses_nothing(alice: User,
 
 def test_a_host_that_stops_reading_costs_little(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process("slow", encoding=None)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(push(process), 1.5)
@@ -64,7 +65,7 @@ def test_a_host_that_stops_reading_costs_little(alice: User) -> None:
 
 def test_what_the_host_says_while_frozen_comes_after_and_what_was_typed_is_gone(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(encoding=None, term_type="xterm", term_size=(80, 24))
             process.stdin.write(b"before")
             assert await process.stdout.readexactly(8) == b"<before>"
@@ -94,7 +95,7 @@ def test_what_the_host_says_while_frozen_comes_after_and_what_was_typed_is_gone(
 
 def test_a_programs_input_waits_while_frozen(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process("swallow", encoding=None)
             process.stdin.write(b"one")
             await until(lambda: there.host.typed == b"one", "the host reads")
@@ -113,7 +114,7 @@ def test_a_programs_input_waits_while_frozen(alice: User) -> None:
 
 def test_a_cut_says_why_and_ends_it_also_for_who_does_not_read(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(f"flood {CHUNKS}", encoding=None)
             await until(lambda: there.host.sent > 0, "the host sends")
             client._transport.pause_reading()  # type: ignore[union-attr]
@@ -132,7 +133,7 @@ def test_a_cut_says_why_and_ends_it_also_for_who_does_not_read(alice: User) -> N
 
 def test_ctrl_x_extends_while_the_notice_is_up_and_reaches_the_program_otherwise(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(encoding=None, term_type="xterm")
             process.stdin.write(b"\x18")
             assert await process.stdout.readuntil(b">") == b"<\x18>"
@@ -162,7 +163,7 @@ def test_a_terminal_in_the_browser_has_the_language_of_the_profile(
     alice: User, door: Door, language: str, sent: str | None
 ) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there:
+        async with asyncio.timeout(seconds(30)), front(given) as there:
             login = Login(alice.pk, given.session.pk, door, "127.0.0.1", "")
             relay = await open_relay(there.registry, login, Person(), Terminal("xterm-256color"))
             await until(lambda: there.host.process is not None, "the host listens")

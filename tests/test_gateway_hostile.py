@@ -28,8 +28,9 @@ from sessions_app.hosts.models import UserKey
 from sessions_app.hosts.ssh import ca
 from sessions_app.privileged.models import Status
 from tests import builders
-from tests.control_scene import run, until
+from tests.control_scene import run
 from tests.gateway_scene import CHUNK, CHUNKS, MOST, Front, front, prepared, still, waiting
+from tests.waiting import seconds, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +48,7 @@ def mute(connection: Any) -> None:
 
 def test_a_client_that_begins_an_exchange_of_keys_and_never_ends_it_costs_little(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             await client.create_process(f"flood {CHUNKS}", encoding=None, window=2**31 - 1)
             await until(lambda: there.host.sent > 0, "the host sends")
             mute(client)
@@ -64,7 +65,11 @@ def test_a_client_that_begins_an_exchange_of_keys_and_never_ends_it_costs_little
 
 def test_a_host_that_begins_an_exchange_of_keys_and_never_ends_it_costs_little(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(60), front(given, window=2**31 - 1) as there, await there.connect() as client:
+        async with (
+            asyncio.timeout(seconds(60)),
+            front(given, window=2**31 - 1) as there,
+            await there.connect() as client,
+        ):
             process = await client.create_process("swallow", encoding=None)
             await until(lambda: there.host.process is not None, "the host listens")
             host = there.host.process.channel.get_connection()
@@ -87,7 +92,7 @@ def test_who_asks_and_never_reads_the_answers_is_dropped(alice: User, monkeypatc
     monkeypatch.setattr(pressure, "MOST_UNREAD", 256 * 1024)
 
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             await client.create_process("swallow", encoding=None)
             await until(lambda: bool(there.registry.relays), "it is connected")
             relay = there.relay()
@@ -110,7 +115,7 @@ def test_who_asks_and_never_reads_the_answers_is_dropped(alice: User, monkeypatc
 @pytest.mark.parametrize("size", [1, 100])
 def test_who_wants_each_byte_in_a_packet_of_its_own_is_dropped(alice: User, size: int) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             with pytest.raises((asyncssh.Error, OSError)):
                 await client.run("flood 100", encoding=None, max_pktsize=size, check=True)
             assert await works(there)
@@ -121,7 +126,7 @@ def test_who_wants_each_byte_in_a_packet_of_its_own_is_dropped(alice: User, size
 
 def test_a_host_that_wants_each_byte_in_a_packet_of_its_own_is_left(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given, max_pktsize=1) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given, max_pktsize=1) as there, await there.connect() as client:
             done = await client.run("swallow", input=b"text", encoding=None)
             assert done.exit_status == 1
             assert b"pieces that are too small" in done.stderr  # type: ignore[operator]
@@ -135,7 +140,7 @@ def test_variables_without_end_are_dropped_and_the_usual_ones_reach_the_host(ali
     many = {f"LC_{number}": "x" * 1000 for number in range(10_000)} | {"LD_PRELOAD": "/tmp/mine.so"}
 
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             await client.create_process("swallow", env={"LANG": "de_DE.UTF-8", "TZ": "UTC"} | many)
             await until(lambda: there.host.process is not None, "the host listens")
             passed = there.host.process.env
@@ -158,7 +163,7 @@ def test_ten_thousand_channels_are_as_many_as_a_client_may_have(alice: User) -> 
         return 0
 
     async def story() -> None:
-        async with asyncio.timeout(120), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(120)), front(given) as there, await there.connect() as client:
             opened = await asyncio.gather(*(open_one(client) for _ in range(10_000)))
             assert opened.count(0) == server.MOST_CHANNELS
             assert opened.count(constants.OPEN_RESOURCE_SHORTAGE) == 10_000 - server.MOST_CHANNELS
@@ -172,7 +177,7 @@ def test_ten_thousand_channels_are_as_many_as_a_client_may_have(alice: User) -> 
 
 def test_a_client_that_said_that_it_opens_no_other_session_opens_none(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             assert (await client.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
             await client._make_global_request(b"no-more-sessions@openssh.com")  # type: ignore[union-attr]
             with pytest.raises(asyncssh.ChannelOpenError, match="would open no other session"):
@@ -197,7 +202,7 @@ def test_a_thousand_forwarded_connections_at_once_ask_the_database_for_few(
         return refused.value.code
 
     async def story() -> None:
-        async with asyncio.timeout(60), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             asked = [asyncio.create_task(forward(client)) for _ in range(1000)]
             await until(lambda: sum(one.done() for one in asked) == 1000 - server.MOST_FORWARDED, "most are refused")
             may_answer.set()
@@ -225,7 +230,11 @@ def test_a_paste_of_100_mb_arrives_whole_and_costs_little_while_keys_are_exchang
 
     async def story() -> None:
         often = {"rekey_bytes": 4 * 1024 * 1024}
-        async with asyncio.timeout(120), front(given, **often) as there, await there.connect(**often) as client:
+        async with (
+            asyncio.timeout(seconds(120)),
+            front(given, **often) as there,
+            await there.connect(**often) as client,
+        ):
             process = await client.create_process("digest", encoding=None, term_type="xterm")
             await until(lambda: there.host.process is not None, "the host listens")
             watching = asyncio.create_task(watch(there))
@@ -246,7 +255,7 @@ def test_a_paste_of_100_mb_arrives_whole_and_costs_little_while_keys_are_exchang
 def test_what_is_sent_back_survives_exchanges_of_keys_on_both_sides(alice: User) -> None:
     async def story() -> None:
         often = {"rekey_bytes": 1024 * 1024}
-        async with asyncio.timeout(60), front(given, **often) as there, await there.connect(**often) as client:
+        async with asyncio.timeout(seconds(60)), front(given, **often) as there, await there.connect(**often) as client:
             done = await client.run("flood 512", encoding=None)
             assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(CHUNK * 512).digest()  # type: ignore[arg-type]
 
@@ -256,7 +265,7 @@ def test_what_is_sent_back_survives_exchanges_of_keys_on_both_sides(alice: User)
 
 def test_bytes_that_are_no_text_and_pieces_of_characters_pass_as_they_come(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             process = await client.create_process(encoding=None, term_type="xterm")
             everything = bytes(range(256))
             process.stdin.write(everything)
@@ -271,7 +280,7 @@ def test_bytes_that_are_no_text_and_pieces_of_characters_pass_as_they_come(alice
 
 def test_another_host_key_gets_nothing_and_the_person_is_told(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             there.registry.make_recorder = Journal(store.call).record
             done = await client.run("swallow", input=b"secret", encoding=None)
             assert done.exit_status == 1
@@ -294,7 +303,7 @@ def test_another_host_key_gets_nothing_and_the_person_is_told(alice: User) -> No
 
 def test_the_host_is_shown_a_certificate_of_five_minutes_for_this_session_alone(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             await client.create_process(encoding=None, term_type="xterm")
             await until(lambda: bool(there.registry.relays), "it is connected")
             admitted = there.relay().admitted
@@ -310,7 +319,7 @@ def test_the_host_is_shown_a_certificate_of_five_minutes_for_this_session_alone(
 
 def test_unix_sockets_of_the_host_are_not_forwarded(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             with pytest.raises(asyncssh.ChannelOpenError):
                 await client.open_unix_connection("/run/docker.sock")
             with pytest.raises(asyncssh.ChannelListenError):
@@ -323,7 +332,7 @@ def test_unix_sockets_of_the_host_are_not_forwarded(alice: User) -> None:
 
 def test_a_client_that_is_already_in_opens_nothing_more_with_a_key_that_was_removed(alice: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             assert (await client.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
             await store.call(remove_key, alice, key)
             done = await client.run("swallow", stdin=asyncssh.DEVNULL)

@@ -17,6 +17,7 @@ from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.scp_watch import ScpWatch
 from tests import builders
 from tests.control_scene import OWNER, connect, hold, run
+from tests.waiting import seconds
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ def test_what_comes_while_the_database_writes_is_written_after_it() -> None:
         await log.arrived.wait()
         notes.add(["second"])
         log.delay.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(seconds(10)):
             while len(log.written) < 2:
                 await asyncio.sleep(0.01)
         assert log.written == ["first", "second"]
@@ -68,7 +69,7 @@ def test_a_database_that_comes_back_gets_everything_in_order(failures: int) -> N
         notes = Notes[str](log, "Words")
         notes.add(["first"])
         notes.add(["second"])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(seconds(10)):
             while not log.written:
                 await asyncio.sleep(0.01)
         log.failures = failures

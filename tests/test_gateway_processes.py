@@ -24,8 +24,9 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, gateway
 from tests.gateway import Gateway
 from tests.machine import ROOT
-from tests.programs import free_port, wait_until
+from tests.programs import free_port
 from tests.ssh_scene import database_url, given, host_server, prepare, register_key
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 

@@ -21,7 +21,7 @@ from sessions_app.privileged.models import Status
 from sessions_app.worker import loop
 from tests import builders
 from tests.control_scene import OWNER, connect, make_connection
-from tests.programs import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 

@@ -27,8 +27,8 @@ from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, gateway, programs, sshd
 from tests.gateway import Gateway
-from tests.programs import wait_until
 from tests.ssh_scene import Terminal, given, host_server, prepare, register_key, said, terminal, worked
+from tests.waiting import seconds, wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 
@@ -94,7 +94,7 @@ def test_terminals_are_as_wide_as_the_clients_configurations_of_ssh_work_and_a_s
             "/dev/null",
         ],
         capture_output=True,
-        timeout=60,
+        timeout=seconds(60),
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -111,13 +111,15 @@ def test_terminals_are_as_wide_as_the_clients_configurations_of_ssh_work_and_a_s
         ("ssh", ["-T", "web-1"], b"cat arrived; test -t 0 || echo no terminal\n"),
         ("sftp", [*batch, "web-1"], f"get arrived {tmp_path}/back\n".encode()),
     ):
-        done = subprocess.run([program, "-F", str(config), *more], input=typed, capture_output=True, timeout=60)
+        done = subprocess.run(
+            [program, "-F", str(config), *more], input=typed, capture_output=True, timeout=seconds(60)
+        )
         assert done.returncode == 0, done.stderr
         if program == "ssh":
             assert done.stdout.endswith(b"by scpno terminal\n"), done.stdout
     assert (tmp_path / "back").read_text() == "by scp"
     jump = ["ssh", "-F", str(config), "-oProxyJump=web-1", "-oStrictHostKeyChecking=yes", "web-1-itself"]
-    done = subprocess.run(jump, input=b"", capture_output=True, timeout=60, check=False)
+    done = subprocess.run(jump, input=b"", capture_output=True, timeout=seconds(60), check=False)
     assert b"web-1-itself:22 is not allowed in this session. Its own host needs no jump" in done.stderr
 
     killed = through.ssh(f"alice={session.pk}", key, "kill -KILL $$")
@@ -135,7 +137,7 @@ def test_files_pass_through_and_each_leaves_an_entry(
     words = through.options(key)
 
     def scp(*arguments: str) -> None:
-        done = subprocess.run(["scp", *words, *arguments], capture_output=True, timeout=60, check=False)
+        done = subprocess.run(["scp", *words, *arguments], capture_output=True, timeout=seconds(60), check=False)
         assert done.returncode == 0, done.stderr
 
     scp("-O", "-r", str(tmp_path / "a file"), str(tmp_path / "folder"), f"{there}:.")
@@ -143,7 +145,9 @@ def test_files_pass_through_and_each_leaves_an_entry(
     scp(str(tmp_path / "a file"), f"{there}:new")
     batch = tmp_path / "batch"
     batch.write_text(f"rename new newer\nget newer {tmp_path}/fetched\nmkdir d\nrmdir d\nrm newer\n-rm missing\n")
-    done = subprocess.run(["sftp", *words, "-b", str(batch), there], capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["sftp", *words, "-b", str(batch), there], capture_output=True, timeout=seconds(60), check=False
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "old way").read_bytes() == content
     assert (tmp_path / "fetched").read_bytes() == content
@@ -169,20 +173,20 @@ def test_forwarding_and_other_subsystems_are_denied(session: PrivilegedSession, 
     agent = subprocess.run(
         [*through.client("alice=web-1", key, more=["-A", "-X"]), "echo agent=$SSH_AUTH_SOCK display=$DISPLAY"],
         capture_output=True,
-        timeout=60,
+        timeout=seconds(60),
         check=False,
         env={"SSH_AUTH_SOCK": "/tmp/none", "DISPLAY": ":0", "PATH": "/usr/bin"},
     )
     assert agent.stdout == b"agent= display=\n", agent.stderr
     for options in (["-W", "127.0.0.1:22"], ["-s"]):
         words = [*where, *options, "alice=web-1@127.0.0.1", *(["netconf"] if options == ["-s"] else [])]
-        done = subprocess.run(words, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(words, capture_output=True, timeout=seconds(60), check=False, stdin=subprocess.DEVNULL)
         assert done.returncode != 0
         assert done.stdout == b""
     done = subprocess.run(
         [*where, "-oExitOnForwardFailure=yes", "-N", "-R", "0:127.0.0.1:22", "alice=web-1@127.0.0.1"],
         capture_output=True,
-        timeout=60,
+        timeout=seconds(60),
         check=False,
     )
     assert b"remote port forwarding failed" in done.stderr
@@ -227,7 +231,9 @@ def test_a_one_time_password_opens_one_session_once(
         ask.chmod(0o700)
         env = os.environ | {"SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
         words = through.client(who, None, "id -un", more=["-oNumberOfPasswordPrompts=1"])
-        return subprocess.run(words, env=env, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            words, env=env, capture_output=True, timeout=seconds(60), check=False, stdin=subprocess.DEVNULL
+        )
 
     given_one = give(alice, session, TicketKind.PASSWORD, login=None, address="127.0.0.1")
     done = login(given_one.secret)
@@ -309,7 +315,7 @@ def test_tcp_goes_to_the_targets_of_the_profile_and_nowhere_else(
 
     def forwarded(through: Gateway, port: int) -> subprocess.CompletedProcess[bytes]:
         words = through.client("alice=web-1", key, more=["-W", f"127.0.0.1:{port}"])
-        return subprocess.run(words, input=b"", capture_output=True, timeout=60, check=False)
+        return subprocess.run(words, input=b"", capture_output=True, timeout=seconds(60), check=False)
 
     with gateway.serving(tmp_path / "gateway") as through:
         assert forwarded(through, server.port).stdout.startswith(b"SSH-2.0-OpenSSH")
@@ -331,4 +337,4 @@ def test_tcp_goes_to_the_targets_of_the_profile_and_nowhere_else(
         assert closed.details["seconds"] >= 0
         direct = server.client(session.login_account, key)[:-1]
         words = [*direct, "-W", f"127.0.0.1:{server.port}", f"{session.login_account}@127.0.0.1"]
-        assert subprocess.run(words, input=b"", capture_output=True, timeout=60, check=False).stdout == b""
+        assert subprocess.run(words, input=b"", capture_output=True, timeout=seconds(60), check=False).stdout == b""

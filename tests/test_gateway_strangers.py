@@ -13,8 +13,9 @@ from django.contrib.auth.models import User
 
 from sessions_app.gateway import process, server, upstream
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
-from tests.control_scene import run, until
+from tests.control_scene import run
 from tests.gateway_scene import Front, front, prepared
+from tests.waiting import seconds, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +51,7 @@ def test_a_handshake_that_never_ends_is_ended(alice: User, monkeypatch: pytest.M
     monkeypatch.setattr(server, "LOGIN_SECONDS", 0.5)
 
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there:
+        async with asyncio.timeout(seconds(30)), front(given) as there:
             silent, _ = await stranger(there.port, said)
             slow, writer = await stranger(there.port, said)
             dripping = asyncio.create_task(drip(writer))
@@ -79,7 +80,7 @@ def test_a_handshake_that_never_ends_is_ended(alice: User, monkeypatch: pytest.M
 )
 def test_what_is_no_handshake_ends_at_once_and_others_come_in(alice: User, said: bytes) -> None:
     async def story() -> None:
-        async with asyncio.timeout(10), front(given) as there:
+        async with asyncio.timeout(seconds(10)), front(given) as there:
             reader, writer = await stranger(there.port, said)
             await until_closed(reader)
             writer.close()
@@ -94,7 +95,7 @@ def test_strangers_that_hold_all_places_lose_the_oldest_of_them(alice: User, set
     settings.GATEWAY_UNAUTHENTICATED = 5
 
     async def story() -> None:
-        async with asyncio.timeout(20), front(given) as there:
+        async with asyncio.timeout(seconds(20)), front(given) as there:
             crowd = [await stranger(there.port, b"SSH-2.0-slow\r\n") for _ in range(5)]
             for reader, _ in crowd:
                 await reader.readline()
@@ -126,7 +127,7 @@ def test_one_person_has_so_many_connections_used_or_not(alice: User, settings: A
     settings.GATEWAY_CONNECTIONS_PER_USER = 2
 
     async def story() -> None:
-        async with asyncio.timeout(20), front(given) as there:
+        async with asyncio.timeout(seconds(20)), front(given) as there:
             first, second = await there.connect(), await there.connect()
             third = await there.connect()
             with pytest.raises((asyncssh.Error, ConnectionError)):
@@ -144,7 +145,7 @@ def test_a_client_that_vanished_without_a_word_is_noticed(alice: User, monkeypat
     monkeypatch.setattr(server, "KEEPALIVE_SECONDS", 0.2)
 
     async def story() -> None:
-        async with asyncio.timeout(20), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(20)), front(given) as there, await there.connect() as client:
             await client.create_process(encoding=None, term_type="xterm")
             await until(lambda: there.host.process is not None, "the host has a shell")
             relay = there.relay()
@@ -162,7 +163,7 @@ def test_a_host_that_vanished_without_a_word_is_noticed(alice: User, monkeypatch
     monkeypatch.setattr(upstream, "KEEPALIVE_SECONDS", 0.2)
 
     async def story() -> None:
-        async with asyncio.timeout(20), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(20)), front(given) as there, await there.connect() as client:
             process = await client.create_process(encoding=None, term_type="xterm")
             await until(lambda: there.host.process is not None, "the host has a shell")
             host = there.host.process.channel.get_connection()
@@ -201,7 +202,7 @@ def test_who_guesses_passwords_does_not_learn_which_names_there_are(alice: User,
         return guesser.told
 
     async def story() -> None:
-        async with asyncio.timeout(20), front(given) as there:
+        async with asyncio.timeout(seconds(20)), front(given) as there:
             of_alice = await told(there, "alice")
             assert "refused" in "".join(of_alice)
             assert await told(there, "nobody") == of_alice

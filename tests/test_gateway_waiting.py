@@ -25,8 +25,9 @@ from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.web import serve
 from tests import builders
-from tests.control_scene import connect, hold, run, until
+from tests.control_scene import connect, hold, run
 from tests.gateway_scene import Front, front, prepared
+from tests.waiting import seconds, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,7 +94,7 @@ def test_a_client_is_told_and_let_go_when_a_step_of_letting_it_in_fails(
     alice: User, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception, words: str
 ) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there:
+        async with asyncio.timeout(seconds(30)), front(given) as there:
             there.registry.make_recorder = Journal(store.call).record
             with monkeypatch.context() as patch:
                 patch.setattr(*STEPS[step], failing(error))
@@ -118,7 +119,7 @@ def test_a_client_is_told_when_the_end_of_what_failed_cannot_be_noted_either(
     error = OperationalError("database is locked")
 
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             with monkeypatch.context() as patch:
                 patch.setattr(store, "connected", failing(error))
                 patch.setattr(store, "ended", failing(error))
@@ -141,7 +142,7 @@ def test_a_client_that_the_database_cannot_know_reads_why_before_it_is_refused(
             said.append(msg)
 
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there:
+        async with asyncio.timeout(seconds(30)), front(given) as there:
             with pytest.raises(asyncssh.PermissionDenied):
                 await there.connect(client_factory=Client, password="wrong")
             assert said == [f"{NO_DATABASE}\r\n"]  # once, for a key and two ways to send a password
@@ -156,7 +157,7 @@ def test_a_forwarded_connection_that_cannot_be_let_in_is_refused_and_the_client_
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there, await there.connect() as client:
+        async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             with monkeypatch.context() as patch:
                 patch.setattr(store, "tcp_targets", failing(OperationalError("gone")))
                 with pytest.raises(asyncssh.ChannelOpenError) as refused:
@@ -173,7 +174,7 @@ def test_a_page_is_told_when_its_ticket_cannot_be_looked_up(alice: User, monkeyp
         terminals = await serve(Registry("front-1"), "127.0.0.1", 0)
         try:
             url, origin = f"ws://127.0.0.1:{terminals.port}/terminal/", Origin(f"http://127.0.0.1:{terminals.port}")
-            async with asyncio.timeout(30), open_socket(url, origin=origin) as socket:
+            async with asyncio.timeout(seconds(30)), open_socket(url, origin=origin) as socket:
                 await socket.send(json.dumps({"ticket": "x", "cols": 80, "rows": 24}))
                 assert json.loads(await socket.recv()) == {"type": "refused", "reason": NO_DATABASE}
         finally:

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests import programs
+from tests.browser_steps import choose, confirm, enter, status
+from tests.waiting import BROWSER_PATIENCE, milliseconds
 
 pytestmark = [pytest.mark.browser]
-PATIENCE = 20_000  # milliseconds; a page notices a logout within 10 seconds
 
 
 @pytest.fixture
@@ -29,35 +30,6 @@ def console(tmp_path: Path) -> Iterator[tuple[str, dict[str, str], Path]]:
         lines = (var / "sample_accounts.txt").read_text().splitlines()
         accounts = {words[1]: words[2] for words in map(str.split, lines) if len(words) == 3}
         yield f"http://127.0.0.1:{port}", accounts, var
-
-
-def enter(browser: Browser, address: str, name: str, password: str) -> Page:
-    """A fresh browser that has logged in through the login page."""
-    page = browser.new_context(base_url=address, accept_downloads=True).new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto("/")
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Sessions", exact=True)).to_be_visible()
-    return page
-
-
-def choose(page: Page, number: int, button: str) -> None:
-    """Select the session of that number and press a button of the toolbar."""
-    page.locator(f"#row-{number} [name=ids]").check()
-    page.locator("#selection").get_by_role("button", name=button, exact=True).click()
-
-
-def confirm(page: Page) -> None:
-    """Press the dialog's own button and wait until it closes."""
-    page.locator("#dialog button[type=submit]").click()
-    expect(page.locator("#dialog")).to_be_hidden()
-
-
-def status(page: Page, number: int, label: str) -> None:
-    """Wait, through the quiet refreshes, until the row shows this status."""
-    expect(page.locator(f"#row-{number} .badge")).to_have_text(label, timeout=PATIENCE)
 
 
 def test_the_first_day(chromium_browser: Browser, console: tuple[str, dict[str, str], Path]) -> None:
@@ -77,7 +49,9 @@ def test_the_first_day(chromium_browser: Browser, console: tuple[str, dict[str, 
     ).check()
     alice.locator("#selection").get_by_role("button", name="Logout", exact=True).click()
     confirm(alice)
-    expect(other).to_have_url(re.compile("/accounts/login/"), timeout=10_000)  # on its open page, untouched
+    expect(other).to_have_url(
+        re.compile("/accounts/login/"), timeout=milliseconds(10_000)
+    )  # on its open page, untouched
 
     # Requests a session as a user.
     alice.goto("/sessions/request/")
@@ -112,13 +86,13 @@ def test_the_first_day(chromium_browser: Browser, console: tuple[str, dict[str, 
     admin.locator("#dialog").get_by_label("Message").fill("I have a question")
     confirm(admin)
     status(admin, number, "Locked")
-    expect(admin.locator(f"#row-{number}")).to_contain_text("enforced", timeout=PATIENCE)
+    expect(admin.locator(f"#row-{number}")).to_contain_text("enforced", timeout=BROWSER_PATIENCE)
     choose(admin, number, "Unlock")
     confirm(admin)
     status(admin, number, "Available")
     choose(admin, number, "End session")
     confirm(admin)
-    expect(admin.locator(f"#row-{number}")).to_have_count(0, timeout=PATIENCE)
+    expect(admin.locator(f"#row-{number}")).to_have_count(0, timeout=BROWSER_PATIENCE)
     admin.goto("/sessions/?tab=historical")
     status(admin, number, "Canceled")
     assert not grants[0].exists()

@@ -20,15 +20,15 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from scripts import vendor
 from tests import programs, sshd
-from tests.test_journey import choose, confirm, enter, status
-from tests.test_practice_sshd import shell
+from tests.browser_steps import choose, confirm, enter, status
+from tests.console_shell import shell
+from tests.waiting import BROWSER_PATIENCE, seconds, wait_until
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.sshd,
     pytest.mark.skipif(not vendor.is_current(), reason="needs the terminal and the player: python -m scripts.vendor"),
 ]
-PATIENCE = 20_000  # milliseconds
 # Policy that asks for an approval, and an account with the prefix of the tests that the practice host lets in.
 PREPARE = """
 from django.contrib.auth.models import User
@@ -65,7 +65,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     command = [sys.executable, "-m", "scripts.run"]
     with sshd.alone(), programs.serving(command, environment, port, directory / "printed") as running:
         for words in ("Practice host practice-host", f"Gateway on port {ssh_port}"):
-            programs.wait_until(lambda words=words: words in running.printed(), words)  # type: ignore[misc]
+            wait_until(lambda words=words: words in running.printed(), words)  # type: ignore[misc]
         shell(PREPARE, environment)
         lines = (var / "sample_accounts.txt").read_text().splitlines()
         accounts = {words[1]: words[2] for words in map(str.split, lines) if len(words) == 3}
@@ -127,7 +127,7 @@ def test_a_terminal_is_watched_locked_ended_and_replayed(chromium_browser: Brows
     admin.goto(f"/sessions/{number}/")
     admin.get_by_role("link", name="Watch live").click()
     seen = admin.locator("#player .ap-term-text")
-    expect(seen).to_contain_text("needle-42", timeout=PATIENCE)
+    expect(seen).to_contain_text("needle-42", timeout=BROWSER_PATIENCE)
     admin.get_by_role("link", name="Lock", exact=True).click()
     admin.locator("#dialog").get_by_label("Title").fill("Hands off")
     admin.locator("#dialog").get_by_label("Message").fill("What is this?")
@@ -145,19 +145,19 @@ def test_a_terminal_is_watched_locked_ended_and_replayed(chromium_browser: Brows
     expect(screen(alice)).to_contain_text("typed-3-afterwards")
     expect(screen(alice)).to_contain_text("needle-42")
     expect(screen(alice)).not_to_contain_text("while-locked")
-    expect(seen).to_contain_text("typed-3-afterwards", timeout=PATIENCE)
+    expect(seen).to_contain_text("typed-3-afterwards", timeout=BROWSER_PATIENCE)
     expect(seen).not_to_contain_text("while-locked")
 
     # Terminates: the terminal is cut, and the live view leads to the replay.
     admin.get_by_role("link", name="Terminate", exact=True).click()
     confirm(admin)
     expect(notice).to_have_attribute("data-kind", "over")
-    admin.get_by_role("link", name="Open the replay").click(timeout=2 * PATIENCE)
+    admin.get_by_role("link", name="Open the replay").click(timeout=2 * BROWSER_PATIENCE)
 
     # The replay plays, its search finds the command, and so does the search across recordings.
     admin.get_by_role("button", name="16 ×", exact=True).click()
     admin.evaluate("document.getElementById('player').player.play()")
-    expect(seen).to_contain_text("needle-42", timeout=PATIENCE)
+    expect(seen).to_contain_text("needle-42", timeout=BROWSER_PATIENCE)
     admin.get_by_label("Words on the screen").fill("sudo -n whoami")
     admin.get_by_role("button", name="Search", exact=True).click()
     expect(admin.locator(".moments a").filter(has_text="sudo -n whoami").first).to_be_visible()
@@ -194,7 +194,7 @@ def test_ssh_scp_and_sftp_reach_the_host_and_leave_entries(
 
     def run(program: str, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         line = [program, *options, *arguments]
-        return subprocess.run(line, input=given, capture_output=True, timeout=60, check=False)
+        return subprocess.run(line, input=given, capture_output=True, timeout=seconds(60), check=False)
 
     done = run("ssh", there, "cat; sudo -n id -u; whoami >&2; exit 7", given=b"piped ")
     account = f"satest-{number}-practice"
@@ -223,6 +223,6 @@ def test_ssh_scp_and_sftp_reach_the_host_and_leave_entries(
         f"fetched {home}/third.txt (300000 bytes)",
         f"removed {home}/third.txt",
     )
-    programs.wait_until(lambda: f"alice {expected[-1]}" in log_of(admin, number), "the files are in the log")
+    wait_until(lambda: f"alice {expected[-1]}" in log_of(admin, number), "the files are in the log")
     said = log_of(admin, number)
     assert [words for words in expected if f"alice {words}" not in said] == [], said

@@ -18,8 +18,8 @@ from django.test import Client
 
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, pages, sshd
-from tests.programs import wait_until
 from tests.ssh_scene import RULE, host_server, make_host, register_key, terminal, worked
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
 AsUser = Callable[[User], Client]

@@ -22,7 +22,7 @@ from sessions_app.privileged.models import SESSION_WORDS, PrivilegedSession, Sta
 from sessions_app.worker.health.search import search
 from tests.builders import make_login, make_session, make_user
 from tests.entries import ago, make_entry, messages, problem
-from tests.test_list_plans import explained
+from tests.query_plans import explained
 
 pytestmark = pytest.mark.django_db
 AsUser = Callable[[User], Client]

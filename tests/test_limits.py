@@ -19,8 +19,7 @@ from activity import limits
 from sessions_app.catalogue.models import AccessPolicy
 from sessions_app.privileged.models import PrivilegedSession
 from tests import builders, pages
-from tests.recordings import make_recording, make_running
-from tests.test_recordings_page import pieces_address
+from tests.recordings import make_recording, make_running, pieces_address
 
 AsUser = Callable[[User], Client]
 CSV = "/activity/?csv=1"

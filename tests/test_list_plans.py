@@ -22,17 +22,7 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.logins.tables import logins_table
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
 from sessions_app.privileged.tables import sessions_table
-
-
-def explained(sql: str) -> str:
-    """How the database would do what it was asked. An empty table is read, joined and sorted as a whole, unless that is
-    said to be dear."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort", "incremental_sort"):
-                cursor.execute(f"SET LOCAL enable_{way} = off")
-        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}")
-        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+from tests.query_plans import explained
 
 
 def plans_of(rows: QuerySet[Any], sort: str, **place: Any) -> list[str]:

@@ -7,8 +7,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from tests.builders import make_user
+from tests.geoip_database import write_database
 from tests.pages import elements, text
-from tests.test_place import write_database
 
 pytestmark = pytest.mark.django_db
 

@@ -12,6 +12,7 @@ import pytest
 
 from scripts import run
 from tests import programs
+from tests.waiting import wait_until
 
 RUN = [sys.executable, "-m", "scripts.run"]
 
@@ -35,7 +36,7 @@ def test_the_first_start_brings_sample_accounts_and_the_second_shows_them_again(
     with trial(var, "first", PRACTICE_HOST="0") as first:
         assert first.get("/healthz") == (200, "ok")
         address = f"Serving on http://127.0.0.1:{first.port}"
-        programs.wait_until(lambda: address in first.printed(), "the address is printed")
+        wait_until(lambda: address in first.printed(), "the address is printed")
         accounts = var / "sample_accounts.txt"
         assert stat.S_IMODE(accounts.stat().st_mode) == 0o600
         shown = passwords(accounts.read_text())

@@ -17,8 +17,8 @@ from sessions_app.hosts.connectors import practice
 from sessions_app.privileged.models import Approval, PrivilegedSession, Status
 from tests import builders, pages
 from tests.fleet import Browser, at_once, environment, webs, workers
-from tests.programs import wait_until
 from tests.scene import HOUR
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
 

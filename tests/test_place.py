@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from django.db.models import CharField
 from geoip2.models import City
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet
 from pytest_django import Settings
 
 from sessions_app.logins import geolocation
@@ -27,6 +25,7 @@ from sessions_app.logins.geolocation import (
     place_from,
 )
 from sessions_app.logins.models import LoginSession
+from tests.geoip_database import write_database, write_record
 
 
 @pytest.fixture
@@ -35,19 +34,6 @@ def sample(tmp_path: Path, settings: Settings) -> Path:
     write_sample_database(path)
     settings.GEOIP_DATABASE = str(path)
     return path
-
-
-def write_database(path: Path, city: str, database_type: str = "Test-City") -> None:
-    write_record(path, {"city": {"names": {"en": city}}, "country": {"iso_code": "CH"}}, database_type)
-
-
-def write_record(path: Path, record: object, database_type: str = "Test-City") -> None:
-    """A database that knows 198.51.100.0/24, where no test look-up goes."""
-    writer = MMDBWriter(ip_version=4, database_type=database_type, languages=["en"], description="test")
-    writer.insert_network(IPSet(["198.51.100.0/24"]), record)
-    fresh = path.with_suffix(".new")
-    writer.to_db_file(str(fresh))
-    fresh.replace(path)
 
 
 class Clock:

@@ -15,6 +15,8 @@ from sessions_app.hosts.models import CertificateAuthority
 from sessions_app.management import sshd as practice
 from sessions_app.sample import practice_host
 from tests import builders, programs, sshd
+from tests.console_shell import shell
+from tests.waiting import wait_until
 
 RUN = [sys.executable, "-m", "scripts.run"]
 PREPARE = """
@@ -47,13 +49,6 @@ def nothing_left() -> Iterator[None]:
         yield
 
 
-def shell(code: str, environment: dict[str, str]) -> list[str]:
-    """The words of the last line that the code printed."""
-    result = programs.run([*programs.MANAGE, "shell", "--no-imports", "-c", code], environment)
-    assert result.returncode == 0, result.stderr
-    return (result.stdout.splitlines() or [""])[-1].split()
-
-
 def seen(var: Path, pk: str) -> tuple[str, int, str]:
     """The session's status, and the port and the key of its host, as the database of the trial has them now."""
     with contextlib.closing(sqlite3.connect(var / "sessionadmin.sqlite3", timeout=20)) as database:
@@ -69,20 +64,20 @@ def test_a_newcomer_logs_in_with_sudo_and_leaves_nothing(tmp_path: Path, nothing
     )
     key = tmp_path / "id_alice"
     with programs.serving(RUN, environment, port, tmp_path / "printed") as running:
-        programs.wait_until(lambda: "Practice host practice-host" in running.printed(), "the practice host is told")
+        wait_until(lambda: "Practice host practice-host" in running.printed(), "the practice host is told")
         pk = shell(PREPARE.format(key=sshd.make_key(key)), environment)[1]
-        programs.wait_until(lambda: seen(var, pk)[0] == "available", "the session is available")
+        wait_until(lambda: seen(var, pk)[0] == "available", "the session is available")
         _, host_port, host_key = seen(var, pk)
         server = sshd.Server(host_port, var / "practice_sshd", running.process)
         assert server.host_key == host_key
         there = server.ssh("satest-practice", key, "sudo", "-n", "id", "-u")
         assert (there.stdout, there.returncode) == ("0\n", 0), there.stderr
         shell(END.format(pk=pk), environment)
-        programs.wait_until(lambda: seen(var, pk)[0] == "complete", "the session is over")
+        wait_until(lambda: seen(var, pk)[0] == "complete", "the session is over")
         assert sshd.leftovers() == []
         children = programs.descendants(running.process.pid)
         assert any("sshd" in command and str(var) in command for command in children.values())
-    programs.wait_until(lambda: programs.still_alive(list(children)) == [], "every process is gone")
+    wait_until(lambda: programs.still_alive(list(children)) == [], "every process is gone")
 
 
 def test_a_second_start_corrects_the_port_and_keeps_the_rest(db: None) -> None:

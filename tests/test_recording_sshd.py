@@ -20,8 +20,8 @@ from sessions_app.gateway.recordings.storage import storage
 from sessions_app.privileged.models import PrivilegedSession
 from tests import builders, gateway, sshd
 from tests.gateway import Gateway
-from tests.programs import wait_until
 from tests.ssh_scene import given, host_server, prepare, register_key
+from tests.waiting import seconds, wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 SECRET = "typed-in-the-dark"
@@ -88,7 +88,7 @@ def test_what_was_on_the_terminal_is_replayed_and_found(
     wait_until(lambda: "needle" in recorded(), "the output is in the database while the shell runs")
     type_line(running, SECRET)
     type_line(running, "exit")
-    shown, _ = running.communicate(timeout=30)
+    shown, _ = running.communicate(timeout=seconds(30))
     assert shown.count(b"What you type here is recorded, passwords too.") == 1
     wait_until(lambda: GatewayConnection.objects.open().count() == 0, "the end of the connection is noted")
     wait_until(lambda: keep() > 0 or Recording.objects.get().ended_at is not None, "the recording is closed")

@@ -24,7 +24,7 @@ from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import Status
 from tests import builders
 from tests.pages import elements, table, text, texts
-from tests.recordings import add, end, make_cast, make_recording, make_running
+from tests.recordings import add, end, make_cast, make_recording, make_running, pieces_address
 
 pytestmark = pytest.mark.django_db
 AsUser = Callable[[User], Client]
@@ -296,13 +296,6 @@ def test_the_log_of_the_session_does_not_tell_who_watched(admin: User, as_user: 
 
 
 # live
-
-
-def pieces_address(client: Client, pk: int) -> str:
-    player = elements(client.get(f"/recordings/{pk}/live/")).find(".//div[@id='player']")
-    if player is None:
-        pytest.skip("the player is not installed (.venv/bin/python -m scripts.vendor)")
-    return player.get("data-pieces", "")
 
 
 def test_the_live_view_gives_each_piece_once_and_says_when_it_is_over(admin: User, as_user: AsUser) -> None:

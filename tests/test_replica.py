@@ -17,7 +17,7 @@ from django.core.exceptions import MiddlewareNotUsed
 from sessionadmin import replica
 from tests import builders, programs
 from tests.postgres_pair import with_replica
-from tests.programs import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 LISTS = [
     "/sessions/",
@@ -107,19 +107,19 @@ class Admin:
 
     def __init__(self, port: int, password: str) -> None:
         self._site, self._session = f"http://127.0.0.1:{port}", requests.Session()
-        self._session.get(f"{self._site}/accounts/login/", timeout=programs.PATIENCE)
+        self._session.get(f"{self._site}/accounts/login/", timeout=PATIENCE)
         self.post("/accounts/login/", username="admin", password=password)
         assert "sessionid" in self._session.cookies
 
     def post(self, path: str, **sent: str) -> None:
         """Send a form."""
         form = {**sent, "csrfmiddlewaretoken": self._session.cookies["csrftoken"]}
-        answer = self._session.post(f"{self._site}{path}", data=form, allow_redirects=False, timeout=programs.PATIENCE)
+        answer = self._session.post(f"{self._site}{path}", data=form, allow_redirects=False, timeout=PATIENCE)
         assert answer.status_code in (204, 302), answer.text
 
     def get(self, path: str) -> str:
         """A page, or a download."""
-        answer = self._session.get(f"{self._site}{path}", timeout=programs.PATIENCE)
+        answer = self._session.get(f"{self._site}{path}", timeout=PATIENCE)
         assert answer.status_code == 200
         return answer.text
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import sys
 import traceback
 from pathlib import Path
@@ -14,13 +13,10 @@ from django.core.checks import run_checks
 
 from sessions_app import sealing
 from tests.builders import make_resource
+from tests.keys import make_key
 from tests.programs import clean_environment, run
 
 PLAIN = b"Tr0ub4dor & 3"
-
-
-def make_key() -> str:
-    return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
 def test_what_was_sealed_comes_back_and_does_not_show() -> None:

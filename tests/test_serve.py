@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import programs
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def worker_of(running: programs.Running) -> int | None:
 
 
 def wait_for_worker(running: programs.Running, other_than: int | None = None) -> int:
-    programs.wait_until(lambda: worker_of(running) not in (None, other_than), "a worker runs")
+    wait_until(lambda: worker_of(running) not in (None, other_than), "a worker runs")
     worker = worker_of(running)
     assert worker is not None
     return worker
@@ -71,13 +72,13 @@ def test_it_stops_everything_it_started_and_frees_the_port(
     with programs.serving(command(port, "--with-worker"), console, port, tmp_path / "out") as running:
         assert running.get("/healthz") == (200, "ok")
         wait_for_worker(running)
-        programs.wait_until(lambda: "Serving on" in running.printed(), "it says that it serves")
+        wait_until(lambda: "Serving on" in running.printed(), "it says that it serves")
         started = programs.descendants(running.process.pid)
         end(running.process)
-        assert running.process.wait(programs.PATIENCE) == 0, running.printed()
+        assert running.process.wait(PATIENCE) == 0, running.printed()
         assert "Killing" not in running.printed()  # nothing had to be forced
     # Python's resource tracker notices by itself, a moment later.
-    programs.wait_until(lambda: programs.still_alive(list(started)) == [], "all processes are gone")
+    wait_until(lambda: programs.still_alive(list(started)) == [], "all processes are gone")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
@@ -90,7 +91,7 @@ def test_a_server_that_is_killed_outright_leaves_nothing_behind(console: dict[st
         started = list(programs.descendants(running.process.pid))
         assert len(started) >= 2  # the web process and the worker
         running.process.kill()
-        programs.wait_until(lambda: programs.still_alive(started) == [], "all processes are gone")
+        wait_until(lambda: programs.still_alive(started) == [], "all processes are gone")
 
 
 def test_a_worker_that_dies_is_said_and_started_again(console: dict[str, str], tmp_path: Path) -> None:
@@ -115,17 +116,17 @@ def test_worker_and_gateway_outlive_every_death_of_the_web_process(console: dict
     beside = ["--with-worker", "--with-gateway"]
     with programs.serving(command(port, *beside), environment, port, tmp_path / "out") as running:
         worker = wait_for_worker(running)
-        programs.wait_until(lambda: f"Gateway on port {ssh} for SSH" in running.printed(), "the gateway listens")
-        programs.wait_until(lambda: "Serving on" in running.printed(), "pages are served")
+        wait_until(lambda: f"Gateway on port {ssh} for SSH" in running.printed(), "the gateway listens")
+        wait_until(lambda: "Serving on" in running.printed(), "pages are served")
         for _ in range(2):  # each as soon as there is one
-            programs.wait_until(lambda: web_process_of(running) is not None, "a web process runs")
+            wait_until(lambda: web_process_of(running) is not None, "a web process runs")
             web = web_process_of(running)
             assert web is not None
             os.kill(web, signal.SIGKILL)
-            programs.wait_until(lambda died=web: web_process_of(running) != died, "it is dead")
+            wait_until(lambda died=web: web_process_of(running) != died, "it is dead")
         assert running.printed().count("Web process 1 ended unexpectedly (signal 9)") >= 1
         # Clients wait meanwhile, and are not refused.
-        programs.wait_until(lambda: answered(running), "pages are served again")
+        wait_until(lambda: answered(running), "pages are served again")
         assert worker_of(running) == worker
         with socket.create_connection(("127.0.0.1", ssh)) as client:
             assert b"SessionAdmin" in client.recv(100)
@@ -143,10 +144,10 @@ def answered(running: programs.Running) -> bool:
 def test_a_hangup_renews_the_web_process_and_refuses_nobody(console: dict[str, str], tmp_path: Path) -> None:
     port = programs.free_port()
     with programs.serving(command(port), console, port, tmp_path / "out") as running:
-        programs.wait_until(lambda: "Serving on" in running.printed(), "pages are served")
+        wait_until(lambda: "Serving on" in running.printed(), "pages are served")
         before = web_process_of(running)
         running.process.send_signal(signal.SIGHUP)
-        programs.wait_until(lambda: web_process_of(running) not in (None, before), "there is another one")
+        wait_until(lambda: web_process_of(running) not in (None, before), "there is another one")
         assert running.get("/healthz") == (200, "ok")
         assert "unexpectedly" not in running.printed()
 
@@ -156,7 +157,7 @@ def test_a_port_in_use_is_refused_with_what_to_do_and_without_being_asked_no_wor
 ) -> None:
     port = programs.free_port()
     with programs.serving(command(port), console, port, tmp_path / "out") as running:
-        programs.wait_until(lambda: "Serving on" in running.printed(), "everything has been started")
+        wait_until(lambda: "Serving on" in running.printed(), "everything has been started")
         assert worker_of(running) is None
         second = programs.run(command(port), console)
         assert second.returncode == 1
@@ -170,10 +171,10 @@ def test_a_gateway_runs_beside_it_and_stops_with_it(console: dict[str, str], tmp
     port, ssh, terminals = (programs.free_port() for _ in range(3))
     environment = console | {"GATEWAY_PORT": str(ssh), "GATEWAY_TERMINAL_PORT": str(terminals)}
     with programs.serving(command(port, "--with-gateway"), environment, port, tmp_path / "out") as running:
-        programs.wait_until(lambda: f"Gateway on port {ssh} for SSH" in running.printed(), "the gateway listens")
+        wait_until(lambda: f"Gateway on port {ssh} for SSH" in running.printed(), "the gateway listens")
         with socket.create_connection(("127.0.0.1", ssh)) as client:
             assert client.recv(100).startswith(b"SSH-2.0-OpenSSH_compatible_SessionAdmin")
         again = programs.run(command(programs.free_port(), "--with-gateway"), environment)
         assert f"No gateway was started: port {ssh} is in use" in again.stderr
         terminate(running.process)
-        assert running.process.wait(programs.PATIENCE) == 0, running.printed()
+        assert running.process.wait(PATIENCE) == 0, running.printed()

@@ -12,12 +12,13 @@ import pytest
 from sessions_app.serving import bodies
 from sessions_app.serving.bodies import OPEN, OPEN_PER_SENDER, Bodies, Body, Receive, Refusal
 from sessions_app.serving.lanes import STRANGERS, WAITING_PER_PERSON, WAITING_STRANGERS, Lanes
+from tests.waiting import seconds
 
 MiB = 1024 * 1024
 
 
 def play(scene: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(scene, 10))
+    asyncio.run(asyncio.wait_for(scene, seconds(10)))
 
 
 def sends(*pieces: bytes, is_whole: bool = True) -> Receive:

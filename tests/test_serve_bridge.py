@@ -15,6 +15,7 @@ from sessions_app.serving import bridge as bridge_module
 from sessions_app.serving.bridge import Bridge
 from sessions_app.serving.connection import EXTENSION
 from sessions_app.serving.wsgi import Environment
+from tests.waiting import seconds
 
 
 class Socket:
@@ -57,7 +58,7 @@ def make_bridge(application: Any, directory: Path) -> Bridge:
 
 def answer_of(bridge: Bridge, path: str = "/activity/") -> tuple[int, dict[str, str], str]:
     """Status, headers and text of the answer to a GET."""
-    return asyncio.run(asyncio.wait_for(ask(bridge, path), 20))
+    return asyncio.run(asyncio.wait_for(ask(bridge, path), seconds(20)))
 
 
 async def ask(bridge: Bridge, path: str) -> tuple[int, dict[str, str], str]:
@@ -136,4 +137,4 @@ def test_a_page_whose_thread_hangs_is_answered_in_words_and_the_thread_comes_bac
         goes_on.set()
         assert await ask(bridge, "/") == (200, {"content-length": "2"}, "ok")  # the only thread of strangers
 
-    asyncio.run(asyncio.wait_for(scene(), 20))
+    asyncio.run(asyncio.wait_for(scene(), seconds(20)))

@@ -10,6 +10,7 @@ import pytest
 
 from sessions_app.serving.bodies import Refusal
 from sessions_app.serving.lanes import KNOWN, STRANGERS, WAITING_PER_PERSON, Lanes, People
+from tests.waiting import seconds
 
 
 async def let_run() -> None:
@@ -26,7 +27,7 @@ def inside(tasks: list[asyncio.Task[None]]) -> int:
 
 
 def play(scene: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(scene, 10))
+    asyncio.run(asyncio.wait_for(scene, seconds(10)))
 
 
 @pytest.mark.parametrize("lane", [STRANGERS, "7"])

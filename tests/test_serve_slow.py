@@ -11,6 +11,7 @@ import pytest
 
 from tests import programs, slow_clients
 from tests.slow_clients import FORM, WAYS, Scene, clients, get, is_open, read_all, trickle
+from tests.waiting import wait_until
 
 MANY = 12  # more than twice the threads
 
@@ -88,13 +89,13 @@ def test_the_third_download_of_a_person_is_told_and_others_download(console: pro
                 held.append(one)
             return len(held) == 2
 
-        programs.wait_until(two_run, "two downloads run")
+        wait_until(two_run, "two downloads run")
         with clients(console.port, 1, get(slow_clients.DOWNLOAD, second, Connection="close")) as [one]:
             said = read_all(one)
         assert said.startswith("HTTP/1.1 429 ")
         assert "2 of your downloads are running" in said
-        programs.wait_until(lambda: begins(first).startswith("HTTP/1.1 200 "), "somebody else downloads")
-    programs.wait_until(lambda: begins(second).startswith("HTTP/1.1 200 "), "their places are free again")
+        wait_until(lambda: begins(first).startswith("HTTP/1.1 200 "), "somebody else downloads")
+    wait_until(lambda: begins(second).startswith("HTTP/1.1 200 "), "their places are free again")
 
 
 def form_of(cookie: str) -> str:
@@ -231,5 +232,5 @@ def test_a_download_that_nobody_reads_is_broken_off(impatient: programs.Running,
     before = broken_off()
     ask = get(slow_clients.DOWNLOAD, scene.cookies[2])
     with clients(impatient.port, 1, ask, reads_little=True) as [one]:
-        programs.wait_until(lambda: broken_off() > before, "it is broken off, and logged")
+        wait_until(lambda: broken_off() > before, "it is broken off, and logged")
         assert not read_all(one).endswith("0\r\n\r\n")  # nobody takes it for the whole

@@ -22,7 +22,7 @@ from sessions_app.hosts.models import AuthorityState, CertificateAuthority, Serv
 from sessions_app.hosts.ssh import ca, service
 from sessions_app.hosts.ssh.keys import BadKey
 from tests.builders import make_session
-from tests.test_sealing import make_key
+from tests.keys import make_key
 
 pytestmark = pytest.mark.django_db
 

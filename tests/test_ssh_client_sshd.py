@@ -21,6 +21,7 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, programs
 from tests.sshd import Server, make_key, serving
+from tests.waiting import seconds
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 PASSWORD = "a-long-password-of-alice"
@@ -58,7 +59,7 @@ def ssh(live_server: Any, scratch: Path, *arguments: str, password: str = PASSWO
         input=f"{password}\n",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds(60),
         check=False,
         start_new_session=True,
     )

@@ -26,8 +26,8 @@ from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.models import Status
 from sessions_app.worker.health import checks
 from tests import sshd
-from tests.programs import wait_until
 from tests.ssh_scene import forget, given, prepare, register_key, worked
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.clock, pytest.mark.django_db]
 

@@ -19,9 +19,9 @@ from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import sshd
-from tests.programs import wait_until
 from tests.scene import ask
 from tests.ssh_scene import given, host_server, prepare, register_key, said, terminal, worked
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
 

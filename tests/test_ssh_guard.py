@@ -32,9 +32,9 @@ from sessions_app.worker import clock, lease, passes, reconcile
 from sessions_app.worker.knock import Knocker
 from tests import pages, sshd
 from tests.machine import ROOT
-from tests.programs import wait_until
 from tests.scene import ask, granted
 from tests.ssh_scene import database_url, given, host_server, prepare, register_key, said, worked
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 

@@ -22,9 +22,9 @@ from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import own_accounts, sshd
 from tests.planted import running, user_systemd
-from tests.programs import wait_until
 from tests.scene import ask
 from tests.ssh_scene import given, given_with_key, host_server, prepare, register_key, said, worked
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.sshd,

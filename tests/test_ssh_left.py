@@ -27,9 +27,9 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, own_accounts, sshd
 from tests.machine import wrong_clock
 from tests.planted import forget_left_of, left_of, plant, shell
-from tests.programs import wait_until
 from tests.scene import ask
 from tests.ssh_scene import given, host_server, prepare, register_key, said, worked
+from tests.waiting import seconds, wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.jobs, pytest.mark.clock, pytest.mark.django_db]
 
@@ -182,5 +182,5 @@ def by_itself(one: Leaver) -> None:
     os.kill(guard, signal.SIGKILL)
     wait_until(lambda: guard not in dict(sshd.guards()), "it is dead")
     (notes / "ends").write_text("another-boot 0 0\n")
-    subprocess.run(["sh", str(notes / "guard"), str(one.session.pk)], check=True, timeout=60)
+    subprocess.run(["sh", str(notes / "guard"), str(one.session.pk)], check=True, timeout=seconds(60))
     assert (notes / "ended").exists()

@@ -18,7 +18,7 @@ from sessions_app.hosts.connectors.ssh import key_lines
 from sessions_app.hosts.connectors.ssh.key_lines import LINES
 from sessions_app.hosts.connectors.ssh.transport import Host, HostKeyChanged, connected
 from tests import sshd
-from tests.programs import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.sshd
 

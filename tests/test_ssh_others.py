@@ -22,8 +22,8 @@ from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import builders, own_accounts, sshd
-from tests.programs import wait_until
 from tests.ssh_scene import given, given_with_key, host_server, prepare, register_key, said, worked
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.sshd,

@@ -28,8 +28,8 @@ from sessions_app.worker import search
 from sessions_app.worker.search import Searcher, claim_due
 from tests import own_accounts, sshd
 from tests.machine import ROOT
-from tests.programs import wait_until
 from tests.ssh_scene import database_url, given, host_server, prepare, register_key, said, worked
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.sshd,

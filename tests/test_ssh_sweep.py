@@ -14,8 +14,8 @@ from sessions_app.hosts.connectors.ssh import removal
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests import sshd
-from tests.programs import wait_until
 from tests.ssh_scene import given, host_server, prepare, register_key, said, worked
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
 

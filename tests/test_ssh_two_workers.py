@@ -27,9 +27,9 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.models import WorkerHeartbeat
 from tests import builders, sshd
 from tests.machine import ROOT
-from tests.programs import wait_until
 from tests.scene import ask
 from tests.ssh_scene import database_url, host_server, prepare, register_key, said
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
 

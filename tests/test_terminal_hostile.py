@@ -16,6 +16,7 @@ from sessions_app.privileged.flows.lock import lock
 from tests.browser_terminal import ORIGIN, Gateway, drive, ending, hello, message, session_of, ticket_for
 from tests.control_scene import run
 from tests.gateway_scene import front, prepared
+from tests.waiting import seconds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -152,7 +153,7 @@ def test_a_terminal_larger_than_any_is_as_large_as_may_be(alice: User) -> None:
 
 def test_a_ticket_lets_nobody_into_a_session_that_was_locked_since(alice: User, admin: User) -> None:
     async def story() -> None:
-        async with asyncio.timeout(30), front(given) as there:
+        async with asyncio.timeout(seconds(30)), front(given) as there:
             ticket = await ticket_for(given.session)
             await store.call(lock, admin, given.session, title="Audit", message="Ask us")
             terminals = await web.serve(there.registry, "127.0.0.1", 0)

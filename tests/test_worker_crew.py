@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from sessions_app.worker.scheduler import Crew, Due
+from tests.waiting import wait_until
 
 
 class Resources:
@@ -53,13 +53,6 @@ def resources() -> Iterator[Resources]:
     made.release()
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not what():
-        assert time.monotonic() < until, "it did not happen within 10 seconds"
-        time.sleep(0.005)
-
-
 def finish(crew: Crew, resources: Resources) -> None:
     resources.release()
     crew.finish()
@@ -68,7 +61,7 @@ def finish(crew: Crew, resources: Resources) -> None:
 def test_everything_that_is_due_is_worked_at_once(resources: Resources) -> None:
     crew = Crew(4, resources.work)
     crew.offer(resources.due(range(100), 1))
-    wait_for(lambda: len(resources.done) == 100)
+    wait_until(lambda: len(resources.done) == 100)
     crew.finish()
     assert sorted(resources.begun) == list(range(100))
 
@@ -77,7 +70,7 @@ def test_one_dead_resource_takes_a_few_threads_and_the_others_go_on(resources: R
     crew = Crew(16, resources.work)
     resources.hold(1)
     crew.offer([*resources.due(range(50), 1), *resources.due(range(50, 90), 2)])
-    wait_for(lambda: len(resources.done) == 40)
+    wait_until(lambda: len(resources.done) == 40)
     assert resources.at(1) == 4
     finish(crew, resources)
 
@@ -88,12 +81,12 @@ def test_two_dead_resources_take_a_few_threads_each_and_no_step_more(resources: 
     resources.hold(2)
     due = [*resources.due(range(10), 1), *resources.due(range(10, 20), 2), *resources.due(range(20, 40), 3)]
     crew.offer(due)
-    wait_for(lambda: resources.at(3) == 20 and len(crew._under_way) == 8)
+    wait_until(lambda: resources.at(3) == 20 and len(crew._under_way) == 8)
     crew.offer(due)  # what waits is offered again by the next look
-    wait_for(lambda: resources.at(3) == 40 and len(crew._under_way) == 8)
+    wait_until(lambda: resources.at(3) == 40 and len(crew._under_way) == 8)
     assert (resources.at(1), resources.at(2)) == (4, 4)
     resources.held[1].set()
-    wait_for(lambda: resources.at(1) == 10 and len(crew._under_way) == 4)
+    wait_until(lambda: resources.at(1) == 10 and len(crew._under_way) == 4)
     assert resources.at(2) == 4
     finish(crew, resources)
     assert all(resources.begun.count(pk) <= 1 for pk in range(20))
@@ -107,7 +100,7 @@ def test_two_resources_in_trouble_take_half_of_the_threads_and_no_step_more(
     resources.hold(1)
     resources.hold(2)
     crew.offer([*resources.due(range(5), 1, has_trouble=True), *resources.due(range(5, 10), 2, has_trouble=True)])
-    wait_for(lambda: len(resources.begun) == sum(at_each))
+    wait_until(lambda: len(resources.begun) == sum(at_each))
     assert len(crew._under_way) == sum(at_each)
     assert [resources.at(1), resources.at(2)] == at_each
     finish(crew, resources)
@@ -117,7 +110,7 @@ def test_with_two_threads_one_is_left_for_the_others(resources: Resources) -> No
     crew = Crew(2, resources.work)
     resources.hold(1)
     crew.offer([*resources.due(range(5), 1), *resources.due(range(5, 10), 2)])
-    wait_for(lambda: len(resources.done) == 5)
+    wait_until(lambda: len(resources.done) == 5)
     assert resources.at(1) == 1
     finish(crew, resources)
 
@@ -129,7 +122,7 @@ def test_where_something_went_wrong_one_tries_and_half_of_the_threads_stay_free(
         resources.hold(resource)
         due += resources.due(range(resource * 10, resource * 10 + 10), resource, has_trouble=True)
     crew.offer([*due, *resources.due(range(200, 240), 99)])
-    wait_for(lambda: len(resources.done) == 40)
+    wait_until(lambda: len(resources.done) == 40)
     assert [resources.at(resource) for resource in range(1, 11)] == [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
     finish(crew, resources)
 
@@ -145,7 +138,7 @@ def test_the_trouble_of_one_session_counts_for_the_resource(resources: Resources
             *resources.due(range(6, 11), 2),
         ]
     )
-    wait_for(lambda: resources.at(2) == 4)
+    wait_until(lambda: resources.at(2) == 4)
     assert resources.at(1) == 1
     finish(crew, resources)
 
@@ -155,9 +148,9 @@ def test_nobody_is_at_a_session_twice(resources: Resources) -> None:
     resources.hold(1)
     for _ in range(3):
         crew.offer(resources.due(range(1), 1))
-    wait_for(lambda: resources.begun == [0])
+    wait_until(lambda: resources.begun == [0])
     resources.release()
-    wait_for(lambda: resources.done == [0])
+    wait_until(lambda: resources.done == [0])
     crew.finish()
     assert resources.begun == [0]
 
@@ -165,7 +158,7 @@ def test_nobody_is_at_a_session_twice(resources: Resources) -> None:
 def test_a_step_that_breaks_frees_its_thread(resources: Resources, caplog: pytest.LogCaptureFixture) -> None:
     crew = Crew(1, resources.work)
     crew.offer([*resources.due(range(666, 667), 1), *resources.due(range(700, 703), 1)])
-    wait_for(lambda: resources.done == [700, 701, 702])
+    wait_until(lambda: resources.done == [700, 701, 702])
     crew.finish()
     assert "Session 666" in caplog.text
     assert "ValueError: broken" in caplog.text
@@ -175,10 +168,10 @@ def test_at_the_end_what_is_under_way_is_finished_and_nothing_begun(resources: R
     crew = Crew(1, resources.work)
     resources.hold(1)
     crew.offer(resources.due(range(3), 1))
-    wait_for(lambda: resources.begun == [0])
+    wait_until(lambda: resources.begun == [0])
     ending = threading.Thread(target=crew.finish)
     ending.start()
-    wait_for(lambda: not crew._waiting)
+    wait_until(lambda: not crew._waiting)
     resources.release()
     ending.join(10)
     assert not ending.is_alive()

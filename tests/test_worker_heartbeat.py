@@ -18,7 +18,8 @@ from sessions_app.privileged.models import Status
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.models import WorkerHeartbeat
 from tests import builders, pages
-from tests.test_worker_process import wait_for, worker
+from tests.waiting import wait_until
+from tests.worker_process import worker
 
 AsUser = Callable[[User], Client]
 LONG_AGO = dt.timedelta(minutes=5)
@@ -32,7 +33,7 @@ def notice(client: Client) -> str:
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_is_seen_while_it_runs_and_not_after_a_clean_stop(tmp_path: Path) -> None:
     with worker(tmp_path) as process:
-        wait_for(lambda: len(heartbeat.running()) == 1)
+        wait_until(lambda: len(heartbeat.running()) == 1)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
     assert not WorkerHeartbeat.objects.exists()
@@ -41,7 +42,7 @@ def test_a_worker_is_seen_while_it_runs_and_not_after_a_clean_stop(tmp_path: Pat
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_was_killed_is_missed_after_a_while(tmp_path: Path, alice: User) -> None:
     with worker(tmp_path) as process:
-        wait_for(lambda: len(heartbeat.running()) == 1)
+        wait_until(lambda: len(heartbeat.running()) == 1)
         process.kill()
         process.wait()
     builders.make_session(alice, Status.AVAILABLE)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,8 +19,9 @@ from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from tests import builders
-from tests.machine import ROOT
 from tests.scene import ask
+from tests.waiting import wait_until
+from tests.worker_process import worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,29 +33,6 @@ def database_url() -> str:
         return f"sqlite:///{config['NAME']}"
     password = f":{config['PASSWORD']}" if config["PASSWORD"] else ""
     return f"postgresql://{config['USER']}{password}@{config['HOST']}:{config['PORT']}/{config['NAME']}"
-
-
-@contextlib.contextmanager
-def worker(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",
-        "TEST_DATABASE_URL": database_url(),
-        "TEST_VAR_DIR": str(tmp_path),
-    }
-    command = [sys.executable, str(ROOT / "manage.py"), "run_worker", "--interval", "0.1", "--threads", "2"]
-    process = subprocess.Popen(command, env=environment)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < until, "it did not happen within 30 seconds"
-        time.sleep(0.05)
 
 
 def has_status(session: PrivilegedSession, status: Status) -> Callable[[], bool]:
@@ -82,11 +57,11 @@ def test_it_works_and_stops_when_asked(alice: User, tmp_path: Path) -> None:
     builders.make_policy(users=[alice])
     session = ask(alice)
     with worker(tmp_path) as process:
-        wait_for(has_status(session, Status.AVAILABLE))
+        wait_until(has_status(session, Status.AVAILABLE))
         assert practice.find_grant(session.pk) is not None
         session.refresh_from_db()
         end(alice, session)
-        wait_for(has_status(session, Status.COMPLETE))
+        wait_until(has_status(session, Status.COMPLETE))
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
     assert practice.grants() == []
@@ -97,8 +72,8 @@ def test_one_slow_host_does_not_hold_up_the_others_and_a_stop_finishes_the_step(
     slow, quick = ask(alice, resource="slow"), ask(alice, resource="quick")
     with worker(tmp_path) as process:
         with slow_host("slow"):
-            wait_for(lambda: is_under_way(slow))
-            wait_for(has_status(quick, Status.AVAILABLE))
+            wait_until(lambda: is_under_way(slow))
+            wait_until(has_status(quick, Status.AVAILABLE))
             process.send_signal(signal.SIGINT)
             time.sleep(0.5)
             assert process.poll() is None
@@ -114,8 +89,8 @@ def test_many_sessions_on_a_slow_host_leave_a_thread_for_the_others(alice: User,
     quick = ask(alice, resource="quick")
     with worker(tmp_path) as process:
         with slow_host("slow"):
-            wait_for(lambda: any(is_under_way(session) for session in slow))
-            wait_for(has_status(quick, Status.AVAILABLE))
+            wait_until(lambda: any(is_under_way(session) for session in slow))
+            wait_until(has_status(quick, Status.AVAILABLE))
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
 
@@ -124,7 +99,7 @@ def test_killed_in_the_middle_of_a_step_it_leaves_nothing_behind(alice: User, tm
     builders.make_policy(users=[alice])
     session = ask(alice)
     with worker(tmp_path) as process, slow_host("web-1"):
-        wait_for(lambda: is_under_way(session))
+        wait_until(lambda: is_under_way(session))
         process.kill()
         process.wait()
     session.refresh_from_db()

@@ -23,8 +23,9 @@ from sessions_app.privileged.models import ControlRequest, PrivilegedSession, St
 from sessions_app.worker import lease, passes, reconcile
 from sessions_app.worker.knock import Knocker
 from tests import builders, pages
-from tests.programs import free_port, wait_until
+from tests.programs import free_port
 from tests.scene import ask
+from tests.waiting import wait_until
 
 AsUser = Callable[[User], Client]
 LATER = dt.timedelta(minutes=5)

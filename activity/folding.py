@@ -2,7 +2,7 @@
 
 fold() makes it in Python and in SQLite, `activity_fold` in PostgreSQL. It is Unicode's compatibility caseless match
 (D146): everything taken apart (NFKD), case folding, and everything put together (NFKC). Both know every character
-alike (tests/test_folding.py compares them), whatever the locale of the database. Lookups for queries:
+alike (tests/activity/test_folding.py compares them), whatever the locale of the database. Lookups for queries:
 `folded_contains`, `folded_startswith` and `folded_exact`.
 """
 

@@ -29,7 +29,7 @@ class Size:
 
 
 SIZES = {
-    "tiny": Size(2000, 300, 100, 30, 2000, 1),  # that the benchmark itself works: tests/test_benchmark.py
+    "tiny": Size(2000, 300, 100, 30, 2000, 1),  # that the benchmark itself works: tests/project/test_benchmark.py
     "small": Size(20_000, 2000, 2000, 100, 20_000, 20),
     "1m": Size(1_000_000, 100_000, 10_000, 1000, 1_000_000, 20),
     "10m": Size(10_000_000, 1_000_000, 100_000, 10_000, 1_000_000, 20),

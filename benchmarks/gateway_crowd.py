@@ -31,9 +31,9 @@ from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
-from tests import builders
-from tests.programs import MANAGE, ROOT
-from tests.ssh_scene import database_url
+from tests.support import builders
+from tests.support.programs import MANAGE, ROOT
+from tests.support.ssh_scene import database_url
 
 PATIENCE = 60.0  # seconds until something that does not happen is given up
 

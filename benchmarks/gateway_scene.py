@@ -20,10 +20,10 @@ from benchmarks.hosts import Machine, machines
 from sessions_app.catalogue.models import AccountKind, Resource
 from sessions_app.hosts.ssh import ca
 from sessions_app.privileged.models import PrivilegedSession, Status
-from tests import builders, gateway
-from tests.gateway import Gateway
-from tests.ssh_scene import RULE, forget, register_key, worked
-from tests.sshd import make_key
+from tests.support import builders, gateway
+from tests.support.gateway import Gateway
+from tests.support.ssh_scene import RULE, forget, register_key, worked
+from tests.support.sshd import make_key
 
 # The same for all three ways. OpenSSH's own choice of key exchange is slower, and no gain in speed of ours.
 CIPHER = "aes128-gcm@openssh.com"

@@ -65,8 +65,8 @@ from sessions_app.hosts.ssh import ca  # noqa: E402
 from sessions_app.privileged.flows.end import end  # noqa: E402
 from sessions_app.privileged.models import PrivilegedSession, Status  # noqa: E402
 from sessions_app.worker import loop  # noqa: E402
-from tests import builders  # noqa: E402
-from tests.ssh_scene import RULE, forget, register_key  # noqa: E402
+from tests.support import builders  # noqa: E402
+from tests.support.ssh_scene import RULE, forget, register_key  # noqa: E402
 
 
 @dataclass

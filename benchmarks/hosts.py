@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.machine import sshd
-from tests.programs import free_port, wait_until
-from tests.sshd import alone, make_key, public_half
+from tests.support.machine import sshd
+from tests.support.programs import free_port
+from tests.support.sshd import alone, make_key, public_half
+from tests.support.waiting import wait_until
 
 # $1: directory with host_key and authority.pub. $2: port. $3: path of sshd. $4: empty, or "again" for a host whose sshd
 # is started again when it ends, unless the file /run/host/away says that the host is away.

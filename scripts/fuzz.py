@@ -18,7 +18,7 @@ def main() -> int:
     requests = int(os.environ.get("REQUESTS", "") or REQUESTS)
     seed = int(os.environ.get("SEED", "") or 1)
     # -rP prints what a scene answered when it passes.
-    return test.main(["tests/test_fuzz.py", f"--requests={requests // 2}", f"--first-seed={seed}", "-rP"])
+    return test.main(["tests/project/test_fuzz.py", f"--requests={requests // 2}", f"--first-seed={seed}", "-rP"])
 
 
 if __name__ == "__main__":

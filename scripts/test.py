@@ -28,7 +28,7 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "CI", "PYTEST_ADDOPT
 WORKERS = "3"  # one more than the cores it is made for: many tests wait for hosts and browsers
 TIDY_WITHIN = 20  # seconds that interrupted tests have to stop what they started
 ON_SQLITE = "not postgres_only"
-# What knows no database is the same on both (tests/machine.py), and so is a browser: only its smoke tests run twice.
+# What knows no database is the same on both (tests/support/machine.py), and so is a browser: its smoke tests run twice.
 ON_POSTGRESQL = "not sqlite_only and not no_database and (not browser or browser_smoke)"
 
 

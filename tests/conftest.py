@@ -13,9 +13,9 @@ from django.core.cache import cache
 from django.test import Client, TestCase, TransactionTestCase
 
 from activity import limits
-from tests import builders, emptying, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
-from tests.browser import chromium_browser, open_as  # noqa: F401 - fixtures
-from tests.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
+from tests.support import builders, emptying, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
+from tests.support.browser import chromium_browser, open_as  # noqa: F401 - fixtures
+from tests.support.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
 
 TransactionTestCase._fixture_teardown = emptying.empty
 TestCase._fixture_teardown = emptying.roll_back
@@ -70,6 +70,6 @@ def as_user() -> Callable[[User], Client]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """For tests/test_fuzz.py, which `make fuzz` runs for much longer."""
+    """For tests/project/test_fuzz.py, which `make fuzz` runs for much longer."""
     parser.addoption("--requests", type=int, default=300, help="made-up requests in all")
     parser.addoption("--first-seed", type=int, default=1, help="of the first 10,000 of them; the next ones count up")

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 from scripts.throwaway_postgres import throwaway_postgres
-from tests.programs import MANAGE, clean_environment, free_port, run
+from tests.support.programs import MANAGE, clean_environment, free_port, run
 
 
 def read_options() -> argparse.Namespace:

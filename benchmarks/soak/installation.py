@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.programs import MANAGE, descendants, wait_until
+from tests.support.programs import MANAGE, descendants
+from tests.support.waiting import wait_until
 
 DISK_MEGABYTES = 600
 PARTS = {"worker": "run_worker", "gateway": "run_gateway"}

@@ -24,7 +24,7 @@ from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.request import request_sessions
 from sessions_app.privileged.lifecycle import LifecycleError
 from sessions_app.privileged.models import ENDED, HOLDS_GRANT, PrivilegedSession
-from tests.ssh_scene import Terminal
+from tests.support.ssh_scene import Terminal
 
 Answer = TypeVar("Answer")
 

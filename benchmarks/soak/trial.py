@@ -22,8 +22,8 @@ from benchmarks.soak.trouble import World, administrate, make_trouble
 from sessions_app.catalogue.models import AccountKind, Activity, Resource
 from sessions_app.hosts.ssh import ca
 from sessions_app.privileged.models import PrivilegedSession
-from tests import builders
-from tests.ssh_scene import RULE, register_key
+from tests.support import builders
+from tests.support.ssh_scene import RULE, register_key
 
 SETTLE = 45.0  # seconds without trouble before statuses are compared with the hosts
 

@@ -31,7 +31,7 @@ from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.lifecycle import LifecycleError
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession
-from tests.sshd import make_key
+from tests.support.sshd import make_key
 
 AWAY_SECONDS = 180.0  # of a host, during take-away
 SHORT = 12.0  # seconds of a full disk, a read-only or a busy database

@@ -1,0 +1,176 @@
+"""The database itself refuses to change or delete a log entry, whoever asks and however."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from activity.models import Level, LogEntry, PruneDoor
+from activity.verbs import Verb
+from tests.support.entries import ago, another_connection, make_entry
+
+CHANGES = [
+    "UPDATE activity_logentry SET message = 'changed'",
+    "UPDATE activity_logentry SET at = at",
+    "UPDATE activity_logentry SET id = id + 1000000",
+    "DELETE FROM activity_logentry",
+    "DELETE FROM activity_logentry WHERE message = 'kept'",
+]
+REPLACE = {
+    "sqlite": "INSERT OR REPLACE INTO activity_logentry (id, at, verb, level, message, actor_name, user_name, "
+    "target_type, target_name, details) VALUES ({id}, '2020-01-01', 'x', 20, 'changed', '', '', '', '', '{{}}')",
+    "postgresql": "INSERT INTO activity_logentry (id, at, verb, level, message, actor_name, user_name, "
+    "target_type, target_name, details) VALUES ({id}, '2020-01-01', 'x', 20, 'changed', '', '', '', '', '{{}}') "
+    "ON CONFLICT (id) DO UPDATE SET message = excluded.message",
+}
+
+
+def _refused(statement: str) -> None:
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("statement", CHANGES)
+def test_a_cursor_cannot_change_or_delete_entries(statement: str) -> None:
+    make_entry("kept", ago(days=400))
+    _refused(statement)
+    assert LogEntry.objects.filter(message="kept").exists()
+
+
+@pytest.mark.django_db
+def test_an_insert_cannot_replace_an_entry() -> None:
+    entry = make_entry("kept")
+    _refused(REPLACE[connection.vendor].format(id=entry.pk))
+    entry.refresh_from_db()
+    assert entry.message == "kept"
+
+
+def _rename(entry: LogEntry) -> None:
+    LogEntry.objects.filter(pk=entry.pk).update(message="changed")
+
+
+def _rename_in_bulk(entry: LogEntry) -> None:
+    entry.message = "changed"
+    LogEntry.objects.bulk_update([entry], ["message"])
+
+
+def _delete(entry: LogEntry) -> None:
+    entry.delete()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("change", [_rename, _rename_in_bulk, _delete])
+def test_the_orm_cannot_either(change: Callable[[LogEntry], None]) -> None:
+    entry = make_entry("kept")
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        change(LogEntry.objects.get(pk=entry.pk))
+    entry.refresh_from_db()
+    assert entry.message == "kept"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("statement", CHANGES)
+def test_another_program_on_the_database_is_refused(statement: str) -> None:
+    make_entry("kept")
+    other = another_connection()
+    try:
+        with pytest.raises(Exception, match="append-only"):
+            other.execute(statement)
+    finally:
+        other.close()
+    assert LogEntry.objects.filter(message="kept").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_truncating_and_flushing_are_refused() -> None:
+    make_entry("kept")
+    if connection.vendor == "postgresql":
+        _refused("TRUNCATE activity_logentry")
+        _refused("TRUNCATE activity_logentry, auth_user CASCADE")
+    with pytest.raises(Exception, match=r"append-only|couldn't be flushed"):
+        call_command("flush", "--noinput", verbosity=0)
+    assert LogEntry.objects.filter(message="kept").count() == 1
+
+
+@pytest.mark.django_db
+def test_the_door_deletes_what_is_older_says_so_in_the_log_and_is_shut_at_once() -> None:
+    make_entry("old", ago(days=40))
+    make_entry("new", ago(days=20))
+    PruneDoor.objects.create(before=ago(days=30), export="old.csv")
+    assert not PruneDoor.objects.exists()
+    assert not LogEntry.objects.filter(message="old").exists()
+    assert LogEntry.objects.filter(message="new").exists()
+    entry = LogEntry.objects.get(verb=Verb.LOG_PRUNED)
+    assert (entry.details["rows"], entry.details["export"], entry.level) == (1, "old.csv", Level.WARNING)
+    assert entry.message.startswith("Deleted 1 log entries older than")
+    assert abs(entry.at - timezone.now()) < dt.timedelta(minutes=5)
+    make_entry("old again", ago(days=40))
+    _refused("DELETE FROM activity_logentry WHERE message = 'old again'")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("before", ["'9999-12-31'", "'2999-01-01 00:00:00'", "CURRENT_TIMESTAMP"])
+def test_nobody_opens_the_door_for_the_last_24_hours_and_what_came_before_alike(before: str) -> None:
+    make_entry("kept")
+    make_entry("kept too", ago(days=400))
+    other = another_connection()
+    try:
+        with pytest.raises(Exception, match="last 24 hours always stay"):
+            other.execute(f"INSERT INTO activity_prunedoor (before, export) VALUES ({before}, '')")  # noqa: S608
+    finally:
+        other.close()
+    assert LogEntry.objects.count() == 2
+    assert not PruneDoor.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_opens_the_door_with_a_program_of_their_own_leaves_a_trace_that_stays() -> None:
+    make_entry("old", ago(days=40))
+    other = another_connection()
+    try:
+        for _ in range(2):
+            other.execute(
+                "INSERT INTO activity_prunedoor (before, export) VALUES ('2030-01-01', '')".replace(
+                    "2030-01-01", f"{ago(days=2):%Y-%m-%d %H:%M:%S}"
+                )
+            )
+        with pytest.raises(Exception, match="append-only"):
+            other.execute("DELETE FROM activity_logentry")
+    finally:
+        other.close()
+    assert [entry.details["rows"] for entry in LogEntry.objects.order_by("pk")] == [1, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_temporary_table_with_the_name_of_the_door_opens_nothing() -> None:
+    make_entry("kept", ago(days=40))
+    other = another_connection()
+    try:
+        other.execute("CREATE TEMPORARY TABLE activity_prunedoor (id integer, before timestamp with time zone)")
+        other.execute("INSERT INTO activity_prunedoor VALUES (1, '2999-01-01 00:00:00')")
+        with pytest.raises(Exception, match="append-only"):
+            other.execute("DELETE FROM activity_logentry")
+    finally:
+        other.close()
+    assert LogEntry.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", [0, -1, -5])
+def test_no_entry_has_a_number_below_one(number: int) -> None:
+    with pytest.raises(DatabaseError, match="begin at 1"), transaction.atomic():
+        LogEntry.objects.bulk_create([LogEntry(pk=number, verb="x", message="hidden")])
+
+
+@pytest.mark.django_db
+def test_new_entries_are_still_welcome() -> None:
+    first, second = make_entry("one"), make_entry("two")
+    assert second.pk > first.pk
+    LogEntry.objects.bulk_create([LogEntry(verb="x", message="three"), LogEntry(verb="x", message="four")])
+    assert LogEntry.objects.filter(message__in=["one", "two", "three", "four"]).count() == 4

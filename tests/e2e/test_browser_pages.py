@@ -1,0 +1,161 @@
+"""Every kind of page in a real Chromium, light and dark, wide and narrow: axe-core finds nothing against WCAG 2.2 AA,
+nothing scrolls sideways, and the content security policy holds, in Django's admin too
+(see tests/support/browser.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from playwright.sync_api import Page, expect
+
+from sessions_app.gateway.models import GatewayHostKey
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.models import Status
+from tests.support import machine
+from tests.support.builders import (
+    make_application,
+    make_key,
+    make_login,
+    make_policy,
+    make_profile,
+    make_resource,
+    make_session,
+    make_user,
+)
+from tests.support.recordings import make_recording, make_running
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+OpenAs = Callable[..., Page]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Only what is against the page comes back: everything that is right takes twice the time.
+ASK = "async rules => (await axe.run({ runOnly: rules, resultTypes: ['violations'] })).violations"
+LONG = "a-very-long-name-that-no-column-was-made-for-" * 3
+
+
+@pytest.fixture
+def addresses(admin: User, approver: User) -> list[str]:
+    """Pages that show something: sessions in every status, long names, locks and approvals."""
+    group = Group.objects.create(name=LONG)
+    policy = make_policy(groups=[group], users=[admin], profile=make_profile("Approved", [[approver]]))
+    sessions = [make_session(make_user(f"{status}"), status) for status in Status]
+    make_session(make_user(LONG[:140]), notes=LONG, ticket=LONG[:60])
+    make_login(city=LONG[:110])
+    application = make_application()
+    tabs = [f"/sessions/?tab={tab}" for tab in ("active", "approvals", "scheduled", "historical")]
+    details = [f"/sessions/{sessions[0].pk}/", f"/sessions/{sessions[5].pk}/", f"/sessions/{sessions[0].pk}/log/"]
+    things = [
+        f"/users/{admin.pk}/",
+        f"/groups/{group.pk}/",
+        f"/applications/{application.pk}/",
+        f"/policies/{policy.pk}/",
+        f"/profiles/{policy.profile_id}/",
+        f"/resources/{sessions[0].resource_id}/",
+        f"/activities/{sessions[0].activity_id}/",
+    ]
+    lists = ["/users/", "/groups/", "/applications/", "/resources/", "/activities/", "/profiles/", "/policies/"]
+    others = [
+        "/sessions/request/",
+        "/logins/",
+        "/logins/map/",
+        "/activity/",
+        "/accounts/me/",
+        "/accounts/password/",
+        "/health/",
+    ]
+    key = make_key(admin, title=LONG[:80])
+    own = make_session(admin, Status.AVAILABLE, resource=make_resource("ssh-1", connector="ssh", address=LONG))
+    by_ssh = [f"/sessions/{own.pk}/", f"/sessions/{own.pk}/certificate/"]
+    keys = ["/accounts/keys/add/", f"/accounts/keys/{key.pk}/remove/"]
+    recorded = make_recording(own, title=LONG)
+    running = make_running(make_session(admin, Status.LOGGED_IN))
+    lock(admin, running.session, title=LONG[:100], message=LONG)  # its gateway is gone: unconfirmed
+    GatewayHostKey.objects.create(kind="ssh-ed25519", public_key=f"ssh-ed25519 {LONG}", fingerprint="SHA256:x")
+    heard = ["/recordings/", "/recordings/?q=whoami", f"/recordings/{recorded.pk}/?find=whoami"]
+    heard += [f"/recordings/{running.pk}/live/", f"/sessions/{running.session_id}/", f"/sessions/{own.pk}/terminal/"]
+    refused = ["/nowhere/", "/sessions/?sort=nonsense", "/sessions/?q=matches-nothing"]
+    return [*tabs, *details, *things, *lists, *others, *by_ssh, *keys, *heard, *refused]
+
+
+def problems(page: Page, address: str) -> list[str]:
+    """What axe-core has against the page, and whether it scrolls sideways."""
+    page.evaluate(machine.axe_source())
+    found = page.evaluate(ASK, RULES)
+    said = [f"{address}: {rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"][:2]]
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        said.append(f"{address} scrolls sideways")
+    return said
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 400)])
+def test_every_page_is_accessible(open_as: OpenAs, admin: User, addresses: list[str], theme: Any, width: int) -> None:
+    page = open_as(admin, "/accounts/me/", color_scheme=theme, viewport={"width": width, "height": 900})
+    said = []
+    for address in addresses:
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status < 500, address
+        expect(page.locator(".htmx-request")).to_have_count(0)
+        said += problems(page, address)
+    assert said == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_login_page_is_accessible(open_as: OpenAs, theme: Any) -> None:
+    page = open_as(None, "/accounts/login/", color_scheme=theme)
+    assert problems(page, "login") == []
+    page.fill("[name=username]", "nobody")
+    page.fill("[name=password]", "wrong")
+    page.locator("main button[type=submit]").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert problems(page, "login refused") == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_dialogs_and_menus_are_accessible(open_as: OpenAs, admin: User, addresses: list[str], theme: Any) -> None:
+    page = open_as(admin, "/sessions/", color_scheme=theme)
+    page.locator("#results tbody tr", has_text="Available").get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Lock", exact=True).click()
+    expect(page.locator("#dialog")).to_be_visible()
+    assert problems(page, "lock dialog") == []
+    page.keyboard.press("Escape")
+    for menu in ("#profile-menu", "#columns-menu"):
+        page.locator(f"{menu} > summary").click()
+        assert problems(page, menu) == []
+        page.keyboard.press("Escape")
+        expect(page.locator(menu)).not_to_have_attribute("open", "")
+
+
+def test_a_button_that_is_gone_after_its_use_leaves_the_keyboard_in_the_page(open_as: OpenAs, admin: User) -> None:
+    session = make_session(make_user("somebody"), Status.AVAILABLE)
+    page = open_as(admin, f"/sessions/{session.pk}/")
+    page.locator("#do-lock").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#dialog [name=title]")).to_be_focused()
+    page.keyboard.type("Maintenance")
+    page.keyboard.press("Enter")
+    expect(page.locator("#do-unlock")).to_be_visible()
+    expect(page.locator("#do-lock")).to_have_count(0)
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_the_administration_works_under_the_same_policy(open_as: OpenAs, admin: User) -> None:
+    policy = make_policy(users=[admin])
+    page = open_as(admin, "/admin/")
+    for address in (
+        "/admin/sessions_app/accesspolicy/",
+        "/admin/sessions_app/connectionprofile/add/",
+        "/admin/auth/user/",
+    ):
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status == 200, address
+    page.goto(f"/admin/sessions_app/accesspolicy/{policy.pk}/change/")
+    page.locator(".field-users .select2-selection").click()
+    expect(page.locator(".select2-results__option").first).to_be_visible()
+    page.keyboard.press("Escape")
+    page.fill("[name=name]", "Renamed")
+    page.locator("[name=_save]").click()
+    expect(page.locator(".messagelist .success")).to_contain_text("Renamed")

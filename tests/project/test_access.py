@@ -1,0 +1,430 @@
+"""Every address x role x method: who gets what. A new address without an expectation fails the test.
+
+Roles: a stranger, alice (whose things they are), outsider (another ordinary user), approver (who is asked about one of
+alice's requests), auditor, admin, and locked (logged in, then locked).
+Methods: GET, HTMX GET, GET with csv=1, POST, PUT, DELETE.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin as django_admin
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from activity import log
+from activity.verbs import Verb
+from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.hosts.models import UserKey
+from sessions_app.logins.models import LoginSession
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
+from tests.support import builders
+from tests.support.recordings import make_recording, make_running
+from tests.support.vault import make_secret
+
+AsUser = Callable[[User], Client]
+ROLES = ("alice", "outsider", "approver", "auditor", "admin")
+Codes = tuple[int, int, int, int, int]  # for ROLES, in that order
+ALL: Codes = (200,) * 5
+TO_PAGE: Codes = (302,) * 5
+NOT_ALLOWED: Codes = (405,) * 5
+READERS: Codes = (403, 403, 403, 200, 200)  # a list that only those who see everything have
+THEIRS: Codes = (404, 404, 404, 200, 200)  # an object that only those who see everything have
+OWN: Codes = (200, 404, 404, 200, 200)  # an object of alice's
+ADMIN_ONLY: Codes = (403, 403, 403, 403, 200)
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """What each role gets. `csv`: True where csv=1 is a download for who may GET; False where it changes nothing."""
+
+    name: str
+    path: str
+    get: Codes
+    post: Codes = NOT_ALLOWED
+    csv: bool = False
+    put: int = 405
+    send: dict[str, str] = dataclasses.field(default_factory=dict)
+    is_open: bool = False  # strangers too
+
+    def __str__(self) -> str:
+        return self.path
+
+
+ADDRESSES = [
+    Address("home", "/", TO_PAGE),
+    Address("alive", "/alive/", ALL),
+    Address("login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
+    Address("password_change", "/accounts/password/", ALL, ALL, put=200),
+    Address("account", "/accounts/me/", ALL),
+    Address("ssh_key_add", "/accounts/keys/add/", ALL, (422,) * 5),
+    Address("ssh_key_remove", "/accounts/keys/{key}/remove/", (200, 404, 404, 404, 404), (302, 404, 404, 404, 404)),
+    # Login sessions
+    Address("logins", "/logins/", ALL, csv=True),
+    Address("logins_map", "/logins/map/", ALL),
+    Address("logins_logout", "/logins/logout/?ids={login}", OWN, (302, 404, 404, 403, 302), send={"ids": "{login}"}),
+    Address("logins_logout_others", "/logins/logout-others/", ALL, TO_PAGE),
+    # Privileged sessions
+    Address("sessions", "/sessions/", ALL, csv=True),
+    Address("sessions", "/sessions/?whose=all", READERS, csv=True),
+    Address("session", "/sessions/{available}/", OWN),
+    Address("session", "/sessions/{waiting}/", (200, 404, 200, 200, 200)),
+    Address("session_log", "/sessions/{available}/log/", OWN, csv=True),
+    Address("session_log", "/sessions/{waiting}/log/", (200, 404, 200, 200, 200), csv=True),
+    # Recordings of alice's session: hers, and of those who see everything; not of who approves it
+    Address("recordings", "/recordings/", ALL, csv=True),
+    Address("recordings", "/recordings/?q=whoami", ALL, csv=True),
+    Address("recording", "/recordings/{recording}/", OWN),
+    Address("recording_cast", "/recordings/{recording}/cast/", OWN),
+    Address("recording_typed", "/recordings/{typed}/typed/", (403, 404, 404, 403, 200)),
+    Address("recording_live", "/recordings/{running}/live/", OWN),
+    Address("recording_pieces", "/recordings/{running}/pieces/", (403, 404, 404, 403, 403)),
+    # Secrets are for the session's own user: who sees everything sees none of them.
+    Address(
+        "session_certificate",
+        "/sessions/{available}/certificate/",
+        (200, 404, 404, 403, 403),
+        (422, 404, 404, 403, 403),
+    ),
+    # Whoever sees everything connects to nobody's session; this one has no host with SSH, hence no ticket.
+    Address("session_terminal", "/sessions/{available}/terminal/", (200, 404, 404, 403, 403)),
+    Address("session_ticket", "/sessions/{available}/ticket/", NOT_ALLOWED, (422, 404, 404, 403, 403)),
+    Address("session_password", "/sessions/{available}/password/", NOT_ALLOWED, (422, 404, 404, 403, 403)),
+    # Only one's own sessions are looked for, by name or number in the form: nobody learns that this one is there.
+    Address("ssh_login", "/sessions/ssh/", NOT_ALLOWED, (422,) * 5, send={"session": "{available}", "key": "x"}),
+    Address("secret_show", "/sessions/{vault}/secrets/{secret}/show/", NOT_ALLOWED, (200, 404, 404, 403, 403)),
+    Address("secret_copied", "/sessions/{vault}/secrets/{secret}/copied/", NOT_ALLOWED, (422, 404, 404, 403, 403)),
+    Address("session_request", "/sessions/request/", (200, 200, 200, 403, 200), (200, 200, 200, 403, 200)),
+    *(
+        Address(
+            "session_action",
+            f"/sessions/do/{verb}/?ids={{{which}}}",
+            get,
+            post,
+            send={"ids": f"{{{which}}}", **send},
+        )
+        for verb, which, get, post, send in (
+            ("end", "available", (200, 404, 404, 403, 200), (302, 404, 404, 403, 302), {}),
+            ("extend", "available", (200, 404, 404, 403, 200), (302, 404, 404, 403, 302), {}),
+            ("lock", "available", ADMIN_ONLY, (403, 403, 403, 403, 302), {"title": "Stop"}),
+            ("lock", "available", ADMIN_ONLY, (403, 403, 403, 403, 422), {"title": ""}),
+            ("unlock", "available", ADMIN_ONLY, (403, 403, 403, 403, 302), {}),
+            ("terminate", "available", ADMIN_ONLY, (403, 403, 403, 403, 302), {}),
+            ("approve", "waiting", (200, 404, 200, 403, 200), (302, 404, 302, 403, 302), {}),
+            ("deny", "waiting", (200, 404, 200, 403, 200), (302, 404, 302, 403, 302), {"reason": "No."}),
+            ("log", "available", (302, 404, 404, 302, 302), (400, 404, 404, 400, 400), {}),
+            ("relaunch", "ended", (302, 404, 404, 403, 302), (400, 404, 404, 403, 400), {}),
+        )
+    ),
+    Address("session_action", "/sessions/do/nothing/?ids={available}", (404,) * 5, (404,) * 5),
+    # What may be requested
+    Address("resources", "/resources/", ALL, csv=True),
+    Address("resource", "/resources/{resource}/", (200, 404, 200, 200, 200), csv=True),
+    Address("resource", "/resources/{hidden_resource}/", THEIRS, csv=True),
+    Address("resource_lock", "/resources/{resource}/lock/", (403, 404, 403, 403, 200), (403, 404, 403, 403, 422)),
+    Address("host_check", "/resources/{resource}/check/", NOT_ALLOWED, (403, 404, 403, 403, 302)),
+    Address("host_key_confirm", "/resources/{resource}/host-key/", NOT_ALLOWED, (403, 404, 403, 403, 302)),
+    Address("resource_unlock", "/resources/{resource}/unlock/", (403, 404, 403, 403, 200), (403, 404, 403, 403, 422)),
+    Address("activity_kinds", "/activities/", ALL, csv=True),
+    Address("activity_kind", "/activities/{activity}/", (200, 404, 200, 200, 200)),
+    Address("activity_kind", "/activities/{hidden_activity}/", THEIRS),
+    Address("profiles", "/profiles/", ALL, csv=True),
+    Address("profile", "/profiles/{profile}/", OWN),
+    Address("profile", "/profiles/{hidden_profile}/", THEIRS),
+    Address("policies", "/policies/", READERS, csv=True),
+    Address("policy", "/policies/{policy}/", THEIRS),
+    # Users, groups, applications
+    Address("users", "/users/", READERS, csv=True),
+    *(Address("user", f"/users/{{alice}}/?tab={tab}", OWN, csv=True) for tab in ("sessions", "logins", "activity")),
+    Address("user", "/users/{somebody}/", THEIRS, csv=True),
+    Address("account_lock", "/users/{alice}/lock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
+    Address("account_unlock", "/users/{alice}/unlock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
+    Address("account_cut", "/users/{alice}/cut/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 200)),
+    Address("groups", "/groups/", READERS, csv=True),
+    *(
+        Address("group", f"/groups/{{group}}/?tab={tab}", THEIRS, csv=True)
+        for tab in ("sessions", "logins", "activity", "members")
+    ),
+    Address("applications", "/applications/", READERS, csv=True),
+    *(
+        Address("application", f"/applications/{{application}}/?tab={tab}", THEIRS, csv=True)
+        for tab in ("sessions", "logins", "activity")
+    ),
+    # The activity log
+    Address("activity_log", "/activity/", ALL, csv=True),
+    Address("activity_entry", "/activity/{entry}/", OWN),
+    Address("activity_summary", "/activity/summary/", ALL),
+    Address("activity_chart", "/activity/chart/", ALL),
+    Address("activity_users", "/activity/users/", READERS),
+    Address("save_columns", "/activity/columns/sessions/", NOT_ALLOWED, TO_PAGE),
+    Address("save_downloads", "/activity/downloads/", NOT_ALLOWED, TO_PAGE),
+    Address("health", "/health/", ADMIN_ONLY),
+    Address("health_hosts", "/health/hosts/", NOT_ALLOWED, ADMIN_ONLY),
+    # Logging out comes last: it ends what the test is logged in with.
+    Address("logout", "/accounts/logout/", NOT_ALLOWED, TO_PAGE),
+    Address("healthz", "/healthz", ALL, is_open=True),
+]
+# Not ours to walk: the administration has its own walk below.
+NAMESPACES_APART = {"admin"}
+
+
+@dataclasses.dataclass
+class Scene:
+    """alice's things, the ids that stand in paths, and who is logged in how."""
+
+    ids: dict[str, int]
+    clients: dict[str, Client]
+
+    def fill(self, text: str) -> str:
+        return text.format(**self.ids)
+
+    def sent(self, address: Address) -> dict[str, str]:
+        """The fields of the address's form."""
+        return {key: self.fill(value) for key, value in address.send.items()}
+
+
+@pytest.fixture
+def scene(alice: User, outsider: User, approver: User, auditor: User, admin: User, as_user: AsUser) -> Scene:
+    group = Group.objects.create(name="Linux team")
+    profile = builders.make_profile("Approved", tiers=[[approver]], extension_limit=2)
+    policy = builders.make_policy("Linux work", users=[alice], profile=profile)
+    hidden = builders.make_policy(
+        "Hidden",
+        activities=[builders.make_activity("Hidden work")],
+        resources=[builders.make_resource("hidden-1")],
+    )
+    available = builders.make_session(alice, Status.AVAILABLE, profile=profile, policy=policy)
+    waiting = builders.make_session(
+        alice, Status.WAITING, profile=profile, policy=policy, resource=builders.make_resource("web-2")
+    )
+    policy.resources.add(waiting.resource)
+    secret = make_secret()
+    locked = builders.make_user("locked")
+    clients = {user.username: as_user(user) for user in (alice, outsider, approver, auditor, admin, locked)}
+    lock_account(admin, locked, title="Under review")
+    ids = {
+        "alice": alice.pk,
+        "somebody": builders.make_user("somebody").pk,
+        "group": group.pk,
+        "application": builders.make_application().pk,
+        "available": available.pk,
+        "waiting": waiting.pk,
+        "ended": builders.make_session(alice, Status.COMPLETE, profile=profile, policy=policy).pk,
+        "vault": builders.make_session(alice, Status.AVAILABLE, resource=secret.resource).pk,
+        "secret": secret.pk,
+        "login": builders.make_login(alice).pk,
+        "recording": make_recording(available).pk,
+        "typed": make_recording(available, typed="hunter2").pk,
+        "running": make_running(available).pk,
+        "key": builders.make_key(alice).pk,
+        "entry": log.record(Verb.LOGIN, "alice was here", actor=alice).pk,
+        "resource": waiting.resource_id,
+        "activity": waiting.activity_id,
+        "profile": profile.pk,
+        "policy": policy.pk,
+        "hidden_resource": hidden.resources.get().pk,
+        "hidden_activity": hidden.activities.get().pk,
+        "hidden_profile": hidden.profile_id,
+    }
+    return Scene(ids, clients)
+
+
+def everything() -> dict[str, list[Any]]:
+    """What no refused request may change."""
+    models = (
+        PrivilegedSession,
+        AccountLock,
+        ResourceLock,
+        Approval,
+        ControlRequest,
+        AccessPolicy,
+        Group,
+        UserKey,
+    )
+    state: dict[str, list[Any]] = {}
+    for model in models:
+        rows = model.objects.order_by("pk").values()
+        state[model.__name__] = list(rows)
+    # What a request notes of its own browser (when, from where, with what) is no change of somebody's.
+    state["LoginSession"] = list(LoginSession.objects.order_by("pk").values("pk", "user", "ended_at", "end_reason"))
+    users = User.objects.order_by("pk").values("pk", "username", "password", "is_active", "is_staff", "is_superuser")
+    state["User"] = list(users)
+    return state
+
+
+def is_at_login(response: HttpResponse) -> bool:
+    """Sent to the login page, by redirect or, for HTMX, by its header."""
+    there = response.get("Location", "") or response.get("HX-Redirect", "")
+    return response.status_code in (200, 302) and there.split("?")[0] == "/accounts/login/"
+
+
+def names(resolver: URLResolver, namespace: str = "") -> Iterator[str]:
+    """The names of every address but those of namespaces that are walked apart."""
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            if pattern.namespace not in NAMESPACES_APART:
+                yield from names(pattern, pattern.namespace or namespace)
+        elif isinstance(pattern, URLPattern):
+            assert pattern.name, f"{pattern.pattern} has no name"
+            yield pattern.name
+
+
+def test_every_address_has_its_expectation_here() -> None:
+    assert set(names(get_resolver())) == {address.name for address in ADDRESSES}
+
+
+@pytest.mark.parametrize("role", ["stranger", "locked"])
+def test_strangers_and_locked_accounts_find_only_the_login_page(scene: Scene, role: str) -> None:
+    client = Client() if role == "stranger" else scene.clients["locked"]
+    before, wrong = everything(), []
+    for address in ADDRESSES:
+        if address.is_open:
+            continue
+        path, sent = scene.fill(address.path), scene.sent(address)
+        answers = {
+            "GET": client.get(path),
+            "HTMX": client.get(path, headers={"HX-Request": "true"}),
+            "csv": client.get(path, {"csv": "1"}),
+            "POST": client.post(path, sent),
+            "HTMX POST": client.post(path, sent, headers={"HX-Request": "true"}),
+            "PUT": client.put(path),
+            "DELETE": client.delete(path),
+        }
+        wrong += [f"{method} {address}" for method, answer in answers.items() if not is_at_login(answer)]
+    assert wrong == []
+    assert everything() == before
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_gets_what_it_may_by_reading(scene: Scene, role: str) -> None:
+    before, wrong = everything(), []
+    client = scene.clients[role]
+    for address in ADDRESSES:
+        path, expected = scene.fill(address.path), address.get[ROLES.index(role)]
+        download = client.get(f"{path}{'&' if '?' in path else '?'}csv=1")
+        page = client.get(path)
+        htmx = client.get(path, headers={"HX-Request": "true"})
+        if not page.streaming and b"[invalid name]" in page.content:
+            wrong.append(f"{address} has a filter without a name")
+        found = {
+            "GET": page.status_code,
+            "HTMX": htmx.status_code,
+            "csv": download.status_code,
+        }
+        # A page that is no list may ignore the parameter or refuse it, but it never downloads anything.
+        is_refused = not address.csv and download.status_code == 400
+        wrong += [
+            f"{role} {method} {address}: {code}, expected {expected}"
+            for method, code in found.items()
+            if code != expected and not (method == "csv" and is_refused)
+        ]
+        is_file = download.get("Content-Type", "").startswith("text/csv")
+        if is_file != (address.csv and expected == 200):
+            wrong.append(f"{role} csv {address}: {download.get('Content-Type')}")
+        if is_file:
+            b"".join(download.streaming_content)  # type: ignore[attr-defined] # the download is logged at its end
+        for answer in (download, page, htmx):
+            if answer.streaming and not is_file:
+                b"".join(answer.streaming_content)  # a recording that nobody reads takes one of few places
+    assert wrong == []
+    assert everything() == before
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_changes_only_what_it_may(scene: Scene, role: str) -> None:
+    before, wrong = everything(), []
+    client = scene.clients[role]
+    for address in ADDRESSES:
+        path, sent, expected = scene.fill(address.path), scene.sent(address), address.post[ROLES.index(role)]
+        start = transaction.savepoint()
+        answer = client.post(path.split("?")[0] if sent else path, sent)
+        if answer.status_code != expected:
+            wrong.append(f"{role} POST {address}: {answer.status_code}, expected {expected}")
+        if expected >= 400 and everything() != before:
+            wrong.append(f"{role} POST {address} changed something")
+        transaction.savepoint_rollback(start)
+    assert wrong == []
+    assert everything() == before
+
+
+def test_no_other_method_is_known(scene: Scene) -> None:
+    before, wrong = everything(), []
+    for address in ADDRESSES:
+        path = scene.fill(address.path)
+        for role in ("alice", "admin"):
+            client = scene.clients[role]
+            found = (client.put(path), client.delete(path), client.patch(path))
+            codes = [answer.status_code for answer in found]
+            if codes != [address.put, 405, 405]:
+                wrong.append(f"{role} {address}: {codes}")
+    assert wrong == []
+    assert everything() == before
+
+
+def test_without_its_token_no_form_is_accepted(scene: Scene, admin: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin)
+    before = everything()
+    for address in ADDRESSES:
+        if address.post != NOT_ALLOWED:
+            assert client.post(scene.fill(address.path), scene.sent(address)).status_code == 403, address.path
+    assert everything() == before
+
+
+@pytest.mark.parametrize("role", ["alice", "outsider", "approver", "auditor", "stranger", "locked"])
+def test_the_administration_is_for_administrators(scene: Scene, role: str) -> None:
+    client = Client() if role == "stranger" else scene.clients[role]
+    paths = ["/admin/", "/admin/jsi18n/", "/admin/autocomplete/", "/admin/r/1/1/"]
+    for model in django_admin.site._registry:
+        base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        pk = model._default_manager.values_list("pk", flat=True).first() or 1
+        paths += [base, f"{base}add/", *(f"{base}{pk}/{page}/" for page in ("change", "delete", "history"))]
+    paths.append(f"/admin/auth/user/{scene.ids['alice']}/password/")
+    before = everything()
+    for path in paths:
+        for answer in (client.get(path), client.post(path, {"username": "x"}), client.get(path, {"csv": "1"})):
+            assert answer.status_code == 403 or answer.status_code == 302, path
+            if answer.status_code == 302:
+                assert "/accounts/login/" in answer["Location"] or "/admin/login/" in answer["Location"], path
+    assert everything() == before
+
+
+def test_an_administrator_finds_every_model_of_the_administration(scene: Scene) -> None:
+    client = scene.clients["admin"]
+    assert client.get("/admin/").status_code == 200
+    assert len(django_admin.site._registry) >= 6
+    for model in django_admin.site._registry:
+        path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        assert client.get(path).status_code == 200, path
+
+
+def test_ids_that_no_database_holds_are_not_found(scene: Scene) -> None:
+    client = scene.clients["admin"]
+    largest = 2**63
+    for path in ("users", "groups", "applications", "resources", "activities", "profiles", "policies", "sessions"):
+        for number in (0, largest - 1, largest, 10**30):
+            assert client.get(f"/{path}/{number}/").status_code == 404, f"{path} {number}"
+        assert client.get(f"/{path}/x/").status_code == 404, path
+        assert client.get(f"/{path}/-1/").status_code == 404, path
+
+
+def test_a_tier_that_is_not_asked_yet_sees_nothing(scene: Scene, alice: User, as_user: AsUser, approver: User) -> None:
+    later = builders.make_user("later")
+    profile = builders.make_profile("Two tiers", tiers=[[approver], [later]])
+    session = builders.make_session(alice, Status.WAITING, profile=profile, current_tier=1)
+    client = as_user(later)
+    assert client.get(f"/sessions/{session.pk}/").status_code == 404
+    session.current_tier = 2
+    session.save(update_fields=["current_tier"])
+    assert client.get(f"/sessions/{session.pk}/").status_code == 200
+    assert scene.clients["approver"].get(f"/sessions/{session.pk}/").status_code == 404

@@ -1,0 +1,171 @@
+"""`sessionadmin backup` and `restore`: everything comes back, and what the backup believes to go on is ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sqlite3
+import stat
+import sys
+import tarfile
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from activity.models import LogEntry
+from activity.verbs import Verb
+from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
+from sessions_app.hosts.connectors import practice
+from sessions_app.logins.models import LoginSession
+from sessions_app.management import dumps
+from sessions_app.management.commands.restore import refuse_newer, refuse_while_running
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.worker import reconcile
+from sessions_app.worker.health.heartbeat import beat
+from sessions_app.worker.restored import SKIPPED_NUMBERS, set_right
+from tests.support import builders, programs
+from tests.support.recordings import make_connection
+from tests.support.scene import ask, granted
+
+SETUP = "import django\ndjango.setup()\nfrom django.contrib.auth import get_user_model\n"
+MAKE = f"""{SETUP}
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+from sessions_app.gateway.recordings.storage import storage
+call_command("migrate", verbosity=0)
+get_user_model().objects.create_user("alice")
+storage().save("2026/01/1.cast", ContentFile(b"a recording"))
+"""
+ADD = f'{SETUP}get_user_model().objects.create_user("mallory")\n'
+READ = f"""{SETUP}
+from activity.models import LogEntry
+print(sorted(get_user_model().objects.values_list("username", flat=True)))
+print(LogEntry.objects.filter(verb="console.restored").count())
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_backup_believes_to_go_on_is_ended(alice: User, outsider: User) -> None:
+    Client().force_login(alice)
+    session = granted(alice)
+    for name in ("web-2", "web-3"):
+        builders.make_policy(name, users=[alice], resources=[builders.make_resource(name)])
+    due = ask(alice, resource="web-2", start_at=timezone.now() + dt.timedelta(hours=1))
+    later = ask(alice, resource="web-3", start_at=timezone.now() + dt.timedelta(days=2))
+    PrivilegedSession.objects.filter(pk=due.pk).update(scheduled_for=timezone.now() - dt.timedelta(hours=1))
+    open_connection = make_connection(session)
+    lines = set_right("2026-01-31T03:00:00+00:00")
+    assert lines == [
+        "Connections noted as lost: 1",
+        "Log-ins ended: 1",
+        "Sessions whose rights the worker takes away as soon as it runs: 1",
+        "Sessions canceled because they were due by now: 1",
+    ]
+    assert GatewayConnection.objects.get(pk=open_connection.pk).end_reason == ConnectionEnd.LOST
+    assert not LoginSession.objects.live().exists()
+    assert not Session.objects.exists()
+    statuses = dict(PrivilegedSession.objects.values_list("pk", "status"))
+    assert statuses == {session.pk: Status.CANCELING, due.pk: Status.CANCELED, later.pk: Status.PENDING}
+    reconcile()
+    assert practice.grants() == []
+    assert LogEntry.objects.get(verb=Verb.CONSOLE_RESTORED).details["lines"] == lines
+    assert builders.make_session(outsider).pk > later.pk + SKIPPED_NUMBERS - 1
+
+
+@pytest.mark.django_db
+def test_nothing_is_restored_while_a_worker_runs_nor_from_a_newer_version() -> None:
+    refuse_while_running()
+    refuse_newer(["sessions_app.0001_initial"])
+    with pytest.raises(CommandError, match="newer version"):
+        refuse_newer(["sessions_app.9999_from_the_future"])
+    beat("worker")
+    with pytest.raises(CommandError, match="Stop them"):
+        refuse_while_running()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_is_its_owners_alone_holds_the_keys_unless_told_and_overwrites_nothing(tmp_path: Path) -> None:
+    file, bare = tmp_path / "one.tar", tmp_path / "two.tar"
+    call_command("backup", str(file), stdout=StringIO())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with tarfile.open(file) as archive:
+        assert {"manifest.json", "database", "keys.json"} <= set(archive.getnames())
+        keys = archive.extractfile("keys.json")
+        assert keys is not None
+        assert django_settings.ENCRYPTION_KEYS[0] in keys.read().decode()
+    call_command("backup", str(bare), without_keys=True, stdout=StringIO())
+    with tarfile.open(bare) as archive:
+        assert "keys.json" not in archive.getnames()
+    with pytest.raises(CommandError, match="is there already"):
+        call_command("backup", str(file))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["one.tar", "two.tar"]
+
+
+@pytest.mark.django_db
+def test_what_is_no_backup_changes_nothing(tmp_path: Path, settings: Any) -> None:
+    settings.VAR_DIR = tmp_path
+    (tmp_path / "not.tar").write_text("nothing")
+    with pytest.raises(CommandError, match=r"is no backup of a console.*Nothing was changed"):
+        call_command("restore", str(tmp_path / "not.tar"), yes=True)
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(b"SQLite format 3\x00" + b"x" * 5000)
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        dumps.check(damaged)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_everything_comes_back(tmp_path: Path) -> None:
+    """In a console of its own on the same kind of database; SQLite beside the journal of what is replaced."""
+    var = tmp_path / "var"
+    environment = programs.clean_environment(
+        DJANGO_SETTINGS_MODULE="sessionadmin.settings.development", VAR_DIR=str(var)
+    )
+    if connection.vendor == "postgresql":
+        name = f"{connection.settings_dict['NAME']}_restored"
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+            cursor.execute(f"CREATE DATABASE {name}")
+        environment["DATABASE_URL"] = f"{os.environ['TEST_DATABASE_URL'].rpartition('/')[0]}/{name}"
+
+    def run(*command: str) -> str:
+        done = programs.run(command, environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run(sys.executable, "-c", MAKE)
+    assert "1 recording." in run(*programs.MANAGE, "backup", str(tmp_path / "b.tar"))
+    recording = var / "recordings" / "2026" / "01" / "1.cast"
+    recording.unlink()
+    run(sys.executable, "-c", ADD)
+    restore = [*programs.MANAGE, "restore", "--yes", str(tmp_path / "b.tar")]
+    if connection.vendor == "sqlite":
+        other = sqlite3.connect(var / "sessionadmin.sqlite3")
+        other.execute("SELECT COUNT(*) FROM auth_user").fetchone()
+        refused = programs.run(restore, environment)
+        assert refused.returncode == 1
+        assert "Somebody has the database open" in refused.stderr
+        other.close()
+    environment["ENCRYPTION_KEYS"] = "b25seS1mb3ItdGhlLXRlc3RzLTAxMjM0NTY3ODlhYmM="
+    said = run(*restore)
+    assert "Restored the backup of" in said
+    assert "another ENCRYPTION_KEYS" in said
+    assert run(sys.executable, "-c", READ).splitlines() == ["['alice']", "1"]
+    assert recording.read_bytes() == b"a recording"
+    if connection.vendor == "sqlite":
+        [replaced] = var.glob("sessionadmin.sqlite3.before-restore-*")
+        assert stat.S_IMODE(replaced.stat().st_mode) == 0o600
+    kept = var / "restored.env"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert kept.read_text() == f"ENCRYPTION_KEYS={(var / 'encryption_key').read_text()}\n"
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {name}")

@@ -1,0 +1,180 @@
+"""`sessionadmin serve`: what it starts, keeps alive, and takes with it when it ends, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import programs
+from tests.support.waiting import PATIENCE, wait_until
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with an empty SQLite database that is migrated; nobody opens it."""
+    var = tmp_path_factory.mktemp("migrated") / "var"
+    done = programs.run([*programs.MANAGE, "migrate", "--verbosity", "0"], environment_of(var))
+    assert done.returncode == 0, done.stderr
+    return var
+
+
+@pytest.fixture
+def console(migrated: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of a console with such a database of its own."""
+    shutil.copytree(migrated, tmp_path / "var")
+    return environment_of(tmp_path / "var")
+
+
+def environment_of(var: Path) -> dict[str, str]:
+    return programs.clean_environment(DJANGO_SETTINGS_MODULE="sessionadmin.settings.development", VAR_DIR=str(var))
+
+
+def command(port: int, *more: str) -> list[str]:
+    return [*programs.MANAGE, "serve", "--port", str(port), *more]
+
+
+def worker_of(running: programs.Running) -> int | None:
+    """The number of the worker's process; None while there is none."""
+    found = [pid for pid, line in programs.descendants(running.process.pid).items() if line.endswith(" run_worker")]
+    return found[0] if found else None
+
+
+def wait_for_worker(running: programs.Running, other_than: int | None = None) -> int:
+    wait_until(lambda: worker_of(running) not in (None, other_than), "a worker runs")
+    worker = worker_of(running)
+    assert worker is not None
+    return worker
+
+
+def ctrl_c(process: subprocess.Popen[bytes]) -> None:
+    """What a terminal does: SIGINT to the whole foreground group, not to the server alone."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def terminate(process: subprocess.Popen[bytes]) -> None:
+    """What systemd and container engines do."""
+    process.terminate()
+
+
+@pytest.mark.parametrize("end", [ctrl_c, terminate])
+def test_it_stops_everything_it_started_and_frees_the_port(
+    console: dict[str, str], tmp_path: Path, end: Callable[[subprocess.Popen[bytes]], None]
+) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port, "--with-worker"), console, port, tmp_path / "out") as running:
+        assert running.get("/healthz") == (200, "ok")
+        wait_for_worker(running)
+        wait_until(lambda: "Serving on" in running.printed(), "it says that it serves")
+        started = programs.descendants(running.process.pid)
+        end(running.process)
+        assert running.process.wait(PATIENCE) == 0, running.printed()
+        assert "Killing" not in running.printed()  # nothing had to be forced
+    # Python's resource tracker notices by itself, a moment later.
+    wait_until(lambda: programs.still_alive(list(started)) == [], "all processes are gone")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+
+
+def test_a_server_that_is_killed_outright_leaves_nothing_behind(console: dict[str, str], tmp_path: Path) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port, "--with-worker"), console, port, tmp_path / "out") as running:
+        wait_for_worker(running)
+        started = list(programs.descendants(running.process.pid))
+        assert len(started) >= 2  # the web process and the worker
+        running.process.kill()
+        wait_until(lambda: programs.still_alive(started) == [], "all processes are gone")
+
+
+def test_a_worker_that_dies_is_said_and_started_again(console: dict[str, str], tmp_path: Path) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port, "--with-worker"), console, port, tmp_path / "out") as running:
+        first = wait_for_worker(running)
+        os.kill(first, signal.SIGKILL)
+        wait_for_worker(running, other_than=first)
+        assert "run_worker ended unexpectedly (signal 9)" in running.printed()
+        assert running.get("/healthz") == (200, "ok")
+
+
+def web_process_of(running: programs.Running) -> int | None:
+    """The number of the only web process; None while there is none."""
+    found = [pid for pid, line in programs.descendants(running.process.pid).items() if ".web_process " in line]
+    return found[0] if found else None
+
+
+def test_worker_and_gateway_outlive_every_death_of_the_web_process(console: dict[str, str], tmp_path: Path) -> None:
+    port, ssh, terminals = (programs.free_port() for _ in range(3))
+    environment = console | {"GATEWAY_PORT": str(ssh), "GATEWAY_TERMINAL_PORT": str(terminals)}
+    beside = ["--with-worker", "--with-gateway"]
+    with programs.serving(command(port, *beside), environment, port, tmp_path / "out") as running:
+        worker = wait_for_worker(running)
+        wait_until(lambda: f"Gateway on port {ssh} for SSH" in running.printed(), "the gateway listens")
+        wait_until(lambda: "Serving on" in running.printed(), "pages are served")
+        for _ in range(2):  # each as soon as there is one
+            wait_until(lambda: web_process_of(running) is not None, "a web process runs")
+            web = web_process_of(running)
+            assert web is not None
+            os.kill(web, signal.SIGKILL)
+            wait_until(lambda died=web: web_process_of(running) != died, "it is dead")
+        assert running.printed().count("Web process 1 ended unexpectedly (signal 9)") >= 1
+        # Clients wait meanwhile, and are not refused.
+        wait_until(lambda: answered(running), "pages are served again")
+        assert worker_of(running) == worker
+        with socket.create_connection(("127.0.0.1", ssh)) as client:
+            assert b"SessionAdmin" in client.recv(100)
+        assert "run_worker ended" not in running.printed()
+        assert "run_gateway ended" not in running.printed()
+
+
+def answered(running: programs.Running) -> bool:
+    """Whether a page is answered, after however long it takes a web process to start."""
+    with contextlib.suppress(OSError):
+        return running.get("/healthz") == (200, "ok")
+    return False
+
+
+def test_a_hangup_renews_the_web_process_and_refuses_nobody(console: dict[str, str], tmp_path: Path) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port), console, port, tmp_path / "out") as running:
+        wait_until(lambda: "Serving on" in running.printed(), "pages are served")
+        before = web_process_of(running)
+        running.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: web_process_of(running) not in (None, before), "there is another one")
+        assert running.get("/healthz") == (200, "ok")
+        assert "unexpectedly" not in running.printed()
+
+
+def test_a_port_in_use_is_refused_with_what_to_do_and_without_being_asked_no_worker_starts(
+    console: dict[str, str], tmp_path: Path
+) -> None:
+    port = programs.free_port()
+    with programs.serving(command(port), console, port, tmp_path / "out") as running:
+        wait_until(lambda: "Serving on" in running.printed(), "everything has been started")
+        assert worker_of(running) is None
+        second = programs.run(command(port), console)
+        assert second.returncode == 1
+        assert f"Cannot listen on 127.0.0.1 port {port}" in second.stderr
+        assert f"PORT={port + 1}" in second.stderr
+        assert "Traceback" not in second.stderr
+        assert running.get("/healthz") == (200, "ok")
+
+
+def test_a_gateway_runs_beside_it_and_stops_with_it(console: dict[str, str], tmp_path: Path) -> None:
+    port, ssh, terminals = (programs.free_port() for _ in range(3))
+    environment = console | {"GATEWAY_PORT": str(ssh), "GATEWAY_TERMINAL_PORT": str(terminals)}
+    with programs.serving(command(port, "--with-gateway"), environment, port, tmp_path / "out") as running:
+        wait_until(lambda: f"Gateway on port {ssh} for SSH" in running.printed(), "the gateway listens")
+        with socket.create_connection(("127.0.0.1", ssh)) as client:
+            assert client.recv(100).startswith(b"SSH-2.0-OpenSSH_compatible_SessionAdmin")
+        again = programs.run(command(programs.free_port(), "--with-gateway"), environment)
+        assert f"No gateway was started: port {ssh} is in use" in again.stderr
+        terminate(running.process)
+        assert running.process.wait(PATIENCE) == 0, running.printed()

@@ -1,0 +1,140 @@
+"""What the server answers by itself when the application breaks or is silent, and that its log says so."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sessions_app.serving import bridge as bridge_module
+from sessions_app.serving.bridge import Bridge
+from sessions_app.serving.connection import EXTENSION
+from sessions_app.serving.wsgi import Environment
+from tests.support.waiting import seconds
+
+
+class Socket:
+    """A client that is there."""
+
+    is_gone = False
+
+    def when_gone(self, call: Any) -> None:
+        pass
+
+    def forget(self, call: Any) -> None:
+        pass
+
+
+class Breaking:
+    """An answer that is written bit by bit, and breaks before its first."""
+
+    streaming = True
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise self.error
+
+    def close(self) -> None:
+        pass
+
+
+def make_bridge(application: Any, directory: Path) -> Bridge:
+    return Bridge(
+        application,
+        threads=3,
+        largest_body=1000,
+        trusted_proxies=(),
+        session_cookie="sessionid",
+        spool=(1000, directory),
+    )
+
+
+def answer_of(bridge: Bridge, path: str = "/activity/") -> tuple[int, dict[str, str], str]:
+    """Status, headers and text of the answer to a GET."""
+    return asyncio.run(asyncio.wait_for(ask(bridge, path), seconds(20)))
+
+
+async def ask(bridge: Bridge, path: str) -> tuple[int, dict[str, str], str]:
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 1234),
+        "http_version": "1.1",
+        "scheme": "http",
+        "headers": [],
+        "extensions": {EXTENSION: {"connection": Socket()}},
+    }
+    sent: list[Mapping[str, Any]] = []
+
+    async def receive() -> Mapping[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    await bridge(scope, receive, send)
+    headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], headers, b"".join(message["body"] for message in sent[1:]).decode()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            503,
+            "The disk of the console is full. Nothing was downloaded. Tell an administrator, who makes room on it.\n",
+        ),
+        (RuntimeError("a fault"), 500, "The download failed before it began. Nothing was downloaded. Try again. "),
+    ],
+)
+def test_a_download_that_breaks_before_its_first_byte_is_told_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception, status: int, text: str
+) -> None:
+    def application(environ: Environment, start_response: Any) -> Breaking:
+        start_response("200 OK", [("Content-Type", "text/csv")])
+        return Breaking(error)
+
+    answered, headers, said = answer_of(make_bridge(application, tmp_path))
+    assert answered == status
+    assert said.startswith(text)
+    assert ("retry-after" in headers) == (status == 503)
+    [line] = [one.getMessage() for one in caplog.records if "before it began" in one.getMessage()]
+    assert line.startswith("The download of /activity/ failed before it began, and was refused: ")
+    assert str(error) in line
+
+
+def test_a_page_whose_thread_hangs_is_answered_in_words_and_the_thread_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    goes_on = threading.Event()
+
+    def application(environ: Environment, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/hangs/":
+            goes_on.wait(20)
+        start_response("200 OK", [])
+        return [b"ok"]
+
+    async def scene() -> None:
+        bridge = make_bridge(application, tmp_path)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(bridge_module, "ANSWERED_WITHIN", 0.1)
+            status, headers, said = await ask(bridge, "/hangs/")
+        assert (status, headers["retry-after"]) == (503, "60")
+        assert said.startswith("The console did not answer within 0 seconds; its database may hang.")
+        assert "No answer to /hangs/ within 0 seconds" in [one.getMessage() for one in caplog.records]
+        goes_on.set()
+        assert await ask(bridge, "/") == (200, {"content-length": "2"}, "ok")  # the only thread of strangers
+
+    asyncio.run(asyncio.wait_for(scene(), seconds(20)))

@@ -1,0 +1,36 @@
+"""What a person does in the browser, step by step, for the journeys."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.waiting import BROWSER_PATIENCE
+
+
+def enter(browser: Browser, address: str, name: str, password: str) -> Page:
+    """A fresh browser that has logged in through the login page."""
+    page = browser.new_context(base_url=address, accept_downloads=True).new_page()
+    page.set_default_timeout(BROWSER_PATIENCE)
+    page.goto("/")
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Sessions", exact=True)).to_be_visible()
+    return page
+
+
+def choose(page: Page, number: int, button: str) -> None:
+    """Select the session of that number and press a button of the toolbar."""
+    page.locator(f"#row-{number} [name=ids]").check()
+    page.locator("#selection").get_by_role("button", name=button, exact=True).click()
+
+
+def confirm(page: Page) -> None:
+    """Press the dialog's own button and wait until it closes."""
+    page.locator("#dialog button[type=submit]").click()
+    expect(page.locator("#dialog")).to_be_hidden()
+
+
+def status(page: Page, number: int, label: str) -> None:
+    """Wait, through the quiet refreshes, until the row shows this status."""
+    expect(page.locator(f"#row-{number} .badge")).to_have_text(label, timeout=BROWSER_PATIENCE)

@@ -1,0 +1,139 @@
+"""A gateway's browser door in this process with a host that is made of lines of Python, and a page that talks to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from sessions_app.gateway import store, web
+from sessions_app.gateway.browser_channel import Page
+from sessions_app.gateway.downstream import Terminal
+from sessions_app.gateway.flows.ticket import give
+from sessions_app.gateway.models import TicketKind
+from sessions_app.gateway.registry import Registry
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.models import PrivilegedSession
+from tests.support.builders import make_resource, make_session
+from tests.support.waiting import seconds
+
+ORIGIN = "https://console.example.com"
+
+
+class EchoRelay:
+    """Stands where the relay to a host stands: says back what is typed, upper case, and notes the rest."""
+
+    def __init__(self, registry: Registry, number: int, login: Any, near: Page, terminal: Terminal) -> None:
+        self.connection_id, self.session_id = number, login.session_id
+        self.login, self.near, self.terminal = login, near, terminal
+        self.sizes: list[tuple[int, int]] = []
+        self.typed = bytearray()
+        self.gone = asyncio.Event()
+        self.drains = 0
+        registry.relays[number] = self  # type: ignore[assignment]
+
+    def client_data(self, data: bytes) -> None:
+        self.typed += data
+        self.near.write(data.upper())
+
+    def resize(self, size: tuple[int, int, int, int]) -> None:
+        self.sizes.append(size[:2])
+
+    def client_gone(self) -> None:
+        self.gone.set()
+
+    def drained(self) -> None:
+        self.drains += 1
+
+
+class Gateway:
+    """The door, and the relays it opened."""
+
+    def __init__(self) -> None:
+        self.registry = Registry(owner="gateway-of-the-test")
+        self.relays: list[EchoRelay] = []
+        self.port = 0
+
+    async def open(self, registry: Registry, login: Any, near: Any, terminal: Terminal) -> EchoRelay:
+        relay = EchoRelay(registry, len(self.relays) + 1, login, near, terminal)
+        self.relays.append(relay)
+        return relay
+
+    def socket(self, *, origin: str | None = ORIGIN, path: str = "/terminal/", **options: Any) -> connect:
+        headers = {"Origin": origin} if origin else {}
+        address = f"ws://127.0.0.1:{self.port}{path}"
+        return connect(address, additional_headers=headers | options.pop("headers", {}), proxy=None, **options)
+
+
+@contextlib.asynccontextmanager
+async def running() -> AsyncIterator[Gateway]:
+    gateway = Gateway()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web, "open_relay", gateway.open)
+        patch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)  # the threads of the store keep none open
+        terminals = await web.serve(gateway.registry, "127.0.0.1", 0)
+        gateway.port = terminals.port
+        try:
+            yield gateway
+        finally:
+            terminals.close()
+
+
+def drive(scenario: Callable[[Gateway], Awaitable[None]]) -> None:
+    """Run the scenario against a running gateway."""
+
+    async def all_of_it() -> None:
+        async with running() as gateway, asyncio.timeout(seconds(30)):
+            await scenario(gateway)
+
+    asyncio.run(all_of_it())
+
+
+def session_of(user: User, **values: Any) -> PrivilegedSession:
+    return make_session(user, resource=make_resource("web-1", connector="ssh", host_key="ssh-ed25519 AAAA"), **values)
+
+
+async def ticket_for(session: PrivilegedSession, login: LoginSession | None = None, address: str = "127.0.0.1") -> str:
+    given = await store.call(give, session.user, session, TicketKind.TERMINAL, login=login, address=address)
+    return given.secret
+
+
+def hello(ticket: str, **values: Any) -> str:
+    return json.dumps({"ticket": ticket, "cols": 80, "rows": 24} | values)
+
+
+async def message(socket: ClientConnection) -> dict[str, Any]:
+    """The next message beside the terminal."""
+    while True:
+        found = await socket.recv()
+        if isinstance(found, str):
+            read: dict[str, Any] = json.loads(found)
+            return read
+
+
+async def shown(socket: ClientConnection, length: int) -> bytes:
+    """The next bytes on the terminal."""
+    data = b""
+    while len(data) < length:
+        found = await socket.recv()
+        data += found if isinstance(found, bytes) else b""
+    return data
+
+
+async def ending(socket: ClientConnection) -> tuple[int | None, str]:
+    """How the door closes the socket: the code, and the reason it gave before."""
+    reason = ""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            found = await socket.recv()
+            if isinstance(found, str):
+                reason = json.loads(found).get("reason", "")
+    return socket.close_code, reason

@@ -1,0 +1,110 @@
+"""A worker says that it is there, and the console says when none is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from sessions_app.privileged.models import Status
+from sessions_app.worker.health import heartbeat
+from sessions_app.worker.models import WorkerHeartbeat
+from tests.support import builders, pages
+from tests.support.waiting import wait_until
+from tests.support.worker_process import worker
+
+AsUser = Callable[[User], Client]
+LONG_AGO = dt.timedelta(minutes=5)
+
+
+def notice(client: Client) -> str:
+    found = pages.elements(client.get("/sessions/")).find(".//*[@id='no-worker']")
+    return "" if found is None else pages.text(found)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_is_seen_while_it_runs_and_not_after_a_clean_stop(tmp_path: Path) -> None:
+    with worker(tmp_path) as process:
+        wait_until(lambda: len(heartbeat.running()) == 1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    assert not WorkerHeartbeat.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_was_killed_is_missed_after_a_while(tmp_path: Path, alice: User) -> None:
+    with worker(tmp_path) as process:
+        wait_until(lambda: len(heartbeat.running()) == 1)
+        process.kill()
+        process.wait()
+    builders.make_session(alice, Status.AVAILABLE)
+    assert not heartbeat.is_worker_missed()
+    WorkerHeartbeat.objects.update(seen_at=timezone.now() - heartbeat.SILENT_AFTER)
+    assert heartbeat.running() == []
+    assert heartbeat.is_worker_missed()
+
+
+@pytest.mark.django_db
+def test_a_beat_keeps_the_start_and_forgets_who_died_long_ago() -> None:
+    heartbeat.beat("dead")
+    WorkerHeartbeat.objects.update(seen_at=timezone.now() - heartbeat.FORGOTTEN_AFTER - LONG_AGO)
+    heartbeat.beat("alive")
+    WorkerHeartbeat.objects.update(started_at=timezone.now() - LONG_AGO, seen_at=timezone.now() - LONG_AGO)
+    heartbeat.beat("alive")
+    [row] = heartbeat.running()
+    assert row.owner == "alive"
+    assert row.seen_at - row.started_at >= LONG_AGO
+    assert WorkerHeartbeat.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "is_work"),
+    [
+        (Status.PROVISIONING, True),
+        (Status.LOGGED_IN, True),
+        (Status.CANCELING, True),
+        (Status.PENDING, False),
+        (Status.WAITING, False),
+        (Status.COMPLETE, False),
+    ],
+)
+@pytest.mark.django_db
+def test_what_counts_as_work_for_a_worker(alice: User, status: Status, is_work: bool) -> None:
+    builders.make_session(alice, status)
+    assert heartbeat.is_work_waiting() is is_work
+
+
+@pytest.mark.django_db
+def test_a_date_that_has_come_is_work(alice: User) -> None:
+    builders.make_session(alice, Status.PENDING, scheduled_for=timezone.now() - LONG_AGO)
+    assert heartbeat.is_work_waiting()
+
+
+@pytest.mark.django_db
+def test_who_sees_everything_is_told_that_no_worker_is_running(
+    as_user: AsUser, admin: User, auditor: User, alice: User
+) -> None:
+    assert notice(as_user(admin)) == ""
+    builders.make_session(alice, Status.AVAILABLE)
+    assert "No worker is running" in notice(as_user(admin))
+    assert "No worker is running" in notice(as_user(auditor))
+    assert notice(as_user(alice)) == ""
+    heartbeat.beat("worker")
+    assert notice(as_user(admin)) == ""
+
+
+@pytest.mark.django_db
+def test_a_refresh_of_the_list_does_not_ask_for_workers(as_user: AsUser, admin: User) -> None:
+    client = as_user(admin)
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/sessions/", headers={"HX-Request": "true"})
+    assert captured.captured_queries
+    assert not [query for query in captured.captured_queries if "workerheartbeat" in query["sql"]]

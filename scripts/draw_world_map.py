@@ -1,4 +1,4 @@
-"""Draws templates/sessions_app/_world_land.svg, the land on the map of logins. Run once; the result is committed.
+"""Draw the land on the map of logins, templates/sessions_app/logins/_world_land.svg. Run once; the result is committed.
 
     python scripts/draw_world_map.py path/to/land-110m.json
 
@@ -15,7 +15,7 @@ import re
 import sys
 from pathlib import Path
 
-OUTPUT = Path(__file__).resolve().parent.parent / "templates" / "sessions_app" / "_world_land.svg"
+OUTPUT = Path(__file__).resolve().parent.parent / "templates" / "sessions_app" / "logins" / "_world_land.svg"
 WIDTH, HEIGHT = 1000, 500
 TOLERANCE = 0.65  # units of the drawing; one unit is 0.36 degrees
 SMALLEST = 1.0  # square units; smaller islands are left out

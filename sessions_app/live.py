@@ -14,7 +14,7 @@ from django.utils.safestring import mark_safe
 
 from activity.listing.response import is_fragment
 
-FRAGMENT = "sessions_app/session_live.html"
+FRAGMENT = "sessions_app/pages/sessions/session_live.html"
 
 
 def live_response(

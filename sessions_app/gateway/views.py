@@ -58,7 +58,7 @@ def terminal(request: HttpRequest, pk: int) -> HttpResponseBase:
         "socket_url": _socket_url(request),
         **_terminal_parts(),
     }
-    response = render(request, "sessions_app/terminal.html", context)
+    response = render(request, "sessions_app/gateway/terminal.html", context)
     return _with_policy(request, response)
 
 
@@ -89,14 +89,14 @@ def session_password(request: HttpRequest, pk: int) -> HttpResponse:
     context = connect_context(viewer(request), session) | {
         "session": session,
         "heading": f"One-time password for session {session.pk}",
-        "fragment": "sessions_app/session_password.html",
+        "fragment": "sessions_app/gateway/session_password.html",
     }
     status = 200
     try:
         context["given"] = _give(request, session, TicketKind.PASSWORD)
     except Refused as refusal:
         context["problem"], status = refusal.message, 422
-    template = context["fragment"] if is_fragment(request) else "sessions_app/session_password_page.html"
+    template = context["fragment"] if is_fragment(request) else "sessions_app/gateway/session_password_page.html"
     return render(request, template, context, status=status)
 
 

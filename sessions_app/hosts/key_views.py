@@ -46,7 +46,7 @@ def ssh_key_add(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"Registered the SSH key “{key.title}”, {key.fingerprint}.")
             return redirect("account")
     context = {"heading": "Register an SSH key", "form": form, "page_url": reverse("account")}
-    return render(request, "sessions_app/ssh_key_add.html", context, status=422 if form.is_bound else 200)
+    return render(request, "sessions_app/hosts/ssh_key_add.html", context, status=422 if form.is_bound else 200)
 
 
 @get_or_post
@@ -63,8 +63,8 @@ def ssh_key_remove(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, f"Removed the SSH key “{key.title}”.")
         return redirect("account")
-    fragment = "sessions_app/ssh_key_remove.html"
-    template = fragment if is_fragment(request) else "sessions_app/account_page.html"
+    fragment = "sessions_app/hosts/ssh_key_remove.html"
+    template = fragment if is_fragment(request) else "sessions_app/pages/people/account_page.html"
     context = {"key": key, "form": form, "page_url": reverse("account"), "fragment": fragment}
     response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request"])
@@ -98,7 +98,7 @@ def session_certificate(request: HttpRequest, pk: int) -> HttpResponse:
         "page_url": session.get_absolute_url(),
     }
     status = 422 if form.is_bound else 200
-    return render(request, "sessions_app/session_certificate.html", context, status=status)
+    return render(request, "sessions_app/hosts/session_certificate.html", context, status=status)
 
 
 def certificate_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def logins(request: HttpRequest) -> HttpResponseBase:
         request,
         logins_table(me, current_login(request)),
         logins_queryset(me),
-        "sessions_app/logins.html",
+        "sessions_app/logins/logins.html",
         filterset=LoginFilters,
         csv_name="login-sessions",
         context={"heading": "Session information", "geoip": geolocation.status()},
@@ -69,8 +69,8 @@ def logins_map(request: HttpRequest) -> HttpResponse:
         "places": markers,
         "nowhere": live.filter(latitude__isnull=True).count(),
     }
-    template = "sessions_app/logins_map_results.html" if is_fragment(request) else "sessions_app/logins_map.html"
-    response = render(request, template, context)
+    name = "logins_map_results.html" if is_fragment(request) else "logins_map.html"
+    response = render(request, f"sessions_app/logins/{name}", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -104,7 +104,7 @@ def logins_logout(request: HttpRequest) -> HttpResponse:
         "has_current": current in chosen,
         "next": next_url,
     }
-    return _confirmation(request, "sessions_app/logins_logout.html", context)
+    return _confirmation(request, "sessions_app/logins/logins_logout.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -118,7 +118,7 @@ def logins_logout_others(request: HttpRequest) -> HttpResponse:
         return outcome(request, [("success", said)], reverse("logins"))
     count = live_logins(me, but=current).count()
     context = {"heading": "Log out all my other sessions", "count": count}
-    return _confirmation(request, "sessions_app/logins_logout_others.html", context)
+    return _confirmation(request, "sessions_app/logins/logins_logout_others.html", context)
 
 
 def _chosen(request: HttpRequest, ids: Sequence[str]) -> list[LoginSession]:
@@ -167,7 +167,7 @@ def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str
 def _confirmation(request: HttpRequest, fragment: str, context: dict[str, object]) -> HttpResponse:
     """What the dialog shows, or a page with the same for browsers without JavaScript."""
     is_dialog = is_fragment(request)
-    template = fragment if is_dialog else "sessions_app/logins_confirm.html"
+    template = fragment if is_dialog else "sessions_app/logins/logins_confirm.html"
     response = render(request, template, {**context, "fragment": fragment, "is_dialog": is_dialog})
     patch_vary_headers(response, ["HX-Request"])
     return response

@@ -1,7 +1,7 @@
 """The map of logins: an inline SVG, drawn from our own land outline. Nothing is fetched from anywhere.
 
 Knows places as points with a number of logins; where they come from is the caller's business. The land is
-templates/sessions_app/_world_land.svg (scripts/draw_world_map.py), the rest templates/sessions_app/_world_map.svg.
+_world_land.svg (scripts/draw_world_map.py), the rest _world_map.svg, both in templates/sessions_app/logins/.
 Style it with the classes world-map, world-map-land, world-map-marker; it is legible without any style sheet.
 A marker that is a link has an invisible world-map-target around it, large enough for a finger or an unsteady hand.
 """
@@ -66,7 +66,7 @@ def world_map_svg(places: Sequence[MapMarker]) -> SafeString:
     """The map with a marker per place. Impossible coordinates are left out, small markers lie above large ones."""
     markers = sorted((place for place in places if place.is_on_the_map), key=lambda place: -place.count)
     svg = render_to_string(
-        "sessions_app/_world_map.svg",
+        "sessions_app/logins/_world_map.svg",
         {
             "width": WIDTH,
             "height": HEIGHT,

@@ -35,7 +35,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "locked_sessions": list(locked[:100]),
         "downloads": DownloadPreference.of(me),
     }
-    return render(request, "sessions_app/account.html", context)
+    return render(request, "sessions_app/pages/people/account.html", context)
 
 
 def role_name(user: Person) -> str:

@@ -54,7 +54,7 @@ def account_lock(request: HttpRequest, pk: int) -> HttpResponse:
         lock_account(viewer(request), account, title=values["title"], message=values["message"])
         return f"Locked the account {account.get_username()}."
 
-    return _confirmed(request, account, LockForm, lock, "sessions_app/account_lock.html")
+    return _confirmed(request, account, LockForm, lock, "sessions_app/pages/people/account_lock.html")
 
 
 @get_or_post
@@ -67,7 +67,7 @@ def account_unlock(request: HttpRequest, pk: int) -> HttpResponse:
         unlock_account(viewer(request), account)
         return f"Unlocked the account {account.get_username()}."
 
-    return _confirmed(request, account, forms.Form, unlock, "sessions_app/account_unlock.html")
+    return _confirmed(request, account, forms.Form, unlock, "sessions_app/pages/people/account_unlock.html")
 
 
 @get_or_post
@@ -80,7 +80,7 @@ def resource_lock(request: HttpRequest, pk: int) -> HttpResponse:
         lock_resource(viewer(request), resource, title=values["title"], message=values["message"])
         return f"Closed {resource} to new sessions."
 
-    return _confirmed(request, resource, LockForm, lock, "sessions_app/resource_lock.html")
+    return _confirmed(request, resource, LockForm, lock, "sessions_app/pages/catalogue/resource_lock.html")
 
 
 @get_or_post
@@ -93,7 +93,7 @@ def resource_unlock(request: HttpRequest, pk: int) -> HttpResponse:
         unlock_resource(viewer(request), resource)
         return f"Opened {resource} to new sessions."
 
-    return _confirmed(request, resource, forms.Form, unlock, "sessions_app/resource_unlock.html")
+    return _confirmed(request, resource, forms.Form, unlock, "sessions_app/pages/catalogue/resource_unlock.html")
 
 
 @get_or_post
@@ -116,8 +116,8 @@ def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
         except (DatabaseError, InterfaceError) as error:
             return _not_accepted(request, account, error)
         else:
-            return render(request, "sessions_app/account_cut_done.html", {**context, "lines": lines})
-    return _form(request, "sessions_app/account_cut.html", {**context, "form": form})
+            return render(request, "sessions_app/pages/people/account_cut_done.html", {**context, "lines": lines})
+    return _form(request, "sessions_app/pages/people/account_cut.html", {**context, "form": form})
 
 
 def _not_accepted(request: HttpRequest, account: AbstractUser, error: Exception) -> HttpResponse:
@@ -165,7 +165,8 @@ def _form(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
     status = 422 if context["form"].is_bound else 200
     if is_fragment(request):
         return render(request, template, context, status=status)
-    return render(request, "sessions_app/account_page.html", {**context, "fragment": template}, status=status)
+    shown = {**context, "fragment": template}
+    return render(request, "sessions_app/pages/people/account_page.html", shown, status=status)
 
 
 def _page_of(thing: Model) -> str:

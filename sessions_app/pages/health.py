@@ -50,4 +50,4 @@ def _page(request: HttpRequest, found: list[Finding], *, with_hosts: bool) -> Ht
         "with_hosts": with_hosts,
         "now": timezone.now(),
     }
-    return render(request, "sessions_app/health.html", context)
+    return render(request, "sessions_app/pages/health.html", context)

@@ -24,6 +24,6 @@ def alive(request: HttpRequest) -> HttpResponse:
     etag = f'"approvals-{context["approvals_waiting"]}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponseNotModified(headers={"ETag": etag})
-    response = HttpResponse(render_to_string("sessions_app/_approvals_count.html", context))
+    response = HttpResponse(render_to_string("sessions_app/pages/_approvals_count.html", context))
     response["ETag"] = etag
     return response

@@ -62,7 +62,7 @@ def session_action(request: HttpRequest, verb: str) -> HttpResponse:
         if verb in ("log", "relaunch"):
             return _lead(request, verb, rows, person)
     except BadSelection as problem:
-        return _show(request, "sessions_app/action_problem.html", {"text": str(problem)}, status=400)
+        return _show(request, "sessions_app/privileged/action_problem.html", {"text": str(problem)}, status=400)
     refusals = refusals_for(person)
     if {refusals(row).get(verb) for row in rows} == {AUDITORS_CHANGE_NOTHING}:
         raise PermissionDenied(AUDITORS_CHANGE_NOTHING)
@@ -146,13 +146,13 @@ def _confirm(
         "form": form,
         "next": next_url,
     }
-    return _show(request, "sessions_app/action_confirm.html", context, status=status)
+    return _show(request, "sessions_app/privileged/action_confirm.html", context, status=status)
 
 
 def _show(request: HttpRequest, fragment: str, context: dict[str, Any], *, status: int) -> HttpResponse:
     """The fragment for the dialog, or a whole page around the same fragment."""
     is_dialog = is_fragment(request)
-    template = fragment if is_dialog else "sessions_app/action_page.html"
+    template = fragment if is_dialog else "sessions_app/privileged/action_page.html"
     response = render(
         request,
         template,

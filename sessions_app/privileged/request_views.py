@@ -219,6 +219,6 @@ def _page(request: HttpRequest, step: str, draft: Draft, context: dict[str, Any]
         for index, (name, label) in enumerate(STEPS)
     ]
     shown = {"heading": "Request session", "steps": steps, "draft": draft, **context}
-    response = render(request, f"sessions_app/request_{step}.html", shown, status=status)
+    response = render(request, f"sessions_app/privileged/request_{step}.html", shown, status=status)
     response["Cache-Control"] = "no-store" if step == "review" else "private, no-cache"
     return response

@@ -59,7 +59,7 @@ class Toolbar:
     @functools.cached_property
     def html(self) -> SafeString:
         """The buttons as finished HTML, for templates/sessions_app/_sessions_toolbar.html."""
-        return render_to_string("sessions_app/_sessions_buttons.html", {"toolbar": self})
+        return render_to_string("sessions_app/pages/sessions/_sessions_buttons.html", {"toolbar": self})
 
 
 def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:

@@ -38,8 +38,8 @@ def secret_show(request: HttpRequest, pk: int, secret_pk: int) -> HttpResponse:
         return _refused(request, session, refusal)
     context = {"session": session, "secret": secret, "shown": shown}
     if is_fragment(request):
-        return render(request, "sessions_app/secret.html", context)
-    response = render(request, "sessions_app/secret_page.html", context)
+        return render(request, "sessions_app/vault/secret.html", context)
+    response = render(request, "sessions_app/vault/secret_page.html", context)
     response["Refresh"] = f"{shown.seconds}; url={session.get_absolute_url()}"
     return response
 
@@ -80,4 +80,4 @@ def _found(request: HttpRequest, pk: int, secret_pk: int) -> tuple[PrivilegedSes
 def _refused(request: HttpRequest, session: PrivilegedSession, refusal: Refused) -> HttpResponse:
     template = "secret_refused.html" if is_fragment(request) else "secret_refused_page.html"
     context = {"session": session, "text": refusal.message}
-    return render(request, f"sessions_app/{template}", context, status=422)
+    return render(request, f"sessions_app/vault/{template}", context, status=422)

@@ -146,7 +146,7 @@ def test_the_sample_cities_lie_on_land_or_at_its_shore() -> None:
 
 
 def test_the_drawing_says_where_it_comes_from() -> None:
-    template = Path(settings.BASE_DIR) / "templates" / "sessions_app" / "_world_land.svg"
+    template = Path(settings.BASE_DIR) / "templates" / "sessions_app" / "logins" / "_world_land.svg"
     assert "Natural Earth" in template.read_text()
 
 

@@ -151,7 +151,7 @@ def hits_table(find: str) -> Table:
 
 
 def recordings_of(session: PrivilegedSession) -> list[dict[str, object]]:
-    """For templates/sessions_app/session_recordings.html: the newest of this session's recordings."""
+    """For templates/sessions_app/pages/sessions/session_recordings.html: the newest of this session's recordings."""
     return [
         {
             "pk": row.pk,

@@ -80,7 +80,7 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
     person = viewer(request)
     words = typed(request.GET, "q")
     context: dict[str, Any] = {"heading": "Recordings", "is_search": bool(words)}
-    template = "sessions_app/recordings.html"
+    template = "sessions_app/gateway/recordings/recordings.html"
     if not words:
         rows = Recording.objects.visible_to(person).select_related("session")
         rows = rows.annotate(user_now=name_now("session__user_id"))
@@ -131,7 +131,7 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
     }
     if row.removed_at is None:
         _note(Verb.RECORDING_VIEWED, f"Opened the replay of {_name(row)}", person, row)
-    response = render(request, "sessions_app/recording.html", context)
+    response = render(request, "sessions_app/gateway/recordings/recording.html", context)
     response["Cache-Control"] = "no-store"
     return response
 
@@ -202,7 +202,10 @@ def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
     if is_opening:
         _note(Verb.RECORDING_WATCHED, f"Opened the live view of {_name(row)}", person, row)
     response = live_response(
-        request, "sessions_app/recording_live.html", "sessions_app/recording_live_body.html", context
+        request,
+        "sessions_app/gateway/recordings/recording_live.html",
+        "sessions_app/gateway/recordings/recording_live_body.html",
+        context,
     )
     response["Cache-Control"] = "no-store"
     return response

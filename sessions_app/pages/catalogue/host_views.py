@@ -26,7 +26,7 @@ def host_check(request: HttpRequest, pk: int) -> HttpResponse:
         report = host_key.check(viewer(request), resource)
     except Refused as error:
         return outcome(request, [("error", error.message)], resource.get_absolute_url())
-    return render(request, "sessions_app/host_check.html", {"resource": resource, "report": report})
+    return render(request, "sessions_app/hosts/host_check.html", {"resource": resource, "report": report})
 
 
 @require_POST

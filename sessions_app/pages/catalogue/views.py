@@ -31,7 +31,7 @@ from sessions_app.privileged.toolbar import sessions_toolbar
 from sessions_app.roles import is_administrator, sees_everything
 
 MOST_NAMES = 100  # on the page of a policy
-LIST = "sessions_app/catalogue_list.html"
+LIST = "sessions_app/pages/catalogue/catalogue_list.html"
 
 
 def admin_url(request: HttpRequest, thing: Model) -> str:
@@ -156,7 +156,7 @@ def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
         request,
         sessions_table(person, with_history=True),
         rows,
-        "sessions_app/resource.html",
+        "sessions_app/pages/catalogue/resource.html",
         filterset=SessionsOnOneResourceFilter,
         context=context,
         csv_name=f"sessions-of-resource-{found.pk}",
@@ -171,7 +171,7 @@ def activity_kind(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"kind": found, "admin_url": admin_url(request, found)}
     if sees_everything(person):
         context["policies"] = found.policies.select_related("profile")
-    return render(request, "sessions_app/activity_kind.html", context)
+    return render(request, "sessions_app/pages/catalogue/activity_kind.html", context)
 
 
 @require_safe
@@ -182,7 +182,7 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"profile": found, "tiers": _tiers(found), "admin_url": admin_url(request, found)}
     if sees_everything(person):
         context["policies"] = found.policies.all()
-    return render(request, "sessions_app/profile.html", context)
+    return render(request, "sessions_app/pages/catalogue/profile.html", context)
 
 
 def _tiers(profile: ConnectionProfile) -> list[dict[str, object]]:
@@ -217,7 +217,7 @@ def policy(request: HttpRequest, pk: int) -> HttpResponse:
         ("Resources", _first(found.resources.all()), "resource"),
     ]
     context = {"policy": found, "parts": parts, "admin_url": admin_url(request, found)}
-    return render(request, "sessions_app/policy.html", context)
+    return render(request, "sessions_app/pages/catalogue/policy.html", context)
 
 
 def _first(things: QuerySet[Any]) -> dict[str, Any]:

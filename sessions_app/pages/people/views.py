@@ -49,7 +49,7 @@ def users(request: HttpRequest) -> HttpResponseBase:
         request,
         tables.users_table(),
         tables.users_queryset(),
-        "sessions_app/users.html",
+        "sessions_app/pages/people/users.html",
         filterset=UserFilter,
         context={"heading": "Users"},
         csv_name="users",
@@ -64,7 +64,7 @@ def groups(request: HttpRequest) -> HttpResponseBase:
         request,
         tables.groups_table(),
         tables.groups_queryset(),
-        "sessions_app/groups.html",
+        "sessions_app/pages/people/groups.html",
         context={"heading": "Groups"},
         csv_name="groups",
     )
@@ -78,7 +78,7 @@ def applications(request: HttpRequest) -> HttpResponseBase:
         request,
         tables.applications_table(),
         tables.applications_queryset(),
-        "sessions_app/applications.html",
+        "sessions_app/pages/people/applications.html",
         filterset=ApplicationFilter,
         context={"heading": "Applications"},
         csv_name="applications",
@@ -99,7 +99,8 @@ def user(request: HttpRequest, pk: int) -> HttpResponseBase:
         "facts": facts,
         "admin_url": admin_url(request, found),
     }
-    return _tabbed(request, _Subject(TABS, {"user": found.pk}, _about(found), "sessions_app/user.html", context))
+    template = "sessions_app/pages/people/user.html"
+    return _tabbed(request, _Subject(TABS, {"user": found.pk}, _about(found), template, context))
 
 
 @require_safe
@@ -118,7 +119,7 @@ def application(request: HttpRequest, pk: int) -> HttpResponseBase:
     entries = _about(found.principal) | Q(target_type=found._meta.label_lower, target_id=found.pk)
     return _tabbed(
         request,
-        _Subject(TABS, {"user": found.principal_id}, entries, "sessions_app/application.html", context),
+        _Subject(TABS, {"user": found.principal_id}, entries, "sessions_app/pages/people/application.html", context),
     )
 
 
@@ -137,7 +138,8 @@ def group(request: HttpRequest, pk: int) -> HttpResponseBase:
         "admin_url": admin_url(request, found),
     }
     return _tabbed(
-        request, _Subject(GROUP_TABS, {"user__groups": found.pk}, entries, "sessions_app/group.html", context)
+        request,
+        _Subject(GROUP_TABS, {"user__groups": found.pk}, entries, "sessions_app/pages/people/group.html", context),
     )
 
 

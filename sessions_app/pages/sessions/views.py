@@ -89,7 +89,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
         request,
         sessions_table(person, with_history=tab.with_history),
         _narrowed(_of_tab(person, tab), person, tab_name, whose),
-        "sessions_app/sessions.html",
+        "sessions_app/pages/sessions/sessions.html",
         filterset=tab.filters,
         extra=("tab", "whose"),
         context={
@@ -154,7 +154,8 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
         **connections_context(row),
         **comparison_context(person, row),
     }
-    return live_response(request, "sessions_app/session.html", "sessions_app/session_body.html", context)
+    folder = "sessions_app/pages/sessions"
+    return live_response(request, f"{folder}/session.html", f"{folder}/session_body.html", context)
 
 
 @require_safe
@@ -167,7 +168,7 @@ def session_log(request: HttpRequest, pk: int) -> HttpResponseBase:
         request,
         LOG_TABLE,
         numbered(row),
-        "sessions_app/session_log.html",
+        "sessions_app/pages/sessions/session_log.html",
         filterset=SessionLogFilters,
         context={"heading": f"Log of session {row.pk}", "session": row, "status": status_cell(row)},
         csv_name=f"session-{row.pk}-log",

@@ -1,0 +1,15 @@
+"""Addresses to log in and out, to change a password, and of login sessions."""
+
+from django.urls import path
+
+from sessions_app.logins import account_views, views
+
+urlpatterns = [
+    path("accounts/login/", account_views.Login.as_view(), name="login"),
+    path("accounts/logout/", account_views.Logout.as_view(), name="logout"),
+    path("accounts/password/", account_views.PasswordChange.as_view(), name="password_change"),
+    path("logins/", views.logins, name="logins"),
+    path("logins/map/", views.logins_map, name="logins_map"),
+    path("logins/logout/", views.logins_logout, name="logins_logout"),
+    path("logins/logout-others/", views.logins_logout_others, name="logins_logout_others"),
+]

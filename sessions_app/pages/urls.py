@@ -1,0 +1,18 @@
+"""Addresses of the overview, the health page, one's own account, and the locks of accounts and resources."""
+
+from django.urls import path
+
+from sessions_app.pages import account, account_control, health, home
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("alive/", home.alive, name="alive"),
+    path("health/", health.health, name="health"),
+    path("health/hosts/", health.health_hosts, name="health_hosts"),
+    path("accounts/me/", account.account, name="account"),
+    path("resources/<int:pk>/lock/", account_control.resource_lock, name="resource_lock"),
+    path("resources/<int:pk>/unlock/", account_control.resource_unlock, name="resource_unlock"),
+    path("users/<int:pk>/lock/", account_control.account_lock, name="account_lock"),
+    path("users/<int:pk>/unlock/", account_control.account_unlock, name="account_unlock"),
+    path("users/<int:pk>/cut/", account_control.account_cut, name="account_cut"),
+]

@@ -1,0 +1,10 @@
+"""Addresses to request a session and to act on sessions."""
+
+from django.urls import path
+
+from sessions_app.privileged import action_views, request_views
+
+urlpatterns = [
+    path("sessions/request/", request_views.session_request, name="session_request"),
+    path("sessions/do/<slug:verb>/", action_views.session_action, name="session_action"),
+]

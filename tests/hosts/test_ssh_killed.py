@@ -35,10 +35,11 @@ import os, sys, traceback
 import django
 django.setup()
 from sessions_app.worker import reconcile
+from tests.support import faults
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
-        os.environ["SESSIONADMIN_FAULT"] = line.strip()
+        faults.die_at(int(line))
         try:
             reconcile()
         except BaseException:

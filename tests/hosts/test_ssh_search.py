@@ -41,15 +41,16 @@ ELSEWHERE = Path("/home/of all")
 FIND = 'nice -n 19 $idle find "$@"'
 # A worker that dies when the host has answered and nothing is noted yet.
 KILLED = """
-import os, sys, django
+import sys, django
 django.setup()
 from django.conf import settings
 from sessions_app.hosts.connectors.ssh import search
 from sessions_app.worker.search import claim_due
+from tests.support import faults
 settings.HOST_SEARCH_SECONDS = 20
 search.SEARCH = search.SEARCH.replace("/proc/self/mountinfo", sys.argv[1])
 (claim,) = claim_due()
-os.environ["SESSIONADMIN_FAULT"] = "2"
+faults.die_at(2)
 claim.search()
 """
 

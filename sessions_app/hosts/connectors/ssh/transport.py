@@ -19,7 +19,6 @@ import asyncssh
 
 from sessions_app.catalogue.connectors import ForGood, ForNow
 from sessions_app.hosts.connectors import progress
-from sessions_app.hosts.connectors.ssh import faults
 from sessions_app.hosts.connectors.ssh.key_lines import LINES, Line
 from sessions_app.hosts.connectors.ssh.results import Result
 
@@ -89,15 +88,12 @@ class Remote:
         line = ["timeout", "-k", "5", str(STEP_SECONDS), *words]
         if self.host.account != "root":
             line = ["sudo", "-n", "--", *line]
-        faults.point()
         try:
-            result = LINES.run(self._run(shlex.join(line), given.encode(), most))
+            return LINES.run(self._run(shlex.join(line), given.encode(), most))
         except TimeoutError:
             raise ForNow(f"{self.host.name} did not finish a step in {STEP_SECONDS} seconds.") from None
         except (OSError, asyncssh.Error) as error:
             raise ForNow(f"The connection to {self.host.name} broke: {_reason(error)}") from error
-        faults.point()
-        return result
 
     async def _run(self, command: str, given: bytes, most: int) -> Result:
         async with asyncio.timeout(STEP_SECONDS + 10):

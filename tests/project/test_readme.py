@@ -72,10 +72,30 @@ def test_every_command_that_documents_name_exists() -> None:
         assert named - {"help", "ssh"} <= set(get_commands()), path.name
 
 
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def headings(text: str) -> set[str]:
+    """Return the anchors that GitHub makes of the headings of a document."""
+    outside_code = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ +(.+?) *$", outside_code, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def test_every_link_of_the_documents_leads_somewhere() -> None:
-    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text()):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
+    for path in DOCUMENTS:
+        for target, _, anchor in re.findall(r"\]\((?!https?://)([^)#]*)(#([^)]+))?\)", path.read_text()):
+            there = path.parent / target if target else path
+            assert there.exists(), f"{path.name}: {target}"
+            assert not anchor or anchor in headings(there.read_text()), f"{path.name}: {target}#{anchor}"
+
+
+def test_the_index_leads_to_every_document() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    assert re.findall(r"^## (.+)$", index, re.MULTILINE) == ["Start", "Tutorials", "How-to", "Reference", "Explanation"]
+    for path in (ROOT / "docs").glob("*.md"):
+        assert path.name == "index.md" or f"]({path.name}" in index, path.name
+    assert "](docs/index.md)" in README
 
 
 def test_pictures_are_there_small_and_wide_enough_to_read() -> None:

@@ -27,14 +27,14 @@ BADGES = {
 def health(request: HttpRequest) -> HttpResponse:
     """What can be told without asking a host."""
     _require_administrator(request)
-    return _page(request, checks.look(), with_hosts=False)
+    return _page(request, checks.run_quick_checks(), with_hosts=False)
 
 
 @require_POST
 def health_hosts(request: HttpRequest) -> HttpResponse:
     """The same, and every host; logged."""
     _require_administrator(request)
-    return _page(request, checks.look() + hosts.look_at_hosts(viewer(request), PATIENCE), with_hosts=True)
+    return _page(request, checks.run_quick_checks() + hosts.check_hosts(viewer(request), PATIENCE), with_hosts=True)
 
 
 def _require_administrator(request: HttpRequest) -> None:

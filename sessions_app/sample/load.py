@@ -23,7 +23,7 @@ from sessions_app.sample.history import Stories
 from sessions_app.sample.logins import make_logins
 from sessions_app.sample.people import People, make_people
 from sessions_app.sample.story import Story
-from sessions_app.worker.step import Visit
+from sessions_app.worker.step import StepContext
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ def grant(story: Story) -> None:
     Raises ConnectorError when the host does not take it.
     """
     session = story.session
-    visit = Visit(session, "sample", timezone.now)
-    connector, rights = visit.connector(), visit.grant()
+    context = StepContext(session, "sample", timezone.now)
+    connector, rights = context.connector(), context.grant()
     connector.grant(rights, _quiet)
     if session.is_logged_on:
         practice.log_on(session.pk)

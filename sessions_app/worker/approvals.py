@@ -1,4 +1,4 @@
-"""Sessions that wait for approval in vain: nobody decided in time, or nobody is left who could."""
+"""End sessions whose approval cannot be had: nobody decided in time, or nobody is left who could decide."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approvers import why_approval_cannot_be_had
 from sessions_app.privileged.flows.permission import hold
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.worker.step import Visit
+from sessions_app.worker.step import StepContext
 
-LOOK_EVERY = dt.timedelta(seconds=60)  # at who is left to decide
+LOOK_EVERY = dt.timedelta(seconds=60)  # between two checks of who is left to decide
 
 
-def look(visit: Visit) -> None:
-    """Fail the approval when it cannot be had any more, else look again in a minute."""
-    session = visit.session
+def look(context: StepContext) -> None:
+    """Fail the approval when it cannot be had any more, else check it again in a minute."""
+    session = context.session
     with transaction.atomic():
         hold(session)
         if session.status != Status.WAITING:
             return
         if not session.user.is_active:
             _end(session, Status.CANCELED, Verb.SESSION_CANCELED, f"The account {session.user_name} is disabled.")
-        elif reason := _why_failed(visit):
+        elif reason := _why_failed(context):
             _end(session, Status.APPROVAL_FAILED, Verb.SESSION_APPROVAL_FAILED, reason)
             mail.tell_people(session, "Approval failed", reason)
         else:
-            visit.set(next_monitor_at=visit.now() + LOOK_EVERY)
+            context.set(next_monitor_at=context.now() + LOOK_EVERY)
 
 
-def _why_failed(visit: Visit) -> str:
-    deadline = visit.session.approval_deadline
-    if deadline is not None and deadline <= visit.now():
+def _why_failed(context: StepContext) -> str:
+    deadline = context.session.approval_deadline
+    if deadline is not None and deadline <= context.now():
         return f"Nobody decided before {deadline:%Y-%m-%d %H:%M} UTC."
-    return why_approval_cannot_be_had(visit.session)
+    return why_approval_cannot_be_had(context.session)
 
 
 def _end(session: PrivilegedSession, status: Status, verb: Verb, reason: str) -> None:

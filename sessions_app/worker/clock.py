@@ -1,7 +1,8 @@
-"""The console's own clock is put right: what was noted by the wrong one must not make anybody wait.
+"""Correct what was noted while the console's own clock was wrong, so that nobody waits because of it.
 
-A session that was to be looked at in a minute, by a clock that was an hour ahead, would be left alone for an hour,
-although its host has ended it long ago. So when the clock jumps, and whenever a worker starts, all is looked at anew.
+Assume that the clock is an hour ahead when a session is to be checked again in a minute. When the clock is put right,
+the session would be left alone for an hour, although its host has ended it long ago. So everything is checked again
+when the clock jumps, and whenever a worker starts.
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ from activity.verbs import Verb
 from sessions_app.hosts.models import HostWatch
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession
 
-JUMP = 5.0  # seconds by which the clock on the wall may run apart from the steady one between two looks
+JUMP = 5.0  # seconds by which the wall clock may differ from the monotonic clock between two looks
 
 logger = logging.getLogger(__name__)
 
 
 class WallClock:
-    """Notices that the clock on the wall jumped, for one process that looks about once a second."""
+    """Notices that the wall clock jumped, for one process that looks about once a second."""
 
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
         self._wall, self._steady = wall, steady
         self._offset = wall() - steady()
 
     def jumped(self) -> float:
-        """Return by how many seconds it jumped since the last look, and zero when it did not."""
+        """Return by how many seconds the clock jumped since the last call; zero when it did not."""
         before, self._offset = self._offset, self._wall() - self._steady()
         return self._offset - before if abs(self._offset - before) > JUMP else 0.0
 
 
-class Watch:
-    """Lets everything be looked at anew when a worker starts, and when the clock jumps."""
+class ClockWatch:
+    """Makes everything due when a worker starts, and when the clock jumps."""
 
     def __init__(self, wall: WallClock | None = None) -> None:
         self._wall = wall or WallClock()
@@ -45,17 +46,20 @@ class Watch:
         self._jump = 0.0
 
     def look(self) -> None:
-        """Call it about once a second. Raises what the database says; the next call tries again."""
+        """Notice a start or a jump of the clock; to be called about once a second.
+
+        Raises the database's error. The next call then tries again.
+        """
         self._jump += self._wall.jumped()
         if self._jump:
             note_jump(self._jump)
         elif self._is_new:
-            look_anew()
+            make_everything_due()
         self._is_new, self._jump = False, 0.0
 
 
 def note_jump(seconds: float) -> None:
-    """Record that the console's clock jumped, and look at everything anew."""
+    """Record that the console's clock jumped by `seconds`, and make everything due."""
     logger.warning("The clock of this machine jumped by %.0f s; everything is looked at anew", seconds)
     with transaction.atomic():
         log.record(
@@ -64,10 +68,10 @@ def note_jump(seconds: float) -> None:
             level=Level.WARNING,
             details={"seconds": round(seconds)},
         )
-        look_anew()
+        make_everything_due()
 
 
-def look_anew() -> None:
+def make_everything_due() -> None:
     """Let every session, request and host be due now, whatever time was noted for it."""
     not_ended = PrivilegedSession.objects.filter(ended_at=None)
     not_ended.exclude(next_monitor_at=None).update(next_monitor_at=None)

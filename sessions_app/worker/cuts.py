@@ -1,4 +1,4 @@
-"""Carries out what is left of cuts that were accepted, and that an outage or a dead web process left unfinished."""
+"""Finish disconnections that were accepted, and that an outage or a dead web process left unfinished."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sessions_app.privileged.flows import lockdown
 
 
 def finish(now: dt.datetime) -> int:
-    """Carry out every cut that is left; how many there were."""
+    """Carry out every unfinished disconnection. Return how many there were."""
     left = lockdown.unfinished(now)
     for one in left:
         lockdown.carry_out(one)

@@ -1,4 +1,4 @@
-"""Takes every right away again, for ever if it must be; only then a session is over."""
+"""Take all rights of a session away from its host. Only then is the session over."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import control
 from sessions_app.privileged.models import ControlKind, Status
 from sessions_app.worker import controls
-from sessions_app.worker.lease import kept
-from sessions_app.worker.step import Visit
+from sessions_app.worker.lease import renewed_lease
+from sessions_app.worker.step import StepContext
 
 VERBS = {
     Status.COMPLETE: Verb.SESSION_COMPLETED,
@@ -22,18 +22,21 @@ VERBS = {
 }
 
 
-def clean(visit: Visit) -> None:
-    """Cut connections if that was asked for, revoke, and note the end. A failure is tried again for ever."""
-    session = visit.session
-    controls.enforce(visit)
-    if session.next_attempt_at is not None and session.next_attempt_at > visit.now():
+def clean(context: StepContext) -> None:
+    """Disconnect if that was asked for, revoke the rights, and note the end of the session.
+
+    A failure is tried again until it succeeds, without a limit.
+    """
+    session = context.session
+    controls.enforce(context)
+    if session.next_attempt_at is not None and session.next_attempt_at > context.now():
         return
     try:
-        connector = visit.connector()
-        with kept(session.pk, visit.owner):
-            connector.revoke(visit.grant(), visit.say)
+        connector = context.connector()
+        with renewed_lease(session.pk, context.owner):
+            connector.revoke(context.grant(), context.say)
     except ConnectorError as error:
-        visit.failed(error, "Rights could not be taken away")
+        context.failed(error, "Rights could not be taken away")
         return
     ends_as = Status(session.ends_as)
     with transaction.atomic():
@@ -45,4 +48,4 @@ def clean(visit: Visit) -> None:
             level=Level.ERROR if ends_as == Status.FAILED else Level.INFO,
         )
         control.drop(session, *ControlKind)
-        enforced.over(session, visit.now())
+        enforced.over(session, context.now())

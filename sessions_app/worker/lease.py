@@ -1,4 +1,4 @@
-"""One worker at a time is at a session: a claim by compare-and-swap that runs out when its holder dies."""
+"""Let only one worker at a time handle a session, by a lease that runs out when its holder dies."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from sessions_app.privileged.models import PrivilegedSession
 logger = logging.getLogger(__name__)
 
 LEASE = dt.timedelta(seconds=60)
-NOBODYS = dt.timedelta(minutes=10)  # a lease that ends so much later was taken while the clock was wrong
-SLOW = 5.0  # seconds after which a call is slow: the lease is renewed, and people see what is waited for
+IMPLAUSIBLE_AFTER = dt.timedelta(minutes=10)  # a lease that ends later than that was taken while the clock was wrong
+SLOW = 5.0  # seconds after which a call counts as slow: the lease is renewed, and people see what is waited for
 
 
 def new_owner() -> str:
-    """A name that no other worker has, readable in the database."""
+    """Return a name that no other worker has and that people can read in the database."""
     return f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def free(now: dt.datetime) -> Q:
-    """Sessions that nobody is at."""
-    return Q(lease="") | Q(lease_until__lt=now) | Q(lease_until__gt=now + LEASE + NOBODYS)
+    """Return the condition for sessions that no worker holds."""
+    return Q(lease="") | Q(lease_until__lt=now) | Q(lease_until__gt=now + LEASE + IMPLAUSIBLE_AFTER)
 
 
 def claim(pk: int, owner: str, now: dt.datetime) -> bool:
-    """Take the session for 60 seconds; False when somebody else has it."""
+    """Take the session for 60 seconds. Return False when another worker has it."""
     values = {"lease": owner, "lease_until": now + LEASE, "waiting_for": "", "waiting_since": None}
     taken = PrivilegedSession.objects.filter(free(now), pk=pk).update(**values)
     return bool(taken)
 
 
 def release(pk: int, owner: str) -> None:
-    """Give it back; nothing happens when it was lost meanwhile."""
+    """Give the session back. Do nothing when another worker has taken it meanwhile."""
     PrivilegedSession.objects.filter(pk=pk, lease=owner).update(lease="", lease_until=None)
 
 
 @contextlib.contextmanager
-def kept(pk: int, owner: str) -> Iterator[None]:
-    """Renew the lease for as long as a call to a slow resource takes, and say in the row what is waited for.
+def renewed_lease(pk: int, owner: str) -> Iterator[None]:
+    """Renew the lease while a call to a slow resource lasts, and show in the row what is waited for.
 
-    Else another worker would take the rights away while this one is still giving them. The renewal dies with the
+    Otherwise another worker would take the rights away while this one still gives them. The renewal ends with the
     process, as it must.
     """
     done = threading.Event()

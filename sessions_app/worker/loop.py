@@ -1,4 +1,4 @@
-"""The worker as a process: passes at an interval, several sessions at a time, until it is told to stop."""
+"""The worker as a process: it makes a pass at an interval, several sessions at a time, until it is stopped."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from sessions_app.gateway.recordings.keeper import Keeper
 from sessions_app.logins import service
 from sessions_app.worker import clock, cuts, lease, passes
 from sessions_app.worker.health import heartbeat
-from sessions_app.worker.knock import Knocker
-from sessions_app.worker.scheduler import Crew
+from sessions_app.worker.host_recovery import RecoveryWatcher
+from sessions_app.worker.scheduler import Scheduler
 from sessions_app.worker.search import Searcher
 
 logger = logging.getLogger(__name__)
 
-CUTS_EVERY = 5.0  # seconds between looks for cuts that nobody finished
+CUTS_EVERY = 5.0  # seconds between looks for unfinished disconnections
 LOGINS_EVERY = 60.0  # seconds between looks for expired login sessions
 
 
 def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     """Work until `stop` is set, then finish the steps that are under way.
 
-    A slow resource occupies a few of `threads` (crew.py), never the pass: sessions that somebody is at are not due.
-    While the database cannot be reached the worker says so and waits.
+    `interval` is in seconds. A slow resource occupies a few of the `threads` (scheduler.py) and never the pass:
+    sessions that a worker holds are not due. While the database cannot be reached, the worker logs that and waits.
     """
     owner = lease.new_owner()
     next_cuts = next_logins = next_beat = next_reap = 0.0
     reaper = heartbeats.Reaper()
-    crew = Crew(threads, lambda pk: _visit(pk, owner, stop))
+    scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))
     keeper = Keeper(stop)
     keeper.start()
-    times = clock.Watch()
-    knocker = Knocker(stop)
-    knocker.start()
+    times = clock.ClockWatch()
+    recovery = RecoveryWatcher(stop)
+    recovery.start()
     searcher = Searcher(stop)
     searcher.start()
     logger.info("Worker %s is running", owner)
@@ -50,7 +50,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
                     heartbeat.beat(owner)
                     next_beat = time.monotonic() + heartbeat.BEAT_EVERY
                 times.look()
-                crew.offer(passes.due_with_resources(timezone.now()))
+                scheduler.offer(passes.due_with_resources(timezone.now()))
                 if time.monotonic() >= next_cuts:
                     cuts.finish(timezone.now())
                     next_cuts = time.monotonic() + CUTS_EVERY
@@ -65,9 +65,9 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
             stop.wait(interval)
     finally:
         logger.info("Worker %s finishes what is under way", owner)
-        crew.finish()
+        scheduler.finish()
         keeper.finish()
-        knocker.finish()
+        recovery.finish()
         searcher.finish()
     try:
         heartbeat.stopped(owner)
@@ -76,8 +76,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     logger.info("Worker %s stopped", owner)
 
 
-def _visit(pk: int, owner: str, stop: threading.Event) -> None:
+def _handle(pk: int, owner: str, stop: threading.Event) -> None:
     if stop.is_set():
         return
     close_old_connections()
-    passes.visit(pk, owner, timezone.now)
+    passes.handle(pk, owner, timezone.now)

@@ -1,5 +1,4 @@
-"""The workers that are running, by what they last wrote of themselves, a row that is written to see if it works, and
-what hosts know this console by."""
+"""Tables of the worker: heartbeats, the row of the write check, and the name by which hosts know this console."""
 
 from __future__ import annotations
 
@@ -7,9 +6,9 @@ from django.db import models
 
 
 class WorkerHeartbeat(models.Model):
-    """One worker process. The row goes when it stops cleanly, and grows old when it dies."""
+    """One worker process. Its row is deleted when it stops in order, and grows old when it dies."""
 
-    owner = models.CharField(max_length=60, unique=True)  # as in the leases of sessions
+    owner = models.CharField(max_length=60, unique=True)  # the same name as in the leases of sessions
     host = models.CharField(max_length=120)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
@@ -22,7 +21,7 @@ class WorkerHeartbeat(models.Model):
 
 
 class HealthMark(models.Model):
-    """One row, written by whoever looks whether the database can be written (worker/health/writing.py)."""
+    """The one row that is written to check whether the database can be written (worker/health/writing.py)."""
 
     written_at = models.DateTimeField()
 

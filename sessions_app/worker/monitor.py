@@ -1,4 +1,4 @@
-"""Sessions that hold rights: they reach their End, get announced, and are asked about on the resource."""
+"""Monitor sessions that hold rights: end them in time, announce the end, and see who is logged on."""
 
 from __future__ import annotations
 
@@ -18,28 +18,31 @@ from sessions_app.privileged.flows.start_check import why_right_is_gone
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
 from sessions_app.privileged.rights import loses_its_right
 from sessions_app.worker import controls
-from sessions_app.worker.lease import kept
-from sessions_app.worker.step import Visit
+from sessions_app.worker.lease import renewed_lease
+from sessions_app.worker.step import StepContext
 
 
-def look(visit: Visit) -> None:
-    """End it when it is over, enforce what was asked for, announce the End, and see who is logged on."""
-    if _is_over(visit):
+def look(context: StepContext) -> None:
+    """End the session when it is over; else enforce requests, announce the end, and see who is logged on."""
+    if _is_over(context):
         return
-    controls.enforce(visit)
-    session = visit.session
-    if session.next_monitor_at is None or session.next_monitor_at <= visit.now():
-        again = _see_who_is_logged_on(visit)
+    controls.enforce(context)
+    session = context.session
+    if session.next_monitor_at is None or session.next_monitor_at <= context.now():
+        again = _see_who_is_logged_on(context)
         if session.status not in HOLDS_GRANT:
             return
-        _announce_end(visit)
-        _look_again(visit, again)
+        _announce_end(context)
+        _look_again(context, again)
 
 
-def _is_over(visit: Visit) -> bool:
-    """Begin to take the rights away when End is reached, the account is disabled or the right was withdrawn; an
-    extension meanwhile wins."""
-    session = visit.session
+def _is_over(context: StepContext) -> bool:
+    """Return whether the session ends now, and begin to take its rights away.
+
+    It ends when its End is reached, when the account is disabled, or when the right was withdrawn. An extension that
+    was given meanwhile wins.
+    """
+    session = context.session
     with transaction.atomic():
         hold(session)
         if session.status not in HOLDS_GRANT:
@@ -48,14 +51,14 @@ def _is_over(visit: Visit) -> bool:
             reason = f"The account {session.user_name} is disabled."
             take_away(session, Status.CANCELED, reason, level=Level.WARNING)
             return True
-        if session.end_at is not None and session.end_at <= visit.now():
+        if session.end_at is not None and session.end_at <= context.now():
             take_away(session, Status.COMPLETE, "The session reached its End")
             return True
         return _has_lost_its_right(session)
 
 
 def _has_lost_its_right(session: PrivilegedSession) -> bool:
-    """End a session that policy does not give any more, unless its policy lets it run to its end."""
+    """End a session that its policy does not give any more, unless the policy lets it run to its end."""
     if not PrivilegedSession.objects.filter(loses_its_right(), pk=session.pk).exists():
         return False
     reason = f"The right was withdrawn: {why_right_is_gone(session)}"
@@ -64,34 +67,38 @@ def _has_lost_its_right(session: PrivilegedSession) -> bool:
     return True
 
 
-def _see_who_is_logged_on(visit: Visit) -> dt.datetime | None:
-    """Ask the resource; the status follows. When to ask again, if the resource says so."""
-    session = visit.session
+def _see_who_is_logged_on(context: StepContext) -> dt.datetime | None:
+    """Ask the resource and let the status follow. Return when to ask again, if the resource says so."""
+    session = context.session
     try:
-        connector = visit.connector()
-        with kept(session.pk, visit.owner):
-            presence = connector.presence(visit.grant())
+        connector = context.connector()
+        with renewed_lease(session.pk, context.owner):
+            presence = connector.presence(context.grant())
     except ConnectorError as error:
         text = str(error)[:300]
         if text != session.last_error:
-            visit.record(Verb.CONNECTOR_STEP, f"Cannot see who is logged on: {text}", Level.WARNING)
-            visit.set(last_error=text)
+            context.record(Verb.CONNECTOR_STEP, f"Cannot see who is logged on: {text}", Level.WARNING)
+            context.set(last_error=text)
         return None
     if presence.is_logged_on is None:
         return presence.look_again_at
     if session.last_error:
-        visit.record(Verb.CONNECTOR_STEP, f"{session.resource_name} answers again")
-        visit.set(last_error="")
+        context.record(Verb.CONNECTOR_STEP, f"{session.resource_name} answers again")
+        context.set(last_error="")
     if presence.has_ended:
-        _note_ended(visit)
+        _note_ended(context)
     else:
-        _follow(visit, presence)
+        _follow(context, presence)
     return presence.look_again_at
 
 
-def _note_ended(visit: Visit) -> None:
-    """The resource was first, for an extension came too late there; who ended the session meanwhile wins."""
-    session = visit.session
+def _note_ended(context: StepContext) -> None:
+    """Begin to take the rights away when the resource ended the session before its End.
+
+    This happens when an extension came too late at the resource. If somebody ended the session meanwhile, that is left
+    as it is.
+    """
+    session = context.session
     with transaction.atomic():
         hold(session)
         if session.status in HOLDS_GRANT:
@@ -99,14 +106,14 @@ def _note_ended(visit: Visit) -> None:
             take_away(session, Status.COMPLETE, reason, level=Level.WARNING)
 
 
-def _follow(visit: Visit, presence: Presence) -> None:
-    """Let the status say what the resource says; a locked session stays locked."""
-    session = visit.session
+def _follow(context: StepContext, presence: Presence) -> None:
+    """Let the status say what the resource says. A locked session stays locked."""
+    session = context.session
     is_logged_on = bool(presence.is_logged_on)
     if is_logged_on == session.is_logged_on:
         return
     if session.status == Status.LOCKED:
-        visit.set(is_logged_on=is_logged_on)
+        context.set(is_logged_on=is_logged_on)
         return
     if not is_logged_on:
         lifecycle.transition(
@@ -128,35 +135,35 @@ def _follow(visit: Visit, presence: Presence) -> None:
         )
 
 
-def _announce_end(visit: Visit) -> None:
-    """Tell the user on the resource once that End is near; a failure is said and not repeated."""
-    session = visit.session
-    if session.end_notice_sent or session.end_at is None or _notice_at(visit) > visit.now():
+def _announce_end(context: StepContext) -> None:
+    """Tell the user on the resource, once, that End is near. A failure is logged and not repeated."""
+    session = context.session
+    if session.end_notice_sent or session.end_at is None or _notice_at(context) > context.now():
         return
     if not session.profile.end_notice:
         return
     text = f"This session ends at {session.end_at:%H:%M} UTC. Save your work."
     try:
-        connector = visit.connector()
-        with kept(session.pk, visit.owner):
-            connector.notify(visit.grant_to_tell(), text, visit.say)
+        connector = context.connector()
+        with renewed_lease(session.pk, context.owner):
+            connector.notify(context.grant_to_tell(), text, context.say)
     except ConnectorError as error:
-        visit.record(Verb.SESSION_END_NOTICE, f"The End could not be announced: {error}", Level.WARNING)
+        context.record(Verb.SESSION_END_NOTICE, f"The End could not be announced: {error}", Level.WARNING)
     else:
-        visit.record(Verb.SESSION_END_NOTICE, f"End announced: {text}")
-    visit.set(end_notice_sent=True)
+        context.record(Verb.SESSION_END_NOTICE, f"End announced: {text}")
+    context.set(end_notice_sent=True)
 
 
-def _look_again(visit: Visit, again: dt.datetime | None) -> None:
-    """When the resource says there is more to know, else after the profile's interval; or for the announcement."""
-    now = visit.now()
-    again = again or now + dt.timedelta(seconds=visit.session.profile.logon_monitor_interval)
-    notice_at = _notice_at(visit)
-    if not visit.session.end_notice_sent and now < notice_at < again:
+def _look_again(context: StepContext, again: dt.datetime | None) -> None:
+    """Note when the session is checked next: at `again`, after the profile's interval, or for the announcement."""
+    now = context.now()
+    again = again or now + dt.timedelta(seconds=context.session.profile.logon_monitor_interval)
+    notice_at = _notice_at(context)
+    if not context.session.end_notice_sent and now < notice_at < again:
         again = notice_at
-    visit.set(next_monitor_at=again)
+    context.set(next_monitor_at=again)
 
 
-def _notice_at(visit: Visit) -> dt.datetime:
-    session = visit.session
-    return (session.end_at or visit.now()) - session.profile.end_notice
+def _notice_at(context: StepContext) -> dt.datetime:
+    session = context.session
+    return (session.end_at or context.now()) - session.profile.end_notice

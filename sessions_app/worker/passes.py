@@ -1,4 +1,4 @@
-"""One pass: find what is due, claim each session, do what its status asks for."""
+"""One pass: find the sessions that are due, claim each, and do what its status asks for."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from sessions_app.privileged.models import HOLDS_GRANT, ControlRequest, Privileg
 from sessions_app.privileged.rights import loses_its_right
 from sessions_app.worker import approvals, cuts, deprovision, lease, monitor, provision, retry
 from sessions_app.worker.scheduler import Due
-from sessions_app.worker.step import Clock, Visit
+from sessions_app.worker.step import Clock, StepContext
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500  # sessions in one pass; the next one takes the rest
-MOST_STEPS = 6  # from scheduled to gone are four; more in one visit is somebody else changing it under our hands
+MOST_STEPS = 6  # from scheduled to ended are four; more at a time means that somebody else changes the session too
 
-STEPS: Mapping[str, Callable[[Visit], None]] = {
+STEPS: Mapping[str, Callable[[StepContext], None]] = {
     Status.PENDING: provision.start_scheduled,
     Status.WAITING: approvals.look,
     Status.PROVISIONING: provision.provision,
@@ -39,25 +39,26 @@ STEPS: Mapping[str, Callable[[Visit], None]] = {
 
 
 def reconcile(now: dt.datetime | None = None, owner: str = "") -> int:
-    """One pass over everything that is due at `now` (default: each moment as it comes); how many sessions it was at.
+    """Make one pass over everything that is due. Return how many sessions were handled.
 
-    Also finishes accepted cuts, and ends login sessions that have expired.
+    `now` fixes the time of the whole pass; without it each step takes the current time. The pass also finishes accepted
+    disconnections and ends expired login sessions.
     """
     clock: Clock = timezone.now if now is None else lambda: now
     owner = owner or lease.new_owner()
     cuts.finish(clock())
-    visited = sum(visit(pk, owner, clock) for pk in due(clock()))
+    visited = sum(handle(pk, owner, clock) for pk in due(clock()))
     service.end_expired()
     return visited
 
 
 def due(now: dt.datetime) -> list[int]:
-    """Ids of the sessions that ask for a step now and that nobody is at."""
+    """Return the ids of sessions that need a step now and that no worker holds."""
     return [one.pk for one in due_with_resources(now)]
 
 
 def due_with_resources(now: dt.datetime) -> list[Due]:
-    """The same with where they are, for a worker that is at many sessions at a time."""
+    """Return the same sessions with their resources, for a worker that handles many at a time."""
     look = Q(next_monitor_at=None) | Q(next_monitor_at__lte=now)
     holding = Q(status__in=sorted(HOLDS_GRANT))
     asked = ControlRequest.objects.filter(
@@ -71,43 +72,46 @@ def due_with_resources(now: dt.datetime) -> list[Due]:
         | Q(status__in=[Status.PROVISIONING, Status.CANCELING])
         | holding & (look | Q(end_at__lte=now) | disabled | loses_its_right() | Exists(asked))
     )
-    # By ended_at, whose index has the few open sessions in one place, and not ordered by the database: else SQLite
-    # walks over every session there ever was (measured: 140 ms against 3 ms with 200,000 ended ones).
+    # Filtered by ended_at, whose index has the few open sessions in one place, and not ordered by the database.
+    # Otherwise SQLite reads every session there ever was (measured: 140 ms against 3 ms with 200,000 ended ones).
     sessions = PrivilegedSession.objects.filter(quiet, lease.free(now), ended_at=None).filter(wants)
     found = sessions.order_by().values_list("pk", "resource_id", "last_error")[:BATCH]
     return [Due(pk, resource_id, bool(error)) for pk, resource_id, error in sorted(found)]
 
 
-def visit(pk: int, owner: str, now: Clock) -> bool:
-    """Be at one session, as long as there is something to do; False when somebody else is.
+def handle(pk: int, owner: str, now: Clock) -> bool:
+    """Handle one session until nothing is left to do. Return False when another worker holds it.
 
-    The lease is given back unless this process dies, so nothing here may hide in a `finally`.
+    The lease is given back unless this process dies, so nothing here may be done in a `finally`.
     """
     if not lease.claim(pk, owner, now()):
         return False
-    here = Visit(_read(pk), owner, now)
+    context = StepContext(_read(pk), owner, now)
     try:
-        _do_steps(here)
+        _do_steps(context)
     except Exception as error:
         logger.exception("Session %s: a step failed unexpectedly", pk)
-        if not _note_trouble(here, error):
+        if not _note_trouble(context, error):
             return True
     lease.release(pk, owner)
     return True
 
 
-def _do_steps(here: Visit) -> None:
-    """One step after the other until the status stays as it is. Who overtakes us wins; we go on from there."""
+def _do_steps(context: StepContext) -> None:
+    """Do one step after the other until the status stays the same.
+
+    When somebody else changes the status meanwhile, that wins, and the next step follows from it.
+    """
     for _ in range(MOST_STEPS):
-        before = here.session.status
+        before = context.session.status
         step = STEPS.get(before)
         if step is None:
             return
         try:
-            step(here)
+            step(context)
         except Overtaken:
-            here.session = _read(here.session.pk)
-        if here.session.status == before:
+            context.session = _read(context.session.pk)
+        if context.session.status == before:
             return
 
 
@@ -115,19 +119,24 @@ def _read(pk: int) -> PrivilegedSession:
     return PrivilegedSession.objects.select_related(*RELATED).get(pk=pk)
 
 
-def _note_trouble(here: Visit, error: Exception) -> bool:
-    """Say it in the session's log and try again later; False when not even that works (the lease will run out)."""
+def _note_trouble(context: StepContext, error: Exception) -> bool:
+    """Note an unexpected error in the session's log, and when it is tried again.
+
+    Return False when even that cannot be written; then the lease will run out.
+    """
     try:
-        session = here.session = _read(here.session.pk)
+        session = context.session = _read(context.session.pk)
         wait = retry.pause(min(session.attempts + 3, 7))  # 4 s to about a minute
-        here.record(
+        context.record(
             Verb.WORKER_PROBLEM,
             f"A step failed unexpectedly ({type(error).__name__}). It is tried again in {wait.seconds + 1} s; "
             "the worker's own log says more.",
             Level.ERROR,
         )
-        here.set(attempts=session.attempts + (session.status != Status.PROVISIONING), next_attempt_at=here.now() + wait)
+        context.set(
+            attempts=session.attempts + (session.status != Status.PROVISIONING), next_attempt_at=context.now() + wait
+        )
     except (DatabaseError, InterfaceError):
-        logger.exception("Session %s: the failure could not be noted either", here.session.pk)
+        logger.exception("Session %s: the failure could not be noted either", context.session.pk)
         return False
     return True

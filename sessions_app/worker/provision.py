@@ -1,4 +1,4 @@
-"""How a session begins: the scheduled time comes, then rights are given."""
+"""Begin sessions: when their scheduled time has come, give the rights."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from sessions_app.privileged.flows.permission import hold
 from sessions_app.privileged.flows.require_approval import adopt_policy, ask_again, why_approval_is_missing
 from sessions_app.privileged.flows.start_check import why_not_start
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.worker.lease import kept
-from sessions_app.worker.step import Visit
+from sessions_app.worker.lease import renewed_lease
+from sessions_app.worker.step import StepContext
 
 # With the pauses of retry.py ten tries take about nine minutes.
 PROVISION_ATTEMPTS = 10
 
 
-def start_scheduled(visit: Visit) -> None:
-    """The time has come: provision it, cancel it when account, resource or policy stand against it by now, or let it
-    wait for an approval that is required by now."""
-    session = visit.session
+def start_scheduled(context: StepContext) -> None:
+    """Begin to provision a session whose scheduled time has come.
+
+    It is canceled instead when account, resource or policy do not allow it any more, and waits when it needs an
+    approval by now.
+    """
+    session = context.session
     with transaction.atomic():
         hold(session)
         if session.status != Status.PENDING:
@@ -40,7 +43,7 @@ def start_scheduled(visit: Visit) -> None:
                 end_reason=reason[:300],
             )
             mail.tell_people(session, "Canceled", reason)
-        elif session.scheduled_for is not None and session.scheduled_for <= visit.now():
+        elif session.scheduled_for is not None and session.scheduled_for <= context.now():
             adopt_policy(session)
             if tier := missing_tier(session):
                 ask_again(session, tier)
@@ -48,46 +51,53 @@ def start_scheduled(visit: Visit) -> None:
             lifecycle.transition(session, Status.PROVISIONING, Verb.SESSION_PROVISIONING, "The scheduled time has come")
 
 
-def provision(visit: Visit) -> None:
-    """Give the rights.
+def provision(context: StepContext) -> None:
+    """Give the rights on the resource.
 
-    1. Nothing is given when account, resource or policy stand against it by now, or an approval is missing by now.
+    1. Nothing is given when account, resource or policy do not allow it any more, or when an approval is missing by
+    now.
+
     2. The attempt is counted before the resource is touched, so that "no attempt" means "nothing can be there".
-    3. The rights are given outside any transaction; this may take long, and may be repeated.
-    4. Start and End are noted. Who ended the session meanwhile wins: it is `canceling`, and the next step takes the
-       rights away. So it is when the account was locked meanwhile.
+
+    3. The rights are given outside any transaction, because this may take long. It may be repeated.
+
+    4. Start and End are noted. When somebody ended the session meanwhile, or locked the account, its status is
+    `canceling`, and the next step takes the rights away.
     """
-    session = visit.session
+    session = context.session
     if not _may_begin(session):
         return
     try:
-        connector = visit.connector()
+        connector = context.connector()
     except UnknownConnector as error:
-        _give_up(visit, error)
+        _give_up(context, error)
         return
     if session.attempts >= PROVISION_ATTEMPTS:
-        _give_up(visit, session.last_error or "Provisioning was interrupted again and again.")
+        _give_up(context, session.last_error or "Provisioning was interrupted again and again.")
         return
     if session.attempts == 0:
-        visit.record(Verb.SESSION_PROVISIONING, f"Giving rights to {session.login_account}")
+        context.record(Verb.SESSION_PROVISIONING, f"Giving rights to {session.login_account}")
     before = session.attempts
-    if not visit.set(attempts=before + 1):
+    if not context.set(attempts=before + 1):
         raise lifecycle.Overtaken("The session was changed before its rights were given.")
     try:
-        with kept(session.pk, visit.owner):
-            connector.grant(visit.grant(), visit.say)
+        with renewed_lease(session.pk, context.owner):
+            connector.grant(context.grant(), context.say)
     except ConnectorError as error:
         if error.permanent or session.attempts >= PROVISION_ATTEMPTS:
-            _give_up(visit, error)
+            _give_up(context, error)
         else:
-            session.attempts = before  # failed() counts this attempt
-            visit.failed(error, "Rights were not given")
+            session.attempts = before  # because failed() counts this attempt
+            context.failed(error, "Rights were not given")
         return
-    _note_available(visit, connector)
+    _note_available(context, connector)
 
 
 def _may_begin(session: PrivilegedSession) -> bool:
-    """Compare everything with what is true by now. False: the session is being taken away, with the reason."""
+    """Return whether account, resource and policy still allow the session.
+
+    When they do not, its rights are being taken away, and the reason is noted.
+    """
     with transaction.atomic():
         hold(session)
         if session.status != Status.PROVISIONING:
@@ -103,14 +113,14 @@ def _may_begin(session: PrivilegedSession) -> bool:
         return False
 
 
-def _note_available(visit: Visit, connector: Connector) -> None:
-    session = visit.session
+def _note_available(context: StepContext, connector: Connector) -> None:
+    session = context.session
     with transaction.atomic():
         hold(session)
         if session.status == Status.PROVISIONING:
             if not _may_begin(session):
                 return
-            now = visit.now()
+            now = context.now()
             lifecycle.transition(
                 session,
                 Status.AVAILABLE,
@@ -122,18 +132,18 @@ def _note_available(visit: Visit, connector: Connector) -> None:
                 next_monitor_at=None,
             )
     if session.is_ended:
-        # This worker stood still for longer than its lease, and another one finished without it.
-        visit.record(Verb.WORKER_PROBLEM, "Rights were given too late and are taken away at once", Level.WARNING)
+        # This worker stood still for longer than its lease, and another one finished the step.
+        context.record(Verb.WORKER_PROBLEM, "Rights were given too late and are taken away at once", Level.WARNING)
         try:
-            connector.revoke(visit.grant(), visit.say)
+            connector.revoke(context.grant(), context.say)
         except ConnectorError as error:
             where = f"{session.login_account} on {session.resource_name}"
-            visit.record(Verb.WORKER_PROBLEM, f"Take the rights of {where} away by hand: {error}", Level.ERROR)
+            context.record(Verb.WORKER_PROBLEM, f"Take the rights of {where} away by hand: {error}", Level.ERROR)
 
 
-def _give_up(visit: Visit, why: ConnectorError | str) -> None:
-    """Fail; what may have been given is taken back first."""
-    session = visit.session
+def _give_up(context: StepContext, why: ConnectorError | str) -> None:
+    """Let the session fail, after taking back what may have been given."""
+    session = context.session
     message = f"Provisioning failed: {why}"
     if session.attempts == 0:
         lifecycle.transition(

@@ -1,4 +1,4 @@
-"""Set right what a restored backup believes to be true: it knows nothing of what happened after it was made."""
+"""Correct the data of a restored backup, which knows nothing of what happened after it was made."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ from sessions_app.worker.models import WorkerHeartbeat
 SKIPPED_NUMBERS = 100_000
 
 
-def set_right(made_at: str) -> list[str]:
-    """End what cannot be true any more, in one transaction, and return a line for each kind.
+def correct_after_restore(made_at: str) -> list[str]:
+    """End what cannot be true any more, in one transaction. Return one line for each kind.
 
     1. Connections through gateways are lost, tickets void, and nobody is logged in.
+
     2. Rights are taken away from every session that may hold some, because it may have ended since.
+
     3. What was due by now does not begin by itself: it may have begun, or been withdrawn, since.
+
     4. New sessions get numbers that no session after the backup had.
     """
     reason = f"The console was restored from a backup made at {made_at}"
@@ -59,7 +62,7 @@ def set_right(made_at: str) -> list[str]:
 
 
 def _end_sessions(reason: str) -> tuple[int, int]:
-    """Return how many lose their rights, and how many do not begin."""
+    """End the open sessions. Return how many lose their rights, and how many do not begin."""
     open_ones = PrivilegedSession.objects.filter(ended_at=None).select_related("user")
     holding = list(open_ones.filter(status__in=[*HOLDS_GRANT, Status.PROVISIONING]).order_by("pk"))
     for session in holding:

@@ -1,8 +1,8 @@
-"""Which sessions are worked at in the same moment: a few at each resource, so that a dead one stops nobody else.
+"""Decide which sessions are handled at the same time: a few at each resource, so that a dead one stops no other.
 
-A thread that waits for a dead host is lost until the host's timeout. So one resource gets at most FEW threads; where
-something went wrong last time it gets one, and all such resources together get half of the threads. Knows neither
-database nor clock: it is offered what is due, and calls `work`.
+A thread that waits for a dead host is lost until the host's timeout. So one resource gets at most FEW threads. A
+resource where the last step failed gets one, and all such resources together get half of the threads. This module knows
+neither database nor clock: it is offered what is due, and calls `work`.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ FEW = 4  # sessions at one resource at a time; as many as connections (hosts/con
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A session that asks for a step. `has_trouble`: its last step at the resource failed."""
+    """A session that needs a step. `has_trouble` says that its last step at the resource failed."""
 
     pk: int
     resource_id: int
     has_trouble: bool
 
 
-class Crew:
-    """The threads of one worker. What is offered and has no place yet waits here, and is replaced by the next offer."""
+class Scheduler:
+    """The threads of one worker. Sessions without a free thread wait here until the next offer replaces them."""
 
     def __init__(self, threads: int, work: Callable[[int], None]) -> None:
         self._threads = threads
@@ -42,7 +42,7 @@ class Crew:
         self._troubled: set[int] = set()
 
     def offer(self, due: Sequence[Due]) -> None:
-        """Begin as many of these as there is room for; the others follow as soon as somebody is done."""
+        """Begin as many of these sessions as there is room for; the others follow when a thread is free."""
         with self._lock:
             self._waiting = list(due)
             self._troubled = {one.resource_id for one in due if one.has_trouble}
@@ -55,7 +55,7 @@ class Crew:
         self._pool.shutdown()
 
     def _begin(self) -> None:
-        """Give every free thread something to do; under the lock."""
+        """Give every free thread a session. To be called with the lock held."""
         at = Counter(one.resource_id for one in self._under_way.values())
         in_trouble = sum(at[resource] for resource in self._troubled)
         later = []
@@ -83,6 +83,6 @@ class Crew:
         finally:
             with self._lock:
                 del self._under_way[one.pk]
-                # It is due again when the next look says so, not because it was offered twice.
+                # The next look decides whether it is due again; an offer that came twice does not.
                 self._waiting = [other for other in self._waiting if other.pk != one.pk]
                 self._begin()

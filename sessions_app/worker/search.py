@@ -1,7 +1,7 @@
-"""Searches hosts for files that sessions left there, after the sessions are over: nobody waits for it.
+"""Search hosts for files that ended sessions left there. Nobody waits for the result.
 
-Threads of its own, because a search takes as long as HOST_SEARCH_SECONDS. Any number of workers may do it at once: a
-host is searched by the one that claims it (hosts/search_models.py).
+This has threads of its own, because a search may take HOST_SEARCH_SECONDS. Any number of workers may do it at once: a
+host is searched by the worker that claims it (hosts/search_models.py).
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from sessions_app.privileged.models import PrivilegedSession
 
 EVERY = 2.0  # seconds between looks for hosts that are to be searched
 AT_A_TIME = 8  # hosts
-LAST_WORDS = 2.0  # seconds that a worker that stops waits for searches; longer ones are made anew
-LONGEST = dt.timedelta(days=1)  # for which a host that cannot be searched is tried again
+LAST_WORDS = 2.0  # seconds that a stopping worker waits for searches; longer ones are started again
+LONGEST = dt.timedelta(days=1)  # how long a host that cannot be searched is tried again
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class Claim:
-    """A host that this worker searches, the moment that makes the claim ours, and the sessions."""
+    """A host that this worker searches, the sessions, and the time that identifies the claim."""
 
     row: HostSearch
     began_at: dt.datetime
     sessions: list[PrivilegedSession] = field(default_factory=list)
 
     def search(self) -> None:
-        """Ask the host, and note what it said or why it said nothing."""
+        """Search the host, and note what was found or why the search failed."""
         resource = self.row.resource
         try:
             findings = search(resource, [session.pk for session in self.sessions])
@@ -53,7 +53,7 @@ class Claim:
             self._note(findings)
 
     def give_back(self) -> None:
-        """Let another worker search, when what we began on the host has ended."""
+        """Let another worker search, after what this one began on the host has ended."""
         soon = timezone.now() + dt.timedelta(seconds=settings.HOST_SEARCH_SECONDS)
         self._mine().update(began_at=None, next_at=soon)
 
@@ -61,7 +61,7 @@ class Claim:
         return HostSearch.objects.filter(pk=self.row.pk, began_at=self.began_at)
 
     def _is_over(self, problem: str) -> bool:
-        """Note that the search ended, in the transaction of what it found; False when it was given up meanwhile."""
+        """Note the end of the search, in the caller's transaction. Return False when the claim was given up."""
         return bool(self._mine().update(next_at=self.began_at + SEARCH_EVERY, problem=problem))
 
     @transaction.atomic
@@ -114,7 +114,7 @@ def _record(session: PrivilegedSession, text: str, level: Level) -> None:
 
 
 def claim_due(most: int = AT_A_TIME) -> list[Claim]:
-    """Claim at most so many hosts that are to be searched."""
+    """Claim hosts whose search is due, at most `most` of them."""
     if not settings.HOST_SEARCH_SECONDS:
         return []
     now = timezone.now()
@@ -128,7 +128,7 @@ def claim_due(most: int = AT_A_TIME) -> list[Claim]:
 
 
 class Searcher:
-    """Works until `stop` is set."""
+    """The thread that looks for hosts to be searched, until `stop` is set."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
@@ -136,11 +136,10 @@ class Searcher:
         self._under_way: list[tuple[Claim, threading.Thread]] = []
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def finish(self) -> None:
-        """Wait a moment for the searches that are under way, and give the others back: they would take too long."""
+        """Wait a moment for running searches, and give back those that would take longer."""
         self._thread.join()
         until = time.monotonic() + LAST_WORDS
         for claim, thread in self._under_way:
@@ -155,12 +154,12 @@ class Searcher:
                 self._look()
             except (DatabaseError, InterfaceError):
                 logger.exception("Which hosts are to be searched could not be read; trying again")
-        connection.close()  # this thread's own
+        connection.close()  # each thread has its own connection
 
     def _look(self) -> None:
         self._under_way = [one for one in self._under_way if one[1].is_alive()]
         for claim in claim_due(AT_A_TIME - len(self._under_way)):
-            # No process waits for it when it ends.
+            # A daemon thread, so that the process does not wait for it at its end.
             thread = threading.Thread(
                 target=_search, args=(claim,), name=f"search-{claim.row.resource_id}", daemon=True
             )
@@ -174,4 +173,4 @@ def _search(claim: Claim) -> None:
     except (DatabaseError, InterfaceError):
         logger.exception("What %s said could not be noted; it is searched again", claim.row.resource.name)
     finally:
-        connection.close()  # this thread's own
+        connection.close()  # each thread has its own connection

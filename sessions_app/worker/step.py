@@ -1,4 +1,4 @@
-"""What every step has at hand while a worker is at one session."""
+"""What every step needs while a worker handles one session."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Clock = Callable[[], dt.datetime]
 
 
 @dataclasses.dataclass
-class Visit:
-    """One worker at one session, under its lease."""
+class StepContext:
+    """One session that a worker handles under its lease."""
 
     session: PrivilegedSession
     owner: str
     now: Clock
 
     def connector(self) -> Connector:
-        """The connector of the session's resource. Raises UnknownConnector."""
+        """Return the connector of the session's resource. Raises UnknownConnector."""
         return connector_for(self.session.resource.connector)
 
     def grant(self) -> Grant:
-        """What the session gives, as a connector wants it."""
+        """Return what the session gives, in the form that connectors take."""
         session = self.session
         return Grant(
             session_id=session.pk,
@@ -58,37 +58,40 @@ class Visit:
         )
 
     def grant_to_tell(self) -> Grant:
-        """The same, for calls that show something to the user: whose terminals are told by a gateway already."""
+        """Return the grant for calls that show a message to the user.
+
+        It names the ports of the gateways' terminals, which a gateway has already told.
+        """
         ports = GatewayConnection.objects.open().filter(session=self.session).values_list("host_port", flat=True)
         return dataclasses.replace(self.grant(), gateway_ports=tuple(port for port in ports if port is not None))
 
     def _public_keys(self) -> tuple[str, ...]:
-        """The user's registered SSH keys; asked for only while rights are being given."""
+        """Return the user's registered SSH keys, which are needed only while rights are being given."""
         if self.session.status != Status.PROVISIONING:
             return ()
         return tuple(UserKey.objects.filter(user=self.session.user_id).values_list("public_key", flat=True))
 
     def say(self, text: str, level: Level) -> None:
-        """One line for the session log, from the connector."""
+        """Record a connector's message in the session's log."""
         self.record(Verb.CONNECTOR_STEP, text, level)
 
     def record(self, verb: Verb, text: str, level: Level = Level.INFO) -> None:
-        """One line for the session log; the system itself did it."""
+        """Record an entry in the session's log, as done by the system itself."""
         log.record(verb, text, user=self.session.user, target=self.session, level=level)
 
     def set(self, **values: Any) -> bool:
-        """Write the worker's own fields, if the session is still in the status it was read with."""
+        """Write fields of the session if it still has the status it was read with. Return whether it had."""
         rows = PrivilegedSession.objects.filter(pk=self.session.pk, status=self.session.status).update(**values)
         for name, value in values.items():
             setattr(self.session, name, value)
         return bool(rows)
 
     def failed(self, error: ConnectorError, what: str) -> None:
-        """Note a failed call and when it is tried again; say it in the log when it is worth saying."""
+        """Note a failed call and when it is tried again, and log it when it is worth an entry."""
         text = str(error)[:300]
         attempts = self.session.attempts + 1
         wait = retry.pause(attempts)
-        if retry.is_worth_saying(attempts, text, self.session.last_error):
+        if retry.is_worth_logging(attempts, text, self.session.last_error):
             self.record(
                 Verb.CONNECTOR_STEP,
                 f"{what}: {text} Tried {attempts} time{'' if attempts == 1 else 's'}, again in {wait.seconds + 1} s.",

@@ -219,7 +219,7 @@ def said_everywhere(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CommandError, match="error"):
         call_command("doctor", "--skip-hosts", stdout=told)
     assert words in told.getvalue()
-    finding = next(one for one in checks.look() if one.name == checks.LOG_GUARD)
+    finding = next(one for one in checks.run_quick_checks() if one.name == checks.LOG_GUARD)
     assert finding.is_error
     assert words in finding.text
     assert finding.remedy
@@ -433,7 +433,7 @@ def test_whatever_breaks_a_check_is_an_error_and_hides_no_other(monkeypatch: pyt
     monkeypatch.setattr(guard.guard_rows, "dated_back", broken)
     assert [one.text for one in guard.look()] == ["The order of entries cannot be read: ZeroDivisionError: of a row"]
     monkeypatch.setattr(checks, "CHECKS", (checks.geoip, broken, checks.log_guard))
-    found = checks.look()
+    found = checks.run_quick_checks()
     assert [one.name for one in found] == [checks.DATABASE, "GeoIP", "Broken", checks.LOG_GUARD]
     assert found[2].is_error
     assert found[2].text == "It could not be looked at: ZeroDivisionError: of a row"

@@ -187,7 +187,7 @@ def test_a_rename_is_logged_by_both_names(as_user: AsUser, admin: User, alice: U
     form |= {"username": "erin", "email": "erin@example.org"}
     assert client.post(f"/admin/auth/user/{alice.pk}/change/", form).status_code == 302
     group = Group.objects.create(name="Team")
-    group.name = "Crew"
+    group.name = "Scheduler"
     group.save()
     resource = builders.make_resource()
     resource.name, resource.port = "web-2", 2222
@@ -195,7 +195,7 @@ def test_a_rename_is_logged_by_both_names(as_user: AsUser, admin: User, alice: U
     assert [entry.message for entry in LogEntry.objects.filter(message__startswith="Renamed").order_by("pk")] == [
         "Renamed user “alice” to “dave”",
         "Renamed user “dave” to “erin”; changed email",
-        "Renamed group “Team” to “Crew”",
+        "Renamed group “Team” to “Scheduler”",
         "Renamed resource “web-1” to “web-2”; changed port",
     ]
     page = pages.elements(client.get("/activity/", {"activity": "renamed alice"}))

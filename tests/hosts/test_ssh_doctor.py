@@ -30,15 +30,15 @@ def test_what_is_left_on_a_host_is_found_and_a_living_session_is_not(
     resource = prepare(server, alice)
     register_key(alice, tmp_path / "id_alice")
     session = given(alice)
-    found, _ = hosts.look_at_hosts(None)
+    found, _ = hosts.check_hosts(None)
     assert (found.name, found.grade) == ("Host web-1", Grade.OK), found.text
     # As after a database was restored from a backup: the console does not know the session on this host.
     PrivilegedSession.objects.filter(pk=session.pk).update(resource=builders.make_resource("elsewhere"))
-    found, _ = hosts.look_at_hosts(None)
+    found, _ = hosts.check_hosts(None)
     assert found.is_error
     assert f"account {session.login_account} of session {session.pk}" in found.text
     assert found.remedy == "Take it away: sessionadmin audit_grants web-1 --remove"
     assert session.login_account in sshd.accounts()
     Resource.objects.filter(pk=resource.pk).update(host_key="")
-    found, _ = hosts.look_at_hosts(None)
+    found, _ = hosts.check_hosts(None)
     assert "Not confirmed yet" in found.text

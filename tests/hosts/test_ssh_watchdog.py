@@ -29,7 +29,7 @@ from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import clock, lease, passes, reconcile
-from sessions_app.worker.knock import Knocker
+from sessions_app.worker.host_recovery import RecoveryWatcher
 from tests.support import pages, sshd
 from tests.support.machine import ROOT
 from tests.support.scene import ask, granted
@@ -174,7 +174,7 @@ def test_a_session_that_its_host_ended_does_not_stay_available_once_the_consoles
     monkeypatch.setattr(host, "MARGIN", 1)
     prepare(server, alice)
     now, stamp, hour = timezone.now, time.time, dt.timedelta(hours=1)
-    watch = clock.Watch(clock.WallClock(wall=lambda: timezone.now().timestamp()))
+    watch = clock.ClockWatch(clock.WallClock(wall=lambda: timezone.now().timestamp()))
     with monkeypatch.context() as ahead:
         ahead.setattr(timezone, "now", lambda: now() + hour)
         ahead.setattr(time, "time", lambda: stamp() + hour.total_seconds())
@@ -205,7 +205,7 @@ def test_a_host_whose_sshd_stands_still_is_named_and_is_visited_as_soon_as_it_go
     prepare(server, alice)
     session, browser = ask(alice), as_user(alice)
     row = PrivilegedSession.objects.filter(pk=session.pk)
-    knocker = Knocker(threading.Event())
+    recovery = RecoveryWatcher(threading.Event())
 
     def one_pass() -> None:
         reconcile()
@@ -224,12 +224,12 @@ def test_a_host_whose_sshd_stands_still_is_named_and_is_visited_as_soon_as_it_go
         assert "web-1 cannot be reached" in session.last_error
         row.update(next_attempt_at=timezone.now() + dt.timedelta(minutes=5))
         monkeypatch.setattr(knock, "SECONDS", 0.3)
-        assert knocker.look() == 0
+        assert recovery.look() == 0
         assert passes.due(timezone.now()) == []
     finally:
         os.kill(server.process.pid, signal.SIGCONT)
     monkeypatch.setattr(knock, "SECONDS", 5.0)
-    assert knocker.look() == 1
+    assert recovery.look() == 1
     assert passes.due(timezone.now()) == [session.pk]
     monkeypatch.setattr(transport, "CONNECT_SECONDS", 10.0)
     reconcile()

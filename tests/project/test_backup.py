@@ -31,7 +31,7 @@ from sessions_app.management.commands.restore import refuse_newer, refuse_while_
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from sessions_app.worker.health.heartbeat import beat
-from sessions_app.worker.restored import SKIPPED_NUMBERS, set_right
+from sessions_app.worker.restored import SKIPPED_NUMBERS, correct_after_restore
 from tests.support import builders, programs
 from tests.support.recordings import make_connection
 from tests.support.scene import ask, granted
@@ -63,7 +63,7 @@ def test_what_the_backup_believes_to_go_on_is_ended(alice: User, outsider: User)
     later = ask(alice, resource="web-3", start_at=timezone.now() + dt.timedelta(days=2))
     PrivilegedSession.objects.filter(pk=due.pk).update(scheduled_for=timezone.now() - dt.timedelta(hours=1))
     open_connection = make_connection(session)
-    lines = set_right("2026-01-31T03:00:00+00:00")
+    lines = correct_after_restore("2026-01-31T03:00:00+00:00")
     assert lines == [
         "Connections noted as lost: 1",
         "Log-ins ended: 1",

@@ -36,7 +36,7 @@ def test_what_was_to_be_done_in_an_hour_by_the_wrong_clock_is_done_when_a_worker
     ended = builders.make_session(alice, Status.COMPLETE, next_monitor_at=timezone.now() + HOUR)
     HostWatch.objects.create(resource=session.resource, began_at=timezone.now() + HOUR, ended_at=timezone.now())
     assert passes.due(timezone.now()) == []
-    clock.Watch().look()
+    clock.ClockWatch().look()
     assert passes.due(timezone.now()) == [session.pk]
     assert HostWatch.objects.get().began_at is None
     assert PrivilegedSession.objects.get(pk=ended.pk).next_monitor_at is not None
@@ -45,7 +45,7 @@ def test_what_was_to_be_done_in_an_hour_by_the_wrong_clock_is_done_when_a_worker
 def test_a_jump_of_the_clock_is_logged_and_everything_is_looked_at_anew(alice: User, admin: User) -> None:
     make_entry("of the clock that was ahead", timezone.now() + 3 * HOUR)
     wall = [1000.0, 1000.0]
-    watch = clock.Watch(clock.WallClock(lambda: wall[0], lambda: wall[1]))
+    watch = clock.ClockWatch(clock.WallClock(lambda: wall[0], lambda: wall[1]))
     watch.look()
     session = builders.make_session(alice, next_monitor_at=timezone.now() + HOUR)
     lock(admin, session, title="Stop")

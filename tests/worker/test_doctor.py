@@ -201,7 +201,7 @@ def test_a_host_that_is_down_is_an_error_and_an_inactive_one_a_warning() -> None
     address = {"address": "127.0.0.1", "port": free_port(), "connector": "ssh"}
     builders.make_resource("old-1", is_active=False, **address)
     builders.make_resource("web-1", **address)
-    found = {one.name: one for one in hosts.look_at_hosts(None)}
+    found = {one.name: one for one in hosts.check_hosts(None)}
     assert found["Host web-1"].grade is Grade.ERROR
     assert "No SSH server answers at 127.0.0.1" in found["Host web-1"].text
     assert found["Host old-1"].grade is Grade.WARNING
@@ -222,7 +222,7 @@ def test_a_host_that_keeps_silent_holds_up_nobody(monkeypatch: pytest.MonkeyPatc
     for name in ("silent-1", "web-1"):
         builders.make_resource(name, connector="ssh")
     try:
-        found = {one.name: one for one in hosts.look_at_hosts(None, 1.0)}
+        found = {one.name: one for one in hosts.check_hosts(None, 1.0)}
     finally:
         hold.set()
     assert found["Host silent-1"].text == "It was not looked at within 1 s."

@@ -21,7 +21,7 @@ from sessions_app.hosts.models import HostWatch
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession, Status
 from sessions_app.worker import lease, passes, reconcile
-from sessions_app.worker.knock import Knocker
+from sessions_app.worker.host_recovery import RecoveryWatcher
 from tests.support import builders, pages
 from tests.support.programs import free_port
 from tests.support.scene import ask
@@ -97,15 +97,15 @@ def test_a_host_that_answers_again_is_visited_at_once_and_no_other(alice: User, 
     HostWatch.objects.create(resource=web, began_at=later, ended_at=later, problem="no answer")
     for one in (web, dead):
         TURNS.note(Host(one.name, one.address, one.port, "root", ""), "no answer")
-    knocker = Knocker(threading.Event())
-    assert knocker.look() == 0
+    recovery = RecoveryWatcher(threading.Event())
+    assert recovery.look() == 0
     assert passes.due(timezone.now()) == []
     with greeting(port):
-        assert knocker.look() == 1
+        assert recovery.look() == 1
         assert passes.due(timezone.now()) == [stuck.pk, locked.pk]
         assert HostWatch.objects.get().began_at is None
         assert not TURNS.is_silent(("127.0.0.1", port))
-        assert knocker.look() == 0
+        assert recovery.look() == 0
     assert PrivilegedSession.objects.get(pk=other.pk).next_attempt_at == later
     TURNS._silent.clear()
 
@@ -117,8 +117,8 @@ def test_a_host_that_greets_and_then_breaks_off_is_left_to_the_pauses(alice: Use
     values = {"attempts": 7, "last_error": "broke off", "next_attempt_at": later}
     builders.make_session(alice, Status.CANCELING, resource=web, ends_as=Status.COMPLETE, **values)
     TURNS.note(Host(web.name, web.address, web.port, "root", ""), "broke off")
-    knocker = Knocker(threading.Event())
+    recovery = RecoveryWatcher(threading.Event())
     with greeting(port):
-        assert [knocker.look() for _ in range(2)] == [0, 0]
+        assert [recovery.look() for _ in range(2)] == [0, 0]
     assert passes.due(timezone.now()) == []
     TURNS._silent.clear()

@@ -27,9 +27,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, skip_hosts: bool, seconds: float, **options: Any) -> None:
         """One line for each finding, and below it what to do."""
-        found = checks.look_thoroughly()
+        found = checks.run_thorough_checks()
         if not skip_hosts and not any(one.is_error and one.name == checks.DATABASE for one in found):
-            found += hosts.look_at_hosts(None, max(seconds, 1.0))
+            found += hosts.check_hosts(None, max(seconds, 1.0))
         styles: dict[Grade, Callable[[str], str]] = {
             Grade.OK: str,
             Grade.WARNING: self.style.WARNING,

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessions_app.gateway import heartbeats
 from sessions_app.management import archive, dumps
 from sessions_app.worker.health import heartbeat
-from sessions_app.worker.restored import set_right
+from sessions_app.worker.restored import correct_after_restore
 
 NOTHING = "Nothing was changed."
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
             kept = dumps.load(directory / archive.DATABASE)
             self._recordings(directory / archive.RECORDINGS)
             call_command("migrate", interactive=False, verbosity=0)
-            lines = set_right(said["made_at"])
+            lines = correct_after_restore(said["made_at"])
             keys = self._keys(archive.missing_keys(directory))
         self.stdout.write(f"Restored the backup of {said['made_at']}.")
         for line in [*lines, *([f"The database as it was is kept in {kept}."] if kept else []), *keys]:

@@ -1,1 +1,1 @@
-"""Is everything that sessions depend on in order? Small checks, shared by `sessionadmin doctor` and the page Health."""
+"""Check what sessions depend on. `sessionadmin doctor` and the page Health share these checks."""

@@ -1,6 +1,6 @@
-"""Checks that ask only the database and files of ours, quick enough for every view of a page.
+"""Checks that ask only the console's own database and files, quick enough for every view of a page.
 
-They change nothing but a row of their own.
+They change nothing but one row that exists for this purpose.
 """
 
 from __future__ import annotations
@@ -43,19 +43,22 @@ MOST_CLOCKS = 10  # hosts that are named
 VENDORS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
-def look() -> list[Finding]:
-    """Every quick check. When the database is no good, nothing else can be asked."""
+def run_quick_checks() -> list[Finding]:
+    """Run every quick check. When the database does not work, return that finding alone."""
     first = database()
-    return [first] if first.is_error else [first, *(asked(check) for check in CHECKS)]
+    return [first] if first.is_error else [first, *(run_check(check) for check in CHECKS)]
 
 
-def look_thoroughly() -> list[Finding]:
-    """The same where nobody waits for a page: more of the log is looked at."""
-    return [asked(lambda: log_guard(guard.THOROUGHLY), LOG_GUARD) if one.name == LOG_GUARD else one for one in look()]
+def run_thorough_checks() -> list[Finding]:
+    """Run the same checks, but verify more entries of the log, for callers that no page waits for."""
+    return [
+        run_check(lambda: log_guard(guard.THOROUGHLY), LOG_GUARD) if one.name == LOG_GUARD else one
+        for one in run_quick_checks()
+    ]
 
 
-def asked(check: Callable[[], Finding], name: str = "") -> Finding:
-    """Return what `check` finds. What it cannot read is an error too, and hides nothing of what the others find."""
+def run_check(check: Callable[[], Finding], name: str = "") -> Finding:
+    """Return what `check` finds, or an error when it fails, so that the other checks still run."""
     try:
         with protected(connection):
             return check()
@@ -67,7 +70,7 @@ def asked(check: Callable[[], Finding], name: str = "") -> Finding:
 
 
 def database() -> Finding:
-    """Whether it answers, and has the tables of this version."""
+    """Check that the database answers and has the tables of this version."""
     name = VENDORS.get(connection.vendor, connection.vendor)
     try:
         executor = MigrationExecutor(connection)
@@ -85,7 +88,7 @@ def database() -> Finding:
 
 
 def worker() -> Finding:
-    """Whether one is there to move sessions, and whether one died."""
+    """Check that a worker is running to move sessions, and that none died."""
     there = running()
     remedy = "Start one: sessionadmin run_worker (docs/deploy.md)."
     if not there:
@@ -108,7 +111,7 @@ def worker() -> Finding:
 
 
 def gateway() -> Finding:
-    """Whether people can reach hosts through one, and whether one died."""
+    """Check that a gateway is running through which people reach hosts, and that none died."""
     there = heartbeats.running()
     if not there:
         if not Resource.objects.filter(is_active=True, connector="ssh").exists():
@@ -130,7 +133,7 @@ def gateway() -> Finding:
 
 
 def geoip() -> Finding:
-    """Whether logins get their places."""
+    """Check that logins get their locations."""
     status = geolocation.status()
     update = "Run: sessionadmin geoip_update (docs/geoip.md)."
     if not status.configured:
@@ -144,7 +147,7 @@ def geoip() -> Finding:
 
 
 def encryption() -> Finding:
-    """Whether the oldest and the newest secret of each kind can be opened."""
+    """Check that the oldest and the newest secret of each kind can be decrypted."""
     kinds, locked, reason = 0, [], ""
     for model, field in sealed_fields():
         rows = model._default_manager.exclude(**{field: ""}).order_by("pk").values_list(field, flat=True)
@@ -173,7 +176,7 @@ def _why_closed(sealed: str) -> str:
 
 
 def authority() -> Finding:
-    """Whether there is a certificate authority, when a host wants one."""
+    """Check that there is a certificate authority when a host needs one."""
     hosts = Resource.objects.filter(is_active=True, connector="ssh", service_auth=ServiceAuth.CERTIFICATE).count()
     try:
         active = ca.active()
@@ -186,7 +189,7 @@ def authority() -> Finding:
 
 
 def sessions() -> Finding:
-    """Whether each session moves on."""
+    """Check that no session is stuck."""
     found = stuck_sessions()
     if not found:
         return ok("Sessions", "None is stuck.")
@@ -200,7 +203,7 @@ def sessions() -> Finding:
 
 
 def log_guard(entries: int = guard.QUICKLY) -> Finding:
-    """Whether the database lets nobody change the log."""
+    """Check that the database lets nobody change the log. `entries` is how many of them are verified."""
     found = guard.look(entries=entries)
     if not found:
         return ok(LOG_GUARD, "The database refuses to change it.")
@@ -209,7 +212,7 @@ def log_guard(entries: int = guard.QUICKLY) -> Finding:
 
 
 def clocks() -> Finding:
-    """Whether hosts and the console agree what time it is."""
+    """Check that the clocks of the hosts and of the console agree."""
     seen = HostWatch.objects.filter(resource__is_active=True).exclude(clock_off=None)
     wrong = seen.filter(Q(clock_off__gte=CLOCK_IS_OFF) | Q(clock_off__lte=-CLOCK_IS_OFF))
     rows = list(wrong.order_by("resource__name").values_list("resource__name", "clock_off")[:MOST_CLOCKS])

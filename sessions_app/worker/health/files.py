@@ -1,4 +1,4 @@
-"""The files that the console keeps and serves: where they are, how much room is left there, which are missing."""
+"""Check the files that the console keeps and serves: where they are, how much room is left, which are missing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from sessions_app.worker.health.findings import Finding, error, ok, warning
 
 MIB = 1024 * 1024
 LITTLE = 1024 * MIB  # bytes
-NEARLY_NONE = 64 * MIB  # bytes; a recording may have as many
+NEARLY_NONE = 64 * MIB  # bytes; one recording may have as many
 REMEDY = "Make room there, or give it a larger disk. Recordings can go to S3 (docs/recordings.md)."
 
 
 def directories() -> list[Path]:
-    """Return where the console writes on this machine, one for each disk, the first that is there on the way up."""
+    """Return the directories in which the console writes, one for each disk.
+
+    Where a directory does not exist yet, its nearest existing parent stands for it.
+    """
     file, recordings = database_file(), storages["recordings"]
     wanted = [Path(settings.VAR_DIR)]
     if file is not None:
@@ -33,13 +36,13 @@ def directories() -> list[Path]:
 
 
 def free_bytes(path: Path) -> int:
-    """Return the room that is left to the console below `path`."""
+    """Return how many bytes the console can still write below `path`."""
     disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize
 
 
 def room() -> Finding:
-    """Whether the disks have room for what the console writes. That of a PostgreSQL elsewhere cannot be seen."""
+    """Check that the disks have room. The disk of a PostgreSQL on another machine cannot be seen."""
     left = sorted((free_bytes(path), path) for path in directories())
     said = "; ".join(f"{free / MIB:,.0f} MB free below {path}" for free, path in left)
     least = left[0][0]
@@ -49,7 +52,7 @@ def room() -> Finding:
 
 
 def in_the_browser() -> Finding:
-    """Whether the terminal in the browser and the replay of recordings can be shown."""
+    """Check that the files of the browser's terminal and of the replay are installed."""
     missing = missing_in_the_browser()
     if not missing:
         return ok("Browser files", "The terminal and the replay are here.")

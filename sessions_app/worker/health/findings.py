@@ -1,4 +1,4 @@
-"""What a check found: good, worth a look, or wrong, and then what to do about it."""
+"""The result of one check, with its grade and what to do about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import enum
 
 
 class Grade(enum.Enum):
-    """How bad it is; the value is what people read."""
+    """How bad a finding is. The value is the word that people read."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Grade(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence about one thing. `remedy` is empty when nothing needs to be done."""
+    """The result of one check, in one sentence. `remedy` is empty when nothing needs to be done."""
 
     name: str
     grade: Grade
@@ -25,20 +25,20 @@ class Finding:
 
     @property
     def is_error(self) -> bool:
-        """Whether sessions suffer from it."""
+        """Return whether sessions suffer from it."""
         return self.grade is Grade.ERROR
 
 
 def ok(name: str, text: str) -> Finding:
-    """All is well."""
+    """Return a finding that says that all is well."""
     return Finding(name, Grade.OK, text)
 
 
 def warning(name: str, text: str, remedy: str) -> Finding:
-    """Sessions work; somebody should look at it."""
+    """Return a finding for something that does not stop sessions, but that somebody should look at."""
     return Finding(name, Grade.WARNING, text, remedy)
 
 
 def error(name: str, text: str, remedy: str) -> Finding:
-    """Something that sessions need does not work."""
+    """Return a finding for something that sessions need and that does not work."""
     return Finding(name, Grade.ERROR, text, remedy)

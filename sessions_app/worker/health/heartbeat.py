@@ -1,4 +1,7 @@
-"""Workers say that they are there, and everybody can look. Knows nothing of what a worker does."""
+"""The heartbeats of workers, from which everybody sees which workers are running.
+
+This module does not know what a worker does.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from sessions_app.worker.models import WorkerHeartbeat
 
 BEAT_EVERY = 10.0  # seconds
 SILENT_AFTER = dt.timedelta(seconds=30)
-FORGOTTEN_AFTER = dt.timedelta(hours=1)  # what a worker that died leaves behind
+FORGOTTEN_AFTER = dt.timedelta(hours=1)  # after which the row of a worker that died is deleted
 
 
 def beat(owner: str) -> None:
-    """Note that this worker is there. The first time, forget those that died long ago."""
+    """Note that this worker is running. At its first heartbeat, delete those of workers that died long ago."""
     now = timezone.now()
     if WorkerHeartbeat.objects.filter(owner=owner).update(seen_at=now):
         return
@@ -28,17 +31,17 @@ def beat(owner: str) -> None:
 
 
 def stopped(owner: str) -> None:
-    """This worker ends as it should."""
+    """Note that this worker stopped in order."""
     WorkerHeartbeat.objects.filter(owner=owner).delete()
 
 
 def running() -> list[WorkerHeartbeat]:
-    """Workers that were there in the last 30 seconds, oldest first."""
+    """Return the workers that were seen in the last 30 seconds, the oldest first."""
     return list(WorkerHeartbeat.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER).order_by("started_at", "pk"))
 
 
 def is_work_waiting() -> bool:
-    """Whether a worker has something to do now or to keep an eye on."""
+    """Return whether a worker has something to do now, or to monitor."""
     return bool(_work.rows(now=timezone.now())[1])
 
 
@@ -52,7 +55,7 @@ def _work_waiting(now: dt.datetime) -> QuerySet[PrivilegedSession, Any]:
 
 
 def is_worker_missed() -> bool:
-    """Whether there is work and nobody to do it."""
+    """Return whether there is work and no worker to do it."""
     _, seen = _seen.rows(since=timezone.now() - SILENT_AFTER)
     return not seen and is_work_waiting()
 
@@ -61,6 +64,6 @@ def _seen_since(since: dt.datetime) -> QuerySet[WorkerHeartbeat, Any]:
     return WorkerHeartbeat.objects.filter(seen_at__gte=since).order_by().values_list("pk")[:1]
 
 
-# Every page of sessions asks both.
+# Every page of sessions runs both queries.
 _seen = Prepared(WorkerHeartbeat, _seen_since, since=dt.datetime)
 _work = Prepared(PrivilegedSession, _work_waiting, now=dt.datetime)

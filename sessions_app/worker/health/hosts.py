@@ -1,7 +1,8 @@
-"""Goes to every host: does it let us in and has it what is needed, and does it hold rights of sessions that are over?
+"""Check every host: access, needed programs, and rights that ended sessions left there.
 
-Slow, so only on request. A host that is silent costs the others nothing: several are asked at a time, and who has not
-answered by the deadline is reported as that. On a host nothing is changed but that our directory for notes is made.
+This is slow, so it is done on request only. Several hosts are checked at a time, so that a silent one does not delay
+the others; a host that has not answered by the deadline is reported as such. Nothing is changed on a host, except that
+the console's directory for its notes is created.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ AT_A_TIME = 8
 SECONDS = 60.0  # for all hosts together
 
 
-def look_at_hosts(actor: AbstractUser | None, seconds: float = SECONDS) -> list[Finding]:
-    """A finding for each host with SSH, and one for all practice hosts. Logged as one entry.
+def check_hosts(actor: AbstractUser | None, seconds: float = SECONDS) -> list[Finding]:
+    """Check every host with SSH, and all practice hosts together. Return one finding for each.
 
-    Without an actor it is the command line. Raises Refused when the person may not.
+    The whole check is one entry of the log. `actor` is None when the command line asks. `seconds` is the deadline for
+    all hosts together. Raises Refused when the actor is no administrator.
     """
     if actor is not None:
         require_administrator(actor)
@@ -57,14 +59,14 @@ def look_at_hosts(actor: AbstractUser | None, seconds: float = SECONDS) -> list[
                 level=Level.WARNING if wrong else Level.INFO,
                 details={"errors": [f"{one.name}: {one.text}"[:300] for one in wrong[:20]]},
             )
-    except DatabaseError as problem:  # what was found is shown all the same
+    except DatabaseError as problem:  # the findings are shown even without an entry in the log
         text = f"It took no entry about this look at all hosts: {' '.join(str(problem).split())[:200]}"
         found.append(error("Activity log", text, "Run: sessionadmin migrate"))
     return [*found, practised]
 
 
 def practice_leftovers() -> Finding:
-    """Whether a practice host holds a grant of a session that is over or unknown."""
+    """Check that practice hosts hold no grant of a session that is over or unknown."""
     name = "Practice hosts"
     remedy = "Take it away with: sessionadmin audit_grants NAME --remove (sessionadmin practice_host list: all grants)."
     try:
@@ -73,7 +75,7 @@ def practice_leftovers() -> Finding:
         return error(name, str(problem), remedy)
     numbers = {path: path.stem.rpartition("--")[2] for path, _ in grants}
     living = _living(int(number) for number in numbers.values() if number.isdecimal())
-    # What was revoked since is no leftover.
+    # What was revoked since the list was read is no leftover.
     left = [path for path, number in numbers.items() if number not in living and path.exists()]
     if left:
         return error(name, f"Left of sessions that are over: {_shown(left)}", remedy)
@@ -90,14 +92,14 @@ def _living(numbers: Iterable[int]) -> set[str]:
 
 
 def _all_of_them(resources: list[Resource], seconds: float) -> list[Finding]:
-    """In the order of the names, whoever answers first."""
+    """Check the hosts at the same time. Return the findings in the order of `resources`."""
     pool = concurrent.futures.ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="health")
     try:
         asked = [(resource, pool.submit(_in_thread, resource)) for resource in resources]
         concurrent.futures.wait([future for _, future in asked], timeout=seconds)
         return [future.result() if future.done() else _too_late(resource, seconds) for resource, future in asked]
     finally:
-        # Who is at a host still is bounded by its own timeouts; nobody waits for that.
+        # Checks that still run end by their own timeouts; nobody waits for them.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -110,7 +112,7 @@ def _too_late(resource: Resource, seconds: float) -> Finding:
 
 
 def _in_thread(resource: Resource) -> Finding:
-    """A host that breaks our code must not hide what the others said."""
+    """Check one host in a thread. An unexpected error becomes a finding, so that the others are still shown."""
     try:
         return _look_at(resource)
     except Exception as problem:
@@ -126,13 +128,13 @@ def _look_at(resource: Resource) -> Finding:
     report = check_host(resource, time.time())
     wrong = [f"{line.what}: {line.text}" for line in report.lines if not line.is_good]
     if wrong:
-        # An inactive host may be gone for good; what it holds cannot be told.
+        # An inactive host may not exist any more; what it holds cannot be known.
         grade, state = (error, "") if resource.is_active else (warning, "It is inactive. ")
         remedy = "Press “Test connection” on the resource's page (docs/hosts.md)."
         return grade(name, f"{state}{' '.join(wrong)}", remedy)
     try:
         left = find_leftovers(resource)
-        # A session that came to its end between the host's answer and ours is no leftover: it is gone by now.
+        # A session that ended between the two answers is no leftover, so only what both contain counts.
         left = [one for one in find_leftovers(resource) if one in left] if left else []
     except ConnectorError as problem:
         return error(name, str(problem), "See docs/hosts.md.")

@@ -1,4 +1,4 @@
-"""Whether the long lists are searched through their indexes of words (activity/text_index.py)."""
+"""Check that the long lists are searched through their text indexes (activity/text_index.py)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REMEDIES = {
 
 
 def search() -> Finding:
-    """All three, or none where the database cannot."""
+    """Check that the log, sessions and login sessions have their text indexes: a database can have all or none."""
     if all(text_index.is_ready(index) for index in (LOG_WORDS, SESSION_WORDS, LOGIN_WORDS)):
         return ok("Search", "The log, sessions and logins are searched through an index.")
     text = "There is no index of words: searching a long log, or long lists of sessions and logins, is slow."

@@ -1,4 +1,4 @@
-"""Sessions that do not move on although they should."""
+"""Find sessions that do not move on although they should."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from django.utils import timezone
 
 from sessions_app.privileged.models import HOLDS_GRANT, ControlRequest, PrivilegedSession, Status
 
-OVERDUE = dt.timedelta(minutes=2)  # past the moment at which a worker should have acted
-MANY_ATTEMPTS = 4  # with the worker's pauses about 15 seconds; below that it is a hiccup
+OVERDUE = dt.timedelta(minutes=2)  # after the time at which a worker should have acted
+MANY_ATTEMPTS = 4  # with the worker's pauses about 15 seconds; fewer failures are ordinary
 MOST = 100
 
 
 def stuck_sessions() -> list[str]:
-    """One sentence for each session, at most 100: those that may still hold rights first."""
+    """Return one sentence for each stuck session or request, at most 100 of either.
+
+    Sessions that may still hold rights come first.
+    """
     late = timezone.now() - OVERDUE
-    # By ended_at, whose index has the few open sessions in one place.
+    # Filtered by ended_at, because its index has the few open sessions in one place.
     rows = PrivilegedSession.objects.filter(ended_at=None).filter(
         Q(status=Status.CANCELING, attempts__gte=MANY_ATTEMPTS)
         | Q(status__in=sorted(HOLDS_GRANT), end_at__lt=late)
@@ -41,7 +44,7 @@ def _sentence(one: PrivilegedSession) -> str:
 
 
 def _open_controls() -> list[str]:
-    """Locks, unlocks and cuts that were asked for and are not in force."""
+    """Return one sentence for each request that was tried several times and is still not enforced."""
     asked = ControlRequest.objects.filter(
         session__ended_at=None, enforced_at=None, dropped_at=None, attempts__gte=MANY_ATTEMPTS
     ).select_related("session")

@@ -1,7 +1,7 @@
-"""Whether the console can write to its database: it does, into a row of its own that says nothing but when.
+"""Check that the console can write to its database, by writing the time into one row.
 
-A database that answers may still be read-only, or lie on a full disk. Everybody may ask for /healthz, so that a process
-writes at most every five seconds, whoever asks.
+A database that answers may still be read-only, or lie on a full disk. Anybody may ask for /healthz, so a process writes
+at most every five seconds, however often it is asked.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sessions_app.worker.models import HealthMark
 
 EVERY = 5.0  # seconds
 PATIENCE = 3.0  # seconds to wait for a busy database
-BUSY_FOR = 30.0  # seconds without a write; before that a busy database is no reason to take a process away
+BUSY_FOR = 30.0  # seconds without a write after which a busy database counts as an outage
 NO_ROOM = 1024 * 1024  # bytes
 
 
 class Probe:
-    """One a process: remembers when the last write worked, and what kept it from working since."""
+    """Remembers, for one process, when the last write worked and what has kept it from working since."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -35,7 +35,7 @@ class Probe:
         self._found: Outage | None = None
 
     def look(self) -> Outage | None:
-        """Return what keeps the console from writing, None when nothing does. Raises what is no outage."""
+        """Return what keeps the console from writing, or None. Raises database errors that are no outage."""
         with self._lock:
             if self._clock() - self._looked_at >= EVERY:
                 self._found = self._write()
@@ -60,7 +60,7 @@ probe = Probe()
 
 
 def write() -> None:
-    """Write the row. Raises what the database says."""
+    """Write the time into the row. Raises the database's error."""
     with waiting_at_most(PATIENCE):
         HealthMark.objects.bulk_create(
             [HealthMark(pk=1, written_at=timezone.now())],
@@ -71,7 +71,7 @@ def write() -> None:
 
 
 def writing() -> Finding:
-    """Whether a write works now."""
+    """Check that a write works now."""
     try:
         write()
     except (DatabaseError, InterfaceError) as problem:

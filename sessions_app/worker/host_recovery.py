@@ -1,6 +1,6 @@
-"""Visits a host at once that answers again: whoever waits for their next try there is due now.
+"""Notice hosts that answer again, and make due at once what waits for its next attempt there.
 
-A thread of its own, because silent hosts take seconds to ask.
+This has a thread of its own, because asking silent hosts takes seconds.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ EVERY = 2.0  # seconds between looks
 logger = logging.getLogger(__name__)
 
 
-class Knocker:
-    """Works until `stop` is set."""
+class RecoveryWatcher:
+    """The thread that looks for hosts that answer again, until `stop` is set."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
         self._knocks = Knocks()
-        self._thread = threading.Thread(target=self._run, name="knock")
+        self._thread = threading.Thread(target=self._run, name="host-recovery")
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def finish(self) -> None:
@@ -43,7 +42,7 @@ class Knocker:
                 self.look()
             except (DatabaseError, InterfaceError):
                 logger.exception("Which hosts are waited for could not be read; trying again")
-        connection.close()  # this thread's own
+        connection.close()  # each thread has its own connection
 
     def look(self) -> int:
         """Ask the silent hosts at which sessions had trouble. Return how many answer again."""
@@ -51,12 +50,12 @@ class Knocker:
         hosts = {(address, port) for address, port, _ in troubled}
         back = set(self._knocks.came_back(hosts)) if hosts else set()
         if back:
-            visit_now({pk for address, port, pk in troubled if (address, port) in back})
+            make_due({pk for address, port, pk in troubled if (address, port) in back})
         return len(back)
 
 
 def _troubled() -> list[tuple[str, int, int]]:
-    """Address, port and number of the resources where an open session had trouble, or what was asked of it."""
+    """Return address, port and id of the resources at which an open session, or a request for it, failed last."""
     fields = ("resource__address", "resource__port", "resource")
     sessions = PrivilegedSession.objects.filter(ended_at=None, resource__connector="ssh").order_by()
     found = set(sessions.exclude(last_error="").values_list(*fields))
@@ -67,8 +66,8 @@ def _troubled() -> list[tuple[str, int, int]]:
     return sorted(found)
 
 
-def visit_now(resources: Iterable[int]) -> None:
-    """Let every session on these resources, and what was asked of it, be due now."""
+def make_due(resources: Iterable[int]) -> None:
+    """Let every open session on these resources, and every request for one, be due now."""
     logger.info("Hosts answer again, and are visited at once: resources %s", sorted(resources))
     sessions = PrivilegedSession.objects.filter(ended_at=None, resource__in=resources)
     sessions.exclude(last_error="").update(next_attempt_at=None, next_monitor_at=None)

@@ -25,6 +25,7 @@ class SessionsAppConfig(AppConfig):
         from sessions_app.privileged import summary  # noqa: PLC0415
 
         wiring.register_connectors()
+        wiring.let_the_administration_count_sessions()
         signals.connect()
         audit_trail.connect()
         provide_sessions(summary.summarise)

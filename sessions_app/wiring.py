@@ -1,8 +1,9 @@
-"""What has to be imported or registered once, when Django starts: system checks and connectors."""
+"""Registers once, when Django starts, what lower packages must not import: system checks, connectors and answers."""
 
 from __future__ import annotations
 
 from sessions_app import checks_files, sealing_checks
+from sessions_app.admin.ending import OpenSessions, provide_open_sessions
 from sessions_app.catalogue.connectors import register_connector
 from sessions_app.gateway.recordings import checks as recording_checks
 from sessions_app.hosts import checks as host_checks
@@ -10,6 +11,8 @@ from sessions_app.hosts.connectors.practice import PracticeConnector
 from sessions_app.hosts.connectors.ssh import SshConnector
 from sessions_app.logins import checks as login_checks
 from sessions_app.logins.geoip import checks as geoip_checks
+from sessions_app.privileged import rights
+from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.vault.connector import VaultConnector
 
 # Importing these modules registers their checks.
@@ -21,3 +24,14 @@ def register_connectors() -> None:
     register_connector("practice", PracticeConnector())
     register_connector("ssh", SshConnector())
     register_connector("vault", VaultConnector())
+
+
+def let_the_administration_count_sessions() -> None:
+    """Let the administration ask which open sessions a change would end."""
+    provide_open_sessions(
+        OpenSessions(
+            all=PrivilegedSession.objects.all,
+            ending=rights.ending_for_their_right,
+            running_without_right=rights.running_without_right,
+        )
+    )

@@ -1,8 +1,7 @@
-"""Computes the hash of a password that the administration gives before the transaction in which it is saved.
+"""Hashes a password that an administrator sets before the transaction that saves it begins.
 
-Computing it takes as long as somebody guessing should wait, and SQLite lets nobody else write meanwhile. Django's views
-begin the transaction and compute the hash within; so the views here ask the form first, and the form that Django makes
-later finds the hash ready.
+Hashing is slow on purpose, and SQLite lets nobody else write during a transaction. Django's views begin the transaction
+and hash inside it. So the views here validate the form and hash first; the form that Django makes later uses that hash.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _ready: ContextVar[tuple[str, str]] = ContextVar("sessions_app_hashed_password")
 
 @contextmanager
 def hashed_before(form: BaseForm) -> Iterator[None]:
-    """Compute the hash of the password in `form` now, if it is one that will be saved, for the forms in this block."""
+    """Hash the password in `form` now, and let the forms in this block use the hash. Do nothing for a refused form."""
     if not form.is_valid() or not form.cleaned_data.get("set_usable_password"):
         yield
         return
@@ -33,26 +32,26 @@ def hashed_before(form: BaseForm) -> Iterator[None]:
         _ready.reset(token)
 
 
-class TakesReadyHash:
-    """Mixed into Django's forms that give a password: uses the hash that is ready for it."""
+class UsesReadyHash:
+    """A mixin for Django's password forms that saves the hash which `hashed_before` has made."""
 
     cleaned_data: dict[str, Any]
 
     def set_password_and_save(self, user: Any, commit: bool = True, **kwargs: Any) -> Any:
-        """As Django does, which computes the hash when none is ready."""
+        """Set the password, and save `user` if `commit`. Hash the password here if no hash is ready for it."""
         password, hashed = _ready.get(("", ""))
         if not (self.cleaned_data["set_usable_password"] and hashed and password == self.cleaned_data["password1"]):
             return super().set_password_and_save(user, commit=commit, **kwargs)  # type: ignore[misc]  # of the form
         user.password = hashed
-        user._password = password  # as set_password() does: save() tells the validators of it
+        user._password = password  # as set_password() does, so that save() tells the password validators
         if commit:
             user.save()
         return user
 
 
-class NewUserForm(TakesReadyHash, AdminUserCreationForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A new user with a password, or with none."""
+class NewUserForm(UsesReadyHash, AdminUserCreationForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """The form for a new user, with or without a password."""
 
 
-class GivenPasswordForm(TakesReadyHash, AdminPasswordChangeForm):  # type: ignore[type-arg]  # as above
-    """Another password for a user, or none any more."""
+class SetPasswordForm(UsesReadyHash, AdminPasswordChangeForm):  # type: ignore[type-arg]  # as above
+    """The form by which an administrator sets or removes the password of a user."""

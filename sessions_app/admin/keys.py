@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from activity.viewer import viewer
 from sessions_app.admin.folded import FoldedSearch
-from sessions_app.admin.in_use import KeptWhileInUse
+from sessions_app.admin.in_use import ProtectedWhileInUse
 from sessions_app.errors import Refused
 from sessions_app.hosts.flows.ssh_keys import LONGEST_TITLE, add_key, check_key, remove_key
 from sessions_app.hosts.forms import NotRepeated
@@ -60,7 +60,7 @@ class NewServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
 
 
 @admin.register(ServiceKey)
-class ServiceKeyAdmin(KeptWhileInUse):
+class ServiceKeyAdmin(ProtectedWhileInUse):
     """A pair is never changed, only named: to replace it, add another one and choose that for the resources."""
 
     instead = "Choose another key for them first."

@@ -1,7 +1,7 @@
-"""What an address may filter a list of the administration by: what the list itself offers, and one object by its key.
+"""Limits the filters in the address of an administration list to those that the list itself offers.
 
-Django takes any lookup of any field there and hands it to the database, which has limits of its own: numbers beyond 64
-bits, years that no calendar has, regular expressions that do not compile.
+Django accepts any lookup of any field in the address and passes it to the database. The database then raises errors for
+numbers with more than 64 bits, impossible years and wrong regular expressions.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from sessions_app.admin.finding import is_key
 BY_KEY = frozenset({"pk", "pk__exact", "id", "id__exact"})
 
 
-class OfferedLookups(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
-    """Filters by what `list_filter` links to, and by one key. Everything else in an address is a 400."""
+class OfferedLookupsOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    """An admin class that answers 400 for filters other than those of `list_filter` and the primary key."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Return whether the list's own links may hold it. Raises Unreadable where the list offers no such filter, and
-        for what can be no key."""
+        """Return whether Django allows the lookup.
+
+        Raise Unreadable if the list does not offer it, or if `value` cannot be a key.
+        """
         names = self.get_list_filter(request) if request is not None else self.list_filter
         keys, others = set(BY_KEY), set[str]()
         for name in map(str, names):
@@ -36,14 +38,14 @@ class OfferedLookups(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in 
             else:
                 others |= {name, f"{name}__exact"}
         if lookup in keys and not is_key(value):
-            raise Unreadable("It filters by what can be the number of no object.")
+            raise Unreadable("The filter needs the number of an object.")
         if lookup not in keys | others:
-            raise Unreadable("This list offers no such filter.")  # what Django raises would be an alarm in the log
+            raise Unreadable("This list offers no such filter.")  # what Django raises would be logged as an attack
         return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """As usual. Raises Unreadable for a value that only the database finds to be none."""
+        """Show the list. Raise Unreadable if the database refuses the value of a filter."""
         try:
             return super().changelist_view(request, extra_context)
         except (DataError, OverflowError) as error:
-            raise Unreadable("It filters by a value that no object has.") from error
+            raise Unreadable("The filter has a value that the database does not accept.") from error

@@ -21,11 +21,11 @@ from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from sessions_app.admin.ending import TellsWhatEnds
-from sessions_app.admin.finding import FindsByKey
+from sessions_app.admin.ending import ConfirmsEndedSessions
+from sessions_app.admin.finding import KeyAutocomplete
 from sessions_app.admin.folded import FoldedSearch
-from sessions_app.admin.hashed import GivenPasswordForm, NewUserForm, hashed_before
-from sessions_app.admin.in_use import KeptWhileInUse
+from sessions_app.admin.hashed import NewUserForm, SetPasswordForm, hashed_before
+from sessions_app.admin.in_use import ProtectedWhileInUse
 from sessions_app.people.models import Application
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
 
@@ -40,7 +40,7 @@ for unwanted in (User, Group):
 
 
 @admin.register(get_user_model())
-class PersonAdmin(FindsByKey, TellsWhatEnds, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class PersonAdmin(KeyAutocomplete, ConfirmsEndedSessions, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """People, and the principals of applications."""
 
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
@@ -49,7 +49,7 @@ class PersonAdmin(FindsByKey, TellsWhatEnds, UserAdmin):  # type: ignore[type-ar
     autocomplete_fields = ("groups",)
     readonly_fields = ("last_login", "date_joined")
     add_form = NewUserForm
-    change_password_form = GivenPasswordForm
+    change_password_form = SetPasswordForm
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Personal information", {"fields": ("first_name", "last_name", "email")}),
@@ -106,7 +106,7 @@ class PersonAdmin(FindsByKey, TellsWhatEnds, UserAdmin):  # type: ignore[type-ar
 
 
 @admin.register(Group)
-class PeopleGroupAdmin(TellsWhatEnds, KeptWhileInUse, GroupAdmin):
+class PeopleGroupAdmin(ConfirmsEndedSessions, ProtectedWhileInUse, GroupAdmin):
     """Groups name people in policies and approval tiers; two of them are roles, which stay as they are."""
 
     instead = "Take it out of there first."
@@ -149,7 +149,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
 
 
 @admin.register(Application)
-class ApplicationAdmin(FindsByKey, FoldedSearch):
+class ApplicationAdmin(KeyAutocomplete, FoldedSearch):
     """Non-human principals. Named in policies like users; administrators request sessions for them."""
 
     list_display = ("principal", "owner", "is_active", "description")

@@ -11,9 +11,9 @@ from django.db.models import Field, Model
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 
-from sessions_app.admin.ending import TellsWhatEnds
-from sessions_app.admin.finding import FindsByKey
-from sessions_app.admin.in_use import KeptWhileInUse
+from sessions_app.admin.ending import ConfirmsEndedSessions
+from sessions_app.admin.finding import KeyAutocomplete
+from sessions_app.admin.in_use import ProtectedWhileInUse
 from sessions_app.catalogue.connectors import CONNECTORS
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 
@@ -21,7 +21,7 @@ MOST_TIERS = 3
 
 
 @admin.register(Resource)
-class ResourceAdmin(TellsWhatEnds, KeptWhileInUse):
+class ResourceAdmin(ConfirmsEndedSessions, ProtectedWhileInUse):
     """Hosts and secret vaults."""
 
     list_display = ("name", "platform", "address", "port", "connector", "is_active")
@@ -43,7 +43,7 @@ class ResourceAdmin(TellsWhatEnds, KeptWhileInUse):
 
 
 @admin.register(Activity)
-class ActivityAdmin(TellsWhatEnds, KeptWhileInUse):
+class ActivityAdmin(ConfirmsEndedSessions, ProtectedWhileInUse):
     """Named kinds of privileged work."""
 
     list_display = ("name", "platform", "login_account_template", "is_active")
@@ -79,7 +79,7 @@ class TierFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # generic in th
                 )
 
 
-class TierInline(FindsByKey, admin.StackedInline):  # type: ignore[type-arg]  # generic in the stubs only
+class TierInline(KeyAutocomplete, admin.StackedInline):  # type: ignore[type-arg]  # generic in the stubs only
     """The approval tiers of a profile, at most three."""
 
     model = ApprovalTier
@@ -90,10 +90,11 @@ class TierInline(FindsByKey, admin.StackedInline):  # type: ignore[type-arg]  # 
 
 
 @admin.register(ConnectionProfile)
-class ConnectionProfileAdmin(KeptWhileInUse):
+class ConnectionProfileAdmin(ProtectedWhileInUse):
     """Session control, with who must approve."""
 
     instead = "Give those another profile first, or leave it."
+    parts = (ApprovalTier,)
     list_display = (
         "name",
         "maximum_duration",
@@ -130,7 +131,7 @@ class ConnectionProfileAdmin(KeptWhileInUse):
 
 
 @admin.register(AccessPolicy)
-class AccessPolicyAdmin(FindsByKey, TellsWhatEnds, KeptWhileInUse):
+class AccessPolicyAdmin(KeyAutocomplete, ConfirmsEndedSessions, ProtectedWhileInUse):
     """Which users and groups may run which activities on which resources, under which profile."""
 
     list_display = ("name", "priority", "profile", "is_active")

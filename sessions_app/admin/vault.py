@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from sessions_app.admin.in_use import KeptWhileInUse
+from sessions_app.admin.in_use import ProtectedWhileInUse
 from sessions_app.sealing import SealingError
 from sessions_app.vault.models import LONGEST_CONTENT, Secret
 
@@ -54,7 +54,7 @@ class SecretForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
 
 
 @admin.register(Secret)
-class SecretAdmin(KeptWhileInUse):
+class SecretAdmin(ProtectedWhileInUse):
     """What the vaults keep."""
 
     form = SecretForm

@@ -21,9 +21,10 @@ def loses_its_right() -> Q:
     return without_right() & Q(status__in=sorted(HOLDS_GRANT)) & ~_kept()
 
 
-def runs_without_right() -> Q:
-    """Those among them that their policy lets run to their end."""
-    return without_right() & Q(status__in=sorted(HOLDS_GRANT), user__is_active=True) & _kept()
+def running_without_right() -> QuerySet[PrivilegedSession]:
+    """Select sessions without a right whose policy lets them run to their end."""
+    holding = Q(status__in=sorted(HOLDS_GRANT), user__is_active=True)
+    return PrivilegedSession.objects.filter(without_right() & holding & _kept()).order_by()
 
 
 def ending_for_their_right() -> QuerySet[PrivilegedSession]:

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from activity.models import ListPreference
-from sessions_app.admin.lookups import OfferedLookups
+from sessions_app.admin.lookups import OfferedLookupsOnly
 from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.models import Approval, Status
 from tests.support import pages, recordings
@@ -221,7 +221,7 @@ def test_every_link_of_a_list_of_the_administration_works(as_user: AsUser, admin
     make_secret()
     client, names = as_user(admin), set[str]()
     for model, model_admin in admin_site._registry.items():
-        assert isinstance(model_admin, OfferedLookups)
+        assert isinstance(model_admin, OfferedLookupsOnly)
         listing = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         links = {link.get("href", "") for link in pages.elements(client.get(listing)).iter("a")}
         queries = {link for link in links if link.startswith("?")}

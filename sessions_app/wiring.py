@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from sessions_app import checks_files, sealing_checks
 from sessions_app.admin.ending import OpenSessions, provide_open_sessions
+from sessions_app.catalogue import admin as catalogue_admin
 from sessions_app.catalogue.connectors import register_connector
 from sessions_app.gateway.recordings import checks as recording_checks
+from sessions_app.hosts import admin as host_admin
 from sessions_app.hosts import checks as host_checks
 from sessions_app.hosts.connectors.practice import PracticeConnector
 from sessions_app.hosts.connectors.ssh import SshConnector
 from sessions_app.logins import checks as login_checks
 from sessions_app.logins.geoip import checks as geoip_checks
+from sessions_app.people import admin as people_admin
 from sessions_app.privileged import rights
 from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.vault import admin as vault_admin
 from sessions_app.vault.connector import VaultConnector
 
 # Importing these modules registers their checks.
 CHECKS = (checks_files, geoip_checks, host_checks, login_checks, recording_checks, sealing_checks)
+
+# Importing these modules registers what is managed in the Django admin.
+ADMIN = (catalogue_admin, host_admin, people_admin, vault_admin)
 
 
 def register_connectors() -> None:

@@ -1,9 +1,5 @@
-"""The Django admin: where resources, activities, profiles, policies and people are managed.
+"""What the `admin` modules of the packages share. Those modules say what can be managed in the Django admin.
 
-Every change is logged by audit_trail.py, with old and new value. Sessions, logins and the log are not here: they are
-history, changed by flows only.
+Every change is logged by audit_trail.py, with old and new value. Sessions, logins and the log are not managed there:
+they are history, which only flows change.
 """
-
-from sessions_app.admin import keys, people, policy, vault
-
-__all__ = ["keys", "people", "policy", "vault"]

@@ -1,4 +1,4 @@
-"""What may be done where by whom: resources, activities, connection profiles with their tiers, access policies."""
+"""Administration of resources, activities, connection profiles with their approval tiers, and access policies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_TIERS = 3
 
 @admin.register(Resource)
 class ResourceAdmin(ConfirmsEndedSessions, ProtectedWhileInUse):
-    """Hosts and secret vaults."""
+    """Manages hosts and secret vaults."""
 
     list_display = ("name", "platform", "address", "port", "connector", "is_active")
     list_filter = ("platform", "connector", "is_active")
@@ -35,7 +35,7 @@ class ResourceAdmin(ConfirmsEndedSessions, ProtectedWhileInUse):
     )
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
-        """The connectors of this installation, to choose from."""
+        """Return the field of the form; the connector is chosen from those that are registered."""
         if db_field.name == "connector":
             choices = [(name, name) for name in sorted(CONNECTORS)]
             return forms.ChoiceField(choices=choices, help_text=db_field.help_text, initial=db_field.default)
@@ -44,7 +44,7 @@ class ResourceAdmin(ConfirmsEndedSessions, ProtectedWhileInUse):
 
 @admin.register(Activity)
 class ActivityAdmin(ConfirmsEndedSessions, ProtectedWhileInUse):
-    """Named kinds of privileged work."""
+    """Manages the named kinds of privileged work."""
 
     list_display = ("name", "platform", "login_account_template", "is_active")
     list_filter = ("platform", "is_active")
@@ -58,29 +58,29 @@ class ActivityAdmin(ConfirmsEndedSessions, ProtectedWhileInUse):
 
 
 class TierFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # generic in the stubs only
-    """Tiers that can be fulfilled, in order from 1 without a gap."""
+    """The tiers of one profile, which are numbered from 1 without a gap and have enough approvers."""
 
     def clean(self) -> None:
-        """Refuse what no request could ever pass. Raises ValidationError."""
+        """Raise ValidationError if no request could ever pass the tiers."""
         super().clean()
-        kept = [form for form in self.forms if form.has_changed() or form.instance.pk]
-        kept = [form for form in kept if form.is_valid() and not form.cleaned_data.get("DELETE")]
-        orders = sorted(form.cleaned_data["order"] for form in kept)
+        forms = [form for form in self.forms if form.has_changed() or form.instance.pk]
+        forms = [form for form in forms if form.is_valid() and not form.cleaned_data.get("DELETE")]
+        orders = sorted(form.cleaned_data["order"] for form in forms)
         if len(set(orders)) == len(orders) and orders != list(range(1, len(orders) + 1)):
             raise ValidationError("Number the tiers 1, 2, 3 without a gap: they are asked in this order.")
-        for form in kept:
+        for form in forms:
             tier = form.cleaned_data
             people, groups = tier.get("users") or (), tier.get("groups") or ()
             if not people and not groups:
                 raise ValidationError(f"Tier {tier['order']} has no approver. Choose users or groups, or delete it.")
             if not groups and len(people) < tier["required"]:
                 raise ValidationError(
-                    f"Tier {tier['order']} needs {tier['required']} approvals and has {len(people)} approvers only."
+                    f"Tier {tier['order']} needs {tier['required']} approvals, but it has only {len(people)} approvers."
                 )
 
 
 class TierInline(KeyAutocomplete, admin.StackedInline):  # type: ignore[type-arg]  # generic in the stubs only
-    """The approval tiers of a profile, at most three."""
+    """The part of the profile's form in which its approval tiers are edited."""
 
     model = ApprovalTier
     formset = TierFormSet
@@ -91,7 +91,7 @@ class TierInline(KeyAutocomplete, admin.StackedInline):  # type: ignore[type-arg
 
 @admin.register(ConnectionProfile)
 class ConnectionProfileAdmin(ProtectedWhileInUse):
-    """Session control, with who must approve."""
+    """Manages the rules of session control, and who must approve a session."""
 
     instead = "Give those another profile first, or leave it."
     parts = (ApprovalTier,)
@@ -121,18 +121,18 @@ class ConnectionProfileAdmin(ProtectedWhileInUse):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With the tiers, for their number in the list."""
+        """Return the profiles with their tiers, which the list counts."""
         return super().get_queryset(request).prefetch_related("tiers")
 
     @admin.display(description="approval tiers")
     def tier_count(self, profile: ConnectionProfile) -> int:
-        """How many tiers a request must pass."""
+        """Return how many tiers a request must pass."""
         return len(profile.tiers.all())
 
 
 @admin.register(AccessPolicy)
 class AccessPolicyAdmin(KeyAutocomplete, ConfirmsEndedSessions, ProtectedWhileInUse):
-    """Which users and groups may run which activities on which resources, under which profile."""
+    """Manages which users and groups may run which activities on which resources, under which profile."""
 
     list_display = ("name", "priority", "profile", "is_active")
     list_filter = ("is_active", "profile")
@@ -148,7 +148,10 @@ class AccessPolicyAdmin(KeyAutocomplete, ConfirmsEndedSessions, ProtectedWhileIn
     )
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """The policy alone: sessions remember it without keeping it, and there may be thousands."""
+        """Return what the confirmation of a deletion lists: the policies alone.
+
+        Sessions refer to their policy, lose only this reference, and may be thousands.
+        """
         names = [str(thing) for thing in objs]
         counts = {AccessPolicy._meta.verbose_name_plural: len(names)}
         protected: list[Model] = []

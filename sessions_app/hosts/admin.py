@@ -1,5 +1,8 @@
-"""Stored key pairs by which SessionAdmin logs in to hosts (the private half is never shown), and the public keys of
-people and applications: seen by administrators, added for applications, removed for anybody."""
+"""Administration of SSH keys.
+
+Administrators store the key pairs by which SessionAdmin logs in to hosts; the private half is never shown. They see the
+public keys of people and applications, add keys for applications, and remove any key.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from sessions_app.admin.folded import FoldedSearch
 from sessions_app.admin.in_use import ProtectedWhileInUse
 from sessions_app.errors import Refused
 from sessions_app.hosts.flows.ssh_keys import LONGEST_TITLE, add_key, check_key, remove_key
-from sessions_app.hosts.forms import NotRepeated
+from sessions_app.hosts.forms import WriteOnlyTextarea
 from sessions_app.hosts.models import ServiceKey, UserKey
 from sessions_app.hosts.ssh.keys import BadKey
 from sessions_app.hosts.ssh.service import fill
@@ -28,13 +31,13 @@ from sessions_app.sealing import SealingError
 
 
 class NewServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A name, and the private key unless a new one is to be made."""
+    """The form for a new key pair: its name, and a private key unless a new one is to be generated."""
 
     private = forms.CharField(
         label="Private key",
         required=False,
         max_length=20_000,
-        widget=NotRepeated(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
+        widget=WriteOnlyTextarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
         help_text="Leave it empty, and a new Ed25519 key is made here: the better choice. Else OpenSSH or PEM, without "
         "a passphrase. Sealed when it is saved, and never shown.",
     )
@@ -45,7 +48,7 @@ class NewServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any] | None:
-        """Make or take over the pair. Raises ValidationError at the field."""
+        """Generate the key pair, or read the given one. Raise ValidationError if it cannot be used or sealed."""
         private = self.cleaned_data.pop("private", "")
         if "private" not in self.errors:
             try:
@@ -61,7 +64,7 @@ class NewServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
 
 @admin.register(ServiceKey)
 class ServiceKeyAdmin(ProtectedWhileInUse):
-    """A pair is never changed, only named: to replace it, add another one and choose that for the resources."""
+    """Manages stored key pairs. A pair is replaced by another pair, and never changed apart from its name."""
 
     instead = "Choose another key for them first."
     list_display = ("name", "fingerprint", "created_at")
@@ -70,27 +73,27 @@ class ServiceKeyAdmin(ProtectedWhileInUse):
     readonly_fields = ("public_key", "fingerprint", "created_at")
 
     def get_form(self, request: HttpRequest, obj: ServiceKey | None = None, change: bool = False, **kwargs: Any) -> Any:
-        """The private key is asked for once, when the pair is added."""
+        """Return the form; only the form for a new pair asks for the private key."""
         return super().get_form(request, obj, change, **({} if obj else {"form": NewServiceKeyForm}) | kwargs)
 
     def get_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> Any:
-        """The public half, for the host's authorized_keys, once there is one."""
+        """Return the fields; a stored pair shows the public key for the authorized_keys file of a host."""
         return ("name", *self.readonly_fields) if obj else ("name", "private")
 
     @method_decorator(sensitive_post_parameters("private"))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """As usual; reports of errors leave the key out."""
+        """Show and save the form as Django does. Error reports do not contain the private key."""
         return super().changeform_view(request, *args, **kwargs)
 
 
 class ApplicationKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A public key for an application."""
+    """The form for a new public key of an application."""
 
     application = forms.ModelChoiceField(Application.objects.select_related("principal"))
     key = forms.CharField(
         label="Public key",
         max_length=10_000,
-        widget=NotRepeated(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
+        widget=WriteOnlyTextarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
         help_text="The one line of a .pub file. People register theirs themselves, on their account page.",
     )
     title = forms.CharField(max_length=LONGEST_TITLE, required=False, help_text="Empty: the comment in the line.")
@@ -100,7 +103,7 @@ class ApplicationKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
         fields: tuple[str, ...] = ()
 
     def clean(self) -> dict[str, Any] | None:
-        """Refuse what the flow would refuse. Raises ValidationError."""
+        """Raise ValidationError if the flow would refuse the key."""
         application, line = self.cleaned_data.get("application"), self.cleaned_data.get("key")
         if application and line:
             try:
@@ -112,7 +115,7 @@ class ApplicationKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
 
 @admin.register(UserKey)
 class UserKeyAdmin(FoldedSearch):
-    """Everybody's SSH keys. The flows write them, so that each change is in the log."""
+    """Shows the SSH keys of all users. The flows add and remove keys, so that the log has every change."""
 
     form = ApplicationKeyForm
     list_display = ("fingerprint", "user", "title", "kind", "added_at", "last_used_at")
@@ -122,34 +125,34 @@ class UserKeyAdmin(FoldedSearch):
     actions = None  # one at a time, through the flow
 
     def get_fields(self, request: HttpRequest, obj: UserKey | None = None) -> Any:
-        """Three to fill in for a new one; all there is to see of another."""
+        """Return the three fields to fill in for a new key, or all fields of a key that exists."""
         if obj is None:
             return ("application", "key", "title")
         return ("user", "title", "kind", "fingerprint", "public_key", "added_at", "last_used_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Administrators."""
+        """Return whether the person is an administrator."""
         return isinstance(request.user, AbstractUser) and is_administrator(request.user)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody: a key is removed and another one registered."""
+        """Return False, because a key is removed and another one is added."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Administrators: a stolen key must go although its owner is away."""
+        """Return whether the person is an administrator, who must be able to remove a stolen key."""
         return self.has_add_permission(request)
 
     @method_decorator(sensitive_post_parameters("key"))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """As usual; reports of errors leave out what was pasted."""
+        """Show and save the form as Django does. Error reports do not contain the public key."""
         return super().changeform_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: UserKey, form: Any, change: bool) -> None:
-        """Through the flow."""
+        """Add the key by the flow, which checks and logs it."""
         sent = form.cleaned_data
         made = add_key(viewer(request), title=sent["title"], line=sent["key"], owner=sent["application"].principal)
         obj.__dict__.update(made.__dict__)
 
     def delete_model(self, request: HttpRequest, obj: UserKey) -> None:
-        """Through the flow."""
+        """Remove the key by the flow, which logs it."""
         remove_key(viewer(request), obj)

@@ -1,4 +1,4 @@
-"""What a person fills in to register an SSH key, or to get a certificate for one."""
+"""Forms to register an SSH key and to get a certificate for one."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from django import forms
 from sessions_app.hosts.models import UserKey
 
 
-class NotRepeated(forms.Textarea):
-    """Comes back empty after an error: somebody may have pasted a private key."""
+class WriteOnlyTextarea(forms.Textarea):
+    """A text area that is always shown empty, also after an error: the text may be a secret."""
 
     def format_value(self, value: Any) -> str:
-        """Nothing."""
         return ""
 
 
 class KeyForm(forms.Form):
-    """One public key. What is a good one is decided by the flow."""
+    """The form for one public key. The flow decides which keys are accepted."""
 
     key = forms.CharField(
         label="Public key",
         max_length=10_000,
-        widget=NotRepeated(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
+        widget=WriteOnlyTextarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
         help_text="The one line of a .pub file: Ed25519, ECDSA, a security key, or RSA with at least 3072 bits.",
     )
     title = forms.CharField(
@@ -32,7 +31,7 @@ class KeyForm(forms.Form):
 
 
 class CertificateForm(forms.Form):
-    """Which of one's keys the certificate is for."""
+    """The form to choose which of one's own keys the certificate is for."""
 
     key = forms.ModelChoiceField(UserKey.objects.none(), label="SSH key", empty_label=None)
 

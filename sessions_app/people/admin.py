@@ -1,7 +1,7 @@
-"""Users, groups and applications in the admin.
+"""Administration of users, groups and applications.
 
-Two things are guarded here: nobody rises above themselves (only a superuser makes or changes superusers), and nobody
-disappears from history (users are disabled, never deleted).
+Only a superuser makes or changes superusers, so that nobody gets more rights by this way. Users are disabled and never
+deleted, so that the history stays complete.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ for unwanted in (User, Group):
 
 
 @admin.register(get_user_model())
-class PersonAdmin(KeyAutocomplete, ConfirmsEndedSessions, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
-    """People, and the principals of applications."""
+class ConsoleUserAdmin(KeyAutocomplete, ConfirmsEndedSessions, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    """Manages people, and the user accounts that stand for applications."""
 
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
     list_filter = ("is_active", "is_superuser", "groups")
@@ -64,17 +64,20 @@ class PersonAdmin(KeyAutocomplete, ConfirmsEndedSessions, UserAdmin):  # type: i
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: disable the user instead."""
+        """Return False, because users are disabled and never deleted."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Superusers are changed, and given a new password, by superusers only."""
+        """Return whether the person may change `obj` or set its password: only superusers may for a superuser."""
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Nobody makes a superuser but a superuser; nobody takes their own rights away by mistake."""
+        """Return the fields that the person may not change.
+
+        Only superusers make superusers, and nobody can take their own rights away by mistake.
+        """
         fields = tuple(super().get_readonly_fields(request, obj))
         if not request.user.is_superuser:
             fields += ("is_superuser",)
@@ -84,7 +87,7 @@ class PersonAdmin(KeyAutocomplete, ConfirmsEndedSessions, UserAdmin):  # type: i
 
     @method_decorator(sensitive_post_parameters())
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
-        """As usual, and the password is hashed before the transaction begins."""
+        """Add a user as Django does, but hash the password before the transaction begins."""
         if request.method != "POST":
             return super().add_view(request, form_url, extra_context)
         with hashed_before(self.get_form(request)(request.POST)):
@@ -92,8 +95,10 @@ class PersonAdmin(KeyAutocomplete, ConfirmsEndedSessions, UserAdmin):  # type: i
 
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        """With its log entries and the end of the person's logins in one transaction, which begins when the password
-        is hashed; applications have none."""
+        """Set a password, write the log entries and end the user's logins in one transaction.
+
+        The password is hashed before the transaction begins. Refuse it for an application, which has no password.
+        """
         person = self.get_object(request, unquote(id))
         if person is not None and Application.objects.filter(principal_id=person.pk).exists():
             text = f"{person} is an application and has no password. Nothing was changed."
@@ -106,22 +111,22 @@ class PersonAdmin(KeyAutocomplete, ConfirmsEndedSessions, UserAdmin):  # type: i
 
 
 @admin.register(Group)
-class PeopleGroupAdmin(ConfirmsEndedSessions, ProtectedWhileInUse, GroupAdmin):
-    """Groups name people in policies and approval tiers; two of them are roles, which stay as they are."""
+class ConsoleGroupAdmin(ConfirmsEndedSessions, ProtectedWhileInUse, GroupAdmin):
+    """Manages the groups that policies and approval tiers name. The two groups that are roles cannot be changed."""
 
     instead = "Take it out of there first."
     filter_horizontal = ("permissions",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Permissions are for superusers: they could give more than a role does."""
+        """Return the fields; permissions only for superusers, because they could give more rights than a role does."""
         return ("name", "permissions") if request.user.is_superuser else ("name",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The two roles keep their name and their permissions, which each migrate would mend anyway."""
+        """Return name and permissions for the two roles, which each migrate would restore anyway."""
         return ("name", "permissions") if _is_role(obj) else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The two roles stay."""
+        """Return whether the group may be deleted: never if it is a role."""
         return not _is_role(obj) and super().has_delete_permission(request, obj)
 
 
@@ -130,7 +135,7 @@ def _is_role(group: Any) -> bool:
 
 
 class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """An application by its name; the account behind it is made without a password."""
+    """The form for a new application: its name, its description and its owner."""
 
     name = forms.CharField(
         max_length=150, validators=[UnicodeUsernameValidator()], help_text="Letters, digits and @ . + - _ only."
@@ -141,7 +146,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
         fields = ("description", "owner")
 
     def clean_name(self) -> str:
-        """A name that no user and no application has."""
+        """Return the name. Raise ValidationError if a user or an application has it already."""
         name: str = self.cleaned_data["name"]
         if get_user_model()._default_manager.filter(username=name).exists():
             raise forms.ValidationError("A user or an application has this name already. Choose another.")
@@ -150,7 +155,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
 
 @admin.register(Application)
 class ApplicationAdmin(KeyAutocomplete, FoldedSearch):
-    """Non-human principals. Named in policies like users; administrators request sessions for them."""
+    """Manages applications. Policies name them like users, and administrators request sessions for them."""
 
     list_display = ("principal", "owner", "is_active", "description")
     list_select_related = ("principal", "owner")
@@ -159,21 +164,21 @@ class ApplicationAdmin(KeyAutocomplete, FoldedSearch):
     form = ApplicationForm
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The name is chosen once."""
+        """Return the fields; the name can be entered only for a new application."""
         return ("name" if obj is None else "principal", "description", "owner")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The account stays the same for ever."""
+        """Return the account of an application that exists, because it never changes."""
         return () if obj is None else ("principal",)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Without the name where it is not asked."""
+        """Return the form; the form of an application that exists does not ask for the name."""
         if obj is not None:
             kwargs["form"] = forms.ModelForm
         return super().get_form(request, obj, change=change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Application, form: Any, change: bool) -> None:
-        """Make the account first, when the application is new."""
+        """Save the application. Make a user account without a password first if the application is new."""
         if not change:
             principal = get_user_model()(username=form.cleaned_data["name"])
             principal.set_unusable_password()
@@ -182,10 +187,10 @@ class ApplicationAdmin(KeyAutocomplete, FoldedSearch):
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: history names it. Disable its account instead."""
+        """Return False, because the history refers to applications. Their accounts are disabled instead."""
         return False
 
     @admin.display(description="active", boolean=True)
     def is_active(self, application: Application) -> bool:
-        """Whether sessions can be requested for it; changed on the page of its account."""
+        """Return whether sessions can be requested for the application. It is changed on the page of its account."""
         return bool(application.principal.is_active)

@@ -1,4 +1,4 @@
-"""Secrets in the admin: their content can be set and replaced, and is never shown again."""
+"""Administration of secrets. Their content can be set and replaced, and is never shown again."""
 
 from __future__ import annotations
 
@@ -12,26 +12,19 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from sessions_app.admin.in_use import ProtectedWhileInUse
+from sessions_app.hosts.forms import WriteOnlyTextarea
 from sessions_app.sealing import SealingError
 from sessions_app.vault.models import LONGEST_CONTENT, Secret
 
 
-class NeverShown(forms.Textarea):
-    """A field that comes back empty, also when the form has errors."""
-
-    def format_value(self, value: Any) -> str:
-        """Nothing."""
-        return ""
-
-
 class SecretForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """Seals what was typed before anything else sees it."""
+    """The form for a secret, which seals the content before anything else can read it."""
 
     content = forms.CharField(
         required=False,
         strip=False,
         max_length=LONGEST_CONTENT,
-        widget=NeverShown(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
+        widget=WriteOnlyTextarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
         help_text="Sealed when it is saved, and never shown here. Leave it empty to keep what is there.",
     )
 
@@ -41,7 +34,7 @@ class SecretForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any] | None:
-        """Seal the content. Raises ValidationError when there is none, or no key to seal it with."""
+        """Seal the content. Raise ValidationError if there is none, or if it cannot be sealed."""
         content = self.cleaned_data.pop("content", "").replace("\r\n", "\n")
         if content:
             try:
@@ -55,7 +48,7 @@ class SecretForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
 
 @admin.register(Secret)
 class SecretAdmin(ProtectedWhileInUse):
-    """What the vaults keep."""
+    """Manages the secrets of the vaults."""
 
     form = SecretForm
     list_display = ("name", "resource", "description", "updated_at", "updated_by")
@@ -68,11 +61,11 @@ class SecretAdmin(ProtectedWhileInUse):
 
     @method_decorator(sensitive_post_parameters("content"))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """As usual; reports of errors leave the content out."""
+        """Show and save the form as Django does. Error reports do not contain the content."""
         return super().changeform_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Secret, form: forms.ModelForm[Secret], change: bool) -> None:
-        """Notes who set the content."""
+        """Save the secret, and who set its content."""
         if "content" in form.changed_data:
             obj.updated_by_id = request.user.pk
         super().save_model(request, obj, form, change)

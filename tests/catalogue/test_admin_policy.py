@@ -83,7 +83,7 @@ def test_a_profile_is_made_with_its_tiers(boss: Client, approver: User, alice: U
         ([{"order": 2, "users": [1]}], "Number the tiers 1, 2, 3 without a gap"),
         ([{"order": 1, "users": [1]}, {"order": 3, "users": [1]}], "Number the tiers 1, 2, 3 without a gap"),
         ([{"order": 1}], "Tier 1 has no approver."),
-        ([{"order": 1, "users": [1], "required": 2}], "Tier 1 needs 2 approvals and has 1 approvers only."),
+        ([{"order": 1, "users": [1], "required": 2}], "Tier 1 needs 2 approvals, but it has only 1 approvers."),
         ([{"order": 1, "users": [1], "required": 0}], "greater than or equal to 1"),
         ([{"order": 1, "users": [1]}, {"order": 1, "users": [1]}], "duplicate"),
         ([{"order": n, "users": [1]} for n in (1, 2, 3, 4)], "less than or equal to 3"),

@@ -1,4 +1,4 @@
-"""The three kinds of people, as Django permissions; two groups carry them (see ensure_role_groups in apps).
+"""The three kinds of people, as Django permissions; two groups carry them (see create_role_groups in apps).
 
 Administrators manage everything, auditors read everything and change nothing, users see their own. A superuser is an
 administrator. Each check costs the two permission queries once a request, which Django caches on the user.

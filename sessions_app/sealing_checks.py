@@ -28,7 +28,7 @@ def check_encryption_keys(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_sealed(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W011 when secrets are kept, or a resource needs one, and no key is set. Silent before the tables are made."""
+    """W005 when secrets are kept, or a resource needs one, and no key is set. Silent before the tables are made."""
     if settings.ENCRYPTION_KEYS:
         return []
     for alias in databases or ():
@@ -43,5 +43,5 @@ def check_sealed(databases: Sequence[str] | None = None, **kwargs: Any) -> list[
         if kept:
             what = ", ".join(str(one) for one in kept)
             text = f"ENCRYPTION_KEYS is not set, and there are {what}: their secrets cannot be sealed or opened."
-            return [Warning(text, hint=HINT, id="sessions_app.W011")]
+            return [Warning(text, hint=HINT, id="sessions_app.W005")]
     return []

@@ -108,11 +108,11 @@ def test_a_malformed_key_is_found_at_start(settings: Any) -> None:
 
 def test_a_missing_key_is_told_once_something_needs_it(db: None, settings: Any) -> None:
     settings.ENCRYPTION_KEYS = []
-    assert "sessions_app.W011" not in found(["default"])
+    assert "sessions_app.W005" not in found(["default"])
     make_resource("web-1", connector="ssh")
-    assert "sessions_app.W011" in found(["default"])
+    assert "sessions_app.W005" in found(["default"])
     settings.ENCRYPTION_KEYS = [make_key()]
-    assert "sessions_app.W011" not in found(["default"])
+    assert "sessions_app.W005" not in found(["default"])
 
 
 def test_a_trial_makes_its_own_key_once_and_keeps_it_to_its_owner(tmp_path: Path) -> None:

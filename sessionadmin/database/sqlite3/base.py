@@ -1,9 +1,22 @@
 """Django's backend for SQLite, whose long transactions are logged. Django asks for a class of this name."""
 
+import contextlib
+import os
+from typing import Any
+
 from django.db.backends.sqlite3 import base
 
 from sessionadmin.database.transactions import TimedTransactions
 
 
 class DatabaseWrapper(TimedTransactions, base.DatabaseWrapper):
-    """As Django's."""
+    """Django's connection to SQLite, which makes a new database file readable for its owner alone."""
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        """Open the database; make a file that is not there yet with the mode 0600, which -wal and -shm take over."""
+        if not self.is_in_memory_db():
+            # Never open a file that is there: closing it would drop the locks of this process (fcntl(2)). Where it
+            # cannot be made, SQLite says so itself in the next line.
+            with contextlib.suppress(OSError):
+                os.close(os.open(conn_params["database"], os.O_CREAT | os.O_EXCL, 0o600))
+        return super().get_new_connection(conn_params)

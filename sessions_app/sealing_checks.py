@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
+from sessions_app.catalogue.connectors import names_where
 from sessions_app.catalogue.models import Resource
 from sessions_app.sealing import problem_of_keys, sealed_fields
 
-NEED_KEYS = ("ssh", "vault")  # connectors whose work needs a secret
 HINT = (
     "Make one with: python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())', keep a "
     "copy apart from the database's backup, and set ENCRYPTION_KEYS to it."
@@ -38,8 +38,9 @@ def check_sealed(databases: Sequence[str] | None = None, **kwargs: Any) -> list[
             for model, _ in sealed_fields()
             if model._meta.db_table in tables and model._default_manager.using(alias).exists()
         ]
-        if Resource._meta.db_table in tables and Resource.objects.using(alias).filter(connector__in=NEED_KEYS).exists():
-            kept.append(f"resources with the connector {' or '.join(NEED_KEYS)}")
+        need = names_where(lambda one: one.needs_encryption)
+        if Resource._meta.db_table in tables and Resource.objects.using(alias).filter(connector__in=need).exists():
+            kept.append(f"resources with the connector {' or '.join(need)}")
         if kept:
             what = ", ".join(str(one) for one in kept)
             text = f"ENCRYPTION_KEYS is not set, and there are {what}: their secrets cannot be sealed or opened."

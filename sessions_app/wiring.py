@@ -5,7 +5,7 @@ from __future__ import annotations
 from sessions_app import checks_files, sealing_checks
 from sessions_app.admin.ending import OpenSessions, provide_open_sessions
 from sessions_app.catalogue import admin as catalogue_admin
-from sessions_app.catalogue.connectors import register_connector
+from sessions_app.catalogue.connectors import Connector, register_connector
 from sessions_app.gateway.recordings import checks as recording_checks
 from sessions_app.hosts import admin as host_admin
 from sessions_app.hosts import checks as host_checks
@@ -25,12 +25,14 @@ CHECKS = (checks_files, geoip_checks, host_checks, login_checks, recording_check
 # Importing these modules registers what is managed in the Django admin.
 ADMIN = (catalogue_admin, host_admin, people_admin, vault_admin)
 
+# A new connector is named here and nowhere else.
+CONNECTOR_CLASSES: tuple[type[Connector], ...] = (PracticeConnector, SshConnector, VaultConnector)
+
 
 def register_connectors() -> None:
-    """Let resources use every connector of the console. A new connector is added here."""
-    register_connector("practice", PracticeConnector())
-    register_connector("ssh", SshConnector())
-    register_connector("vault", VaultConnector())
+    """Let resources use every connector of the console."""
+    for kind in CONNECTOR_CLASSES:
+        register_connector(kind())
 
 
 def let_the_administration_count_sessions() -> None:

@@ -1,40 +1,44 @@
-"""What a connector is: how a grant is made, watched and taken away on one kind of resource.
+"""A connector makes, watches and takes away grants on one kind of resource. The registry knows all of them by name.
+
+A new one is a subclass of Connector that is named in sessions_app/wiring.py. It says in class attributes what its
+resources are and can; forms, checks, pages, flows and gateways ask for these and never compare a connector's name.
 
 Every call may be repeated (the worker may die between the call and its note of it), so each is idempotent: granting
 twice gives once, revoking what is not there is success. A connector knows the resource and the grant, never the
-database row's status.
+status of a session.
 """
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import ClassVar
 
 from activity.models import Level
 
 
 class ConnectorError(Exception):
-    """Something on the resource went wrong. The text is fit for the session log: no secret, no traceback."""
+    """Say what went wrong on the resource, in words that are fit for the session log: no secret, no traceback."""
 
     permanent = False
 
 
 class ForNow(ConnectorError):
-    """Worth another try later: the host is down, the network is slow, the disk is full."""
+    """Say that another try may help: the host is down, the network is slow, the disk is full."""
 
 
 class ForGood(ConnectorError):
-    """Trying again cannot help: the account name is taken, the host key changed, the action is refused."""
+    """Say that no other try can help: the account name is taken, the host key changed, the action is refused."""
 
     permanent = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Grant:
-    """What a session gives to a login account on a resource. Built from the row; holds no secret."""
+    """Hold what a session gives to a login account on a resource. It is built from the row and holds no secret."""
 
     session_id: int
     resource_name: str
@@ -45,10 +49,10 @@ class Grant:
     grant_actions: tuple[str, ...]
     remove_actions: tuple[str, ...]
     ends_at: dt.datetime  # for resources that can end a grant themselves
-    # What real hosts need beyond that.
     resource_id: int = 0
+    # The rest is for connectors that make accounts.
     mark: str = ""  # tells the session from another of its number: of another console, or from before a restore
-    kind: str = "ephemeral"  # models.AccountKind
+    kind: str = "ephemeral"  # catalogue.models.AccountKind
     groups: tuple[str, ...] = ()
     sudo_rule: str = ""
     shell: str = "/bin/bash"
@@ -62,7 +66,7 @@ class Grant:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Presence:
-    """Whether the login account is on the resource; `is_logged_on` is None while somebody else is looking.
+    """Say whether the login account is on the resource; `is_logged_on` is None while another worker is looking.
 
     `look_again_at`: when there is more to be known, where that does not depend on the session alone. `through` and
     `address`: what the newest login came with (a key, a certificate), and from where, as far as the resource says.
@@ -76,51 +80,96 @@ class Presence:
     has_ended: bool = False
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Held:
+    """Name one thing that a resource holds, and the number of the session that it was given to."""
+
+    session_id: int
+    what: str
+
+
 Say = Callable[[str, Level], None]  # one line for the session log
 
 
-class Connector(Protocol):
-    """One kind of resource. Every method may raise ForNow or ForGood, and says each step it takes through `say`."""
+class Capabilities:
+    """Say what the resources of a connector are and can: nothing, except what its class sets to True."""
 
+    # A machine with an SSH server that lets a service account in: it has an address and a host key to confirm, can be
+    # tested, is asked for its greeting while it is silent, and is looked at by Health.
+    is_host: ClassVar[bool] = False
+    # The login account is an account of the machine, which one session at a time can have.
+    makes_accounts: ClassVar[bool] = False
+    # The login account lets in who shows a certificate for the session; gateways connect with one.
+    can_certify: ClassVar[bool] = False
+    # What is given lies on the resource: held() lists it, take_away() removes what was left there.
+    can_list_grants: ClassVar[bool] = False
+    # The work needs something that is sealed, and so ENCRYPTION_KEYS: a private key, a secret.
+    needs_encryption: ClassVar[bool] = False
+
+
+class Connector(Capabilities, abc.ABC):
+    """Work at one kind of resource. Every method may raise ForNow or ForGood, and says each step through `say`."""
+
+    name: ClassVar[str]  # as resources name it; at most 20 characters
+
+    @abc.abstractmethod
     def grant(self, grant: Grant, say: Say) -> None:
         """Give the rights (pre-session actions). Complete when it returns; partial when it raises."""
 
+    @abc.abstractmethod
     def revoke(self, grant: Grant, say: Say) -> None:
         """End the account's connections and take away exactly what grant() gave, also when that was only a part
         or nothing. Nothing is left when it returns."""
 
+    @abc.abstractmethod
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
         """Freeze: connections stay, the user can do nothing, nobody logs in anew; show title and message, except where
         a gateway does (grant.gateway_ports)."""
 
+    @abc.abstractmethod
     def unlock(self, grant: Grant, say: Say) -> None:
         """Undo lock()."""
 
+    @abc.abstractmethod
     def disconnect(self, grant: Grant, say: Say) -> None:
         """Cut every live connection of the login account at once; the rights stay."""
 
+    @abc.abstractmethod
     def presence(self, grant: Grant) -> Presence:
-        """Whether the login account is on the resource now. Asked often; a look may serve all sessions there."""
+        """Say whether the login account is on the resource now. Asked often; a look may serve all sessions there."""
 
+    @abc.abstractmethod
     def notify(self, grant: Grant, text: str, say: Say) -> None:
         """Show one line to the user on the resource (the end notification), except where a gateway does; success when
         nobody is logged on."""
 
+    @abc.abstractmethod
     def extend(self, grant: Grant, say: Say) -> None:
-        """The End has moved to grant.ends_at: let the resource know, where it ends grants itself."""
+        """Let the resource know that the End has moved to grant.ends_at, where it ends grants itself."""
+
+    def held(self, resource_id: int, resource_name: str) -> list[Held]:
+        """Return all that the resource holds of sessions, whether they go on or not. See `can_list_grants`."""
+        return []
+
+    def take_away(self, grant: Grant, say: Say) -> None:
+        """Take away what held() found of a session, of which the grant may know the number alone."""
+        self.revoke(grant, say)
 
 
 class UnknownConnector(ForGood):
-    """The resource names a connector that this installation does not have."""
+    """Say that the resource names a connector that this installation does not have."""
+
+
+NO_CAPABILITIES = Capabilities()
 
 
 _registered: dict[str, Connector] = {}
 CONNECTORS: Mapping[str, Connector] = MappingProxyType(_registered)
 
 
-def register_connector(name: str, connector: Connector) -> None:
-    """Let resources use `connector` under `name`. Apps call it once, when Django starts (AppConfig.ready)."""
-    _registered[name] = connector
+def register_connector(connector: Connector) -> None:
+    """Let resources use the connector by its name. Called when Django starts (AppConfig.ready)."""
+    _registered[connector.name] = connector
 
 
 def connector_for(name: str) -> Connector:
@@ -130,3 +179,14 @@ def connector_for(name: str) -> Connector:
     except KeyError:
         known = ", ".join(sorted(CONNECTORS))
         raise UnknownConnector(f"There is no connector “{name}”. Known: {known}. Correct the resource.") from None
+
+
+def capabilities_of(name: str) -> Capabilities:
+    """Return what resources that name this connector can; nothing, where this installation does not have it."""
+    return CONNECTORS.get(name, NO_CAPABILITIES)
+
+
+def names_where(can: Callable[[Capabilities], bool]) -> list[str]:
+    """Return the names of the connectors with a capability, for queries:
+    `Resource.objects.filter(connector__in=names_where(lambda one: one.is_host))`."""
+    return sorted(name for name, connector in CONNECTORS.items() if can(connector))

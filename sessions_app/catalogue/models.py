@@ -14,6 +14,7 @@ from django.db import models
 from activity.addresses import numbered
 from sessions_app.catalogue import terms
 from sessions_app.catalogue.account_names import ACCOUNT_NAME, TEMPLATE_RULE, account_name
+from sessions_app.catalogue.connectors import Capabilities, capabilities_of
 from sessions_app.roles import Person
 
 
@@ -85,13 +86,18 @@ class Resource(models.Model):
         """The read-only page in the console."""
         return numbered("resource", self.pk)
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what its connector can; nothing when this installation does not have that connector."""
+        return capabilities_of(self.connector)
+
     def clean(self) -> None:
         """Refuse a host that nobody could log in to."""
         if self.service_account and not ACCOUNT_NAME.fullmatch(self.service_account):
             raise ValidationError({"service_account": "This cannot be the name of an account on a Linux host."})
-        if self.connector == "ssh" and not self.address:
+        if self.capabilities.is_host and not self.address:
             raise ValidationError({"address": "Enter the host's name or IP address."})
-        if self.connector == "ssh" and self.service_auth == ServiceAuth.KEY and self.service_key_id is None:
+        if self.capabilities.is_host and self.service_auth == ServiceAuth.KEY and self.service_key_id is None:
             raise ValidationError({"service_key": "Choose the stored key."})
 
 

@@ -29,7 +29,6 @@ from sessions_app.gateway.flows.connect import why_not
 from sessions_app.gateway.flows.ticket import NOT_YOURS, Given, give
 from sessions_app.gateway.models import GatewayConnection, GatewayHostKey, TicketKind
 from sessions_app.gateway.vendor import vendor_url
-from sessions_app.hosts.flows.certificate import CONNECTOR
 from sessions_app.logins import backend, service
 from sessions_app.privileged.flows.permission import RELATED
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -102,7 +101,7 @@ def session_password(request: HttpRequest, pk: int) -> HttpResponse:
 
 def connect_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
     """For the session's page: whether this person connects, and the lines to type. Nothing for anybody else."""
-    if session.user_id != person.pk or session.resource.connector != CONNECTOR:
+    if session.user_id != person.pk or not session.resource.capabilities.can_certify:
         return {}
     if why_not(session):
         return {"may_connect_later": not session.is_ended}

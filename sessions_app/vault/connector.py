@@ -2,45 +2,47 @@
 
 So there is nothing to give, freeze or cut anywhere else: vault/flows/secret.py shows a secret while the row says
 Available, and from the moment the row says Locked or Canceling it does not. Each step is said in the session's log all
-the same.
-Knows no secret.
+the same. This module knows no secret.
 """
 
 from __future__ import annotations
 
 from activity.models import Level
-from sessions_app.catalogue.connectors import Grant, Presence, Say
+from sessions_app.catalogue.connectors import Connector, Grant, Presence, Say
 
 
-class VaultConnector:
-    """Follows connectors.base.Connector; every call succeeds, and may be repeated."""
+class VaultConnector(Connector):
+    """Let the console show the secrets of a vault. Every call succeeds."""
+
+    name = "vault"
+    needs_encryption = True
 
     def grant(self, grant: Grant, say: Say) -> None:
-        """The secrets can be seen once the session is available."""
+        """Say that the secrets can be seen once the session is available."""
         say(f"{grant.user_name} can view the secrets of {grant.resource_name}", Level.INFO)
 
     def revoke(self, grant: Grant, say: Say) -> None:
-        """They could be seen no more since the session left Available."""
+        """Say that they can be seen no more, which is so since the session left Available."""
         say(f"{grant.user_name} can no longer view the secrets of {grant.resource_name}", Level.INFO)
 
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
-        """Hidden since the session became Locked; the session's page shows title and message."""
+        """Say that they are hidden, since the session became Locked. Its page shows title and message."""
         say(f"The secrets of {grant.resource_name} are hidden from {grant.user_name}", Level.INFO)
 
     def unlock(self, grant: Grant, say: Say) -> None:
-        """To be seen again."""
+        """Say that they can be seen again."""
         say(f"{grant.user_name} can view the secrets of {grant.resource_name} again", Level.INFO)
 
     def disconnect(self, grant: Grant, say: Say) -> None:
-        """A vault has no connections."""
+        """Say that a vault has no connections."""
         say(f"{grant.resource_name} has no connections to cut", Level.DEBUG)
 
     def presence(self, grant: Grant) -> Presence:
-        """Nobody logs in to a vault: its sessions stay Available."""
+        """Return that nobody is logged on: nobody logs in to a vault, and its sessions stay Available."""
         return Presence(False)
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
-        """Nobody is logged on who could be told; the session's page says when it ends."""
+        """Do nothing: nobody is logged on who could be told, and the session's page says when it ends."""
 
     def extend(self, grant: Grant, say: Say) -> None:
-        """The row has the new End already."""
+        """Do nothing: the row has the new End already."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
+from sessions_app.catalogue.connectors import names_where
 from sessions_app.hosts.connectors.ssh.knock import Knocks
 from sessions_app.hosts.models import HostWatch
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession
@@ -57,10 +58,11 @@ class RecoveryWatcher:
 def _troubled() -> list[tuple[str, int, int]]:
     """Return address, port and id of the resources at which an open session, or a request for it, failed last."""
     fields = ("resource__address", "resource__port", "resource")
-    sessions = PrivilegedSession.objects.filter(ended_at=None, resource__connector="ssh").order_by()
+    hosts = names_where(lambda one: one.is_host)
+    sessions = PrivilegedSession.objects.filter(ended_at=None, resource__connector__in=hosts).order_by()
     found = set(sessions.exclude(last_error="").values_list(*fields))
     asked = ControlRequest.objects.filter(
-        session__ended_at=None, session__resource__connector="ssh", enforced_at=None, dropped_at=None
+        session__ended_at=None, session__resource__connector__in=hosts, enforced_at=None, dropped_at=None
     ).exclude(last_error="")
     found |= set(asked.values_list(*(f"session__{name}" for name in fields)))
     return sorted(found)

@@ -21,9 +21,10 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app.catalogue.connectors import Held
 from sessions_app.catalogue.models import ConnectionProfile
 from sessions_app.hosts.connectors.ssh import host, knock, transport
-from sessions_app.hosts.connectors.ssh.inventory import Found, look
+from sessions_app.hosts.connectors.ssh.inventory import look
 from sessions_app.hosts.flows.leftovers import find_leftovers
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
@@ -324,5 +325,5 @@ def test_it_is_listed_with_what_the_session_has_on_the_host_and_is_no_leftover(
     resource = prepare(server, alice)
     session = given(alice)
     [guard] = guards(session)
-    assert Found(session.pk, f"guard, process {guard}") in look(resource)
+    assert Held(session.pk, f"guard, process {guard}") in look(resource)
     assert find_leftovers(resource) == []

@@ -20,7 +20,7 @@ from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.errors import Refused
 from sessions_app.gateway.models import Door, GatewayConnection
-from sessions_app.hosts.flows.certificate import CONNECTOR, OPEN, session_to_log_in_to
+from sessions_app.hosts.flows.certificate import OPEN, names_that_certify, session_to_log_in_to
 from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
@@ -49,7 +49,7 @@ def wanted_session(user: AbstractUser, wanted: str) -> PrivilegedSession:
     if wanted:
         return session_to_log_in_to(user, wanted)
     own = PrivilegedSession.objects.filter(user_id=user.pk).order_by("pk")
-    found = list(own.filter(status__in=OPEN, resource__connector=CONNECTOR))
+    found = list(own.filter(status__in=OPEN, resource__connector__in=names_that_certify()))
     if len(found) == 1:
         return found[0]
     if not found:
@@ -61,7 +61,7 @@ def wanted_session(user: AbstractUser, wanted: str) -> PrivilegedSession:
 def why_not(session: PrivilegedSession) -> str:
     """Why nobody can connect to the session now; empty when its user can. Reads `session.resource`."""
     status = Status(session.status)
-    if session.resource.connector != CONNECTOR:
+    if not session.resource.capabilities.can_certify:
         return f"{session.resource_name} cannot be reached through the gateway: it is no host with SSH."
     if status == Status.LOCKED:
         title, message = lock_text(session)

@@ -24,18 +24,21 @@ from django.conf import settings
 from django.utils import timezone
 
 from activity.models import Level
-from sessions_app.catalogue.connectors import ForGood, ForNow, Grant, Presence, Say
+from sessions_app.catalogue.connectors import Connector, ForGood, ForNow, Grant, Held, Presence, Say
 
 UNREACHABLE = "UNREACHABLE"
 BROKEN = "BROKEN"
 
 
 class Unreadable(ForGood):
-    """Somebody wrote something else into a grant's file."""
+    """Say that somebody wrote something else into a grant's file."""
 
 
-class PracticeConnector:
-    """Follows base.Connector."""
+class PracticeConnector(Connector):
+    """Keep grants as files, for trials and tests."""
+
+    name = "practice"
+    can_list_grants = True
 
     def grant(self, grant: Grant, say: Say) -> None:
         """Write the grant, one pre-session action after the other; what is given already is not given twice."""
@@ -95,7 +98,7 @@ class PracticeConnector:
         say(f"Cut the connections of {grant.login_account}", Level.INFO)
 
     def presence(self, grant: Grant) -> Presence:
-        """What `practice_host login` and `logoff` last wrote."""
+        """Return what `practice_host login` and `logoff` wrote last."""
         with _host(grant.resource_name) as host:
             state = _read(_path(host, grant))
             return Presence(bool(state and state["logged_on"]))
@@ -116,6 +119,20 @@ class PracticeConnector:
         with _granted(grant) as state:
             state["ends_at"] = grant.ends_at.isoformat()
         say(f"{grant.login_account} may stay until {grant.ends_at:%Y-%m-%d %H:%M} UTC", Level.INFO)
+
+    def held(self, resource_id: int, resource_name: str) -> list[Held]:
+        """Return every grant on one practice resource, by the file's name."""
+        with _host(resource_name) as host:
+            names = sorted(path.name for path in host.glob("*--*.json"))
+        pairs = [(name.removesuffix(".json").rpartition("--")[2], name) for name in names]
+        numbered = sorted((int(number), name) for number, name in pairs if number.isdecimal())
+        return [Held(number, f"practice grant {name}") for number, name in numbered]
+
+    def take_away(self, grant: Grant, say: Say) -> None:
+        """Remove the files of a session, readable or not; its login account may be unknown."""
+        with _host(grant.resource_name) as host:
+            for path in host.glob(f"*--{grant.session_id}.json"):
+                _remove(path)
 
 
 def directory(resource_name: str) -> Path:
@@ -151,21 +168,6 @@ def grants() -> list[tuple[Path, dict[str, Any]]]:
 def find_grant(session_id: int) -> Path | None:
     """The file of a session's grant, None when it has no rights anywhere."""
     return next(iter(Path(settings.PRACTICE_DIR).glob(f"*/*--{session_id}.json")), None)
-
-
-def held(resource_name: str) -> list[tuple[int, str]]:
-    """Every grant on one practice resource: the session's number and the file's name. Raises ForNow, ForGood."""
-    with _host(resource_name) as host:
-        names = sorted(path.name for path in host.glob("*--*.json"))
-    pairs = [(name.removesuffix(".json").rpartition("--")[2], name) for name in names]
-    return sorted((int(number), name) for number, name in pairs if number.isdecimal())
-
-
-def take_away(resource_name: str, session_id: int) -> None:
-    """Remove whatever a session holds on a practice resource, readable or not. Raises ForNow, ForGood."""
-    with _host(resource_name) as host:
-        for path in host.glob(f"*--{session_id}.json"):
-            _remove(path)
 
 
 def log_on(session_id: int) -> dict[str, Any]:

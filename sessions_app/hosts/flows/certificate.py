@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from activity.text import plain
+from sessions_app.catalogue.connectors import names_where
 from sessions_app.errors import Forbidden, Refused
 from sessions_app.hosts.flows.ssh_keys import key_of_nobody_else
 from sessions_app.hosts.models import HostWatch, UserKey
@@ -22,7 +23,6 @@ from sessions_app.privileged.flows.permission import hold
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sealing import SealingError
 
-CONNECTOR = "ssh"
 OPEN = frozenset({Status.AVAILABLE, Status.LOGGED_IN})
 NUMBER = re.compile(r"[0-9]{1,18}")  # what a database takes as one
 NOT_YOURS = "Only the person a session is for gets a certificate for it."
@@ -30,9 +30,14 @@ NOT_YOURS = "Only the person a session is for gets a certificate for it."
 logger = logging.getLogger(__name__)
 
 
+def names_that_certify() -> list[str]:
+    """Return the names of the connectors whose login accounts a certificate opens, also for a gateway."""
+    return names_where(lambda one: one.can_certify)
+
+
 def why_no_certificate(session: PrivilegedSession, now: dt.datetime) -> str:
     """Why its user gets no certificate for the session now; empty when they do. Reads `session.resource`."""
-    if session.resource.connector != CONNECTOR:
+    if not session.resource.capabilities.can_certify:
         return f"Certificates do not open {session.resource_name}."
     if session.status == Status.LOCKED:
         return "This session is locked."
@@ -70,7 +75,9 @@ def session_to_log_in_to(actor: AbstractUser, wanted: str) -> PrivilegedSession:
     own = PrivilegedSession.objects.filter(user_id=actor.pk).order_by("pk")
     if NUMBER.fullmatch(wanted) and (session := own.filter(pk=int(wanted)).first()):
         return session
-    there = list(own.filter(resource_name__folded_exact=wanted, ended_at=None, resource__connector=CONNECTOR))
+    there = list(
+        own.filter(resource_name__folded_exact=wanted, ended_at=None, resource__connector__in=names_that_certify())
+    )
     is_open = [session for session in there if session.status in OPEN]
     if len(is_open) > 1:
         numbers = ", ".join(f"{session.pk} as {session.login_account}" for session in is_open)

@@ -23,8 +23,8 @@ def check(actor: AbstractUser | None, resource: Resource) -> Report:
     """
     if actor is not None:
         require_administrator(actor)
-    if resource.connector != "ssh":
-        raise Refused(f"{resource.name} uses the connector {resource.connector}; only hosts with ssh can be tested.")
+    if not resource.capabilities.is_host:
+        raise Refused(f"{resource.name} uses the connector {resource.connector}; only hosts with SSH can be tested.")
     report = check_host(resource, time.time())
     wrong = [f"{line.what}: {line.text}" for line in report.lines if not line.is_good]
     log.record(

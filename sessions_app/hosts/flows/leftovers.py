@@ -7,20 +7,18 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.catalogue.connectors import Grant
+from sessions_app.catalogue.connectors import Grant, Held, connector_for
 from sessions_app.catalogue.models import Resource
 from sessions_app.catalogue.terms import groups_of
 from sessions_app.errors import Refused
-from sessions_app.hosts.connectors import practice
 from sessions_app.hosts.connectors.ssh import SshConnector
-from sessions_app.hosts.connectors.ssh.inventory import Found, look
 from sessions_app.hosts.models import HostComparison
 from sessions_app.hosts.search_models import HostSearch, LeftFiles
 from sessions_app.privileged.models import LIVE, PrivilegedSession
 
 
-def find_leftovers(resource: Resource) -> list[Found]:
-    """What the host holds for sessions that have ended or that this console does not know.
+def find_leftovers(resource: Resource) -> list[Held]:
+    """Return what the host holds for sessions that have ended or that this console does not know.
 
     Raises Refused when the resource is no host, ConnectorError when it cannot be asked.
     """
@@ -32,7 +30,7 @@ def find_leftovers(resource: Resource) -> list[Found]:
     return [one for one in found if one.session_id not in living]
 
 
-def remove_leftovers(resource: Resource, found: list[Found]) -> list[int]:
+def remove_leftovers(resource: Resource, found: list[Held]) -> list[int]:
     """Take everything of these sessions away as their end would have; the numbers of the sessions.
 
     Raises ConnectorError for the first session that cannot be cleaned.
@@ -45,10 +43,7 @@ def remove_leftovers(resource: Resource, found: list[Found]) -> list[int]:
             log.record(Verb.CONNECTOR_STEP, text, target=session or resource, level=level)
 
         say(f"Removing what was left of session {number} on {resource.name}", Level.WARNING)
-        if resource.connector == "practice":
-            practice.take_away(resource.name, number)
-        else:
-            SshConnector().revoke(_grant(resource, number, session), say)
+        connector_for(resource.connector).take_away(_grant(resource, number, session), say)
     return numbers
 
 
@@ -81,13 +76,12 @@ def compare_deep(resource: Resource, session_id: int | None) -> tuple[HostCompar
     return row, news, problem
 
 
-def _everything_on(resource: Resource) -> list[Found]:
-    """What carries a session's number there. A vault gives nothing away."""
-    if resource.connector == "ssh":
-        return look(resource)
-    if resource.connector == "practice":
-        return [Found(number, f"practice grant {name}") for number, name in practice.held(resource.name)]
-    raise Refused(f"{resource.name} uses the connector {resource.connector}, which leaves nothing behind anywhere.")
+def _everything_on(resource: Resource) -> list[Held]:
+    """Return what carries a session's number there. A vault gives nothing away."""
+    connector = connector_for(resource.connector)
+    if not connector.can_list_grants:
+        raise Refused(f"{resource.name} uses the connector {resource.connector}, which leaves nothing behind anywhere.")
+    return connector.held(resource.pk, resource.name)
 
 
 def _grant(resource: Resource, number: int, session: PrivilegedSession | None) -> Grant:

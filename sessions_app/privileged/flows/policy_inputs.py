@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Prefetch
 
+from sessions_app.catalogue.connectors import names_where
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, AccountKind, Activity, ApprovalTier, Resource
 from sessions_app.people.models import AccountLock
@@ -80,7 +81,7 @@ def _taken(request: Request, resources: Sequence[Resource]) -> dict[int, str]:
     account = activity.login_account(request.user.get_username(), 0)
     there = PrivilegedSession.objects.filter(
         resource__in=resources,
-        resource__connector="ssh",
+        resource__connector__in=names_where(lambda one: one.makes_accounts),
         login_account=account,
         status__in=[*HOLDS_GRANT, Status.PROVISIONING, Status.CANCELING],
     ).exclude(activity__kind=AccountKind.COMMANDS)

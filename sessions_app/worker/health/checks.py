@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from activity import guard
 from activity.guard_problems import protected, reason
+from sessions_app.catalogue.connectors import names_where
 from sessions_app.catalogue.models import Resource, ServiceAuth
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.models import GatewayConnection, GatewayHeartbeat
@@ -114,7 +115,8 @@ def gateway() -> Finding:
     """Check that a gateway is running through which people reach hosts, and that none died."""
     there = heartbeats.running()
     if not there:
-        if not Resource.objects.filter(is_active=True, connector="ssh").exists():
+        names = names_where(lambda one: one.can_certify)
+        if not Resource.objects.filter(is_active=True, connector__in=names).exists():
             return ok("Gateway", "None is running; no resource is reached by SSH.")
         text = "None is running. People can log in to hosts directly only, and nothing is recorded."
         return warning("Gateway", text, "Start one: sessionadmin run_gateway (docs/gateway.md).")
@@ -177,7 +179,8 @@ def _why_closed(sealed: str) -> str:
 
 def authority() -> Finding:
     """Check that there is a certificate authority when a host needs one."""
-    hosts = Resource.objects.filter(is_active=True, connector="ssh", service_auth=ServiceAuth.CERTIFICATE).count()
+    names = names_where(lambda one: one.is_host)
+    hosts = Resource.objects.filter(is_active=True, connector__in=names, service_auth=ServiceAuth.CERTIFICATE).count()
     try:
         active = ca.active()
     except ca.NoAuthority:

@@ -20,7 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.catalogue.connectors import ConnectorError
+from sessions_app.catalogue.connectors import ConnectorError, names_where
 from sessions_app.catalogue.models import Resource
 from sessions_app.hosts.connectors import practice
 from sessions_app.hosts.connectors.ssh.check import check_host
@@ -44,7 +44,8 @@ def check_hosts(actor: AbstractUser | None, seconds: float = SECONDS) -> list[Fi
     if actor is not None:
         require_administrator(actor)
     practised = practice_leftovers()
-    resources = list(Resource.objects.filter(connector="ssh").select_related("service_key").order_by("name"))
+    hosts = Resource.objects.filter(connector__in=names_where(lambda one: one.is_host))
+    resources = list(hosts.select_related("service_key").order_by("name"))
     if not resources:
         return [ok("Hosts", "No resource is reached by SSH."), practised]
     found = _all_of_them(resources, seconds)

@@ -1,4 +1,4 @@
-"""Real rights on real Linux hosts, over SSH. Follows base.Connector.
+"""Real rights on real Linux hosts, over SSH.
 
 A grant is written down on the host before it is given (scripts.py), and taken away by what is written there
 (removal.py). Knows no session's status.
@@ -14,11 +14,12 @@ from django.conf import settings
 from activity.models import Level
 from activity.text import plain
 from sessions_app.catalogue.account_names import ACCOUNT_NAME
-from sessions_app.catalogue.connectors import ConnectorError, ForGood, Grant, Presence, Say
+from sessions_app.catalogue.connectors import Connector, ConnectorError, ForGood, Grant, Held, Presence, Say
 from sessions_app.catalogue.models import AccountKind, Resource
 from sessions_app.hosts.connectors.ssh import (
     commands,
     compare,
+    inventory,
     left,
     live_account,
     presence,
@@ -38,8 +39,15 @@ from sessions_app.hosts.ssh import ca
 KEY_OPTIONS = 'restrict,pty,expiry-time="@EXPIRY@"'
 
 
-class SshConnector:
-    """One connection for each call; the host keeps the state."""
+class SshConnector(Connector):
+    """Give rights to accounts of Linux hosts. Each call is one connection; the host keeps the state."""
+
+    name = "ssh"
+    is_host = True
+    makes_accounts = True
+    can_certify = True
+    can_list_grants = True
+    needs_encryption = True
 
     def grant(self, grant: Grant, say: Say) -> None:
         """Note, then give, step by step; the keys come last, so that nobody is in before everything is there."""
@@ -108,7 +116,7 @@ class SshConnector:
 
     def presence(self, grant: Grant) -> Presence:
         """What the host said at its last look; one look serves all its sessions."""
-        resource = _resource(grant)
+        resource = _resource(grant.resource_id, grant.resource_name)
         return presence.presence(resource, host_of(resource), lambda: credentials_for(resource), grant.session_id)
 
     def compare(self, grant: Grant, row: HostComparison) -> tuple[list[list[str]], str]:
@@ -133,21 +141,25 @@ class SshConnector:
             on.do("Move the end", scripts.EXTEND, grant.login_account, str(on.seconds))
         say(f"{grant.resource_name} lets {grant.login_account} stay until the new End", Level.INFO)
 
+    def held(self, resource_id: int, resource_name: str) -> list[Held]:
+        """Return everything on the host that carries a session's number."""
+        return inventory.look(_resource(resource_id, resource_name))
+
 
 @contextlib.contextmanager
 def _on_host(grant: Grant, say: Say) -> Iterator[OnHost]:
     seconds = seconds_left(grant)
     console = ConsoleMark.text()
-    resource = _resource(grant)
+    resource = _resource(grant.resource_id, grant.resource_name)
     with connected(host_of(resource), credentials_for(resource)) as remote:
         yield OnHost(remote, grant, say, seconds, console)
 
 
-def _resource(grant: Grant) -> Resource:
+def _resource(resource_id: int, name: str) -> Resource:
     """Where the host is and how to get in; its address may have been corrected since the request."""
-    found = Resource.objects.select_related("service_key").filter(pk=grant.resource_id).first()
+    found = Resource.objects.select_related("service_key").filter(pk=resource_id).first()
     if found is None:
-        raise ForGood(f"The resource {grant.resource_name} does not exist any more.")
+        raise ForGood(f"The resource {name} does not exist any more.")
     return found
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+from sessions_app.catalogue.connectors import Held
 from sessions_app.catalogue.models import Resource
 from sessions_app.hosts.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.hosts.connectors.ssh.results import failure
@@ -60,22 +59,14 @@ getent passwd | sed -n 's/^\([^:]*\):.*:sessionadmin session-\([0-9]*\):.*$/\2:a
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Found:
-    """One thing on a host, and the number of the session it was given to."""
-
-    session_id: int
-    what: str
-
-
-def look(resource: Resource) -> list[Found]:
-    """Everything on the host that carries a session's number. Raises ForNow, ForGood."""
+def look(resource: Resource) -> list[Held]:
+    """Return everything on the host that carries a session's number. Raises ForNow, ForGood."""
     with connected(host_of(resource), credentials_for(resource)) as remote:
         result = remote.script(LIST)
     if result.exit_code != 0:
         raise failure(result, resource.name, "")
     pairs = [line.split(":", 1) for line in result.output.splitlines() if ":" in line]
     return sorted(
-        (Found(int(number), what) for number, what in pairs if number.isdecimal()),
-        key=lambda found: (found.session_id, found.what),
+        (Held(int(number), what) for number, what in pairs if number.isdecimal()),
+        key=lambda held: (held.session_id, held.what),
     )

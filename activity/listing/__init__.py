@@ -4,7 +4,7 @@ A page declares a `Table` (its columns and words), hands `list_response()` a que
 and gets a full page, an HTMX fragment, a 304 or a CSV download.
 """
 
-from activity.listing.columns import Column, Table, badge, empty, icon, link, moment, span_of_time, stored
+from activity.listing.columns import Column, Table, badge, empty, link, moment, span_of_time, stored
 from activity.listing.csv import CsvDownload
 from activity.listing.errors import BadListRequest
 from activity.listing.listing import Listing
@@ -18,7 +18,6 @@ __all__ = [
     "Table",
     "badge",
     "empty",
-    "icon",
     "link",
     "list_response",
     "moment",

@@ -16,7 +16,6 @@ from typing import Any
 
 from django.db.models import Q
 from django.db.models.expressions import Combinable
-from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -156,17 +155,6 @@ def span_of_time(value: dt.timedelta | None) -> str:
     if seconds < 86400:
         return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
     return f"{seconds // 86400} d {seconds % 86400 // 3600:02} h"
-
-
-@functools.cache
-def _icons_url() -> str:
-    return static("icons.svg")
-
-
-@functools.cache
-def icon(name: str) -> SafeString:
-    """A drawing from static/icons.svg, for beside a text that says the same."""
-    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', _icons_url(), name)
 
 
 # Kinds of badges that have a colour of their own (static/badges.css).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -55,10 +55,6 @@ class Registry:
     relays: dict[int, Relay] = field(default_factory=dict)  # by connection id
     endings: Endings = field(default_factory=Endings)
     is_draining: bool = False  # takes no new connections
-
-    def of_session(self, session_id: int) -> Iterator[Relay]:
-        """The live relays of one session."""
-        return (relay for relay in list(self.relays.values()) if relay.session_id == session_id)
 
     def session_ids(self) -> set[int]:
         """Sessions with a live relay here."""

@@ -234,10 +234,6 @@ class PrivilegedSession(QuickRows):
         """Whether its requester took it back before anything was given."""
         return self.status == Status.COMPLETE and self.start_at is None
 
-    def time_left(self, now: dt.datetime) -> dt.timedelta | None:
-        """How long until End; None when it has no end yet."""
-        return self.end_at - now if self.end_at else None
-
 
 class Approval(models.Model):
     """One approver's decision on one tier. Never changed."""

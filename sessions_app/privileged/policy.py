@@ -14,7 +14,6 @@ from sessions_app.permission import ADMINISTRATORS_ONLY, AUDITORS_CHANGE_NOTHING
 from sessions_app.privileged.models import ENDED, PrivilegedSession, Status
 
 LONGEST_AHEAD = dt.timedelta(days=365)
-UNLOCKED = frozenset({Status.AVAILABLE, Status.LOGGED_IN})
 NOT_BEGUN = frozenset({Status.PENDING, Status.WAITING})
 
 RIGHT_IS_GONE = "The right to this session was withdrawn."

@@ -18,7 +18,8 @@ from sessions_app.catalogue.flows.resource import lock_resource
 from sessions_app.catalogue.models import Resource
 from sessions_app.errors import Forbidden, Refused
 from sessions_app.privileged.flows.account import lock_account
-from sessions_app.privileged.flows.request import allowed_activities, allowed_resources, profile_for, request_sessions
+from sessions_app.privileged.flows.policy_inputs import policies_for
+from sessions_app.privileged.flows.request import allowed_activities, allowed_resources, request_sessions
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders
 from tests.support.scene import ask
@@ -201,10 +202,8 @@ def test_only_what_policies_give_is_offered(alice: User, outsider: User) -> None
     assert list(allowed_resources(alice, linux)) == [web]
     assert not allowed_resources(alice, windows).exists()
     assert not allowed_activities(outsider).exists()
-    found = profile_for(alice, linux, web)
-    assert found is not None
-    assert found.name == "Again"  # same priority: by name
-    assert profile_for(outsider, linux, web) is None
+    assert policies_for(alice, linux, [web])[web.pk].name == "Again"  # same priority: by name
+    assert policies_for(outsider, linux, [web]) == {}
 
 
 def test_asking_for_many_resources_costs_no_more_reads_than_for_two(alice: User, approver: User) -> None:

@@ -19,7 +19,7 @@ from sessions_app.people.models import Application
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING, hold_account, text, viewer_of
 from sessions_app.privileged import lifecycle, policy
 from sessions_app.privileged.flows import mail
-from sessions_app.privileged.flows.policy_inputs import Request, policies_for, wanted_of
+from sessions_app.privileged.flows.policy_inputs import Request, wanted_of
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.privileged.policy import Wanted
 from sessions_app.roles import is_administrator
@@ -47,11 +47,6 @@ def allowed_resources(user: AbstractUser, activity: Activity) -> QuerySet[Resour
             is_active=True, platform=activity.platform, policies__in=_policies(user).filter(activities=activity)
         ).values("pk")
     )
-
-
-def profile_for(user: AbstractUser, activity: Activity, resource: Resource) -> AccessPolicy | None:
-    """The policy (with its connection profile and tiers) that counts for this user, activity and resource."""
-    return policies_for(user, activity, [resource]).get(resource.pk)
 
 
 def request_sessions(

@@ -12,7 +12,8 @@ from sessions_app.catalogue.connectors import ForGood
 from sessions_app.catalogue.models import Resource, ServiceAuth
 from sessions_app.hosts.connectors.ssh.transport import Credentials, Host
 from sessions_app.hosts.ssh import ca
-from sessions_app.sealing import SealingError, unseal
+from sessions_app.hosts.ssh.service import open_key
+from sessions_app.sealing import SealingError
 
 KEPT_SECONDS = 240  # a certificate is used again for so long, so that not each look is a signature
 DEFAULT_ACCOUNT = "sessionadmin"
@@ -52,13 +53,11 @@ def forget() -> None:
         _kept.clear()
 
 
-@sensitive_variables("private")
 def _stored_key(resource: Resource) -> asyncssh.SSHKey:
     key = resource.service_key
     if key is None:
         raise ForGood(f"{resource.name} has no stored key to log in with. Choose one in the administration.")
-    private = unseal(key.private_key)
     try:
-        return asyncssh.import_private_key(private)
+        return open_key(key)
     except asyncssh.KeyImportError:
         raise ForGood(f"The stored key {key.name} cannot be read. Make a new one.") from None

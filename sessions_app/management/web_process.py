@@ -21,7 +21,7 @@ from sessions_app.management.companions import end_with_parent
 from sessions_app.serving import connection
 from sessions_app.serving.bridge import Bridge
 from sessions_app.serving.connection import Connection
-from sessions_app.serving.crowd import Crowd
+from sessions_app.serving.open_connections import OpenConnections
 
 STOP_WITHIN = 8  # seconds for requests that are being answered; the server kills after ten
 SOCKETS = 2000  # of one process
@@ -33,7 +33,7 @@ def main(parent: int, descriptor: int, threads: int, *, has_access_log: bool) ->
     end_with_parent(parent)
     django.setup()
     trusted = tuple(settings.TRUSTED_PROXIES)
-    Connection.crowd = Crowd(sockets_possible())
+    Connection.open_connections = OpenConnections(sockets_possible())
     Connection.trusted_proxies = trusted
     bridge = Bridge(
         import_string(settings.WSGI_APPLICATION),

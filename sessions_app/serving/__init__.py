@@ -1,18 +1,18 @@
 """The web server: uvicorn's HTTP/1.1 over sockets, and our WSGI application behind it in a few threads.
 
-What a client does slowly costs a socket and never a thread: the head of a request, its body, and the answer pass
-through one event loop, and a thread is taken only for a request that is here as a whole. Each way to be slow has a
-deadline. docs/decisions/0014-a-slow-client-costs-a-socket.md says why it is so.
+What a client does slowly costs a socket and never a thread. The head of a request, its body, and the answer pass
+through one event loop, and a thread is taken only when the request has arrived as a whole. Each way to be slow has a
+deadline. docs/decisions/0014-a-slow-client-costs-a-socket.md gives the reasons.
 
-| module | what it holds |
+| module | what it does |
 |---|---|
-| connection.py | one socket: deadlines for heads, for pauses between requests, and for readers |
-| crowd.py | all sockets of this process: how many, and who goes when there are too many |
-| bodies.py | the body of a request: its size, its deadline, how many may be open |
-| lanes.py | who gets one of the threads, and who waits for one |
+| connection.py | one socket: deadlines for the head, for pauses between requests, and for the reader |
+| open_connections.py | all sockets of this process: their limit, and which one is closed when there are too many |
+| bodies.py | the body of a request: its size, its deadline, and how many may be open |
+| fair_queue.py | which request gets a thread, and which ones wait |
 | spool.py | what a download has written and its reader has not taken |
-| bridge.py | from a request to the WSGI application and back |
-| wsgi.py | the words in which both speak |
+| bridge.py | the way from a request to the WSGI application and back |
+| wsgi.py | the conversion between ASGI and WSGI |
 
-Knows nothing of pages. sessions_app/management/web_process.py starts it.
+This package knows nothing of pages. sessions_app/management/web_process.py starts it.
 """

@@ -1,7 +1,8 @@
-"""The body of a request: read as a whole before a thread is taken, within bounds of size, time and number.
+"""Read the body of a request as a whole before a thread is taken, within limits of size, time and number.
 
-Strangers share one allowance, and those who are logged in another, so that no stranger keeps a person from sending a
-form. A body that comes too slowly or is too large is refused in words. When there are too many, the oldest makes room.
+Clients that are not logged in share one allowance, and people who are logged in share another, so that no stranger
+keeps a person from sending a form. A body that comes too slowly or is too large is refused with a text. When there are
+too many, the oldest is refused.
 """
 
 from __future__ import annotations
@@ -16,30 +17,30 @@ from typing import Any
 WITHIN = 60.0  # seconds for the whole body
 GRACE = 5.0  # seconds before the rate counts
 RATE = 500  # bytes a second, on average, after that
-OPEN_PER_SENDER = 20  # bodies that are not here yet, of one person, or of an address where nobody is logged in
-OPEN = 200  # the same of all strangers, and again of everybody who is logged in
-KEPT = 32 * 1024 * 1024  # bytes of their bodies that are here in part or wait for a thread, each of the two again
-THROWN_AWAY = 16 * 1024 * 1024  # bytes of a body that is refused anyway, so that its sender reads why
+OPEN_PER_SENDER = 20  # incomplete bodies of one person, or of one address where nobody is logged in
+OPEN = 200  # incomplete bodies of all strangers; as many again of everybody who is logged in
+KEPT = 32 * 1024 * 1024  # bytes of all bodies that are incomplete or wait for a thread, for each of the two groups
+THROWN_AWAY = 16 * 1024 * 1024  # bytes of a refused body that are still read, so that its sender can read why
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class Refusal(Exception):
-    """The server answers by itself, with `status` and the words of the exception."""
+    """Says that the server answers by itself, with `status` and the text of the exception."""
 
     def __init__(self, status: HTTPStatus, text: str, *, retry_after: int = 0) -> None:
         super().__init__(text)
         self.status = status
-        self.retry_after = retry_after  # seconds; 0 says nothing
+        self.retry_after = retry_after  # seconds; 0 sends no Retry-After
 
 
 class ClientGone(Exception):
-    """Nobody is there who could be answered."""
+    """Says that the client is gone, so that nobody can be answered."""
 
 
 @dataclass(eq=False)
 class Body:
-    """One body that is being read. Whoever asked for it calls done() when it is not needed any more."""
+    """A body that is being read. Its reader calls Bodies.done() when it is not needed any more."""
 
     sender: str
     data: bytearray = field(default_factory=bytearray)
@@ -47,7 +48,10 @@ class Body:
     _wait: asyncio.Timeout | None = None
 
     async def next(self, receive: Receive, until: float) -> Mapping[str, Any]:
-        """The next message, at `until` (of the loop's clock) at the latest. Raises Refusal and ClientGone."""
+        """Return the next message, which must come before `until` (in the event loop's time).
+
+        Raises Refusal when it does not, and ClientGone.
+        """
         try:
             async with asyncio.timeout_at(until) as self._wait:
                 if not self.has_to_go:
@@ -72,7 +76,7 @@ class Body:
         return message
 
     def go(self) -> None:
-        """Make room: whoever sends it is refused at once."""
+        """Refuse the body at once, to make room for others."""
         self.has_to_go = True
         if self._wait is not None:
             self._wait.reschedule(asyncio.get_running_loop().time())
@@ -80,14 +84,14 @@ class Body:
 
 @dataclass
 class Allowance:
-    """What strangers, or those who are logged in, may send at a time. `_open` has the oldest in front."""
+    """What strangers, or people who are logged in, may send at a time. `_open` has the oldest body first."""
 
     kept: int = 0  # bytes
     _open: dict[Body, None] = field(default_factory=dict)
     _senders: Counter[str] = field(default_factory=Counter)
 
     def begin(self, body: Body) -> None:
-        """Take `body` in. When there are too many, the oldest of its sender goes, or of the one who has the most."""
+        """Count `body` in. When there are too many, refuse the oldest of its sender, or of the busiest sender."""
         self._open[body] = None
         self._senders[body.sender] += 1
         if self._senders[body.sender] > OPEN_PER_SENDER:
@@ -97,7 +101,7 @@ class Allowance:
             self._send_away(busiest)
 
     def end(self, body: Body) -> None:
-        """It is here, or will not come. Harmless when it is called twice."""
+        """Count `body` out: it is complete, or will not come. A second call does nothing."""
         if body not in self._open:
             return
         del self._open[body]
@@ -106,8 +110,11 @@ class Allowance:
             del self._senders[body.sender]
 
     def keep(self, body: Body, piece: bytes) -> None:
-        """Add `piece`. When all that is kept is too much, the largest that is not here yet goes. Raises Refusal when
-        that is `body` itself."""
+        """Add `piece` to `body`.
+
+        When all bodies together are too large, the largest that is not complete is refused. Raises Refusal when that is
+        `body` itself.
+        """
         while self.kept + len(piece) > KEPT:
             largest = max(self._open, key=lambda one: len(one.data), default=body)
             if len(largest.data) <= len(body.data):
@@ -123,7 +130,7 @@ class Allowance:
         self.kept += len(piece)
 
     def let_go(self, body: Body) -> None:
-        """Forget what it holds."""
+        """Free the memory of `body`."""
         self.kept -= len(body.data)
         body.data = bytearray()
 
@@ -135,16 +142,16 @@ class Allowance:
 
 @dataclass
 class Bodies:
-    """All bodies of one web process."""
+    """All request bodies of one web process."""
 
     largest: int  # bytes of one
     _strangers: Allowance = field(default_factory=Allowance)
     _people: Allowance = field(default_factory=Allowance)
 
     async def read(self, receive: Receive, announced: int | None, network: str, person: str = "") -> Body:
-        """The body, of `announced` bytes (None: it comes in chunks), that `person` sends, or a stranger of `network`.
-        It counts as kept until done() is called.
+        """Read the body that `person` sends, or a stranger of `network`, and return it.
 
+        `announced` is its size in bytes, or None when it comes in chunks. Its memory counts until done() is called.
         Raises Refusal and ClientGone.
         """
         body = Body(person or network)
@@ -162,7 +169,7 @@ class Bodies:
         return body
 
     def done(self, body: Body, person: str = "") -> None:
-        """The body is not needed any more."""
+        """Free the body's memory, when it is not needed any more."""
         (self._people if person else self._strangers).let_go(body)
 
     async def _fill(self, body: Body, allowance: Allowance, receive: Receive, announced: int | None) -> None:

@@ -1,7 +1,7 @@
-"""From a request that uvicorn has read the head of to the WSGI application, and from its answer to the client.
+"""Answer the requests that uvicorn receives with our WSGI application, which runs in threads.
 
-The body is read first, then a thread is taken, and given back as soon as the answer is there. An answer that the
-application writes bit by bit has a thread of its own kind and a spool, a file is read by the event loop.
+The body is read first. Then a thread is taken, and given back as soon as the answer is there. An answer that the
+application writes piece by piece gets a thread for downloads and a spool. A file is read by the event loop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sessions_app.logins.environ import PERSON
 from sessions_app.logins.throttle import network
 from sessions_app.serving.bodies import Bodies, ClientGone, Receive, Refusal
 from sessions_app.serving.connection import EXTENSION, Connection
-from sessions_app.serving.lanes import STRANGERS, Lanes, People
+from sessions_app.serving.fair_queue import STRANGERS, CookieOwners, FairQueue
 from sessions_app.serving.spool import PIECE, GaveUp, Spool
 from sessions_app.serving.wsgi import (
     Answer,
@@ -39,16 +39,16 @@ from sessions_app.serving.wsgi import (
     refuse,
 )
 
-HEALTH = "/healthz"  # has a thread of its own
+HEALTH = "/healthz"  # answered in a thread of its own
 ANSWERED_WITHIN = 60.0  # seconds after which a person is told that the console hangs; the thread stays taken
-DOWNLOAD_THREADS = 4  # answers that are being written bit by bit
-OPEN_DOWNLOADS = 16  # the same, and those that are written and still being read
+DOWNLOAD_THREADS = 4  # answers that are being written piece by piece
+OPEN_DOWNLOADS = 16  # those, and answers that are written and still being read
 
 logger = logging.getLogger(__name__)
 
 
 class Bridge:
-    """The ASGI application of one web process, which is our WSGI application in threads."""
+    """The ASGI application of one web process, which runs our WSGI application in threads."""
 
     def __init__(
         self,
@@ -60,14 +60,18 @@ class Bridge:
         session_cookie: str,
         spool: tuple[int, Path],
     ) -> None:
-        """`spool`: bytes of one download that may wait for its reader in a file, and the directory for those files."""
+        """Set up the threads and limits of one web process.
+
+        `largest_body` is in bytes. `spool` is how many bytes of one download may wait for its reader in a file, and the
+        directory for such files.
+        """
         self._application = application
         self._trusted = trusted_proxies
         self._cookie = re.compile(rb"(?:^|;)\s*" + re.escape(session_cookie.encode()) + rb"=([^;]*)")
         self._spool = spool
         self._bodies = Bodies(largest_body)
-        self._lanes = Lanes(threads)
-        self._people = People()
+        self._queue = FairQueue(threads)
+        self._owners = CookieOwners()
         self._pages = ThreadPoolExecutor(threads, "page")
         self._health = ThreadPoolExecutor(1, "health")
         self._downloads = ThreadPoolExecutor(DOWNLOAD_THREADS, "download")
@@ -80,7 +84,7 @@ class Bridge:
         connection: Connection = scope["extensions"][EXTENSION]["connection"]
         environ, announced, cookie = environment(scope, self._cookie)
         address = network(client_ip(environ, self._trusted))
-        person = self._people.of(cookie)
+        person = self._owners.of(cookie)
         try:
             body = await self._bodies.read(receive, announced, address, person)
             try:
@@ -99,13 +103,13 @@ class Bridge:
         loop = asyncio.get_running_loop()
         if environ["PATH_INFO"] == HEALTH:
             return await loop.run_in_executor(self._health, self._call, environ)
-        person = self._people.of(cookie)
-        await self._lanes.enter(person, person or f"address {address}")
+        person = self._owners.of(cookie)
+        await self._queue.enter(person, person or f"address {address}")
         if connection.is_gone:
-            self._lanes.leave(person)
+            self._queue.leave(person)
             raise ClientGone
         asked = loop.run_in_executor(self._pages, self._call, environ)
-        asked.add_done_callback(lambda _: self._lanes.leave(person))
+        asked.add_done_callback(lambda _: self._queue.leave(person))
         if not (await asyncio.wait([asked], timeout=ANSWERED_WITHIN))[0]:
             asked.add_done_callback(self._throw_away)
             logger.error("No answer to %s within %.0f seconds", plain(environ["PATH_INFO"], 200), ANSWERED_WITHIN)
@@ -116,11 +120,11 @@ class Bridge:
                 retry_after=60,
             )
         answer = asked.result()
-        self._people.learn(cookie, environ.get(PERSON, STRANGERS))
+        self._owners.learn(cookie, environ.get(PERSON, STRANGERS))
         return answer
 
     def _throw_away(self, asked: asyncio.Future[Answer]) -> None:
-        """Close an answer that nobody waits for any more, in a thread; it may use the database."""
+        """Close an answer that nobody waits for any more, in a thread, because this may use the database."""
         if asked.cancelled():
             return
         if (error := asked.exception()) is not None:
@@ -129,7 +133,7 @@ class Bridge:
             self._pages.submit(more.close)
 
     def _call(self, environ: Environment) -> Answer:
-        """Ask the application; in a thread."""
+        """Ask the application. To be run in a thread."""
         begun: list[tuple[int, list[tuple[str, str]]]] = []
         written: list[bytes] = []
 
@@ -157,7 +161,7 @@ class Bridge:
             if not _has_length(answer) and environ["REQUEST_METHOD"] != "HEAD" and answer.status not in (204, 304):
                 answer.headers.append(("Content-Length", str(len(answer.body))))
             await begin(answer, send)
-            # In parts, so that a slow reader is given time for each.
+            # In parts, so that a slow reader has the full time for each part.
             for start in range(0, len(answer.body) - PIECE, PIECE):
                 await send(
                     {"type": "http.response.body", "body": answer.body[start : start + PIECE], "more_body": True}
@@ -197,7 +201,9 @@ class Bridge:
         writing = loop.run_in_executor(self._downloads, write, written, spool)
         has_begun = False
         try:
-            piece = await spool.get()  # before anything is said: what fails at once is told, and is no broken file
+            piece = (
+                await spool.get()
+            )  # before the answer begins, so that an immediate failure becomes an error and no broken file
             has_begun = True
             if is_old:
                 connection.end_by_closing()
@@ -226,7 +232,7 @@ def _has_length(answer: Answer) -> bool:
 
 
 def failed_at_once(error: Exception | None, path: str) -> Refusal:
-    """The answer for a download that broke before its first byte; it is said in the server's log in one line."""
+    """Log that a download failed before its first byte. Return the refusal to answer with."""
     outage = Outage.of(error)
     why = f"{type(error).__name__}: {error}" if error is not None else "its writer gave up"
     logger.error("The download of %s failed before it began, and was refused: %s", plain(path, 200), plain(why, 300))
@@ -244,8 +250,11 @@ def failed_at_once(error: Exception | None, path: str) -> Refusal:
 
 
 def write(written: Streamed, spool: Spool) -> bool:
-    """Write all of it; in a thread. Return False when it was broken off: then it is closed here, by the thread whose
-    database connection it uses."""
+    """Write the whole answer into the spool. To be run in a thread.
+
+    Return False when the download was broken off. The answer is then closed here, by the thread whose database
+    connection it uses.
+    """
     is_whole = False
     try:
         for piece in written:
@@ -254,7 +263,7 @@ def write(written: Streamed, spool: Spool) -> bool:
     except GaveUp:
         logger.info("A download was broken off: its reader is gone, or too slow")
     except Exception as error:
-        # Whatever the application raises while it writes; the client sees a connection that breaks.
+        # The application may raise anything while it writes. The client sees a connection that breaks.
         spool.failure = error
         logger.exception("A download failed")
     finally:

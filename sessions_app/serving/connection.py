@@ -1,6 +1,6 @@
-"""One socket of a client: uvicorn's protocol, with a deadline for everything that the client may do slowly.
+"""The socket of one client: uvicorn's protocol, with a deadline for everything that a client may do slowly.
 
-Of the library's protocol it uses the methods of asyncio.Protocol and the parser's callbacks, and reads `cycle` (the
+Of the library's protocol this uses the methods of asyncio.Protocol and the parser's callbacks, and reads `cycle` (the
 request that is being answered) and `flow.write_paused`.
 """
 
@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sessions_app.logins.client_ip import is_trusted
 from sessions_app.logins.throttle import network
-from sessions_app.serving.crowd import Crowd
+from sessions_app.serving.open_connections import OpenConnections
 
 HEAD_WITHIN = 10.0  # seconds from its first byte (for the first request: from the connection) to the end of its headers
 LARGEST_HEAD = 64 * 1024  # bytes
@@ -27,9 +27,9 @@ EXTENSION = "sessionadmin.connection"  # where the application finds its connect
 
 
 class Connection(HttpToolsProtocol):
-    """One client's socket. `crowd` and `trusted_proxies` are set once for the process."""
+    """The socket of one client. `open_connections` and `trusted_proxies` are set once for the process."""
 
-    crowd: ClassVar[Crowd]
+    open_connections: ClassVar[OpenConnections]
     trusted_proxies: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -44,19 +44,19 @@ class Connection(HttpToolsProtocol):
 
     @property
     def is_waiting(self) -> bool:
-        """As the crowd asks."""
+        """Return whether the server waits for the client (see OpenConnections)."""
         is_being_answered = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         return not is_being_answered or self.flow.write_paused
 
     def when_gone(self, call: Callable[[], None]) -> None:
-        """Call `call` once, when the client is gone; at once where it is gone already."""
+        """Call `call` once, when the client is gone, or at once when it is gone already."""
         if self.is_gone:
             call()
         else:
             self._when_gone.append(call)
 
     def forget(self, call: Callable[[], None]) -> None:
-        """Do not call it after all."""
+        """Do not call `call` when the client is gone."""
         if call in self._when_gone:
             self._when_gone.remove(call)
 
@@ -65,13 +65,15 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def end_by_closing(self) -> None:
-        """Send an answer of unknown length without chunks, which HTTP/1.0 does not know; to be called before it begins.
-        The library would send chunks all the same."""
+        """Send an answer of unknown length without chunks, which HTTP/1.0 does not know.
+
+        The library would send chunks all the same. To be called before the answer begins.
+        """
         self.cycle.chunked_encoding = False
         self.cycle.expected_content_length = sys.maxsize
 
     def that_was_all(self) -> None:
-        """Such an answer is complete; to be called before its last part, which is empty."""
+        """End an answer of unknown length. To be called before its last, empty part."""
         self.cycle.expected_content_length = 0
 
     # asyncio.Protocol
@@ -81,11 +83,11 @@ class Connection(HttpToolsProtocol):
         peer = self.client[0] if self.client else ""
         self.network = "" if is_trusted(peer, self.trusted_proxies) else network(peer)
         self._expect(HEAD_WITHIN)
-        self.crowd.came(self)
+        self.open_connections.came(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_gone = True
-        self.crowd.left(self)
+        self.open_connections.left(self)
         self._expect(None)
         self._end_of_reading()
         self._unset_keepalive_if_required()
@@ -123,27 +125,27 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._is_in_head = True  # what comes next is another request
+        self._is_in_head = True  # the next bytes are another request
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.transport.is_closing():
-            # The last of the answer still waits to be read, and nobody else looks at that any more.
+            # The end of the answer still waits to be read, and nothing else watches that any more.
             self._expect(READ_WITHIN)
         elif self.cycle.more_body:
-            # Answered before all of the request was here. What would come cannot be told from another request.
+            # Answered before all of the request had come. Its rest could not be told from another request.
             self.transport.close()
             self._expect(READ_WITHIN)
 
     def timeout_keep_alive_handler(self) -> None:
-        """The pause is over: close, at once where the last answer was not even read."""
+        """Close after the pause between requests, at once if the last answer was not even read."""
         if self.transport.get_write_buffer_size():
             self.drop()
         else:
             super().timeout_keep_alive_handler()
 
     def _expect(self, seconds: float | None) -> None:
-        """Drop the connection in so many seconds; None: no more."""
+        """Drop the connection in so many seconds; None cancels that."""
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = None if seconds is None or self.is_gone else self.loop.call_later(seconds, self.drop)

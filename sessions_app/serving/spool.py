@@ -1,8 +1,7 @@
-"""What a download has written and its reader has not taken yet: a little in memory, more in a file, never more than a
-bound. A thread writes, the event loop reads.
+"""Keep what a download has written and its reader has not taken yet: some in memory, more in a file.
 
-So the thread, and the query behind it, are done long before a slow reader is. Only when the file is full does the
-thread wait, and not for ever: the reader must empty it at a certain speed.
+A thread writes and the event loop reads. So the thread, and the query behind it, are done long before a slow reader is.
+The file has a limit; when it is full, the thread waits, but not for ever: the reader must empty it at a certain speed.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ SLOWEST = 32 * 1024  # bytes a second at which a reader must empty a full file
 
 
 class GaveUp(Exception):
-    """Nobody reads any more: the client is gone, or too slow."""
+    """Says that nobody reads the download any more: the client is gone, or too slow."""
 
 
 class Spool:
@@ -37,10 +36,13 @@ class Spool:
         self._file: int | None = None
         self._written = self._read = 0  # positions in the file
         self._is_whole = self._gave_up = False
-        self.failure: Exception | None = None  # what broke the writer
+        self.failure: Exception | None = None  # the error that ended the writer
 
     def put(self, piece: bytes) -> None:
-        """Add `piece`; by the writer. Raises GaveUp, and OSError when the file cannot be written."""
+        """Add `piece`. To be called by the writer.
+
+        Raises GaveUp, and OSError when the file cannot be written.
+        """
         with self._changed:
             if self._written and self._written + len(piece) > self._largest:
                 patience = self._largest / SLOWEST
@@ -57,20 +59,20 @@ class Spool:
         self._tell()
 
     def end(self) -> None:
-        """Nothing more comes; by the writer."""
+        """Mark the download as complete. To be called by the writer."""
         with self._changed:
             self._is_whole = True
         self._tell()
 
     def give_up(self) -> None:
-        """Nobody reads any more; by anybody, any number of times."""
+        """Break the download off. Anybody may call this, any number of times."""
         with self._changed:
             self._gave_up = True
             self._changed.notify_all()
         self._news.set()
 
     async def get(self) -> bytes | None:
-        """The next bytes; None when that was all. Raises GaveUp."""
+        """Return the next bytes, or None at the end. Raises GaveUp."""
         while True:
             self._news.clear()
             with self._changed:
@@ -87,7 +89,7 @@ class Spool:
             await self._news.wait()
 
     def close(self) -> None:
-        """Let the file go; when writer and reader are done."""
+        """Close the file. To be called when writer and reader are done."""
         with self._changed:
             if self._file is not None:
                 os.close(self._file)
@@ -95,7 +97,7 @@ class Spool:
 
     def _write(self, piece: bytes) -> None:
         if self._file is None:
-            # Without a name from its first moment: nothing is left behind, whatever becomes of this process.
+            # The file never has a name, so nothing is left behind even if this process is killed.
             with tempfile.TemporaryFile(dir=self._directory, buffering=0) as file:
                 self._file = os.dup(file.fileno())
         rest = memoryview(piece)

@@ -1,4 +1,4 @@
-"""The words in which the web server and the WSGI application speak (PEP 3333), and the first ones to the client."""
+"""Convert between ASGI, which the server speaks, and WSGI (PEP 3333), which the application speaks."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Streamed(Protocol):
-    """What a WSGI application returns for an answer that is written bit by bit."""
+    """What a WSGI application returns for an answer that it writes piece by piece."""
 
-    def __iter__(self) -> Any:
-        """Its bytes."""
+    def __iter__(self) -> Any: ...
 
     def close(self) -> None:
-        """It is over, however it ended."""
+        """End the answer, whether it is complete or not."""
 
 
 class SentFile:
-    """The environment's `wsgi.file_wrapper`: a file of this machine is sent without a thread."""
+    """The environment's `wsgi.file_wrapper`, which sends a file of this machine without a thread."""
 
     def __init__(self, file: BinaryIO, size: int = PIECE) -> None:
         self.file = file
@@ -39,7 +38,7 @@ class SentFile:
 
     @property
     def is_local(self) -> bool:
-        """Whether reading it waits for this machine's disk at most."""
+        """Return whether reading the file waits for this machine's disk at most."""
         inner = (
             getattr(self.file, "file", None) or getattr(self.file, "fileobj", None) or self.file
         )  # Django, WhiteNoise
@@ -49,7 +48,7 @@ class SentFile:
         return iter(partial(self.file.read, self._size), b"")
 
     def close(self) -> None:
-        """Close the file, and with it Django's response, which hangs on it."""
+        """Close the file and, with it, Django's response."""
         self.file.close()
 
 
@@ -64,13 +63,12 @@ class Answer:
 
 
 async def begin(answer: Answer, send: Send) -> None:
-    """Send status and headers."""
     headers = [(name.encode("latin1"), value.strip().encode("latin1")) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
 
 
 async def refuse(refusal: Refusal, send: Send) -> None:
-    """Answer in plain words, and close the connection."""
+    """Answer with the text of the refusal, and close the connection."""
     text = f"{refusal}\n".encode()
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
@@ -86,10 +84,11 @@ async def refuse(refusal: Refusal, send: Send) -> None:
 
 
 def environment(scope: Mapping[str, Any], cookie: re.Pattern[bytes]) -> tuple[Environment, int | None, bytes]:
-    """The WSGI environment (PEP 3333) but for the body; the announced length of that (None: unknown); and the hash of
-    the session's cookie, empty without one.
+    """Convert an ASGI scope. Return the WSGI environment (PEP 3333), the length of the body, and the cookie's hash.
 
-    Headers with an underscore in their name are left out: WSGI could not tell X_Forwarded_For from X-Forwarded-For.
+    The environment has no body yet. The length is None when it is not announced. The hash is that of the session
+    cookie, empty without one. Headers with an underscore in their name are left out: WSGI could not tell
+    X_Forwarded_For from X-Forwarded-For.
     """
     server, client = scope["server"] or ("", 0), scope["client"] or ("", 0)
     environ: Environment = {

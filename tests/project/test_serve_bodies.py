@@ -11,7 +11,7 @@ import pytest
 
 from sessions_app.serving import bodies
 from sessions_app.serving.bodies import OPEN, OPEN_PER_SENDER, Bodies, Body, Receive, Refusal
-from sessions_app.serving.lanes import STRANGERS, WAITING_PER_PERSON, WAITING_STRANGERS, Lanes
+from sessions_app.serving.fair_queue import STRANGERS, WAITING_PER_PERSON, WAITING_STRANGERS, FairQueue
 from tests.support.waiting import seconds
 
 MiB = 1024 * 1024
@@ -141,17 +141,17 @@ def test_large_bodies_of_strangers_leave_room_for_those_of_people_and_for_small_
 
 def test_strangers_who_wait_for_a_thread_leave_room_for_people() -> None:
     async def scene() -> None:
-        lanes = Lanes(5)
+        queue = FairQueue(5)
         networks = range(WAITING_STRANGERS // WAITING_PER_PERSON + 1)
         waiting = [
-            asyncio.create_task(lanes.enter(STRANGERS, f"address {number}"))
+            asyncio.create_task(queue.enter(STRANGERS, f"address {number}"))
             for number in networks
             for _ in range(WAITING_PER_PERSON)
         ]
         await let_run()
         with pytest.raises(Refusal, match="more requests than it can answer"):
-            await lanes.enter(STRANGERS, "address 192.0.2.99")
-        people = [asyncio.create_task(lanes.enter(str(number), str(number))) for number in range(WAITING_PER_PERSON)]
+            await queue.enter(STRANGERS, "address 192.0.2.99")
+        people = [asyncio.create_task(queue.enter(str(number), str(number))) for number in range(WAITING_PER_PERSON)]
         await let_run()
         assert not any(task.done() and task.exception() for task in people)
         for task in [*waiting, *people]:

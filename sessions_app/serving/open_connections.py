@@ -1,6 +1,6 @@
-"""All sockets of one web process: how many there may be, and which one goes when there are too many.
+"""Limit the open sockets of one web process, and decide which one is closed when there are too many.
 
-Knows of a connection its network and whether anything would be lost with it.
+This module knows only the network of a connection, and whether anything would be lost with it.
 """
 
 from __future__ import annotations
@@ -13,31 +13,34 @@ PER_NETWORK = 100  # sockets of one address, for IPv6 of one /64; our own proxie
 
 
 class Member(Protocol):
-    """One socket."""
+    """A socket of a client."""
 
     @property
     def network(self) -> str:
-        """Where it comes from; empty for our own proxies, which speak for many people."""
+        """Return the network it comes from; empty for our own proxies, which serve many people."""
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it is the client that we wait for: for a request, for the rest of one, or for reading the answer."""
+        """Return whether the server waits for the client: for a request, for its rest, or for reading."""
 
     def drop(self) -> None:
-        """Close it at once."""
+        """Close the socket at once."""
 
 
 @dataclass
-class Crowd:
-    """The sockets that are open, the oldest in front."""
+class OpenConnections:
+    """The open sockets of clients, the oldest first."""
 
     most: int
     _members: dict[Member, str] = field(default_factory=dict)
     _networks: Counter[str] = field(default_factory=Counter)
 
     def came(self, member: Member) -> None:
-        """Take `member` in. When there are too many, the oldest that waits of its network goes, or else of the network
-        that has the most; when nobody waits there, `member` itself goes."""
+        """Count `member` in, and close a socket when there are too many.
+
+        The oldest that waits in the network of `member` is closed when that network has too many, else the oldest that
+        waits in the network with the most. When none waits there, `member` itself is closed.
+        """
         self._members[member] = member.network
         self._networks[member.network] += 1
         if member.network and self._networks[member.network] > PER_NETWORK:
@@ -47,7 +50,7 @@ class Crowd:
             self._make_room(largest, member)
 
     def left(self, member: Member) -> None:
-        """It is gone. Harmless when it is called twice."""
+        """Count `member` out. A second call does nothing."""
         network = self._members.pop(member, None)
         if network is None:
             return

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sessions_app.serving.bodies import Refusal
-from sessions_app.serving.lanes import KNOWN, STRANGERS, WAITING_PER_PERSON, Lanes, People
+from sessions_app.serving.fair_queue import KNOWN, STRANGERS, WAITING_PER_PERSON, CookieOwners, FairQueue
 from tests.support.waiting import seconds
 
 
@@ -18,8 +18,8 @@ async def let_run() -> None:
         await asyncio.sleep(0)
 
 
-def running(lanes: Lanes, lane: str, count: int, who: str = "") -> list[asyncio.Task[None]]:
-    return [asyncio.create_task(lanes.enter(lane, who or lane)) for _ in range(count)]
+def running(queue: FairQueue, person: str, count: int, sender: str = "") -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(queue.enter(person, sender or person)) for _ in range(count)]
 
 
 def inside(tasks: list[asyncio.Task[None]]) -> int:
@@ -30,19 +30,19 @@ def play(scene: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(scene, seconds(10)))
 
 
-@pytest.mark.parametrize("lane", [STRANGERS, "7"])
-def test_strangers_together_and_one_person_get_three_of_five_threads(lane: str) -> None:
+@pytest.mark.parametrize("person", [STRANGERS, "7"])
+def test_strangers_together_and_one_person_get_three_of_five_threads(person: str) -> None:
     async def scene() -> None:
-        lanes = Lanes(5)
-        crowd = running(lanes, lane, 20, "someone")
+        queue = FairQueue(5)
+        crowd = running(queue, person, 20, "someone")
         await let_run()
         assert inside(crowd) == 3
-        person = running(lanes, "8", 3)
+        someone_else = running(queue, "8", 3)
         await let_run()
-        assert inside(person) == 2  # both that are left
-        lanes.leave("8")
+        assert inside(someone_else) == 2  # both that are left
+        queue.leave("8")
         await let_run()
-        assert inside(person) == 3  # before seventeen who came earlier and have their share
+        assert inside(someone_else) == 3  # before seventeen who came earlier and have their share
         assert inside(crowd) == 3
         for task in crowd:
             task.cancel()
@@ -52,29 +52,29 @@ def test_strangers_together_and_one_person_get_three_of_five_threads(lane: str) 
 
 def test_everybody_who_waits_gets_in_and_who_came_first_is_first() -> None:
     async def scene() -> None:
-        lanes, entered = Lanes(5), []
+        queue, entered = FairQueue(5), []
 
         async def request(number: int) -> None:
-            await lanes.enter(STRANGERS, "someone")
+            await queue.enter(STRANGERS, "someone")
             entered.append(number)
             await asyncio.sleep(0)
-            lanes.leave(STRANGERS)
+            queue.leave(STRANGERS)
 
         await asyncio.gather(*(request(number) for number in range(40)))
         assert entered == list(range(40))
-        await lanes.enter("7", "7")  # nothing was left behind
+        await queue.enter("7", "7")  # nothing was left behind
 
     play(scene())
 
 
 def test_who_gives_up_while_waiting_leaves_no_trace() -> None:
     async def scene() -> None:
-        lanes = Lanes(1)
-        await lanes.enter("7", "7")
-        waiting = running(lanes, "8", 3)
+        queue = FairQueue(1)
+        await queue.enter("7", "7")
+        waiting = running(queue, "8", 3)
         await let_run()
         waiting[0].cancel()
-        lanes.leave("7")
+        queue.leave("7")
         waiting[1].cancel()  # at the moment when it may go in
         await let_run()
         assert waiting[2].done()
@@ -85,12 +85,12 @@ def test_who_gives_up_while_waiting_leaves_no_trace() -> None:
 
 def test_too_many_waiting_requests_of_one_are_refused_and_others_are_not() -> None:
     async def scene() -> None:
-        lanes = Lanes(5)
-        crowd = running(lanes, STRANGERS, 3 + WAITING_PER_PERSON, "address 192.0.2.1")
+        queue = FairQueue(5)
+        crowd = running(queue, STRANGERS, 3 + WAITING_PER_PERSON, "address 192.0.2.1")
         await let_run()
         with pytest.raises(Refusal, match=f"{WAITING_PER_PERSON} of your requests wait"):
-            await lanes.enter(STRANGERS, "address 192.0.2.1")
-        other = running(lanes, STRANGERS, 1, "address 192.0.2.2")
+            await queue.enter(STRANGERS, "address 192.0.2.1")
+        other = running(queue, STRANGERS, 1, "address 192.0.2.2")
         await let_run()
         assert not other[0].done()  # waits, and is not refused
         for task in [*crowd, *other]:
@@ -100,7 +100,7 @@ def test_too_many_waiting_requests_of_one_are_refused_and_others_are_not() -> No
 
 
 def test_whose_cookie_it_is_is_learnt_and_forgotten() -> None:
-    people = People()
+    people = CookieOwners()
     people.learn(b"cookie", "7")
     assert people.of(b"cookie") == "7"
     people.learn(b"cookie", STRANGERS)  # logged out

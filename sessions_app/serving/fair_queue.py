@@ -1,7 +1,8 @@
-"""Who gets one of the threads of a web process.
+"""Share the threads of a web process fairly among the people sender send requests.
 
-Each person has a lane, and all strangers together have one. No lane gets every thread: two are left for the others, so
-that what one does a lot of, or slowly, keeps nobody else waiting. Runs in the event loop alone, so it locks nothing.
+Each person has a queue, and all strangers together have one. No queue gets every thread: two are left for the others,
+so that what one person does often, or slowly, keeps nobody else waiting. This runs in the event loop alone, so it needs
+no lock.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from sessions_app.serving.bodies import Refusal
 LEFT_FOR_OTHERS = 2  # threads
 WAITING_PER_PERSON = 50  # requests of a person, and of an address where nobody is logged in
 WAITING = 500  # requests of everybody
-WAITING_STRANGERS = 250  # of them
-KNOWN = 10_000  # cookies of people; who is forgotten is a stranger for one request
+WAITING_STRANGERS = 250  # of strangers, among those
+KNOWN = 10_000  # cookies; a person whose cookie is forgotten counts as a stranger for one request
 STRANGERS = ""
 
 
-class Lanes:
+class FairQueue:
     """The threads of one process, given to one request after the other."""
 
     def __init__(self, threads: int) -> None:
@@ -28,15 +29,18 @@ class Lanes:
         self._share = max(1, threads - LEFT_FOR_OTHERS)
         self._busy: Counter[str] = Counter()
         self._waiting: deque[tuple[str, str, asyncio.Future[None]]] = deque()
-        self._asking: Counter[str] = Counter()  # how many of each person or address wait
+        self._asking: Counter[str] = Counter()  # how many requests of each person or address wait
 
-    async def enter(self, lane: str, who: str) -> None:
-        """Wait for a thread. `lane`: the person, or STRANGERS; `who`: the person, or the address of a stranger. Raises
-        Refusal when too many wait already."""
-        if not self._waiting and self._has_room(lane):
-            self._busy[lane] += 1
+    async def enter(self, person: str, sender: str) -> None:
+        """Wait for a thread.
+
+        `person` may be STRANGERS. `sender` is the person, or the address of a stranger. Raises Refusal when too many
+        wait already.
+        """
+        if not self._waiting and self._has_room(person):
+            self._busy[person] += 1
             return
-        if self._asking[who] >= WAITING_PER_PERSON:
+        if self._asking[sender] >= WAITING_PER_PERSON:
             raise Refusal(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"{WAITING_PER_PERSON} of your requests wait to be answered already. Nothing was changed. "
@@ -44,64 +48,64 @@ class Lanes:
                 retry_after=5,
             )
         strangers = sum(not other for other, _, _ in self._waiting)
-        if len(self._waiting) >= WAITING or (lane == STRANGERS and strangers >= WAITING_STRANGERS):
+        if len(self._waiting) >= WAITING or (person == STRANGERS and strangers >= WAITING_STRANGERS):
             raise Refusal(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "The console has more requests than it can answer. Nothing was changed. Try again in a moment.",
                 retry_after=5,
             )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((lane, who, turn))
-        self._asking[who] += 1
+        self._waiting.append((person, sender, turn))
+        self._asking[sender] += 1
         self._next()
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.leave(lane)
+                self.leave(person)
             else:
                 self._next()
             raise
 
-    def leave(self, lane: str) -> None:
-        """Give the thread back."""
-        self._busy[lane] -= 1
-        if not self._busy[lane]:
-            del self._busy[lane]
+    def leave(self, person: str) -> None:
+        """Give a thread of this person, or of the strangers, back."""
+        self._busy[person] -= 1
+        if not self._busy[person]:
+            del self._busy[person]
         self._next()
 
-    def _has_room(self, lane: str) -> bool:
-        return self._busy.total() < self._threads and self._busy[lane] < self._share
+    def _has_room(self, person: str) -> bool:
+        return self._busy.total() < self._threads and self._busy[person] < self._share
 
     def _next(self) -> None:
-        """Let in who came first of those whose lane has room."""
+        """Start the requests that came first among those whose queue has a free thread."""
         later: deque[tuple[str, str, asyncio.Future[None]]] = deque()
         while self._waiting and self._busy.total() < self._threads:
-            lane, who, turn = self._waiting.popleft()
-            if not turn.done() and not self._has_room(lane):
-                later.append((lane, who, turn))
+            person, sender, turn = self._waiting.popleft()
+            if not turn.done() and not self._has_room(person):
+                later.append((person, sender, turn))
                 continue
-            self._asking[who] -= 1
-            if not self._asking[who]:
-                del self._asking[who]
+            self._asking[sender] -= 1
+            if not self._asking[sender]:
+                del self._asking[sender]
             if not turn.done():
-                self._busy[lane] += 1
+                self._busy[person] += 1
                 turn.set_result(None)
         self._waiting.extendleft(reversed(later))
 
 
-class People:
-    """Whose cookie it is, as the last answer to it said. Cookies are kept as hashes."""
+class CookieOwners:
+    """Remembers to whom a session cookie belongs, as the last answer said. Cookies are kept as hashes."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, str] = OrderedDict()
 
     def of(self, cookie: bytes) -> str:
-        """The person, or STRANGERS."""
+        """Return the person of this cookie, or STRANGERS."""
         return self._known.get(cookie, STRANGERS)
 
     def learn(self, cookie: bytes, person: str) -> None:
-        """`person` is STRANGERS when the cookie is nobody's, or not any more."""
+        """Remember whose cookie it is; STRANGERS when it is nobody's, or not any more."""
         if not cookie or not person:
             self._known.pop(cookie, None)
             return

@@ -1,4 +1,4 @@
-"""Starts the app: system checks, signals, role groups, and where the log's targets have their pages."""
+"""Configures the app when Django starts: system checks, connectors, signals, role groups and search indexes."""
 
 import functools
 from typing import Any
@@ -17,7 +17,7 @@ class SessionsAppConfig(AppConfig):
     verbose_name = "Sessions"
 
     def ready(self) -> None:
-        """Connect what listens; nothing here touches the database."""
+        """Register the checks, connectors and signal handlers. Do not use the database here."""
         from activity import log  # noqa: PLC0415 - models are not loaded before ready()
         from activity.summary import provide_sessions  # noqa: PLC0415
         from sessions_app import audit_trail, wiring  # noqa: PLC0415
@@ -25,7 +25,7 @@ class SessionsAppConfig(AppConfig):
         from sessions_app.privileged import summary  # noqa: PLC0415
 
         wiring.register_connectors()
-        wiring.let_the_administration_count_sessions()
+        wiring.provide_open_sessions_to_admin()
         signals.connect()
         audit_trail.connect()
         provide_sessions(summary.summarise)
@@ -35,7 +35,10 @@ class SessionsAppConfig(AppConfig):
 
 
 def create_role_groups(using: str, **kwargs: Any) -> None:
-    """Make the groups Administrators and Auditors with their permissions; each migrate mends them."""
+    """Create the groups Administrators and Auditors, and give them permissions that they lack.
+
+    Runs after each migrate.
+    """
     from django.contrib.auth.models import Group, Permission  # noqa: PLC0415 - models are not loaded at import
 
     from sessions_app.roles import ADMINISTRATORS, AUDITORS  # noqa: PLC0415
@@ -49,7 +52,7 @@ def create_role_groups(using: str, **kwargs: Any) -> None:
 
 
 def make_indexes(using: str, **kwargs: Any) -> None:
-    """What the searches of sessions, logins and recordings need; each migrate mends it."""
+    """Create the search indexes of sessions, logins and recordings where they are missing. Runs after each migrate."""
     from activity import text_index  # noqa: PLC0415 - models are not loaded at import
     from sessions_app.gateway.recordings import search_index  # noqa: PLC0415
     from sessions_app.logins.models import LOGIN_WORDS  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""Writes changes of policy and of roles into the log, old and new value, whoever makes them and wherever.
+"""Writes each change of policies and of roles into the log, with old and new value.
 
-Listens to Django's model signals, so that the admin, a shell and a flow are treated alike. An entry names what it is
-about as it was then: objects are renamed and deleted later, the log is not.
+Listens to Django's model signals, so that changes by the admin, by a shell and by a flow are all logged. An entry keeps
+the names that were true at the time, because objects are renamed and deleted later.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ROLE_FIELDS = {"is_staff", "is_superuser"}
 
 
 def connect() -> None:
-    """Called once at start."""
+    """Connect the signal handlers. SessionsAppConfig.ready calls this once."""
     user_model = get_user_model()
     for model in (*POLICY_MODELS, user_model):
         name = model._meta.label_lower
@@ -66,7 +66,7 @@ def _fields(model: type[models.Model]) -> list[models.Field[Any, Any]]:
 
 
 def _remember(sender: type[models.Model], instance: Any, raw: bool = False, **kwargs: Any) -> None:
-    """Before a save: the values in the database. Skipped for fields that the save does not touch."""
+    """Store the values in the database before a save, for the fields that the save writes."""
     columns = {field.attname for field in _fields(sender)}
     update_fields = kwargs.get("update_fields")
     if update_fields is not None:
@@ -104,7 +104,10 @@ def _saved(sender: type[models.Model], instance: Any, created: bool, raw: bool =
 
 
 def _changed(instance: models.Model, name: str, changed: dict[str, dict[str, object]]) -> str:
-    """What a change did, in words; a rename by both names, for a search finds neither in the details."""
+    """Return the sentence that describes a change.
+
+    It has the old and the new name of a renamed object, because the search does not look into the details of an entry.
+    """
     name_field = get_user_model().USERNAME_FIELD if isinstance(instance, AbstractBaseUser) else "name"
     renamed, others = changed.get(name_field), ", ".join(sorted(changed.keys() - {name_field}))
     if renamed is None:
@@ -114,7 +117,7 @@ def _changed(instance: models.Model, name: str, changed: dict[str, dict[str, obj
 
 
 def _remember_all(sender: type[models.Model], instance: Any, **kwargs: Any) -> None:
-    """Before a deletion: everything it holds, people and other lists included; afterwards they cannot be asked."""
+    """Store all values and related names before a deletion, after which they cannot be read."""
     lists = {field.name: _names(getattr(instance, field.name).all()) for field in sender._meta.many_to_many}
     if isinstance(instance, Group):
         lists["users"] = _names(get_user_model()._default_manager.filter(groups=instance))
@@ -140,7 +143,7 @@ def _members_changed(
     pk_set: set[int] | None,
     **kwargs: Any,
 ) -> None:
-    """Groups of a user, people of a policy or a tier: who came and who went."""
+    """Log who was added to or removed from a many-to-many relation, such as the groups of a user."""
     if action == "pre_clear":
         pk_set = set(_members(sender, instance))
     elif action not in ("post_add", "post_remove"):
@@ -165,7 +168,7 @@ def _members_changed(
 
 
 def _record_roles(instance: Any, members: list[Any], kind: str) -> None:
-    """One entry for each person, from whichever side the membership was changed."""
+    """Log one entry for each person whose groups have changed, from whichever side they were changed."""
     people, groups = ([instance], members) if isinstance(instance, AbstractBaseUser) else (members, [instance])
     names = _names(groups)
     for person in people:
@@ -180,7 +183,7 @@ def _record_roles(instance: Any, members: list[Any], kind: str) -> None:
 
 
 def _members(through: type[models.Model], instance: Any) -> Iterable[int]:
-    """The ids on the other side of a many-to-many table, before it is cleared."""
+    """Return the primary keys on the other side of a many-to-many relation, before it is cleared."""
     keys = [field for field in through._meta.concrete_fields if isinstance(field, models.ForeignKey)]
     ours = next(field for field in keys if field.related_model is type(instance))
     theirs = next(field for field in keys if field is not ours)
@@ -196,8 +199,10 @@ def _values(instance: models.Model) -> dict[str, object]:
 
 
 def _shown(field: models.Field[Any, Any], value: object) -> object:
-    """A value as the log keeps it; the name of what a foreign key points to rather than its number, and nothing of
-    what is sealed."""
+    """Return a value as it stands in the log.
+
+    A foreign key is written as the name of its object, and a sealed value as “(sealed)”.
+    """
     if isinstance(field, SealedField):
         return "(sealed)"
     if value is not None and isinstance(field, models.ForeignKey):

@@ -1,7 +1,7 @@
-"""Tells gateways, in any process and on any machine, that something they enforce may have changed.
+"""Notifies the gateways, in any process and on any machine, that something they enforce may have changed.
 
-Carries no content: a gateway reads from the database what is true. On PostgreSQL the word goes out with the commit of
-the transaction it is said in, or not at all. On SQLite nothing is sent: the commit itself is what gateways notice
+The notification has no content: a gateway reads the database after it. On PostgreSQL it is sent when the transaction
+commits, and not at all after a rollback. On SQLite nothing is sent: gateways notice the commit itself
 (gateway/change_listener.py).
 """
 
@@ -12,8 +12,11 @@ from django.db import connection
 CHANNEL = "sessionadmin"
 
 
-def changed() -> None:
-    """Say it after the writes, in their transaction. Said many times in one transaction, it arrives once."""
+def notify_gateways() -> None:
+    """Notify the gateways when this transaction commits. Call it after the writes, in the same transaction.
+
+    Many calls in one transaction send one notification.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])

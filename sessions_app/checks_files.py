@@ -1,6 +1,6 @@
-"""System checks for the files that the console keeps, and for those that it serves and that are not ours.
+"""System checks for the console's private files, and for the files that the browser needs from other projects.
 
-Importing the module registers them; `SessionsAppConfig.ready` does. Each message says what to do.
+Importing the module registers them (wiring.py). Each message says what to do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connection
 
-IN_THE_BROWSER = (  # brought by scripts/vendor.py
+BROWSER_FILES = (  # brought by scripts/vendor.py
     "asciinema-player.js",
     "asciinema-player.css",
     "xterm.mjs",
@@ -25,20 +25,20 @@ IN_THE_BROWSER = (  # brought by scripts/vendor.py
 
 
 def database_file() -> Path | None:
-    """Return the file of the embedded database; None for PostgreSQL and in memory."""
+    """Return the path of the SQLite database; None on PostgreSQL and for a database in memory."""
     name = str(connection.settings_dict["NAME"])
     return Path(name) if connection.vendor == "sqlite" and name.startswith("/") else None
 
 
-def missing_in_the_browser() -> list[str]:
-    """Return which files of others, needed by the terminal and the replay, nobody brought here."""
+def missing_browser_files() -> list[str]:
+    """Return the files for the terminal and the replay that are not installed."""
     collected = Path(settings.STATIC_ROOT) / "vendor"
-    is_there = ((collected / name).exists() or finders.find(f"vendor/{name}") is not None for name in IN_THE_BROWSER)
-    return [name for name, there in zip(IN_THE_BROWSER, is_there, strict=True) if not there]
+    is_there = ((collected / name).exists() or finders.find(f"vendor/{name}") is not None for name in BROWSER_FILES)
+    return [name for name, there in zip(BROWSER_FILES, is_there, strict=True) if not there]
 
 
-def how_to_bring() -> str:
-    """Return what to do about missing files of the terminal and the replay; a wheel does not hold what fetches them."""
+def install_instructions() -> str:
+    """Return what to do to install the missing files of the terminal and the replay."""
     if (settings.BASE_DIR / "scripts" / "vendor.py").exists():
         return "Run .venv/bin/python -m scripts.vendor where the console was installed."
     return (
@@ -47,8 +47,8 @@ def how_to_bring() -> str:
     )
 
 
-def wider_than_private(path: Path) -> str:
-    """Return the mode of `path` in octal digits when others than its owner have rights to it, else an empty string."""
+def mode_open_to_others(path: Path) -> str:
+    """Return the mode of `path` in octal digits if other accounts have rights to it, else an empty string."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:
@@ -58,14 +58,14 @@ def wider_than_private(path: Path) -> str:
 
 @register()
 def check_private_files(**kwargs: object) -> list[CheckMessage]:
-    """E031: VAR_DIR or SQLite's file is open to other accounts of the machine."""
+    """Report E031 if other accounts of the machine can open VAR_DIR or the SQLite database."""
     var = Path(settings.VAR_DIR)
     messages: list[CheckMessage] = []
-    if mode := wider_than_private(var):
+    if mode := mode_open_to_others(var):
         messages.append(_too_wide(f"VAR_DIR {var}", mode, f"chmod 0700 {shlex.quote(str(var))}"))
     file = database_file()
     if file is not None and not file.is_relative_to(var):
-        mode = wider_than_private(file) if wider_than_private(file.parent) else ""
+        mode = mode_open_to_others(file) if mode_open_to_others(file.parent) else ""
         if mode:
             messages.append(_too_wide(f"The database {file}", mode, f"chmod 0600 {shlex.quote(str(file))}*"))
     return messages
@@ -81,14 +81,14 @@ def _too_wide(what: str, mode: str, command: str) -> CheckMessage:
 
 @register(deploy=True)
 def check_browser_files(**kwargs: object) -> list[CheckMessage]:
-    """W031: the terminal in the browser or the replay was never brought here."""
-    missing = missing_in_the_browser()
+    """Report W031 if the files of the browser's terminal or of the replay are not installed."""
+    missing = missing_browser_files()
     if not missing:
         return []
     return [
         Warning(
             f"Missing: {', '.join(missing)}. The terminal in the browser and the replay of recordings do not work.",
-            hint=f"{how_to_bring()} Then run `sessionadmin collectstatic --no-input`, and start the web server again.",
+            hint=f"{install_instructions()} Run `sessionadmin collectstatic --no-input`, and restart the web server.",
             id="sessions_app.W031",
         )
     ]

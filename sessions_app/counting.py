@@ -1,4 +1,4 @@
-"""Counts beside the rows of a list, as subqueries, so that a list costs the same queries however long it is."""
+"""Counts of related rows as subqueries, so that a list needs the same number of queries at any length."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from django.db.models.functions import Coalesce
 
 
 def count_of(related: QuerySet[Any], by: str) -> Coalesce:
-    """How many rows of `related`, which is already tied to the outer row by its field `by`; 0 where there is none."""
+    """Return an expression that counts `related`, which is tied to the outer row by its field `by`; 0 without rows."""
     counted = related.order_by().values(by).annotate(counted=Count("pk", distinct=True)).values("counted")
     return Coalesce(Subquery(counted), 0, output_field=IntegerField())

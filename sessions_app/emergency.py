@@ -1,6 +1,7 @@
-"""What ends or stops something outlasts a passing outage from its first question on: who asks.
+"""Lets forms that stop something work through a short outage of the database, such as Lock, Terminate and Log out.
 
-The flows try again by themselves (activity/again.py), but who is logged in is read before any of them is reached.
+The flows try again by themselves (activity/again.py). The user of the request is read before any flow runs, so the
+middleware here tries that again too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from activity.again import one_patience, tried_again
 from activity.outage import Outage
 from sessions_app.error_pages import unavailable
-from sessions_app.limits import ALWAYS
+from sessions_app.limits import NEVER_LIMITED
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,11 @@ SESSIONS_NOT_DONE = {
 }
 
 
-class Emergency:
-    """Middleware: reads who asks, again and again for 45 seconds, before such a form is looked at. Must stand behind
-    AuthenticationMiddleware and before the one that sends strangers to the log-in."""
+class OutageRetryMiddleware:
+    """Middleware that reads the user of such a request again and again, for up to 45 seconds.
+
+    It stands after AuthenticationMiddleware and before the middleware that redirects to the log-in page.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -49,9 +52,9 @@ class Emergency:
             return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
-        """Answer only when the database stays away: nothing was begun then."""
+        """Return an error page if the database cannot be read in time, before anything was begun; else None."""
         name = request.resolver_match.url_name if request.resolver_match is not None else None
-        if request.method != "POST" or name not in ALWAYS:
+        if request.method != "POST" or name not in NEVER_LIMITED:
             return None
         try:
             _who_asks(request)
@@ -67,5 +70,5 @@ class Emergency:
 
 @tried_again
 def _who_asks(request: HttpRequest) -> bool:
-    """Load the person of the request, who is kept there."""
+    """Load the user of the request, and return whether somebody is logged in. Django keeps the user in the request."""
     return bool(request.user.is_authenticated)

@@ -1,7 +1,7 @@
-"""Error pages: what happened, what was not changed, what to do.
+"""Error pages, which say what happened, what was not changed and what to do.
 
-They are drawn without a database, a session and a person, and read two headers and a cookie of the request: what broke
-a page must not break what says so.
+They use no database, no session and no user, and only two headers and a cookie of the request. So they also work when
+one of those is what failed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ THEMES = ("light", "dark")
 
 
 def error_page(request: HttpRequest, status: int, heading: str, text: str) -> HttpResponse:
-    """Answer with `status` and a page, or with its middle when HTMX asks for a part of one."""
+    """Return a page with `status`, or only its middle part if HTMX asks for a part of a page."""
     is_part = request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers
     theme = request.COOKIES.get("theme", "")
     context = {"heading": heading, "text": text, "theme": theme if theme in THEMES else ""}
@@ -30,7 +30,7 @@ def error_page(request: HttpRequest, status: int, heading: str, text: str) -> Ht
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400, or 503 when the person's session could not be saved because of an outage."""
+    """Return a 400 page; 503 if the user's session could not be saved because of an outage."""
     outage = Outage.of(exception)
     if outage is not None:
         return unavailable(request, outage)
@@ -40,19 +40,19 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """403"""
+    """Return a 403 page."""
     text = str(exception) or "Your role does not allow this."
     return error_page(request, 403, "You may not do this", f"{text} Nothing was changed.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404"""
+    """Return a 404 page."""
     text = "The page does not exist, or it is not yours to see. Nothing was changed. Go back, or follow a link above."
     return error_page(request, 404, "There is nothing here", text)
 
 
 def storage_failed(request: HttpRequest) -> HttpResponse:
-    """A file that is somewhere else, where nobody answers or lets us in."""
+    """Return a 503 page for a recording that its storage does not give."""
     return error_page(
         request,
         503,
@@ -63,7 +63,7 @@ def storage_failed(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 when the console's database or disk cannot be used at the moment.
+    """Return a 500 page; 503 if the database or the disk of the console cannot be used at the moment.
 
     Django calls this while it handles the exception.
     """
@@ -80,7 +80,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest, outage: Outage, not_done: str = "") -> HttpResponse:
-    """503 with words, and the seconds after which another try may succeed. `not_done`: what is known not to be."""
+    """Return a 503 page whose Retry-After header says after how many seconds to try again.
+
+    `not_done` is a sentence about what was certainly not done.
+    """
     if not_done:
         done = not_done
     elif request.method in ("GET", "HEAD"):
@@ -93,7 +96,7 @@ def unavailable(request: HttpRequest, outage: Outage, not_done: str = "") -> Htt
 
 
 def too_many(request: HttpRequest, text: str, retry_after: int) -> HttpResponse:
-    """429: somebody is over a limit of theirs (activity/limits.py), and works again in so many seconds."""
+    """Return a 429 page for a person who has reached a limit (activity/limits.py) for `retry_after` seconds."""
     response = error_page(request, 429, "This is more than one person may have", text)
     response["Retry-After"] = str(retry_after)
     response["Cache-Control"] = "no-store"
@@ -101,7 +104,7 @@ def too_many(request: HttpRequest, text: str, retry_after: int) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that was sent without its token, often a page that stood open through a login."""
+    """Return a 403 page for a form without a valid token. The page was often open during a log-in."""
     return error_page(
         request,
         403,

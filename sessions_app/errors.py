@@ -1,10 +1,13 @@
-"""What a flow raises when it does not do what it was asked."""
+"""Exceptions that a flow raises when it does not do what was asked."""
 
 from __future__ import annotations
 
 
 class Refused(Exception):
-    """Nothing was changed. `message` is fit for the person; `field` names the form field to mend, if there is one."""
+    """Nothing was changed.
+
+    `message` can be shown to the person; `field` is the name of the form field to correct, if there is one.
+    """
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
@@ -13,7 +16,7 @@ class Refused(Exception):
 
 
 class TooOften(Refused):
-    """The person asked too often. It may work again in `retry_after` seconds."""
+    """The person asked too often, and can try again after `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -21,4 +24,4 @@ class TooOften(Refused):
 
 
 class Forbidden(Refused):
-    """The person's role does not allow it, whatever they send."""
+    """The role of the person does not allow the change, whatever is sent."""

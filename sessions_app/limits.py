@@ -1,4 +1,4 @@
-"""Answers 429, in words, to somebody who is over a limit of theirs (activity/limits.py); and counts live views."""
+"""Answers 429 to a person who has reached a limit (activity/limits.py), and counts open live views."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from activity import limits
 from sessions_app.error_pages import too_many
 
 # What ends or stops something is always done.
-ALWAYS = frozenset(
+NEVER_LIMITED = frozenset(
     {
         "logout",
         "logins_logout",
@@ -26,12 +26,14 @@ ALWAYS = frozenset(
     }
 )
 
-COUNTED = "sessionadmin.counted"
+LIMITED_USER = "sessionadmin.counted"
 
 
-class Limits:
-    """Counts what the console does for each person, and turns limits.TooMany into an answer. Must stand behind the
-    middleware that knows the person."""
+class RequestLimitMiddleware:
+    """Middleware that counts the work for each person, and turns limits.TooMany into an error page.
+
+    It stands after the middleware that loads the user.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -39,17 +41,17 @@ class Limits:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = time.perf_counter()
         response = self.get_response(request)
-        if (person := request.META.get(COUNTED)) is not None:
+        if (person := request.META.get(LIMITED_USER)) is not None:
             limits.requests.note(person, time.perf_counter() - began, settings.PAGE_REQUESTS_LIMIT)
         return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        """Refuse who asked for too much in this minute."""
+        """Return an error page if the person has asked for too much in this minute, else None."""
         if not getattr(view, "login_required", True) or request.user.pk is None:
             return None
-        request.META[COUNTED] = request.user.pk  # later the database may be gone, or the person logged out
+        request.META[LIMITED_USER] = request.user.pk  # later the database may be gone, or the person logged out
         match = request.resolver_match
-        if match is not None and match.url_name in ALWAYS:
+        if match is not None and match.url_name in NEVER_LIMITED:
             return None
         wait = limits.requests.refused(request.user.pk)
         if not wait:
@@ -61,14 +63,14 @@ class Limits:
         return too_many(request, text, wait)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer for a view that met a limit."""
+        """Return an error page if the view raised limits.TooMany, else None."""
         if isinstance(exception, limits.TooMany):
             return too_many(request, str(exception), exception.retry_after)
         return None
 
 
 def hold_live_view(person: AbstractUser, token: str) -> None:
-    """Count the live view with this token as open for a minute. Raises limits.TooMany."""
+    """Count the live view with this token as open for a minute. Raise limits.TooMany if too many are open."""
     most: int = settings.LIVE_VIEWS_LIMIT
     if not limits.hold("live", person.pk, token, most):
         raise limits.TooMany(

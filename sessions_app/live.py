@@ -1,4 +1,4 @@
-"""A page that keeps itself up to date and is no list: the same fragment, ETag and quiet refresh as lists have."""
+"""Responses of pages that refresh themselves but are no lists, with the fragment and ETag that lists use."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ FRAGMENT = "sessions_app/pages/sessions/session_live.html"
 def live_response(
     request: HttpRequest, page_template: str, body_template: str, context: Mapping[str, Any]
 ) -> HttpResponse:
-    """The page, or for HTMX its fragment, or a 304 when the body is what the browser shows already.
+    """Return the whole page; for HTMX only its fragment, or 304 if the browser shows this body already.
 
-    The body must hold no token that differs from answer to answer.
+    The body must not contain a value that differs in every answer, such as a token.
     """
     body = render_to_string(body_template, {**context}, request)
     etag = hashlib.blake2b(body.encode(), digest_size=12).hexdigest()

@@ -1,4 +1,4 @@
-"""Every table of the app. Django finds models here only; code imports them from their own package."""
+"""All models of the app, in the module where Django looks for them. Code imports them from their own packages."""
 
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource

@@ -1,4 +1,4 @@
-"""How a view says what it did: to HTMX by events on the open page, otherwise by messages and a redirect."""
+"""Reports to the person what a view did: to HTMX by an event on the open page, else by messages and a redirect."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ LEVELS = {
 
 
 def outcome(request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: str) -> HttpResponse:
-    """Answer a change that was tried. `lines`: (success, info, warning or error; the sentence).
+    """Answer a change that was tried. Each line is a level (success, info, warning or error) and a sentence.
 
-    HTMX gets a 204 with the event `done` in HX-Trigger (the page shows the lines, closes its dialog and refreshes);
-    else the lines become Django messages and the browser goes to `next_url`, when that is a path of ours.
+    HTMX gets a 204 with the event `done` in HX-Trigger, so that the page shows the lines, closes its dialog and
+    refreshes. Without HTMX the lines become Django messages, and the browser goes to `next_url` if that is a path of
+    this host.
     """
     if request.htmx:  # type: ignore[attr-defined] # set by django-htmx's middleware
         shown = [(level, _short(text)) for level, text in _first(lines)]
@@ -39,12 +40,12 @@ def outcome(request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: st
 
 
 def said(outage: Outage) -> str:
-    """Return why something was not done, and what to do, as one line of an outcome."""
+    """Return why something was not done and what to do, as one line of an outcome."""
     return f"{outage.heading}. {outage.remedy}"
 
 
 def _first(lines: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
-    """What fits a header: problems before successes, and how many more there are."""
+    """Return the lines that fit into a header: problems before successes, and a line that counts the others."""
     if len(lines) <= MOST_IN_HEADER:
         return lines
     ordered = sorted(lines, key=lambda line: line[0] == "success")
@@ -58,7 +59,7 @@ def _short(text: str) -> str:
 
 
 def safe_next(request: HttpRequest, next_url: str, default: str = "home") -> str:
-    """`next_url` when it is a path on this host, else `default` (a URL name or path)."""
+    """Return `next_url` if it is a path on this host, else `default` (a URL name or a path)."""
     ours = next_url.startswith("/") and url_has_allowed_host_and_scheme(
         next_url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )

@@ -1,7 +1,8 @@
-"""The three kinds of people, as Django permissions; two groups carry them (see create_role_groups in apps).
+"""The three kinds of users, as Django permissions. Two groups carry them (see create_role_groups in apps.py).
 
-Administrators manage everything, auditors read everything and change nothing, users see their own. A superuser is an
-administrator. Each check costs the two permission queries once a request, which Django caches on the user.
+Administrators manage everything. Auditors read everything that is logged and recorded, and change nothing. Users see
+what is their own. A superuser is an administrator. The first check in a request costs the two permission queries, whose
+result Django keeps on the user.
 """
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
@@ -15,10 +16,9 @@ Person = AbstractUser | AnonymousUser
 
 
 def is_administrator(user: Person) -> bool:
-    """May manage everything."""
     return bool(user.has_perm(ADMINISTER))
 
 
 def sees_everything(user: Person) -> bool:
-    """May read everything: administrators and auditors."""
+    """Return whether the user may read everything, which administrators and auditors may."""
     return bool(user.has_perm(AUDIT)) or is_administrator(user)

@@ -1,7 +1,8 @@
-"""Secrets at rest: each is encrypted with a key of its own, and that key with the keys of the environment.
+"""Encryption of secrets in the database.
 
-ENCRYPTION_KEYS holds the latter: the first seals, each of them opens. Changing them rewrites the small wrapped keys
-only (`sessionadmin rotate_encryption`). Knows nothing of what it seals, and puts no secret into an exception or a repr.
+Each secret has a data key of its own, which is encrypted with the keys in ENCRYPTION_KEYS: the first one encrypts, and
+each of them decrypts. A change of these keys rewrites only the small data keys (`sessionadmin rotate_encryption`). No
+secret ever stands in an exception or a repr.
 """
 
 from __future__ import annotations
@@ -21,21 +22,22 @@ FORMAT = "sealed1"  # sealed1:<wrapped data key>:<what was sealed>; both are Fer
 
 
 class SealingError(Exception):
-    """A secret cannot be sealed or opened. The text is fit for an administrator and holds no secret."""
+    """A secret cannot be encrypted or decrypted. The text is for an administrator and holds no secret."""
 
 
 class NoKey(SealingError):
-    """ENCRYPTION_KEYS is not set, or one of its keys is no key."""
+    """ENCRYPTION_KEYS is empty, or one of its keys is not valid."""
 
 
-class Unreadable(SealingError):
-    """Sealed with a key that is not among ENCRYPTION_KEYS, or damaged."""
+class UnsealError(SealingError):
+    """The secret is damaged, or its key is not among ENCRYPTION_KEYS."""
 
 
 class SealedField(models.TextField):  # type: ignore[type-arg]  # generic in the stubs only
-    """A column that holds sealed text. The model's code calls seal() and unseal(); the attribute is never plain.
+    """A column for encrypted text, which is not part of any form.
 
-    `rotate_encryption` finds secrets by this class. It is not part of any form.
+    The code of the model calls seal() and unseal(); the attribute itself never holds the plain text.
+    `rotate_encryption` finds the secrets by this class.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -43,7 +45,7 @@ class SealedField(models.TextField):  # type: ignore[type-arg]  # generic in the
 
 
 def sealed_fields() -> Iterator[tuple[type[models.Model], str]]:
-    """Every model of this installation with a field that holds secrets."""
+    """Yield each model with a SealedField, and the name of that field."""
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
             if isinstance(field, SealedField):
@@ -52,35 +54,38 @@ def sealed_fields() -> Iterator[tuple[type[models.Model], str]]:
 
 @sensitive_variables()
 def seal(plain: bytes) -> str:
-    """`plain` as text for a database column. Raises NoKey."""
+    """Return `plain` encrypted, as text for a database column. Raise NoKey."""
     wrapper = _wrapper()
     data_key = Fernet.generate_key()
     return ":".join((FORMAT, wrapper.encrypt(data_key).decode(), Fernet(data_key).encrypt(plain).decode()))
 
 
 def unseal(text: str) -> bytes:
-    """What was sealed. Raises NoKey, Unreadable."""
+    """Return the decrypted content. Raise NoKey or UnsealError."""
     wrapper = _wrapper()
     wrapped, token = _parts(text)
     try:
         return Fernet(wrapper.decrypt(wrapped)).decrypt(token)
     except (InvalidToken, ValueError):
         # Without a cause: tracebacks that print local variables would print what the token held.
-        raise _unreadable() from None
+        raise _unseal_error() from None
 
 
 def rotate(text: str) -> str:
-    """The same secret, its data key wrapped by the first of ENCRYPTION_KEYS. Raises NoKey, Unreadable."""
+    """Return the same secret with its data key encrypted by the first of ENCRYPTION_KEYS.
+
+    Raise NoKey or UnsealError.
+    """
     wrapper = _wrapper()
     wrapped, token = _parts(text)
     try:
         return ":".join((FORMAT, wrapper.rotate(wrapped).decode(), token.decode()))
     except InvalidToken:
-        raise _unreadable() from None
+        raise _unseal_error() from None
 
 
 def problem_of_keys(keys: Sequence[str]) -> str:
-    """Why these keys cannot be used, by number and never by value; empty when they can."""
+    """Return why these keys cannot be used, by number and never by value; an empty string if they can."""
     if not keys:
         return "ENCRYPTION_KEYS is not set."
     for number, key in enumerate(keys, start=1):
@@ -103,12 +108,12 @@ def _wrapper() -> MultiFernet:
 def _parts(text: str) -> tuple[bytes, bytes]:
     parts = text.split(":")
     if len(parts) != 3 or parts[0] != FORMAT or not text.isascii():
-        raise _unreadable()
+        raise _unseal_error()
     return parts[1].encode(), parts[2].encode()
 
 
-def _unreadable() -> Unreadable:
-    return Unreadable(
+def _unseal_error() -> UnsealError:
+    return UnsealError(
         "A secret cannot be opened: it was sealed with a key that is not among ENCRYPTION_KEYS, or it is damaged. "
         "Put the key that sealed it back at the end of ENCRYPTION_KEYS."
     )

@@ -1,4 +1,4 @@
-"""Missing or malformed encryption keys are found at start, not when a secret is needed."""
+"""System checks that find missing or wrong encryption keys when the console starts."""
 
 from __future__ import annotations
 
@@ -21,28 +21,31 @@ HINT = (
 
 @register
 def check_encryption_keys(**kwargs: Any) -> list[CheckMessage]:
-    """E005 when a key is set that is none."""
+    """Report E005 if a key in ENCRYPTION_KEYS is not valid."""
     problem = problem_of_keys(settings.ENCRYPTION_KEYS) if settings.ENCRYPTION_KEYS else ""
     return [Error(problem, hint=HINT, id="sessions_app.E005")] if problem else []
 
 
 @register(Tags.database)
 def check_sealed(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W005 when secrets are kept, or a resource needs one, and no key is set. Silent before the tables are made."""
+    """Report W005 if there are secrets, or resources that need them, and ENCRYPTION_KEYS is empty.
+
+    Report nothing before the tables exist.
+    """
     if settings.ENCRYPTION_KEYS:
         return []
     for alias in databases or ():
         tables = set(connections[alias].introspection.table_names())
-        kept = [
+        needing = [
             model._meta.verbose_name_plural
             for model, _ in sealed_fields()
             if model._meta.db_table in tables and model._default_manager.using(alias).exists()
         ]
         need = names_where(lambda one: one.needs_encryption)
         if Resource._meta.db_table in tables and Resource.objects.using(alias).filter(connector__in=need).exists():
-            kept.append(f"resources with the connector {' or '.join(need)}")
-        if kept:
-            what = ", ".join(str(one) for one in kept)
+            needing.append(f"resources with the connector {' or '.join(need)}")
+        if needing:
+            what = ", ".join(str(one) for one in needing)
             text = f"ENCRYPTION_KEYS is not set, and there are {what}: their secrets cannot be sealed or opened."
             return [Warning(text, hint=HINT, id="sessions_app.W005")]
     return []

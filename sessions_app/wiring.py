@@ -30,13 +30,13 @@ CONNECTOR_CLASSES: tuple[type[Connector], ...] = (PracticeConnector, SshConnecto
 
 
 def register_connectors() -> None:
-    """Let resources use every connector of the console."""
+    """Register the connectors that resources can use."""
     for kind in CONNECTOR_CLASSES:
         register_connector(kind())
 
 
-def let_the_administration_count_sessions() -> None:
-    """Let the administration ask which open sessions a change would end."""
+def provide_open_sessions_to_admin() -> None:
+    """Tell the administration how to find the open sessions that a change would end."""
     provide_open_sessions(
         OpenSessions(
             all=PrivilegedSession.objects.all,

@@ -53,9 +53,9 @@ MIDDLEWARE = [
     "sessions_app.logins.middleware.LoginSessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "sessions_app.emergency.Emergency",
+    "sessions_app.emergency.OutageRetryMiddleware",
     "sessions_app.logins.required.LoginRequired",
-    "sessions_app.limits.Limits",
+    "sessions_app.limits.RequestLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "activity.middleware.ViewerTimezoneMiddleware",
 ]

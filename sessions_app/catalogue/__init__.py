@@ -1,1 +1,1 @@
-"""What may be requested: resources, activities, connection profiles, access policies."""
+"""What can be requested: resources, activities, connection profiles, and the access policies that allow them."""

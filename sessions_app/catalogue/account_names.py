@@ -1,4 +1,4 @@
-"""What the login account of a person is called on a host. Pure; knows neither activities nor sessions."""
+"""Names of login accounts on hosts. Pure functions, which know neither activities nor sessions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MARKED = re.compile(rf"-[0-9a-f]{{{DIGITS}}}$")
 
 
 def account_name(template: str, username: str, session_id: int) -> str:
-    """The template with {user} and {session} replaced, as Linux accepts it.
+    """Return the template with {user} and {session} replaced, as a name that Linux accepts.
 
-    Two users of the same template never get the same name: where writing a user name in the letters of Linux or
-    cutting it loses something (`a.b`, `Alice`, forty letters), a mark made of the whole name follows it. So it does
-    where a name looks as if it had a mark.
+    Two users of one template never get the same name. Where a user name must be changed or shortened (`a.b`, `Alice`,
+    forty letters), a hash of the whole user name follows it. A user name that looks as if it ended with such a hash
+    gets one too.
     """
     name = template.replace("{session}", str(session_id))
     room = max((LONGEST - len(name.replace("{user}", ""))) // max(name.count("{user}"), 1), 1)
@@ -29,7 +29,7 @@ def account_name(template: str, username: str, session_id: int) -> str:
 
 
 def _written(username: str, room: int, *, is_first: bool) -> str:
-    """The user name in at most `room` characters."""
+    """Return the user name in at most `room` characters."""
     safe = re.sub(r"[^a-z0-9_-]+", "-", username.lower()).strip("-") or "user"
     if is_first and not ACCOUNT_NAME.match(safe):
         safe = f"u{safe}"

@@ -1,4 +1,4 @@
-"""Locks of resources: no new session starts on a resource that is locked."""
+"""Locks of resources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sessions_app.people.models import Lock, LockQuerySet
 
 
 class ResourceLock(Lock):
-    """No new session starts on this resource, until it is lifted."""
+    """Lets no new session start on the resource, until it is lifted."""
 
     resource = models.ForeignKey(Resource, models.CASCADE, related_name="locks")
 

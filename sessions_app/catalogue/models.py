@@ -1,4 +1,4 @@
-"""Who may run which activity on which resource, and under which session control."""
+"""Resources, activities, connection profiles with their approval tiers, and access policies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sessions_app.roles import Person
 
 
 class Platform(models.TextChoices):
-    """What kind of system a resource is and an activity is made for."""
+    """The kind of system that a resource is, and that an activity is made for."""
 
     LINUX = "linux", "Linux"
     WINDOWS = "windows", "Windows"
@@ -28,14 +28,14 @@ class Platform(models.TextChoices):
 
 
 class ServiceAuth(models.TextChoices):
-    """How the service account proves itself to a host."""
+    """How the service account authenticates to a host."""
 
     CERTIFICATE = "certificate", "Certificate of our certificate authority"
     KEY = "key", "Stored private key"
 
 
 class AccountKind(models.TextChoices):
-    """What an activity does to the login account on a real host."""
+    """What an activity does with the login account on a host."""
 
     EPHEMERAL = "ephemeral", "Ephemeral account"
     MANAGED = "managed", "Managed account"
@@ -43,7 +43,7 @@ class AccountKind(models.TextChoices):
 
 
 class Resource(models.Model):
-    """A host, or a secret vault, that sessions run against."""
+    """A host or a secret vault that sessions are requested for."""
 
     name = models.CharField(max_length=120, unique=True)
     platform = models.CharField(max_length=10, choices=Platform.choices, default=Platform.LINUX)
@@ -83,7 +83,6 @@ class Resource(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        """The read-only page in the console."""
         return numbered("resource", self.pk)
 
     @property
@@ -92,7 +91,7 @@ class Resource(models.Model):
         return capabilities_of(self.connector)
 
     def clean(self) -> None:
-        """Refuse a host that nobody could log in to."""
+        """Raise ValidationError for a host that SessionAdmin cannot log in to."""
         if self.service_account and not ACCOUNT_NAME.fullmatch(self.service_account):
             raise ValidationError({"service_account": "This cannot be the name of an account on a Linux host."})
         if self.capabilities.is_host and not self.address:
@@ -102,7 +101,7 @@ class Resource(models.Model):
 
 
 class Activity(models.Model):
-    """A named kind of privileged work. (The package `activity` is the log; this is what a session does.)"""
+    """A named kind of privileged work, such as “Patch Linux”. The package `activity` is the log, and not this."""
 
     name = models.CharField(max_length=120, unique=True)
     platform = models.CharField(max_length=10, choices=Platform.choices, default=Platform.LINUX)
@@ -143,11 +142,10 @@ class Activity(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        """The read-only page in the console."""
         return numbered("activity_kind", self.pk)
 
     def clean(self) -> None:
-        """Refuse a template that cannot become an account name."""
+        """Raise ValidationError if the account template or what is given to the account cannot be used on a host."""
         example = self.login_account_template.replace("{user}", "user").replace("{session}", "1")
         if not ACCOUNT_NAME.fullmatch(example):
             raise ValidationError({"login_account_template": TEMPLATE_RULE})
@@ -159,12 +157,12 @@ class Activity(models.Model):
                     raise ValidationError({name: problem})
 
     def login_account(self, username: str, session_id: int) -> str:
-        """The account name for `username`, from the template."""
+        """Return the name of the login account for `username`, made from the template."""
         return account_name(self.login_account_template, username, session_id)
 
 
 class ConnectionProfile(models.Model):
-    """Session control: for how long, who must approve, and what is asked of the person."""
+    """The rules of session control: the duration, the approvals, and what the person must enter."""
 
     name = models.CharField(max_length=120, unique=True)
     maximum_duration = models.DurationField(default=dt.timedelta(hours=2), help_text="From start to end, hh:mm:ss.")
@@ -222,11 +220,10 @@ class ConnectionProfile(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        """The read-only page in the console."""
         return numbered("profile", self.pk)
 
     def clean(self) -> None:
-        """Say in words what the database would refuse."""
+        """Raise ValidationError for values that the database or the gateway would refuse."""
         for name in ("maximum_duration", "approval_timeout"):
             value = getattr(self, name)
             if value is not None and value <= dt.timedelta(0):
@@ -238,7 +235,10 @@ class ConnectionProfile(models.Model):
 
 
 class ApprovalTier(models.Model):
-    """One step of approval: `required` of these approvers. Tiers are asked in order, at most three."""
+    """One step of approval: how many of which users or groups must approve.
+
+    The tiers of a profile are asked in order, and there are at most three.
+    """
 
     profile = models.ForeignKey(ConnectionProfile, models.CASCADE, related_name="tiers")
     order = models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(3)])
@@ -261,10 +261,10 @@ class ApprovalTier(models.Model):
 
 
 class AccessPolicyQuerySet(models.QuerySet["AccessPolicy"]):
-    """What people select from the policies."""
+    """Selections of access policies."""
 
     def for_user(self, user: Person) -> Self:
-        """Active policies that name the user or one of the user's groups, best (lowest priority number) first."""
+        """Return active policies that name the user or one of the user's groups, lowest priority number first."""
         return (
             self.filter(is_active=True)
             .filter(models.Q(users=user.pk) | models.Q(groups__user=user.pk))
@@ -274,7 +274,7 @@ class AccessPolicyQuerySet(models.QuerySet["AccessPolicy"]):
 
 
 class AccessPolicy(models.Model):
-    """Which users and groups may run which activities on which resources, under which connection profile."""
+    """Allows users and groups to run activities on resources, under one connection profile."""
 
     name = models.CharField(max_length=120, unique=True)
     priority = models.PositiveIntegerField(
@@ -303,5 +303,4 @@ class AccessPolicy(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        """The read-only page in the console."""
         return numbered("policy", self.pk)

@@ -1,6 +1,6 @@
-"""Which groups, sudo rules, shells and commands an activity may name. Pure; knows no model and no host.
+"""Rules for the groups, sudo rules, shells and commands that an activity may contain. Pure functions.
 
-A word that passes here cannot end a line, begin an option or leave its place in the file it is written to.
+A word that passes here cannot end a line, begin an option or change the meaning of the file that it is written to.
 """
 
 from __future__ import annotations
@@ -25,25 +25,27 @@ PLACEHOLDERS = ("{account}", "{user}", "{session}")
 
 
 def groups_of(text: str) -> tuple[str, ...]:
-    """The names in a comma separated list."""
+    """Return the names in a list with commas or spaces."""
     return tuple(name for name in re.split(r"[,\s]+", text) if name)
 
 
 def tcp_targets_of(text: str) -> tuple[tuple[str, int], ...]:
-    """Hosts and ports of a comma separated list of host:port; IPv6 addresses stand in brackets there. What is none is
-    left out: problem_of_tcp_targets() tells."""
+    """Return host and port of each host:port in a list with commas. IPv6 addresses are written in brackets.
+
+    Other words are left out; problem_of_tcp_targets() reports them.
+    """
     found = (TARGET.fullmatch(word) for word in groups_of(text))
     return tuple((one[1].strip("[]"), int(one[2])) for one in found if one and 0 < int(one[2]) < 65536)
 
 
 def problem_of_tcp_targets(text: str) -> str:
-    """Why nobody could be forwarded there; empty when they could."""
+    """Return which word of the list is not host:port, as a sentence; an empty string if there is none."""
     wrong = [word for word in groups_of(text) if not tcp_targets_of(word)]
     return f"“{wrong[0][:80]}” is not host:port, for instance db.internal:5432." if wrong else ""
 
 
 def problems(unix_groups: str, sudo_rule: str, shell: str) -> dict[str, str]:
-    """Field -> what is wrong with it."""
+    """Return what is wrong with these values: field names and sentences."""
     found = {}
     wrong = [name for name in groups_of(unix_groups) if not GROUP.fullmatch(name)]
     if wrong:
@@ -58,7 +60,7 @@ def problems(unix_groups: str, sudo_rule: str, shell: str) -> dict[str, str]:
 
 
 def problem_of_commands(text: str) -> str:
-    """Why these lines cannot be run as commands; empty when they can."""
+    """Return why these lines cannot be run as commands, as a sentence; an empty string if they can."""
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue

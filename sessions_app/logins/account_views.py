@@ -18,7 +18,7 @@ from activity.viewer import viewer
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.forms import LoginForm, NewPasswordForm
 from sessions_app.logins.service import live_logins
-from sessions_app.permission import hold_account
+from sessions_app.permission import lock_account_row
 
 
 class Login(LoginView):
@@ -71,7 +71,7 @@ class PasswordChange(PasswordChangeView):
         changed = form.save(commit=False)  # computing the hash takes long; the transaction must not wait for it
         others = live_logins(me, but=current_login(self.request))
         with transaction.atomic():
-            if hold_account(me).password != form.old_hash:
+            if lock_account_row(me).password != form.old_hash:
                 form.add_error("old_password", "The password was changed a moment ago. Nothing was changed by you.")
                 return self.form_invalid(form)
             count = others.count()

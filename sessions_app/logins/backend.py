@@ -70,7 +70,7 @@ class LoginSessionBackend(ModelBackend):
         user = super().authenticate(request, username, password, **kwargs)
         if user is None or Application.objects.filter(principal=user.pk).exists():
             return None
-        lock = AccountLock.objects.standing().filter(user_id=user.pk).first()
+        lock = AccountLock.objects.in_force().filter(user_id=user.pk).first()
         if lock is None:
             return user
         here = carried.get()

@@ -95,7 +95,7 @@ def _may_still_log_in(user: AbstractBaseUser) -> bool:
         account is not None
         and account["is_active"]
         and account["password"] == user.password
-        and not AccountLock.objects.standing().filter(user_id=user.pk).exists()
+        and not AccountLock.objects.in_force().filter(user_id=user.pk).exists()
         and not Application.objects.filter(principal=user.pk).exists()
     )
 
@@ -163,7 +163,7 @@ def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | Non
             target=login,
             details={"reason": reason.value},
         )
-        change_notify.changed()
+        change_notify.notify_gateways()
     login.ended_at, login.end_reason = now, reason
     return True
 

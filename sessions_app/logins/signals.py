@@ -67,7 +67,7 @@ def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None
             service.end_all(instance, EndReason.PASSWORD, actor=actor, keep=own)
     if before["is_active"] and not instance.is_active:
         service.end_all(instance, EndReason.DISABLED, actor=actor)
-        change_notify.changed()  # who came with an SSH client may have no login session
+        change_notify.notify_gateways()  # who came with an SSH client may have no login session
 
 
 def _is_same_password_hashed_anew(user: Any, update_fields: frozenset[str] | None) -> bool:

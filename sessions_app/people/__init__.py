@@ -1,1 +1,1 @@
-"""Users, groups, applications and locks on accounts."""
+"""Users, groups, applications, and locks of accounts."""

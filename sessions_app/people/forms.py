@@ -1,10 +1,10 @@
-"""What an administrator fills in to lock an account or a resource, or to cut everything of a person."""
+"""Forms to lock an account or a resource, and to end all access of a person at once."""
 
 from django import forms
 
 
 class LockForm(forms.Form):
-    """What the locked person reads."""
+    """The form for a lock: the title and message that the locked person sees."""
 
     title = forms.CharField(
         max_length=120, initial="Locked by an administrator", help_text="The person who is locked out reads this."
@@ -18,7 +18,7 @@ class LockForm(forms.Form):
 
 
 class CutForm(forms.Form):
-    """Why everything is cut; goes to the log and becomes the message of the lock."""
+    """The form to end all access: the reason, which is logged and becomes the message of the lock."""
 
     reason = forms.CharField(
         max_length=120, required=False, help_text="For the activity log, and for the person when they try to log in."

@@ -1,6 +1,6 @@
-"""Locks on an account and on a resource, and the cutting of everything of an account.
+"""Applications, locks of accounts, and requests to end all access of an account.
 
-A lock is lifted, never deleted: it is history.
+A lock is lifted and never deleted, because it is history.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ _Kind = TypeVar("_Kind", bound="Lock")
 
 
 class LockQuerySet(models.QuerySet[_Kind]):
-    """What people select from locks."""
+    """Selections of locks."""
 
-    def standing(self) -> Self:
-        """Locks that nobody has lifted."""
+    def in_force(self) -> Self:
+        """Return the locks that nobody has lifted."""
         return self.filter(lifted_at=None)
 
 
 class Lock(models.Model):
-    """What every lock says: title and message for the person, who set it and who lifted it, when."""
+    """The fields of every lock: title and message for the person, and who set and lifted it, when."""
 
     title = models.CharField(max_length=120)
     message = models.CharField(max_length=500, blank=True)
@@ -39,7 +39,7 @@ class Lock(models.Model):
 
 
 class AccountLock(Lock):
-    """Nobody logs in to this account and none of its sessions starts or goes on, until it is lifted."""
+    """Lets nobody log in to the account, and lets none of its sessions start or continue, until it is lifted."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="account_locks")
 
@@ -58,7 +58,10 @@ class AccountLock(Lock):
 
 
 class AccountCut(models.Model):
-    """An accepted request to cut everything of an account: carried out, however often somebody has to begin anew."""
+    """An accepted request to end all access of an account.
+
+    The worker finishes it if the process that accepted it could not.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
@@ -76,9 +79,9 @@ class AccountCut(models.Model):
 
 
 class Application(models.Model):
-    """A non-human principal: a user row without a password, named in policies like any user.
+    """A principal that is no person: a user account without a password, which policies name like any user.
 
-    Until it has an API of its own, administrators request sessions on its behalf.
+    Applications have no API yet, so administrators request sessions for them.
     """
 
     principal = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="application")
@@ -92,5 +95,4 @@ class Application(models.Model):
         return self.principal.get_username()
 
     def get_absolute_url(self) -> str:
-        """The application's page."""
         return numbered("application", self.pk)

@@ -131,7 +131,7 @@ def transition(
             details={"from": old.value, "to": to.value, **(details or {})},
         )
         if old in HOLDS_GRANT or to in HOLDS_GRANT:
-            change_notify.changed()
+            change_notify.notify_gateways()
 
 
 def adopt(sessions: Sequence[tuple[PrivilegedSession, Status]]) -> list[PrivilegedSession]:

@@ -58,7 +58,7 @@ def make_plan(draft: Draft, actor_id: int) -> Plan:
 
 def locked_resources(resources: Iterable[Resource]) -> dict[int, str]:
     """Resource -> title of its standing lock, for those that have one."""
-    locks = ResourceLock.objects.standing().filter(resource__in=[resource.pk for resource in resources])
+    locks = ResourceLock.objects.in_force().filter(resource__in=[resource.pk for resource in resources])
     return dict(locks.values_list("resource_id", "title"))
 
 

@@ -31,7 +31,7 @@ def claim(request: HttpRequest, token: str) -> list[int] | None:
     """What came of this token before: session ids, None when it is fresh. Raises KeyError for a token that is not of
     this browser, or so old that what came of it may be forgotten.
 
-    Call it in a transaction, after `hold_account(person)`: another submit of the same person waits there until that
+    Call it in a transaction, after `lock_account_row(person)`: another submit of the same person waits there until that
     transaction ends, and reads here what it kept.
     """
     try:

@@ -21,7 +21,7 @@ from activity.viewer import viewer
 from sessions_app.error_pages import error_page
 from sessions_app.errors import Refused, TooOften
 from sessions_app.people.models import Application
-from sessions_app.permission import hold_account
+from sessions_app.permission import lock_account_row
 from sessions_app.privileged import request_token
 from sessions_app.privileged.flows.request import allowed_activities, allowed_resources, request_sessions
 from sessions_app.privileged.lifecycle import LifecycleError
@@ -154,7 +154,7 @@ def _send(request: HttpRequest, person: AbstractUser, draft: Draft, plan: Plan, 
     token = typed(request.POST, "token")
     try:
         with transaction.atomic():
-            hold_account(person)
+            lock_account_row(person)
             made = request_token.claim(request, token)
             if made is None:
                 sessions = request_sessions(

@@ -1,4 +1,4 @@
-"""Tags of the pages of people and of the catalogue: times, durations, badges, and buttons that ask first."""
+"""Tags for times, durations, badges, and buttons that open a confirmation."""
 
 import datetime as dt
 
@@ -15,25 +15,28 @@ register = template.Library()
 
 @register.simple_tag(name="moment")
 def moment_tag(value: dt.datetime | None) -> str:
-    """A time in the viewer's zone, a quiet dash for none."""
+    """Return a time in the viewer's time zone; a dash for None."""
     return moment(value)
 
 
 @register.simple_tag
 def span(value: dt.timedelta | None) -> str:
-    """A duration as people say it."""
+    """Return a duration in words."""
     return span_of_time(value)
 
 
 @register.simple_tag
 def account_state(state: str) -> SafeString:
-    """The badge of an account that is active, locked or disabled."""
+    """Return the badge of an account: active, locked or disabled."""
     return state_badge(state)
 
 
 @register.simple_tag
 def confirm_button(url_name: str, label: str, pk: int, refused: str = "", style: str = "") -> SafeString:
-    """A link to a confirmation, which HTMX shows in the dialog; with a reason in `refused` it does nothing."""
+    """Return a link to a confirmation page, which HTMX shows in the dialog.
+
+    With a reason in `refused` the link is disabled and shows the reason.
+    """
     css = f"button {style}".strip()
     if refused:
         return format_html(

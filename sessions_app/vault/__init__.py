@@ -1,1 +1,1 @@
-"""Secrets that a session shows to its user, and the connector that gives them."""
+"""Secrets of vaults, which a session shows to its user, and the connector of vaults."""

@@ -1,7 +1,4 @@
-"""Secrets that a vault keeps. The content is sealed in the database.
-
-Who may see it, and when, is vault/flows/secret.py.
-"""
+"""Secrets that a vault holds, with encrypted content. vault/flows/secret.py decides who may see them, and when."""
 
 from __future__ import annotations
 
@@ -17,7 +14,10 @@ LONGEST_CONTENT = 20_000  # characters; a key file or a certificate chain fits
 
 
 class Secret(models.Model):
-    """One secret of a vault. Its content is written with set_content() and read by vault/flows/secret.py only."""
+    """One secret of a vault.
+
+    set_content() writes its content, and only vault/flows/secret.py reads it.
+    """
 
     resource = models.ForeignKey(
         Resource,
@@ -52,10 +52,10 @@ class Secret(models.Model):
 
     @sensitive_variables("content")
     def set_content(self, content: str) -> None:
-        """Seal `content` into this object; the caller saves. Raises SealingError."""
+        """Encrypt `content` into this object, without saving it. Raise SealingError."""
         self.sealed = seal(content.encode())
         self.updated_at = timezone.now()
 
     def open(self) -> str:
-        """The content in plain. Raises SealingError."""
+        """Return the decrypted content. Raise SealingError."""
         return unseal(self.sealed).decode()

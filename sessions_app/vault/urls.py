@@ -1,4 +1,4 @@
-"""Addresses to reveal secrets of a vault."""
+"""Addresses to show and to copy secrets of a vault."""
 
 from django.urls import path
 

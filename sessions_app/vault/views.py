@@ -1,6 +1,6 @@
-"""Shows a secret of a vault's session to its user, and takes the report of a copy. Both are POST, never kept.
+"""Shows a secret to the user of a vault's session, and logs its copies. Both are POST requests and never cached.
 
-HTMX gets a fragment that secret.js hides again; without JavaScript it is a page that leaves by itself (Refresh).
+HTMX gets a fragment that secret.js hides again. Without JavaScript the page leaves by itself (the Refresh header).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sessions_app.vault.models import Secret
 @never_cache
 @sensitive_variables()
 def secret_show(request: HttpRequest, pk: int, secret_pk: int) -> HttpResponse:
-    """The content, for the profile's seconds."""
+    """Show the content for as many seconds as the connection profile says."""
     session, secret = _found(request, pk, secret_pk)
     try:
         shown = view(viewer(request), session, secret)
@@ -47,7 +47,7 @@ def secret_show(request: HttpRequest, pk: int, secret_pk: int) -> HttpResponse:
 @require_POST
 @never_cache
 def secret_copied(request: HttpRequest, pk: int, secret_pk: int) -> HttpResponse:
-    """The browser says that the content was copied."""
+    """Log that the browser has copied the content."""
     session, secret = _found(request, pk, secret_pk)
     try:
         note_copy(viewer(request), session, secret)
@@ -59,7 +59,7 @@ def secret_copied(request: HttpRequest, pk: int, secret_pk: int) -> HttpResponse
 
 
 def secrets_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
-    """What the session's page needs for its secrets, names only; nothing where the person never sees any."""
+    """Return the template context for the list of secrets, names only; empty for anybody but the session's user."""
     if not is_vault_of(person, session):
         return {}
     hidden = why_hidden(session)

@@ -144,7 +144,7 @@ def test_an_account_that_is_locked_gets_none(authority: None, alice: User, admin
         give_certificate(alice, session, key)
     # Also when only the account's lock stands in the way.
     again = session_of(alice)
-    assert AccountLock.objects.standing().filter(user=alice).exists()
+    assert AccountLock.objects.in_force().filter(user=alice).exists()
     with pytest.raises(Refused, match="account is locked"):
         give_certificate(alice, again, key)
 

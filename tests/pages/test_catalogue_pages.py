@@ -198,7 +198,7 @@ def test_an_administrator_closes_a_resource_and_opens_it_again(
     assert again.status_code == 422
     assert "closed to new sessions already" in again.content.decode()
     client.post(f"{url}unlock/")
-    assert not ResourceLock.objects.standing().exists()
+    assert not ResourceLock.objects.in_force().exists()
     assert list(
         LogEntry.objects.filter(verb__in=[Verb.RESOURCE_LOCKED, Verb.RESOURCE_UNLOCKED])
         .order_by("pk")

@@ -60,7 +60,7 @@ def test_cutting_everything_logs_out_ends_locks_and_says_each_line(
         other.pk: Status.AVAILABLE,
     }
     assert not LoginSession.objects.live().filter(user=alice).exists()
-    assert AccountLock.objects.standing().get(user=alice).title == "Left the company"
+    assert AccountLock.objects.in_force().get(user=alice).title == "Left the company"
     away = her_browser.get("/accounts/me/")
     assert (away.status_code, away["Location"].split("?")[0]) == (302, "/accounts/login/")
     entry = LogEntry.objects.get(verb=Verb.ACCOUNT_CUT)
@@ -81,7 +81,7 @@ def test_an_application_is_cut_and_leads_back_to_its_own_page(as_user: AsUser, a
     builders.make_session(application.principal)
     done = as_user(admin).post(f"/users/{application.principal_id}/cut/")
     assert f'href="/applications/{application.pk}/"' in done.content.decode()
-    assert AccountLock.objects.standing().filter(user=application.principal).exists()
+    assert AccountLock.objects.in_force().filter(user=application.principal).exists()
 
 
 def test_nobody_cuts_or_locks_themself(as_user: AsUser, admin: User) -> None:

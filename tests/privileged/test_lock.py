@@ -119,7 +119,7 @@ def test_a_lock_can_close_the_resource_and_a_resource_that_is_closed_stays_close
     lock(admin, session, title="Incident", forbid_resource=True)
     other = granted_on_other(alice)
     lock(admin, other, title="Incident 2", forbid_resource=True)
-    assert ResourceLock.objects.standing().count() == 2
+    assert ResourceLock.objects.in_force().count() == 2
     with pytest.raises(Refused, match="Incident"):
         ask(alice)
     with pytest.raises(Refused, match="closed to new sessions already"):
@@ -127,7 +127,7 @@ def test_a_lock_can_close_the_resource_and_a_resource_that_is_closed_stays_close
     unlock_resource(admin, session.resource)
     with pytest.raises(Refused, match="open to new sessions already"):
         unlock_resource(admin, session.resource)
-    assert not ResourceLock.objects.standing().filter(resource=session.resource).exists()
+    assert not ResourceLock.objects.in_force().filter(resource=session.resource).exists()
 
 
 def granted_on_other(user: User) -> PrivilegedSession:
@@ -158,7 +158,7 @@ def test_unlocking_the_account_frees_what_it_froze_and_nothing_else(alice: User,
     by_itself.refresh_from_db()
     with_account.refresh_from_db()
     assert (by_itself.status, with_account.status) == (Status.LOCKED, Status.AVAILABLE)
-    assert not AccountLock.objects.standing().exists()
+    assert not AccountLock.objects.in_force().exists()
     unlock(admin, by_itself)
     assert by_itself.status == Status.AVAILABLE
 

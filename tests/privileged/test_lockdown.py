@@ -59,7 +59,7 @@ def test_nothing_is_left_and_every_line_says_what_was_done(alice: User, admin: U
     ]
     assert not LoginSession.objects.live().filter(user=alice).exists()
     assert set(LoginSession.objects.values_list("end_reason", flat=True)) == {EndReason.LOCKED}
-    assert AccountLock.objects.standing().get(user=alice).title == "Contract ended"
+    assert AccountLock.objects.in_force().get(user=alice).title == "Contract ended"
     reconcile()
     for session in sessions:
         session.refresh_from_db()

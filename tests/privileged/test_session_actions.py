@@ -95,8 +95,8 @@ def test_lock_takes_title_message_and_both_boxes(as_user: AsUser, alice: User, a
     )
     session.refresh_from_db()
     assert (session.status, session.lock_title, session.lock_message) == (Status.LOCKED, "Stop", "Call the desk")
-    assert ResourceLock.objects.standing().get().resource == session.resource
-    assert AccountLock.objects.standing().get().user == alice
+    assert ResourceLock.objects.in_force().get().resource == session.resource
+    assert AccountLock.objects.in_force().get().user == alice
 
 
 def test_lock_alone_locks_neither_account_nor_resource(as_user: AsUser, alice: User, admin: User) -> None:

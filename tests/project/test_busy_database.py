@@ -255,7 +255,7 @@ def test_of_several_browsers_each_says_whether_it_was_logged_out(
 ) -> None:
     logins = [builders.make_login(alice) for _ in range(3)]
     browser = as_user(admin)
-    monkeypatch.setattr(service.change_notify, "changed", failing(service.change_notify.changed, 2))
+    monkeypatch.setattr(service.change_notify, "notify_gateways", failing(service.change_notify.notify_gateways, 2))
     form = {"ids": [one.pk for one in logins]}
     answer = browser.post(reverse("logins_logout"), form, headers={"HX-Request": "true"})
     levels = [level for level, _ in json.loads(answer["HX-Trigger"])["done"]["messages"]]

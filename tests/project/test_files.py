@@ -191,7 +191,7 @@ def test_files_that_browsers_need_and_nobody_brought_are_told_by_the_deployment_
             assert "build the wheel again" in str(check_browser_files()[0].hint)
         assert files.in_the_browser().grade.value == "warning"
         (settings.STATIC_ROOT / "vendor").mkdir(parents=True)
-        for name in checks_files.IN_THE_BROWSER:
+        for name in checks_files.BROWSER_FILES:
             (settings.STATIC_ROOT / "vendor" / name).touch()
         assert check_browser_files() == []
     finally:
@@ -201,7 +201,7 @@ def test_files_that_browsers_need_and_nobody_brought_are_told_by_the_deployment_
 def test_the_list_of_files_for_browsers_is_that_of_what_brings_them() -> None:
     from scripts import vendor  # noqa: PLC0415 - a script, which the product does not know
 
-    assert set(checks_files.IN_THE_BROWSER) == set(vendor.FILES.values())
+    assert set(checks_files.BROWSER_FILES) == set(vendor.FILES.values())
 
 
 def test_a_database_without_a_file_of_its_own_is_measured_by_nobody() -> None:

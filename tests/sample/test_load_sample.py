@@ -224,8 +224,8 @@ def said(response: Any) -> str:
 
 
 def test_locks_stand_on_an_account_and_on_a_resource(loaded: str) -> None:
-    assert AccountLock.objects.standing().get().user.username == "frank"
-    assert ResourceLock.objects.standing().get().resource.name == "dc-1"
+    assert AccountLock.objects.in_force().get().user.username == "frank"
+    assert ResourceLock.objects.in_force().get().resource.name == "dc-1"
 
 
 @pytest.mark.parametrize("name", ["admin", "auditor", "approver", "alice"])

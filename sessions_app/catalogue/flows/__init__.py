@@ -1,1 +1,1 @@
-"""What people do with the catalogue, one verb a function."""
+"""What people do with the catalogue: one function for each action."""

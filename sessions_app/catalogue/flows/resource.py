@@ -1,4 +1,4 @@
-"""Close a resource to new sessions, and open it again. Sessions that go on there are not touched."""
+"""Close a resource to new sessions, and open it again. Sessions that are open there continue."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from activity.verbs import Verb
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import Resource
 from sessions_app.errors import Refused
-from sessions_app.permission import require_administrator, text
+from sessions_app.permission import clean_text, require_administrator
 
 
 @tried_again
 def lock_resource(actor: AbstractUser, resource: Resource, *, title: str, message: str = "") -> ResourceLock:
-    """No new session starts on the resource. Raises Refused when it is closed already or the person may not."""
+    """Let no new session start on the resource. Raise Refused if it is closed already, Forbidden without permission."""
     require_administrator(actor)
-    title = text(title, "title", 120, required="Enter a title; whoever is refused sees it.")
-    message = text(message, "message", 500)
+    title = clean_text(title, "title", 120, required="Enter a title; whoever is refused sees it.")
+    message = clean_text(message, "message", 500)
     lock, is_new = close_resource(resource, actor=actor, title=title, message=message)
     if not is_new:
         raise Refused(f"{resource.name} is closed to new sessions already: {lock.title}.")
@@ -29,7 +29,7 @@ def lock_resource(actor: AbstractUser, resource: Resource, *, title: str, messag
 
 
 def close_resource(resource: Resource, *, actor: AbstractUser, title: str, message: str) -> tuple[ResourceLock, bool]:
-    """The standing lock of the resource, and whether this call set it. Checks no permission."""
+    """Return the resource's lock that is in force, and whether this call has set it. Checks no permission."""
     with transaction.atomic():
         Resource.objects.select_for_update(no_key=True).get(pk=resource.pk)
         lock, is_new = ResourceLock.objects.get_or_create(
@@ -50,11 +50,11 @@ def close_resource(resource: Resource, *, actor: AbstractUser, title: str, messa
 
 
 def unlock_resource(actor: AbstractUser, resource: Resource) -> None:
-    """New sessions may start again. Raises Refused when it is open or the person may not."""
+    """Let new sessions start again. Raise Refused if the resource is open, Forbidden without permission."""
     require_administrator(actor)
     with transaction.atomic():
         lifted = (
-            ResourceLock.objects.standing()
+            ResourceLock.objects.in_force()
             .filter(resource=resource)
             .update(lifted_at=timezone.now(), lifted_by_id=actor.pk)
         )

@@ -24,7 +24,7 @@ from sessions_app.hosts.flows.certificate import OPEN, names_that_certify, sessi
 from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
-from sessions_app.permission import hold_account
+from sessions_app.permission import lock_account_row
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows.permission import held
 from sessions_app.privileged.models import ENDED, ControlKind, PrivilegedSession, Status
@@ -91,7 +91,7 @@ def admit(login: Login, gateway: str) -> GatewayConnection:
     user: AbstractUser = get_user_model().objects.get(pk=login.user_id)
     try:
         with transaction.atomic():
-            user = hold_account(user)
+            user = lock_account_row(user)
             session = held(login.session_id, ("user", "resource", "profile"))
             key = _key(login)
             _require(user, session, login)
@@ -165,7 +165,7 @@ def _require(user: AbstractUser, session: PrivilegedSession, login: Login) -> No
     """Raise Refused unless this person may connect to this session now."""
     if session.user_id != user.pk:
         raise Refused(f"You have no session “{session.pk}”.")
-    if lock := AccountLock.objects.standing().filter(user_id=user.pk).first():
+    if lock := AccountLock.objects.in_force().filter(user_id=user.pk).first():
         raise Refused(f"Your account is locked. {plain(lock.title)}. {plain(lock.message)}".strip())
     if not user.is_active:
         raise Refused("Your account is disabled.")

@@ -24,7 +24,7 @@ from sessions_app.gateway.models import GatewayTicket, TicketKind, hash_ticket
 from sessions_app.logins import backend
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
-from sessions_app.permission import hold_account
+from sessions_app.permission import lock_account_row
 from sessions_app.privileged.flows.permission import RELATED, hold
 from sessions_app.privileged.models import PrivilegedSession, Status
 
@@ -71,7 +71,7 @@ def give(
         )
     secret = _password() if kind == TicketKind.PASSWORD else secrets.token_urlsafe(32)
     with transaction.atomic():
-        hold_account(actor)
+        lock_account_row(actor)
         hold(session)
         now = timezone.now()
         if reason := _why_not(session, kind) or _why_no_account(session.user):
@@ -156,7 +156,7 @@ def _why_not(session: PrivilegedSession, kind: TicketKind) -> str:
 def _why_no_account(user: AbstractUser) -> str:
     if not user.is_active:
         return "Your account is disabled."
-    lock = AccountLock.objects.standing().filter(user_id=user.pk).first()
+    lock = AccountLock.objects.in_force().filter(user_id=user.pk).first()
     return f"Your account is locked: {lock.title}" if lock else ""
 
 

@@ -18,7 +18,7 @@ from sessions_app.hosts.flows.ssh_keys import key_of_nobody_else
 from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.hosts.ssh import ca
 from sessions_app.people.models import AccountLock
-from sessions_app.permission import hold_account
+from sessions_app.permission import lock_account_row
 from sessions_app.privileged.flows.permission import hold
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sealing import SealingError
@@ -94,12 +94,12 @@ def _sign(
         raise Forbidden(NOT_YOURS)
     try:
         with transaction.atomic():
-            hold_account(actor)
+            lock_account_row(actor)
             hold(session)
             now = timezone.now()
             if reason := why_no_certificate(session, now):
                 raise Refused(reason)
-            if not session.user.is_active or AccountLock.objects.standing().filter(user_id=actor.pk).exists():
+            if not session.user.is_active or AccountLock.objects.in_force().filter(user_id=actor.pk).exists():
                 raise Refused("Your account is locked.")
             if registered and not UserKey.objects.filter(pk=registered.pk).update(last_used_at=now):
                 raise Refused("This key was removed meanwhile. Choose another one.", field="key")

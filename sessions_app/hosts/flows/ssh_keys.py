@@ -13,7 +13,7 @@ from sessions_app.errors import Forbidden, Refused
 from sessions_app.hosts.models import CertificateAuthority, ServiceKey, UserKey
 from sessions_app.hosts.ssh.keys import BadKey, PublicKey, read_public_key
 from sessions_app.people.models import Application
-from sessions_app.permission import hold_account, text
+from sessions_app.permission import clean_text, lock_account_row
 from sessions_app.roles import is_administrator
 
 MOST_KEYS = 20
@@ -57,9 +57,9 @@ def add_key(actor: AbstractUser, *, title: str, line: str, owner: AbstractUser |
         is_administrator(actor) and Application.objects.filter(principal=owner.pk).exists()
     ):
         raise Forbidden("People register their keys themselves; administrators register those of applications.")
-    title = text(title, "title", LONGEST_TITLE)
+    title = clean_text(title, "title", LONGEST_TITLE)
     with transaction.atomic():
-        hold_account(owner)
+        lock_account_row(owner)
         key = check_key(owner, line)
         made, is_new = UserKey.objects.get_or_create(
             fingerprint=key.fingerprint,
@@ -83,12 +83,12 @@ def remove_key(actor: AbstractUser, key: UserKey) -> None:
     if key.user_id != actor.pk and not is_administrator(actor):
         raise Forbidden("Only the person a key belongs to, or an administrator, removes it.")
     with transaction.atomic():
-        hold_account(key.user)
+        lock_account_row(key.user)
         deleted, _ = UserKey.objects.filter(pk=key.pk, user_id=key.user_id).delete()
         if not deleted:
             raise Refused("This key was removed already.")
         _record(Verb.KEY_REMOVED, "removed", actor, key)
-        change_notify.changed()
+        change_notify.notify_gateways()
 
 
 def _record(verb: Verb, done: str, actor: AbstractUser, key: UserKey) -> None:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractUser
 from sessions_app.errors import Forbidden, Refused
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason, LoginSession
-from sessions_app.permission import administrator_refusal, viewer_of
+from sessions_app.permission import administrator_refusal, role_of
 
 
 def logout(actor: AbstractUser, login_session: LoginSession) -> None:
@@ -16,7 +16,7 @@ def logout(actor: AbstractUser, login_session: LoginSession) -> None:
     Raises Refused when it is over already, Forbidden when it is neither one's own nor the person an administrator.
     """
     is_own = login_session.user_id == actor.pk
-    if not is_own and (reason := administrator_refusal(**viewer_of(actor))):
+    if not is_own and (reason := administrator_refusal(**role_of(actor))):
         raise Forbidden(reason)
     if not service.end(login_session, EndReason.OTHERS if is_own else EndReason.FORCED, actor=actor):
         raise Refused(f"{login_session.user_name} was logged out there already.")

@@ -43,7 +43,7 @@ def visible_profiles(viewer: Person) -> QuerySet[ConnectionProfile]:
 def resources_queryset(viewer: Person) -> QuerySet[Resource]:
     """The resources that `viewer` may see, with their standing lock and their live sessions."""
     sessions = PrivilegedSession.objects.visible_to(viewer).filter(resource=OuterRef("pk"), status__in=LIVE)
-    lock = ResourceLock.objects.standing().filter(resource=OuterRef("pk"))
+    lock = ResourceLock.objects.in_force().filter(resource=OuterRef("pk"))
     return visible_resources(viewer).annotate(
         lock_title=Subquery(lock.values("title")[:1]), live_sessions=count_of(sessions, "resource")
     )

@@ -107,7 +107,7 @@ class ResourceFacts:
     @cached_property
     def lock(self) -> ResourceLock | None:
         """The lock that stands."""
-        return ResourceLock.objects.standing().filter(resource=self.resource).select_related("locked_by").first()
+        return ResourceLock.objects.in_force().filter(resource=self.resource).select_related("locked_by").first()
 
     @property
     def host_key(self) -> str:

@@ -69,7 +69,7 @@ class AccountFacts(_Counts):
     @cached_property
     def lock(self) -> AccountLock | None:
         """The lock that stands."""
-        return AccountLock.objects.standing().filter(user_id=self.account.pk).select_related("locked_by").first()
+        return AccountLock.objects.in_force().filter(user_id=self.account.pk).select_related("locked_by").first()
 
     @cached_property
     def past_locks(self) -> list[AccountLock]:

@@ -87,7 +87,7 @@ def role_of_user() -> Case:
 
 
 def _standing_lock_title(user: str) -> Subquery:
-    return Subquery(AccountLock.objects.standing().filter(user=OuterRef(user)).values("title")[:1])
+    return Subquery(AccountLock.objects.in_force().filter(user=OuterRef(user)).values("title")[:1])
 
 
 def _state(is_active: str) -> Case:

@@ -61,8 +61,8 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
         "waits_since": moment(session.waiting_since) if session.lease and session.waiting_since else "",
         "is_taking_away": session.status == Status.CANCELING,
         "is_locked": session.status == Status.LOCKED,
-        "account_lock": AccountLock.objects.standing().filter(user_id=session.user_id).first() if standing else None,
-        "resource_lock": ResourceLock.objects.standing().filter(resource_id=session.resource_id).first()
+        "account_lock": AccountLock.objects.in_force().filter(user_id=session.user_id).first() if standing else None,
+        "resource_lock": ResourceLock.objects.in_force().filter(resource_id=session.resource_id).first()
         if standing
         else None,
     }

@@ -14,7 +14,7 @@ from sessions_app.errors import Refused
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason
 from sessions_app.people.models import AccountLock
-from sessions_app.permission import hold_account, require_administrator, text
+from sessions_app.permission import clean_text, lock_account_row, require_administrator
 from sessions_app.privileged.flows.control import take_away
 from sessions_app.privileged.flows.freeze import freeze, thaw
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -32,11 +32,11 @@ def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message
     require_administrator(actor)
     if actor.pk == user.pk:
         raise Refused("Nobody locks the account they are logged in to. Ask another administrator.")
-    title = text(title, "title", 120, required="Enter a title; the user sees it.")
-    message = text(message, "message", 500)
+    title = clean_text(title, "title", 120, required="Enter a title; the user sees it.")
+    message = clean_text(message, "message", 500)
     with transaction.atomic():
-        hold_account(user)
-        standing = AccountLock.objects.standing().filter(user_id=user.pk).first()
+        lock_account_row(user)
+        standing = AccountLock.objects.in_force().filter(user_id=user.pk).first()
         if standing is not None:
             raise Refused(f"The account {user.get_username()} is locked already: {standing.title}.")
         lock = AccountLock.objects.create(user_id=user.pk, title=title, message=message, locked_by_id=actor.pk)
@@ -65,9 +65,9 @@ def unlock_account(actor: AbstractUser, user: AbstractUser) -> None:
     """
     require_administrator(actor)
     with transaction.atomic():
-        hold_account(user)
+        lock_account_row(user)
         lifted = (
-            AccountLock.objects.standing()
+            AccountLock.objects.in_force()
             .filter(user_id=user.pk)
             .update(lifted_at=timezone.now(), lifted_by_id=actor.pk)
         )

@@ -9,7 +9,7 @@ from django.utils import timezone
 from activity import log
 from activity.verbs import Verb
 from sessions_app.errors import Refused
-from sessions_app.permission import text
+from sessions_app.permission import clean_text
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approvers import approvals_that_count, missing_tier
@@ -26,7 +26,7 @@ def approve(actor: AbstractUser, session: PrivilegedSession, *, reason: str = ""
 
     Raises Refused when the session does not wait for this person, or the time for approval is over.
     """
-    reason = text(reason, "reason", 500)
+    reason = clean_text(reason, "reason", 500)
     with transaction.atomic():
         hold(session)
         require(actor, session, "approve")

@@ -21,7 +21,7 @@ def approvers_of(tier: ApprovalTier, *, not_ids: tuple[int, ...]) -> list[Abstra
     named = user_model.objects.filter(
         Q(pk__in=tier.users.values("pk")) | Q(groups__in=tier.groups.values("pk")), is_active=True
     )
-    locked = AccountLock.objects.standing().values("user_id")
+    locked = AccountLock.objects.in_force().values("user_id")
     auditors = (
         user_model.objects.filter(_has(AUDIT))
         .exclude(Q(is_superuser=True) | Q(pk__in=_holders(ADMINISTER)))

@@ -35,7 +35,7 @@ def ask(
     )
     older = session.controls.filter(kind__in=replaced_by(kind), superseded_by=None, pk__lt=request.pk)
     older.update(superseded_by=request)
-    change_notify.changed()
+    change_notify.notify_gateways()
     return request
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.permission import text
+from sessions_app.permission import clean_text
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approve import require_in_time
@@ -20,7 +20,7 @@ def deny(actor: AbstractUser, session: PrivilegedSession, *, reason: str) -> Non
 
     Raises Refused when no reason is given, or the session does not wait for this person.
     """
-    reason = text(reason, "reason", 500, required="Say why; the requester reads it.")
+    reason = clean_text(reason, "reason", 500, required="Say why; the requester reads it.")
     with transaction.atomic():
         hold(session)
         require(actor, session, "deny")

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from activity.again import tried_again
 from sessions_app.catalogue.flows.resource import close_resource
-from sessions_app.permission import hold_account, text
+from sessions_app.permission import clean_text, lock_account_row
 from sessions_app.privileged.flows.account import lock_account as lock_whole_account
 from sessions_app.privileged.flows.freeze import freeze
 from sessions_app.privileged.flows.permission import hold, require
@@ -29,11 +29,11 @@ def lock(
 
     Raises Refused when the person may not, the session cannot be locked, or a text is missing or too long.
     """
-    title = text(title, "title", 120, required="Enter a title; the user sees it.")
-    message = text(message, "message", 500)
+    title = clean_text(title, "title", 120, required="Enter a title; the user sees it.")
+    message = clean_text(message, "message", 500)
     with transaction.atomic():
         if lock_account:
-            hold_account(session.user)
+            lock_account_row(session.user)
         hold(session)
         require(actor, session, "lock")
         if forbid_resource:

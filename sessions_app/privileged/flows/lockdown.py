@@ -19,7 +19,7 @@ from sessions_app.errors import Refused
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.people.models import AccountCut, AccountLock
-from sessions_app.permission import hold_account, require_administrator, text
+from sessions_app.permission import clean_text, lock_account_row, require_administrator
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.terminate import terminate
@@ -52,13 +52,13 @@ def cut_everything(actor: AbstractUser, user: AbstractUser, *, reason: str = "")
     require_administrator(actor)
     if actor.pk == user.pk:
         raise Refused("Nobody cuts the account they are logged in to. Ask another administrator.")
-    return carry_out(_accept(actor, user, text(reason, "reason", 120) or DEFAULT_REASON))
+    return carry_out(_accept(actor, user, clean_text(reason, "reason", 120) or DEFAULT_REASON))
 
 
 @tried_again
 def _accept(actor: AbstractUser, user: AbstractUser, reason: str) -> AccountCut:
     with transaction.atomic():
-        hold_account(user)
+        lock_account_row(user)
         logins = LoginSession.objects.live().filter(user_id=user.pk).count()
         lines = [_lock(actor, user, reason)]
         # The lock ended them; when it stood already, whatever came in since ends here.
@@ -114,7 +114,7 @@ def _lock(actor: AbstractUser, user: AbstractUser, reason: str) -> Line:
     try:
         lock_account(actor, user, title=reason)
     except Refused:
-        if AccountLock.objects.standing().filter(user_id=user.pk).exists():
+        if AccountLock.objects.in_force().filter(user_id=user.pk).exists():
             return Line(True, "The account was locked already.")
         raise
     return Line(True, "Locked the account; nobody can log in to it.")

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import QuerySet
 
 from sessions_app.errors import Forbidden, Refused
-from sessions_app.permission import AUDITORS_CHANGE_NOTHING, viewer_of
+from sessions_app.permission import AUDITORS_CHANGE_NOTHING, role_of
 from sessions_app.privileged import policy
 from sessions_app.privileged.flows.start_check import why_right_is_gone
 from sessions_app.privileged.models import PrivilegedSession
@@ -41,7 +41,7 @@ def require(actor: AbstractUser, session: PrivilegedSession, verb: str, *, is_ac
 
     `is_accepted`: the role was asked when somebody's order was accepted, and what became of it since does not count.
     """
-    viewer = ADMINISTRATOR if is_accepted else viewer_of(actor)
+    viewer = ADMINISTRATOR if is_accepted else role_of(actor)
     if reason := policy.role_refusal(verb, **viewer):
         raise Forbidden(reason)
     awaits_me = verb in ("approve", "deny") and PrivilegedSession.objects.awaiting(actor).filter(pk=session.pk).exists()

@@ -50,9 +50,9 @@ def wanted_of(request: Request, resources: Sequence[Resource]) -> list[tuple[Wan
     """For each resource, in order: all that decides about the request, and the policy that gives it."""
     best = policies_for(request.user, request.activity, resources)
     account_lock = (
-        AccountLock.objects.standing().filter(user_id=request.user.pk).values_list("title", flat=True).first()
+        AccountLock.objects.in_force().filter(user_id=request.user.pk).values_list("title", flat=True).first()
     )
-    locks = dict(ResourceLock.objects.standing().filter(resource__in=resources).values_list("resource_id", "title"))
+    locks = dict(ResourceLock.objects.in_force().filter(resource__in=resources).values_list("resource_id", "title"))
     running = set(
         PrivilegedSession.objects.not_ended()
         .filter(user_id=request.user.pk, activity=request.activity, resource__in=resources)

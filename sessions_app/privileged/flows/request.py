@@ -16,7 +16,7 @@ from activity import limits
 from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
 from sessions_app.errors import Forbidden, Refused, TooOften
 from sessions_app.people.models import Application
-from sessions_app.permission import AUDITORS_CHANGE_NOTHING, hold_account, text, viewer_of
+from sessions_app.permission import AUDITORS_CHANGE_NOTHING, clean_text, lock_account_row, role_of
 from sessions_app.privileged import lifecycle, policy
 from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.policy_inputs import Request, wanted_of
@@ -73,15 +73,15 @@ def request_sessions(
         actor_id=actor.pk,
         user=user,
         activity=activity,
-        notes=text(notes, "notes", 1000),
-        ticket=text(ticket, "ticket", 80),
+        notes=clean_text(notes, "notes", 1000),
+        ticket=clean_text(ticket, "ticket", 80),
         start_at=start_at,
     )
     chosen = list({resource.pk: resource for resource in resources}.values())
     if not 1 <= len(chosen) <= MOST_RESOURCES:
         raise Refused(f"Choose at least one resource, and at most {MOST_RESOURCES}.", field="resources")
     with transaction.atomic():
-        hold_account(user)
+        lock_account_row(user)
         now = timezone.now()
         decided = [(wanted, found, policy.decide(wanted, now=now)) for wanted, found in wanted_of(request, chosen)]
         _refuse([(wanted, decision) for wanted, _, decision in decided])
@@ -100,7 +100,7 @@ def _policies(user: AbstractUser) -> QuerySet[AccessPolicy]:
 
 
 def _require_may_ask(actor: AbstractUser, user: AbstractUser) -> None:
-    if viewer_of(actor)["is_auditor_only"]:
+    if role_of(actor)["is_auditor_only"]:
         raise Forbidden(AUDITORS_CHANGE_NOTHING)
     if actor.pk == user.pk:
         return

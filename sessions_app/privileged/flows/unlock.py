@@ -7,7 +7,7 @@ from django.db import transaction
 
 from sessions_app.errors import Refused
 from sessions_app.people.models import AccountLock
-from sessions_app.permission import hold_account
+from sessions_app.permission import lock_account_row
 from sessions_app.privileged import policy
 from sessions_app.privileged.flows.freeze import thaw
 from sessions_app.privileged.flows.permission import hold, require
@@ -17,9 +17,9 @@ from sessions_app.privileged.models import PrivilegedSession
 def unlock(actor: AbstractUser, session: PrivilegedSession) -> None:
     """Undo a lock of this session alone. Raises Refused when it is not locked, or its whole account is."""
     with transaction.atomic():
-        hold_account(session.user)
+        lock_account_row(session.user)
         hold(session)
         require(actor, session, "unlock")
-        if AccountLock.objects.standing().filter(user_id=session.user_id).exists():
+        if AccountLock.objects.in_force().filter(user_id=session.user_id).exists():
             raise Refused(policy.ACCOUNT_IS_LOCKED)
         thaw(session, actor=actor)

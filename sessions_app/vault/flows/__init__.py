@@ -1,1 +1,1 @@
-"""What people do with secrets, one verb a function."""
+"""What people do with secrets: one function for each action."""

@@ -1,6 +1,6 @@
-"""View and copy a secret of a vault: only the session's own user, only while the session is available.
+"""Show and copy a secret of a vault: only for the session's own user, and only while the session is available.
 
-What is shown goes to one answer and nowhere else; the log gets the secret's name.
+The content is part of one response and is stored nowhere else. The log gets the name of the secret.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import Platform
 from sessions_app.errors import Forbidden, Refused
-from sessions_app.permission import hold_account
+from sessions_app.permission import lock_account_row
 from sessions_app.privileged.flows.permission import hold
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.roles import Person
@@ -36,7 +36,7 @@ COPY_GRACE = dt.timedelta(seconds=60)  # from the end of a view until its copy m
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shown:
-    """A secret on its way to the screen."""
+    """A decrypted secret for one response."""
 
     name: str
     content: str = dataclasses.field(repr=False)
@@ -44,12 +44,12 @@ class Shown:
 
 
 def is_vault_of(person: Person, session: PrivilegedSession) -> bool:
-    """Whether this is a vault's session, and the person's own: nobody else ever sees a secret."""
+    """Return whether this is the person's own session of a vault. Nobody else ever sees its secrets."""
     return session.resource.platform == Platform.VAULT and session.user_id == person.pk
 
 
 def why_hidden(session: PrivilegedSession) -> str:
-    """Why the session shows no secrets now; empty when it does."""
+    """Return why the session shows no secrets now; an empty string if it shows them."""
     if session.status not in SHOWN_WHILE:
         return f"Secrets are shown while the session is available. It is {Status(session.status).label} now."
     if session.end_at is None or session.end_at <= timezone.now():
@@ -58,21 +58,21 @@ def why_hidden(session: PrivilegedSession) -> str:
 
 
 def seconds_of_view(session: PrivilegedSession) -> int:
-    """How long one view lasts by the connection profile, at least a second."""
+    """Return for how many seconds the profile lets a secret be shown; at least one."""
     return max(session.profile.secret_view_timeout, 1)
 
 
 def secrets_of(session: PrivilegedSession) -> QuerySet[Secret]:
-    """The secrets of the session's vault, by name and without their content."""
+    """Return the secrets of the session's vault, sorted by name and without their content."""
     return Secret.objects.filter(resource_id=session.resource_id).defer("sealed").order_by("name")
 
 
 @sensitive_variables()
 def view(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> Shown:
-    """Open one secret, and log it in the same transaction.
+    """Decrypt one secret, and log it in the same transaction.
 
-    Raises Forbidden when it is not the actor's own session of a vault, Refused when the session does not show secrets
-    now, the actor looked too often, or the secret cannot be opened.
+    Raise Forbidden if it is not the actor's own session of a vault. Raise Refused if the session shows no secrets now,
+    if the actor has viewed secrets too often, or if the secret cannot be decrypted.
     """
     with transaction.atomic():
         _require(actor, session, secret)
@@ -88,9 +88,10 @@ def view(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> Sho
 
 
 def note_copy(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> None:
-    """Log that the actor copied a secret that was on their screen; a lock or an end meanwhile does not undo the copy.
+    """Log that the actor copied a secret that was on their screen.
 
-    Raises Forbidden as view() does, Refused when it was not viewed just before, or copied too often.
+    This is logged even if the session was locked or ended in the meantime. Raise Forbidden as view() does. Raise
+    Refused if the secret was not viewed just before, or was copied too often.
     """
     with transaction.atomic():
         _require(actor, session, secret)
@@ -105,15 +106,18 @@ def note_copy(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -
 
 
 def _require(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> None:
-    """Hold the account, so that its views are counted one after the other, then the session."""
-    hold_account(actor)
+    """Lock the rows of the account and of the session, and raise Forbidden if the secret is not the actor's to see.
+
+    The row of the account is locked first, so that the views of one person are counted one after the other.
+    """
+    lock_account_row(actor)
     hold(session)
     if not is_vault_of(actor, session) or secret.resource_id != session.resource_id:
         raise Forbidden("Only the user of a session sees its secrets.")
 
 
 def _count(actor: AbstractUser, verb: Verb) -> None:
-    """Raises Refused when the actor did it too often within a minute. The log itself is the count."""
+    """Raise Refused if the actor did this too often within a minute. The entries of the log are the count."""
     minute_ago = timezone.now() - dt.timedelta(minutes=1)
     if LogEntry.objects.filter(actor_id=actor.pk, at__gt=minute_ago, verb=verb).count() >= VIEWS_A_MINUTE:
         raise Refused(f"You did this {VIEWS_A_MINUTE} times within a minute, which is the limit. Wait a minute.")

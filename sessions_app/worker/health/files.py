@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, storages
 
-from sessions_app.checks_files import database_file, how_to_bring, missing_in_the_browser
+from sessions_app.checks_files import database_file, install_instructions, missing_browser_files
 from sessions_app.worker.health.findings import Finding, error, ok, warning
 
 MIB = 1024 * 1024
@@ -53,11 +53,11 @@ def room() -> Finding:
 
 def in_the_browser() -> Finding:
     """Check that the files of the browser's terminal and of the replay are installed."""
-    missing = missing_in_the_browser()
+    missing = missing_browser_files()
     if not missing:
         return ok("Browser files", "The terminal and the replay are here.")
     return warning(
         "Browser files",
         f"Missing: {', '.join(missing)}. The terminal in the browser and the replay of recordings do not work.",
-        f"{how_to_bring()} Then run sessionadmin collectstatic (docs/deploy.md).",
+        f"{install_instructions()} Then run sessionadmin collectstatic (docs/deploy.md).",
     )

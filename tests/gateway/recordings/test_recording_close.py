@@ -25,7 +25,7 @@ from sessions_app.gateway.recordings.checks import check_recordings_storage
 from sessions_app.gateway.recordings.keeper import Keeper
 from sessions_app.gateway.recordings.models import Recording, RecordingChunk, RecordingText
 from sessions_app.gateway.recordings.storage import storage
-from sessions_app.sealing import Unreadable
+from sessions_app.sealing import UnsealError
 from tests.support.builders import make_profile, make_session
 from tests.support.recordings import add, end, make_cast, make_recording, make_running
 
@@ -196,7 +196,7 @@ def test_what_was_typed_outlives_the_encryption_key_it_was_sealed_with(settings:
     assert typed_in(over) == ["hunter2"]
     assert typed_in(running) == ["before", "after"]
     settings.ENCRYPTION_KEYS = [old]
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnsealError):
         typed_in(over)
 
 

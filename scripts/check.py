@@ -1,6 +1,6 @@
-"""What `make check` does: everything that can be said about the code without running the product.
+"""Run every check of `make check`, none of which starts the product.
 
-Runs every check even when one fails, so that one run shows all there is to repair.
+Every check runs even when one fails, so that one run shows all there is to repair.
 """
 
 import os
@@ -20,7 +20,7 @@ LOCK_FILES = ["requirements.lock", "requirements-dev.lock", "package-lock.json"]
 
 
 def main() -> int:
-    """Run all checks; the exit code is the number of those that failed."""
+    """Run all checks. Return the number of those that failed, as the exit code."""
     vendor.ensure()  # the deployment check warns when what runs in the browser is missing
     with tempfile.TemporaryDirectory(prefix="sessionadmin-check-") as scratch:
         failed = [name for name, command, extra in checks(scratch) if not passes(name, command, extra, scratch)]
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def checks(scratch: str) -> list[tuple[str, list[str], dict[str, str]]]:
-    """Name, command and what it needs in the environment, quickest first. `scratch` is an empty directory."""
+    """Return name, command and environment of each check, the quickest first. `scratch` is an empty directory."""
     templates = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("**/templates/**/*.html") if is_ours(path))
     testing = {"DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test", "TEST_VAR_DIR": scratch}
     production = {
@@ -53,12 +53,12 @@ def checks(scratch: str) -> list[tuple[str, list[str], dict[str, str]]]:
 
 
 def is_ours(path: Path) -> bool:
-    """False for what other people wrote."""
+    """Return whether the file belongs to the project, and not to what is installed or built."""
     return not {".venv", "node_modules", "var", "build"} & set(path.relative_to(ROOT).parts)
 
 
 def passes(name: str, command: list[str], extra: dict[str, str], scratch: str) -> bool:
-    """Run one check, with its output only when it fails."""
+    """Run one check, and print its output only when it fails. Return whether it passed."""
     # What the caller has in the environment or in .env must not change the result; .env is read from the working
     # directory, so management commands get another one.
     directory = scratch if command[: len(MANAGE)] == MANAGE else ROOT
@@ -80,7 +80,7 @@ def passes(name: str, command: list[str], extra: dict[str, str], scratch: str) -
 
 
 def lock_file_addresses(root: Path = ROOT) -> list[str]:
-    """Every line of a lock file below `root` that holds an address, as `file:line: text`."""
+    """Return every line of a lock file below `root` that holds an address, as `file:line: text`."""
     found = []
     for name in LOCK_FILES:
         for number, line in enumerate((root / name).read_text().splitlines(), start=1):

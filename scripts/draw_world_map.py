@@ -25,7 +25,7 @@ Ring = list[Point]
 
 
 def decoded_arcs(topology: dict) -> list[Ring]:
-    """The arcs in degrees: TopoJSON stores integer differences and a transform."""
+    """Return the arcs in degrees. TopoJSON stores them as differences of integers with a transform."""
     (scale_x, scale_y), (move_x, move_y) = topology["transform"]["scale"], topology["transform"]["translate"]
     arcs = []
     for arc in topology["arcs"]:
@@ -39,7 +39,10 @@ def decoded_arcs(topology: dict) -> list[Ring]:
 
 
 def rings(geometry: dict, arcs: list[Ring]) -> list[Ring]:
-    """Every ring of every polygon below `geometry`, outer and inner; a negative arc index means backwards."""
+    """Return every ring of every polygon below `geometry`, outer and inner.
+
+    A negative index of an arc means that the arc is read backwards.
+    """
     if geometry["type"] == "GeometryCollection":
         return [ring for part in geometry["geometries"] for ring in rings(part, arcs)]
     polygons = geometry["arcs"] if geometry["type"] == "MultiPolygon" else [geometry["arcs"]]
@@ -55,9 +58,10 @@ def rings(geometry: dict, arcs: list[Ring]) -> list[Ring]:
 
 
 def unrolled(ring: Ring) -> Ring:
-    """The ring without jumps from one edge of the map to the other; it may stick out at 180 degrees.
+    """Return the ring without jumps from one edge of the map to the other.
 
-    A ring that goes around a pole (Antarctica) does not come back to its start and is closed along the pole.
+    It may go beyond 180 degrees. A ring around a pole (Antarctica) does not come back to its start and is closed along
+    the pole.
     """
     points = [ring[0]]
     for longitude, latitude in ring[1:]:
@@ -73,7 +77,7 @@ def unrolled(ring: Ring) -> Ring:
 
 
 def clipped(ring: Ring, edge: float, sign: int) -> Ring:
-    """The part of the ring with sign * x <= sign * edge (Sutherland and Hodgman)."""
+    """Return the part of the ring with sign * x <= sign * edge (the algorithm of Sutherland and Hodgman)."""
     result: Ring = []
     for (x1, y1), (x2, y2) in zip(ring, [*ring[1:], *ring[:1]], strict=True):
         is_in1, is_in2 = sign * x1 <= sign * edge, sign * x2 <= sign * edge
@@ -85,7 +89,7 @@ def clipped(ring: Ring, edge: float, sign: int) -> Ring:
 
 
 def on_the_map(ring: Ring) -> list[Ring]:
-    """The pieces of an unrolled ring between -180 and 180 degrees."""
+    """Return the pieces of an unrolled ring that lie between -180 and 180 degrees."""
     pieces = []
     goes_around = max(x for x, _ in ring) - min(x for x, _ in ring) > 360
     for shift in (0,) if goes_around else (-360, 0, 360):
@@ -96,7 +100,7 @@ def on_the_map(ring: Ring) -> list[Ring]:
 
 
 def simplified(points: Ring, tolerance: float) -> Ring:
-    """Douglas and Peucker's line without recursion."""
+    """Return a line with fewer points (the algorithm of Douglas and Peucker, without recursion)."""
     keep = {0, len(points) - 1}
     pending = [(0, len(points) - 1)]
     while pending:
@@ -116,13 +120,13 @@ def simplified(points: Ring, tolerance: float) -> Ring:
 
 
 def area(points: Ring) -> float:
-    """The area inside a closed line, in square units."""
+    """Return the area inside a closed line, in square units."""
     closed = [*points[1:], points[0]]
     return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(points, closed, strict=True))) / 2
 
 
 def path_of(points: Ring) -> str:
-    """SVG path data in tenths of a unit, relative after the first point."""
+    """Return SVG path data in tenths of a unit, relative after the first point."""
     tenths = [(round(x * 10), round(y * 10)) for x, y in points]
     steps = [(x2 - x1, y2 - y1) for (x1, y1), (x2, y2) in itertools.pairwise(tenths)]
     numbers = [f"{n / 10:g}" for step in steps if step != (0, 0) for n in step]

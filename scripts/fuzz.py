@@ -1,8 +1,8 @@
-"""What `make fuzz` does: send made-up requests to every address and form of the console, on SQLite and on PostgreSQL.
+"""Send made-up requests to every address and form of the console, on SQLite and PostgreSQL, for `make fuzz`.
 
-REQUESTS says how many in all, half of them on each database; SEED where their seeds begin, so that other days send
-others. The last lines of each scene say what was answered; a request that was answered with an error of ours is printed
-with its seed.
+REQUESTS is the number of requests, half of them for each database. SEED is where their seeds begin, so that another
+seed sends other requests. The last lines of each scene say what was answered. A request that was answered with an error
+of ours is printed with its seed.
 """
 
 import os
@@ -14,7 +14,7 @@ REQUESTS = 300_000
 
 
 def main() -> int:
-    """Run them; 0 when no answer was an error of ours."""
+    """Send the requests. Return 0 when no answer was an error of ours."""
     requests = int(os.environ.get("REQUESTS", "") or REQUESTS)
     seed = int(os.environ.get("SEED", "") or 1)
     # -rP prints what a scene answered when it passes.

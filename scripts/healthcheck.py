@@ -1,6 +1,6 @@
-"""Asks the console in this container whether it can serve, for HEALTHCHECK: exit code 0 when /healthz says so.
+"""Ask the console in this container whether it can serve, for HEALTHCHECK.
 
-Starts no Django, because it runs every half minute.
+The exit code is 0 when /healthz says so. Django is not started, because this runs every half minute.
 """
 
 import http.client
@@ -9,7 +9,7 @@ import sys
 
 
 def main() -> int:
-    """0 when healthy; otherwise 1, with the reason on stderr."""
+    """Return 0 when the console is healthy; otherwise 1, with the reason on stderr."""
     host = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")[0].strip().lstrip(".")
     connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("PORT", "8000")), timeout=4)
     try:

@@ -1,6 +1,6 @@
-"""Makes .venv and installs exactly what a lock file pins: `install.py run`, `develop` or `bench`.
+"""Make .venv and install exactly what a lock file pins: `install.py run`, `develop` or `bench`.
 
-Called by the Makefile with whatever Python the machine has, so it uses the standard library alone. It leaves a stamp
+The Makefile calls this with whatever Python the machine has, so it uses the standard library alone. It leaves a stamp
 file that make compares with the lock files; a later `make run` then installs nothing.
 """
 
@@ -19,7 +19,7 @@ ALSO_SERVES = {"run": [], "develop": ["run"], "bench": []}
 
 
 def main(purpose: str) -> int:
-    """Install for `purpose` and return an exit code; what went wrong is on stderr."""
+    """Install for `purpose` and return an exit code. What went wrong is printed on stderr."""
     # pip is the last thing that venv brings: without it an earlier attempt was interrupted.
     if not (VENV / "bin" / "pip").exists() and not make_environment():
         return 1
@@ -43,7 +43,7 @@ def main(purpose: str) -> int:
 
 
 def make_environment() -> bool:
-    """Create .venv; false, with the remedy on stderr, when this Python cannot."""
+    """Create .venv. Return False, with what to do on stderr, when this Python cannot."""
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever calls may have named an older one
         print(f"{sys.executable} is older than Python 3.11. Nothing was installed.", file=sys.stderr)
         return False

@@ -1,6 +1,6 @@
-"""What `make run` does once everything is installed: prepare the data the first time, then serve.
+"""Prepare the data the first time and then serve, for `make run`, once everything is installed.
 
-Runs in one process, because starting Django twice would double the time a second `make run` takes.
+This runs in one process, because starting Django twice would double the time that a second `make run` takes.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 
 
 def main() -> None:
-    """Prepare what is missing, say who can log in, serve."""
+    """Prepare what is missing, print who can log in, and serve."""
     os.chdir(ROOT)
     os.umask(0o077)  # database, grants and keys in var/ are nobody else's to read on a shared machine
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sessionadmin.settings.development")
@@ -49,21 +49,23 @@ def main() -> None:
 
 
 def has_practice_host() -> bool:
-    """Whether a real host to practise on is started: with sample data, where root and sshd are, unless PRACTICE_HOST=0
-    says no."""
+    """Return whether to start a real host to practise on.
+
+    It is started with sample data, where the process is root and sshd is installed, unless PRACTICE_HOST=0.
+    """
     is_wanted = os.environ.get("PRACTICE_HOST", "") != "0" and (settings.VAR_DIR / "sample_accounts.txt").exists()
     return is_wanted and sshd.program() is not None
 
 
 def can_start_gateway() -> bool:
-    """Whether its ports are free; a trial goes on without it and says so."""
+    """Return whether the gateway's ports are free; if not, print that the trial goes on without it."""
     if busy := gateway_port_in_use():
         print(busy)
     return not busy
 
 
 def port_wanted() -> int:
-    """PORT of the environment; CommandError when it is not a port."""
+    """Return PORT of the environment. Raises CommandError when it is no port."""
     text = os.environ.get("PORT") or "8000"
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise CommandError(f"PORT={text} is not a port. Nothing was started. Use a number between 1 and 65535.")
@@ -73,8 +75,8 @@ def port_wanted() -> int:
 def prepare() -> None:
     """Migrate, and fill an empty database, unless the stamp in var/ says that both were done.
 
-    The stamp is trusted for the embedded SQLite file alone. Another database may have been emptied or replaced where
-    this cannot see it, so it is asked every time.
+    The stamp is trusted for the embedded SQLite file alone. Another database may have been emptied or replaced without
+    any sign here, so it is asked every time.
     """
     stamp = settings.VAR_DIR / "prepared.json"
     state = {"migrations": migrations_fingerprint(), "database": str(settings.DATABASES["default"]["NAME"])}
@@ -97,8 +99,10 @@ def prepare() -> None:
 
 
 def migrations_fingerprint() -> str:
-    """Changes when a migration of ours changes, or the table of the cache that each migrate makes, or when another
-    version of anything is installed."""
+    """Return a hash that changes when `migrate` may have something to do.
+
+    It covers our migrations, the table of the cache that each migrate makes, and the versions of what is installed.
+    """
     digest = hashlib.sha256()
     others = [ROOT / "sessionadmin" / "cache.py", ROOT / "requirements.lock"]
     for path in sorted([*ROOT.glob("*/migrations/*.py"), *others]):
@@ -108,7 +112,7 @@ def migrations_fingerprint() -> str:
 
 
 def show(accounts: Path) -> None:
-    """Repeat who can log in. Without sample data there is nothing to repeat."""
+    """Print again who can log in. Without sample data there is nothing to print."""
     if accounts.exists():
         print(f"Sample accounts (kept in {accounts}):\n{accounts.read_text().rstrip()}\n", flush=True)
 

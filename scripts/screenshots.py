@@ -68,7 +68,7 @@ PAGES = [
 
 
 def main() -> int:
-    """Visit and take pictures; 1 when a browser complained."""
+    """Visit the pages and take pictures. Return 1 when a browser complained."""
     arguments = read_arguments()
     arguments.into.mkdir(parents=True, exist_ok=True)
     complaints: list[str] = []
@@ -85,7 +85,6 @@ def main() -> int:
 
 
 def read_arguments() -> argparse.Namespace:
-    """What is on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", default=PAGES, help="pages to visit (default: all)")
     parser.add_argument("--address", default="http://127.0.0.1:8000")
@@ -99,7 +98,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def log_in(browser: Browser, arguments: argparse.Namespace) -> list[dict[str, object]]:
-    """The cookies of the sample account, with the password from var/sample_accounts.txt."""
+    """Return the cookies of the sample account, whose password is in var/sample_accounts.txt."""
     if not arguments.user:
         return []
     accounts = dict(line.split()[1:3] for line in (VAR / "sample_accounts.txt").read_text().splitlines())
@@ -117,7 +116,7 @@ def log_in(browser: Browser, arguments: argparse.Namespace) -> list[dict[str, ob
 def visit(
     browser: Browser, arguments: argparse.Namespace, cookies: list[dict[str, object]], theme: str, width: str
 ) -> list[str]:
-    """A picture of each page in this theme and width; what the browser complained about."""
+    """Take a picture of each page in this theme and width. Return what the browser complained about."""
     context = browser.new_context(base_url=arguments.address, viewport=WIDTHS[width], color_scheme=theme)
     context.add_cookies(cookies)
     page = context.new_page()
@@ -142,12 +141,15 @@ def visit(
 
 
 def is_complaint(kind: str, text: str) -> bool:
-    """Errors count; that a page answers 400 or 404, as some of ours must, does not."""
+    """Return whether a message of the console counts.
+
+    Errors do, but not that a page answers 400 or 404, as some of ours must.
+    """
     return kind == "error" and "Failed to load resource" not in text
 
 
 def axe(page: Page) -> list[str]:
-    """Every breach of WCAG 2.2 AA that axe-core finds."""
+    """Return every breach of WCAG 2.2 AA that axe-core finds."""
     page.evaluate(AXE.read_text())
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     result = page.evaluate("tags => axe.run({runOnly: tags})", tags)
@@ -159,7 +161,7 @@ def axe(page: Page) -> list[str]:
 
 
 def file_name(path: str) -> str:
-    """The path as a file name."""
+    """Return the path as a file name."""
     return re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-") or "home"
 
 

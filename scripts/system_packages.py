@@ -1,6 +1,6 @@
-"""The programs that tests and benchmarks start and pip cannot bring: finds them, and on Debian as root installs them.
+"""Find the programs that tests and benchmarks start and that pip cannot install; as root on Debian, install them.
 
-Knows the names of programs and packages, not what is done with them.
+This module knows the names of programs and packages, not what is done with them.
 """
 
 import os
@@ -36,7 +36,7 @@ FOR_BENCHMARKS: Programs = {
 
 
 def find(package: str) -> Path | None:
-    """The program of `package` on this machine, the newest when there are several; None when there is none."""
+    """Return the program of `package` on this machine, the newest of several; None when there is none."""
     for candidate in (PROGRAMS | FOR_BENCHMARKS)[package]:
         if "/" not in candidate:
             if path := shutil.which(candidate):
@@ -47,17 +47,17 @@ def find(package: str) -> Path | None:
 
 
 def version_in(path: Path) -> int:
-    """The number of the directory that carries the version, 0 when there is none: postgresql/15/bin/initdb is 15."""
+    """Return the number of the directory that carries the version, or 0: postgresql/15/bin/initdb is 15."""
     return max((int("0" + "".join(filter(str.isdigit, part))) for part in path.parts), default=0)
 
 
 def missing(programs: Programs) -> list[str]:
-    """Packages whose program is not on this machine."""
+    """Return the packages whose program is not on this machine."""
     return [package for package in programs if find(package) is None]
 
 
 def install_missing(programs: Programs = PROGRAMS) -> list[str]:
-    """Install what is missing where that is ours to do (Debian, as root), and return what is missing after that."""
+    """Install what is missing, on Debian as root, and return what is still missing after that."""
     packages = missing(programs)
     if not packages or os.geteuid() != 0 or not shutil.which("apt-get"):
         return packages

@@ -1,4 +1,4 @@
-"""What `make test` does: bring what the tests need, run them on SQLite and on PostgreSQL, add up the results.
+"""Install what the tests need, run them on SQLite and on PostgreSQL, and add up the results, for `make test`.
 
 Arguments go to pytest: `.venv/bin/python -m scripts.test -k logins`. With CI=true a skipped test counts as failed.
 """
@@ -34,7 +34,7 @@ ON_POSTGRESQL = "not sqlite_only and not no_database and (not browser or browser
 
 @dataclass
 class Result:
-    """What one run of pytest came to."""
+    """The result of one run of pytest."""
 
     name: str
     passed: int = 0
@@ -44,7 +44,7 @@ class Result:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run everything; 0 when every test passed, and under CI=true none was skipped."""
+    """Run everything. Return 0 when every test passed and, under CI=true, none was skipped."""
     signal.signal(signal.SIGTERM, stop_in_order)
     loud = [f"NOT INSTALLED: {package}. The tests that need it were skipped." for package in install_missing()]
     if not vendor.ensure():
@@ -62,12 +62,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def stop_in_order(signum: int, frame: object) -> NoReturn:
-    """SIGTERM as if Ctrl+C had been pressed, so that everything that was started is stopped."""
+    """Treat SIGTERM like Ctrl+C, so that everything that was started is stopped."""
     raise KeyboardInterrupt
 
 
 def run(name: str, selection: str, address: str | None, scratch: Path, arguments: Sequence[str]) -> Result:
-    """One run of pytest over the tests of `selection`, on the database server at `address` or on SQLite."""
+    """Run the tests of `selection` on the database server at `address`, or on SQLite without one."""
     scratch.mkdir()
     summary = scratch / "results.xml"
     environment = {key: value for key, value in os.environ.items() if key in KEPT}
@@ -87,7 +87,10 @@ def run(name: str, selection: str, address: str | None, scratch: Path, arguments
 
 
 def run_interruptibly(command: list[str], environment: dict[str, str]) -> int:
-    """Run to the end and return the exit code. On Ctrl+C the tests get time to stop what they started themselves."""
+    """Run to the end and return the exit code.
+
+    On Ctrl+C the tests get time to stop what they started.
+    """
     # In a group of its own, so that it is interrupted once and not by the terminal as well.
     process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     try:
@@ -103,7 +106,7 @@ def run_interruptibly(command: list[str], environment: dict[str, str]) -> int:
 
 
 def read_summary(name: str, summary: Path) -> Result:
-    """Count what pytest wrote to its JUnit file. Without a file nothing was run."""
+    """Count what pytest wrote to its JUnit file. Without that file nothing was run."""
     result = Result(name)
     if not summary.exists():
         return result
@@ -120,7 +123,7 @@ def read_summary(name: str, summary: Path) -> Result:
 
 
 def report(results: Sequence[Result], loud: Sequence[str]) -> int:
-    """Print each run, then what was left out, then the sum; return the exit code."""
+    """Print each run, then what was left out, then the sum. Return the exit code."""
     passed = sum(result.passed for result in results)
     failed = sum(result.failed for result in results)
     left_out = list(loud)

@@ -28,12 +28,12 @@ OPTIONS = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_c
 
 
 class PostgresFailedError(Exception):
-    """PostgreSQL could not be started; the message holds its own words."""
+    """Says that PostgreSQL could not be started. The message holds PostgreSQL's own output."""
 
 
 @contextlib.contextmanager
 def throwaway_postgres() -> Iterator[str]:
-    """Run a server and give its address, without a database name at the end; stop and delete it afterwards.
+    """Run a server and give its address without the name of a database; stop and delete it afterwards.
 
     Raises PostgresFailedError.
     """
@@ -64,12 +64,15 @@ def throwaway_postgres() -> Iterator[str]:
 
 
 def as_postgres() -> dict[str, str]:
-    """PostgreSQL refuses to run as root: arguments for subprocess that make it the user postgres then."""
+    """Return arguments for subprocess with which root runs a program as the user postgres.
+
+    PostgreSQL refuses to run as root.
+    """
     return {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on now."""
+    """Return a TCP port of loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -94,7 +97,10 @@ def initialise(initdb: Path, directory: Path, password: str) -> None:
 
 
 def server_command(initdb: Path, directory: Path, port: int) -> list[str]:
-    """How the server is started. Its Unix socket lies in the directory that only it may enter."""
+    """Return the command that starts the server.
+
+    Its Unix socket is in a directory that only the server may enter.
+    """
     command = [str(initdb.with_name("postgres")), "-D", str(directory / "data"), "-p", str(port), "-h", "127.0.0.1"]
     command += ["-k", str(directory)]
     for option in OPTIONS:
@@ -103,7 +109,7 @@ def server_command(initdb: Path, directory: Path, port: int) -> list[str]:
 
 
 def wait_until_ready(server: "subprocess.Popen[bytes]", port: int, directory: Path) -> None:
-    """Return once pg_isready would be content. Raises PostgresFailedError with the server's log."""
+    """Return when the server accepts connections. Raises PostgresFailedError with the server's log."""
     deadline = time.monotonic() + START_WITHIN
     status = directory / "data" / "postmaster.pid"
     while time.monotonic() < deadline and server.poll() is None:

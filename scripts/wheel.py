@@ -1,7 +1,7 @@
-"""Put templates and static files into a wheel: they lie beside the packages here, and in `sessionadmin` there.
+"""Put templates and static files into a wheel: they are beside the packages here, and in `sessionadmin` there.
 
-setuptools calls this (pyproject.toml). Nothing is fetched: what runs in the browser and is not ours comes along when
-`python -m scripts.vendor` has brought it before.
+setuptools calls this (pyproject.toml). Nothing is fetched: the files of others that run in the browser are included
+when `python -m scripts.vendor` has fetched them before.
 """
 
 import shutil
@@ -15,7 +15,10 @@ FOLDERS = ("templates", "static")
 
 
 class BuildWithPages(build_py):
-    """As setuptools', and the pages' own files; an editable installation reads them where they are."""
+    """Builds as setuptools does, and adds the files of the pages.
+
+    An editable installation reads them where they are.
+    """
 
     def run(self) -> None:
         """Copy the packages, then the folders."""

@@ -1,1 +1,1 @@
-"""The project: settings, urls and wsgi. Wiring only; what the product does lives in sessions_app and activity."""
+"""The project: settings, addresses, databases and the command. The product lives in sessions_app and activity."""

@@ -21,7 +21,7 @@ LONGEST_SEARCH = 4000  # characters; Django's own pages look for all of it in ev
 
 
 class ConsoleAdminSite(admin.AdminSite):
-    """Open to administrators; there is one login page, the console's."""
+    """The admin for administrators. Its login page is that of the console."""
 
     site_header = "SessionAdmin administration"
     site_title = "SessionAdmin"
@@ -29,11 +29,10 @@ class ConsoleAdminSite(admin.AdminSite):
     site_url = "/"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Administrators only."""
         return request.user.is_active and is_administrator(request.user)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
-        """Who is logged in and no administrator is told so; asking them to log in again would lead nowhere."""
+        """Tell people who are logged in without being administrators, instead of asking them to log in again."""
         guarded = super().admin_view(view, cacheable)
 
         def for_administrators(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -47,12 +46,12 @@ class ConsoleAdminSite(admin.AdminSite):
         return update_wrapper(for_administrators, guarded)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> Any:
-        """The console's own page, which says how many other browsers it logged out."""
+        """Redirect to the console's own page, which says how many other browsers it logged out."""
         return redirect("password_change")
 
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponseBase:  # type: ignore[override]
-        """The console's own login, which records and throttles."""
+        """Redirect to the console's own login, which records and throttles."""
         index = reverse("admin:index", current_app=self.name)
         if request.user.is_authenticated:
             return redirect(index)

@@ -1,4 +1,4 @@
-"""Which admin site the project uses, and what each migrate makes beside the tables of the models."""
+"""Set the admin site of the project, and what each migrate makes beside the tables of the models."""
 
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
@@ -12,7 +12,7 @@ class ConsoleAdminConfig(AdminConfig):
     default_site = "sessionadmin.admin_site.ConsoleAdminSite"
 
     def ready(self) -> None:
-        """Connect what listens; nothing here touches the database."""
+        """Connect the signal handlers and the reader of lists, without touching the database."""
         from activity.listing.read_routing import provide_reader  # noqa: PLC0415 - models are not loaded before ready()
 
         super().ready()

@@ -1,9 +1,8 @@
-"""A cache in the database that counts right when many processes count at once: the default, so that several web
-servers need nothing but the database. Knows Django's cache and nothing of what is kept in it.
+"""A cache in the database that counts right when many processes count at once.
 
-Django's own DatabaseCache reads, adds and writes, so that two that count at once count one; two that begin a count
-again at once may forget one; and each count begins a new time limit. Here the database does each in one statement or
-under the lock of its row, and the limit stays.
+It is the default, so that several web servers need nothing but the database. Django's own DatabaseCache reads, adds and
+writes, so that two that count at once count one; two that begin a count again at once may lose one; and each count
+begins a new time limit. Here the database does each in one statement or under the lock of its row, and the limit stays.
 """
 
 from __future__ import annotations
@@ -21,10 +20,13 @@ from django.utils import timezone
 
 
 class CountingDatabaseCache(DatabaseCache):
-    """Django's cache in a database table, whose add(), incr() and decr() lose nothing. `migrate` makes the table."""
+    """Django's cache in a database table, whose add(), incr() and decr() lose nothing.
+
+    `migrate` makes the table.
+    """
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Whether the key was not there, or its time was over; then it has `value` now."""
+        """Store `value` unless the key holds an unexpired one. Return True if it was stored."""
         made_key = self.make_and_validate_key(key, version=version)
         using = router.db_for_write(self.cache_model_class)
         table = self._name_of_table(using)
@@ -39,7 +41,7 @@ class CountingDatabaseCache(DatabaseCache):
             return bool(cursor.rowcount == 1)
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """The new count. Raises ValueError where there is nothing to add to, or its time is over."""
+        """Add to a count and return it. Raises ValueError when there is no unexpired count."""
         made_key = self.make_and_validate_key(key, version=version)
         using = router.db_for_write(self.cache_model_class)
         connection = connections[using]
@@ -62,11 +64,11 @@ class CountingDatabaseCache(DatabaseCache):
         return count
 
     def decr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """The new count. Raises ValueError as incr() does."""
+        """Subtract from a count and return it. Raises ValueError as incr() does."""
         return self.incr(key, -delta, version=version)
 
     def _make_room(self, using: str) -> None:
-        """Drop what is over, and a third of the rest, where there is more than fits."""
+        """Delete expired entries, and a third of the others, when there are more than fit."""
         with connections[using].cursor() as cursor:
             cursor.execute(f"SELECT COUNT(*) FROM {self._name_of_table(using)}")  # noqa: S608 - our names
             (count,) = cursor.fetchone()
@@ -86,10 +88,10 @@ class CountingDatabaseCache(DatabaseCache):
 
     @staticmethod
     def _now(using: str) -> Any:
-        """Now, as the column of the table compares it: rows expire by whole seconds."""
+        """Return the current time as the column of the table compares it, in whole seconds."""
         return connections[using].ops.adapt_datetimefield_value(timezone.now().replace(microsecond=0))
 
 
 def make_table(using: str, **kwargs: Any) -> None:
-    """Make the table of a cache in the database, where one is configured and it is not there; after each migrate."""
+    """Make the table of the cache after each migrate, where a cache in the database is configured."""
     call_command("createcachetable", database=using, verbosity=0)

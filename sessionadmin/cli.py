@@ -1,9 +1,9 @@
 """The `sessionadmin` command, the same as manage.py.
 
-`sessionadmin ssh` is for everybody's own machine and needs neither settings nor database (ssh_client.py). All else
-reads `.env` at the top of the repository (or of the working directory of an installed copy), then hands over to Django.
-The environment wins over the file. Without DJANGO_SETTINGS_MODULE the production settings are used, so that a forgotten
-variable is refused loudly instead of running in the open.
+`sessionadmin ssh` is for everybody's own machine and needs neither settings nor database (ssh_client.py). Every other
+command reads `.env` at the top of the repository (or of the working directory of an installed copy), then hands over to
+Django. The environment wins over the file. Without DJANGO_SETTINGS_MODULE the production settings are used, so that a
+forgotten variable is refused with an error.
 """
 
 import os

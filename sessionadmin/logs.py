@@ -1,7 +1,7 @@
-"""What the processes print: one line for an ordinary refusal, and now and then one for an outage that lasts.
+"""The log of the processes: one line for an ordinary refusal, and a few for an outage that lasts.
 
-A traceback is for a fault of ours. A person who may not do something, a host name that is not ours or a full disk is
-none, and with thousands of them the log would hide what matters.
+A traceback is for a bug of ours. A person who may not do something, a wrong host name or a full disk is no bug, and
+with thousands of tracebacks the log would hide what matters.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from activity.outage import Outage
 from activity.text import plain
 
-QUIET = 300.0  # seconds in which a process says an outage that lasts once
-OVER = 30.0  # seconds without meeting it after which it is over, and the next is another
+QUIET = 300.0  # seconds between two lines about an outage that lasts
+OVER = 30.0  # seconds without the error after which the outage is over
 LONGEST = 300  # characters of what an exception says
 
 
@@ -27,13 +27,15 @@ class _Lasting:
 
     said_at: float
     met_at: float
-    unsaid: int = 0  # times since it was said
+    unsaid: int = 0  # errors since the last line about it
     times: int = 1
 
 
 class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub's parameter does not exist at run time
-    """Print records to standard error; refusals in one line; of an outage its beginning, its end, and one line every
-    five minutes while it lasts."""
+    """Prints records to standard error, and refusals in one line.
+
+    Of an outage it prints the beginning, the end, and one line every five minutes while it lasts.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -42,7 +44,7 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
         self._timer: threading.Timer | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print what is left of `record`; others that handle it get it whole."""
+        """Print the shortened record. Other handlers get the whole of it."""
         self._say_ends()
         shown = self._brief(record)
         if shown is not None:
@@ -78,7 +80,10 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
         return _in_one_line(record, plain(f"{outage.heading}: {_said_by(error)}. {record.getMessage()}{more}"))
 
     def look(self) -> None:
-        """Say which outages are over; a timer calls this, since a process that works again may print nothing else."""
+        """Print which outages are over.
+
+        A timer calls this, because a process that works again may print nothing else.
+        """
         with self.lock or threading.RLock():
             self._timer = None
             self._say_ends()

@@ -1,7 +1,7 @@
-"""`sessionadmin ssh NAME`: log in to a host in a privileged session, from a person's own machine.
+"""`sessionadmin ssh NAME` logs in to a host in a privileged session, from a person's own machine.
 
-Makes a key pair for this one login, lets the console sign it, and runs the system's ssh with it. Talks to the console
-as a browser does, by HTTP; so it knows no settings, no database and nothing of Django.
+It makes a key pair for this one login, lets the console sign it, and runs the system's ssh with it. It talks to the
+console by HTTP, as a browser does, so it knows no settings, no database and nothing of Django.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 SECONDS = 20  # for each answer of the console
 LOGIN, LOGOUT, CERTIFICATE = "/accounts/login/", "/accounts/logout/", "/sessions/ssh/"
-# What the console says goes on ssh's command line, so it must not look like an option or a shell's word.
+# What the console says goes on ssh's command line, so it must not look like an option or a word for a shell.
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]+(%[A-Za-z0-9]+)?")
 KEY_LINE = re.compile(r"(@cert-authority )?[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
@@ -37,12 +37,12 @@ CERTIFICATE_LINE = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?")
 
 
 class Problem(Exception):
-    """ssh was not started. The text is for the person."""
+    """Says why ssh was not started. The text is for the person."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """The way into a session, as the console told it; checked by read_way()."""
+class ConnectionDetails:
+    """How to connect to the host, as the console said and read_connection_details() checked."""
 
     session: int
     account: str
@@ -52,7 +52,7 @@ class Way:
     certificate: str
 
     def known_hosts(self) -> str:
-        """Lines for ssh: the keys that the console trusts for this host, and no other."""
+        """Return lines for ssh's known_hosts: the keys that the console trusts for this host, and no other."""
         name = self.address.lower() if self.port == 22 else f"[{self.address.lower()}]:{self.port}"
         marker = "@cert-authority "
         return "".join(
@@ -62,7 +62,7 @@ class Way:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line asks for; the exit code is ssh's, or 1 with the problem on standard error."""
+    """Do what the command line asks for. Return the exit code of ssh, or 1 with the problem on standard error."""
     options = _parser().parse_args(arguments)
     try:
         console = console_address(options.console or os.environ.get("SESSIONADMIN_URL", ""))
@@ -71,8 +71,8 @@ def main(arguments: Sequence[str]) -> int:
         user = options.user or os.environ.get("SESSIONADMIN_USER", "") or input("User name: ")
         password = getpass.getpass(f"Password of {user} for {console}: ")
         with logged_in(console, user, password) as client:
-            way = read_way(client.post(CERTIFICATE, {"session": options.name, "key": public}))
-        return run_ssh(way, key, options.ssh_arguments)
+            details = read_connection_details(client.post(CERTIFICATE, {"session": options.name, "key": public}))
+        return run_ssh(details, key, options.ssh_arguments)
     except Problem as problem:
         sys.stderr.write(f"sessionadmin ssh: {problem}\n")
     except requests.RequestException as error:
@@ -83,7 +83,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def console_address(text: str) -> str:
-    """The console's address without a slash at its end. Raises Problem unless it is https, or this very machine."""
+    """Return the console's address without a slash at its end.
+
+    Raises Problem unless it is https, or on this machine.
+    """
     if not text:
         raise Problem("Where is the console? Set SESSIONADMIN_URL=https://..., or use --console https://...")
     parts = urlsplit(text)
@@ -95,7 +98,7 @@ def console_address(text: str) -> str:
 
 
 class Client:
-    """The console, as a browser with cookies sees it. Redirects are answers, and are not followed."""
+    """The console as a browser with cookies sees it. Redirects are not followed."""
 
     def __init__(self, console: str) -> None:
         self._console = console
@@ -103,11 +106,10 @@ class Client:
         self._http.headers["User-Agent"] = "sessionadmin-ssh"
 
     def get(self, path: str) -> requests.Response:
-        """Ask for a page."""
         return self._http.get(self._console + path, timeout=SECONDS, allow_redirects=False)
 
     def post(self, path: str, fields: dict[str, str]) -> requests.Response:
-        """Send a form, with the token against forged ones that the console gave as a cookie."""
+        """Send a form, with the CSRF token that the console gave as a cookie."""
         tokens = [cookie.value for cookie in self._http.cookies if cookie.name.endswith("csrftoken")]
         headers = {"X-CSRFToken": tokens[0] or "" if tokens else "", "Referer": self._console + path}
         return self._http.post(
@@ -117,7 +119,7 @@ class Client:
 
 @contextlib.contextmanager
 def logged_in(console: str, user: str, password: str) -> Iterator[Client]:
-    """A client that is logged in as long as the block takes. Raises Problem with what the console says instead."""
+    """Return a client that is logged in until the block ends. Raises Problem with what the console said instead."""
     client = Client(console)
     page = client.get(LOGIN)
     if page.status_code != 200:
@@ -135,7 +137,7 @@ def logged_in(console: str, user: str, password: str) -> Iterator[Client]:
 
 
 def _log_out(client: Client) -> str:
-    """Why that may not have worked; empty when it did."""
+    """Log out. Return why that may have failed; empty when it succeeded."""
     try:
         answer = client.post(LOGOUT, {})
     except requests.RequestException as error:
@@ -143,8 +145,11 @@ def _log_out(client: Client) -> str:
     return "" if answer.status_code < 400 else _words(answer) or f"It answered with status {answer.status_code}."
 
 
-def read_way(answer: requests.Response) -> Way:
-    """What the console says about the session. Raises Problem when it refuses, or says what nobody should run."""
+def read_connection_details(answer: requests.Response) -> ConnectionDetails:
+    """Return what the console said about the session.
+
+    Raises Problem when the console refuses, or when its answer is not safe to run.
+    """
     if answer.status_code == 302:
         raise Problem("The console ended your login at once. Log in with a browser and see why.")
     try:
@@ -158,44 +163,51 @@ def read_way(answer: requests.Response) -> Way:
         raise Problem(str(told.get("problem", f"The console answered with status {answer.status_code}.")))
     try:
         keys = tuple(_without_comment(line) for line in told["host_key"].splitlines() if line.strip())
-        way = Way(told["session"], told["account"], told["address"], int(told["port"]), keys, told["certificate"])
-        whole = [(ACCOUNT, way.account), (ADDRESS, way.address), (CERTIFICATE_LINE, way.certificate)]
+        details = ConnectionDetails(
+            told["session"], told["account"], told["address"], int(told["port"]), keys, told["certificate"]
+        )
+        whole = [(ACCOUNT, details.account), (ADDRESS, details.address), (CERTIFICATE_LINE, details.certificate)]
         is_fit = all(pattern.fullmatch(text) for pattern, text in [*whole, *((KEY_LINE, key) for key in keys)])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise Problem("The console's answer cannot be read. ssh was not started.") from error
     if not is_fit:
         raise Problem("The console's answer holds what must not go to ssh. ssh was not started.")
     if not keys:
-        raise Problem(f"The host key of {way.address} is not confirmed. Ask an administrator to test the connection.")
-    return way
+        raise Problem(
+            f"The host key of {details.address} is not confirmed. Ask an administrator to test the connection."
+        )
+    return details
 
 
-def run_ssh(way: Way, key: Ed25519PrivateKey, arguments: Sequence[str]) -> int:
-    """Run the system's ssh to its end and return its exit code; key and certificate are gone with it.
+def run_ssh(details: ConnectionDetails, key: Ed25519PrivateKey, arguments: Sequence[str]) -> int:
+    """Run the system's ssh to its end and return its exit code. The key and certificate are then removed.
 
-    We wait for it instead of becoming it, since nobody else would remove the key. Raises Problem without ssh.
+    This process waits for ssh, because nobody else would remove the key. Raises Problem when there is no ssh.
     """
     with tempfile.TemporaryDirectory(prefix="sessionadmin-ssh-") as name:  # mode 0700
         directory = Path(name)
         private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
         for file, content in (
             ("key", private),
-            ("key-cert.pub", f"{way.certificate}\n".encode()),
-            ("known_hosts", way.known_hosts().encode()),
+            ("key-cert.pub", f"{details.certificate}\n".encode()),
+            ("known_hosts", details.known_hosts().encode()),
         ):
             (directory / file).touch(mode=0o600)
             (directory / file).write_bytes(content)
         with _interrupts_are_for_ssh():
             try:
-                code = subprocess.run(ssh_command(way, directory, arguments), check=False).returncode  # noqa: S603 - no shell
+                code = subprocess.run(ssh_command(details, directory, arguments), check=False).returncode  # noqa: S603 - no shell
             except FileNotFoundError:
                 raise Problem("There is no ssh on this machine. Install OpenSSH's client.") from None
-    return code if code >= 0 else 128 - code  # as a shell says it
+    return code if code >= 0 else 128 - code  # as shells report a signal
 
 
-def ssh_command(way: Way, directory: Path, arguments: Sequence[str]) -> list[str]:
-    """The command line. ssh takes the first value of an option, so nothing in the person's own arguments or
-    configuration loosens what is said here."""
+def ssh_command(details: ConnectionDetails, directory: Path, arguments: Sequence[str]) -> list[str]:
+    """Return the command line.
+
+    ssh takes the first value of an option, so nothing in the person's own arguments or configuration can weaken these
+    options.
+    """
     known = directory / "known_hosts"
     options = [
         "StrictHostKeyChecking=yes",
@@ -207,14 +219,16 @@ def ssh_command(way: Way, directory: Path, arguments: Sequence[str]) -> list[str
         "ControlMaster=no",
         "ControlPath=none",
     ]
-    words = ["ssh", "-i", str(directory / "key"), *(f"-o{option}" for option in options), "-p", str(way.port)]
-    return [*words, f"{way.account}@{way.address}", *arguments]
+    words = ["ssh", "-i", str(directory / "key"), *(f"-o{option}" for option in options), "-p", str(details.port)]
+    return [*words, f"{details.account}@{details.address}", *arguments]
 
 
 @contextlib.contextmanager
 def _interrupts_are_for_ssh() -> Iterator[None]:
-    """Ctrl+C and a closed terminal reach ssh too, which decides; we must live on to remove the key. ssh inherits no
-    handler, as it would inherit that a signal is ignored."""
+    """Let ssh alone react to Ctrl+C and to a closed terminal, so that this process can still remove the key.
+
+    A handler is set because ssh would inherit an ignored signal, but inherits no handler.
+    """
     signals = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
     before = {each: signal.signal(each, lambda *_: None) for each in signals}
     try:
@@ -225,13 +239,12 @@ def _interrupts_are_for_ssh() -> Iterator[None]:
 
 
 def _words(answer: requests.Response) -> str:
-    """What a page says about a problem; empty when it says nothing."""
+    """Return what a page says about a problem; empty when it says nothing."""
     return " ".join(_Problems.of(answer.text))
 
 
 class _Problems(HTMLParser):
-    """The texts of a page's problems: a paragraph beside a form, or heading and text of an error page without its link
-    to another page."""
+    """The problems that a page shows: beside a form, or heading and text of an error page without its link."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -277,7 +290,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _without_comment(key: str) -> str:
-    """A pinned line without its comment."""
+    """Return a line of known_hosts without its comment."""
     words = key.split()
     return " ".join(words[: 3 if words[0] == "@cert-authority" else 2])
 
@@ -292,7 +305,7 @@ def _is_loopback(name: str) -> bool:
 
 
 def _plain(error: requests.RequestException) -> str:
-    """A failed request in a few words."""
+    """Return the reason of a failed request in a few words."""
     if isinstance(error, requests.exceptions.SSLError):
         return "The console's certificate is not trusted (REQUESTS_CA_BUNDLE names an authority of your own)."
     if isinstance(error, requests.Timeout):

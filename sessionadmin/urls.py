@@ -1,4 +1,4 @@
-"""Addresses of the whole site: wiring only."""
+"""The addresses of the whole site."""
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
@@ -12,7 +12,7 @@ from sessions_app.worker.health.writing import probe
 @login_not_required
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """For load balancers: 200 when the database can be written, else 503 and what is the matter."""
+    """Answer load balancers: 200 when the database can be written, else 503 with the reason."""
     outage = probe.look()
     if outage is None:
         return HttpResponse("ok", content_type="text/plain")

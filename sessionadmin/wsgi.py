@@ -1,4 +1,4 @@
-"""What `sessionadmin serve` (or any WSGI server) serves."""
+"""The WSGI application that `sessionadmin serve` (or any WSGI server) serves."""
 
 import gc
 import os
@@ -13,6 +13,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sessionadmin.settings.productio
 application = in_turns(get_wsgi_application())
 load_patterns()  # before the first person logs in
 get_resolver().url_patterns  # noqa: B018 - loads all views, before the first page
-# What is loaded now stays: looking through it for garbage again and again would hold pages up for 50 ms now and then.
+# What is loaded now stays. Otherwise the garbage collector would look through it again and delay pages by 50 ms.
 gc.collect()
 gc.freeze()

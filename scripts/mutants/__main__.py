@@ -38,7 +38,7 @@ Tests = Mapping[str, Mapping[str, Any]]
 
 
 def main() -> int:
-    """Try them all; the exit code is 0 when each was noticed."""
+    """Try all changes. Return 0, as the exit code, when each was noticed."""
     parser = argparse.ArgumentParser(prog="make mutants", description="Change the code, and see which tests notice.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=60)
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def copied(scratch: Path) -> Path:
-    """A copy of what git knows or would add, with the environment and what npm brought."""
+    """Return a copy of what git knows or would add, with the environment and the files from npm."""
     copy = scratch / "code"
     copy.mkdir()
     names = subprocess.run(
@@ -76,7 +76,7 @@ def copied(scratch: Path) -> Path:
 
 
 def learn(copy: Path) -> None:
-    """Run every test once, and keep which functions it calls."""
+    """Run every test once, and store which functions it calls."""
     print("Learning which test calls what: all tests are run once ...", flush=True)
     into = copy.parent / "called"
     into.mkdir()
@@ -89,7 +89,7 @@ def learn(copy: Path) -> None:
 
 
 def is_noticed(copy: Path, change: Change, tests: Tests, number: int) -> bool:
-    """Whether a test fails, or does not end, with the change in place."""
+    """Return whether a test fails, or does not end, with the change in place."""
     file = copy / change.path
     text = file.read_text(encoding="utf-8")
     began = time.monotonic()
@@ -108,7 +108,7 @@ def is_noticed(copy: Path, change: Change, tests: Tests, number: int) -> bool:
 
 
 def chosen(change: Change, tests: Tests) -> list[list[str]]:
-    """Tests that call the changed function, in two helpings: the most particular ones, and then the others."""
+    """Return the tests that call the changed function, in two groups: the most specific ones, then the others."""
     name = f"{change.path}::{change.function}"
     calling = [test for test, said in tests.items() if name in said["calls"]]
     if not calling:  # nothing that was followed calls it: who calls anything of that file
@@ -127,7 +127,7 @@ def chosen(change: Change, tests: Tests) -> list[list[str]]:
 
 
 def noticing(copy: Path, tests: list[str]) -> str:
-    """The first test that fails; empty when all pass."""
+    """Return the first test that fails; empty when all pass."""
     listed = copy.parent / "tests.txt"
     listed.write_text("\n".join(tests), encoding="utf-8")
     code, said = run(copy, ["-x", f"@{listed}"], longest=LONGEST)
@@ -138,7 +138,10 @@ def noticing(copy: Path, tests: list[str]) -> str:
 
 
 def run(copy: Path, arguments: list[str], *, longest: int, **environment: object) -> tuple[int | None, str]:
-    """pytest's exit code (None: it did not end in `longest` seconds) and what it said."""
+    """Run pytest. Return its exit code and its output.
+
+    The exit code is None when it did not end within `longest` seconds.
+    """
     given = {key: value for key, value in os.environ.items() if key in KEPT}
     given |= {"PYTHONPATH": str(copy), "TEST_VAR_DIR": str(copy.parent / "var"), "PYTHONDONTWRITEBYTECODE": "1"}
     given |= {key: str(value) for key, value in environment.items()}

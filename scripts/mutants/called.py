@@ -57,7 +57,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_sessionfinish() -> None:
-    """Write what was found; the process that only hands out tests has nothing."""
+    """Write what was found. The process that only distributes tests has found nothing."""
     if _found:
         into = Path(os.environ["CALLED_INTO"])
         (into / f"called-{os.getpid()}.json").write_text(json.dumps(_found), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Draws small changes to the code, each of which a test should notice. Pure but for reading the files.
+"""Draw small changes to the code, each of which a test should notice. Only reading the files is I/O.
 
-What is changed are decisions: comparisons, conditions, filters of queries, steps that are left out, numbers. Texts are
-for people and stay as they are.
+Decisions are changed: comparisons, conditions, filters of queries, steps that are left out, numbers. Texts are for
+people and stay as they are.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SPOKEN = {"debug", "info", "warning", "error", "exception", "critical"}  # what 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Change:
-    """`old`, which begins at `start` (a place in the file's text), becomes `new`."""
+    """A change of the code: `old`, which begins at the position `start` of the text, becomes `new`."""
 
     path: str
     function: str  # its qualified name; empty outside of functions
@@ -55,7 +55,7 @@ class Change:
     new: str
 
     def applied(self, text: str) -> str:
-        """The file with the change."""
+        """Return the text with the change."""
         return text[: self.start] + self.new + text[self.start + len(self.old) :]
 
     def __str__(self) -> str:
@@ -64,7 +64,10 @@ class Change:
 
 
 def draw(root: Path, seed: int, count: int) -> list[Change]:
-    """`count` changes, spread evenly over the subjects; the same for a seed as long as the code is the same."""
+    """Return `count` changes, spread evenly over the subjects.
+
+    They are the same for a seed as long as the code is the same.
+    """
     chance = random.Random(seed)  # noqa: S311 - drawn anew with the same seed, not a secret
     pools = {subject: list(_pool(root, places, chance)) for subject, places in SUBJECTS.items()}
     drawn: list[Change] = []
@@ -76,7 +79,10 @@ def draw(root: Path, seed: int, count: int) -> list[Change]:
 
 
 def _pool(root: Path, places: tuple[str, ...], chance: random.Random) -> Iterator[Change]:
-    """Changes to the subject's files, at most three a function, so that long ones do not have them all."""
+    """Yield changes to the subject's files, at most three for each function.
+
+    So long functions do not get most of them.
+    """
     found: dict[tuple[str, str], list[Change]] = {}
     for place in places:
         path = root / place
@@ -89,7 +95,7 @@ def _pool(root: Path, places: tuple[str, ...], chance: random.Random) -> Iterato
 
 
 class _Finder(ast.NodeVisitor):
-    """Every change that one file offers."""
+    """Finds every change that one file offers."""
 
     def __init__(self, path: str, text: str) -> None:
         self.path, self.text = path, text
@@ -100,12 +106,12 @@ class _Finder(ast.NodeVisitor):
         self.found: list[Change] = []
 
     def run(self) -> list[Change]:
-        """In the order of the file."""
+        """Return the changes in the order of the file."""
         self.visit(ast.parse(self.text))
         return self.found
 
     def _place(self, line: int, column: int) -> int:
-        """A place in the text; ast counts columns in bytes of UTF-8."""
+        """Return a position in the text. ast counts columns in bytes of UTF-8."""
         start = self.starts[line - 1]
         return start + len(self.text[start : self.starts[line]].encode()[:column].decode())
 
@@ -123,7 +129,7 @@ class _Finder(ast.NodeVisitor):
         self.found.append(Change(self.path, ".<locals>.".join(self.names), line, start, old, new))
 
     def _offer_between(self, node: ast.expr, left: ast.expr, right: ast.expr, new: str) -> None:
-        """Another operator between the two, whose parentheses stay."""
+        """Offer another operator between two expressions, whose parentheses stay."""
         start = self._span(left)[1]
         between = self.text[start : self._span(right)[0]]
         old = between.strip().strip("()").strip()
@@ -144,7 +150,7 @@ class _Finder(ast.NodeVisitor):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _visit_named  # noqa: N815 - ast finds them by these
 
     def visit(self, node: ast.AST) -> None:
-        """Only functions: what stands outside says how things are called, and how long they are."""
+        """Visit functions only: what is outside of them names things, and says how long they are."""
         is_inside = bool(self.names) and not self.names[-1].endswith("\0")
         named = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
         if isinstance(node, named) or is_inside:
@@ -153,12 +159,12 @@ class _Finder(ast.NodeVisitor):
     # --- what can be changed
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        """One comparison turned round, or its edge moved."""
+        """Offer a comparison that is turned round, or whose limit is moved."""
         self._offer_between(node, node.left, node.comparators[0], COMPARISONS[type(node.ops[0])])
         self.generic_visit(node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
-        """And for or; or the last part is left out."""
+        """Offer `and` in the place of `or`, or the expression without its last part."""
         before, last = node.values[-2:]
         self._offer_between(node, before, last, "or" if isinstance(node.op, ast.And) else "and")
         if self.text[self._span(before)[1] : self._span(last)[0]].strip() in ("and", "or"):
@@ -166,13 +172,13 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
-        """Without the not."""
+        """Offer the condition without its `not`."""
         if isinstance(node.op, ast.Not):
             self._offer(node, f"({self.text[slice(*self._span(node.operand))]})")
         self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
-        """Plus for minus, times for by, both for either."""
+        """Offer another arithmetic or bitwise operator."""
         new = ARITHMETIC.get(type(node.op))
         is_text = any(isinstance(each, ast.JoinedStr) or _is_text(each) for each in (node.left, node.right))
         if new and not is_text:
@@ -180,14 +186,14 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
-        """Another number, or the other truth."""
+        """Offer another number, or the other truth value."""
         if isinstance(node.value, bool):
             self._offer(node, str(not node.value))
         elif isinstance(node.value, int):
             self._offer(node, str(node.value + 1))
 
     def visit_Call(self, node: ast.Call) -> None:
-        """One condition of a query is left out."""
+        """Offer a query without one of its conditions."""
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         arguments = [*node.args, *node.keywords]
         if name in QUERIES and len(arguments) > 1 and (node.keywords or name != "get"):
@@ -196,12 +202,12 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> None:
-        """The other way."""
+        """Offer the negated condition."""
         self._offer(node.test, f"not ({self.text[slice(*self._span(node.test))]})")
         self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        """A step is left out."""
+        """Offer to leave a step out."""
         value = node.value.value if isinstance(node.value, ast.Await) else node.value
         if isinstance(value, ast.Call):
             if getattr(value.func, "attr", "") not in SPOKEN:
@@ -209,26 +215,26 @@ class _Finder(ast.NodeVisitor):
             self.generic_visit(node)
 
     def visit_Return(self, node: ast.Return) -> None:
-        """Nothing is returned."""
+        """Offer to return nothing."""
         if node.value is not None and not isinstance(node.value, ast.Constant):
             self._offer(node, "return None")
         self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> None:
-        """It goes on as if nothing were wrong."""
+        """Offer to go on instead of raising."""
         self._offer(node, "pass")
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        """A step is left out."""
+        """Offer to leave the assignment out."""
         self._offer(node, "pass")
         self.generic_visit(node)
 
     def visit_Continue(self, node: ast.Continue) -> None:
-        """The rest of the turn is run all the same."""
+        """Offer to run the rest of the loop's body."""
         self._offer(node, "pass")
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        """What types say is not run."""
+        """Visit the value alone, because annotations are not run."""
         if node.value is not None:
             self.visit(node.value)
 

@@ -1,1 +1,1 @@
-"""Django's backends, which also say when a transaction holds the database for long."""
+"""Django's database backends, which also log when a transaction holds the database for long."""

@@ -1,7 +1,7 @@
 """Log each transaction that holds the database for more than a second, with the code that opened it.
 
-On SQLite nobody else can write meanwhile, on PostgreSQL nobody else can change the same rows. What takes long (asking a
-host, computing the hash of a password, sending a mail) belongs before or after a transaction.
+Meanwhile nobody else can write on SQLite, and nobody else can change the same rows on PostgreSQL. What takes long
+(asking a host, computing the hash of a password, sending a mail) belongs before or after a transaction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOT_THE_ORIGIN = ("/site-packages/", "/contextlib.py", "/threading.py", "/concur
 
 
 class TimedTransactions(BaseDatabaseWrapper):
-    """Mixed into a backend: measures from the moment at which a transaction has begun until it is over."""
+    """Measures each transaction of a backend from its begin to its end."""
 
     _began_at: float | None = None
     _waited = 0.0  # seconds until it had begun: SQLite waits for its lock there
@@ -38,19 +38,19 @@ class TimedTransactions(BaseDatabaseWrapper):
             self._waited = self._began_at - asked_at
 
     def commit(self) -> None:
-        """Commit, and say so when that ended a long transaction."""
+        """Commit, and log the transaction if it was long."""
         ended_at = time.monotonic()
         super().commit()
         self._over(ended_at)
 
     def rollback(self) -> None:
-        """Roll back, and say so when that ended a long transaction."""
+        """Roll back, and log the transaction if it was long."""
         ended_at = time.monotonic()
         super().rollback()
         self._over(ended_at)
 
     def close(self) -> None:
-        """Close; the database rolls back what was open."""
+        """Close the connection; the database rolls back what was open."""
         super().close()
         self._began_at = None
 
@@ -70,7 +70,7 @@ class TimedTransactions(BaseDatabaseWrapper):
 
 
 def _callers() -> Iterator[str]:
-    """Name the innermost callers that are neither Django nor Python itself."""
+    """Yield the innermost callers that are neither Django nor Python itself."""
     frame: Any = sys._getframe(1)
     count = 0
     while frame is not None and count < MOST_CALLERS:

@@ -41,7 +41,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # On top, so that no answer is without its header: also the refusal of a host name, at a redirect to HTTPS too.
+    # First, so that every answer has its header, also the refusal of a host name and a redirect to HTTPS.
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -89,7 +89,7 @@ LOGGED_BACKENDS = {
 
 
 def database(url: str) -> dict[str, object]:
-    """One Django database entry for `url`: SQLite in WAL with immediate transactions, or PostgreSQL."""
+    """Return one Django database entry for `url`: SQLite in WAL with immediate transactions, or PostgreSQL."""
     config: dict[str, object] = environ.Env.db_url_config(url)
     options: dict[str, object] = dict(config.get("OPTIONS") or {})  # type: ignore[call-overload]  # environ has no types
     is_sqlite = config["ENGINE"] == "django.db.backends.sqlite3"
@@ -119,7 +119,7 @@ DATABASE_ROUTERS = ["sessionadmin.replica.Router"]
 
 
 def replica(url: str) -> dict[str, object]:
-    """The database entry of a replica: read only, and given up sooner than the main database."""
+    """Return the database entry of a replica: read only, and with shorter timeouts than the main database."""
     config = database(url)
     sooner = {"connect_timeout": 3, "tcp_user_timeout": 5_000, "options": "-c default_transaction_read_only=on"}
     config["OPTIONS"] = {**config["OPTIONS"], **sooner}  # type: ignore[dict-item]  # environ has no types
@@ -154,7 +154,7 @@ CSRF_FAILURE_VIEW = "sessions_app.error_pages.csrf_failure"
 
 
 def cache(url: str) -> dict[str, object]:
-    """One Django cache for `url`; a table of the database with our counting (sessionadmin/cache.py) for dbcache://."""
+    """Return one Django cache for `url`. dbcache:// is a table of the database (sessionadmin/cache.py)."""
     config: dict[str, object] = environ.Env.cache_url_config(url)
     if config["BACKEND"] == "django.core.cache.backends.db.DatabaseCache":
         config["BACKEND"] = "sessionadmin.cache.CountingDatabaseCache"
@@ -198,7 +198,7 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
 
 def geoip_database(*names: str) -> str:
-    """The city file to use: GEOIP_DATABASE, else the first of `names` that is there at start, else none ("")."""
+    """Return the city file to use: GEOIP_DATABASE, else the first of `names` that exists at start, else ""."""
     paths = [VAR_DIR / "geoip" / name for name in names]
     return env.str("GEOIP_DATABASE", default="") or next((str(path) for path in paths if path.is_file()), "")
 
@@ -208,8 +208,10 @@ PRACTICE_DIR = VAR_DIR / "practice"
 
 
 def recordings_storage() -> dict[str, object]:
-    """STORAGES["recordings"]: RECORDINGS_STORAGE names a storage of Django's with its options, else a directory of
-    this machine that only this account reads."""
+    """Return STORAGES["recordings"]: what RECORDINGS_STORAGE names, else a directory of this machine.
+
+    Only the console's account reads that directory.
+    """
     backend = env.str("RECORDINGS_STORAGE", default="")
     if backend:
         return {"BACKEND": backend, "OPTIONS": env.json("RECORDINGS_STORAGE_OPTIONS", default={})}

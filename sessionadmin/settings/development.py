@@ -9,7 +9,7 @@ with contextlib.suppress(PermissionError):  # somebody else's directory: a check
 
 
 def local_secret_key() -> str:
-    """The key this machine made for itself on the first run, kept in var/."""
+    """Return the secret key that this machine made for itself on the first run, kept in var/."""
     import secrets  # noqa: PLC0415 - a star import shares this module's names; keep them few
 
     path = VAR_DIR / "secret_key"
@@ -20,9 +20,10 @@ def local_secret_key() -> str:
 
 
 def local_encryption_key() -> str:
-    """The key that seals this machine's secrets, made on the first run and kept in var/ for its owner alone.
+    """Return the key that encrypts this machine's secrets, made on the first run and kept in var/.
 
-    Two processes that start at once agree on one: it appears under its name whole, or not at all.
+    Only the owner can read it. Two processes that start at once agree on one key: its file appears complete, or not at
+    all.
     """
     import base64  # noqa: PLC0415 - as above
     import os  # noqa: PLC0415

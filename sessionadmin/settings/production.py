@@ -1,4 +1,4 @@
-"""Settings for real use: behind a TLS proxy, refused loudly when something is missing or weak."""
+"""Settings for production behind a TLS proxy. Missing or weak values are refused with an error."""
 
 from django.core.exceptions import ImproperlyConfigured
 

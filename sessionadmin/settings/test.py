@@ -1,4 +1,4 @@
-"""Settings for the tests: everything as in production but for speed. `TEST_DATABASE_URL` picks PostgreSQL."""
+"""Settings for the tests: as in production, except for speed. `TEST_DATABASE_URL` chooses PostgreSQL."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A backup as one file: a tar archive with the database, recordings on this machine, and the keys that open them."""
+"""A backup as one tar archive: the database, the recordings on this machine, and the keys that decrypt them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ KEPT = ("SECRET_KEY", "ENCRYPTION_KEYS")
 
 
 def recordings_directory() -> Path | None:
-    """Return where recordings lie on this machine; None when their storage is elsewhere."""
+    """Return the directory of the recordings, or None when they are stored elsewhere."""
     storage = storages["recordings"]
     return Path(storage.location) if isinstance(storage, FileSystemStorage) else None
 
 
 def manifest() -> dict[str, Any]:
-    """Describe this console: what a restore compares."""
+    """Return what a restore compares with its own console."""
     applied = sorted(".".join(one) for one in MigrationRecorder(connection).applied_migrations())
     made_at = timezone.now().isoformat(timespec="seconds")
     return {"format": FORMAT, "made_at": made_at, "database": connection.vendor, "migrations": applied}
@@ -37,9 +37,9 @@ def manifest() -> dict[str, Any]:
 
 @sensitive_variables()
 def write(target: Path, database: Path, *, with_keys: bool) -> int:
-    """Write the archive to the new file `target`, for its owner alone; return how many recordings are in it.
+    """Write the archive to the new file `target`, readable by its owner alone. Return the number of recordings.
 
-    The database was copied before: a recording that it names and that was removed since is left out.
+    The database was copied before. A recording that the copy names and that was removed since is left out.
     """
     recordings = recordings_directory()
     files = sorted(path for path in recordings.rglob("*") if path.is_file()) if recordings else []
@@ -67,8 +67,10 @@ def _add(archive: tarfile.TarFile, name: str, content: dict[str, Any]) -> None:
 
 
 def unpack(source: Path, directory: Path) -> dict[str, Any]:
-    """Unpack the archive into the empty `directory` and return its manifest. Raises CommandError when it is none, or
-    not for this console."""
+    """Unpack the archive into the empty `directory` and return its manifest.
+
+    Raises CommandError when it is no archive of a backup, or not one for this console.
+    """
     try:
         with tarfile.open(source) as archive:
             archive.extractall(directory, filter="data")  # no absolute names, no links out of the directory

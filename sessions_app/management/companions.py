@@ -1,10 +1,9 @@
 """Processes that `serve` starts and keeps alive: the web processes, the worker, the gateway.
 
-Knows how to start, watch, restart and stop them; does not know what they do. None of them ends with another one: each
-is started again by itself, however often it dies. Each gets the pid of the server as its first argument and ends by
-itself when that is gone, so that a server that was killed outright leaves nothing behind. A management command runs as
-
-    python -m sessions_app.management.companions <pid of the server> <command> [arguments]
+This module knows how to start, watch, restart and stop them, and not what they do. None of them ends with another one:
+each is started again by itself, however often it dies. Each gets the pid of the server as its first argument and ends
+by itself when the server is gone, so that a server that was killed leaves nothing behind. A management command runs as
+`python -m sessions_app.management.companions <pid of the server> <command> [arguments]`.
 """
 
 import os
@@ -26,7 +25,7 @@ LOOK_FOR_PARENT_EVERY = 0.5  # seconds
 
 
 class Companion:
-    """One process of its own, started again when it dies."""
+    """A process that is started again when it dies."""
 
     def __init__(
         self,
@@ -38,8 +37,12 @@ class Companion:
         descriptors: Sequence[int] = (),
         longest_pause: float = LONGEST_PAUSE,
     ) -> None:
-        """`name`: for people. `arguments`: what `module` gets after our pid. `say` gets a line when something went
-        wrong. `descriptors`: open files that the process inherits. `longest_pause`: seconds between two starts."""
+        """Prepare the process; start() starts it.
+
+        `name` is for people. `arguments` are what `module` gets after our pid. `say` is called with a line when
+        something went wrong. `descriptors` are open files that the process inherits. `longest_pause` is the limit in
+        seconds of the pause between two starts.
+        """
         self.name = name
         self._command = [sys.executable, "-m", module, str(os.getpid()), *arguments]
         self._say = say
@@ -56,7 +59,7 @@ class Companion:
         self._thread.start()
 
     def renew(self) -> None:
-        """End the process properly; another one takes its place at once."""
+        """End the process in order; another one takes its place at once."""
         with self._lock:
             if self._process is not None and self._process.poll() is None:
                 self._is_renewed = True
@@ -70,7 +73,7 @@ class Companion:
                 self._process.terminate()
 
     def stop(self) -> None:
-        """End the process and wait for it. Harmless when it is called twice or was never started."""
+        """End the process and wait for it. A second call, or one before start(), does nothing."""
         self.begin_to_stop()
         with self._lock:
             process = self._process
@@ -119,7 +122,7 @@ def stop_all(companions: Sequence[Companion]) -> None:
 
 
 def reason(code: int) -> str:
-    """An exit code as a person says it."""
+    """Return an exit code in words."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 

@@ -1,4 +1,4 @@
-"""The whole database as one file, and back: SQLite by its own copying, PostgreSQL by pg_dump and pg_restore."""
+"""Write the whole database to one file and read it back: with VACUUM INTO on SQLite, pg_dump on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def dump(target: Path) -> None:
 
 
 def check(source: Path) -> None:
-    """Raise CommandError when `source` is no whole dump."""
+    """Raise CommandError when `source` is no complete dump."""
     if connection.vendor != "sqlite":
         _run("pg_restore", "--list", str(source), is_connected=False)
         return
@@ -40,7 +40,7 @@ def check(source: Path) -> None:
 
 
 def load(source: Path) -> Path | None:
-    """Put the dump in the place of the database; return where the old file of SQLite is kept. Raises CommandError."""
+    """Replace the database by the dump. Return where the old file of SQLite is kept. Raises CommandError."""
     if connection.vendor == "sqlite":
         return _load_sqlite(source)
     name = f"--dbname={connection.settings_dict['NAME']}"
@@ -50,7 +50,10 @@ def load(source: Path) -> Path | None:
 
 
 def _load_sqlite(source: Path) -> Path | None:
-    """Move the old file away with its journal written into it: beside a journal of another the new one is destroyed."""
+    """Replace the file of SQLite, after moving the old one away with its journal written into it.
+
+    Beside a journal that belongs to another file, the new file would be destroyed.
+    """
     file = Path(str(connection.settings_dict["NAME"]))
     kept = None
     new = file.with_name(f"{file.name}.new")
@@ -80,7 +83,7 @@ def _leave_wal() -> None:
 
 
 def _run(program: str, *arguments: str, is_connected: bool = True) -> None:
-    """Run a program of PostgreSQL with the console's own database; the password is not on its command line."""
+    """Run a program of PostgreSQL on the console's own database. The password is not on its command line."""
     if shutil.which(program) is None:
         raise CommandError(f"{program} was not found. Install PostgreSQL's client programs. {NOTHING}")
     wanted = connection.settings_dict

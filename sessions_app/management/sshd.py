@@ -1,6 +1,6 @@
-"""The machine's own OpenSSH server as a practice host: on loopback only, beside the real one and apart from it.
+"""Configure the machine's own OpenSSH server as a practice host: on loopback only, and apart from the real one.
 
-Knows how to configure and find it; what the console knows of it is in sessions_app/sample/practice_host.py.
+What the console knows of this host is in sessions_app/sample/practice_host.py.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ Match User root
 
 
 def program() -> str | None:
-    """The sshd of this machine; None where it is missing or we are not root, who alone can run it for others."""
+    """Return the sshd of this machine; None where it is missing, or where this process is not root.
+
+    Only root can run it for other users.
+    """
     found = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     return found if os.geteuid() == 0 else None
 
 
 def host_key(directory: Path) -> str:
-    """The public host key as "type base64"; made on the first call."""
+    """Return the public host key as "type base64"; the first call makes it."""
     path = directory / "host_key"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
@@ -48,7 +51,7 @@ def host_key(directory: Path) -> str:
 
 
 def free_port(wanted: int) -> int:
-    """`wanted` when nobody listens there, else a port that is free now."""
+    """Return `wanted` when nobody listens there, else a port that is free now."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -61,7 +64,10 @@ def free_port(wanted: int) -> int:
 
 
 def configure(directory: Path, port: int, authorities: Iterable[str], accounts: str = ACCOUNTS) -> Path:
-    """Write the configuration, and who is root there: certificates of `authorities` (public keys) and nobody else."""
+    """Write the configuration of sshd, and return its path.
+
+    Root can log in with a certificate of one of `authorities` (public keys), and with nothing else.
+    """
     lines = [f'restrict,cert-authority,principals="root" {public_key}\n' for public_key in authorities]
     (directory / "root_keys").write_text("".join(lines))
     config = directory / "sshd_config"

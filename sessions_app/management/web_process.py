@@ -1,8 +1,7 @@
-"""One web process:
+"""One web process of the server, which ends when the server is gone.
 
-    python -m sessions_app.management.web_process <pid of the server> <file descriptor> <threads> <access log: 0 or 1>
-
-It serves on the socket that the server has opened, and ends when that is gone.
+`python -m sessions_app.management.web_process <pid of the server> <file descriptor> <threads> <access log: 0 or 1>`
+serves on the socket that the server has opened.
 """
 
 import asyncio
@@ -65,7 +64,10 @@ def main(parent: int, descriptor: int, threads: int, *, has_access_log: bool) ->
 
 
 def sockets_possible() -> int:
-    """How many sockets of clients this process may have. Raises its own limit of open files as far as it may."""
+    """Return how many sockets of clients this process may have.
+
+    Its own limit of open files is raised as far as the system lets it.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = SOCKETS + FOR_ITSELF
     if soft != resource.RLIM_INFINITY and soft < wanted:

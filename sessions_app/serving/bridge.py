@@ -201,9 +201,8 @@ class Bridge:
         writing = loop.run_in_executor(self._downloads, write, written, spool)
         has_begun = False
         try:
-            piece = (
-                await spool.get()
-            )  # before the answer begins, so that an immediate failure becomes an error and no broken file
+            # Before the answer begins, so that an immediate failure becomes an error and no broken file.
+            piece = await spool.get()
             has_begun = True
             if is_old:
                 connection.end_by_closing()

@@ -13,7 +13,7 @@ from django.test import RequestFactory
 
 from activity.outage import Outage
 from sessionadmin import cli, ssh_client
-from sessionadmin.ssh_client import Problem, Way
+from sessionadmin.ssh_client import ConnectionDetails, Problem
 from sessions_app import error_pages
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0"
@@ -83,9 +83,9 @@ def test_an_address_without_its_last_slash(text: str) -> None:
     ],
 )
 def test_nothing_the_console_says_becomes_an_option_or_another_host(bad: dict[str, Any]) -> None:
-    assert ssh_client.read_way(Answer(GOOD)).account == "alice-adm"
+    assert ssh_client.read_connection_details(Answer(GOOD)).account == "alice-adm"
     with pytest.raises(Problem):
-        ssh_client.read_way(Answer(GOOD | bad))
+        ssh_client.read_connection_details(Answer(GOOD | bad))
 
 
 BUSY = (
@@ -103,12 +103,12 @@ def busy(method: str = "post") -> Answer:
 
 def test_a_console_that_cannot_answer_is_heard_in_its_own_words() -> None:
     with pytest.raises(Problem) as told:
-        ssh_client.read_way(busy())
+        ssh_client.read_connection_details(busy())
     assert str(told.value) == f"The console gave no certificate. {BUSY}"
     empty = Answer(None, 502)
     empty._content = b"<h1>Bad gateway</h1>"
     with pytest.raises(Problem, match=r"^The console gave no certificate\. It answered with status 502\."):
-        ssh_client.read_way(empty)
+        ssh_client.read_connection_details(empty)
 
 
 def test_the_same_at_the_login_page_at_the_login_and_at_the_end(
@@ -140,17 +140,17 @@ def test_the_same_at_the_login_page_at_the_login_and_at_the_end(
 
 def test_a_refusal_is_said_in_the_words_of_the_console() -> None:
     with pytest.raises(Problem, match=r"^This session is locked\.$"):
-        ssh_client.read_way(Answer({"problem": "This session is locked."}, 422))
+        ssh_client.read_connection_details(Answer({"problem": "This session is locked."}, 422))
     with pytest.raises(Problem, match="status 404"):
-        ssh_client.read_way(Answer(None, 404))
+        ssh_client.read_connection_details(Answer(None, 404))
     with pytest.raises(Problem, match="status 500"):
-        ssh_client.read_way(Answer([], 500))
+        ssh_client.read_connection_details(Answer([], 500))
     with pytest.raises(Problem, match="ended your login"):
-        ssh_client.read_way(Answer(None, 302))
+        ssh_client.read_connection_details(Answer(None, 302))
 
 
-def way(**values: Any) -> Way:
-    return ssh_client.read_way(Answer(GOOD | values))
+def way(**values: Any) -> ConnectionDetails:
+    return ssh_client.read_connection_details(Answer(GOOD | values))
 
 
 def test_known_hosts_holds_the_pinned_keys_for_this_host_only() -> None:

@@ -55,18 +55,18 @@ def test_what_the_replica_shows_is_as_old_as_the_last_moment_it_had_everything()
 
 
 def test_without_a_replica_everything_is_read_from_the_main_database() -> None:
-    assert replica.Gauge().where(None) == "default"
+    assert replica.ReplicaGauge().where(None) == "default"
     with pytest.raises(MiddlewareNotUsed):
         replica.OwnWrites(lambda request: None)  # type: ignore[arg-type, return-value]
 
 
 @pytest.fixture
-def fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> replica.Gauge:
+def fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> replica.ReplicaGauge:
     """A replica that has everything up to 5000."""
     monkeypatch.setitem(settings.DATABASES, "replica", {"ENGINE": "django.db.backends.postgresql"})
     positions = {"replica": 5000, "default": 5000}
     monkeypatch.setattr(replica, "_position", lambda alias, function: positions[alias])
-    return replica.Gauge()
+    return replica.ReplicaGauge()
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> replica.Gauge:
     [(None, "replica"), ("5000", "replica"), ("5001", "default"), ("unknown", "default"), ("-1", "default")],
 )
 def test_a_browser_reads_the_replica_once_it_has_what_that_browser_wrote(
-    fresh: replica.Gauge, cookie: str | None, alias: str
+    fresh: replica.ReplicaGauge, cookie: str | None, alias: str
 ) -> None:
     assert fresh.where(cookie) == alias
 
 
-def test_a_replica_that_failed_is_left_alone(fresh: replica.Gauge) -> None:
+def test_a_replica_that_failed_is_left_alone(fresh: replica.ReplicaGauge) -> None:
     assert fresh.where(None) == "replica"
     fresh.failed(OSError("gone"))
     assert fresh.where(None) == "default"

@@ -126,7 +126,7 @@ def test_run_worker_once_says_how_many_it_was_at_and_ends_expired_logins(alice: 
     stale = builders.make_login(alice, last_access_at=timezone.now() - 3 * HOUR)
     out = io.StringIO()
     call_command("run_worker", "--once", stdout=out)
-    assert out.getvalue() == "1 session moved or looked at.\n"
+    assert out.getvalue() == "1 session handled.\n"
     assert status_of(session) == Status.AVAILABLE
     stale.refresh_from_db()
     assert stale.end_reason == "expired"

@@ -1,1 +1,1 @@
-"""PostgreSQL."""
+"""The backend for PostgreSQL."""

@@ -1,4 +1,4 @@
-"""Django's backend for PostgreSQL, whose long transactions are logged. Django asks for a class of this name."""
+"""Django's backend for PostgreSQL, whose long transactions are logged."""
 
 from django.db.backends.postgresql import base
 
@@ -6,4 +6,4 @@ from sessionadmin.database.transactions import TimedTransactions
 
 
 class DatabaseWrapper(TimedTransactions, base.DatabaseWrapper):
-    """As Django's."""
+    """Django's connection with timed transactions. Django requires this name."""

@@ -1,1 +1,1 @@
-"""SQLite."""
+"""The backend for SQLite."""

@@ -1,4 +1,4 @@
-"""Django's backend for SQLite, whose long transactions are logged. Django asks for a class of this name."""
+"""Django's backend for SQLite, whose long transactions are logged."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from sessionadmin.database.transactions import TimedTransactions
 
 
 class DatabaseWrapper(TimedTransactions, base.DatabaseWrapper):
-    """Django's connection to SQLite, which makes a new database file readable for its owner alone."""
+    """Django's connection with timed transactions. Django requires this name."""
 
     def get_new_connection(self, conn_params: Any) -> Any:
         """Open the database; make a file that is not there yet with the mode 0600, which -wal and -shm take over."""

@@ -1,5 +1,7 @@
-"""`sessionadmin audit_grants NAME`: what a host holds of sessions that are over, removing it on request, and what else
-is new there since before a session."""
+"""`sessionadmin audit_grants NAME` lists what a host holds of sessions that are over, and removes it on request.
+
+It also lists what is new on the host since before a session.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +15,28 @@ from sessions_app.catalogue.models import Resource
 from sessions_app.errors import Refused
 from sessions_app.hosts.flows.leftovers import compare_deep, files_elsewhere, find_leftovers, remove_leftovers
 
-MOST_SHOWN = 20  # files of one session
+MOST_SHOWN = 20  # files that are named for one session
 
 
 class Command(BaseCommand):
-    """Arguments, and what is printed."""
-
-    help = "List what a host holds of sessions that are not going on. Exit code 1 when something is left."
+    help = "List what a host holds of sessions that are over. The exit code is 1 when something is left."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin audit_grants --help`."""
-        parser.add_argument("name", help="of the resource")
-        parser.add_argument("--remove", action="store_true", help="take it away; homes of unknown sessions are kept")
+        parser.add_argument("name", help="name of the resource")
+        parser.add_argument(
+            "--remove", action="store_true", help="remove what is left, except homes of unknown sessions"
+        )
 
         parser.add_argument(
             "--deep",
             action="store_true",
-            help="also what is new since before the latest session that was compared (its connection profile says "
-            "so): accounts, sudo rules, keys, jobs, units, setuid files, ports. A help, no proof: root can hide.",
+            help="also list what is new since before the latest session whose connection profile compares the host: "
+            "accounts, sudo rules, keys, jobs, units, setuid files, ports. This is no proof: root can hide things.",
         )
-        parser.add_argument("--session", type=int, help="the number of another session for --deep")
+        parser.add_argument("--session", type=int, help="number of another session for --deep")
 
     def handle(self, *args: Any, name: str, remove: bool, deep: bool, session: int | None, **options: Any) -> None:
-        """One line for each thing that is left, and for each that is new; only the first are an error."""
+        """Print one line for each thing that is left, and for each that is new. Only the first are an error."""
         resource = Resource.objects.select_related("service_key").filter(name=name).first()
         if resource is None:
             raise CommandError(f"There is no resource “{name}”.")
@@ -60,7 +61,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{name} holds nothing of sessions that are over.")
 
     def _say_files_elsewhere(self, resource: Resource) -> None:
-        """They may be the work that a session was for, so they are no error and --remove leaves them."""
+        """Print the files that sessions left elsewhere on the host.
+
+        They may be the work that a session was for, so they are no error, and --remove leaves them.
+        """
         rows, waiting, problem = files_elsewhere(resource)
         for row in rows:
             self.stdout.write(
@@ -80,7 +84,7 @@ class Command(BaseCommand):
         for what, kind, name, value in news:
             self.stdout.write(f"  {what} {kind} {name}" + (f": {value}" if value else ""))
         if not news:
-            self.stdout.write("  nothing that was looked at changed")
+            self.stdout.write("  Nothing of what was compared has changed.")
         if problem:
             self.stdout.write(f"  {problem}")
-        self.stdout.write("This is a help for people and no proof: whoever was root can hide from it.")
+        self.stdout.write("This is a help and no proof: somebody who was root can hide from it.")

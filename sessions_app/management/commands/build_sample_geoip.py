@@ -1,4 +1,4 @@
-"""`sessionadmin build_sample_geoip`: the small GeoIP file that knows the sample data's addresses."""
+"""`sessionadmin build_sample_geoip` writes a small GeoIP file that knows the addresses of the sample data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sessionadmin ca`: the SSH user certificate authority that hosts trust (docs/ssh-ca.md)."""
+"""`sessionadmin ca` manages the SSH user certificate authority that hosts trust (docs/ssh-ca.md)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ ACCOUNT = "sessionadmin"
 
 
 class Command(BaseCommand):
-    """Arguments, and what is printed."""
-
     help = "Make, show and change the SSH user certificate authority. Its private key is never printed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin ca --help`."""
         verbs = parser.add_subparsers(dest="verb", required=True)
-        verbs.add_parser("init", help="make the authority; refused when there is one")
+        verbs.add_parser("init", help="create the authority, unless there is one")
         show = verbs.add_parser("show", help="print what hosts need: public keys only")
-        show.add_argument("--account", default=ACCOUNT, help="of SessionAdmin on the hosts (default: %(default)s)")
-        show.add_argument("--keys-only", action="store_true", help="the lines for TrustedUserCAKeys and nothing else")
+        show.add_argument(
+            "--account", default=ACCOUNT, help="account of SessionAdmin on the hosts (default: %(default)s)"
+        )
+        show.add_argument("--keys-only", action="store_true", help="print only the lines for TrustedUserCAKeys")
         rotate = verbs.add_parser("rotate", help="sign with the next key from now on")
-        rotate.add_argument("--prepare", action="store_true", help="only make the next key, so that hosts get it first")
+        rotate.add_argument(
+            "--prepare", action="store_true", help="only create the next key, so that hosts get it first"
+        )
         rotate.add_argument(
             "--overlap-days",
             type=int,
@@ -37,7 +38,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        """Does it, or says why nothing was changed."""
         try:
             if verb == "init":
                 ca.create()
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def rotate(self, *, prepare: bool, overlap_days: int) -> None:
-        """Prepare the next authority, or let it sign."""
+        """Prepare the next authority, or let it sign. Raises CommandError."""
         if not 0 <= overlap_days <= 3650:
             raise CommandError("--overlap-days is between 0 and 3650. Nothing was changed.")
         if prepare:
@@ -70,12 +70,12 @@ class Command(BaseCommand):
         self.show(ACCOUNT)
 
     def keys(self) -> None:
-        """One public key a line."""
+        """Print one public key a line."""
         for authority in ca.trusted():
             self.stdout.write(authority.public_key)
 
     def show(self, account: str) -> None:
-        """Each public key with what it is, and where it goes on a host."""
+        """Print each public key with its state, and where it goes on a host."""
         trusted = ca.trusted()
         for authority in trusted:
             until = f", trusted until {authority.trusted_until:%Y-%m-%d %H:%M} UTC" if authority.trusted_until else ""

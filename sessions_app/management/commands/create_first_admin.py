@@ -1,4 +1,4 @@
-"""`sessionadmin create_first_admin`: somebody must be able to log in to an empty console."""
+"""`sessionadmin create_first_admin` makes the account with which somebody can log in to an empty console."""
 
 import secrets
 from argparse import ArgumentParser
@@ -14,22 +14,19 @@ from sessions_app.roles import ADMINISTER, ADMINISTRATORS
 
 
 class Command(BaseCommand):
-    """Arguments, and what is printed."""
-
     help = "Create the first administrator with a random password, printed once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin create_first_admin --help`."""
-        parser.add_argument("--username", default="admin", help="default: %(default)s")
+        parser.add_argument("--username", default="admin", help="name of the account (default: %(default)s)")
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:
-        """Refuses when there is an administrator already, or a user of this name."""
+        """Create the administrator. Raises CommandError when there is one already, or a user of this name."""
         users = get_user_model()
         password = secrets.token_urlsafe(15)
         user = users(username=username, is_staff=True)
-        user.set_password(password)  # computing the hash takes long; the transaction must not wait for it
+        user.set_password(password)  # before the transaction, because computing the hash takes long
         with transaction.atomic():
-            # Held, so that of two runs at once the second sees the first one's administrator.
+            # Locked, so that of two runs at once the second sees the administrator of the first.
             group = Group.objects.select_for_update().filter(name=ADMINISTRATORS).first()
             if group is None:
                 raise CommandError(f"There is no group {ADMINISTRATORS}. Run `sessionadmin migrate`, which makes it.")

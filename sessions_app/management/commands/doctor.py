@@ -1,4 +1,4 @@
-"""`sessionadmin doctor`: is everything in order that sessions depend on?"""
+"""`sessionadmin doctor` checks everything that sessions depend on."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from sessions_app.worker.health.findings import Grade
 
 
 class Command(BaseCommand):
-    """Arguments, and what is printed."""
-
-    help = "Look at the database, worker, GeoIP, keys, sessions and every host. Exit code 1 when something is wrong."
+    help = (
+        "Check the database, worker, GeoIP, keys, sessions and every host. The exit code is 1 when something is wrong."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin doctor --help`."""
-        parser.add_argument("--skip-hosts", action="store_true", help="ask no host; takes a moment only")
+        parser.add_argument("--skip-hosts", action="store_true", help="check no host, which takes a moment only")
         parser.add_argument(
-            "--seconds", type=float, default=hosts.SECONDS, help="for all hosts together (default: %(default)s)"
+            "--seconds",
+            type=float,
+            default=hosts.SECONDS,
+            help="deadline for all hosts together (default: %(default)s)",
         )
 
     def handle(self, *args: Any, skip_hosts: bool, seconds: float, **options: Any) -> None:
-        """One line for each finding, and below it what to do."""
+        """Print one line for each finding, and below it what to do."""
         found = checks.run_thorough_checks()
         if not skip_hosts and not any(one.is_error and one.name == checks.DATABASE for one in found):
             found += hosts.check_hosts(None, max(seconds, 1.0))

@@ -1,4 +1,4 @@
-"""Fills a database with made-up data by the million, for measuring."""
+"""`sessionadmin generate` fills a database with millions of made-up rows, for measuring."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sessions_app.sample.volume.generate import Wanted, generate
 
 
 class Command(BaseCommand):
-    """Arguments and words; the data is made in sessions_app/sample/volume."""
+    """The arguments of the command. The data is made in sessions_app/sample/volume."""
 
     help = (
         "Generate made-up people, sessions, logins and log entries: three years of them, with busy and quiet users, "
@@ -22,39 +22,48 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How much of what."""
-        parser.add_argument("--entries", type=int, required=True, metavar="N", help="log entries")
-        parser.add_argument("--sessions", type=int, required=True, metavar="N", help="privileged sessions, all ended")
-        parser.add_argument("--users", type=int, required=True, metavar="N", help="people, none of whom can log in")
-        parser.add_argument("--logins", type=int, metavar="N", help="login sessions (default: ten a user)")
-        parser.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed gives the same rows")
+        parser.add_argument("--entries", type=int, required=True, metavar="N", help="number of log entries")
         parser.add_argument(
-            "--until", type=dt.date.fromisoformat, metavar="DATE", help="where history ends (default: today, now)"
+            "--sessions", type=int, required=True, metavar="N", help="number of privileged sessions, all ended"
         )
         parser.add_argument(
-            "--into-real-data", action="store_true", help="also where people work; the log keeps the entries for ever"
+            "--users", type=int, required=True, metavar="N", help="number of people, none of whom can log in"
+        )
+        parser.add_argument(
+            "--logins", type=int, metavar="N", help="number of login sessions (default: ten for each user)"
+        )
+        parser.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed gives the same rows")
+        parser.add_argument(
+            "--until", type=dt.date.fromisoformat, metavar="DATE", help="day on which the data ends (default: today)"
+        )
+        parser.add_argument(
+            "--into-real-data",
+            action="store_true",
+            help="generate into a database with real data, whose log keeps the entries for ever",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Refuse what cannot be undone, then generate."""
+        """Refuse a database with real data, then generate."""
         wanted = read(options)
         if not options["into_real_data"] and (real := real_people()):
             raise CommandError(
                 f"This database has real data: {real:,} of its accounts are neither generated nor sample accounts. "
                 "Nothing was changed. Generated log entries cannot be told from real ones nor be deleted alone. "
-                "Point DATABASE_URL to another database, or say --into-real-data."
+                "Point DATABASE_URL to another database, or use --into-real-data."
             )
         for poured in generate(wanted):
             self.stdout.write(str(poured))
 
 
 def read(options: dict[str, Any]) -> Wanted:
-    """The wish. Raises CommandError for one that cannot be fulfilled."""
+    """Return what the options ask for. Raises CommandError for what cannot be generated."""
     for name in ("entries", "sessions", "logins"):
         if (options[name] or 0) < 0:
-            raise CommandError(f"--{name} wants a number from zero on. Nothing was changed.")
+            raise CommandError(f"--{name} needs a number of zero or more. Nothing was changed.")
     if options["users"] < 1:
-        raise CommandError("--users wants a number above zero: somebody must have done it. Nothing was changed.")
+        raise CommandError(
+            "--users needs a number above zero, because every entry belongs to somebody. Nothing was changed."
+        )
     day = options["until"]
     now = timezone.now().replace(minute=0, second=0, microsecond=0)
     return Wanted(

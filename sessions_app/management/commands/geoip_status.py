@@ -1,4 +1,4 @@
-"""`sessionadmin geoip_status [IP ...]`: which GeoIP database is in use, and what it says of an address."""
+"""`sessionadmin geoip_status [IP ...]` says which GeoIP database is in use, and what it knows of an address."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
 
 def describe(address: str) -> str:
-    """What is known of `address`, in one line."""
+    """Return what is known of `address`, in one line."""
     if parse_address(address) is None:
         return "not an IP address"
     found = geolocation.locate(address)

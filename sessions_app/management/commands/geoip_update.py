@@ -1,4 +1,4 @@
-"""`sessionadmin geoip_update`: download a city database and swap it in."""
+"""`sessionadmin geoip_update` downloads a city database and puts it in the place of the old one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Command(BaseCommand):
 
 
 def how_to_use(target: Path) -> str:
-    """What is left to do before locations come from `target`."""
+    """Return what is left to do before locations come from `target`."""
     configured = settings.GEOIP_DATABASE
     if configured and Path(configured).resolve() == target:
         return "A running server takes it by itself within a minute."
@@ -84,7 +84,7 @@ def how_to_use(target: Path) -> str:
 
 
 def default_target() -> Path:
-    """The configured file, unless that is the sample: real data must not be overwritten by the next set-up."""
+    """Return the configured file, unless it is the sample, which the next set-up would write again."""
     folder = Path(settings.VAR_DIR) / "geoip"
     configured = settings.GEOIP_DATABASE
     if not configured or Path(configured) == folder / "sample.mmdb":
@@ -93,6 +93,6 @@ def default_target() -> Path:
 
 
 def show(bar: tqdm, done: int, total: int | None) -> None:
-    """Move the progress bar; silent where nobody watches (no terminal)."""
+    """Move the progress bar, which is silent without a terminal."""
     bar.total = total
     bar.update(done - bar.n)

@@ -1,4 +1,4 @@
-"""`sessionadmin host_check NAME`: what works on a host, and confirming its host key by fingerprint."""
+"""`sessionadmin host_check NAME` says what works on a host, and confirms its host key by fingerprint."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from sessions_app.hosts.flows import host_key
 
 
 class Command(BaseCommand):
-    """Arguments, and what is printed."""
-
     help = "Test the connection to a host: reach, host key, login, root, tools. Exit code 1 when something fails."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin host_check --help`."""
-        parser.add_argument("name", help="of the resource")
+        parser.add_argument("name", help="name of the resource")
         parser.add_argument("--confirm", metavar="SHA256:...", default="", help="pin the host key if it is this one")
 
     def handle(self, *args: Any, name: str, confirm: str, **options: Any) -> None:
-        """One line for each thing looked at."""
+        """Print one line for each thing that was checked."""
         resource = Resource.objects.select_related("service_key").filter(name=name).first()
         if resource is None:
             raise CommandError(f"There is no resource “{name}”.")

@@ -1,4 +1,4 @@
-"""Fills an empty database with sample data, and says who can log in."""
+"""`sessionadmin load_sample` fills an empty database with sample data, and says who can log in."""
 
 from __future__ import annotations
 
@@ -22,24 +22,23 @@ ROLES = {"admin": "administrator", "auditor": "auditor", "approver": "approver",
 
 
 class Command(BaseCommand):
-    """Arguments and words; the data is made in sessions_app/sample."""
+    """The arguments and output of the command. The data is made in sessions_app/sample."""
 
     help = "Load sample people, policies, sessions and logins into an empty database, for trying the console out."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """--large N."""
         parser.add_argument(
             "--large",
             type=int,
             default=0,
             metavar="N",
-            help="also N dull sessions, N login sessions and 2 N log entries, for looking at big lists",
+            help="also load N plain sessions, N login sessions and 2 N log entries, to try long lists",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Load, write the accounts file, print the accounts."""
+        """Load the data, write the file with the accounts, and print them."""
         if options["large"] < 0:
-            raise CommandError("--large wants a number above zero. Nothing was changed.")
+            raise CommandError("--large needs a number above zero. Nothing was changed.")
         if get_user_model()._default_manager.exists():
             raise CommandError(
                 "This database has users already. Nothing was changed. Sample data goes into an empty database only; "
@@ -65,7 +64,7 @@ class Command(BaseCommand):
 
 
 def accounts_text(people: People) -> str:
-    """One line an account: role, user name, password."""
+    """Return one line for each account: role, user name, password."""
     return "".join(f"{ROLES[name]:<14} {name:<9} {password}\n" for name, password in people.passwords.items())
 
 

@@ -1,4 +1,4 @@
-"""`sessionadmin practice_host`: play the host and its users, to see what the console does about it."""
+"""`sessionadmin practice_host` plays a host and its users, to see how the console reacts."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,19 +11,18 @@ from sessions_app.hosts.connectors import practice
 
 
 class Command(BaseCommand):
-    """Arguments and output; the practice connector does the work."""
+    """The arguments and output of the command. The practice connector does the work."""
 
     help = "Play a practice host: log in and off, take it down and up, list the grants it holds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin practice_host --help`."""
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         for name, text in (("login", "log in through a session"), ("logoff", "log off")):
-            actions.add_parser(name, help=text).add_argument("session", type=int, help="the session's number")
+            actions.add_parser(name, help=text).add_argument("session", type=int, help="number of the session")
         down = actions.add_parser("down", help="take a resource down")
-        down.add_argument("resource", help="the resource's name")
-        down.add_argument("--broken", action="store_true", help="reachable, but refuses every change for good")
-        actions.add_parser("up", help="bring a resource up").add_argument("resource", help="the resource's name")
+        down.add_argument("resource", help="name of the resource")
+        down.add_argument("--broken", action="store_true", help="stay reachable, but refuse every change")
+        actions.add_parser("up", help="bring a resource up").add_argument("resource", help="name of the resource")
         actions.add_parser("list", help="list every grant")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`sessionadmin practice_sshd`: a real host to practise on, this machine itself on a port of loopback."""
+"""`sessionadmin practice_sshd` runs a real host to practise on: this machine itself, on a port of loopback."""
 
 import signal
 import subprocess
@@ -20,7 +20,7 @@ LOOK_EVERY = 0.5  # seconds
 
 
 class Command(BaseCommand):
-    """Prepares, starts sshd, and ends it when it is itself ended."""
+    """Prepares and starts sshd, and ends it when the command is ended."""
 
     help = (
         "Serve this machine as a practice host on loopback, until SIGTERM or SIGINT. Sessions on it make real accounts "
@@ -28,8 +28,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin practice_sshd --help`."""
-        parser.add_argument("--accounts", default=sshd.ACCOUNTS, help="who may log in there (default: %(default)s)")
+        parser.add_argument(
+            "--accounts", default=sshd.ACCOUNTS, help="pattern of the accounts that may log in (default: %(default)s)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make keys and sample policy on the first start, then serve."""
@@ -51,7 +52,7 @@ class Command(BaseCommand):
         self.serve([program, "-D", "-e", "-f", str(config)], directory / "log")
 
     def serve(self, command: list[str], log: Path) -> None:
-        """Run sshd until somebody ends it or us. Raises CommandError when it ends by itself."""
+        """Run sshd until a signal ends this command. Raises CommandError when sshd ends by itself."""
         stopping = threading.Event()
         previous = {number: signal.signal(number, lambda *_: stopping.set()) for number in ENDS}
         try:

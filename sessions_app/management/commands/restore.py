@@ -1,4 +1,4 @@
-"""`sessionadmin restore FILE`: what `backup` wrote takes the place of what there is, and is made true again."""
+"""`sessionadmin restore FILE` replaces the data of the console by a backup, and corrects what is outdated in it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,12 @@ NOTHING = "Nothing was changed."
 
 
 class Command(BaseCommand):
-    """Arguments, and what is printed."""
-
     help = "Replace the database and the recordings by a backup. Stop web, worker and gateway first."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin restore --help`."""
-        parser.add_argument("file", type=Path, help="what `sessionadmin backup` wrote")
-        parser.add_argument("--yes", action="store_true", help="do not ask: what there is now is replaced")
+        parser.add_argument("file", type=Path, help="file that `sessionadmin backup` wrote")
+        parser.add_argument("--yes", action="store_true", help="replace the current data without asking")
 
     def handle(self, *args: Any, file: Path, yes: bool, **options: Any) -> None:
         """Restore in this order.
@@ -71,7 +68,7 @@ class Command(BaseCommand):
 
     @sensitive_variables()
     def _keys(self, missing: dict[str, Any]) -> list[str]:
-        """Leave the backup's keys where only the console's account reads them; they are never printed."""
+        """Write the backup's keys to a file that only the console's account reads; they are never printed."""
         if not missing:
             return []
         path = Path(settings.VAR_DIR) / "restored.env"
@@ -92,7 +89,10 @@ def refuse_newer(migrations: list[str]) -> None:
 
 
 def refuse_while_running() -> None:
-    """Raise CommandError while a worker or gateway is there. A database that is gone or empty runs nothing."""
+    """Raise CommandError while a worker or gateway is running.
+
+    When the database is gone or empty, none can be running.
+    """
     try:
         there = {one.host for one in heartbeat.running()} | {one.host for one in heartbeats.running()}
     except (DatabaseError, InterfaceError):

@@ -1,4 +1,4 @@
-"""`sessionadmin rotate_encryption`: wrap every secret anew with the first of ENCRYPTION_KEYS."""
+"""`sessionadmin rotate_encryption` encrypts every secret again with the first of ENCRYPTION_KEYS."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sessions_app.sealing import SealingError, rotate, seal, sealed_fields
 
 
 class Command(BaseCommand):
-    """What is done, and what is printed."""
-
     help = "Wrap every sealed secret with the first of ENCRYPTION_KEYS, so that the others can be taken away."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """All or nothing.
+        """Rotate every secret, or change nothing.
 
-        1. The keys must be usable (else nothing is read).
-        2. Each row is held, wrapped anew and saved; one that cannot be opened undoes everything and is named.
+        1. The keys must be usable; else nothing is read.
+
+        2. Each row is locked, encrypted again and saved. One that cannot be decrypted is named, and undoes everything.
+
         3. The change is logged in the same transaction.
         """
         counts: dict[str, int] = {}
@@ -46,7 +46,10 @@ class Command(BaseCommand):
 
 
 def rotate_all(model: type[models.Model], name: str) -> int:
-    """Wrap the field `name` of each row anew; how many there were. Raises SealingError that names the row."""
+    """Encrypt the field `name` of each row again. Return how many there were.
+
+    Raises SealingError, which names the row.
+    """
     rows = model._default_manager.exclude(**{name: ""}).select_for_update(of=("self",)).order_by("pk")
     count = 0
     for pk, sealed in rows.values_list("pk", name):

@@ -1,4 +1,7 @@
-"""`sessionadmin run_gateway`: people reach their sessions through it. Several may run, on one port too."""
+"""`sessionadmin run_gateway` runs a gateway through which people reach their sessions.
+
+Several may run, also on one port.
+"""
 
 import asyncio
 from argparse import ArgumentParser
@@ -13,29 +16,28 @@ from sessions_app.worker.lease import new_owner
 
 
 class Command(BaseCommand):
-    """Arguments, and a loop until SIGTERM or SIGINT."""
-
     help = "Let people reach their sessions with an SSH client or from the browser, until SIGTERM or SIGINT."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin run_gateway --help`."""
-        parser.add_argument("--host", default=settings.GATEWAY_HOST, help="address (default: %(default)s)")
-        parser.add_argument("--port", type=int, default=settings.GATEWAY_PORT, help="for SSH (default: %(default)s)")
+        parser.add_argument("--host", default=settings.GATEWAY_HOST, help="address to listen on (default: %(default)s)")
+        parser.add_argument(
+            "--port", type=int, default=settings.GATEWAY_PORT, help="port for SSH (default: %(default)s)"
+        )
         parser.add_argument(
             "--terminal-port",
             type=int,
             default=settings.GATEWAY_TERMINAL_PORT,
-            help="for terminals in the browser (default: %(default)s)",
+            help="port for terminals in the browser (default: %(default)s)",
         )
         parser.add_argument(
             "--drain-seconds",
             type=float,
             default=settings.GATEWAY_DRAIN_SECONDS,
-            help="how long people have to finish when it stops (default: %(default)s)",
+            help="seconds that people have to finish when the gateway stops (default: %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run; the first signal lets people finish, a second one does not."""
+        """Run until a signal. After the first one people have time to finish; a second one ends at once."""
         process.quiet()
         process.many_files()
         chosen = process.Options(
@@ -56,6 +58,6 @@ class Command(BaseCommand):
             raise CommandError(f"Cannot listen on {where}: {error}. The gateway was not started.") from error
 
     def announce(self, port: int, terminal_port: int) -> None:
-        """Say that people can come."""
+        """Print the ports on which people can connect."""
         self.stdout.write(f"Gateway on port {port} for SSH and {terminal_port} for terminals in the browser")
         self.stdout.flush()

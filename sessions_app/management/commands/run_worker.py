@@ -1,4 +1,7 @@
-"""`sessionadmin run_worker`: moves sessions that are due. Several may run on PostgreSQL; on SQLite one."""
+"""`sessionadmin run_worker` runs a worker, which moves sessions that are due.
+
+Several may run on PostgreSQL, one on SQLite.
+"""
 
 import signal
 import threading
@@ -12,21 +15,18 @@ from sessions_app.worker import loop, reconcile
 
 
 class Command(BaseCommand):
-    """Arguments, and the signals that stop it."""
-
     help = "Start, provision, watch, expire and clean up privileged sessions, until SIGTERM or SIGINT."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin run_worker --help`."""
         parser.add_argument("--interval", type=float, default=1.0, help="seconds between passes (default: %(default)s)")
-        parser.add_argument("--threads", type=int, default=16, help="sessions at a time (default: %(default)s)")
-        parser.add_argument("--once", action="store_true", help="one pass, one session at a time, then end")
+        parser.add_argument("--threads", type=int, default=16, help="sessions handled at a time (default: %(default)s)")
+        parser.add_argument("--once", action="store_true", help="make one pass, one session at a time, and end")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run; a signal lets the steps under way finish."""
+        """Run until a signal, then finish the steps that are under way."""
         if options["once"]:
             count = reconcile()
-            self.stdout.write(f"{count} session{'' if count == 1 else 's'} moved or looked at.")
+            self.stdout.write(f"{count} session{'' if count == 1 else 's'} handled.")
             return
         stop = threading.Event()
 

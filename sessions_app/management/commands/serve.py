@@ -1,4 +1,4 @@
-"""`sessionadmin serve`: the web server, with its companions when asked. The same in a trial and in production."""
+"""`sessionadmin serve` runs the web server, and its companions when asked, in a trial as in production."""
 
 import signal
 import socket
@@ -15,7 +15,7 @@ from django.db import connections
 
 from sessions_app.management.companions import Companion, stop_all
 
-DEFAULT_THREADS = 5  # a web process; more only wait for Python's lock, and each holds a database connection
+DEFAULT_THREADS = 5  # of a web process; more would only wait for Python's lock, and each holds a database connection
 GATEWAY_DRAINS = 3  # seconds people have to leave a gateway that stops with the console
 WEB_PROCESS = "sessions_app.management.web_process"
 LONGEST_WEB_PAUSE = 5.0  # seconds without a web process that dies again and again
@@ -23,20 +23,21 @@ BACKLOG = 2048  # connections that the system holds until a web process takes th
 
 
 class Command(BaseCommand):
-    """Arguments, and the order in which things start and stop."""
+    """Starts and stops the web processes and their companions in order."""
 
     help = "Serve the console over HTTP."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """See `sessionadmin serve --help`."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
-        parser.add_argument("--workers", type=int, default=1, help="web processes (default: %(default)s)")
-        parser.add_argument("--threads", type=int, default=DEFAULT_THREADS, help="in each (default: %(default)s)")
+        parser.add_argument("--workers", type=int, default=1, help="number of web processes (default: %(default)s)")
+        parser.add_argument(
+            "--threads", type=int, default=DEFAULT_THREADS, help="threads of each web process (default: %(default)s)"
+        )
         parser.add_argument("--with-worker", action="store_true", help="also run `run_worker`, and keep it alive")
         parser.add_argument("--with-gateway", action="store_true", help="also run `run_gateway`, and keep it alive")
-        parser.add_argument("--with-practice-host", action="store_true", help="also run `practice_sshd`: for a trial")
-        parser.add_argument("--access-log", action="store_true", help="print one line a request")
+        parser.add_argument("--with-practice-host", action="store_true", help="also run `practice_sshd`, for a trial")
+        parser.add_argument("--access-log", action="store_true", help="print one line for each request")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until SIGINT or SIGTERM; SIGHUP renews the web processes, one after the other.
@@ -70,7 +71,7 @@ class Command(BaseCommand):
                 one.close()
 
     def web_process(self, number: int, listening: socket.socket, options: dict[str, Any]) -> Companion:
-        """The web process that serves on `listening`."""
+        """Return the web process that serves on the socket `listening`."""
         descriptor = listening.fileno()
         arguments = [str(descriptor), str(options["threads"]), str(int(options["access_log"]))]
         return Companion(
@@ -83,7 +84,7 @@ class Command(BaseCommand):
         )
 
     def announce(self, host: str, port: int) -> None:
-        """Say where to go, as soon as a page is answered there. Asking for it also warms the web process up."""
+        """Print the address as soon as a page is answered there. The request also warms the web process up."""
         here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
         known_as = settings.ALLOWED_HOSTS[0].lstrip(".") if settings.ALLOWED_HOSTS else here
         while not answers(here, port, known_as):
@@ -93,7 +94,7 @@ class Command(BaseCommand):
 
 
 def answers(host: str, port: int, known_as: str) -> bool:
-    """Whether a web server at `host`:`port` answers a request for the site `known_as`, whatever it answers."""
+    """Return whether a web server at `host`:`port` answers a request for the site `known_as`, in whatever way."""
     connection = HTTPConnection(host, port, timeout=10)
     try:
         connection.request("HEAD", "/", headers={"Host": known_as})
@@ -106,7 +107,7 @@ def answers(host: str, port: int, known_as: str) -> bool:
 
 
 def companion_commands(options: dict[str, Any]) -> list[list[str]]:
-    """The management commands that run beside the server."""
+    """Return the management commands that run beside the server."""
     commands = []
     if options["with_worker"]:
         commands.append(["run_worker"])
@@ -118,7 +119,7 @@ def companion_commands(options: dict[str, Any]) -> list[list[str]]:
 
 
 def catch_signals() -> tuple[threading.Event, threading.Event]:
-    """Events that are set when the server is to end, and when its web processes are to be renewed."""
+    """Return two events: one is set when the server must end, one when its web processes must be renewed."""
     over, renewed = threading.Event(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
@@ -128,8 +129,11 @@ def catch_signals() -> tuple[threading.Event, threading.Event]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Each web process has one, and the system shares the connections among them: from one
-    socket for all, one process would take every connection that comes while it looks."""
+    """Return a new listening socket.
+
+    Each web process has its own, and the system shares the connections among them. From one socket for all, one process
+    would take every connection that comes while it is waiting.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listening = socket.socket(family, kind, protocol)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -142,7 +146,7 @@ def listen(host: str, port: int) -> socket.socket:
 def refuse_port_in_use(host: str, port: int) -> None:
     """Raise CommandError when `host`:`port` cannot be listened on.
 
-    We listen with SO_REUSEPORT, which would let two consoles share one port without a word.
+    The server listens with SO_REUSEPORT, which would let two consoles share one port without an error.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -157,7 +161,10 @@ def refuse_port_in_use(host: str, port: int) -> None:
 
 
 def gateway_port_in_use() -> str:
-    """Why no gateway can be started here; empty when one can. Two share a port as easily as two consoles."""
+    """Return why no gateway can be started here; empty when one can.
+
+    Like two consoles, two gateways could share a port without an error.
+    """
     for port in (settings.GATEWAY_PORT, settings.GATEWAY_TERMINAL_PORT):
         try:
             refuse_port_in_use(settings.GATEWAY_HOST, port)
@@ -170,5 +177,5 @@ def gateway_port_in_use() -> str:
 
 
 def address_shown(host: str, port: int) -> str:
-    """What to type into a browser on this machine."""
+    """Return what to type into a browser on this machine."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,4 +1,4 @@
-"""`sessionadmin verify_recordings`: whether each recording is still the file that was hashed when it was closed."""
+"""`sessionadmin verify_recordings` checks that each recording is still the file that was hashed when it was closed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ from sessions_app.gateway.recordings.storage import digest_of
 
 
 class Command(BaseCommand):
-    """sessionadmin verify_recordings [number ...]"""
-
     help = (
         "Compare recordings with the SHA-256 that was noted when they were closed. The exit code is 1 if one differs."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The numbers of recordings."""
-        parser.add_argument("numbers", nargs="*", type=int, help="recordings to look at (default: all)")
+        parser.add_argument("numbers", nargs="*", type=int, help="numbers of the recordings (default: all)")
 
     def handle(self, *args: Any, numbers: list[int], **options: Any) -> None:
-        """Name each that is not as it was."""
+        """Compare the recordings, and name each that differs. Raises CommandError when one does."""
         rows = Recording.objects.filter(ended_at__isnull=False, removed_at=None)
         if numbers:
             rows = rows.filter(pk__in=numbers)
@@ -36,7 +33,7 @@ class Command(BaseCommand):
             for name, expected in files:
                 problem = _problem(name, expected)
                 if problem and Recording.objects.filter(pk=row.pk).exclude(removed_at=None).exists():
-                    continue  # its time was over, just now
+                    continue  # removed by the retention meanwhile
                 count += 1
                 if problem:
                     wrong += 1
@@ -46,7 +43,7 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(f"{count:,} files are as they were when they were closed."))
 
     def _say_which_have_none(self, numbers: list[int]) -> None:
-        """Of those that were asked for. Raises CommandError for numbers that no recording has."""
+        """Print which of these recordings have no file. Raises CommandError for unknown numbers."""
         found = Recording.objects.in_bulk(numbers)
         if unknown := sorted(set(numbers) - set(found)):
             raise CommandError(f"There is no recording {', '.join(map(str, unknown))}. Nothing was compared.")
@@ -58,7 +55,7 @@ class Command(BaseCommand):
 
 
 def _problem(name: str, expected: str) -> str:
-    """What is wrong with the file; empty when nothing is."""
+    """Return what is wrong with the file; empty when nothing is."""
     if not name:
         return "is not named any more"
     try:

@@ -174,7 +174,7 @@ class Page:
             if isinstance(message, bytes):
                 if await self._may_take(socket) and self.socket is socket:
                     self._taken += len(message)
-                    self.relay.client_data(message)
+                    self.relay.bridge.client_data(message)
             elif self._obey(message):
                 return True
 
@@ -198,9 +198,9 @@ class Page:
             case "confirm":
                 self._confirm(number(message, "position"))
                 if len(self._held) <= LOW:
-                    self.relay.drained()
+                    self.relay.bridge.drained()
             case "resize":
-                self.relay.resize(size_of(message))
+                self.relay.bridge.resize(size_of(message))
             case "bye":
                 return True
             case _:

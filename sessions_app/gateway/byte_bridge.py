@@ -1,6 +1,7 @@
-"""The bytes of one connection, both ways, and what waits of them: never more than a bound, for either side.
+"""The bytes of one connection, both ways. What waits for either side stays below a bound.
 
-Neither side is read while the other takes nothing. What may be done with a connection beyond that is the relay's.
+Neither side is read while the other takes nothing. A bridge can be frozen and closed; why and when is for the relay,
+which holds it (relay.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sessions_app.gateway import openssh, store
 from sessions_app.gateway.downstream import Near, Size, Terminal
 from sessions_app.gateway.file_notes import FileNotes
 from sessions_app.gateway.files import Watch
-from sessions_app.gateway.registry import Recorder
+from sessions_app.gateway.recorder import Recorder
 from sessions_app.gateway.screen import Screen
 from sessions_app.gateway.upstream import HostRefused, Upstream
 
@@ -25,18 +26,35 @@ LARGEST = 1000  # columns or rows of a replay
 REPAINT_AFTER = 0.15  # seconds between the two changes of size that make a full-screen program paint again
 
 
-class Line:
-    """What relay.Relay stands on. All methods are called on the event loop."""
+class ByteBridge:
+    """Carry bytes between a person (`near`) and a channel to the host. All methods are called on the event loop.
 
-    def __init__(self, admitted: store.Admitted, near: Near, terminal: Terminal, files: Watch | None) -> None:
-        self.admitted = admitted
+    `keeps` is asked about what the person types, and returns True for bytes that must not reach the host.
+    `on_host_gone` is called when the channel to the host is closed and all its data was delivered.
+    """
+
+    def __init__(
+        self,
+        admitted: store.Admitted,
+        near: Near,
+        terminal: Terminal,
+        files: Watch | None,
+        *,
+        keeps: Callable[[bytes], bool],
+        on_host_gone: Callable[[Exception | None], None],
+    ) -> None:
         self.recorder: Recorder | None = None
         self.files = FileNotes(admitted, files) if files is not None else None
+        self.has_terminal = bool(terminal.kind)
+        self.size = terminal.size
         self.is_frozen = False
+        self.is_closed = False
         self.bytes_in = self.bytes_out = 0
+        self.exit_code = 0
+        self._admitted = admitted
         self._near = near
-        self._has_terminal = bool(terminal.kind)
-        self._size = terminal.size
+        self._keeps = keeps
+        self._on_host_gone = on_host_gone
         self._screen = Screen()
         self._upstream: Upstream | None = None
         self._host: asyncssh.SSHClientChannel[bytes] | None = None
@@ -46,19 +64,17 @@ class Line:
         self._is_output_over = False  # the person's program takes no more of it
         self._held: list[Callable[[], None]] = []  # what was said while frozen, without the bytes
         self._untaken = 0  # bytes that were typed while frozen
-        self._exit = 0
-        self._is_over = False
 
     # The person's side calls these.
 
     def client_data(self, data: bytes) -> None:
-        """Bytes from the person. Typed while frozen they are dropped; a program's input waits instead."""
-        if self._is_over or self._host is None:
+        """Pass bytes of the person on. Typed while frozen they are dropped; a program's input waits instead."""
+        if self.is_closed or self._host is None:
             return
-        if self.is_frozen and self._has_terminal:
+        if self.is_frozen and self.has_terminal:
             self._untaken += len(data)
             return
-        if self._takes(data):
+        if self._keeps(data):
             return
         self.bytes_in += len(data)
         if self.files is not None:
@@ -69,19 +85,19 @@ class Line:
             self._host.write(data)
 
     def ready(self) -> None:
-        """The person's side knows the relay now and may go on reading, unless the host or a lock forbids it."""
+        """Let the person's side go on reading, unless the host or a lock forbids it: it knows the relay now."""
         self._balance_input()
 
     def client_eof(self) -> None:
-        """The person sends no more."""
+        """Tell the host that the person sends no more."""
         if self.is_frozen:
             self._held.append(self.client_eof)
         elif self._host is not None and not self._host.is_closing():
             self._host.write_eof()
 
     def client_end_of_write(self) -> None:
-        """The person's program takes no more output, as `head` when it has its lines: the host's program learns of it
-        as from a pipe without a reader, and what it wrote before goes nowhere."""
+        """Tell the host that the person's program takes no more output, as `head` when it has its lines. The host's
+        program learns of it as from a pipe without a reader, and what it wrote before goes nowhere."""
         self._is_output_over = True
         if self.is_frozen:
             self._held.append(self.client_end_of_write)
@@ -89,38 +105,37 @@ class Line:
             openssh.send_end_of_write(self._host)
 
     def resize(self, size: Size) -> None:
-        """The person's terminal has another size; while frozen the host is told later."""
-        self._size = size
+        """Give the person's terminal another size; while frozen the host is told later."""
+        self.size = size
         if not self.is_frozen:
-            self._tell_size(*self._size)
-            if self.recorder is not None:
-                self.recorder.resize(*recorded_size(self._size))
+            self._tell_size(*self.size)
+            self._record_size()
 
     def signal(self, name: str) -> None:
-        """A signal by its SSH name (INT, TERM) for the program on the host."""
+        """Send a signal by its SSH name (INT, TERM) to the program on the host."""
         if not self.is_frozen and self._host is not None and openssh.can_send(self._host):
             self._host.send_signal(name)
 
     def drained(self) -> None:
-        """What was written is gone: a near side calls this when buffered() has become small."""
+        """Read the host again if it may be read: a near side calls this when buffered() has become small."""
         self._balance()
 
     # The host's side calls these.
 
     def host_opened(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
-        """The channel to the host is there, and nothing runs on it yet. Raises HostRefused when a lock came first."""
+        """Take the channel to the host, on which nothing runs yet. Raises HostRefused when a lock came first."""
         if self.is_frozen:
-            raise HostRefused(f"Your session on {self.admitted.resource_name} was locked meanwhile.")
+            raise HostRefused(f"Your session on {self._admitted.resource_name} was locked meanwhile.")
         self._host = channel
 
     def host_data(self, data: bytes, is_error: bool) -> None:
-        """Bytes from the host."""
-        if self._is_over:
+        """Pass bytes of the host on."""
+        if self.is_closed:
             return
         if self._is_output_over and not is_error:
             return
         self.bytes_out += len(data)
-        if self._has_terminal:
+        if self.has_terminal:
             self._screen.feed(data)
         is_content = self.files is not None and not is_error and self.files.host(data)
         if self.recorder is not None and not is_content:
@@ -133,35 +148,109 @@ class Line:
             self._balance()
 
     def host_eof(self) -> None:
-        """The program on the host has closed its output, and may go on without."""
+        """Tell the person that the program on the host has closed its output; it may go on without."""
         if self.is_frozen:
             self._held.append(self.host_eof)
-        elif not self._is_over:
+        elif not self.is_closed:
             self._near.write_eof()
 
     def host_end_of_write(self) -> None:
-        """The program on the host has closed its input."""
-        if not self._is_over:
+        """Tell the person that the program on the host has closed its input."""
+        if not self.is_closed:
             self._near.end_of_write()
 
     def host_exit(self, code: int) -> None:
-        """The program on the host is over; -n: signal n killed it."""
-        self._exit = code
+        """Note how the program on the host ended; -n: signal n killed it."""
+        self.exit_code = code
 
     def host_full(self, is_full: bool) -> None:
-        """The host takes no more for now, or takes more again."""
+        """Note whether the host takes more, and read the person only then."""
         self._is_host_full = is_full
         self._balance_input()
 
-    # The rest is ours.
+    def host_gone(self, error: Exception | None) -> None:
+        """Say that the channel to the host is closed."""
+        self._on_host_gone(error)
 
-    def _takes(self, data: bytes) -> bool:
-        """Whether these bytes of the person are for us, and not for the host."""
-        return False
+    # The relay calls these.
+
+    def reached(self, upstream: Upstream) -> None:
+        """Read the person only while this connection to the host takes more."""
+        self._upstream = upstream
+        upstream.on_blocked = lambda is_blocked: self._balance_input()
+
+    def freeze(self, title: str, message: str, until: str) -> None:
+        """Let nothing pass, and show the text where there is a terminal; called again it shows another text."""
+        if self.has_terminal:
+            if self.is_frozen:
+                self._show(self._screen.thaw())
+            self._show(self._screen.freeze(title, message, until))
+        elif not self.is_frozen:
+            self._near.pause_reading()
+        self.is_frozen = True
+        self._balance()
+
+    def thaw(self, *, says_untaken: bool) -> None:
+        """Go on where it was: what the host said meanwhile comes now, full-screen programs paint again. With
+        `says_untaken` the person is told how many typed bytes were dropped."""
+        self.is_frozen = False
+        if self.has_terminal:
+            self._show(self._screen.thaw())
+            self._repaint()
+            self._record_size()
+        else:
+            self._balance_input()
+        held, self._held = self._held, []
+        for say in held:
+            say()
+        if self._untaken and says_untaken:
+            self.say_line(f"{self._untaken} bytes that you typed meanwhile did not reach the host.".encode())
+        self._untaken = 0
+        self._balance()
+
+    def uncover(self) -> None:
+        """Bring the screen back that freeze() covered; the bridge stays frozen."""
+        if self.is_frozen and self.has_terminal:
+            self._show(self._screen.thaw())
+
+    def say_line(self, text: bytes) -> None:
+        """Show one line of ours where there is a terminal."""
+        if self.has_terminal and not self.is_closed:
+            self._show(self._screen.line(text))
+
+    def say_last(self, text: bytes) -> None:
+        """Show the last words on the terminal, or write them to standard error."""
+        if self.has_terminal:
+            self._show(self._screen.end(text))
+        else:
+            self._near.write_error(text + b"\n")
+
+    def say_error(self, text: bytes) -> None:
+        """Write a line of ours to standard error; on a terminal it is not recorded."""
+        self._near.write_error(text + (b"\r\n" if self.has_terminal else b"\n"))
+
+    def mark(self, label: str) -> None:
+        """Note in the recording that something happened."""
+        if self.recorder is not None:
+            self.recorder.mark(label)
+
+    def abort_host(self) -> None:
+        """Drop the channel to the host."""
+        if self._host is not None:
+            self._host.abort()
+
+    async def finish_notes(self) -> None:
+        """Bring what happened to files into the log and close the recording, whatever becomes of the files."""
+        try:
+            if self.files is not None:
+                await self.files.finish()
+        finally:
+            if self.recorder is not None:
+                await self.recorder.finish()
 
     def _balance(self) -> None:
         """Read the host only while the person takes what it says and is not frozen."""
-        if self._host is None or self._is_over:
+        if self._host is None or self.is_closed:
             return
         waiting = self._near.buffered()
         may_read = not self.is_frozen and waiting <= (HIGH if self._is_reading_host else LOW)
@@ -180,30 +269,30 @@ class Line:
 
     def _balance_input(self) -> None:
         is_blocked = self._is_host_full or (self._upstream is not None and self._upstream.is_blocked)
-        if is_blocked or (self.is_frozen and not self._has_terminal):
+        if is_blocked or (self.is_frozen and not self.has_terminal):
             self._near.pause_reading()
-        elif not self._is_over:
+        elif not self.is_closed:
             self._near.resume_reading()
 
     def _show(self, data: bytes) -> None:
-        """Something of ours on the person's terminal."""
+        """Write something of ours on the person's terminal, and record it."""
         self._near.write(data)
         if self.recorder is not None:
             self.recorder.output(data)
 
-    def _mark(self, label: str) -> None:
+    def _record_size(self) -> None:
         if self.recorder is not None:
-            self.recorder.mark(label)
+            self.recorder.resize(*recorded_size(self.size))
 
     def _tell_size(self, cols: int, rows: int, width: int, height: int) -> None:
-        if self._has_terminal and self._host is not None and openssh.can_send(self._host):
+        if self.has_terminal and self._host is not None and openssh.can_send(self._host):
             self._host.change_terminal_size(cols, rows, width, height)
 
     def _repaint(self) -> None:
-        """Another size and back: a program that paints the whole screen does it twice."""
-        cols, rows, width, height = self._size
+        """Tell another size and go back: a program that paints the whole screen does it twice."""
+        cols, rows, width, height = self.size
         self._tell_size(cols, rows + 1 if rows < 3 else rows - 1, width, height)
-        asyncio.get_running_loop().call_later(REPAINT_AFTER, lambda: self._tell_size(*self._size))
+        asyncio.get_running_loop().call_later(REPAINT_AFTER, lambda: self._tell_size(*self.size))
 
 
 def recorded_size(size: Size) -> tuple[int, int]:

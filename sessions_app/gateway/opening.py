@@ -16,7 +16,8 @@ from sessions_app.gateway.downstream import Near, NotLetIn, Terminal, excuse
 from sessions_app.gateway.file_notes import watch
 from sessions_app.gateway.flows.connect import Login
 from sessions_app.gateway.models import Door
-from sessions_app.gateway.registry import Recorded, Registry
+from sessions_app.gateway.recorder import Recorded
+from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import HostRefused
 from sessions_app.hosts.ssh.ca import AuthorityError
@@ -57,14 +58,13 @@ async def open_relay(
         raise NotLetIn(excuse(error)) from error
     told = openssh.command_text(command)
     files = watch(told, subsystem, has_terminal=bool(terminal.kind))
-    relay = Relay(registry, admitted, near, terminal, files, is_tunnel=is_tunnel)
-    registry.relays[relay.connection_id] = relay
+    relay = registry.add(admitted, near, terminal, files, is_tunnel=is_tunnel)
     try:
         await relay.reach_host()  # before the recording: one that the host refuses has nothing to show
         relay.check_command(command)
         if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
             wanted = Recorded(admitted, told, bool(terminal.kind), *recorded_size(terminal.size))
-            relay.recorder = await registry.make_recorder(wanted)
+            relay.bridge.recorder = await registry.make_recorder(wanted)
         if login.door == Door.BROWSER and admitted.language:
             env = {"LANG": admitted.language}
         await relay.connect(command, subsystem, env or {}, terminal)

@@ -47,7 +47,7 @@ class Door(Protocol):
 
 
 class Tunnel:
-    """The near side of a relay without a terminal (near.py): it holds the forwarded connections."""
+    """The near side of a relay without a terminal (downstream.py): it holds the forwarded connections."""
 
     def __init__(self, door: Door, on_closed: Callable[[Tunnel], None]) -> None:
         self.ends: set[End] = set()
@@ -108,10 +108,10 @@ class Tunnel:
         if self.relay is not None:
             if end.is_near:
                 end.way.bytes_in += count
-                self.relay.bytes_in += count
+                self.relay.bridge.bytes_in += count
             else:
                 end.way.bytes_out += count
-                self.relay.bytes_out += count
+                self.relay.bridge.bytes_out += count
 
     def ended(self, end: End) -> None:
         """The last one closes the connection to the host too."""
@@ -137,7 +137,7 @@ class Tunnel:
         """Whether the client's socket is full."""
         return self._door.is_blocked
 
-    # What the relay calls (near.py).
+    # What the relay and its bridge call (downstream.py).
 
     def write(self, data: bytes) -> None:
         """There is no terminal."""

@@ -15,8 +15,8 @@ from typing import Any
 import asyncssh
 
 LOOK_EVERY = 0.25  # seconds, while the peer takes nothing
-# What may wait while nothing is wrong: HIGH of line.py for each of eight channels that get their windows back at once,
-# or their share of it for more, and one piece of the host's beyond that for each.
+# What may wait while nothing is wrong: HIGH of byte_bridge.py for each of eight channels that get their windows back at
+# once, or their share of it for more, and one piece of the host's beyond that for each.
 MOST_UNREAD = 8 * 1024 * 1024  # bytes
 # RFC 4253, 6.1 has everybody take 32,768. With packets of one byte, each chunk would occupy the event loop for seconds.
 LEAST_PACKET = 512

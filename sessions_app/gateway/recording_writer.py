@@ -15,10 +15,10 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.views.decorators.debug import sensitive_variables
 
+from sessions_app.gateway.recorder import Recorded
 from sessions_app.gateway.recording import Cast
 from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.recordings.chunks import Piece
-from sessions_app.gateway.registry import Recorded
 from sessions_app.sealing import SealingError
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Call(Protocol):
 
 
 class CastRecorder:
-    """One terminal that is being recorded; see registry.Recorder for what each call means."""
+    """One terminal that is being recorded; see recorder.Recorder for what each call means."""
 
     def __init__(self, journal: Journal, recording_id: int, cast: Cast, *, has_terminal: bool) -> None:
         self.recording_id = recording_id

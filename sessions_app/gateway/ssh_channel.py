@@ -1,4 +1,4 @@
-"""One session channel of an SSH client: the near side of a relay (near.py)."""
+"""One session channel of an SSH client: the near side of a relay (downstream.py)."""
 
 from __future__ import annotations
 
@@ -136,12 +136,12 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
             return
         early, self._early = bytes(self._early), bytearray()
         if early:
-            relay.client_data(early)
+            relay.bridge.client_data(early)
         if self._is_eof:
-            relay.client_eof()
+            relay.bridge.client_eof()
         if self._is_output_over:
-            relay.client_end_of_write()
-        relay.ready()
+            relay.bridge.client_end_of_write()
+        relay.bridge.ready()
 
     def _refuse(self, reason: str, code: int = 1) -> None:
         where = f"Ask for a session, or look at yours, at {settings.SITE_URL}"
@@ -156,7 +156,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Bytes of the person."""
         if self._relay is not None:
-            self._relay.client_data(data)
+            self._relay.bridge.client_data(data)
         else:
             self._early += data
             self.pause_reading()
@@ -165,14 +165,14 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         """The other direction stays open."""
         self._is_eof = True
         if self._relay is not None:
-            self._relay.client_eof()
+            self._relay.bridge.client_eof()
         return True
 
     def _end_of_write_received(self) -> None:
         """Nobody reads what the program says."""
         self._is_output_over = True
         if self._relay is not None:
-            self._relay.client_end_of_write()
+            self._relay.bridge.client_end_of_write()
 
     def _close_received(self, answer: Callable[[], object]) -> None:
         """As sshd, answer at the end of the program, with its exit status: at once only when it has a terminal, which a
@@ -197,14 +197,14 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         """For the program, as the client says it."""
         size = (width, height, pixwidth, pixheight)
         if self._relay is not None:
-            self._relay.resize(size)
+            self._relay.bridge.resize(size)
         else:
             self._terminal = dataclasses.replace(self._terminal, size=size)
 
     def signal_received(self, signal: str) -> None:
         """For the program."""
         if self._relay is not None:
-            self._relay.signal(signal)
+            self._relay.bridge.signal(signal)
 
     def break_received(self, msec: int) -> bool:
         """No host takes one."""
@@ -224,7 +224,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         """It takes more."""
         self.drained()
 
-    # What the relay calls (near.py).
+    # What the relay and its bridge call (downstream.py).
 
     def write(self, data: bytes) -> None:
         """See Near."""
@@ -281,7 +281,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
     def drained(self) -> None:
         """The network takes more."""
         if self._relay is not None:
-            self._relay.drained()
+            self._relay.bridge.drained()
 
     @property
     def _is_read(self) -> bool:

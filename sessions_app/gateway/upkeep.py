@@ -58,7 +58,7 @@ def touch_terminals(connections: Collection[int]) -> None:
 
 async def _touch(registry: Registry, before: dict[int, int]) -> dict[int, int]:
     """Bytes typed by connection; those that have more than before are not idle."""
-    typed = {relay.connection_id: relay.bytes_in for relay in list(registry.relays.values())}
+    typed = {relay.connection_id: relay.bridge.bytes_in for relay in list(registry.relays.values())}
     if active := [one for one, count in typed.items() if count > before.get(one, 0)]:
         await store.call(touch_terminals, active)
     return typed

@@ -269,15 +269,15 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
     async def story() -> None:
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
-        relay.recorder, cast = recorder()
-        relay._host = Quiet()  # type: ignore[assignment]
+        relay.bridge.recorder, cast = recorder()
+        relay.bridge._host = Quiet()  # type: ignore[assignment]
         async with controlled(registry):
             monkeypatch.setattr(connection_state, "facts", broken)
             await until(lambda: relay.is_frozen, "it is frozen")
             assert b"cannot reach its database" in person.seen
             assert b"What you type now is lost" in person.seen
             assert b"administrator" not in person.seen
-            relay.client_data(b"ls\r")
+            relay.bridge.client_data(b"ls\r")
             monkeypatch.setattr(connection_state, "facts", real)
             back.set()
             await until(lambda: not relay.is_frozen, "it goes on")
@@ -286,7 +286,7 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
             marks = [event[2] for event in map(json.loads, cast.take()[0].splitlines()[1:]) if event[1] == "m"]
             assert marks[0].startswith("Paused: The gateway cannot reach its database.")
             assert marks[1:] == ["Goes on"]
-            relay._host = None
+            relay.bridge._host = None
 
     run(story())
 
@@ -448,7 +448,7 @@ def test_who_types_in_a_browsers_terminal_is_not_idle(alice: User) -> None:
     async def story() -> None:
         registry = Registry(OWNER)
         held = {one: hold(registry, each)[0] for one, each in rows.items()}
-        held["typed"].bytes_in = held["ssh"].bytes_in = 1
+        held["typed"].bridge.bytes_in = held["ssh"].bridge.bytes_in = 1
         typed = await upkeep._touch(registry, {})
         assert typed[rows["typed"].pk] == 1
 

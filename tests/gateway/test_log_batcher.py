@@ -102,11 +102,11 @@ def test_a_recording_is_closed_whatever_becomes_of_the_files(alice: User) -> Non
 
     async def story() -> None:
         relay, _ = hold(Registry(OWNER), row, terminal="")
-        relay.files = FileNotes(relay.admitted, ScpWatch("scp -t /"))
-        relay.files._notes = Notes(Log(1000), "Files")  # type: ignore[arg-type]
-        relay.files.client(b"C0644 0 empty\n")
-        relay.files.client(b"\0")
-        relay.recorder = Recorder()
+        relay.bridge.files = FileNotes(relay.admitted, ScpWatch("scp -t /"))
+        relay.bridge.files._notes = Notes(Log(1000), "Files")  # type: ignore[arg-type]
+        relay.bridge.files.client(b"C0644 0 empty\n")
+        relay.bridge.files.client(b"\0")
+        relay.bridge.recorder = Recorder()
         relay.client_gone()
         await relay.closed.wait()
 

@@ -194,9 +194,9 @@ def test_an_extension_that_breaks_is_answered_and_can_be_tried_again(
         live._announce()
         with monkeypatch.context() as patch:
             patch.setattr(store, "extend_session", failing(OperationalError("gone")))
-            assert live._takes(b"\x18")
+            assert live._takes_key(b"\x18")
             await until(lambda: NO_DATABASE.encode() in person.seen, "the person reads why")
-        assert live._takes(b"\x18")
+        assert live._takes_key(b"\x18")
         live.client_gone()
         await live.closed.wait()
 
@@ -213,7 +213,7 @@ def test_a_person_whose_host_side_cannot_be_closed_is_let_go_all_the_same(alice:
             def abort(self) -> None:
                 raise RuntimeError("it is in a state that nobody thought of")
 
-        live._host = Broken()  # type: ignore[assignment]
+        live.bridge._host = Broken()  # type: ignore[assignment]
         live.cut(ConnectionEnd.TERMINATED, "Terminated")
         await live.closed.wait()
         assert person.closed == "Terminated"

@@ -29,11 +29,12 @@ ORIGIN = "https://console.example.com"
 
 
 class EchoRelay:
-    """Stands where the relay to a host stands: says back what is typed, upper case, and notes the rest."""
+    """Stands where relay and bridge to a host stand: says back what is typed, upper case, and notes the rest."""
 
     def __init__(self, registry: Registry, number: int, login: Any, near: Page, terminal: Terminal) -> None:
         self.connection_id, self.session_id = number, login.session_id
         self.login, self.near, self.terminal = login, near, terminal
+        self.bridge = self
         self.sizes: list[tuple[int, int]] = []
         self.typed = bytearray()
         self.gone = asyncio.Event()

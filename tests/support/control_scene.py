@@ -86,8 +86,7 @@ def hold(registry: Registry, connection: GatewayConnection, terminal: str = "xte
         is_input_recorded=False,
         tcp_targets=(),
     )
-    relay = Relay(registry, admitted, person, Terminal(terminal))
-    registry.relays[relay.connection_id] = relay
+    relay = registry.add(admitted, person, Terminal(terminal))
     relay.retime(session.end_at)
     return relay, person
 

@@ -153,7 +153,7 @@ def _place(resource_id: int, port: int) -> None:
 
 def waiting(relay: Relay) -> int:
     """Bytes that the gateway holds for both sides."""
-    host = relay._host
+    host = relay.bridge._host
     near = relay._near
     assert host is not None
     for_person = near.buffered() + near._door.connection._transport.get_write_buffer_size()  # type: ignore[attr-defined]

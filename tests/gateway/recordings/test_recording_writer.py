@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 from django.db import OperationalError
 
+from sessions_app.gateway.recorder import Recorded
 from sessions_app.gateway.recording_writer import CastRecorder, Journal
 from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.recordings.models import Recording, RecordingChunk
-from sessions_app.gateway.registry import Recorded
 from tests.support.recordings import make_connection
 
 pytestmark = pytest.mark.django_db

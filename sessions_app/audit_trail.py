@@ -54,7 +54,7 @@ def connect() -> None:
 
 
 def _actor() -> AbstractBaseUser | None:
-    here = backend.carried.get()
+    here = backend.request_login.get()
     return here.login.user if here is not None and here.login is not None else None
 
 

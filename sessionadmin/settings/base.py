@@ -54,7 +54,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "sessions_app.emergency.OutageRetryMiddleware",
-    "sessions_app.logins.required.LoginRequired",
+    "sessions_app.logins.required.HtmxLoginRequiredMiddleware",
     "sessions_app.limits.RequestLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "activity.middleware.ViewerTimezoneMiddleware",

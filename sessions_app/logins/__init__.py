@@ -1,1 +1,1 @@
-"""Login sessions: who is logged in to the console, from where and with what; and how that ends at once."""
+"""Login sessions: who is logged in to the console, from where and with which browser, and how that ends."""

@@ -1,4 +1,4 @@
-"""The door: log in, log out, change one's password, and the page about oneself."""
+"""Views to log in, to log out, and to change one's password."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ from sessions_app.logins.service import live_logins
 from sessions_app.permission import lock_account_row
 
 
-class Login(LoginView):
-    """Name and password; then to where the person was going, on this host only."""
+class ConsoleLoginView(LoginView):
+    """Logs a person in by user name and password, and then opens the page they wanted, on this host only."""
 
     authentication_form = LoginForm
     template_name = "registration/login.html"
     extra_context = {"heading": "Log in"}
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Begin the login session. It does not begin when the account was closed at the same moment."""
+        """Begin the login session. Answer with an error if the account was closed at the same moment."""
         begin_login(self.request, form.get_user())
         if current_login(self.request) is None:
             raise PermissionDenied("The account was locked or changed while you logged in; you are not logged in.")
         return HttpResponseRedirect(self.get_success_url())
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """The form again; after too many tries with status 429 and how long to wait (RFC 6585), with 503 when nobody
-        can log in."""
+        """Show the form with the error.
+
+        The status is 429 after too many tries (RFC 6585), with the seconds to wait, and 503 when nobody can log in.
+        """
         response = super().form_invalid(form)
         login = cast(LoginForm, form)
         if login.waiting is not None:
@@ -48,12 +50,12 @@ class Login(LoginView):
         return response
 
 
-class Logout(LogoutView):
-    """POST only; signals.py ends the login session."""
+class ConsoleLogoutView(LogoutView):
+    """Logs a person out by POST only. The signal handler in signals.py ends the login session."""
 
 
-class PasswordChange(PasswordChangeView):
-    """This browser stays logged in, every other one of the person is logged out (signals.py)."""
+class ConsolePasswordChangeView(PasswordChangeView):
+    """Changes one's own password, and logs out all other browsers of the person (signals.py)."""
 
     form_class = NewPasswordForm
     template_name = "registration/password_change.html"
@@ -61,12 +63,14 @@ class PasswordChange(PasswordChangeView):
     extra_context = {"heading": "Change password"}
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """With the request, for the address that tries are counted for."""
+        """Add the request, whose address is counted for failed tries."""
         return {**super().get_form_kwargs(), "request": self.request}
 
     def form_valid(self, form: NewPasswordForm) -> HttpResponse:  # type: ignore[override]  # the form of this class
-        """Change it, and say how many browsers that logged out. Of several changes with the same old password, sent at
-        the same moment, the first one counts."""
+        """Change the password, and say how many browsers were logged out by that.
+
+        Of several changes with the same old password at the same moment, only the first one succeeds.
+        """
         me = viewer(self.request)
         changed = form.save(commit=False)  # computing the hash takes long; the transaction must not wait for it
         others = live_logins(me, but=current_login(self.request))

@@ -1,7 +1,7 @@
-"""Lets a person in by user name and password, or says why not; every failure is logged.
+"""Authenticates a person by user name and password, and logs every failure.
 
-The answer to a stranger is the same whether or not the account exists, is disabled, or is an application's. Only who
-has the right password learns that an account is locked. Beginning the login session is recorder.py's part.
+A wrong password gets the same answer whether the account exists, is disabled, or belongs to an application. Only
+somebody with the right password learns that an account is locked. service.py begins the login session.
 """
 
 from __future__ import annotations
@@ -25,27 +25,30 @@ from sessions_app.people.models import AccountLock
 logger = logging.getLogger(__name__)
 
 
-class NotLetIn(Exception):
-    """Nobody was logged in. The text is fit for the person at the door."""
+class LoginRefused(Exception):
+    """Nobody was logged in. The text can be shown to the person."""
 
 
-class WrongCredentials(NotLetIn):
+class WrongCredentials(LoginRefused):
     """No account that can log in has this name and this password."""
 
     def __init__(self) -> None:
         super().__init__("User name and password do not fit. You are not logged in. Check both and try again.")
 
 
-class AccountIsLocked(NotLetIn):
-    """The password is right, and an administrator locked the account."""
+class AccountIsLocked(LoginRefused):
+    """The password is right, but an administrator has locked the account."""
 
     def __init__(self, lock: AccountLock) -> None:
         said = f"{lock.title}. {lock.message}".rstrip(". ")
         super().__init__(f"This account is locked: {said}. You are not logged in. Ask an administrator to unlock it.")
 
 
-class TooManyTries(NotLetIn):
-    """The account or the address failed too often; the password was not looked at. `until` is when to try again."""
+class TooManyTries(LoginRefused):
+    """The account or the address has failed too often. The password was not checked.
+
+    `until` is when the person can try again.
+    """
 
     def __init__(self, until: dt.datetime) -> None:
         self.until = until
@@ -56,12 +59,15 @@ class TooManyTries(NotLetIn):
 
     @property
     def seconds(self) -> int:
-        """How long to wait from now on."""
+        """Return how many seconds are left to wait."""
         return max(1, round((self.until - timezone.now()).total_seconds()))
 
 
-class NotCounted(NotLetIn):
-    """Failed logins cannot be counted at the moment; uncounted, passwords could be guessed without an end."""
+class ThrottleUnavailable(LoginRefused):
+    """Failed logins cannot be counted at the moment.
+
+    Nobody can log in then, because passwords could be guessed without a limit.
+    """
 
     def __init__(self) -> None:
         super().__init__(
@@ -70,13 +76,15 @@ class NotCounted(NotLetIn):
         )
 
 
-def let_in(request: HttpRequest, user_name: str, password: str) -> AbstractBaseUser:
-    """The person with this name and password.
+def authenticate_person(request: HttpRequest, user_name: str, password: str) -> AbstractBaseUser:
+    """Return the person with this name and password.
 
-    1. Count the try (logins/throttle.py); too many raise TooManyTries, one that cannot be counted NotCounted, and the
-       password is not looked at.
-    2. A wrong password raises WrongCredentials, the right one of a locked account AccountIsLocked.
-    3. A success takes the counted try back, and so does an error of ours, which goes on.
+    1. Count the try (logins/throttle.py). Raise TooManyTries if there were too many, and ThrottleUnavailable if it
+    cannot be counted. The password is not checked then.
+
+    2. Raise WrongCredentials for a wrong password, and AccountIsLocked for the right password of a locked account.
+
+    3. Take the counted try back after a success, and after an error of the console, which is raised on.
     """
     address = service.request_ip(request)
     wait = _count_try(user_name, address)
@@ -84,10 +92,10 @@ def let_in(request: HttpRequest, user_name: str, password: str) -> AbstractBaseU
         if wait.is_news:  # once a window: a flood of tries must not become a flood of entries
             _record(Verb.LOGIN_THROTTLED, user_name, "was refused for too many failures, and is until the wait is over")
         raise TooManyTries(wait.until)
-    with _taken_back_if_it_breaks(user_name, address):
+    with _try_taken_back_on_error(user_name, address):
         user = authenticate(request, username=user_name, password=password)
         if user is None:
-            here = backend.carried.get()
+            here = backend.request_login.get()
             if here is not None and here.refused_by is not None:
                 _record(Verb.LOGIN_FAILED, user_name, "was refused: the password is right, the account is locked")
                 raise AccountIsLocked(here.refused_by)
@@ -98,16 +106,18 @@ def let_in(request: HttpRequest, user_name: str, password: str) -> AbstractBaseU
 
 
 def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool:
-    """Whether `password` is the one of `user`, who is logged in. A wrong one counts as a failed login, so that who
-    finds an open page cannot try passwords on it; too many raise TooManyTries, one that cannot be counted NotCounted,
-    and the password is not looked at."""
+    """Return whether `password` belongs to `user`, who is logged in.
+
+    A wrong password counts as a failed login, so that nobody can try passwords on an open page. Raise TooManyTries or
+    ThrottleUnavailable without checking the password, as authenticate_person() does.
+    """
     user_name, address = user.get_username(), service.request_ip(request)
     wait = _count_try(user_name, address)
     if wait is not None:
         if wait.is_news:
             _record(Verb.LOGIN_THROTTLED, user_name, "or a change of its password was refused for too many failures")
         raise TooManyTries(wait.until)
-    with _taken_back_if_it_breaks(user_name, address):
+    with _try_taken_back_on_error(user_name, address):
         if not user.check_password(password):
             _record(Verb.LOGIN_FAILED, user_name, "was not asked for: its password was entered wrongly to change it")
             return False
@@ -116,12 +126,15 @@ def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool
 
 
 @contextlib.contextmanager
-def _taken_back_if_it_breaks(user_name: str, address: str) -> Iterator[None]:
-    """Let nobody wait for what broke here. A wrong password whose log entry cannot be written is not told, so that
-    nothing was learnt by it either."""
+def _try_taken_back_on_error(user_name: str, address: str) -> Iterator[None]:
+    """Take the counted try back if this block raises an error of the console.
+
+    The person is not told about a wrong password whose log entry could not be written, so nobody learns anything by
+    such an error.
+    """
     try:
         yield
-    except NotLetIn:
+    except LoginRefused:
         raise
     except BaseException:
         throttle.count_broken(user_name, address)
@@ -133,7 +146,7 @@ def _count_try(user_name: str, address: str) -> throttle.Wait | None:
         return throttle.count_try(user_name, address)
     except throttle.CannotCount as error:
         logger.exception("Nobody can log in: the cache (CACHE_URL) does not answer")
-        raise NotCounted from error
+        raise ThrottleUnavailable from error
 
 
 def _count_success(user_name: str, address: str) -> None:
@@ -144,7 +157,10 @@ def _count_success(user_name: str, address: str) -> None:
 
 
 def _record(verb: Verb, user_name: str, what: str) -> None:
-    """Names the account only if there is one: people type passwords into the field for the name."""
+    """Log a failed login.
+
+    The name is logged only if there is such an account, because people type passwords there by mistake.
+    """
     account = get_user_model()._default_manager.filter(username=user_name).first()
     name = account.get_username() if account is not None else "an unknown account"
     log.record(verb, f"A login as {name} {what}", user=account, level=Level.WARNING)

@@ -1,9 +1,9 @@
-"""Loads the person of a request and the state of their login session with one query.
+"""Loads the user of a request and the login session with one query.
 
-Django asks the authentication backend for the user of each request. Ours joins the login session to that very query,
-so that an ended login session is refused by the next request at no extra cost, with every server-side session engine.
-The middleware says which session key the request carries; outside a request nothing is joined. Every request asks
-this, so the statements are kept (activity/compiled_query.py).
+Django asks the authentication backend for the user of each request. This backend joins the login session to that query,
+so that an ended login session is refused from the next request on, with every server-side session engine. The
+middleware says which session key the request has. The statements are compiled once (activity/compiled_query.py),
+because every request runs them.
 """
 
 from __future__ import annotations
@@ -28,24 +28,26 @@ from sessions_app.people.models import AccountLock, Application
 
 
 @dataclass
-class Carried:
-    """What the running request carries: its session key; the login session once the user was loaded; and the lock that
-    kept somebody with the right password out."""
+class RequestLogin:
+    """The session key of the running request, its login session once the user is loaded, and a lock of the account.
+
+    The lock is the one that refused a person with the right password.
+    """
 
     session_key: str
     login: LoginSession | None = None
     refused_by: AccountLock | None = None
 
 
-carried: ContextVar[Carried | None] = ContextVar("sessions_app_carried", default=None)
+request_login: ContextVar[RequestLogin | None] = ContextVar("sessions_app_request_login", default=None)
 
 
 class LoginSessionBackend(ModelBackend):
-    """Django's own backend, but a request's user exists only while the login session is live."""
+    """Django's own backend, which returns the user of a request only while the login session is live."""
 
     def get_user(self, user_id: Any) -> Any:
-        """The user, or None when the request's login session is ended, idle for too long, or not known."""
-        request = carried.get()
+        """Return the user, or None if the login session is ended, idle for too long or unknown."""
+        request = request_login.get()
         if request is None:
             return super().get_user(user_id)
         login = _live_login(request.session_key, user_id)
@@ -55,7 +57,7 @@ class LoginSessionBackend(ModelBackend):
         return login.user
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        """As Django's, with one query for what the account has itself and what its groups give."""
+        """Return the permissions of the account and of its groups, with one query instead of two."""
         is_asked = user_obj.is_active and not user_obj.is_superuser and obj is None
         if is_asked and not hasattr(user_obj, "_perm_cache"):
             _, rows = _permissions().rows(user_id=user_obj.pk)
@@ -65,15 +67,18 @@ class LoginSessionBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> Any:
-        """As Django's, and nobody gets in to a locked account; the lock is noted for who may be told (door.py).
-        Applications never get in, whatever password somebody gave them past the administration."""
+        """Return the user with this name and password, unless the account is locked or is an application's.
+
+        The lock is stored in the current request, for authentication.py to report it. An application is refused
+        whatever password it was given past the administration.
+        """
         user = super().authenticate(request, username, password, **kwargs)
         if user is None or Application.objects.filter(principal=user.pk).exists():
             return None
         lock = AccountLock.objects.in_force().filter(user_id=user.pk).first()
         if lock is None:
             return user
-        here = carried.get()
+        here = request_login.get()
         if here is not None:
             here.refused_by = lock
         return None
@@ -85,7 +90,7 @@ def _columns(model: type[Model]) -> list[str]:
 
 @functools.cache
 def _live_logins() -> Prepared:
-    """The login session of a key and its user, side by side."""
+    """Return the statement that selects the login session of a key together with its user."""
 
     def build(key_hash: str, idle: dt.datetime, old: dt.datetime) -> QuerySet[LoginSession, Any]:
         logins = LoginSession.objects.live().exclude(_is_before(idle, old)).filter(key_hash=key_hash)
@@ -96,7 +101,7 @@ def _live_logins() -> Prepared:
 
 
 def _live_login(session_key: str, user_id: Any) -> LoginSession | None:
-    """The login session of that key and user with the user, unless it is over."""
+    """Return the login session of that key and user, with its user; None if it is over."""
     idle, old = _limits(timezone.now())
     alias, rows = _live_logins().rows(key_hash=hash_session_key(session_key), idle=idle, old=old)
     if not rows:
@@ -111,7 +116,7 @@ def _live_login(session_key: str, user_id: Any) -> LoginSession | None:
 
 @functools.cache
 def _permissions() -> Prepared:
-    """What an account may do, as Django's own backend selects it for the account and for its groups."""
+    """Return the statement that selects the permissions of an account and of its groups."""
 
     def build(user_id: int) -> QuerySet[Permission, Any]:
         user = get_user_model()(pk=user_id)
@@ -123,12 +128,12 @@ def _permissions() -> Prepared:
 
 
 def is_expired(now: dt.datetime) -> Q:
-    """Login sessions without a request for too long, or simply too old, whether or not the worker has ended them."""
+    """Return a condition for login sessions that are idle or old beyond the limits, ended or not."""
     return _is_before(*_limits(now))
 
 
 def _limits(now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """Who was not seen since the first or logged in before the second is out."""
+    """Return two times: a login session is expired if it was last used before the first or begun before the second."""
     idle = now - dt.timedelta(seconds=settings.LOGIN_IDLE_TIMEOUT)
     return idle, now - dt.timedelta(seconds=settings.SESSION_COOKIE_AGE)
 
@@ -138,6 +143,6 @@ def _is_before(idle: dt.datetime, old: dt.datetime) -> Q:
 
 
 def current_login(request: HttpRequest) -> LoginSession | None:
-    """The login session of this request, None for a stranger."""
-    here = carried.get()
+    """Return the login session of this request; None for somebody who is not logged in."""
+    here = request_login.get()
     return here.login if here is not None and request.user.is_authenticated else None

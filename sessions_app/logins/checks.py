@@ -1,4 +1,4 @@
-"""Misconfiguration is found at start, not by the first user."""
+"""System checks for the settings that login sessions need."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ IN_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
 
 @register
 def check_session_engine(**kwargs: Any) -> list[CheckMessage]:
-    """Sessions must be on the server, else a logged-out browser keeps what it has."""
+    """Report a session engine that keeps sessions in the browser, where they cannot be ended."""
     if settings.SESSION_ENGINE in SERVER_SIDE_ENGINES:
         return []
     return [
@@ -40,7 +40,7 @@ def check_session_engine(**kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_middleware(**kwargs: Any) -> list[CheckMessage]:
-    """Without the middleware in its place an ended login session would still be let in."""
+    """Report a missing or misplaced middleware, without which an ended login session would still be accepted."""
     order = [
         settings.MIDDLEWARE.index(name) if name in settings.MIDDLEWARE else -1 for name in (BEFORE, MIDDLEWARE, AFTER)
     ]
@@ -57,7 +57,7 @@ def check_middleware(**kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_backend(**kwargs: Any) -> list[CheckMessage]:
-    """Another authentication backend would not look whether the login session is over."""
+    """Report another authentication backend, which would not check whether the login session is over."""
     if settings.AUTHENTICATION_BACKENDS == [BACKEND]:
         return []
     return [
@@ -71,7 +71,7 @@ def check_backend(**kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_cache(**kwargs: Any) -> list[CheckMessage]:
-    """The login throttle counts in the cache, and a count that two requests can read at once counts one of them."""
+    """Report a cache without atomic counters, which would lose failed logins that happen at the same time."""
     backend = settings.CACHES["default"]["BACKEND"]
     if backend not in CANNOT_COUNT:
         return []
@@ -86,7 +86,7 @@ def check_cache(**kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_cache_is_shared(**kwargs: Any) -> list[CheckMessage]:
-    """A cache in memory belongs to one process: with several, each counts failed logins for itself."""
+    """Report a cache in memory, with which each process counts failed logins separately."""
     if settings.CACHES["default"]["BACKEND"] != IN_MEMORY:
         return []
     return [

@@ -1,7 +1,7 @@
-"""User-Agent Client Hints: which we ask for, and how their header values are read.
+"""Reads the headers of User-Agent Client Hints. Pure functions.
 
-Pure. Browsers freeze their User-Agent header and tell the truth only here, only over HTTPS (or on localhost), and only
-after a response has asked with `Accept-CH`. Formats: RFC 8941 lists and strings; WICG "User-Agent Client Hints".
+Browsers no longer change their User-Agent header, and report their real version only here: over HTTPS or on localhost,
+and after a response has asked with `Accept-CH`. Formats: RFC 8941 lists and strings; WICG "User-Agent Client Hints".
 Firefox and Safari send none.
 """
 
@@ -35,7 +35,7 @@ _PLAIN_BRANDS = ("Chromium", "Google Chrome", "Android WebView")
 
 @dataclass(frozen=True)
 class Hints:
-    """What a browser volunteered. Empty strings and None mean that it did not say."""
+    """What a browser reported. An empty string or None means that it did not say."""
 
     platform: str = ""
     platform_version: str = ""
@@ -48,7 +48,7 @@ class Hints:
 
 
 def hints_from(meta: Mapping[str, str]) -> dict[str, str]:
-    """The client hints among the headers of a request (`request.META`), by header name."""
+    """Return the client hints among the headers of a request (`request.META`), by header name."""
     found = {}
     for header in HEADERS:
         value = meta.get("HTTP_" + header.upper().replace("-", "_"), "")
@@ -58,7 +58,7 @@ def hints_from(meta: Mapping[str, str]) -> dict[str, str]:
 
 
 def parse(hints: Mapping[str, str]) -> Hints:
-    """Read header values as `hints_from` gives them. Never raises; what is malformed counts as not said."""
+    """Return the values of such headers. Never raises: a malformed value counts as missing."""
     by_name = {name.lower(): printable(str(value), VALUE_LENGTH) for name, value in hints.items()}
     brand, brand_version = _brand(by_name.get(FULL_VERSION_LIST.lower(), "") or by_name.get(BRANDS.lower(), ""))
     return Hints(
@@ -74,7 +74,7 @@ def parse(hints: Mapping[str, str]) -> Hints:
 
 
 def printable(text: str, length: int) -> str:
-    """`text` without control characters and other unprintables, at most `length` characters."""
+    """Return `text` without unprintable characters, cut to `length` characters."""
     return "".join(c for c in text[:length] if c.isprintable())
 
 
@@ -92,5 +92,5 @@ def _brand(value: str) -> tuple[str, str]:
 
 
 def _is_grease(name: str) -> bool:
-    """Whether this is the nonsense brand that keeps parsers honest, such as "Not)A;Brand"."""
+    """Return whether this is a brand that browsers add to test parsers, such as "Not)A;Brand"."""
     return re.sub("[^a-z]", "", name.lower()) in ("notabrand", "notanybrand", "")

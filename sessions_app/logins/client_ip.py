@@ -1,9 +1,8 @@
-"""Which address a request really came from.
+"""Finds the address that a request really came from. Pure functions on the WSGI environment and the trusted proxies.
 
-Pure: works on the WSGI environment and the list of trusted proxies, and knows neither Django nor the database.
-`X-Forwarded-For` is written by whoever likes to, so it counts only as far back as our own proxies vouch for it:
-walk from the right, and stop at the first address that is not one of ours (docs/geoip.md, "Behind a proxy"). Elements
-that are empty say nothing and are passed over (RFC 9110, 5.6.1).
+Anybody can write `X-Forwarded-For`, so it counts only as far as our own proxies have written it: read it from the
+right, and stop at the first address that is not one of our proxies (docs/geoip.md, "Behind a proxy"). Empty elements
+are skipped (RFC 9110, 5.6.1).
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ UNIX_SOCKET = "unix"  # an entry of TRUSTED_PROXIES: a proxy on this machine tha
 
 
 def client_ip(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> str:
-    """The client's address in its shortest spelling, or "" when there is no telling.
+    """Return the client's address in its shortest spelling; an empty string if it is unknown.
 
-    `meta` is `request.META`; `trusted_proxies` are CIDRs, plain addresses, or "unix". Never raises: an entry that is
-    not a network trusts nobody (`invalid_networks` finds such entries for the system check).
+    `meta` is `request.META`; `trusted_proxies` are CIDRs, plain addresses, or "unix". Never raises: an entry that is no
+    network trusts nobody (`invalid_networks` finds such entries for the system check).
     """
     networks, is_unix_trusted = _trusted(tuple(trusted_proxies))
     peer_text = meta.get("REMOTE_ADDR", "") or ""
@@ -47,7 +46,10 @@ def client_ip(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> str:
 
 @lru_cache(maxsize=1000)
 def parse_address(text: str) -> Address | None:
-    """The address in `text`, or None. Port, brackets and zone id are dropped; ::ffff:192.0.2.1 becomes 192.0.2.1."""
+    """Return the address in `text`, or None.
+
+    Port, brackets and zone id are removed, and ::ffff:192.0.2.1 becomes 192.0.2.1.
+    """
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -64,12 +66,12 @@ def parse_address(text: str) -> Address | None:
 
 
 def invalid_networks(trusted_proxies: Sequence[str]) -> list[str]:
-    """Entries of TRUSTED_PROXIES that are neither a network nor "unix", for the system check."""
+    """Return the entries of TRUSTED_PROXIES that are neither a network nor "unix"."""
     return [entry for entry in trusted_proxies if entry.strip() != UNIX_SOCKET and _network(entry) is None]
 
 
 def networks_of_everybody(trusted_proxies: Sequence[str]) -> list[str]:
-    """Entries of TRUSTED_PROXIES that trust the whole internet, so that anyone may claim any address."""
+    """Return the entries of TRUSTED_PROXIES that trust the whole internet, so that anybody could claim any address."""
     networks = {entry: _network(entry) for entry in trusted_proxies}
     return [entry for entry, network in networks.items() if network is not None and network.prefixlen == 0]
 
@@ -97,7 +99,7 @@ def _is_unix_socket(peer: str) -> bool:
 
 
 def is_trusted(peer: str, trusted_proxies: Sequence[str]) -> bool:
-    """Whether the address of a socket is one of our own proxies, which speak for many people."""
+    """Return whether the address of a socket belongs to one of our own proxies."""
     networks, is_unix_trusted = _trusted(tuple(trusted_proxies))
     address = parse_address(peer)
     return _is_in(address, networks) if address is not None else is_unix_trusted and _is_unix_socket(peer)

@@ -1,13 +1,13 @@
-"""What kind of machine, system and browser a login comes from, by what the browser says of itself.
+"""Describes the device, system and browser of a login by what the browser says. Pure functions.
 
-Pure; knows neither requests nor the database. It is a description for people, not proof: every header can be forged.
-Client hints win over the User-Agent header, whose versions browsers froze years ago. What a frozen header cannot tell
-is left open rather than guessed: "Windows 10 or 11", "macOS" or "Android" without a version.
+The description is for people and proves nothing, because every header can be forged. Client hints are preferred to the
+User-Agent header, whose versions browsers do not change any more. What the header cannot tell is left open: "Windows 10
+or 11", "macOS" or "Android" without a version.
 
-An iPad says that it is a Macintosh, to the letter, and sends no hints. Only a script can tell: no Mac has a touch
-screen. Our page may set a cookie when `navigator.maxTouchPoints > 1`; whoever passes it on as the hint "touch" gets
-a tablet. Without it such an iPad is a Mac, unless its browser is one that no Mac has (an iPhone says the same when
-somebody asks it for desktop pages; it counts as an iPad, which asks by itself).
+An iPad sends the same header as a Mac, and no hints. Only a script can tell them apart, because no Mac has a touch
+screen: the page may set a cookie when `navigator.maxTouchPoints > 1`, which becomes the hint "touch" here. Without it
+such an iPad is described as a Mac, unless no Mac has its browser. An iPhone that asks for desktop pages is then
+described as an iPad, which asks for them by default.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ _FORM_FACTORS = {
 
 @dataclass(frozen=True)
 class Device:
-    """`device` is Desktop, Mobile, Tablet, TV, Bot or Other; names are never blank, versions may be."""
+    """A described device.
+
+    `device` is Desktop, Mobile, Tablet, TV, Bot or Other. Names are never empty, versions may be.
+    """
 
     device: str
     os: str
@@ -107,15 +110,18 @@ class Device:
 def describe(user_agent: str, hints: Mapping[str, str]) -> Device:
     """Describe the browser behind a User-Agent header and the client hints of `hints_from`. Never raises.
 
-    `hints` may hold "touch": "1" for an iPad in disguise (module docstring). A parse costs about a millisecond, so
-    answers are kept.
+    `hints` may hold "touch": "1" for an iPad (see the module). Parsing takes about a millisecond, so results are
+    cached.
     """
     return _describe(printable(user_agent or "", USER_AGENT_LENGTH), tuple(sorted(hints.items())))
 
 
 def load_patterns() -> Any:
-    """The library that knows user agents. Importing it compiles 1,600 patterns, a fourth of what the start of a process
-    takes: web processes do that at their start (sessionadmin/wsgi.py), others only when they must."""
+    """Return the library that reads user agents, imported.
+
+    The import compiles 1,600 patterns, which is a fourth of the start of a process. Web processes do it when they start
+    (sessionadmin/wsgi.py), other processes only when they need it.
+    """
     return importlib.import_module("user_agents")
 
 
@@ -141,7 +147,10 @@ def _is_ipad_in_disguise(user_agent: str, hints: Hints) -> bool:
 
 
 def _ipados_version(user_agent: str) -> str:
-    """That of Safari, which carries the number of its system; others send one that stands still (Chrome 11.1.1)."""
+    """Return the version of Safari, which is the version of its system.
+
+    Other browsers send a version that never changes (Chrome 11.1.1).
+    """
     return "" if _IOS_ONLY.search(user_agent) else _safari_version(user_agent)
 
 
@@ -171,7 +180,10 @@ def _system(agent: user_agents.parsers.UserAgent, hints: Hints) -> tuple[str, st
 
 
 def _windows_version(hint: str) -> str:
-    """Windows numbers the hint by releases of its platform API: 13 and later mean Windows 11."""
+    """Return the version of Windows.
+
+    The hint has the number of the platform API: 13 and later mean Windows 11.
+    """
     major = hint.partition(".")[0]
     if not (major.isascii() and major.isdigit()):
         return ""
@@ -237,7 +249,7 @@ def _major(version: str) -> int:
 
 
 def _version(text: str) -> str:
-    """Digits, letters and dots only, without ".0" at the end: 124.0.0 is 124."""
+    """Return the version with digits, letters and dots only, and without ".0" at the end: 124.0.0 becomes 124."""
     text = re.sub(r"[^0-9A-Za-z._ -]", "", text)[:VERSION_LENGTH].strip()
     return re.sub(r"(\.0)+$", "", text)
 

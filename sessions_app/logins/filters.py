@@ -1,4 +1,4 @@
-"""Filters of the list of login sessions: user, country, device, live or ended."""
+"""Filters of the list of login sessions: user, country, device and state."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def _own_newest_live() -> Prepared:
 
 
 class LoginFilters(AccountFilterSet):
-    """Live ones, unless the URL says otherwise.
+    """Shows live login sessions unless the URL says otherwise.
 
-    User and country are typed, with suggestions from the live rows: a menu of every value in millions of ended rows
-    would be read through on each view.
+    User and country are typed, with suggestions from live rows. A menu of all values would have to read millions of
+    ended rows for each page.
     """
 
     user = AccountFilter("user_id", is_whole=True, widget=forms.TextInput({"list": "user-list", "size": 14, **LOOK_UP}))
@@ -77,8 +77,10 @@ class LoginFilters(AccountFilterSet):
 
     @property
     def suggestions(self) -> SafeString:
-        """A datalist for each typed filter: what the newest live rows hold, in order. Not all of them: there can be
-        thousands, and each page would carry them."""
+        """Return a datalist for each typed filter, with sorted values of the newest live rows.
+
+        It does not have all values, because there can be thousands.
+        """
         person = self.request.user
         _, rows = _newest_live().rows() if sees_everything(person) else _own_newest_live().rows(user_id=person.pk)
         lists = []
@@ -89,15 +91,15 @@ class LoginFilters(AccountFilterSet):
         return format_html_join("", '<datalist id="{}">{}</datalist>', lists)
 
     def in_country(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:
-        """By the country's name or its two letters, in any case."""
+        """Filter by the name of the country or its two letters, ignoring case."""
         return queryset.filter(Q(country__folded_exact=value) | Q(country_code__folded_exact=value))
 
     def unchanged(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:
-        """The state has a default, which filter_queryset applies."""
+        """Return `queryset` as it is, because filter_queryset applies the state and its default."""
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[LoginSession]) -> QuerySet[LoginSession]:
-        """All filters, and the state, which is "live" where the URL has none."""
+        """Apply all filters, and the state, which is "live" if the URL has none."""
         found: QuerySet[LoginSession] = super().filter_queryset(queryset)
         state = self.form.cleaned_data.get("state") or "live"
         if state == "all":

@@ -1,4 +1,4 @@
-"""The login form, and the form for a new password."""
+"""The form to log in, and the form for a new password."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_NAME, LONGEST_PASSWORD = 254, 4096  # characters
 
 
 class LoginForm(AuthenticationForm):
-    """User name and password. `waiting` says, after a refusal for too many tries, until when."""
+    """The form for user name and password. After too many tries `waiting` says until when to wait."""
 
     # The stubs think of Django's own user model only.
     user_cache: AbstractBaseUser | None  # type: ignore[assignment]  # Django says None until it is clean
@@ -31,23 +31,25 @@ class LoginForm(AuthenticationForm):
         self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
 
     def clean(self) -> dict[str, Any]:
-        """Knock at the door; what it says becomes the form's error."""
+        """Authenticate the person. Raise ValidationError with the reason if they are refused."""
         user_name, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if user_name and password:
             try:
-                self.user_cache = authentication.let_in(self.request or HttpRequest(), user_name, password)
+                self.user_cache = authentication.authenticate_person(self.request or HttpRequest(), user_name, password)
             except authentication.TooManyTries as refusal:
                 self.waiting = refusal
                 raise forms.ValidationError(str(refusal), code="throttled") from refusal
-            except authentication.NotLetIn as refusal:
-                self.is_closed = isinstance(refusal, authentication.NotCounted)
+            except authentication.LoginRefused as refusal:
+                self.is_closed = isinstance(refusal, authentication.ThrottleUnavailable)
                 raise forms.ValidationError(str(refusal), code="invalid_login") from refusal
         return self.cleaned_data
 
 
 class NewPasswordForm(PasswordChangeForm):
-    """The old password and the new one twice; wrong old ones are counted like failed logins. `old_hash` is what the old
-    one was compared with."""
+    """The form for the old password and, twice, the new one.
+
+    Wrong old passwords are counted like failed logins. `old_hash` is the hash that the old password was compared with.
+    """
 
     old_hash = ""
 
@@ -58,7 +60,7 @@ class NewPasswordForm(PasswordChangeForm):
             field.validators.append(MaxLengthValidator(LONGEST_PASSWORD))
 
     def clean_old_password(self) -> str:
-        """Raises ValidationError for a wrong one, and after too many of them for any."""
+        """Return the old password. Raise ValidationError if it is wrong, or after too many wrong ones."""
         password: str = self.cleaned_data["old_password"]
         try:
             if authentication.confirm(self.request, self.user, password):
@@ -67,7 +69,7 @@ class NewPasswordForm(PasswordChangeForm):
         except authentication.TooManyTries as refusal:
             text = str(refusal).replace("you are not logged in", "it was not changed")
             raise forms.ValidationError(text, code="throttled") from refusal
-        except authentication.NotCounted as refusal:
+        except authentication.ThrottleUnavailable as refusal:
             text = "Failed tries cannot be counted at the moment. The password was not changed. Try again in a minute."
             raise forms.ValidationError(text, code="throttled") from refusal
         raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")

@@ -1,8 +1,8 @@
-"""Where in the world an address is, as well as the configured GeoIP file knows it.
+"""Looks up where an address is in the configured GeoIP file. Does not know requests or the database.
 
-Knows neither requests nor the database. One file serves the whole process; it is opened once, watched, and swapped
-for a newer one only when the newer one has proved good. The guess is about the network's exit, not the person:
-behind a VPN or a mobile carrier it may be a continent off, hence `accuracy_km`.
+The process has one file, which is opened once and watched. It is replaced by a newer file only after that one has
+passed its test. The location is that of the network's exit and not of the person: with a VPN or a mobile network it may
+be another continent, which `accuracy_km` tells.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ PRIVATE_NETWORKS: tuple[IPv4Network | IPv6Network, ...] = tuple(
 
 @dataclass(frozen=True)
 class Place:
-    """What is known of an address. `city` is never blank; `accuracy_km` is the radius the database vouches for."""
+    """The location of an address.
+
+    `city` is never empty; `accuracy_km` is the radius in kilometres that the database states.
+    """
 
     city: str = UNKNOWN_CITY
     region: str = ""
@@ -63,7 +66,7 @@ class Place:
 
     @property
     def label(self) -> str:
-        """The location in one line: "Bern, Switzerland", "Private network", "Unknown"."""
+        """Return the location in one line: "Bern, Switzerland", "Private network" or "Unknown"."""
         town = self.city if self.city != UNKNOWN_CITY else self.region
         return ", ".join(part for part in (town, self.country) if part) or UNKNOWN_CITY
 
@@ -74,7 +77,7 @@ PRIVATE = Place(city=PRIVATE_CITY)
 
 @dataclass(frozen=True)
 class Attribution:
-    """The mention that a licence asks for wherever the data is shown, and where it links to."""
+    """The sentence that a licence requires wherever the data is shown, and where it links to."""
 
     text: str
     url: str
@@ -95,7 +98,10 @@ ATTRIBUTIONS = {
 
 @dataclass(frozen=True)
 class GeoipStatus:
-    """The database in use. With `refused_reason` set, the file at `path` is not it: an older one, or none, is."""
+    """The state of the database in use.
+
+    With a `refused_reason` the file at `path` is not used, but an older one or none.
+    """
 
     configured: bool
     path: str = ""
@@ -105,20 +111,20 @@ class GeoipStatus:
 
     @property
     def is_usable(self) -> bool:
-        """Whether look-ups have a database to ask."""
+        """Return whether there is a database for look-ups."""
         return self.built_at is not None
 
     @property
     def attribution(self) -> Attribution | None:
-        """What to show where locations are shown; None when the database in use asks for nothing."""
+        """Return what must be shown beside locations; None if the database requires nothing."""
         mentions = (mention for begin, mention in ATTRIBUTIONS.items() if self.database_type.startswith(begin))
         return next(mentions, None)
 
 
 class WatchedDatabase:
-    """The file at a configurable path, reloaded when it changes. Thread safe.
+    """The file at a configured path, reloaded when it changes. Thread-safe.
 
-    At most one `os.stat` per 15 seconds. While one thread reads a new file the others go on with the old one.
+    It calls `os.stat` at most once in 15 seconds. While one thread reads a new file, the others use the old one.
     """
 
     def __init__(self, path: Callable[[], str], clock: Callable[[], float] = time.monotonic) -> None:
@@ -131,17 +137,17 @@ class WatchedDatabase:
         self._status = GeoipStatus(configured=False)
 
     def current(self) -> CityFile | None:
-        """The file to ask now, None when there is none."""
+        """Return the file to use now, or None."""
         self._refresh()
         return self._file
 
     def status(self) -> GeoipStatus:
-        """What is in use and what, if anything, is wrong with the configured file."""
+        """Return which file is in use, and what is wrong with the configured one."""
         self._refresh()
         return self._status
 
     def report_damage(self, file: CityFile, reason: str) -> None:
-        """Remember that `file` failed a look-up; log it for the first one only."""
+        """Remember that a look-up in `file` has failed. Log only the first failure."""
         with self._lock:
             if file is self._file and not self._status.refused_reason:
                 self._refuse(reason)
@@ -161,13 +167,13 @@ class WatchedDatabase:
             elif self._clock() < self._next_look:
                 return
             if path:
-                self._look(path)
+                self._reload(path)
             self._next_look = self._clock() + CHECK_INTERVAL
         finally:
             self._lock.release()
 
-    def _look(self, path: str) -> None:
-        """Load the file at `path` if it is not the one seen last; a file that is no good changes nothing but status."""
+    def _reload(self, path: str) -> None:
+        """Load the file at `path` if it is new. A file that fails its test changes only the status."""
         try:
             stat = os.stat(path)
             signature = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
@@ -197,7 +203,7 @@ DATABASE = WatchedDatabase(lambda: str(settings.GEOIP_DATABASE or ""))
 
 
 def locate(ip: str) -> Place:
-    """Where `ip` is. Never raises: what is not an address, or in no database, is `UNKNOWN`."""
+    """Return the place of `ip`. Never raises: what is no address or in no database is `UNKNOWN`."""
     address = parse_address(ip)
     if address is None:
         return UNKNOWN
@@ -215,17 +221,17 @@ def locate(ip: str) -> Place:
 
 
 def status() -> GeoipStatus:
-    """The GeoIP database this process uses."""
+    """Return the state of the GeoIP database of this process."""
     return DATABASE.status()
 
 
 def is_private(address: Address) -> bool:
-    """Whether the address means something on its own network only."""
+    """Return whether the address is valid only in its own network."""
     return any(address.version == network.version and address in network for network in PRIVATE_NETWORKS)
 
 
 def place_from(record: City) -> Place:
-    """The place on record; whatever is missing or of the wrong type is left out."""
+    """Return the place in the record, without parts that are missing or have a wrong type."""
     country = record.country if record.country.names or record.country.iso_code else record.registered_country
     latitude, longitude = _number(record.location.latitude, 90), _number(record.location.longitude, 180)
     has_point = latitude is not None and longitude is not None
@@ -243,7 +249,10 @@ def place_from(record: City) -> Place:
 
 
 def _name(record: PlaceRecord) -> str:
-    """The English name, else any; not `record.name`, which knows English only and breaks on names that are no map."""
+    """Return the English name, or another one.
+
+    `record.name` knows only English, and fails if the names are not a map.
+    """
     names: object = record.names
     if not isinstance(names, Mapping):
         return ""

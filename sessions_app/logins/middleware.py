@@ -1,6 +1,6 @@
-"""Ties a request to its login session: which key it carries, when it was last seen, and its address for the log.
+"""Connects a request to its login session: the session key, the time of the last use, and the address for the log.
 
-Must stand after Django's SessionMiddleware and before AuthenticationMiddleware (a system check says so).
+It stands after Django's SessionMiddleware and before AuthenticationMiddleware, which a system check verifies.
 """
 
 import logging
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class LoginSessionMiddleware:
-    """One joined query loads user and login session (backend.py); at most one UPDATE a minute notes the access."""
+    """Provides the session key for the query of backend.py, and stores the last use at most once a minute."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -28,8 +28,8 @@ class LoginSessionMiddleware:
         if not (request.session.session_key or "x").isalnum():
             # Django asks the database for whatever the cookie holds, and PostgreSQL takes no NUL.
             request.session = type(request.session)()
-        here = backend.Carried(request.session.session_key or "")
-        token = backend.carried.set(here)
+        here = backend.RequestLogin(request.session.session_key or "")
+        token = backend.request_login.set(here)
         try:
             with log.coming_from(service.request_ip(request)):
                 response = self.get_response(request)
@@ -39,7 +39,7 @@ class LoginSessionMiddleware:
                     if key and key != here.session_key:
                         service.rekey(here.login, key)
         finally:
-            backend.carried.reset(token)
+            backend.request_login.reset(token)
         if here.login is not None:
             if here.login.is_live:
                 request.META[PERSON] = str(here.login.user_id)
@@ -51,7 +51,7 @@ class LoginSessionMiddleware:
 
 
 def _touch(login: LoginSession, request: HttpRequest) -> None:
-    """Note the access, unless the database cannot be written now: what was asked for is done, and its answer made."""
+    """Store the last use. Go on without it if the database cannot be written, because the response is already made."""
     try:
         service.touch(login, request)
     except (DatabaseError, InterfaceError) as error:

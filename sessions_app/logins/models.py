@@ -1,4 +1,4 @@
-"""One browser logged in to the console. The session key is kept as a hash only."""
+"""Login sessions: one for each browser that is logged in to the console. Only a hash of the session key is stored."""
 
 from __future__ import annotations
 
@@ -49,24 +49,24 @@ SORTED = (
 
 
 class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
-    """What people select from login sessions."""
+    """Selections of login sessions."""
 
     def live(self) -> Self:
-        """Those that nobody ended."""
+        """Return the login sessions that are not ended."""
         return self.filter(ended_at=None)
 
     def visible_to(self, user: Person) -> Self:
-        """All for administrators and auditors, else the person's own."""
+        """Return all login sessions for administrators and auditors, and only the user's own for others."""
         return self if sees_everything(user) else self.filter(user_id=user.pk)
 
 
 def hash_session_key(key: str) -> str:
-    """SHA-256 of a session key, in hex. Keys are 160 random bits or so, hence need no salt."""
+    """Return the SHA-256 of a session key in hex. A key has about 160 random bits, so it needs no salt."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 class LoginSession(QuickRows):
-    """One browser of one user: from where, with what, since when; ended rows stay as history."""
+    """One browser of one user: from where, with which software, since when. Ended rows stay as history."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="login_sessions")
     user_name = models.CharField("user", max_length=150)
@@ -120,5 +120,4 @@ class LoginSession(QuickRows):
 
     @property
     def is_live(self) -> bool:
-        """Whether nobody ended it."""
         return self.ended_at is None

@@ -1,7 +1,7 @@
-"""Writes login sessions: begins one at login, notes the last access, ends one. No permission is checked here; flows do.
+"""Begins and ends login sessions, and stores their last use. Checks no permission; the flows do.
 
-Ending is a compare-and-swap with its log entry in one transaction, so that a session is ended once, by one person, for
-one reason.
+Ending is a compare-and-swap together with its log entry in one transaction, so that a login session is ended once, by
+one person, for one reason.
 """
 
 from __future__ import annotations
@@ -37,21 +37,23 @@ PATIENCE = (
 
 
 def request_ip(request: HttpRequest) -> str:
-    """The public address of the browser, right behind our own proxies; empty when there is none."""
+    """Return the public address of the browser, as seen by our own proxies; an empty string if there is none."""
     return client_ip(request.META, settings.TRUSTED_PROXIES)
 
 
 def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
-    """Record the browser that just logged in.
+    """Record the login session of the browser that has just logged in, and return it.
 
-    1. End what this browser was logged in as before, and give it a new session key.
-    2. Look again, with the account held: was it locked, disabled or given another password since the password was
-       checked? Then forget the browser's session and return None; it stays a stranger.
+    1. End the login session that the browser had before, and give it a new session key.
+
+    2. Check again, with the account's row locked, that the account was not locked or disabled and has the same
+    password. Otherwise delete the browser's session and return None.
+
     3. Record the browser, its address and the login in one transaction.
     """
-    here = backend.carried.get()
+    here = backend.request_login.get()
     if here is not None:
-        _end_replaced(here, actor=user)
+        _end_previous(here, actor=user)
     request.session.cycle_key()
     with transaction.atomic():
         if not _may_still_log_in(user):
@@ -76,8 +78,8 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
     return login
 
 
-def _end_replaced(here: backend.Carried, *, actor: AbstractBaseUser) -> None:
-    """End the login session that the browser came with; the request may not have loaded it."""
+def _end_previous(here: backend.RequestLogin, *, actor: AbstractBaseUser) -> None:
+    """End the login session that the browser had before, which the request may not have loaded."""
     if here.session_key:
         key_hash = hash_session_key(here.session_key)
         login = LoginSession.objects.live().filter(key_hash=key_hash).select_related("user").first()
@@ -87,8 +89,11 @@ def _end_replaced(here: backend.Carried, *, actor: AbstractBaseUser) -> None:
 
 
 def _may_still_log_in(user: AbstractBaseUser) -> bool:
-    """Holds the account's row: a lock, a disabling or a new password either came before, and is seen here, or comes
-    after, and then ends the login session that is being begun. Applications have none, whichever way they came."""
+    """Lock the account's row, and return whether the account may log in.
+
+    A lock, a disabling or a new password is either committed before, and seen here, or comes later and then ends the
+    new login session. Applications may never log in.
+    """
     accounts = get_user_model()._default_manager.select_for_update().filter(pk=user.pk)
     account = accounts.values("password", "is_active").first()
     return (
@@ -101,25 +106,25 @@ def _may_still_log_in(user: AbstractBaseUser) -> bool:
 
 
 def touch(login: LoginSession, request: HttpRequest) -> None:
-    """Note a change of address at once, and else the last access, at most once in 60 seconds, each with one UPDATE.
+    """Store a change of address at once, and the last use at most once in 60 seconds, each with one UPDATE.
 
-    An open page that refreshes itself is no access, else nobody who left a page open would ever count as idle (OWASP
-    ASVS 5, 7.3.1); from another address it is one, so that nobody moves unseen. Raises OperationalError when the
-    database is busy for two seconds.
+    A refresh that an open page makes by itself is no use, because a person who left a page open would never count as
+    idle (OWASP ASVS 5, 7.3.1). From another address it counts, so that no change of address is missed. Raise
+    OperationalError if the database is busy for two seconds.
     """
     now = timezone.now()
     ip = request_ip(request)
     is_late = now - login.last_access_at >= ACCESS_RESOLUTION
     if ip and ip != login.ip and (is_late or login.ip):
-        _note_move(login, ip, now)
+        _record_new_address(login, ip, now)
     elif is_late and not _is_refresh(request):
         with waiting_at_most(PATIENCE), transaction.atomic():
             live = LoginSession.objects.live().filter(pk=login.pk, last_access_at=login.last_access_at)
             live.update(last_access_at=now)
 
 
-def _note_move(login: LoginSession, ip: str, now: dt.datetime) -> None:
-    """Compare the address it was at, so that of several requests from the new one the first leaves an entry."""
+def _record_new_address(login: LoginSession, ip: str, now: dt.datetime) -> None:
+    """Store and log the new address. Of several requests from it only the first writes an entry."""
     values = {"last_access_at": now, **_address(ip)}
     with waiting_at_most(PATIENCE), transaction.atomic():
         if LoginSession.objects.live().filter(pk=login.pk, ip=login.ip).update(**values):
@@ -133,18 +138,24 @@ def _note_move(login: LoginSession, ip: str, now: dt.datetime) -> None:
 
 
 def _is_refresh(request: HttpRequest) -> bool:
-    """Whether console.js asks by itself what changed: only its refreshes name what the page shows already."""
+    """Return whether console.js made this request by itself.
+
+    Only its refreshes send the ETag of what the page shows.
+    """
     return "HX-Request" in request.headers and "If-None-Match" in request.headers
 
 
 def rekey(login: LoginSession, session_key: str) -> None:
-    """Follow Django when it gives a browser a new session key (after a change of password)."""
+    """Store the new session key that Django has given the browser, for example after a change of password."""
     LoginSession.objects.live().filter(pk=login.pk).update(key_hash=hash_session_key(session_key))
 
 
 @tried_again
 def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | None) -> bool:
-    """End one login session; its browser is a stranger from the next request on. False: it was over already."""
+    """End one login session, so that the next request of its browser is refused.
+
+    Return False if it was over already.
+    """
     now = timezone.now()
     with transaction.atomic():
         won = (
@@ -171,19 +182,19 @@ def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | Non
 def end_all(
     user: AbstractBaseUser, reason: EndReason, *, actor: AbstractBaseUser | None, keep: LoginSession | None = None
 ) -> int:
-    """End every live login session of `user` but `keep`; how many were ended."""
+    """End every live login session of `user` except `keep`. Return how many were ended."""
     logins = live_logins(user, but=keep).select_related("user")
     return sum(end(login, reason, actor=actor) for login in logins)
 
 
 def live_logins(user: AbstractBaseUser, *, but: LoginSession | None = None) -> QuerySet[LoginSession]:
-    """The live login sessions of `user`, without `but`."""
+    """Return the live login sessions of `user`, without `but`."""
     logins = LoginSession.objects.live().filter(user_id=user.pk)
     return logins if but is None else logins.exclude(pk=but.pk)
 
 
 def end_expired() -> int:
-    """End those that are idle or old beyond the limits; workers and gateways call this. How many were ended."""
+    """End login sessions that are idle or old beyond the limits. Return how many. Workers and gateways call this."""
     expired = LoginSession.objects.live().filter(backend.is_expired(timezone.now())).select_related("user")
     return sum(end(login, EndReason.EXPIRED, actor=None) for login in expired[:1000])
 
@@ -196,7 +207,7 @@ def _farewell(login: LoginSession, reason: EndReason) -> str:
 
 
 def _browser(request: HttpRequest) -> dict[str, str]:
-    """What the browser says of itself; device.py keeps it within the columns."""
+    """Return what the browser says about itself, cut to the lengths of the columns by device.py."""
     hints = device.hints_from(request.META)
     if request.COOKIES.get("touch") == "1":
         hints["touch"] = "1"

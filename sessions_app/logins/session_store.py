@@ -1,7 +1,7 @@
-"""Django's session engine of the database, whose one question at each request is a statement that is kept.
+"""Django's session engine of the database, with a compiled statement for the query that each request makes.
 
-Set as SESSION_ENGINE for SESSION_STORE=db. Rows, keys and what is in them are Django's own, so that both engines read
-what the other wrote. Knows nothing of login sessions.
+It is the SESSION_ENGINE for SESSION_STORE=db. Rows, keys and content are Django's own, so that both engines can read
+what the other one wrote.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from activity.compiled_query import Prepared
 
 @functools.cache
 def _unexpired() -> Prepared:
-    """The session of a key, unless it has expired."""
+    """Return the statement that selects the session of a key unless it has expired."""
 
     def build(key: str, now: dt.datetime) -> QuerySet[Session, Any]:
         found = Session.objects.filter(session_key=key, expire_date__gt=now)
@@ -30,10 +30,13 @@ def _unexpired() -> Prepared:
 
 
 class SessionStore(db.SessionStore):
-    """As Django's (the engine's class has to have this name)."""
+    """Django's session store with a compiled statement. Django requires this name of the class."""
 
     def _get_session_from_db(self) -> Session | None:
-        """The row; without one the key is forgotten, as Django does, so that nobody chooses a key of their own."""
+        """Return the row of the session.
+
+        Without a row forget the key, as Django does, so that nobody can choose a key.
+        """
         _, rows = _unexpired().rows(key=self.session_key or "", now=timezone.now())
         if not rows:
             self._session_key = None

@@ -1,4 +1,4 @@
-"""Django's own events that begin and end login sessions: login, logout, a changed password, a disabled account."""
+"""Handlers of Django's signals that begin and end login sessions: login, logout, new passwords, disabled accounts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sessions_app.logins.models import EndReason
 
 
 def connect() -> None:
-    """Called once at start."""
+    """Connect the handlers. SessionsAppConfig.ready calls this once."""
     user_logged_in.connect(_logged_in, dispatch_uid="login_session_begin")
     user_logged_out.connect(_logged_out, dispatch_uid="login_session_end")
     pre_save.connect(_remember_credentials, sender=get_user_model(), dispatch_uid="login_session_remember")
@@ -31,7 +31,7 @@ def _logged_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> N
 
 
 def _logged_out(request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
-    here = backend.carried.get()
+    here = backend.request_login.get()
     if user is not None and here is not None and here.login is not None:
         service.end(here.login, EndReason.LOGOUT, actor=user)
 
@@ -39,7 +39,7 @@ def _logged_out(request: HttpRequest, user: AbstractBaseUser | None, **kwargs: A
 def _remember_credentials(
     instance: Any, raw: bool = False, update_fields: frozenset[str] | None = None, **kwargs: Any
 ) -> None:
-    """Before a user is saved: what were password and activeness? Skipped where the save cannot touch them."""
+    """Store password and activeness before a user is saved, if the save can change them."""
     instance._before = None
     if raw or instance.pk is None or (update_fields is not None and not {"password", "is_active"} & set(update_fields)):
         return
@@ -48,11 +48,11 @@ def _remember_credentials(
 
 
 def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None, **kwargs: Any) -> None:
-    """After a user is saved: a new password or a disabled account ends the user's other login sessions."""
+    """End the user's other login sessions after a new password, and all after the account was disabled."""
     before = getattr(instance, "_before", None)
     if before is None:
         return
-    here = backend.carried.get()
+    here = backend.request_login.get()
     mine = here.login if here is not None else None
     actor = mine.user if mine is not None else None
     own = mine if mine is not None and mine.user_id == instance.pk else None
@@ -71,6 +71,8 @@ def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None
 
 
 def _is_same_password_hashed_anew(user: Any, update_fields: frozenset[str] | None) -> bool:
-    """Django saves the password field alone, with no new password in hand, when it strengthens an old hash at login
-    (AbstractBaseUser.check_password)."""
+    """Return whether Django has only hashed the same password again with a stronger hash.
+
+    At a login Django then saves the password field alone (AbstractBaseUser.check_password).
+    """
     return update_fields == frozenset({"password"}) and user._password is None and is_password_usable(user.password)

@@ -1,4 +1,4 @@
-"""The list of login sessions: which rows a person may see, and the columns."""
+"""The rows and columns of the list of login sessions."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "T
 
 
 def logins_queryset(viewer: Person) -> QuerySet[LoginSession]:
-    """The login sessions that `viewer` may see, live and ended. Adds `ended_by_name`, one column of the person who
-    ended it instead of a person for each row, and `user_now`, the name that its user has now."""
+    """Return the login sessions that `viewer` may see, live and ended.
+
+    `ended_by_name` and `user_now` are the current names of the person who ended it and of its user, as columns instead
+    of joined rows.
+    """
     ended_by_name = F(f"ended_by__{get_user_model().USERNAME_FIELD}")
     return LoginSession.objects.visible_to(viewer).annotate(ended_by_name=ended_by_name, user_now=name_now())
 
 
 def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
-    """The columns as `viewer` sees them. `current` is the viewer's own login session, which the list marks."""
+    """Return the columns that `viewer` sees. The list marks `current`, which is the viewer's own login session."""
     current_pk = current.pk if current is not None else None
     may_end_all, may_see_all = is_administrator(viewer), sees_everything(viewer)
 
@@ -72,7 +75,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
 
 
 def refusal(login: LoginSession, *, viewer_id: int | None, may_end_all: bool) -> str:
-    """Why the person cannot log this browser out; empty when they can. The flow decides again."""
+    """Return why the person cannot log this browser out; an empty string if they can. The flow checks again."""
     if not login.is_live:
         return "This login session is over already."
     if login.user_id != viewer_id and not may_end_all:
@@ -81,7 +84,7 @@ def refusal(login: LoginSession, *, viewer_id: int | None, may_end_all: bool) ->
 
 
 def location(row: LoginSession) -> str:
-    """Region and country, with the approximate point: "Bern, Switzerland (46.95, 7.45 ± 20 km)"."""
+    """Return region, country and the approximate coordinates: "Bern, Switzerland (46.95, 7.45 ± 20 km)"."""
     area = ", ".join(part for part in (row.region, row.country) if part)
     if row.latitude is None or row.longitude is None:
         return area or row.city
@@ -100,7 +103,10 @@ def _origin_columns() -> tuple[Column, ...]:
 
 
 def _browser_columns() -> tuple[Column, ...]:
-    """The user agent as sent is not sorted: the three columns before it are what it says."""
+    """Return the columns about the browser.
+
+    The user agent cannot be sorted by, because the three columns before it are made from it.
+    """
 
     def device(row: LoginSession) -> SafeString:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
@@ -130,8 +136,11 @@ def _time_columns() -> tuple[Column, ...]:
 
 
 def _end_columns() -> tuple[Column, ...]:
-    """What the state column says in one cell, each for itself: for sorting, and for the download. "Ended by" is
-    the name of now; it is not sorted, for it stands in the table of users, which no index of logins holds."""
+    """Return the columns about the end, which the state column shows in one cell, for sorting and for downloads.
+
+    "Ended by" is the current name. It cannot be sorted by, because it is in the table of users, which no index of login
+    sessions covers.
+    """
     return (
         stored("ended", "Ended", "ended_at", lambda row: moment(row.ended_at), 160, is_hidden=True),
         Column(

@@ -1,11 +1,12 @@
-"""Counts failed logins per account and per address, and says when somebody has to wait.
+"""Counts failed logins for each account and each address, and says when somebody has to wait.
 
-Knows names and addresses, neither users nor requests: an account that does not exist is counted like one that does.
-A try is counted before the password is looked at, so that a hundred tries at the same moment are a hundred tries, and
-taken back when it succeeds, or breaks: whom the console fails has not failed. Counts live in Django's cache; add() and
-incr() must be atomic there, as they are in our table, in memory, Redis and Memcached (a system check refuses the
-others). A window begins with its first try and is never prolonged, so that nobody can keep somebody else out for ever
-with one try a minute.
+It knows names and addresses only: an account that does not exist is counted like one that does. A try is counted before
+the password is checked, so that a hundred tries at the same moment count as a hundred. It is taken back when it
+succeeds, and when the console fails.
+
+The counts are in Django's cache. Its add() and incr() must be atomic, as they are in our table, in memory, in Redis and
+in Memcached; a system check refuses other caches. A window begins with its first try and is never prolonged, so that
+nobody can lock somebody else out for ever with one try a minute.
 """
 
 from __future__ import annotations
@@ -37,12 +38,15 @@ IPV6_HOME = 64  # bits: one home or one machine gets a whole network of this siz
 
 
 class CannotCount(Exception):
-    """The cache does not answer, so nobody knows how often somebody tried. Its own error is the cause."""
+    """The cache does not answer, so tries cannot be counted. The error of the cache is the cause."""
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Too many failures: nothing is looked at until `until`. `is_news` for the first refusal of its window."""
+    """Too many failures: no password is checked before `until`.
+
+    `is_news` is true for the first refusal of its window.
+    """
 
     until: dt.datetime
     is_news: bool
@@ -59,20 +63,22 @@ _debts: deque[tuple[_Counter, float]] = deque(maxlen=MOST_DEBTS)
 
 
 def count_try(user_name: str, address: str) -> Wait | None:
-    """Count one try; a Wait when the account or the address had too many within 15 minutes. Raises CannotCount, and
-    what the database says; then nothing stays counted."""
+    """Count one try. Return a Wait if the account or the address had too many within 15 minutes.
+
+    Raise CannotCount, or the error of the database; nothing is counted then.
+    """
     counted: list[_Counter] = []
     waits = []
     try:
-        _pay()
-        with _asking():
+        _take_back_owed()
+        with _cache_errors():
             for counter in (_account(user_name), _address(address)):
                 count = _increment(counter)
                 counted.append(counter)
                 if count > counter.limit:
                     waits.append(Wait(_until(counter), is_news=count == counter.limit + 1))
     except (CannotCount, DatabaseError, InterfaceError):
-        _give_back(counted)
+        _take_back(counted)
         raise
     if not waits:
         return None
@@ -80,22 +86,25 @@ def count_try(user_name: str, address: str) -> Wait | None:
 
 
 def count_broken(user_name: str, address: str) -> None:
-    """Take the counted try back: the console broke before it knew whether the password is right."""
-    _give_back([_account(user_name), _address(address)])
+    """Take the counted try back, because the console failed before it knew whether the password is right."""
+    _take_back([_account(user_name), _address(address)])
 
 
 def count_success(user_name: str, address: str) -> None:
-    """Take the counted try back: forget the account's failures, and leave the address as it was before the try. Raises
-    CannotCount."""
-    with _asking():
+    """Forget the failures of the account, and take the try of the address back. Raise CannotCount."""
+    with _cache_errors():
         cache.delete(_account(user_name).key)
         with contextlib.suppress(ValueError):  # the window ended in between, and with it the count
             cache.decr(_address(address).key)
 
 
 @contextlib.contextmanager
-def _asking() -> Iterator[None]:
-    """Each cache raises what its library does, which nobody here can name. Our table is the database's."""
+def _cache_errors() -> Iterator[None]:
+    """Raise CannotCount for any error of the cache in this block.
+
+    Each cache raises the errors of its own library, which are not known here. Errors of our own table are those of the
+    database.
+    """
     try:
         yield
     except (DatabaseError, InterfaceError):
@@ -104,25 +113,28 @@ def _asking() -> Iterator[None]:
         raise CannotCount(f"{type(error).__name__}: {error}") from error
 
 
-def _give_back(counters: Iterable[_Counter]) -> None:
-    """Take one from each count; what cannot be taken now is owed, because the cache often lies in the same database."""
+def _take_back(counters: Iterable[_Counter]) -> None:
+    """Take one from each count.
+
+    What cannot be written now is kept for later, because the cache is often in the database.
+    """
     owed_until = time.monotonic() + WINDOW.total_seconds()
     _debts.extend((counter, owed_until) for counter in counters)
     try:
         with waiting_at_most(PATIENCE):
-            _pay()
+            _take_back_owed()
     except (CannotCount, DatabaseError, InterfaceError) as error:
         logger.warning("A login that broke stays counted for now", exc_info=error)
 
 
-def _pay() -> None:
-    """Take back what this process owes; the end of a window ends its debts. Raises what the cache says."""
+def _take_back_owed() -> None:
+    """Subtract what this process still has to take back, unless its window has ended. Raise the error of the cache."""
     while _debts:
         counter, owed_until = debt = _debts.popleft()
         if owed_until < time.monotonic():
             continue
         try:
-            with _asking(), contextlib.suppress(ValueError):  # the window ended, and with it the count
+            with _cache_errors(), contextlib.suppress(ValueError):  # the window ended, and with it the count
                 cache.decr(counter.key)
         except (CannotCount, DatabaseError, InterfaceError):
             _debts.appendleft(debt)
@@ -143,7 +155,10 @@ def _counter(kind: str, what: str, limit: int) -> _Counter:
 
 
 def network(address: str) -> str:
-    """The address itself, for IPv6 its /64; empty when there is none (a unix socket without a trusted proxy)."""
+    """Return the address itself, and for IPv6 its /64; an empty string without an address.
+
+    There is none for a unix socket without a trusted proxy.
+    """
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

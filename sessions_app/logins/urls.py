@@ -5,9 +5,9 @@ from django.urls import path
 from sessions_app.logins import account_views, views
 
 urlpatterns = [
-    path("accounts/login/", account_views.Login.as_view(), name="login"),
-    path("accounts/logout/", account_views.Logout.as_view(), name="logout"),
-    path("accounts/password/", account_views.PasswordChange.as_view(), name="password_change"),
+    path("accounts/login/", account_views.ConsoleLoginView.as_view(), name="login"),
+    path("accounts/logout/", account_views.ConsoleLogoutView.as_view(), name="logout"),
+    path("accounts/password/", account_views.ConsolePasswordChangeView.as_view(), name="password_change"),
     path("logins/", views.logins, name="logins"),
     path("logins/map/", views.logins_map, name="logins_map"),
     path("logins/logout/", views.logins_logout, name="logins_logout"),

@@ -1,4 +1,4 @@
-"""Login sessions: the list, the map, and logging browsers out."""
+"""Views of login sessions: the list, the map, and logging browsers out."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MOST_PLACES = 500
 
 @require_safe
 def logins(request: HttpRequest) -> HttpResponseBase:
-    """Who is logged in from where and with what; live ones unless asked otherwise."""
+    """Show the list of login sessions, live ones unless the URL says otherwise."""
     me = viewer(request)
     return list_response(
         request,
@@ -57,7 +57,7 @@ def logins(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def logins_map(request: HttpRequest) -> HttpResponse:
-    """Where the live logins are; a part of the list's page, or a page of its own."""
+    """Show where the live login sessions are, as a part of the list's page or as a page of its own."""
     live = LoginSession.objects.visible_to(viewer(request)).live()
     fields = ("city", "region", "country", "country_code", "latitude", "longitude")
     located = live.filter(latitude__isnull=False, longitude__isnull=False)
@@ -76,7 +76,7 @@ def logins_map(request: HttpRequest) -> HttpResponse:
 
 
 def _marker(where: geolocation.Place, count: int) -> MapMarker:
-    """A place on the map, with the list of its logins behind it."""
+    """Return the marker of a place, which links to the list of its login sessions."""
     is_known = where.city != geolocation.UNKNOWN_CITY
     query = {"q": f"{where.city} {where.country}".strip()} if is_known else {"country": where.country_code}
     return MapMarker(
@@ -86,7 +86,7 @@ def _marker(where: geolocation.Place, count: int) -> MapMarker:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def logins_logout(request: HttpRequest) -> HttpResponse:
-    """Log the chosen browsers out: a confirmation by GET, the deed by POST."""
+    """Show a confirmation (GET), or log the chosen browsers out (POST)."""
     sent = request.POST if request.method == "POST" else request.GET
     next_url = safe_next(request, typed(sent, "next", LONGEST_IN_ADDRESS), reverse("logins"))
     chosen = _chosen(request, sent.getlist("ids"))
@@ -109,7 +109,7 @@ def logins_logout(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def logins_logout_others(request: HttpRequest) -> HttpResponse:
-    """Log all other browsers of the person out: a confirmation by GET, the deed by POST."""
+    """Show a confirmation (GET), or log out all other browsers of the person (POST)."""
     me, current = viewer(request), current_login(request)
     if request.method == "POST":
         count = logout_others(me, current)
@@ -122,8 +122,10 @@ def logins_logout_others(request: HttpRequest) -> HttpResponse:
 
 
 def _chosen(request: HttpRequest, ids: Sequence[str]) -> list[LoginSession]:
-    """The login sessions of these ids, the current one last. Raises BadRequest for what is no id, Http404 where one
-    is not the person's to see."""
+    """Return the login sessions with these ids, the current one last.
+
+    Raise BadRequest for an invalid id, and Http404 if the person may not see one of them.
+    """
     if len(ids) > MOST_AT_ONCE:
         raise BadRequest(f"At most {MOST_AT_ONCE} at once.")
     if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in ids):
@@ -165,7 +167,7 @@ def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str
 
 
 def _confirmation(request: HttpRequest, fragment: str, context: dict[str, object]) -> HttpResponse:
-    """What the dialog shows, or a page with the same for browsers without JavaScript."""
+    """Return the content of the dialog, or a page with the same content without JavaScript."""
     is_dialog = is_fragment(request)
     template = fragment if is_dialog else "sessions_app/logins/logins_confirm.html"
     response = render(request, template, {**context, "fragment": fragment, "is_dialog": is_dialog})

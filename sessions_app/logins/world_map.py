@@ -1,9 +1,9 @@
-"""The map of logins: an inline SVG, drawn from our own land outline. Nothing is fetched from anywhere.
+"""Draws the map of logins as an inline SVG. Nothing is fetched from other servers.
 
-Knows places as points with a number of logins; where they come from is the caller's business. The land is
-_world_land.svg (scripts/draw_world_map.py), the rest _world_map.svg, both in templates/sessions_app/logins/.
-Style it with the classes world-map, world-map-land, world-map-marker; it is legible without any style sheet.
-A marker that is a link has an invisible world-map-target around it, large enough for a finger or an unsteady hand.
+It knows places as points with a number of logins. The land is _world_land.svg (scripts/draw_world_map.py) and the rest
+_world_map.svg, both in templates/sessions_app/logins/. The classes world-map, world-map-land and world-map-marker style
+it, and it is legible without a style sheet. A marker that is a link has an invisible world-map-target around it, which
+is large enough for a finger.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMED_PLACES = 20  # in the text for screen readers; the rest is counted
 
 @dataclass(frozen=True)
 class MapMarker:
-    """One place and how many logins are there. With `url` the marker is a link to them."""
+    """One place and the number of logins there. With a `url` the marker is a link to them."""
 
     label: str
     latitude: float
@@ -33,37 +33,40 @@ class MapMarker:
 
     @property
     def title(self) -> str:
-        """ "Bern, Switzerland: 3 logins"."""
+        """Return the title, for example "Bern, Switzerland: 3 logins"."""
         return f"{self.label}: {self.count:,} {'login' if self.count == 1 else 'logins'}"
 
     @property
     def x(self) -> str:
-        """Horizontal position in the drawing, as SVG wants it whatever the language."""
+        """Return the horizontal position in the drawing, written as SVG needs it in every language."""
         return f"{(self.longitude + 180) / 360 * WIDTH:.1f}"
 
     @property
     def y(self) -> str:
-        """Vertical position in the drawing."""
+        """Return the vertical position in the drawing."""
         return f"{(90 - self.latitude) / 180 * HEIGHT:.1f}"
 
     @property
     def radius(self) -> str:
-        """Grows with every tenfold number of logins, so that 3 and 3,000 fit on one map."""
+        """Return a radius that grows with every tenfold number of logins, so that 3 and 3,000 fit on one map."""
         return f"{min(LARGEST_RADIUS, SMALLEST_RADIUS * (1 + math.log10(max(self.count, 1)))):.1f}"
 
     @property
     def target_radius(self) -> str:
-        """Of the area that can be clicked; never less than what can be seen."""
+        """Return the radius of the area that can be clicked, which is never smaller than the marker."""
         return f"{max(TARGET_RADIUS, float(self.radius)):.1f}"
 
     @property
     def is_on_the_map(self) -> bool:
-        """Whether the coordinates are possible and there is something to show."""
+        """Return whether the coordinates are valid and there is at least one login."""
         return self.count > 0 and abs(self.latitude) <= 90 and abs(self.longitude) <= 180
 
 
 def world_map_svg(places: Sequence[MapMarker]) -> SafeString:
-    """The map with a marker per place. Impossible coordinates are left out, small markers lie above large ones."""
+    """Return the map with a marker for each place.
+
+    Invalid coordinates are left out. Small markers are drawn over large ones.
+    """
     markers = sorted((place for place in places if place.is_on_the_map), key=lambda place: -place.count)
     svg = render_to_string(
         "sessions_app/logins/_world_map.svg",
@@ -80,7 +83,7 @@ def world_map_svg(places: Sequence[MapMarker]) -> SafeString:
 
 
 def describe(markers: Sequence[MapMarker]) -> str:
-    """The map in words."""
+    """Return the content of the map in words."""
     if not markers:
         return "World map: no login from a known place"
     named = [marker.title for marker in markers[:NAMED_PLACES]]

@@ -1,1 +1,1 @@
-"""What people do with login sessions, one verb a function."""
+"""What people do with login sessions: one function for each action."""

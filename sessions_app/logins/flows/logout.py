@@ -1,4 +1,4 @@
-"""Log a browser out of the console: one's own, or as an administrator anybody's."""
+"""Log out a browser: one's own, or anybody's as an administrator."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sessions_app.permission import administrator_refusal, role_of
 
 
 def logout(actor: AbstractUser, login_session: LoginSession) -> None:
-    """End the login session; the very next request of that browser is at the login page.
+    """End the login session, so that the next request of that browser gets the login page.
 
-    Raises Refused when it is over already, Forbidden when it is neither one's own nor the person an administrator.
+    Raise Refused if it is over already, and Forbidden if it is not one's own and the actor is no administrator.
     """
     is_own = login_session.user_id == actor.pk
     if not is_own and (reason := administrator_refusal(**role_of(actor))):
@@ -23,5 +23,5 @@ def logout(actor: AbstractUser, login_session: LoginSession) -> None:
 
 
 def logout_others(actor: AbstractUser, current_login: LoginSession | None) -> int:
-    """End every login session of `actor` but the current one; how many were ended."""
+    """End every login session of `actor` except the current one. Return how many were ended."""
     return service.end_all(actor, EndReason.OTHERS, actor=actor, keep=current_login)

@@ -1,1 +1,1 @@
-"""The GeoIP file: download, check, read."""
+"""Downloads, checks and reads the GeoIP file."""

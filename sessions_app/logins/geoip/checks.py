@@ -1,6 +1,6 @@
-"""System checks for what the locations of logins depend on: the GeoIP file and the trusted proxies.
+"""System checks for the GeoIP file and the trusted proxies, on which the locations of logins depend.
 
-Importing the module registers them; `SessionsAppConfig.ready` does. Each message says what to do.
+Importing the module registers them (wiring.py). Each message says what to do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sessions_app.logins.geoip.file import GeoipFileError, try_out
 
 @register()
 def check_geoip_database(**kwargs: object) -> list[CheckMessage]:
-    """W001: no file is configured (information only). W002: the configured file cannot be used."""
+    """Report W001 if no file is configured (information only), and W002 if the file cannot be used."""
     path = settings.GEOIP_DATABASE
     if not path:
         return [
@@ -41,7 +41,7 @@ def check_geoip_database(**kwargs: object) -> list[CheckMessage]:
 
 @register()
 def check_trusted_proxies(**kwargs: object) -> list[CheckMessage]:
-    """E011: an entry of TRUSTED_PROXIES is no network. W011: an entry trusts the whole internet."""
+    """Report E011 for an entry of TRUSTED_PROXIES that is no network, and W011 for one that trusts everybody."""
     messages: list[CheckMessage] = [
         Error(
             f"TRUSTED_PROXIES: {entry!r} is neither a network in CIDR notation nor an address nor 'unix'.",

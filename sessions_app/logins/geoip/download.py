@@ -1,7 +1,7 @@
-"""Fetch a city database, make sure that it is one, and put it in the place of the old.
+"""Downloads a city database, verifies it, and puts it in the place of the old one. Does not know settings.
 
-Knows nothing of settings or of the command line. Until the very last step, one rename, the old file is untouched;
-whatever goes wrong before, also a kill, leaves it as it was.
+The old file stays untouched until the last step, which is one rename. It stays whole if anything goes wrong before,
+even if the process is killed.
 """
 
 from __future__ import annotations
@@ -35,36 +35,36 @@ Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all when 
 
 
 class UpdateError(Exception):
-    """The database was not updated; the old file is as it was. The message says why and what to do."""
+    """The database was not updated, and the old file is unchanged. The message says why and what to do."""
 
     exit_code: ClassVar[int] = 1
 
 
 class DownloadError(UpdateError):
-    """Nothing whole arrived. Worth another try later."""
+    """The download is not complete. It can be tried again later."""
 
     exit_code = 3
 
 
 class CredentialsError(UpdateError):
-    """The account or the licence key is not accepted. Trying again changes nothing."""
+    """The account or the licence key is not accepted, so trying again does not help."""
 
     exit_code = 4
 
 
 class FileRefusedError(UpdateError):
-    """Something arrived that is not what it should be."""
+    """The downloaded file is not a valid city database."""
 
     exit_code = 5
 
 
 class _NotThereError(DownloadError):
-    """404: perhaps the next address has it."""
+    """The server answered 404. The next address may have the file."""
 
 
 @dataclass(frozen=True)
 class Updated:
-    """What is in place now, and what was before (None: nothing usable)."""
+    """Which database is in place now, and which was before (None if there was no usable one)."""
 
     facts: FileFacts
     previous: FileFacts | None
@@ -72,12 +72,16 @@ class Updated:
 
 
 def update(source: Source, target: Path, progress: Progress) -> Updated:
-    """Download, verify and swap in. Raises `UpdateError`, OSError when `target` cannot be written.
+    """Download, verify and install the database. Raise UpdateError, or OSError if `target` cannot be written.
 
-    1. Download into the target's directory, so that the last step is a rename within one file system.
-    2. Compare the checksum where the source offers one.
-    3. Unpack, open, look up addresses; it must be a city database, and not older than the same kind in place.
-    4. Rename over the old file, and make both survive a power cut.
+    1. Download into the directory of the target, so that the last step is a rename within one file system.
+
+    2. Compare the checksum if the source offers one.
+
+    3. Unpack and open the file and look up addresses. It must be a city database that is not older than the installed
+    one of the same kind.
+
+    4. Rename it over the old file, and make both survive a power failure.
     """
     target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +98,7 @@ def update(source: Source, target: Path, progress: Progress) -> Updated:
 
 
 def _download(session: requests.Session, source: Source, archive: Path, progress: Progress) -> str:
-    """Fetch the first address that exists into `archive`; the address."""
+    """Download the first address that exists into `archive`. Return that address."""
     for url in source.urls:
         try:
             with _get(session, url, source) as response, archive.open("wb") as file:
@@ -107,7 +111,10 @@ def _download(session: requests.Session, source: Source, archive: Path, progress
 
 @contextlib.contextmanager
 def _get(session: requests.Session, url: str, source: Source) -> Iterator[requests.Response]:
-    """A successful answer from `url`. Every failure while it is open becomes an `UpdateError` that names no secret."""
+    """Yield a successful response from `url`.
+
+    Raise every error during the block as an UpdateError, whose text contains no secret.
+    """
     try:
         with session.get(
             url,
@@ -228,7 +235,7 @@ def _fsync(path: Path) -> None:
 
 @contextlib.contextmanager
 def _part_file(target: Path) -> Iterator[Path]:
-    """A new empty file beside `target`, gone afterwards unless it was renamed."""
+    """Yield a new empty file beside `target`. Remove it afterwards unless it was renamed."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     os.close(handle)
     try:

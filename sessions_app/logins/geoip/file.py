@@ -1,7 +1,7 @@
-"""One MaxMind-format city file: opened, tried out, asked, through geoip2.
+"""Opens, tests and reads one city file in MaxMind's format, by geoip2. Does not know settings or downloads.
 
-Knows nothing of settings, of watching or of downloads. A file is believed only after it has answered test look-ups
-all over the address space, because a file cut short or overwritten half-way can still have intact metadata.
+A file is accepted only after test look-ups all over the address space, because a file that was cut short or partly
+overwritten can still have valid metadata.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ KNOWN_PROBES = ("1.1.1.1", "8.8.8.8", "9.9.9.9", "192.0.2.1", "2001:4860:4860::8
 
 
 class GeoipFileError(Exception):
-    """The file cannot be used. The message says why in words for an administrator."""
+    """The file cannot be used. The message says why, for an administrator."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class FileFacts:
 
 
 class CityFile:
-    """An open city database that has passed its test look-ups. Safe to ask from many threads."""
+    """An open city database that has passed its test look-ups. Many threads can use it at the same time."""
 
     def __init__(self, reader: Reader, facts: FileFacts) -> None:
         self._reader = reader
@@ -68,9 +68,9 @@ class CityFile:
         self.facts = facts
 
     def find(self, address: Address) -> City | None:
-        """What is on record for `address`, None for nothing. Raises `GeoipFileError` on a damaged spot.
+        """Return the record of `address`; None if there is none. Raise GeoipFileError at a damaged position.
 
-        geoip2 fills its models in unchecked: a field may be of any type.
+        geoip2 does not check its models: a field may have any type.
         """
         if address.version == 6 and not self._has_ipv6:
             return None
@@ -82,15 +82,15 @@ class CityFile:
             raise GeoipFileError(f"the file is damaged: looking up {address} failed ({error})") from error
 
     def close(self) -> None:
-        """Give the file back. Nobody may ask any more."""
+        """Close the file, after which it cannot be used."""
         self._reader.close()
 
 
 def read_into_memory(file: IO[bytes]) -> CityFile:
-    """Read the whole of `file` and try it out. Raises `GeoipFileError`.
+    """Read the whole of `file` and test it. Raise GeoipFileError.
 
-    Memory rather than a memory map: somebody who copies a new file over the old one in place would cut the map off
-    under a running server and kill it (SIGBUS). In memory the old one stays whole until the new one has proved good.
+    A memory map would be cut off if somebody copied a new file over the old one, and the server would be killed
+    (SIGBUS). In memory the old file stays whole until the new one has passed its test.
     """
     try:
         content = file.read()
@@ -101,7 +101,10 @@ def read_into_memory(file: IO[bytes]) -> CityFile:
 
 
 def try_out(path: Path) -> FileFacts:
-    """Open the file at `path`, make the test look-ups, close it again. Raises `GeoipFileError`; reads little."""
+    """Open the file at `path`, make the test look-ups and close it.
+
+    Raise GeoipFileError. It reads only a part of the file.
+    """
     try:
         with path.open("rb") as file:
             file.seek(-min(METADATA_SPACE, file.seek(0, os.SEEK_END)), os.SEEK_END)
@@ -120,7 +123,10 @@ def _unreadable(error: OSError) -> str:
 
 
 def _check_end(tail: bytes) -> None:
-    """Refuse a file that lacks its last bytes: the metadata comes last, and its reader does not mind a missing end."""
+    """Raise GeoipFileError if the end of the file is missing.
+
+    The metadata is at the end, and its reader does not notice missing bytes.
+    """
     start = tail.rfind(METADATA_MARKER)
     if start < 0:
         raise GeoipFileError(NOT_WHOLE)

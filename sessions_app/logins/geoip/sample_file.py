@@ -1,4 +1,4 @@
-"""Writes the GeoIP file of the sample data: the places of `sample_places`, in the format of GeoLite2 City."""
+"""Writes the GeoIP file of the sample data, with the places of `sample_places`, in the format of GeoLite2 City."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATABASE_TYPE = "SessionAdmin-Sample-City"
 
 
 def write_sample_database(target: Path) -> None:
-    """Write the file at `target`, atomically; directories are made. Raises OSError."""
+    """Write the file at `target` atomically, and make its directories. Raise OSError."""
     writer = MMDBWriter(
         ip_version=6,
         database_type=DATABASE_TYPE,

@@ -1,6 +1,6 @@
-"""The places of the sample data: real cities on addresses that nobody can have (RFC 5737, RFC 3849).
+"""The places of the sample data: real cities with addresses reserved for documentation (RFC 5737, RFC 3849).
 
-Plain data, for `build_sample_geoip` (which writes a GeoIP file of it) and `load_sample` (which picks addresses).
+`build_sample_geoip` writes a GeoIP file of them, and `load_sample` takes addresses from them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ UNKNOWN_ADDRESS = "203.0.113.250"
 
 @dataclass(frozen=True)
 class SamplePlace:
-    """One city and the documentation networks that stand for it; `radius_km` is the accuracy claimed."""
+    """One city, and the documentation networks that stand for it. `radius_km` is its stated accuracy."""
 
     city: str
     region: str
@@ -26,12 +26,12 @@ class SamplePlace:
     networks: tuple[str, ...]
 
     def address(self, number: int) -> str:
-        """The address `number` (from 0, wrapping around) of this place's first IPv4 network."""
+        """Return an address of the first IPv4 network, by a number from 0 that wraps around."""
         network = ip_network(self.networks[0])
         return str(network[number % network.num_addresses])
 
     def address6(self, number: int) -> str:
-        """The IPv6 address `number` (from 0) of this place."""
+        """Return an IPv6 address of this place, by a number from 0."""
         return str(ip_network(self.networks[-1])[number + 1])
 
 
@@ -56,7 +56,10 @@ _CITIES: tuple[tuple[str, str, str, str, float, float, int], ...] = (
 
 
 def _networks(index: int) -> tuple[str, ...]:
-    """The sixteenth part number `index` of each documentation range; the last of 203.0.113.0/24 stays free."""
+    """Return the sixteenth part number `index` of each documentation range.
+
+    The last part of 203.0.113.0/24 stays unused.
+    """
     blocks = ["192.0.2", "198.51.100", "203.0.113"] if index < 15 else ["192.0.2", "198.51.100"]
     return (*(f"{block}.{16 * index}/28" for block in blocks), f"2001:db8:{index:x}000::/36")
 

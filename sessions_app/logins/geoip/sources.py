@@ -1,4 +1,4 @@
-"""Where free city databases come from. Knows addresses and formats, fetches nothing."""
+"""The addresses and formats of free city databases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DBIP_URL = "https://download.db-ip.com"
 
 
 class Packing(Enum):
-    """How the database is wrapped."""
+    """How the file of a database is compressed."""
 
     GZIP = "gzip"
     TAR_GZIP = "tar.gz"
@@ -20,7 +20,7 @@ class Packing(Enum):
 
 @dataclass(frozen=True)
 class Source:
-    """One database to download: addresses to try in order, and how to check and unpack what comes."""
+    """One database to download: the addresses to try in order, and how to check and unpack the file."""
 
     name: str
     urls: tuple[str, ...]
@@ -30,7 +30,7 @@ class Source:
 
 
 def maxmind(account_id: str, licence_key: str, base_url: str = "") -> Source:
-    """GeoLite2 City. Raises ValueError when the licence key would travel unencrypted.
+    """Return the source of GeoLite2 City. Raise ValueError if the licence key would be sent unencrypted.
 
     MaxMind's addresses: https://dev.maxmind.com/geoip/updating-databases (direct downloads).
     """
@@ -49,7 +49,7 @@ def maxmind(account_id: str, licence_key: str, base_url: str = "") -> Source:
 
 
 def dbip(today: date, base_url: str = "") -> Source:
-    """DB-IP City Lite of this month, or of the last one while this month's is not out yet."""
+    """Return the source of DB-IP City Lite of this month, with last month's as the second address."""
     base_url = (base_url or DBIP_URL).rstrip("/")
     last_month = today.replace(day=1) - timedelta(days=1)
     return Source(

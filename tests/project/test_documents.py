@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.checks import registry
-from django.core.management import CommandError, call_command, load_command_class
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 
 from sessions_app.gateway import store
 from sessions_app.hosts.connectors.ssh.check import TOOLS
@@ -47,7 +48,7 @@ def table_below(text: str, first_heading: str) -> list[list[str]]:
 
 
 def test_the_table_of_statuses_is_the_one_that_the_code_keeps() -> None:
-    told = {}
+    told: dict[Status, set[Status]] = {}
     for status, _, may_become, _ in table_below(text_of("lifecycle.md"), "status (label)"):
         others = {Status(name) for name in re.findall(r"[a-z_]+", may_become)}
         told |= {Status(name): others for name in re.findall(r"`([a-z_]+)`", status)}
@@ -103,6 +104,21 @@ def test_an_installation_and_an_upgrade_bring_the_terminal_and_the_replay() -> N
     deploy = text_of("deploy.md")
     for heading in ("## With systemd", "### From a wheel", "## Upgrade"):
         assert "python -m scripts.vendor" in deploy.partition(heading)[2].partition("\n## ")[0], heading
+
+
+def test_every_option_of_a_command_that_a_document_names_exists() -> None:
+    found = 0
+    for path in EVERY:
+        for name, rest in re.findall(r"\bsessionadmin ([a-z_]+)([^`\n#|;)]*)", path.read_text()):
+            if not (options := re.findall(r"(?<!\S)--[a-z-]+", rest)) or name not in get_commands():
+                continue
+            parser = load_command_class(get_commands()[name], name).create_parser("sessionadmin", name)
+            inner = [one.choices for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+            parsers = [parser, *(each for choices in inner for each in choices.values())]
+            known = {option for each in parsers for option in each._option_string_actions}
+            assert set(options) <= known, f"{path.name}: sessionadmin {name}{rest}"
+            found += 1
+    assert found >= 20
 
 
 def test_a_line_for_cron_has_the_whole_path_of_the_command() -> None:

@@ -21,24 +21,24 @@ from activity.models import Level
 
 
 class ConnectorError(Exception):
-    """Say what went wrong on the resource, in words that are fit for the session log: no secret, no traceback."""
+    """A call to a resource failed. The text is fit for the session log: it has no secret and no traceback."""
 
     permanent = False
 
 
 class ForNow(ConnectorError):
-    """Say that another try may help: the host is down, the network is slow, the disk is full."""
+    """A call failed, and another try may help: the host is down, the network is slow, the disk is full."""
 
 
 class ForGood(ConnectorError):
-    """Say that no other try can help: the account name is taken, the host key changed, the action is refused."""
+    """A call failed, and no other try can help: the account is taken, the host key changed, the action is refused."""
 
     permanent = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Grant:
-    """Hold what a session gives to a login account on a resource. It is built from the row and holds no secret."""
+    """What a session gives to a login account on a resource. It is built from the row and holds no secret."""
 
     session_id: int
     resource_name: str
@@ -66,11 +66,12 @@ class Grant:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Presence:
-    """Say whether the login account is on the resource; `is_logged_on` is None while another worker is looking.
+    """What a resource says of the logins of one session.
 
-    `look_again_at`: when there is more to be known, where that does not depend on the session alone. `through` and
-    `address`: what the newest login came with (a key, a certificate), and from where, as far as the resource says.
-    `has_ended`: the resource took everything away by itself; nobody can log in any more.
+    `is_logged_on` is None while another worker is looking. `look_again_at` is set when the time of the next look does
+    not depend on this session alone. `through` and `address` say what the newest login came with (a key, a
+    certificate) and from where, as far as the resource knows. `has_ended` says that the resource took everything away
+    by itself, and that nobody can log in any more.
     """
 
     is_logged_on: bool | None
@@ -82,7 +83,7 @@ class Presence:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Held:
-    """Name one thing that a resource holds, and the number of the session that it was given to."""
+    """One thing that a resource holds, and the number of the session that it was given to."""
 
     session_id: int
     what: str
@@ -92,7 +93,7 @@ Say = Callable[[str, Level], None]  # one line for the session log
 
 
 class Capabilities:
-    """Say what the resources of a connector are and can: nothing, except what its class sets to True."""
+    """What the resources of a connector are and can. All of it is False except what a class sets to True."""
 
     # A machine with an SSH server that lets a service account in: it has an address and a host key to confirm, can be
     # tested, is asked for its greeting while it is silent, and is looked at by Health.
@@ -108,23 +109,23 @@ class Capabilities:
 
 
 class Connector(Capabilities, abc.ABC):
-    """Work at one kind of resource. Every method may raise ForNow or ForGood, and says each step through `say`."""
+    """Works at one kind of resource. Every method may raise ForNow or ForGood, and says each step through `say`."""
 
     name: ClassVar[str]  # as resources name it; at most 20 characters
 
     @abc.abstractmethod
     def grant(self, grant: Grant, say: Say) -> None:
-        """Give the rights (pre-session actions). Complete when it returns; partial when it raises."""
+        """Give the rights (pre-session actions). All are given when this returns, perhaps some when it raises."""
 
     @abc.abstractmethod
     def revoke(self, grant: Grant, say: Say) -> None:
-        """End the account's connections and take away exactly what grant() gave, also when that was only a part
-        or nothing. Nothing is left when it returns."""
+        """End the account's connections, and take away exactly what grant() gave, also when that was only a part of
+        it or nothing. Nothing is left when this returns."""
 
     @abc.abstractmethod
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
-        """Freeze: connections stay, the user can do nothing, nobody logs in anew; show title and message, except where
-        a gateway does (grant.gateway_ports)."""
+        """Freeze the account: its connections stay, the user can do nothing and nobody logs in anew. Show title and
+        message, except on terminals where a gateway shows them (grant.gateway_ports)."""
 
     @abc.abstractmethod
     def unlock(self, grant: Grant, say: Say) -> None:
@@ -136,19 +137,20 @@ class Connector(Capabilities, abc.ABC):
 
     @abc.abstractmethod
     def presence(self, grant: Grant) -> Presence:
-        """Say whether the login account is on the resource now. Asked often; a look may serve all sessions there."""
+        """Return whether the login account is on the resource now. This is called often; one look at the resource may
+        serve all sessions there."""
 
     @abc.abstractmethod
     def notify(self, grant: Grant, text: str, say: Say) -> None:
-        """Show one line to the user on the resource (the end notification), except where a gateway does; success when
-        nobody is logged on."""
+        """Show one line to the user on the resource (the end notification), except on terminals where a gateway shows
+        it. Nothing happens when nobody is logged on."""
 
     @abc.abstractmethod
     def extend(self, grant: Grant, say: Say) -> None:
         """Let the resource know that the End has moved to grant.ends_at, where it ends grants itself."""
 
     def held(self, resource_id: int, resource_name: str) -> list[Held]:
-        """Return all that the resource holds of sessions, whether they go on or not. See `can_list_grants`."""
+        """Return all that the resource holds of sessions, whether they go on or not; asked with `can_list_grants`."""
         return []
 
     def take_away(self, grant: Grant, say: Say) -> None:
@@ -157,7 +159,7 @@ class Connector(Capabilities, abc.ABC):
 
 
 class UnknownConnector(ForGood):
-    """Say that the resource names a connector that this installation does not have."""
+    """The resource names a connector that this installation does not have."""
 
 
 NO_CAPABILITIES = Capabilities()
@@ -168,7 +170,7 @@ CONNECTORS: Mapping[str, Connector] = MappingProxyType(_registered)
 
 
 def register_connector(connector: Connector) -> None:
-    """Let resources use the connector by its name. Called when Django starts (AppConfig.ready)."""
+    """Let resources use the connector by its name. wiring.py calls this when Django starts."""
     _registered[connector.name] = connector
 
 
@@ -182,11 +184,11 @@ def connector_for(name: str) -> Connector:
 
 
 def capabilities_of(name: str) -> Capabilities:
-    """Return what resources that name this connector can; nothing, where this installation does not have it."""
+    """Return what the resources of this connector can; nothing when this installation does not have it."""
     return CONNECTORS.get(name, NO_CAPABILITIES)
 
 
 def names_where(can: Callable[[Capabilities], bool]) -> list[str]:
-    """Return the names of the connectors with a capability, for queries:
+    """Return the sorted names of the connectors that have a capability, for a query:
     `Resource.objects.filter(connector__in=names_where(lambda one: one.is_host))`."""
     return sorted(name for name, connector in CONNECTORS.items() if can(connector))

@@ -27,7 +27,7 @@ REPAINT_AFTER = 0.15  # seconds between the two changes of size that make a full
 
 
 class ByteBridge:
-    """Carry bytes between a person (`near`) and a channel to the host. All methods are called on the event loop.
+    """Carries bytes between a person (`near`) and a channel to the host. All methods are called on the event loop.
 
     `keeps` is asked about what the person types, and returns True for bytes that must not reach the host.
     `on_host_gone` is called when the channel to the host is closed and all its data was delivered.

@@ -10,7 +10,7 @@ from sessions_app.gateway.store import Admitted
 
 
 class Recorder(Protocol):
-    """Keep what is on one terminal. None of the first four methods waits for anything or raises."""
+    """Keeps what is on one terminal. None of the first four methods waits for anything or raises."""
 
     def output(self, data: bytes) -> None:
         """Keep what the person was shown."""
@@ -30,7 +30,7 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Say what is to be recorded."""
+    """A connection that is to be recorded, as its recorder must know it."""
 
     admitted: Admitted
     command: str  # empty: a shell

@@ -14,7 +14,7 @@ from sessions_app.gateway.store import Admitted
 
 @dataclass
 class Registry:
-    """Hold the live relays of one process; each process has one registry."""
+    """The live relays of one process, which has one registry."""
 
     owner: str  # the owner of this gateway's heartbeat
     make_recorder: RecorderFactory | None = None  # asked where the profile records, except for file transfers

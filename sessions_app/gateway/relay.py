@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Relay:
-    """Control one connection. Registry.add() makes it. All methods are called on the event loop.
+    """Controls one connection. Registry.add() makes it. All methods are called on the event loop.
 
     `save_end` brings its end into the database, and `forget` takes it from the live relays.
     """

@@ -12,7 +12,7 @@ from sessions_app.catalogue.connectors import Connector, Grant, Presence, Say
 
 
 class VaultConnector(Connector):
-    """Let the console show the secrets of a vault. Every call succeeds."""
+    """Writes in the session's log when its user can see the secrets. Every call succeeds."""
 
     name = "vault"
     needs_encryption = True
@@ -38,7 +38,7 @@ class VaultConnector(Connector):
         say(f"{grant.resource_name} has no connections to cut", Level.DEBUG)
 
     def presence(self, grant: Grant) -> Presence:
-        """Return that nobody is logged on: nobody logs in to a vault, and its sessions stay Available."""
+        """Return that nobody is logged on. Nobody logs in to a vault, so its sessions stay Available."""
         return Presence(False)
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:

@@ -1,1 +1,1 @@
-"""Connectors for real hosts and for practice. The registry and the protocol are catalogue/connectors.py."""
+"""Connectors for real hosts and for practice. Their base class and the registry are in catalogue/connectors.py."""

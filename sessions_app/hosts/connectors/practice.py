@@ -1,10 +1,10 @@
-"""The connector for trying things out: a resource is a directory below settings.PRACTICE_DIR, a grant is a file in it.
+"""The connector for trials and tests: a resource is a directory below settings.PRACTICE_DIR, a grant is a file in it.
 
     <resource>/<login account>--<session>.json
 
 The file is there exactly as long as the rights are, so that a grant left behind can be seen. A file UNREACHABLE in the
 directory makes every call fail for now, BROKEN makes it fail for good. `sessionadmin practice_host` plays the user and
-the host. Knows nothing of the database.
+the host. This module knows nothing of the database.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ BROKEN = "BROKEN"
 
 
 class Unreadable(ForGood):
-    """Say that somebody wrote something else into a grant's file."""
+    """A grant's file holds something that no connector wrote."""
 
 
 class PracticeConnector(Connector):
-    """Keep grants as files, for trials and tests."""
+    """Keeps grants as files."""
 
     name = "practice"
     can_list_grants = True
 
     def grant(self, grant: Grant, say: Say) -> None:
-        """Write the grant, one pre-session action after the other; what is given already is not given twice."""
+        """Write the grant, one pre-session action after the other. What is given already is not given twice."""
         with _host(grant.resource_name) as host:
             path = _path(host, grant)
             state = _read(path) or _new_state(grant)
@@ -55,7 +55,7 @@ class PracticeConnector(Connector):
         say(f"{grant.login_account} can log in to {grant.resource_name}", Level.INFO)
 
     def revoke(self, grant: Grant, say: Say) -> None:
-        """Cut the connection, run the post-session actions in order, remove the grant; nothing there is success."""
+        """Cut the connection, say the post-session actions in order, and remove the grant if there is one."""
         with _host(grant.resource_name) as host:
             path = _path(host, grant)
             try:
@@ -76,19 +76,19 @@ class PracticeConnector(Connector):
         say(f"{grant.login_account} can no longer log in to {grant.resource_name}", Level.INFO)
 
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
-        """Note the lock in the grant; `practice_host login` then refuses with the title."""
+        """Note the lock in the grant. `practice_host login` then refuses with the title."""
         with _granted(grant) as state:
             state["locked"] = {"title": title, "message": message}
         say(f"Froze {grant.login_account}", Level.INFO)
 
     def unlock(self, grant: Grant, say: Say) -> None:
-        """Remove the note."""
+        """Remove the note of the lock."""
         with _granted(grant) as state:
             state["locked"] = None
         say(f"Unfroze {grant.login_account}", Level.INFO)
 
     def disconnect(self, grant: Grant, say: Say) -> None:
-        """Log the user off; nobody there, or no grant, is success."""
+        """Log the user off, if there is a grant and the user is logged on."""
         with _host(grant.resource_name) as host:
             path = _path(host, grant)
             state = _read(path)
@@ -104,7 +104,7 @@ class PracticeConnector(Connector):
             return Presence(bool(state and state["logged_on"]))
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
-        """Append the line to what the user was told."""
+        """Append the line to what the user was told, if the user is logged on."""
         with _host(grant.resource_name) as host:
             path = _path(host, grant)
             state = _read(path)
@@ -121,7 +121,7 @@ class PracticeConnector(Connector):
         say(f"{grant.login_account} may stay until {grant.ends_at:%Y-%m-%d %H:%M} UTC", Level.INFO)
 
     def held(self, resource_id: int, resource_name: str) -> list[Held]:
-        """Return every grant on one practice resource, by the file's name."""
+        """Return every grant of the resource, with the name of its file."""
         with _host(resource_name) as host:
             names = sorted(path.name for path in host.glob("*--*.json"))
         pairs = [(name.removesuffix(".json").rpartition("--")[2], name) for name in names]
@@ -129,14 +129,14 @@ class PracticeConnector(Connector):
         return [Held(number, f"practice grant {name}") for number, name in numbered]
 
     def take_away(self, grant: Grant, say: Say) -> None:
-        """Remove the files of a session, readable or not; its login account may be unknown."""
+        """Remove the files of a session, readable or not. The grant may lack the login account."""
         with _host(grant.resource_name) as host:
             for path in host.glob(f"*--{grant.session_id}.json"):
                 _remove(path)
 
 
 def directory(resource_name: str) -> Path:
-    """Where a resource keeps its grants. Any name becomes one safe path component, different for different names."""
+    """Return the directory of a resource's grants. Each name becomes one safe path component of its own."""
     safe = quote(resource_name, safe=" ")
     safe = f"%2E{safe[1:]}" if safe.startswith(".") else safe
     if len(safe) > 100 or safe != safe.strip():
@@ -145,7 +145,7 @@ def directory(resource_name: str) -> Path:
 
 
 def set_state(resource_name: str, state: str) -> None:
-    """Make a resource `UNREACHABLE`, `BROKEN`, or well again with an empty string."""
+    """Make a resource UNREACHABLE or BROKEN, or let it work again with an empty string."""
     host = directory(resource_name)
     host.mkdir(parents=True, exist_ok=True)
     for name in (UNREACHABLE, BROKEN):
@@ -156,7 +156,7 @@ def set_state(resource_name: str, state: str) -> None:
 
 
 def grants() -> list[tuple[Path, dict[str, Any]]]:
-    """Every grant on every practice resource, with the file that holds it."""
+    """Return every grant on every practice resource, each after the file that holds it."""
     found = []
     for path in sorted(Path(settings.PRACTICE_DIR).glob("*/*--*.json")):
         state = _read(path)
@@ -166,12 +166,12 @@ def grants() -> list[tuple[Path, dict[str, Any]]]:
 
 
 def find_grant(session_id: int) -> Path | None:
-    """The file of a session's grant, None when it has no rights anywhere."""
+    """Return the file of a session's grant; None when the session has no rights anywhere."""
     return next(iter(Path(settings.PRACTICE_DIR).glob(f"*/*--{session_id}.json")), None)
 
 
 def log_on(session_id: int) -> dict[str, Any]:
-    """Play the user who logs in with a client. Raises ForGood when there are no rights, or they are locked."""
+    """Play a user who logs in with a client. Raises ForGood when there are no rights, or they are locked."""
     path = find_grant(session_id)
     if path is None:
         raise ForGood(f"Permission denied: session {session_id} has no rights on any practice host.")
@@ -187,7 +187,7 @@ def log_on(session_id: int) -> dict[str, Any]:
 
 
 def log_off(session_id: int) -> None:
-    """Play the user who closes the client. Nobody there is success."""
+    """Play a user who closes the client. Nothing happens when nobody is logged on."""
     path = find_grant(session_id)
     if path is None:
         return
@@ -200,8 +200,10 @@ def log_off(session_id: int) -> None:
 
 @contextlib.contextmanager
 def _host(resource_name: str) -> Iterator[Path]:
-    """The resource's directory, for one caller at a time. Raises what the host's state says; a full or read-only disk
-    is a failure for now."""
+    """Return the resource's directory, for one caller at a time.
+
+    Raises ForNow when the resource is UNREACHABLE or the disk is full or read-only, ForGood when it is BROKEN.
+    """
     host = directory(resource_name)
     try:
         host.mkdir(parents=True, exist_ok=True)
@@ -217,7 +219,7 @@ def _host(resource_name: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _granted(grant: Grant) -> Iterator[dict[str, Any]]:
-    """The state of an existing grant, written back afterwards. Raises ForGood when there is none."""
+    """Return the state of a grant, and write it back after the block. Raises ForGood when there is no grant."""
     with _host(grant.resource_name) as host:
         path = _path(host, grant)
         state = _read(path)
@@ -265,7 +267,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:
-    """All of it or nothing, also when the machine stops in between."""
+    """Write the whole state or nothing, also when the machine stops in between."""
     temporary = _temporary(path)
     with temporary.open("w") as handle:
         json.dump(state, handle, indent=1)

@@ -1,4 +1,4 @@
-"""Which step of a call to a resource is under way, for whoever waits for that call in another thread."""
+"""The step of a call to a resource that is under way, for another thread that waits for that call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 @dataclasses.dataclass
 class Step:
-    """What is waited for, in words that follow the resource's name and a colon, and since when. Empty: nothing yet."""
+    """What is waited for, and since when. The text follows the resource's name and a colon, and is empty at first."""
 
     text: str = ""
     since: dt.datetime | None = None
@@ -24,7 +24,7 @@ _current: ContextVar[Step | None] = ContextVar("connector_step", default=None)
 
 @contextlib.contextmanager
 def watched() -> Iterator[Step]:
-    """Steps that begin inside are noted in the Step that this gives; another thread may read it."""
+    """Return a Step in which the steps that begin inside the block are noted. Another thread may read it."""
     step = Step()
     token = _current.set(step)
     try:
@@ -34,7 +34,7 @@ def watched() -> Iterator[Step]:
 
 
 def begin(text: str) -> None:
-    """A step begins; nothing happens when nobody watches."""
+    """Note that a step begins. Nothing happens when nobody watches."""
     step = _current.get()
     if step is not None:
         step.text, step.since = text, timezone.now()

@@ -1,6 +1,7 @@
-"""A connection to one host as its service account: runs programs with timeouts and bounded output.
+"""Connects to one host as its service account, and runs programs there with a timeout and bounded output.
 
-The host must show the pinned key, else nothing is sent. Knows no session; what it runs comes from scripts.py.
+The host must show the pinned key, else nothing is sent. This module knows no session; what it runs comes from
+scripts.py.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Host:
 
 
 class Remote:
-    """An open connection. Made by connected()."""
+    """An open connection to a host, which connected() made."""
 
     def __init__(self, host: Host, connection: asyncssh.SSHClientConnection) -> None:
         self.host = host
@@ -80,11 +81,13 @@ class Remote:
     def script(
         self, text: str, *arguments: str, given: str = "", most: int = MOST_OUTPUT, name: str = "sessionadmin"
     ) -> Result:
-        """Run a shell script as root; `name` becomes $0, `arguments` $1, $2 ..., `given` its standard input."""
+        """Run a shell script as root: `name` becomes $0, `arguments` $1, $2 ..., `given` its standard input. Raises as
+        program() does."""
         return self.program(["sh", "-c", text, name, *arguments], given=given, most=most)
 
     def program(self, words: list[str], given: str = "", most: int = MOST_OUTPUT) -> Result:
-        """Run one program as root, and keep `most` bytes of each stream. Raises ForNow when no answer comes in time."""
+        """Run one program as root, and keep `most` bytes of each stream. Raises ForNow when it does not end in time or
+        the connection breaks."""
         line = ["timeout", "-k", "5", str(STEP_SECONDS), *words]
         if self.host.account != "root":
             line = ["sudo", "-n", "--", *line]
@@ -108,7 +111,7 @@ class Remote:
 
 
 async def _bounded(stream: asyncssh.SSHReader[bytes], most: int) -> str:
-    """The first `most` bytes as text; the rest is read and thrown away, so that the program does not stand still."""
+    """Return the first `most` bytes as text. The rest is read and thrown away, so that the program does not wait."""
     kept = bytearray()
     while data := await stream.read(16384):
         kept += data[: most - len(kept)]
@@ -116,7 +119,7 @@ async def _bounded(stream: asyncssh.SSHReader[bytes], most: int) -> str:
 
 
 class _Turns:
-    """How many may be at one host and at all hosts, and which hosts were silent a moment ago."""
+    """Bounds how many calls are at one host and at all hosts, and remembers which hosts did not answer."""
 
     def __init__(self) -> None:
         self._all = threading.BoundedSemaphore(AT_ALL_HOSTS)
@@ -152,13 +155,13 @@ class _Turns:
         yield
 
     def refuse_silent(self, host: Host) -> None:
-        """So that one dead host costs one wait, not one for each of its sessions. Raises ForNow."""
+        """Raise ForNow when the host did not answer a moment ago: a dead host costs one wait, not one a session."""
         since, reason = self._silent.get((host.address, host.port), (0.0, ""))
         if reason and time.monotonic() - since < SILENCE:
             raise ForNow(reason)
 
     def probe(self, host: Host) -> None:
-        """After the silence one caller tries; for the others it goes on meanwhile. Raises ForNow."""
+        """Let one caller try again after the silence, and raise ForNow for the others until that one is back."""
         where = (host.address, host.port)
         with self._lock:
             self.refuse_silent(host)
@@ -166,17 +169,17 @@ class _Turns:
                 self._silent[where] = (time.monotonic(), self._silent[where][1])
 
     def is_silent(self, where: tuple[str, int]) -> bool:
-        """Whether a host, by address and port, did not answer when it was tried last."""
+        """Return whether a host, by address and port, did not answer when it was tried last."""
         with self._lock:
             return where in self._silent
 
     def heard(self, where: tuple[str, int]) -> None:
-        """It answers again: whoever comes next tries at once."""
+        """Note that a host answers again: the next call tries at once."""
         with self._lock:
             self._silent.pop(where, None)
 
     def note(self, host: Host, reason: str) -> None:
-        """Remember that it did not answer; empty when it did."""
+        """Remember why the host did not answer, or with an empty reason that it did."""
         with self._lock:
             if reason:
                 self._silent[host.address, host.port] = (time.monotonic(), reason)
@@ -189,9 +192,10 @@ TURNS = _Turns()
 
 @contextlib.contextmanager
 def connected(host: Host, credentials: Credentials, *, anew: bool = False, beside: bool = False) -> Iterator[Remote]:
-    """A connection for as long as the block takes; one that was left in good order seconds ago, unless `anew`.
+    """Return a connection for as long as the block takes. One that was left in good order seconds ago is used again,
+    except with `anew`.
 
-    `beside`: not counted among those that may be at the host.
+    With `beside` it does not count among those that may be at the host.
     Raises ForNow (no answer), ForGood (refused), HostKeyChanged.
     """
     if not host.host_key.strip():
@@ -213,7 +217,7 @@ def connected(host: Host, credentials: Credentials, *, anew: bool = False, besid
 
 
 def _public_half(credentials: Credentials) -> tuple[bytes, ...]:
-    """What tells one login from another: the public key, and the certificate when there is one."""
+    """Return what tells one login from another: the public key, and the certificate when there is one."""
     key, *certificate = credentials if isinstance(credentials, tuple) else (credentials,)
     return (key.public_data, *(one.export_certificate() for one in certificate))
 
@@ -264,7 +268,7 @@ async def _open(host: Host, credentials: Credentials) -> asyncssh.SSHClientConne
 
 
 def known_hosts(pinned: str) -> asyncssh.SSHKnownHosts:
-    """The pinned lines as a known_hosts file that fits any address. Raises ForGood when they cannot be read."""
+    """Return the pinned lines as a known_hosts file for any address. Raises ForGood when they cannot be read."""
     lines = []
     for line in pinned.splitlines():
         words = line.split()

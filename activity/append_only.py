@@ -9,8 +9,6 @@ These are the statements; guard.py looks whether all of it is in force.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 LOG, DOOR = "activity_logentry", "activity_prunedoor"
@@ -116,16 +114,6 @@ POSTGRESQL = {
     "activity_log_prune": (DOOR, "activity_log_prune", "AFTER INSERT", "ROW", ""),
     "activity_log_door_stays": (DOOR, "activity_log_refuse", "BEFORE UPDATE", "ROW", ""),
 }
-FIRST = {  # of the first version, whose door had no column `export`
-    "sqlite": ["activity_log_no_update", "activity_log_no_delete", "activity_log_no_replace"],
-    "postgresql": ["activity_log_no_change", "activity_log_no_truncate"],
-}
-
-
-def install(connection: BaseDatabaseWrapper) -> None:
-    """Create what the first version had: for the migration that comes before the door has all its columns. Raises
-    KeyError on a database other than SQLite and PostgreSQL."""
-    _run(connection, _statements(connection, FIRST[connection.vendor]))
 
 
 def renew(connection: BaseDatabaseWrapper) -> None:
@@ -137,19 +125,13 @@ def renew(connection: BaseDatabaseWrapper) -> None:
 def renewal(connection: BaseDatabaseWrapper) -> list[list[str]]:
     """Return the statements of renew(), those together that belong to one function or trigger."""
     if connection.vendor == "sqlite":
-        return [_statements(connection, [name]) for name in SQLITE]
+        return [[f"DROP TRIGGER IF EXISTS {name}", text] for name, (_, text) in SQLITE.items()]
     return [*([one] for one in _functions(connection)), *([_drop(name), _create(name)] for name in POSTGRESQL)]
 
 
 def remove(connection: BaseDatabaseWrapper) -> None:
     """Drop all triggers: for migrations backwards, and for tests that empty their database."""
     _run(connection, _drops(connection))
-
-
-def _statements(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[str]:
-    if connection.vendor == "sqlite":
-        return [one for name in names for one in (f"DROP TRIGGER IF EXISTS {name}", SQLITE[name][1])]
-    return _functions(connection) + [one for name in names for one in (_drop(name), _create(name))]
 
 
 def _functions(connection: BaseDatabaseWrapper) -> list[str]:

@@ -19,7 +19,7 @@ from activity.models import Level, PruneDoor
 from activity.text import plain
 from activity.verbs import Verb
 
-LAST_MIGRATION = ("activity", "0005_prune_in_the_database")
+LAST_MIGRATION = ("activity", "0002_append_only_triggers")
 QUICKLY = 2_000  # entries whose times are compared where somebody waits for a page
 THOROUGHLY = 200_000
 

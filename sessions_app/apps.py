@@ -5,7 +5,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db import connections
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from activity.addresses import numbered
 
@@ -22,6 +22,7 @@ class SessionsAppConfig(AppConfig):
         from activity.summary import provide_sessions  # noqa: PLC0415
         from sessions_app import audit_trail, wiring  # noqa: PLC0415
         from sessions_app.logins import signals  # noqa: PLC0415
+        from sessions_app.management import trial_data  # noqa: PLC0415
         from sessions_app.privileged import summary  # noqa: PLC0415
 
         wiring.register_connectors()
@@ -29,6 +30,7 @@ class SessionsAppConfig(AppConfig):
         signals.connect()
         audit_trail.connect()
         provide_sessions(summary.summarise)
+        pre_migrate.connect(trial_data.refuse_trial_data, sender=self)
         post_migrate.connect(create_role_groups, sender=self)
         post_migrate.connect(make_indexes, sender=self)
         log.link_targets("sessions_app.privilegedsession", functools.partial(numbered, "session"))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
@@ -251,15 +249,6 @@ def test_names_are_kept_however_somebody_is_renamed(as_user: AsUser, admin: User
     assert users(client, "/logins/?state=all", user="alina") == []
     builders.make_login(alice)
     assert users(client, "/logins/?state=all", user="alina") == ["alice"]
-
-
-def test_names_from_before_are_read_from_the_log(alice: User) -> None:
-    for name in ("alina", "ally"):
-        alice.username = name
-        alice.save()
-    PastName.objects.all().delete()
-    import_module("activity.migrations.0007_past_names").names_of_log(apps, None)
-    assert sorted(PastName.objects.values_list("user__username", "name")) == [("ally", "alice"), ("ally", "alina")]
 
 
 @pytest.mark.parametrize("name", ["#1", "anna #", "anna #x", "anna #99999999999999999999", "#", "anna #0"])

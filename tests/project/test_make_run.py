@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 import stat
 import sys
 from contextlib import AbstractContextManager
@@ -65,6 +67,29 @@ def test_an_empty_start_prints_one_administrator_once_and_again_when_the_databas
         path.unlink()
     with trial(var, "third", EMPTY="1") as third:
         assert len(passwords(third.printed()) - passwords((tmp_path / "first").read_text())) == 1
+
+
+def test_the_data_of_a_trial_before_the_first_version_is_left_alone_and_a_sentence_says_what_to_delete(
+    tmp_path: Path,
+) -> None:
+    var = tmp_path / "var"
+    var.mkdir(0o700)
+    file = var / "sessionadmin.sqlite3"
+    with contextlib.closing(sqlite3.connect(file)) as old, old:
+        old.execute("PRAGMA journal_mode = wal")
+        old.execute("CREATE TABLE django_migrations (id integer PRIMARY KEY, app text, name text, applied datetime)")
+        old.execute("INSERT INTO django_migrations (app, name) VALUES ('activity', '0003_log_indexes')")
+    before = file.read_bytes()
+    trial_settings = {"VAR_DIR": str(var), "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.development"}
+    for command in (RUN, [*programs.MANAGE, "migrate"]):
+        result = programs.run(command, programs.clean_environment(**trial_settings, PORT=str(programs.free_port())))
+        assert result.returncode == 1
+        said = result.stderr.splitlines()[-1]
+        assert "trial before version 0.1" in said
+        assert "nothing was changed" in said
+        assert f"delete the folder {var} " in said
+        assert "Traceback" not in result.stderr
+        assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize("changed", ["activity/migrations/0002_more.py", "sessionadmin/cache.py", "requirements.lock"])

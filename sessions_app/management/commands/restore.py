@@ -82,10 +82,13 @@ class Command(BaseCommand):
 
 
 def refuse_newer(migrations: list[str]) -> None:
-    """Raise CommandError for a backup that a newer version made."""
+    """Raise CommandError for a backup of a newer version or of a trial before 0.1."""
     known = {".".join(one) for one in MigrationLoader(None, ignore_no_migrations=True).disk_migrations}
     if unknown := sorted(set(migrations) - known):
-        raise CommandError(f"The backup is of a newer version ({unknown[-1]}). {NOTHING} Install that version first.")
+        raise CommandError(
+            f"The backup is of a newer version or of a trial before 0.1 ({unknown[-1]}). {NOTHING} "
+            "Install that version first."
+        )
 
 
 def refuse_while_running() -> None:

@@ -18,6 +18,7 @@ help:
 	@echo "make run     serve the console on http://127.0.0.1:$(PORT) with sample data"
 	@echo "             PORT=9000 another port, EMPTY=1 no sample data, only a first administrator"
 	@echo "make test    run every test, in a browser and on PostgreSQL too"
+	@echo "             ARGS=tests/privileged/test_lock.py one file, in seconds; ARGS='-k lock' what is called so"
 	@echo "make check   lint, types, imports, templates, migrations, production settings"
 	@echo "make mutants change the code in 60 small ways, and print those that no test notices (two hours, see scripts/mutants)"
 	@echo "make fuzz    300,000 made-up requests to every address and form (REQUESTS=3000, SEED=7), an hour or two"
@@ -32,7 +33,7 @@ run: .venv/installed-to-run
 	@.venv/bin/python -m scripts.run
 
 test: .venv/installed-to-develop
-	@.venv/bin/python -m scripts.test
+	@.venv/bin/python -m scripts.test $(ARGS)
 
 fuzz: .venv/installed-to-develop
 	@.venv/bin/python -m scripts.fuzz

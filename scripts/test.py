@@ -1,6 +1,6 @@
 """Install what the tests need, run them on SQLite and on PostgreSQL, and add up the results, for `make test`.
 
-Arguments go to pytest: `.venv/bin/python -m scripts.test -k logins`. With CI=true a skipped test counts as failed.
+Arguments go to pytest: `make test ARGS="tests/logins -k expired"`. With CI=true a skipped test counts as failed.
 """
 
 import os
@@ -74,7 +74,7 @@ def run(name: str, selection: str, address: str | None, scratch: Path, arguments
     environment["TEST_VAR_DIR"] = str(scratch)
     if address:
         environment["TEST_DATABASE_URL"] = f"{address}/sessionadmin"
-    command = [PYTHON, "-m", "pytest", "-q", "-n", WORKERS, "--dist", "worksteal", "-m", selection]
+    command = [PYTHON, "-m", "pytest", "-q", "-n", workers(arguments), "--dist", "worksteal", "-m", selection]
     command += [f"--junit-xml={summary}", *arguments]
     print(f"== {name}", flush=True)
     started = time.monotonic()
@@ -84,6 +84,15 @@ def run(name: str, selection: str, address: str | None, scratch: Path, arguments
     if code not in (0, NOTHING_SELECTED) and result.failed == 0:
         result.failed = 1  # pytest itself broke off; its own words are above
     return result
+
+
+def workers(arguments: Sequence[str]) -> str:
+    """Return how many processes of pytest share the tests; 0 is none but the first.
+
+    Single files run in that one process: to start others and to make a database for each takes longer than the tests.
+    """
+    names_files = any(argument.partition("::")[0].endswith(".py") for argument in arguments)
+    return "0" if names_files else WORKERS
 
 
 def run_interruptibly(command: list[str], environment: dict[str, str]) -> int:

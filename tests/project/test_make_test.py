@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,19 @@ def test_a_test_that_knows_the_database_runs_on_each(request: pytest.FixtureRequ
 @pytest.mark.postgres_only
 def test_a_test_that_needs_postgresql_runs_there(request: pytest.FixtureRequest) -> None:
     assert not request.node.get_closest_marker("no_database")
+
+
+def test_single_files_are_run_without_further_processes() -> None:
+    for few in (["tests/privileged/test_lock.py"], ["-x", "tests/privileged/test_lock.py::test_it"]):
+        assert make_test.workers(few) == "0", few
+    for many in ([], ["-k", "lock"], ["tests/privileged"]):
+        assert make_test.workers(many) == make_test.WORKERS, many
+
+
+def test_make_hands_its_arguments_on() -> None:
+    command = ["make", "--dry-run", "test", "ARGS=tests/logins -k expired"]
+    shown = subprocess.run(command, cwd=make_test.ROOT, check=True, capture_output=True, text=True).stdout
+    assert shown.splitlines()[-1] == ".venv/bin/python -m scripts.test tests/logins -k expired"
 
 
 def test_no_test_at_all_is_no_success() -> None:

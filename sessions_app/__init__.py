@@ -1,10 +1,23 @@
-"""Privileged sessions and login sessions. Each package is one subject, with its models, flows, views and tests.
+"""The console: privileged sessions, login sessions, and the gateway to the hosts.
 
-From the top down: `pages` composes several subjects on one page; `worker` does what is due; `gateway` connects people
-to hosts and records them; `vault` has secrets; `hosts` has SSH and the connectors; `privileged` has the privileged
-session; `catalogue` has what can be requested; `logins` has login sessions; `people` has users, groups, applications
-and account locks; `sample` makes sample data.
+Each package is one subject. They stand from the top down: a package imports from those below it only.
 
-A request enters at sessionadmin/urls.py and goes by sessions_app/urls.py to the `urls` module of a package. The view
-there calls a flow, which checks the permission, changes the database and writes the log.
+    management/    commands, such as `sessionadmin serve`, and the processes that they start
+    serving/       the web server: sockets, bodies, threads
+    templatetags/  what templates need beyond Django's own tags
+    sample/        sample data for a trial
+    pages/         pages that show several subjects: a session, a person, a resource, health
+    worker/        what is due: give rights, watch, end, take away; the health of the parts
+    gateway/       the way to a host: SSH and browser, control over connections, recordings
+    vault/         secrets that a session shows
+    hosts/         connectors for hosts, SSH keys, the certificate authority
+    privileged/    the privileged session: models, status, policy, flows, lists
+    catalogue/     what may be requested: resources, activities, connection profiles, access policies
+    logins/        login sessions: authentication, client address, place, device
+    people/        users, groups, applications, locked accounts
+    admin/         what the admin modules of the packages share
+
+A request of a browser enters in serving/bridge.py and passes the middleware of sessionadmin/settings/base.py. urls.py
+leads to the urls.py of a package, that to a view, the view to a flow. An SSH client enters in gateway/server.py. The
+worker starts in worker/loop.py. docs/architecture.md follows each of them from file to file.
 """

@@ -72,7 +72,10 @@ def test_every_command_that_documents_name_exists() -> None:
         assert named - {"help", "ssh"} <= set(get_commands()), path.name
 
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
 def headings(text: str) -> set[str]:

@@ -96,6 +96,7 @@ def session_certificate(request: HttpRequest, pk: int) -> HttpResponse:
         "refused": why_no_certificate(session, timezone.now()),
         "has_keys": UserKey.objects.filter(user_id=person.pk).exists(),
         "page_url": session.get_absolute_url(),
+        "ssh_command": ssh_command(session, f"-i ~/.ssh/id_ed25519 -o CertificateFile=session-{session.pk}-cert.pub "),
     }
     status = 422 if form.is_bound else 200
     return render(request, "sessions_app/hosts/session_certificate.html", context, status=status)
@@ -104,4 +105,10 @@ def session_certificate(request: HttpRequest, pk: int) -> HttpResponse:
 def certificate_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
     """For the session's page: how to log in, and where the certificate is, when this person gets one."""
     is_offered = session.user_id == person.pk and not why_no_certificate(session, timezone.now())
-    return {"offers_certificate": is_offered}
+    return {"offers_certificate": is_offered, "ssh_command": ssh_command(session)}
+
+
+def ssh_command(session: PrivilegedSession, options: str = "") -> str:
+    """Return the line that a person types to log in to the session's host without the gateway."""
+    port = f"-p {session.resource.port} " if session.resource.port != 22 else ""
+    return f"ssh {port}{options}{session.login_account}@{session.resource.address}"

@@ -34,6 +34,11 @@ class Button:
         """Where the chosen ids are sent to."""
         return fixed("session_action", self.verb)
 
+    @property
+    def style(self) -> str:
+        """The class of the button that stands out: what is asked for most, and what cannot be taken back."""
+        return {"approve": "primary", "terminate": "danger"}.get(self.verb, "")
+
 
 WITHDRAW = "Withdraw"  # what End is called while nothing has begun
 BUTTONS = (

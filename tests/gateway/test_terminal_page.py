@@ -63,8 +63,8 @@ def test_people_are_told_that_they_are_recorded_before_they_connect(alice: User,
     session, client = session_of(alice), as_user(alice)
 
     def told() -> str:
-        found = re.search(r'<p class="quiet" id="recorded">(.*?)</p>', page(client, session, path=""))
-        return found[1] if found else ""
+        found = re.search(r'<p class="quiet" id="recorded">(.*?)</p>', page(client, session, path=""), re.DOTALL)
+        return found[1].strip() if found else ""
 
     assert told() == "Terminals of this session are recorded."
     ConnectionProfile.objects.update(record_input=True)

@@ -214,10 +214,13 @@ def test_rows_say_what_cannot_be_done_with_them(alice: User, auditor: User, admi
 
 
 def test_the_toolbar_works_without_javascript(alice: User, as_user: AsUser) -> None:
-    text = page(as_user(alice), "state=all")
-    assert '<form id="selection" class="toolbar" method="get"' in text
-    assert 'formaction="/logins/logout/" data-verb="logout"' in text
-    assert '<input type="hidden" name="next" value="/logins/?state=all">' in text
+    form = pages.elements(as_user(alice).get(f"{URL}?state=all")).find(".//form[@id='selection']")
+    assert form is not None
+    assert form.get("method") == "get"
+    button = form.find("button[@data-verb='logout']")
+    assert button is not None
+    assert button.get("formaction") == "/logins/logout/"
+    assert pages.fields(form, ".")["next"] == "/logins/?state=all"
 
 
 # --- fragments, downloads, costs

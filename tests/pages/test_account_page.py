@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 
 from django.contrib.auth.models import User
@@ -10,6 +9,7 @@ from django.test import Client
 
 from sessions_app.privileged.flows.account import lock_account, unlock_account
 from sessions_app.privileged.models import Status
+from tests.support import pages
 from tests.support.builders import make_session
 
 AsUser = Callable[[User], Client]
@@ -20,8 +20,9 @@ def test_the_account_page_shows_ones_role_browser_and_locks(alice: User, admin: 
     lock_account(admin, alice, title="Key lost", message="Come to room 12.")
     unlock_account(admin, alice)
     make_session(alice, Status.LOCKED, lock_title="Pause", lock_message="Back soon")
-    text = html.unescape(as_user(alice).get("/accounts/me/").content.decode())
+    page = pages.elements(as_user(alice).get("/accounts/me/"))
+    text = pages.text(page)
     for words in ("alice", "alice@example.com", "1 live", "Key lost", "Come to room 12.", "Pause", "Back soon"):
         assert words in text
-    assert "<dt>Role</dt><dd>User</dd>" in text
-    assert "<dt>Role</dt><dd>Administrator</dd>" in as_user(admin).get("/accounts/me/").content.decode()
+    assert pages.facts(page)["Role"] == "User"
+    assert pages.facts(pages.elements(as_user(admin).get("/accounts/me/")))["Role"] == "Administrator"

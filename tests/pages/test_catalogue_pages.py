@@ -140,10 +140,11 @@ def test_a_profile_says_who_must_approve(as_user: AsUser, alice: User, policy: A
     group = Group.objects.create(name="Approvers")
     second = ApprovalTier.objects.create(profile=policy.profile, order=2, required=2)
     second.groups.add(group)
-    page = as_user(alice).get(f"/profiles/{policy.profile_id}/").content.decode()
-    assert "Tier 1: 1 of approver" in page
-    assert "Tier 2: 2 of the group Approvers" in page
-    assert "<dt>Ticket</dt><dd>required</dd>" in page
+    page = pages.elements(as_user(alice).get(f"/profiles/{policy.profile_id}/"))
+    tiers = pages.texts(page, ".//ol/li")
+    assert tiers[0].startswith("Tier 1: 1 of approver")
+    assert tiers[1] == "Tier 2: 2 of the group Approvers"
+    assert pages.facts(page)["Ticket"] == "required"
 
 
 def test_a_resource_shows_the_sessions_on_it_that_one_may_see(

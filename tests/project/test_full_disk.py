@@ -58,7 +58,7 @@ def say(what, answer):
     print(what, answer.status_code, answer.get("Retry-After"), *said(answer))
 
 def said(answer):
-    if not answer.content.startswith((b"<!", b"\\n<!")):
+    if not answer.content.lstrip().startswith(b"<!"):
         return [answer.content.decode()]
     page = elements(answer)
     return texts(page, ".//*[@id='messages']//p") or texts(page, ".//h1")

@@ -54,6 +54,39 @@ def test_an_address_in_a_lock_file_is_found(tmp_path: Path, name: str, line: str
     assert check.lock_file_addresses(tmp_path) == [f"{name}:2: {line.strip()}"]
 
 
+def test_a_check_whose_tool_is_missing_fails_and_says_how_to_install_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not check.passes("formatter", [str(tmp_path / "formatter")], {}, str(tmp_path))
+    assert "is not installed. Run `make check`" in capsys.readouterr().out
+
+
+def test_no_line_of_a_template_is_too_long() -> None:
+    assert check.our_templates(ROOT)
+    assert check.long_template_lines(ROOT) == []
+
+
+def test_a_long_line_of_a_template_is_found_and_what_others_wrote_is_left_out(tmp_path: Path) -> None:
+    for folder in ("templates", ".venv/templates"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "page.html").write_text(f"<p>{'é' * 113}</p>\n<p>{'é' * 114}</p>\n")
+    assert check.long_template_lines(tmp_path) == [f"templates/page.html:2: <p>{'é' * 114}</p>"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["<p class=hint>Text</p>\n", "<ul>\n    <li>One\n</ul>\n", "<div><p>Text</p><p>Text</p></div>\n"],
+    ids=["attribute without quotes", "element left open", "two elements on a line"],
+)
+def test_the_formatter_refuses(tmp_path: Path, wrong: str) -> None:
+    formatter = [str(ROOT / ".venv" / "bin" / "djangofmt"), "--check"]
+    page = tmp_path / "page.html"
+    page.write_text("<p>Text</p>\n")
+    assert programs.run([*formatter, str(page)], programs.clean_environment()).returncode == 0
+    page.write_text(wrong)
+    assert programs.run([*formatter, str(page)], programs.clean_environment()).returncode != 0
+
+
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
 def test_every_package_is_pinned_exactly_and_has_a_hash(name: str) -> None:
     entries = re.split(r"\n(?=\S)", (ROOT / name).read_text().strip())

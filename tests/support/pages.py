@@ -72,6 +72,15 @@ def texts(page: ET.Element, path: str) -> list[str]:
     return [text(element) for element in page.findall(path)]
 
 
+def facts(page: ET.Element) -> dict[str, str]:
+    """What the page says of its subject: the terms of its description lists, each with its description."""
+    return {
+        text(term): text(description)
+        for each in page.iter("dl")
+        for term, description in zip(each.findall("dt"), each.findall("dd"), strict=True)
+    }
+
+
 def table(page: ET.Element) -> list[dict[str, str]]:
     """The rows of the list on the page, by column heading."""
     heads = [text(head) for head in page.findall(".//thead//th")]

@@ -1,1 +1,1 @@
-"""The privileged session: its tables, status lifecycle, policy, flows and lists."""
+"""The privileged session: its models, status lifecycle, policy, flows and lists."""

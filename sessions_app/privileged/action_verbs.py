@@ -1,4 +1,4 @@
-"""The verbs of the toolbar: the words of each dialog, what it asks for, and which flow does it."""
+"""The actions of the toolbar: the texts of each dialog, its form, and the flow that it calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Do = Callable[[AbstractUser, PrivilegedSession, dict[str, Any]], object]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Action:
-    """One verb as a dialog."""
+    """One action of the toolbar, as a dialog shows it."""
 
     label: str  # of the button that does it
     text: str  # what will happen
@@ -38,7 +38,7 @@ class Action:
 
 
 def _request_of(session: PrivilegedSession) -> str:
-    """What an approver decides on."""
+    """Return what an approver decides on, as a line of the dialog."""
     facts = [f"Notes: {session.notes}"] if session.notes else []
     facts += [f"Ticket: {session.ticket}"] if session.ticket else []
     facts += [f"Start: {moment(session.scheduled_for)}"] if session.scheduled_for else []
@@ -46,7 +46,7 @@ def _request_of(session: PrivilegedSession) -> str:
 
 
 def _extension_of(session: PrivilegedSession) -> str:
-    """The end as it would be, and how many extensions are left then."""
+    """Return the new end after an extension, and how many extensions are left then."""
     if session.end_at is None:
         return ""
     left = session.profile.extension_limit - session.extensions - 1
@@ -63,7 +63,7 @@ WITHDRAWING = Action(
 
 
 def action_for(verb: str, sessions: Sequence[PrivilegedSession]) -> Action:
-    """The dialog of a verb. To end what has not begun is to withdraw it."""
+    """Return the action for a verb. For sessions that have not begun, “end” means that the request is withdrawn."""
     if verb == "end" and all(session.status in NOT_BEGUN for session in sessions):
         return WITHDRAWING
     return ACTIONS[verb]

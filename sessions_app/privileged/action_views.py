@@ -1,6 +1,6 @@
-"""/sessions/do/<verb>/: a dialog that says what will happen to which sessions, and the doing of it, line by line.
+"""The view of /sessions/do/<verb>/: it asks for confirmation, performs the action, and reports it for each session.
 
-View log and Relaunch come the same way, so that the toolbar works without JavaScript; they only lead elsewhere.
+View log and Relaunch have the same form of address, so that the toolbar works without JavaScript; they only redirect.
 """
 
 from __future__ import annotations
@@ -45,12 +45,15 @@ Lines = list[tuple[str, str]]
 
 
 class BadSelection(Exception):
-    """The ids that were sent select nothing that can be acted on. The text is for the person; the answer is a 400."""
+    """The selected ids are no sessions that can be acted on. The text is for the person, and the status is 400."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def session_action(request: HttpRequest, verb: str) -> HttpResponse:
-    """GET asks for confirmation, POST does it. Unknown verbs and sessions of others are a 404."""
+    """Show a confirmation (GET) or perform the action (POST).
+
+    Unknown verbs, and sessions that the person may not see, get a 404.
+    """
     person = viewer(request)
     if verb not in (*ACTIONS, "log", "relaunch"):
         raise Http404
@@ -60,7 +63,7 @@ def session_action(request: HttpRequest, verb: str) -> HttpResponse:
     try:
         rows = _selected(person, sent)
         if verb in ("log", "relaunch"):
-            return _lead(request, verb, rows, person)
+            return _redirect(request, verb, rows, person)
     except BadSelection as problem:
         return _show(request, "sessions_app/privileged/action_problem.html", {"text": str(problem)}, status=400)
     refusals = refusals_for(person)
@@ -76,7 +79,7 @@ def session_action(request: HttpRequest, verb: str) -> HttpResponse:
 
 
 def _selected(person: AbstractUser, sent: QueryDict) -> list[PrivilegedSession]:
-    """The sessions that were ticked, in the order they were requested. Raises BadSelection, Http404."""
+    """Return the selected sessions in the order of their requests. Raise BadSelection or Http404."""
     chosen = dict.fromkeys(sent.getlist("ids"))
     if not chosen:
         raise BadSelection("Select a session first.")
@@ -95,8 +98,8 @@ def _selected(person: AbstractUser, sent: QueryDict) -> list[PrivilegedSession]:
     return rows
 
 
-def _lead(request: HttpRequest, verb: str, rows: list[PrivilegedSession], person: AbstractUser) -> HttpResponse:
-    """To the log, or to the wizard filled in like this session."""
+def _redirect(request: HttpRequest, verb: str, rows: list[PrivilegedSession], person: AbstractUser) -> HttpResponse:
+    """Redirect to the session's log, or to the wizard with the values of this session."""
     if request.method == "POST":
         raise BadSelection("This only shows a page; follow it as a link.")
     if len(rows) != 1:
@@ -150,7 +153,7 @@ def _confirm(
 
 
 def _show(request: HttpRequest, fragment: str, context: dict[str, Any], *, status: int) -> HttpResponse:
-    """The fragment for the dialog, or a whole page around the same fragment."""
+    """Return the fragment for the dialog, or a whole page with the same fragment."""
     is_dialog = is_fragment(request)
     template = fragment if is_dialog else "sessions_app/privileged/action_page.html"
     response = render(
@@ -165,8 +168,11 @@ def _show(request: HttpRequest, fragment: str, context: dict[str, Any], *, statu
 
 
 def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], values: dict[str, Any]) -> Lines:
-    """Each session in its own transaction: what one refuses does not stop the others, but an outage that outlasts all
-    patience (activity/again.py) stops the rest."""
+    """Perform the action for each session in a transaction of its own, and return a line for each.
+
+    A session that refuses does not stop the others. An outage that lasts longer than the retries (activity/again.py)
+    does.
+    """
     done: list[PrivilegedSession] = []
     refused: dict[str, list[PrivilegedSession]] = defaultdict(list)
     locked_accounts: set[int] = set()

@@ -1,4 +1,4 @@
-"""What a list of privileged sessions can be narrowed by."""
+"""Filters of the lists of privileged sessions."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ FIRST_DAY, LAST_DAY = dt.date(1970, 1, 2), dt.date(9999, 12, 30)  # every zone c
 
 
 def midnight(day: dt.date) -> dt.datetime:
-    """When `day` begins in the viewer's zone."""
+    """Return when `day` begins in the viewer's time zone."""
     return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
 
 
 class DayField(forms.DateField):
-    """A day that has a midnight everywhere."""
+    """A form field for a day whose midnight exists in every time zone."""
 
     widget = forms.DateInput(attrs={"type": "date"})
 
     def clean(self, value: Any) -> Any:
-        """Raises ValidationError for days that no calendar of ours reaches."""
+        """Return the day. Raise ValidationError for the first and the last days of Python's calendar."""
         day = super().clean(value)
         if day is not None and not FIRST_DAY <= day <= LAST_DAY:
             raise forms.ValidationError("Enter a day between 1970 and 9999.")
@@ -35,7 +35,10 @@ class DayField(forms.DateField):
 
 
 class DayFilter(django_filters.Filter):  # type: ignore[misc]  # the package has no types
-    """From the beginning of a day, or to its end, in the viewer's zone; compares times, so that an index helps."""
+    """Filters by the beginning or the end of a day in the viewer's time zone.
+
+    Compares times, so that an index is used.
+    """
 
     field_class = DayField
 
@@ -44,7 +47,6 @@ class DayFilter(django_filters.Filter):  # type: ignore[misc]  # the package has
         self.is_end = is_end
 
     def filter(self, qs: QuerySet[Any], value: dt.date | None) -> QuerySet[Any]:
-        """Rows on this side of the day."""
         if value is None:
             return qs
         if self.is_end:
@@ -53,7 +55,7 @@ class DayFilter(django_filters.Filter):  # type: ignore[misc]  # the package has
 
 
 class SessionFilters(AccountFilterSet):
-    """User, host, activity, and the days of the request."""
+    """Filters by user, host, activity, and the days of the request."""
 
     user: AccountFilter | None = AccountFilter("user_id")
     host = django_filters.CharFilter("resource_name", "folded_contains", label="Host", max_length=120)
@@ -71,18 +73,17 @@ def _choices(statuses: frozenset[Status]) -> list[tuple[str, str]]:
 
 
 def _with_withdrawn(choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """With a choice for some of those that are Complete, right behind it."""
+    """Return the choices with one for withdrawn sessions after Complete."""
     behind = [value for value, _ in choices].index(Status.COMPLETE) + 1
     return [*choices[:behind], (StatusFilter.WITHDRAWN, f"{Status.COMPLETE.label}, {WITHDRAWN}"), *choices[behind:]]
 
 
 class StatusFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the package has no types
-    """By a status, or by what is Complete because its requester withdrew it."""
+    """Filters by a status, or by sessions that are Complete because their requester withdrew them."""
 
     WITHDRAWN = "withdrawn"
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Rows of that status."""
         if value == self.WITHDRAWN:
             return qs.filter(status=Status.COMPLETE, start_at=None)
         found: QuerySet[Any] = super().filter(qs, value)
@@ -90,18 +91,18 @@ class StatusFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the pa
 
 
 class ActiveFilters(SessionFilters):
-    """Also by the statuses of the tab Active."""
+    """The filters of the tab Active, with its statuses."""
 
     status = django_filters.ChoiceFilter(choices=_choices(LIVE), label="Status", empty_label="Any status")
 
 
 class HistoricalFilters(SessionFilters):
-    """Also by the statuses of the tab Historical."""
+    """The filters of the tab Historical, with its statuses."""
 
     status = StatusFilter(choices=_with_withdrawn(_choices(ENDED)), label="Status", empty_label="Any status")
 
 
 class AnyStatusFilters(SessionFilters):
-    """Also by every status, for lists that mix them (pages of users, groups and applications)."""
+    """The filters of lists with sessions of every status, on the pages of users, groups and applications."""
 
     status = StatusFilter(choices=_with_withdrawn(Status.choices), label="Status", empty_label="Any status")

@@ -1,4 +1,7 @@
-"""What the dialogs of the toolbar ask for. Limits are those of the models; rules live in policy and flows."""
+"""Forms of the dialogs of the toolbar.
+
+Their limits are those of the models; the policy and the flows have the rules.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from django import forms
 
 
 class ActionForm(forms.Form):
-    """Nothing to fill in. The ids of its fields do not meet those of the page under the dialog."""
+    """A form without fields. Its ids differ from those of the page under the dialog."""
 
     def __init__(self, data: object = None) -> None:
         super().__init__(data, auto_id="action-%s")  # type: ignore[arg-type]  # a pattern may stand there
 
 
 class LockForm(ActionForm):
-    """What the user of a locked session reads, and what else is locked."""
+    """The form to lock a session: the texts for its user, and what else is locked."""
 
     title = forms.CharField(max_length=120, help_text="The user sees it.")
     message = forms.CharField(
@@ -29,7 +32,7 @@ class LockForm(ActionForm):
 
 
 class TerminateForm(ActionForm):
-    """Whether the session ends with its connections."""
+    """The form to terminate a session, which may also cancel it."""
 
     cancel = forms.BooleanField(
         label="Cancel the session too",
@@ -40,13 +43,13 @@ class TerminateForm(ActionForm):
 
 
 class ApproveForm(ActionForm):
-    """A word for the record, if there is one."""
+    """The form to approve a session, with an optional reason."""
 
     reason = forms.CharField(max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2}))
 
 
 class DenyForm(ActionForm):
-    """Why not; the requester reads it."""
+    """The form to deny a session, with the reason that the requester reads."""
 
     reason = forms.CharField(
         max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="The requester reads it."

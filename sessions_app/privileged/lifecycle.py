@@ -1,7 +1,7 @@
-"""The transition table and transition(): the only writer of a privileged session's status.
+"""The table of status transitions, and transition(), which alone writes the status of a privileged session.
 
-A change is a compare-and-swap on the old status, in one transaction with its log entry. Who comes second changes
-nothing and is told (Overtaken).
+A change is a compare-and-swap on the old status, in one transaction with its log entry. If somebody else was faster,
+nothing is changed and Overtaken is raised.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ FIRST = frozenset({Status.PENDING, Status.WAITING, Status.PROVISIONING})
 
 
 class LifecycleError(Exception):
-    """A change of status that was not made. Its text is fit for the person who asked."""
+    """A change of status was not made. The text can be shown to the person."""
 
 
 class NotAllowed(LifecycleError):
-    """The status table has no such change."""
+    """The table of transitions has no such change."""
 
 
 class Overtaken(LifecycleError):
-    """Somebody else changed the session first; nothing was changed by this attempt."""
+    """Somebody else has changed the session first, and this attempt has changed nothing."""
 
 
 def create(
@@ -65,9 +65,9 @@ def create(
     actor: AbstractBaseUser,
     details: Mapping[str, Any] | None = None,
 ) -> PrivilegedSession:
-    """Save a new session in its first status, with its log entry, in one transaction.
+    """Save a new session in its first status with its log entry, in one transaction.
 
-    Raises NotAllowed when a session cannot begin with `status`.
+    Raise NotAllowed if a session cannot begin with `status`.
     """
     if status not in FIRST:
         raise NotAllowed(f"A session cannot begin as {status.label}.")
@@ -98,13 +98,17 @@ def transition(
     details: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> None:
-    """Move `session` from the status it was read with to `to`, set `changes`, and record it.
+    """Move `session` from the status it was read with to `to`, set `changes`, and write the log entry.
 
-    1. The status table must allow the change (NotAllowed).
-    2. A final status sets ended_at and the duration, and frees the worker's lease.
-    3. One UPDATE compares the old status; no row changed means somebody was first (Overtaken).
-    4. The log entry is written in the same transaction, and the instance shows the new values.
-    5. Gateways are told when it is a session that may have connections.
+    1. Check the table of transitions. Raise NotAllowed.
+
+    2. A final status also sets ended_at and the duration, and frees the worker's lease.
+
+    3. Compare the old status in one UPDATE. Raise Overtaken if it changed no row.
+
+    4. Write the log entry in the same transaction, and set the new values on the instance.
+
+    5. Notify the gateways if the session may have connections.
     """
     old = Status(session.status)
     if to not in TRANSITIONS[old]:
@@ -135,9 +139,9 @@ def transition(
 
 
 def adopt(sessions: Sequence[tuple[PrivilegedSession, Status]]) -> list[PrivilegedSession]:
-    """Save sessions that ran at another time or place, each in the status it is in: for sample data and imports.
+    """Save sessions in the statuses they are in, for sample data and imports.
 
-    Nothing is checked but what the database checks, and nothing is recorded: the caller brings the log with it.
+    Only the database checks them, and nothing is logged: the caller writes the log entries.
     """
     for session, status in sessions:
         session.status = status

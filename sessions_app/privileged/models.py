@@ -1,7 +1,7 @@
-"""One request for an activity on a resource, and all that follows from it.
+"""The privileged session, its approvals and its control requests.
 
-`status` is written by `sessions_app.privileged.lifecycle` and nowhere else. The row is the truth that the worker acts
-on: what is due, who is at it (lease), what was tried. The database refuses rows that cannot be.
+Only `sessions_app.privileged.lifecycle` writes `status`. The worker acts on the rows: what is due, which worker has the
+lease, and what was tried. Constraints of the database refuse impossible rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sessions_app.roles import Person, sees_everything
 
 
 class Status(models.TextChoices):
-    """Where a session stands; the labels are what people read (design: Status of a privileged session)."""
+    """The status of a session. The labels are shown to people."""
 
     PENDING = "pending", "Scheduled"
     WAITING = "waiting_for_approval", "Waiting for Approval"
@@ -56,10 +56,13 @@ SESSION_WORDS = TextIndex(
 
 
 class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
-    """What people select from privileged sessions."""
+    """Selections of privileged sessions."""
 
     def visible_to(self, user: Person) -> Self:
-        """All for administrators and auditors, else one's own and those that wait for one's approval or had it."""
+        """Return all sessions for administrators and auditors.
+
+        For others return their own, those they requested, and those that wait for their approval or had it.
+        """
         if sees_everything(user):
             return self
         return self.filter(
@@ -69,12 +72,14 @@ class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
         )
 
     def mine(self, user: Person) -> Self:
-        """Sessions that are for the person."""
+        """Return sessions whose user is this person."""
         return self.filter(user_id=user.pk)
 
     def awaiting(self, user: Person) -> Self:
-        """Sessions that wait for this person's decision now: an approver of the current tier, not the one who asked
-        nor the one it is for, and not decided yet."""
+        """Return sessions that wait for this person's decision now.
+
+        The person is an approver of the current tier, is neither the user nor the requester, and has not decided yet.
+        """
         # A person is asked by the tier that is being asked now. Said for each waiting session by itself, which are few:
         # as a join SQLite begins at the tiers and reads all sessions of their profiles (measured: 400 ms in a million).
         asked = ApprovalTier.objects.filter(
@@ -90,16 +95,19 @@ class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
         )
 
     def live(self) -> Self:
-        """Sessions with rights given, being given or being taken away."""
+        """Return sessions whose rights are given, being given or being taken away."""
         return self.filter(status__in=LIVE)
 
     def not_ended(self) -> Self:
-        """Everything that can still change."""
+        """Return sessions that can still change."""
         return self.exclude(status__in=ENDED)
 
 
 class PrivilegedSession(QuickRows):
-    """One request and all that follows from it. Names are kept as they were, so that history stays true."""
+    """One request for an activity on a resource, and what follows from it.
+
+    It also keeps the names as they were at the time, so that the history stays true after a renaming.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="privileged_sessions")
     user_name = models.CharField("user", max_length=150)
@@ -216,27 +224,25 @@ class PrivilegedSession(QuickRows):
         return f"{self.activity_name} on {self.resource_name} for {self.user_name}"
 
     def get_absolute_url(self) -> str:
-        """The session's page."""
         return numbered("session", self.pk)
 
     @property
     def is_ended(self) -> bool:
-        """Whether it has reached its end."""
         return self.status in ENDED
 
     @property
     def mark(self) -> str:
-        """What a host tells it by from another session of its number, as there is one after a restore."""
+        """Return the mark by which a host tells this session from another one with the same number, after a restore."""
         return f"{self.requested_at.astimezone(dt.UTC):%Y%m%dT%H%M%S.%f}"
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether its requester took it back before anything was given."""
+        """Return whether the requester withdrew it before anything was given."""
         return self.status == Status.COMPLETE and self.start_at is None
 
 
 class Approval(models.Model):
-    """One approver's decision on one tier. Never changed."""
+    """The decision of one approver on one tier. It is never changed."""
 
     session = models.ForeignKey(PrivilegedSession, models.PROTECT, related_name="approvals")
     tier = models.PositiveSmallIntegerField()
@@ -257,7 +263,7 @@ class Approval(models.Model):
 
 
 class ControlKind(models.TextChoices):
-    """What the console asks an enforcer (worker, later the gateway) to do."""
+    """What the console requests from those who enforce (the worker and the gateways)."""
 
     LOCK = "lock", "Lock"
     UNLOCK = "unlock", "Unlock"
@@ -266,11 +272,11 @@ class ControlKind(models.TextChoices):
 
 
 class ControlRequest(models.Model):
-    """Lock, unlock, cut or extend, as requested by the console. The id is its sequence number. Lock and unlock replace
-    each other, so at most one of them is open; the others stand beside them.
+    """A request to lock, unlock, cut or extend. Its id is its sequence number.
 
-    What enforced it, and from when to when, are facts of their own: the host's stand here, those of each gateway in
-    GatewayEnforcement. A request that a newer one superseded may have been in force all the same.
+    Lock and unlock replace each other, so at most one of them is open; other kinds are independent. When it was
+    enforced is stored separately: for the host here, and for each gateway in GatewayEnforcement. A request that a newer
+    one superseded may have been enforced before.
     """
 
     session = models.ForeignKey(PrivilegedSession, models.PROTECT, related_name="controls")
@@ -302,7 +308,7 @@ class ControlRequest(models.Model):
 
     @property
     def state(self) -> str:
-        """requested, enforced or dropped."""
+        """Return "requested", "enforced" or "dropped"."""
         if self.enforced_at:
             return "enforced"
         return "dropped" if self.dropped_at else "requested"

@@ -1,7 +1,7 @@
-"""Who may do what with a session now, and what a request needs. Pure: plain data in, reasons out, no query.
+"""Who may do what with a session now, and what a request needs. Pure functions on plain data, without a query.
 
-The pages show these reasons on disabled buttons and the flows refuse with the same ones, so that there is one truth.
-A reason is a whole sentence for the person.
+The pages show these reasons on disabled buttons, and the flows refuse with the same reasons. Each reason is a whole
+sentence for the person.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ACCOUNT_IS_LOCKED = "The whole account is locked. Unlock the account instead."
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks, as far as one session is concerned."""
+    """The person who asks, with what matters for one session."""
 
     pk: int
     is_administrator: bool
@@ -40,10 +40,10 @@ def refusals(
     awaits_me: bool,
     right_gone: str = "",
 ) -> dict[str, str]:
-    """Verb -> why this person may not do it with this session now. A verb that is missing is allowed.
+    """Return for each verb why this person may not do it with this session now. A verb that is missing is allowed.
 
-    Verbs: end, lock, unlock, terminate, approve, deny, extend, relaunch. Reads `session.profile`, so select it along.
-    `right_gone`: what withdrawn() says, where it was asked.
+    The verbs are end, lock, unlock, terminate, approve, deny, extend and relaunch. It reads `session.profile`, so
+    select that too. `right_gone` is the reason from why_right_withdrawn(), if that was asked.
     """
     viewer = Viewer(viewer_id, is_administrator, is_auditor_only, awaits_me, right_gone)
     reasons = {verb: rule(session, viewer) for verb, rule in RULES.items()}
@@ -54,8 +54,10 @@ def refusals(
 
 
 def role_refusal(verb: str, *, is_administrator: bool, is_auditor_only: bool) -> str:
-    """Why this role never allows the verb, whatever the session; empty when it may. Who has become an auditor may still
-    end what they have open themselves."""
+    """Return why this role never allows the verb, for any session; an empty string if it does.
+
+    Somebody who has become an auditor may still end their own open sessions.
+    """
     if is_auditor_only and verb != "end":
         return AUDITORS_CHANGE_NOTHING
     if verb in ADMINISTRATORS_VERBS and not is_administrator:
@@ -64,7 +66,7 @@ def role_refusal(verb: str, *, is_administrator: bool, is_auditor_only: bool) ->
 
 
 def _state(session: PrivilegedSession) -> str:
-    """Why nothing can be done any more, or not yet, with rights on the resource; empty when it holds them."""
+    """Return why the session holds no rights on the resource now; an empty string if it holds them."""
     status = Status(session.status)
     if status in ENDED:
         return f"This session has ended ({status.label})."
@@ -153,8 +155,8 @@ ADMINISTRATORS_VERBS = frozenset({"lock", "unlock", "terminate"})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One activity on one resource for one person: everything that decides about the request."""
+class PolicyInputs:
+    """All inputs of the decision about one activity on one resource for one user."""
 
     user_name: str
     activity: str
@@ -181,96 +183,99 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The first status of a request, or why it is refused and which field would mend it."""
+    """The first status of a request, or why it is refused and which field to correct."""
 
     status: Status | None
     reason: str = ""
     field: str = ""
 
 
-def decide(wanted: Wanted, *, now: dt.datetime) -> Decision:
-    """What a request becomes: waits for approval, scheduled, or provisioned at once; or why it is refused."""
-    if reason := obstacle(wanted):
+def decide(inputs: PolicyInputs, *, now: dt.datetime) -> Decision:
+    """Return the first status of a request (waiting for approval, scheduled or provisioning), or why it is refused."""
+    if reason := why_request_refused(inputs):
         return Decision(None, reason)
-    if refused := _not_filled_in(wanted, now):
+    if refused := _not_filled_in(inputs, now):
         return refused
-    if wanted.needs_approval:
+    if inputs.needs_approval:
         return Decision(Status.WAITING)
-    if wanted.start_at is not None:
+    if inputs.start_at is not None:
         return Decision(Status.PENDING)
-    if wanted.taken_account:
+    if inputs.taken_account:
         return Decision(
             None,
-            f"The account {wanted.taken_account} on {wanted.resource} is open for another session. "
+            f"The account {inputs.taken_account} on {inputs.resource} is open for another session. "
             "End that one first, or choose a start after its End.",
             "start_at",
         )
     return Decision(Status.PROVISIONING)
 
 
-def obstacle(wanted: Wanted) -> str:
-    """Why the request would be refused whatever its details say; empty when nothing stands in its way."""
-    return _lock_reason(wanted) or _not_given(wanted)
+def why_request_refused(inputs: PolicyInputs) -> str:
+    """Return why the request would be refused with any details; an empty string if nothing is against it."""
+    return _lock_reason(inputs) or _not_given(inputs)
 
 
-def may_start(wanted: Wanted) -> str:
-    """Why a session that got its request must not begin now; empty when it may. The worker asks at the start."""
-    return _lock_reason(wanted) or _gone_reason(wanted)
+def why_start_refused(inputs: PolicyInputs) -> str:
+    """Return why a requested session must not begin now; an empty string if it may. The worker asks at the start."""
+    return _lock_reason(inputs) or _gone_reason(inputs)
 
 
-def withdrawn(wanted: Wanted) -> str:
-    """Why the right that an open session stands on is gone; empty while it stands. A resource that is closed to new
-    sessions lets open ones go on, and a locked account locks them."""
-    return _gone_reason(wanted)
+def why_right_withdrawn(inputs: PolicyInputs) -> str:
+    """Return why the right of an open session is gone; an empty string if it is not.
+
+    A resource that is closed to new sessions and a locked account do not end open sessions: those continue, or are
+    locked.
+    """
+    return _gone_reason(inputs)
 
 
-def _lock_reason(wanted: Wanted) -> str:
-    if not wanted.account_is_active:
-        return f"The account {wanted.user_name} is disabled."
-    if wanted.account_lock:
-        return f"The account {wanted.user_name} is locked: {wanted.account_lock}."
-    if wanted.resource_lock:
-        return f"{wanted.resource} is closed to new sessions: {wanted.resource_lock}."
+def _lock_reason(inputs: PolicyInputs) -> str:
+    if not inputs.account_is_active:
+        return f"The account {inputs.user_name} is disabled."
+    if inputs.account_lock:
+        return f"The account {inputs.user_name} is locked: {inputs.account_lock}."
+    if inputs.resource_lock:
+        return f"{inputs.resource} is closed to new sessions: {inputs.resource_lock}."
     return ""
 
 
-def _gone_reason(wanted: Wanted) -> str:
-    if not wanted.activity_is_active:
-        return f"The activity {wanted.activity} is not active."
-    if not wanted.resource_is_active:
-        return f"The resource {wanted.resource} is not active."
-    if wanted.activity_platform != wanted.resource_platform:
-        return f"The activity {wanted.activity} is made for another platform than {wanted.resource}."
-    if not wanted.policy:
-        return f"No access policy gives {wanted.user_name} the activity {wanted.activity} on {wanted.resource}."
+def _gone_reason(inputs: PolicyInputs) -> str:
+    if not inputs.activity_is_active:
+        return f"The activity {inputs.activity} is not active."
+    if not inputs.resource_is_active:
+        return f"The resource {inputs.resource} is not active."
+    if inputs.activity_platform != inputs.resource_platform:
+        return f"The activity {inputs.activity} is made for another platform than {inputs.resource}."
+    if not inputs.policy:
+        return f"No access policy gives {inputs.user_name} the activity {inputs.activity} on {inputs.resource}."
     return ""
 
 
-def _not_given(wanted: Wanted) -> str:
-    if reason := _gone_reason(wanted):
+def _not_given(inputs: PolicyInputs) -> str:
+    if reason := _gone_reason(inputs):
         return reason
-    if wanted.is_running:
+    if inputs.is_running:
         return (
-            f"{wanted.user_name} has a session for {wanted.activity} on {wanted.resource} already. "
+            f"{inputs.user_name} has a session for {inputs.activity} on {inputs.resource} already. "
             "Use that one, or end it first."
         )
-    if wanted.short_tier:
-        return f"The access policy {wanted.policy} cannot be followed: {wanted.short_tier}"
+    if inputs.short_tier:
+        return f"The access policy {inputs.policy} cannot be followed: {inputs.short_tier}"
     return ""
 
 
-def _not_filled_in(wanted: Wanted, now: dt.datetime) -> Decision | None:
-    if wanted.notes_required and not wanted.notes:
-        return Decision(None, f"The connection profile {wanted.profile} requires notes: say why you need it.", "notes")
-    if wanted.ticket_required and not wanted.ticket:
-        return Decision(None, f"The connection profile {wanted.profile} requires a ticket number.", "ticket")
-    if reason := untimely(wanted.start_at, now):
+def _not_filled_in(inputs: PolicyInputs, now: dt.datetime) -> Decision | None:
+    if inputs.notes_required and not inputs.notes:
+        return Decision(None, f"The connection profile {inputs.profile} requires notes: say why you need it.", "notes")
+    if inputs.ticket_required and not inputs.ticket:
+        return Decision(None, f"The connection profile {inputs.profile} requires a ticket number.", "ticket")
+    if reason := why_start_time_invalid(inputs.start_at, now):
         return Decision(None, reason, "start_at")
     return None
 
 
-def untimely(start_at: dt.datetime | None, now: dt.datetime) -> str:
-    """Why nothing can start at that time; empty when it can, and where none is asked for."""
+def why_start_time_invalid(start_at: dt.datetime | None, now: dt.datetime) -> str:
+    """Return why nothing can start at that time; an empty string if it can, or if no time is given."""
     if start_at is not None and start_at <= now:
         return "The start must be in the future. Choose a later time, or start now."
     if start_at is not None and start_at > now + LONGEST_AHEAD:

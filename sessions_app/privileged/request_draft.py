@@ -1,5 +1,7 @@
-"""What the request wizard carries from step to step: for whom, which activity, which resources. It lives in the URL,
-so that the back button, a reload and a prefilled link all work without JavaScript."""
+"""The choices in the request wizard: for whom, which activity, which resources.
+
+They are in the URL, so that the back button, a reload and a prefilled link work without JavaScript.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ LARGEST_ID = 2**63 - 1
 
 
 class BadDraft(Exception):
-    """The address or form is not one that the wizard made. The text is for the person; the answer is a 400."""
+    """The address or form was not made by the wizard. The text is for the person, and the status is 400."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Draft:
-    """The choices so far. `problems` says which of them no longer hold; those are left out."""
+    """The choices so far. `problems` says which choices were removed because they are no longer possible."""
 
     user: AbstractUser  # whom the sessions are for
     application: Application | None
@@ -33,7 +35,7 @@ class Draft:
 
     @property
     def pairs(self) -> list[tuple[str, int]]:
-        """As parameters of an address or hidden fields of a form."""
+        """Return the choices as parameters of an address, or as hidden fields of a form."""
         pairs: list[tuple[str, int]] = []
         if self.application is not None:
             pairs.append(("for", self.application.pk))
@@ -43,12 +45,12 @@ class Draft:
 
     @property
     def query(self) -> str:
-        """As the query of an address."""
+        """Return the choices as the query of an address."""
         return urlencode(self.pairs)
 
 
 def read_draft(person: AbstractUser, sent: QueryDict) -> Draft:
-    """The choices in an address or form, kept only as far as a policy gives them. Raises BadDraft."""
+    """Return the choices in an address or form that a policy allows. Raise BadDraft."""
     application = _application(person, sent)
     user = application.principal if application is not None else person
     activity_ids, resource_ids = _numbers(sent, "activity"), _numbers(sent, "resources")

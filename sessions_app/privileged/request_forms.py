@@ -1,4 +1,4 @@
-"""The third step of the request wizard: why, under which ticket, and when."""
+"""The form of the third step of the request wizard: notes, ticket and start."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from sessions_app.privileged.policy import untimely
+from sessions_app.privileged.policy import why_start_time_invalid
 
 NOW, LATER = "now", "later"
 FIRST, SECOND = "first", "second"
 
 
 class LocalTimeField(forms.Field):
-    """A date and a time as a clock on the wall shows them; which moment that is depends on the zone."""
+    """A date and time without a time zone."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
     default_error_messages = {"invalid": "Enter a valid date/time."}
     formats = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M")
 
     def to_python(self, value: Any) -> dt.datetime | None:
-        """Raises ValidationError for what is no date and time."""
+        """Return the date and time. Raise ValidationError for anything else."""
         text = str(value or "").strip()
         if not text:
             return None
@@ -35,10 +35,11 @@ class LocalTimeField(forms.Field):
 
 
 class DetailsForm(forms.Form):
-    """Notes, ticket and start. `notes_for` and `ticket_for` name the connection profiles that require them.
+    """The form for notes, ticket and start.
 
-    A date that was typed counts, whichever choice is ticked: nobody starts at once who meant tomorrow. The field
-    `which` is there only for a time that comes twice, in the night when the clocks go back.
+    `notes_for` and `ticket_for` name the connection profiles that require them. A date that was typed counts even if
+    “as soon as possible” is chosen, so that nobody starts at once by mistake. The field `which` exists only for a time
+    that occurs twice, in the night when the clocks go back.
     """
 
     notes = forms.CharField(max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 4}))
@@ -61,7 +62,7 @@ class DetailsForm(forms.Form):
         ticket_for: str = "",
         zone: str = "UTC",
     ) -> None:
-        super().__init__(_with_its_choice(data), initial=_with_its_choice(initial) or {})
+        super().__init__(_with_choice_for_date(data), initial=_with_choice_for_date(initial) or {})
         for name, profile in (("notes", notes_for), ("ticket", ticket_for)):
             if profile:
                 field = self.fields[name]
@@ -73,7 +74,7 @@ class DetailsForm(forms.Form):
         ].help_text = (
             f"In the time zone {zone}. A date that is typed here counts; leave it empty to start as soon as possible."
         )
-        twice = self._that_comes_twice()
+        twice = self._ambiguous_time()
         if twice is None:
             del self.fields["which"]
         else:
@@ -81,14 +82,17 @@ class DetailsForm(forms.Form):
             self.fields["which"].widget.choices = self.fields["which"].choices = _both(twice)  # type: ignore[attr-defined]  # the field of the class above
 
     def clean(self) -> dict[str, Any]:
-        """A date is needed when the person chose a time; it becomes a moment, of which there may be none or two."""
+        """Return the values.
+
+        Raise ValidationError for a missing start, or a local time that does not exist or occurs twice.
+        """
         values = super().clean() or {}
         local = values.get("start_at")
         if values.get("when") == LATER and local is None and "start_at" not in self.errors:
             self.add_error("start_at", "Enter the date and time when it should start.")
         if local is None:
             return values
-        first, second = _moments(local)
+        first, second = _possible_times(local)
         if first.utcoffset() < second.utcoffset():  # type: ignore[operator]  # aware times have one
             later = first.astimezone(dt.UTC).astimezone(first.tzinfo)
             self.add_error(
@@ -99,28 +103,28 @@ class DetailsForm(forms.Form):
         elif "which" in self.fields and not values.get("which"):
             self.add_error("which", f"{local:%H:%M} comes twice in that night. Choose which of the two you mean.")
         values["start_at"] = second if values.get("which") == SECOND else first
-        if "start_at" not in self.errors and (reason := untimely(values["start_at"], timezone.now())):
+        if "start_at" not in self.errors and (reason := why_start_time_invalid(values["start_at"], timezone.now())):
             self.add_error("start_at", reason)
         return values
 
     @property
     def start(self) -> dt.datetime | None:
-        """When it should start, in UTC terms aware; None for as soon as possible. Only after is_valid()."""
+        """Return the start as an aware time; None for as soon as possible. Call it after is_valid()."""
         return self.cleaned_data.get("start_at")
 
-    def _that_comes_twice(self) -> dt.datetime | None:
-        """The local time that was typed, when the clocks show it twice."""
+    def _ambiguous_time(self) -> dt.datetime | None:
+        """Return the typed local time if it occurs twice."""
         typed = self.data.get("start_at") if self.is_bound else self.initial.get("start_at")
         with contextlib.suppress(forms.ValidationError):
             local = LocalTimeField(required=False).clean(typed)
             if local is not None:
-                first, second = _moments(local)
+                first, second = _possible_times(local)
                 return local if first.utcoffset() > second.utcoffset() else None  # type: ignore[operator]  # as above
         return None
 
 
-def _with_its_choice(sent: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What was sent, with “At a time” ticked when a date was typed."""
+def _with_choice_for_date(sent: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the sent values, with “At a time” chosen if a date was typed."""
     if sent is None:
         return None
     values = {name: sent.get(name) for name in sent}
@@ -129,14 +133,17 @@ def _with_its_choice(sent: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return values
 
 
-def _moments(local: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """The moments at which the viewer's clocks show this time, or would (PEP 495): the same one but around a change."""
+def _possible_times(local: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """Return the two times that this local time can mean in the viewer's time zone (PEP 495).
+
+    They are equal except when the clocks change.
+    """
     zone = timezone.get_current_timezone()
     return local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
 
 
 def _both(local: dt.datetime) -> list[tuple[str, str]]:
-    first, second = _moments(local)
+    first, second = _possible_times(local)
     return [
         (FIRST, f"{local:%H:%M} for the first time, before the clocks go back (UTC{first.isoformat()[-6:]})"),
         (SECOND, f"{local:%H:%M} for the second time, after they went back (UTC{second.isoformat()[-6:]})"),

@@ -1,6 +1,8 @@
-"""What a request would come to on each resource: which policy gives it, for how long, who must approve, and what stands
-against it already. Read with a number of queries that does not grow with the resources, for the steps Details and
-Review; the flow decides again when the request is sent."""
+"""Shows what a request means on each resource: the policy, the duration, the approvers, and what is against it.
+
+It is read for the steps Details and Review, with a number of queries that does not depend on the resources. The flow
+decides again when the request is sent.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,13 @@ from activity.listing import span_of_time
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Resource
 from sessions_app.privileged import policy as rules
-from sessions_app.privileged.flows.policy_inputs import Request, wanted_of
+from sessions_app.privileged.flows.policy_inputs import Request, policy_inputs_of
 from sessions_app.privileged.request_draft import Draft
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One resource as it would be requested."""
+    """One resource of the plan."""
 
     resource: Resource
     policy: AccessPolicy | None  # none: it was taken away a moment ago
@@ -28,7 +30,7 @@ class PlanRow:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """Every resource of a draft, and what the details must hold."""
+    """All resources of a draft, and what the details must contain."""
 
     rows: tuple[PlanRow, ...]
     notes_for: str  # the connection profiles that require notes, empty: none
@@ -36,17 +38,17 @@ class Plan:
 
     @property
     def refusals(self) -> list[str]:
-        """Every different reason against it; one is enough, since all sessions are made or none."""
+        """Return every different reason against it. One is enough, because all sessions are made or none."""
         return list(dict.fromkeys(row.refused for row in self.rows if row.refused))
 
 
 def make_plan(draft: Draft, actor_id: int) -> Plan:
-    """The plan of a draft that has an activity and resources, as `actor_id` would ask for it."""
+    """Return the plan of a draft that has an activity and resources, as `actor_id` would request it."""
     assert draft.activity is not None  # noqa: S101 - the wizard asks for the activity first
-    asked = wanted_of(Request(actor_id, draft.user, draft.activity), draft.resources)
+    asked = policy_inputs_of(Request(actor_id, draft.user, draft.activity), draft.resources)
     rows = tuple(
-        _row(resource, policy, rules.obstacle(wanted))
-        for resource, (wanted, policy) in zip(draft.resources, asked, strict=True)
+        _row(resource, policy, rules.why_request_refused(inputs))
+        for resource, (inputs, policy) in zip(draft.resources, asked, strict=True)
     )
     profiles = {row.policy.profile for row in rows if row.policy is not None}
     return Plan(
@@ -57,7 +59,7 @@ def make_plan(draft: Draft, actor_id: int) -> Plan:
 
 
 def locked_resources(resources: Iterable[Resource]) -> dict[int, str]:
-    """Resource -> title of its standing lock, for those that have one."""
+    """Return the title of the lock for each resource that has one in force, by resource id."""
     locks = ResourceLock.objects.in_force().filter(resource__in=[resource.pk for resource in resources])
     return dict(locks.values_list("resource_id", "title"))
 

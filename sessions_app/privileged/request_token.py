@@ -1,7 +1,7 @@
-"""A form that is sent twice asks once: each review page carries a token, and the browser's session on the server keeps
-what came of those that were sent.
+"""Prevents that a form which is sent twice makes two requests.
 
-A token is signed and not stored, so that pages which are opened at the same moment do not overwrite each other's.
+Each review page has a token, and the browser's session on the server stores the result of each token. A token is signed
+and not stored itself, so that pages which are opened at the same moment do not overwrite each other's tokens.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ KEPT = 20  # tokens that were sent, with what came of them
 
 
 def issue(request: HttpRequest) -> str:
-    """A new token for one review page of this browser."""
+    """Return a new token for one review page of this browser."""
     return signing.dumps([_browser(request), secrets.token_urlsafe(16)], salt=SALT)
 
 
-def claim(request: HttpRequest, token: str) -> list[int] | None:
-    """What came of this token before: session ids, None when it is fresh. Raises KeyError for a token that is not of
-    this browser, or so old that what came of it may be forgotten.
+def result_of(request: HttpRequest, token: str) -> list[int] | None:
+    """Return the session ids that this token has made before; None for a new token.
 
-    Call it in a transaction, after `lock_account_row(person)`: another submit of the same person waits there until that
-    transaction ends, and reads here what it kept.
+    Raise KeyError for a token of another browser, and for one that is so old that its result may be deleted. Call it in
+    a transaction after `lock_account_row(person)`: a second submit of the same person waits there until that
+    transaction ends, and then reads its result here.
     """
     try:
         browser, _ = signing.loads(token, salt=SALT, max_age=settings.SESSION_COOKIE_AGE)
@@ -49,9 +49,11 @@ def claim(request: HttpRequest, token: str) -> list[int] | None:
     return None
 
 
-def keep(request: HttpRequest, token: str, session_ids: list[int]) -> None:
-    """Note what came of the token, in the same transaction as claim(). The oldest are forgotten, and with them every
-    token that is not newer."""
+def store_result(request: HttpRequest, token: str, session_ids: list[int]) -> None:
+    """Store the result of the token, in the same transaction as result_of().
+
+    The oldest results are deleted, and every token that is not newer than they becomes invalid.
+    """
     stored = _stored(request)
     kept = _kept(stored)
     sent = sorted({**kept["sent"], token: session_ids}.items(), key=lambda one: _issued_at(one[0]))
@@ -62,13 +64,13 @@ def keep(request: HttpRequest, token: str, session_ids: list[int]) -> None:
 
 
 def _browser(request: HttpRequest) -> int:
-    """The number of the browser's login session, which stays when its session key changes."""
+    """Return the number of the browser's login session, which stays the same when its session key changes."""
     login = current_login(request)
     return login.pk if login is not None else 0
 
 
 def _issued_at(token: str) -> int:
-    """Seconds since 1970, as the signature holds them (django.core.signing.TimestampSigner)."""
+    """Return the time in the signature, in seconds since 1970 (django.core.signing.TimestampSigner)."""
     return signing.b62_decode(token.split(":")[1])
 
 
@@ -78,7 +80,7 @@ def _kept(stored: SessionBase) -> dict[str, Any]:
 
 
 def _stored(request: HttpRequest) -> SessionBase:
-    """The session as it is now, not as this request read it at its start."""
+    """Return the session as it is now in the store, and not as this request read it at its start."""
     engine: Any = import_module(settings.SESSION_ENGINE)
     store: SessionBase = engine.SessionStore(request.session.session_key)
     return store

@@ -1,5 +1,8 @@
-"""The request wizard: activity, resources, details, review. Steps one to three are plain links and GET forms, the
-review is a form that is sent; each works without JavaScript and with the back button."""
+"""The request wizard: activity, resources, details, review.
+
+The first three steps are links and GET forms, and the review is a POST form. Each works without JavaScript and with the
+back button.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ DETAILS = ("notes", "ticket", "when", "start_at", "which")
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def session_request(request: HttpRequest) -> HttpResponse:
-    """GET shows the step that the address is at; POST reviews, goes back to the details, or sends the request."""
+    """Show a step (GET); or show the review, go back to the details, or send the request (POST)."""
     person = viewer(request)
     if refused := role_refusals(person).get("request"):
         raise PermissionDenied(refused)
@@ -54,7 +57,7 @@ def session_request(request: HttpRequest) -> HttpResponse:
 
 
 def _step(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpResponse:
-    """The step asked for, or the first one that is not filled in."""
+    """Show the step that the address names, or the first one that is not complete."""
     step = typed(request.GET, "step") or "details"
     if step not in ("activity", "resources", "details"):
         raise BadDraft("The wizard has no such step.")
@@ -115,7 +118,10 @@ def _details_step(
 
 
 def _posted(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpResponse:
-    """Review, back to the details, or send. What no longer holds shows the step that mends it."""
+    """Show the review or the details, or send the request.
+
+    Show the step with the problem if a choice is no longer possible.
+    """
     if draft.activity is None:
         return _activity_step(request, person, draft)
     if not draft.resources or draft.problems:
@@ -149,13 +155,13 @@ def _review_step(
 
 
 def _send(request: HttpRequest, person: AbstractUser, draft: Draft, plan: Plan, form: DetailsForm) -> HttpResponse:
-    """Ask once: the second of two submits of the same form is shown what the first one made."""
+    """Send the request once. A second submit of the same form shows what the first one made."""
     assert draft.activity is not None  # noqa: S101 - _posted() has looked
     token = typed(request.POST, "token")
     try:
         with transaction.atomic():
             lock_account_row(person)
-            made = request_token.claim(request, token)
+            made = request_token.result_of(request, token)
             if made is None:
                 sessions = request_sessions(
                     person,
@@ -167,7 +173,7 @@ def _send(request: HttpRequest, person: AbstractUser, draft: Draft, plan: Plan, 
                     start_at=form.start,
                 )
                 made = [session.pk for session in sessions]
-                request_token.keep(request, token, made)
+                request_token.store_result(request, token, made)
     except KeyError:
         problem = "This page was out of date; nothing was requested. Read it again and send it now."
         return _review_step(request, draft, plan, form, problem=problem, status=422)
@@ -193,7 +199,7 @@ NEXT = {
 
 
 def _requested(request: HttpRequest, person: AbstractUser, made: list[int]) -> HttpResponse:
-    """To the session, or to the list that holds them, saying of each what comes next."""
+    """Redirect to the session, or to the list that shows the sessions, with a message about what comes next."""
     rows = list(PrivilegedSession.objects.visible_to(person).filter(pk__in=made).order_by("pk"))
     for row in rows:
         messages.success(

@@ -1,4 +1,4 @@
-"""Which open sessions still stand on a right: what policy would give their user now. Conditions for sessions."""
+"""Conditions and selections for open sessions that no policy allows any more."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Statu
 
 
 def without_right() -> Q:
-    """Sessions that no policy gives any more, because of the policy, a group, the activity or the resource. Says
-    nothing of accounts that are disabled."""
+    """Return a condition for sessions that no policy allows any more.
+
+    The reason is the policy, a group, the activity or the resource. Disabled accounts are not considered.
+    """
     # The session's own policy first: it gives most of them, and is found at once.
-    return ~_given(AccessPolicy.objects.filter(pk=OuterRef("policy"))) & ~_given(AccessPolicy.objects.all())
+    return ~_allowed_by(AccessPolicy.objects.filter(pk=OuterRef("policy"))) & ~_allowed_by(AccessPolicy.objects.all())
 
 
 def loses_its_right() -> Q:
-    """Those among them that hold rights and end for it: their policy does not let them run to their end."""
-    return without_right() & Q(status__in=sorted(HOLDS_GRANT)) & ~_kept()
+    """Return a condition for sessions without a right that hold rights on the resource and end because of it."""
+    return without_right() & Q(status__in=sorted(HOLDS_GRANT)) & ~_runs_to_end()
 
 
 def running_without_right() -> QuerySet[PrivilegedSession]:
-    """Select sessions without a right whose policy lets them run to their end."""
+    """Return sessions without a right whose policy lets them run to their end."""
     holding = Q(status__in=sorted(HOLDS_GRANT), user__is_active=True)
-    return PrivilegedSession.objects.filter(without_right() & holding & _kept()).order_by()
+    return PrivilegedSession.objects.filter(without_right() & holding & _runs_to_end()).order_by()
 
 
 def ending_for_their_right() -> QuerySet[PrivilegedSession]:
-    """Open sessions that end at the worker's next look because the right or the account behind them is gone."""
+    """Return open sessions that the worker's next pass ends, because their right or their account is gone."""
     disabled = Q(user__in=get_user_model().objects.filter(is_active=False).values("pk"))
     being_given = Q(status=Status.PROVISIONING)
     is_open = Q(ended_at=None) & (Q(status__in=sorted(HOLDS_GRANT)) | being_given)
@@ -36,8 +38,8 @@ def ending_for_their_right() -> QuerySet[PrivilegedSession]:
     return PrivilegedSession.objects.filter(is_open & gone).order_by()
 
 
-def _given(policies: QuerySet[AccessPolicy]) -> Q:
-    """Sessions that one of these policies gives."""
+def _allowed_by(policies: QuerySet[AccessPolicy]) -> Q:
+    """Return a condition for sessions that one of these policies allows."""
     giving = policies.filter(
         is_active=True,
         activities=OuterRef("activity"),
@@ -50,5 +52,5 @@ def _given(policies: QuerySet[AccessPolicy]) -> Q:
     return Q(Exists(giving.filter(users=OuterRef("user")))) | Q(Exists(giving.filter(groups__user=OuterRef("user"))))
 
 
-def _kept() -> Q:
+def _runs_to_end() -> Q:
     return Q(policy__in=AccessPolicy.objects.filter(keeps_open_sessions=True).values("pk"))

@@ -1,7 +1,7 @@
-"""One session's log: its lines, numbered, as read in its own window.
+"""The log of one session, with numbered lines.
 
-Looking is not part of what happened to a session: the entries that say who read this log or a recording stand in the
-activity log only.
+Reading is no part of what happened to a session: entries about who read this log or a recording are only in the
+activity log.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ LOOKS = (Verb.LOG_VIEWED, Verb.RECORDING_VIEWED, Verb.RECORDING_WATCHED, Verb.RE
 
 
 def entries_of(session: PrivilegedSession) -> QuerySet[LogEntry]:
-    """What happened to the session, unnumbered, in no order."""
+    """Return the entries about the session, without numbers and in no order."""
     return LogEntry.objects.of_target(session).exclude(verb__in=LOOKS)
 
 
-def numbered(session: PrivilegedSession) -> QuerySet[LogEntry]:
-    """The session's lines with `line`, their number within this log, which no filter and no order changes."""
+def with_line_numbers(session: PrivilegedSession) -> QuerySet[LogEntry]:
+    """Return the entries with `line`, their number within this log, which no filter and no order changes."""
     before = (
         entries_of(session)
         .filter(pk__lte=OuterRef("pk"))

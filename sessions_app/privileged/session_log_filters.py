@@ -1,4 +1,4 @@
-"""What one session's log can be narrowed by."""
+"""Filters of the log of one session."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sessions_app.privileged.filters import DayFilter
 
 
 class SessionLogFilters(QuickFilterSet):
-    """Level and days."""
+    """Filters by level and days."""
 
     level = django_filters.ChoiceFilter(
         choices=LEVEL_CHOICES, label="Level", empty_label="All levels", method="of_level"
@@ -25,5 +25,5 @@ class SessionLogFilters(QuickFilterSet):
         fields: list[str] = []
 
     def of_level(self, queryset: QuerySet[LogEntry], name: str, value: str) -> QuerySet[LogEntry]:
-        """Lines of the chosen levels."""
+        """Filter by the chosen levels."""
         return queryset.filter(level__in=LEVELS[value])

@@ -23,7 +23,7 @@ Raw = dt.timedelta | int  # a duration as the database gives it: SQLite keeps mi
 
 
 class _Counted(NamedTuple):
-    """Some sessions: how many, and how long all of them, the shortest and the longest lasted."""
+    """The number of some sessions, and their total, shortest and longest durations."""
 
     sessions: int
     total: dt.timedelta
@@ -31,23 +31,26 @@ class _Counted(NamedTuple):
     most: dt.timedelta
 
     def figures(self) -> Figures:
-        """With the average."""
+        """Return the figures with the average."""
         return Figures(self.sessions, self.total, self.total / self.sessions, self.least, self.most)
 
 
 def summarise(question: SessionQuestion) -> SessionSummary:
-    """Sessions that started in the period: how many and how long. What still runs counts until now.
+    """Return number and durations of the sessions that started in the period. An open session counts until now.
 
-    Administrators and auditors see everybody's, others their own. The index session_summary holds what is counted of
-    each user; the figures of all are added up from that. Two queries, and one about what still runs if anything does.
+    Administrators and auditors see those of everybody, others their own. The index session_summary holds all that is
+    counted for each user, and the totals are added up here. It costs two queries, and one more if sessions are open.
     """
     users = _by_user(question)
-    overall = _together(list(users.values())).figures() if users else Figures()
+    overall = _sum_of(list(users.values())).figures() if users else Figures()
     return SessionSummary(overall, _top_users(users, question))
 
 
 def _by_user(question: SessionQuestion) -> dict[int, _Counted]:
-    """Durations are fetched as they are kept: Django would look at each of them twice, and there are thousands."""
+    """Return the figures of each user.
+
+    Durations are read in the form of the database, because Django would convert each of thousands twice.
+    """
     kept: Field[object, object] = Field()
     grouped, path = _by_session(question) if _is_postgresql(question) else _by_account(question)
     lasted = F(f"{path}duration")
@@ -68,7 +71,7 @@ def _by_user(question: SessionQuestion) -> dict[int, _Counted]:
     for user, start in _still_running(running, question):
         lasts = question.now - start
         more = _Counted(1, lasts, lasts, lasts)
-        found[user] = _together([found[user], more]) if user in found else more
+        found[user] = _sum_of([found[user], more]) if user in found else more
     return found
 
 
@@ -77,7 +80,7 @@ def _is_postgresql(question: SessionQuestion) -> bool:
 
 
 def _by_session(question: SessionQuestion) -> tuple[QuerySet[Any, Any], str]:
-    """Sessions grouped by their users. PostgreSQL reads the index from one end to the other, with several processes."""
+    """Return the query for PostgreSQL: sessions grouped by user, which reads the whole index in parallel."""
     sessions = PrivilegedSession.objects.using(question.database).filter(_started(question))
     if (only := _only(question)) is not None:
         sessions = sessions.filter(user__in=only)
@@ -85,7 +88,7 @@ def _by_session(question: SessionQuestion) -> tuple[QuerySet[Any, Any], str]:
 
 
 def _by_account(question: SessionQuestion) -> tuple[QuerySet[Any, Any], str]:
-    """Users with their sessions. SQLite finds those of each in the index, instead of reading all of it."""
+    """Return the query for SQLite: users with their sessions, which finds those of each user in the index."""
     users = get_user_model()._default_manager.using(question.database)
     if (only := _only(question)) is not None:
         users = users.filter(pk__in=only)
@@ -95,7 +98,7 @@ def _by_account(question: SessionQuestion) -> tuple[QuerySet[Any, Any], str]:
 
 
 def _only(question: SessionQuestion) -> list[int] | None:
-    """Whose sessions are asked for; none where everybody's are."""
+    """Return the ids of the users whose sessions are counted; None for everybody's."""
     asked = None if question.people is None else list(question.people)
     if sees_everything(question.viewer):
         return asked
@@ -117,7 +120,7 @@ def _duration(raw: Raw) -> dt.timedelta:
 
 
 def _still_running(users: list[int], question: SessionQuestion) -> Iterator[tuple[int, dt.datetime]]:
-    """The user and the start of each session that has not ended; the index session_summary holds both."""
+    """Yield the user and the start of each session that has not ended, from the index session_summary."""
     sessions = PrivilegedSession.objects.using(question.database).filter(_started(question), duration=None).order_by()
     for first in range(0, len(users), ASKED_AT_ONCE):
         some = users[first : first + ASKED_AT_ONCE]
@@ -126,8 +129,8 @@ def _still_running(users: list[int], question: SessionQuestion) -> Iterator[tupl
                 yield user, start
 
 
-def _together(found: list[_Counted]) -> _Counted:
-    """The figures of all these; there is one at least."""
+def _sum_of(found: list[_Counted]) -> _Counted:
+    """Return the sum of at least one set of figures."""
     return _Counted(
         sum(each.sessions for each in found),
         sum((each.total for each in found), dt.timedelta()),
@@ -137,7 +140,7 @@ def _together(found: list[_Counted]) -> _Counted:
 
 
 def _top_users(users: dict[int, _Counted], question: SessionQuestion) -> tuple[tuple[str, Figures], ...]:
-    """Who used the most time; of those who used the same, the first by name."""
+    """Return the users with the most time; those with the same time are sorted by name."""
     longest = heapq.nlargest(question.top, (counted.total for counted in users.values()))
     first = [user for user, counted in users.items() if counted.total >= longest[-1]]
     first.sort(key=lambda user: users[user].total, reverse=True)

@@ -1,6 +1,6 @@
-"""The list of privileged sessions: shown on /sessions/ and on the pages of users, groups and applications.
+"""The list of privileged sessions, on /sessions/ and on the pages of users, groups and applications.
 
-Knows columns and words; what a row allows is asked of privileged/policy.py, which knows the rules.
+It has the columns and texts; privileged/policy.py has the rules about what a row allows.
 """
 
 from __future__ import annotations
@@ -60,12 +60,11 @@ ASKED = {
 
 
 def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
-    """Every session that `viewer` may see, with what the status shows and what privileged/policy.py needs.
+    """Return the sessions that `viewer` may see, with all that the columns and privileged/policy.py need.
 
-    What every row has is prefetched and not joined: with inner joins to small tables SQLite turns the order of the join
-    round and reads every session (measured with 300,000: 400 ms against 15 ms for the tab Active).
-
-    Adds `awaits_me` (it waits for the viewer's decision) and `open_control` (what is requested and not enforced yet).
+    What every row has is prefetched and not joined: with inner joins to small tables SQLite reverses the order of the
+    join and reads every session (measured with 300,000: 400 ms against 15 ms for the tab Active). `awaits_me` says
+    whether it waits for the viewer's decision, and `open_control` which control is requested and not enforced yet.
     """
     return (
         PrivilegedSession.objects.visible_to(viewer)
@@ -76,7 +75,7 @@ def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
 
 @functools.lru_cache(maxsize=1000)
 def _awaits(viewer_id: Any) -> Case:
-    """Asks the database; kept, since each list asks and to build it takes a tenth of the page."""
+    """Return the expression of `awaits_me`. It is cached, because building it takes a tenth of the page."""
     viewer = get_user_model()(pk=viewer_id)
     waits = Exists(PrivilegedSession.objects.awaiting(viewer).filter(pk=OuterRef("pk")))
     return Case(When(status=Status.WAITING, then=waits), default=Value(False), output_field=BooleanField())
@@ -89,9 +88,9 @@ def _open_control() -> Subquery:
 
 
 def refusals_for(viewer: AbstractUser) -> Callable[[PrivilegedSession], dict[str, str]]:
-    """For a row of sessions_queryset(): the verbs that `viewer` may not use on it, with the reason.
+    """Return a function that gives, for a row of sessions_queryset(), the verbs that `viewer` may not use and why.
 
-    What has ended differs in nothing but its status and whose it was, so its reasons are found once for a whole list.
+    Ended sessions differ only in their status and their user, so their reasons are found once for a whole list.
     """
     administers, sees_all = is_administrator(viewer), sees_everything(viewer)
     of_ended: dict[tuple[str, bool], dict[str, str]] = {}
@@ -118,7 +117,7 @@ def refusals_for(viewer: AbstractUser) -> Callable[[PrivilegedSession], dict[str
 
 
 def status_cell(session: PrivilegedSession) -> SafeString:
-    """The badge, and beside it whether a control is only requested or already enforced on the resource."""
+    """Return the badge, and whether a control is only requested or already enforced on the resource."""
     shown = BADGES[session.status]
     if session.status in ENDED:
         return WITHDRAWN_BADGE if session.is_withdrawn else shown
@@ -138,7 +137,7 @@ def _status_note(session: PrivilegedSession, status: Status) -> str:
 
 
 def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
-    """The table for rows of sessions_queryset(viewer); `with_history` adds what only ended sessions have."""
+    """Return the table for rows of sessions_queryset(viewer). `with_history` adds the columns of ended sessions."""
     links = Links(viewer)
     columns = [
         stored(
@@ -231,8 +230,11 @@ def _withdrawn(session: PrivilegedSession) -> str:
 
 
 def _linked(url: Callable[[PrivilegedSession], str], pk: str, name: str) -> Callable[[PrivilegedSession], SafeString]:
-    """A cell that names something with a page of its own. The same few stand in most rows of a list, so each link is
-    written once for a table (which is made for one person and one request)."""
+    """Return a cell function for a name that links to its page.
+
+    Most rows of a list have the same few names, so each link is rendered once for a table, which is made for one person
+    and one request.
+    """
     values = operator.attrgetter(pk, name)
     written: dict[tuple[Any, str], SafeString] = {}
 
@@ -247,7 +249,7 @@ def _linked(url: Callable[[PrivilegedSession], str], pk: str, name: str) -> Call
 
 
 def _linked_user(links: Links) -> Callable[[PrivilegedSession], SafeString]:
-    """Whose session it is: the name at the time as a link, and the name now where they differ."""
+    """Return a cell function for the user: the name at that time as a link, and the current name if it differs."""
     linked = _linked(links.user, "user_id", "user_name")
 
     def cell(session: PrivilegedSession) -> SafeString:
@@ -257,7 +259,7 @@ def _linked_user(links: Links) -> Callable[[PrivilegedSession], SafeString]:
 
 
 def _start_cell(session: PrivilegedSession) -> str:
-    """When the pre-session actions ran; before that, when they are due."""
+    """Return when the pre-session actions ran, or when they are due."""
     if session.start_at is None and not session.is_ended and session.scheduled_for is not None:
         return format_html("{} <small>due</small>", moment(session.scheduled_for))
     return moment(session.start_at)
@@ -268,17 +270,17 @@ def _row_name(session: PrivilegedSession) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Reach:
-    """Which pages of the catalogue an ordinary person has: those that a policy of theirs names."""
+class _VisibleCatalogue:
+    """The objects of the catalogue whose pages an ordinary person can open, because a policy of theirs names them."""
 
     resources: frozenset[int]
     activities: frozenset[int]
 
 
 class Links:
-    """Links of a row to the pages that the viewer may open; empty where they would only find a 404.
+    """The links of a row to pages that the viewer may open; empty where the page would be a 404.
 
-    Costs two queries a list for ordinary people, none for those who see everything.
+    It costs two queries a list for ordinary people, and none for those who see everything.
     """
 
     def __init__(self, viewer: AbstractUser) -> None:
@@ -286,7 +288,7 @@ class Links:
         self.sees_everything = sees_everything(viewer)
         if not self.sees_everything:
             mine = AccessPolicy.objects.for_user(viewer).order_by()
-            self.reach = _Reach(
+            self.reach = _VisibleCatalogue(
                 frozenset(mine.values_list("resources__pk", flat=True)),
                 frozenset(mine.values_list("activities__pk", flat=True)),
             )

@@ -1,6 +1,7 @@
-"""The buttons above a list of privileged sessions and on a session's page; which of them a role never allows.
+"""The buttons above a list of privileged sessions and on the page of a session.
 
-Per-row reasons come with the rows (privileged/tables.py: refusals_for); rules live in privileged/policy.py.
+The reasons for each row come with the rows (refusals_for in privileged/tables.py). The rules are in
+privileged/policy.py.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sessions_app.roles import is_administrator, sees_everything
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Button:
-    """One verb as a button. `refused` says why it can never work here; empty: it may."""
+    """One verb as a button. `refused` says why it never works here; it is empty if it may work."""
 
     verb: str
     label: str
@@ -31,7 +32,7 @@ class Button:
 
     @property
     def url(self) -> str:
-        """Where the chosen ids are sent to."""
+        """Return the address that the chosen ids are sent to."""
         return fixed("session_action", self.verb)
 
     @property
@@ -56,19 +57,22 @@ BUTTONS = (
 
 @dataclasses.dataclass(frozen=True)
 class Toolbar:
-    """What stands above a list. One for each role, kept while the process runs."""
+    """The buttons above a list. There is one for each role, which is cached for the life of the process."""
 
     buttons: tuple[Button, ...]
     request_refused: str  # why the person may not request sessions at all; empty: they may
 
     @functools.cached_property
     def html(self) -> SafeString:
-        """The buttons as finished HTML, for templates/sessions_app/_sessions_toolbar.html."""
+        """Return the rendered buttons, for templates/sessions_app/_sessions_toolbar.html."""
         return render_to_string("sessions_app/pages/sessions/_sessions_buttons.html", {"toolbar": self})
 
 
 def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:
-    """The verbs that the viewer's role never allows, with the reason; `request` is one of them. Reading is no verb."""
+    """Return the verbs that the viewer's role never allows, with the reasons.
+
+    `request` is one of them, reading is none.
+    """
     return _refusals(is_administrator(viewer), sees_everything(viewer))
 
 
@@ -82,7 +86,7 @@ def _refusals(administers: bool, sees_all: bool) -> Mapping[str, str]:
 
 
 def sessions_toolbar(viewer: AbstractUser, *, with_history: bool, has_begun: bool = True) -> Toolbar:
-    """The toolbar of a list; Relaunch stands only where ended sessions are listed."""
+    """Return the toolbar of a list. Relaunch is there only if the list has ended sessions."""
     return _toolbar(is_administrator(viewer), sees_everything(viewer), with_history, has_begun)
 
 
@@ -100,7 +104,7 @@ def _toolbar(administers: bool, sees_all: bool, with_history: bool, has_begun: b
 
 
 def page_buttons(viewer: AbstractUser, refusals: Mapping[str, str], *, has_begun: bool = True) -> tuple[Button, ...]:
-    """The buttons of one session's own page: `refusals` are that session's."""
+    """Return the buttons of the page of one session, with its `refusals`."""
     never = role_refusals(viewer)
     return tuple(
         dataclasses.replace(

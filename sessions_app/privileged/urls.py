@@ -1,4 +1,4 @@
-"""Addresses to request a session and to act on sessions."""
+"""Addresses to request sessions and to act on them."""
 
 from django.urls import path
 

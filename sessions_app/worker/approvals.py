@@ -11,7 +11,7 @@ from activity.verbs import Verb
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approvers import why_approval_cannot_be_had
-from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.step import StepContext
 
@@ -22,7 +22,7 @@ def look(context: StepContext) -> None:
     """Fail the approval when it cannot be had any more, else check it again in a minute."""
     session = context.session
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         if session.status != Status.WAITING:
             return
         if not session.user.is_active:

@@ -13,7 +13,7 @@ from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.catalogue.connectors import ConnectorError
 from sessions_app.gateway.flows import enforced
-from sessions_app.privileged.flows.permission import held
+from sessions_app.privileged.flows.permission import locked_session
 from sessions_app.privileged.models import ControlKind, ControlRequest
 from sessions_app.worker import retry
 from sessions_app.worker.lease import renewed_lease
@@ -47,7 +47,9 @@ def _enforce(context: StepContext, request: ControlRequest) -> None:
         _failed(context, request, error)
         return
     with transaction.atomic():
-        held(context.session.pk)  # locked first, as in every flow: in another order this and a flow could deadlock
+        locked_session(
+            context.session.pk
+        )  # locked first, as in every flow: in another order this and a flow could deadlock
         # A newer request may have superseded this one meanwhile. It was carried out all the same.
         if enforced.by_host(request, context.session, context.now()):
             context.set(next_monitor_at=None)

@@ -47,5 +47,5 @@ def clean(context: StepContext) -> None:
             f"All rights are taken away; the session is {ends_as.label.lower()}",
             level=Level.ERROR if ends_as == Status.FAILED else Level.INFO,
         )
-        control.drop(session, *ControlKind)
+        control.drop_requests(session, *ControlKind)
         enforced.over(session, context.now())

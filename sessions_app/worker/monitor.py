@@ -12,8 +12,8 @@ from activity.verbs import Verb
 from sessions_app.catalogue.connectors import ConnectorError, Presence
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
-from sessions_app.privileged.flows.control import take_away
-from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.flows.control import start_canceling
+from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.flows.start_check import why_right_is_gone
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
 from sessions_app.privileged.rights import loses_its_right
@@ -44,15 +44,15 @@ def _is_over(context: StepContext) -> bool:
     """
     session = context.session
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         if session.status not in HOLDS_GRANT:
             return True
         if not session.user.is_active:
             reason = f"The account {session.user_name} is disabled."
-            take_away(session, Status.CANCELED, reason, level=Level.WARNING)
+            start_canceling(session, Status.CANCELED, reason, level=Level.WARNING)
             return True
         if session.end_at is not None and session.end_at <= context.now():
-            take_away(session, Status.COMPLETE, "The session reached its End")
+            start_canceling(session, Status.COMPLETE, "The session reached its End")
             return True
         return _has_lost_its_right(session)
 
@@ -62,7 +62,7 @@ def _has_lost_its_right(session: PrivilegedSession) -> bool:
     if not PrivilegedSession.objects.filter(loses_its_right(), pk=session.pk).exists():
         return False
     reason = f"The right was withdrawn: {why_right_is_gone(session)}"
-    take_away(session, Status.CANCELED, reason, level=Level.WARNING)
+    start_canceling(session, Status.CANCELED, reason, level=Level.WARNING)
     mail.tell_people(session, "Ended", reason)
     return True
 
@@ -100,10 +100,10 @@ def _note_ended(context: StepContext) -> None:
     """
     session = context.session
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         if session.status in HOLDS_GRANT:
             reason = f"{session.resource_name} ended the session by itself before its End here"
-            take_away(session, Status.COMPLETE, reason, level=Level.WARNING)
+            start_canceling(session, Status.COMPLETE, reason, level=Level.WARNING)
 
 
 def _follow(context: StepContext, presence: Presence) -> None:

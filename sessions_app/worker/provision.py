@@ -10,9 +10,9 @@ from sessions_app.catalogue.connectors import Connector, ConnectorError, Unknown
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approvers import missing_tier
-from sessions_app.privileged.flows.control import take_away
-from sessions_app.privileged.flows.permission import hold
-from sessions_app.privileged.flows.require_approval import adopt_policy, ask_again, why_approval_is_missing
+from sessions_app.privileged.flows.control import start_canceling
+from sessions_app.privileged.flows.permission import lock_session_row
+from sessions_app.privileged.flows.require_approval import adopt_policy, ask_missing_tier, why_approval_is_missing
 from sessions_app.privileged.flows.start_check import why_not_start
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.lease import renewed_lease
@@ -30,7 +30,7 @@ def start_scheduled(context: StepContext) -> None:
     """
     session = context.session
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         if session.status != Status.PENDING:
             return
         if reason := why_not_start(session):
@@ -46,7 +46,7 @@ def start_scheduled(context: StepContext) -> None:
         elif session.scheduled_for is not None and session.scheduled_for <= context.now():
             adopt_policy(session)
             if tier := missing_tier(session):
-                ask_again(session, tier)
+                ask_missing_tier(session, tier)
                 return
             lifecycle.transition(session, Status.PROVISIONING, Verb.SESSION_PROVISIONING, "The scheduled time has come")
 
@@ -99,7 +99,7 @@ def _may_begin(session: PrivilegedSession) -> bool:
     When they do not, its rights are being taken away, and the reason is noted.
     """
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         if session.status != Status.PROVISIONING:
             return False
         reason = why_not_start(session)
@@ -108,7 +108,7 @@ def _may_begin(session: PrivilegedSession) -> bool:
             reason = why_approval_is_missing(session)
         if not reason:
             return True
-        take_away(session, Status.CANCELED, reason, level=Level.WARNING)
+        start_canceling(session, Status.CANCELED, reason, level=Level.WARNING)
         mail.tell_people(session, "Canceled", reason)
         return False
 
@@ -116,7 +116,7 @@ def _may_begin(session: PrivilegedSession) -> bool:
 def _note_available(context: StepContext, connector: Connector) -> None:
     session = context.session
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         if session.status == Status.PROVISIONING:
             if not _may_begin(session):
                 return
@@ -155,5 +155,5 @@ def _give_up(context: StepContext, why: ConnectorError | str) -> None:
             end_reason=message[:300],
         )
     else:
-        take_away(session, Status.FAILED, message, level=Level.ERROR)
+        start_canceling(session, Status.FAILED, message, level=Level.ERROR)
     mail.tell_people(session, "Failed", message)

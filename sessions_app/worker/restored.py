@@ -16,7 +16,7 @@ from sessions_app.gateway.recordings.models import Recording
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.privileged import lifecycle
-from sessions_app.privileged.flows.control import take_away
+from sessions_app.privileged.flows.control import start_canceling
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
 from sessions_app.worker.models import WorkerHeartbeat
 
@@ -66,7 +66,7 @@ def _end_sessions(reason: str) -> tuple[int, int]:
     open_ones = PrivilegedSession.objects.filter(ended_at=None).select_related("user")
     holding = list(open_ones.filter(status__in=[*HOLDS_GRANT, Status.PROVISIONING]).order_by("pk"))
     for session in holding:
-        take_away(session, Status.CANCELED, reason, level=Level.WARNING)
+        start_canceling(session, Status.CANCELED, reason, level=Level.WARNING)
     due = list(open_ones.filter(status=Status.PENDING, scheduled_for__lte=timezone.now()).order_by("pk"))
     for session in due:
         lifecycle.transition(

@@ -32,7 +32,7 @@ from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.flows.lockdown import cut_everything
-from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.lifecycle import LifecycleError
@@ -248,7 +248,7 @@ def test_a_slow_call_keeps_the_lease_alive(alice: User, monkeypatch: pytest.Monk
     session = builders.make_session(alice, Status.PROVISIONING)
     monkeypatch.setattr(lease, "SLOW", 0.05)
     assert lease.claim(session.pk, "me", timezone.now() - dt.timedelta(seconds=59))
-    with lease.kept(session.pk, "me"):
+    with lease.renewed_lease(session.pk, "me"):
         [renewal] = [thread for thread in threading.enumerate() if thread.name == f"lease-{session.pk}"]
         assert renewal.daemon, "or a worker that was stopped would go on until the host answers"
         time.sleep(1.5)
@@ -276,7 +276,7 @@ def test_a_lock_is_confirmed_while_somebody_terminates(
     def terminate_meanwhile() -> None:
         assert locked.wait(10)
         with transaction.atomic():
-            hold(fresh(session))
+            lock_session_row(fresh(session))
             held.set()
             time.sleep(0.3)  # the worker comes to confirm the lock, and waits
             terminate(admin, session)

@@ -73,7 +73,7 @@ def test_an_account_that_is_locked_already_is_cut_all_the_same(alice: User, admi
     session = granted(alice)
     lock_account(admin, alice, title="Before")
     lines = lockdown.cut_everything(admin, alice)
-    assert lines[0] == lockdown.Line(True, "The account was locked already.")
+    assert lines[0] == lockdown.CutStep(True, "The account was locked already.")
     session.refresh_from_db()
     assert session.status == Status.CANCELING
 

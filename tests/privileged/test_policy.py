@@ -102,7 +102,7 @@ def test_a_session_frozen_with_its_account_is_unlocked_with_the_account() -> Non
     assert "unlock" not in allowed(session("locked", account_lock_id=7), ADMIN, admin=True)
 
 
-WANTED = policy.Wanted(
+WANTED = policy.PolicyInputs(
     user_name="alice",
     activity="Patch",
     activity_is_active=True,
@@ -165,7 +165,10 @@ def test_a_refusal_names_what_stands_in_the_way(values: dict[str, Any], says: st
 
 
 def test_a_session_may_start_later_although_the_same_one_is_running() -> None:
-    assert policy.may_start(dataclasses.replace(WANTED, is_running=True, short_tier="x.", notes_required=True)) == ""
+    assert (
+        policy.why_start_refused(dataclasses.replace(WANTED, is_running=True, short_tier="x.", notes_required=True))
+        == ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -173,4 +176,4 @@ def test_a_session_may_start_later_although_the_same_one_is_running() -> None:
     [{"account_lock": "x"}, {"resource_lock": "x"}, {"policy": ""}, {"account_is_active": False}],
 )
 def test_a_session_must_not_start_when_a_lock_or_a_lost_policy_stands_against_it(values: dict[str, Any]) -> None:
-    assert policy.may_start(dataclasses.replace(WANTED, **values))
+    assert policy.why_start_refused(dataclasses.replace(WANTED, **values))

@@ -158,7 +158,7 @@ def test_an_accepted_cut_says_what_is_not_done_and_a_worker_does_it(
     other = granted(outsider, resource="web-4")
     browser = as_user(admin)
     with monkeypatch.context() as disturbed:
-        disturbed.setattr(control, "take_away", failing(control.take_away, 2))
+        disturbed.setattr(control, "start_canceling", failing(control.start_canceling, 2))
         answer = browser.post(reverse("account_cut", args=[alice.pk]), {"reason": "Fired"})
     assert pages.texts(pages.elements(answer), ".//ol[@id='outcome']/li") == [
         "Locked the account; nobody can log in to it.",
@@ -191,7 +191,7 @@ def test_an_accepted_cut_is_carried_out_although_its_administrator_is_none_any_m
     asked = builders.make_session(alice, Status.PENDING, resource=builders.make_resource("web-3"))
     other = granted(outsider, resource="web-4")
     with monkeypatch.context() as disturbed:
-        disturbed.setattr(control, "take_away", failing(control.take_away))
+        disturbed.setattr(control, "start_canceling", failing(control.start_canceling))
         lockdown.cut_everything(admin, alice)
     if what == "disabled":
         User.objects.filter(pk=admin.pk).update(is_active=False)
@@ -217,7 +217,7 @@ def test_a_worker_that_meets_an_outage_too_tries_the_cut_again_later(
     session = granted(alice)
     later = timezone.now() + dt.timedelta(minutes=2)
     with monkeypatch.context() as disturbed:
-        disturbed.setattr(control, "take_away", failing(control.take_away))
+        disturbed.setattr(control, "start_canceling", failing(control.start_canceling))
         assert not all(line.ok for line in lockdown.cut_everything(admin, alice))
         assert cuts.finish(later) == 1
     assert cuts.finish(later) == 1
@@ -232,7 +232,7 @@ def test_of_several_sessions_each_says_whether_it_was_terminated(
 ) -> None:
     sessions = [granted(alice), granted(alice, resource="web-2"), granted(alice, resource="web-3")]
     browser = as_user(admin)
-    monkeypatch.setattr(control, "take_away", failing(control.take_away, 2))
+    monkeypatch.setattr(control, "start_canceling", failing(control.start_canceling, 2))
     form = {"ids": [one.pk for one in sessions], "cancel": "on"}
     answer = browser.post(reverse("session_action", args=["terminate"]), form, headers={"HX-Request": "true"})
     assert answer.status_code == 204

@@ -26,7 +26,7 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
 from sessions_app.privileged import lifecycle
-from sessions_app.privileged.flows.permission import held
+from sessions_app.privileged.flows.permission import locked_session
 from sessions_app.privileged.models import ENDED, ControlKind, PrivilegedSession, Status
 
 
@@ -92,7 +92,7 @@ def admit(login: Login, gateway: str) -> GatewayConnection:
     try:
         with transaction.atomic():
             user = lock_account_row(user)
-            session = held(login.session_id, ("user", "resource", "profile"))
+            session = locked_session(login.session_id, ("user", "resource", "profile"))
             key = _key(login)
             _require(user, session, login)
             newest = session.controls.order_by("-pk").values_list("pk", flat=True).first()
@@ -117,7 +117,7 @@ def connected(connection: GatewayConnection, host_port: int | None = None) -> Pr
     another than it was when the connection was admitted. `host_port`: from where the gateway holds a terminal open on
     the host; it says there what is to be said, and the worker need not."""
     with transaction.atomic():
-        session = held(connection.session_id, ("user",))
+        session = locked_session(connection.session_id, ("user",))
         if not GatewayConnection.objects.open().filter(pk=connection.pk).exists():
             raise Refused("The connection was over before the host had let it in.")
         if host_port is not None:

@@ -25,7 +25,7 @@ from sessions_app.logins import backend
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
-from sessions_app.privileged.flows.permission import RELATED, hold
+from sessions_app.privileged.flows.permission import RELATED, lock_session_row
 from sessions_app.privileged.models import PrivilegedSession, Status
 
 VALID_FOR = {
@@ -72,7 +72,7 @@ def give(
     secret = _password() if kind == TicketKind.PASSWORD else secrets.token_urlsafe(32)
     with transaction.atomic():
         lock_account_row(actor)
-        hold(session)
+        lock_session_row(session)
         now = timezone.now()
         if reason := _why_not(session, kind) or _why_no_account(session.user):
             raise Refused(reason)

@@ -19,7 +19,7 @@ from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.hosts.ssh import ca
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
-from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sealing import SealingError
 
@@ -95,7 +95,7 @@ def _sign(
     try:
         with transaction.atomic():
             lock_account_row(actor)
-            hold(session)
+            lock_session_row(session)
             now = timezone.now()
             if reason := why_no_certificate(session, now):
                 raise Refused(reason)

@@ -29,7 +29,7 @@ from sessions_app.privileged.filters import ActiveFilters, HistoricalFilters, Se
 from sessions_app.privileged.flows.start_check import why_right_is_gone
 from sessions_app.privileged.models import ENDED, HOLDS_GRANT, LIVE, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
-from sessions_app.privileged.session_log import LOG_TABLE, numbered
+from sessions_app.privileged.session_log import LOG_TABLE, with_line_numbers
 from sessions_app.privileged.session_log_filters import SessionLogFilters
 from sessions_app.privileged.tables import Links, refusals_for, sessions_queryset, sessions_table, status_cell
 from sessions_app.privileged.toolbar import page_buttons, sessions_toolbar
@@ -167,7 +167,7 @@ def session_log(request: HttpRequest, pk: int) -> HttpResponseBase:
     response = list_response(
         request,
         LOG_TABLE,
-        numbered(row),
+        with_line_numbers(row),
         "sessions_app/pages/sessions/session_log.html",
         filterset=SessionLogFilters,
         context={"heading": f"Log of session {row.pk}", "session": row, "status": status_cell(row)},

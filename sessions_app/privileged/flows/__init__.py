@@ -1,1 +1,1 @@
-"""What people do with privileged sessions, one verb a function."""
+"""What people do with privileged sessions: one function for each action."""

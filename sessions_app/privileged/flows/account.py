@@ -1,4 +1,4 @@
-"""Lock and unlock a whole account: its logins, its live sessions, and new ones."""
+"""Lock and unlock a whole account: its logins, its live sessions and its new ones."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ from sessions_app.logins import service
 from sessions_app.logins.models import EndReason
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import clean_text, lock_account_row, require_administrator
-from sessions_app.privileged.flows.control import take_away
+from sessions_app.privileged.flows.control import start_canceling
 from sessions_app.privileged.flows.freeze import freeze, thaw
 from sessions_app.privileged.models import PrivilegedSession, Status
 
 
 @tried_again
 def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message: str = "") -> AccountLock:
-    """Lock the account of `user`. Raises Refused when it is locked already, is one's own, or the person may not.
+    """Lock the account of `user`.
 
-    1. The lock stands: nobody logs in to the account, none of its sessions begins.
-    2. Its login sessions end.
-    3. Its live sessions are locked; one that is being provisioned is canceled, since it must not become available.
-       Gateways cut its connections because the lock stands (gateway/enforcement.py).
+    1. Write the lock: nobody can log in to the account, and none of its sessions begins.
+
+    2. End its login sessions.
+
+    3. Lock its live sessions. A session that is being provisioned is canceled, because it must not become available.
+    Gateways cut its connections because of the lock (gateway/enforcement.py).
+
+    Raise Refused if the account is locked already or is one's own, and Forbidden without permission.
     """
     require_administrator(actor)
     if actor.pk == user.pk:
@@ -50,18 +54,19 @@ def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message
             details={"title": title, "message": message},
         )
         service.end_all(user, EndReason.LOCKED, actor=actor)
-        for session in _held(user, Status.AVAILABLE, Status.LOGGED_IN, Status.PROVISIONING):
+        for session in _sessions_for_update(user, Status.AVAILABLE, Status.LOGGED_IN, Status.PROVISIONING):
             if session.status == Status.PROVISIONING:
-                take_away(session, Status.CANCELED, f"The account was locked: {title}", actor=actor)
+                start_canceling(session, Status.CANCELED, f"The account was locked: {title}", actor=actor)
             else:
                 freeze(session, actor=actor, title=title, message=message, account_lock=lock)
     return lock
 
 
 def unlock_account(actor: AbstractUser, user: AbstractUser) -> None:
-    """Lift the lock and unlock the sessions that it froze; sessions locked by themselves stay locked.
+    """Lift the lock, and unlock the sessions that were locked with it.
 
-    Raises Refused when the account is not locked or the person may not.
+    Sessions that were locked separately stay locked. Raise Refused if the account is not locked, Forbidden without
+    permission.
     """
     require_administrator(actor)
     with transaction.atomic():
@@ -80,12 +85,12 @@ def unlock_account(actor: AbstractUser, user: AbstractUser) -> None:
             user=user,
             target=user,
         )
-        for session in _held(user, Status.LOCKED):
+        for session in _sessions_for_update(user, Status.LOCKED):
             if session.account_lock_id:
                 thaw(session, actor=actor)
 
 
-def _held(user: AbstractUser, *statuses: Status) -> list[PrivilegedSession]:
-    """The account's sessions in these statuses, kept from being changed by others until the transaction ends."""
+def _sessions_for_update(user: AbstractUser, *statuses: Status) -> list[PrivilegedSession]:
+    """Return the account's sessions in these statuses, with their rows locked until the transaction ends."""
     sessions = PrivilegedSession.objects.filter(user_id=user.pk, status__in=statuses).select_related("user")
     return list(sessions.select_for_update(of=("self",)).order_by("pk"))

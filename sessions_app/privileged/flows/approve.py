@@ -1,4 +1,4 @@
-"""Approve one session: one person's yes to the tier that is being asked."""
+"""Approve one session, as one approver of the current tier."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from sessions_app.permission import clean_text
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approvers import approvals_that_count, missing_tier
-from sessions_app.privileged.flows.permission import hold, require
-from sessions_app.privileged.flows.require_approval import adopt_policy, ask_next
+from sessions_app.privileged.flows.permission import lock_session_row, require
+from sessions_app.privileged.flows.require_approval import adopt_policy, ask_next_tier
 from sessions_app.privileged.models import Approval, PrivilegedSession, Status
 
 
 def approve(actor: AbstractUser, session: PrivilegedSession, *, reason: str = "") -> None:
-    """Record the approval; the last one that a tier needs asks the next tier, the last tier lets the session go on.
+    """Record the approval.
 
-    Who approved and could not approve any more does not count, so an earlier tier may be asked again. Before the
-    session goes on, policy and profile are compared with those that count by now.
-
-    Raises Refused when the session does not wait for this person, or the time for approval is over.
+    The last approval that a tier needs asks the next tier. After the last tier the session continues. An approval of
+    somebody who could not approve any more does not count, so an earlier tier may be asked again. Before the session
+    continues, it gets the policy and the profile that apply now. Raise Refused if the session does not wait for this
+    person, or if the time for approval is over.
     """
     reason = clean_text(reason, "reason", 500)
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         require(actor, session, "approve")
         require_in_time(session)
         Approval.objects.create(
@@ -45,11 +45,11 @@ def approve(actor: AbstractUser, session: PrivilegedSession, *, reason: str = ""
             given = len(approvals_that_count(session, missing))
             _note(actor, session, f"{said} ({given} of {missing.required})")
         else:
-            ask_next(actor, session, missing, said)
+            ask_next_tier(actor, session, missing, said)
 
 
 def require_in_time(session: PrivilegedSession) -> None:
-    """Raise Refused when the deadline is over and the worker has not noticed yet."""
+    """Raise Refused if the deadline is over, even if the worker has not noticed yet."""
     if session.approval_deadline is not None and session.approval_deadline <= timezone.now():
         raise Refused("The time for this approval is over.")
 

@@ -1,4 +1,4 @@
-"""Who may decide on an approval tier, and how many of them are left."""
+"""Who may decide on an approval tier, and whether there are enough of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from sessions_app.roles import ADMINISTER, AUDIT
 
 
 def approvers_of(tier: ApprovalTier, *, not_ids: tuple[int, ...]) -> list[AbstractUser]:
-    """People of the tier who can decide: active, not locked out, no auditors, and none of `not_ids` (whom the request
-    is for, and who asked)."""
+    """Return the people of the tier who can decide, without `not_ids`: active, not locked, and no auditors.
+
+    `not_ids` are whom the request is for, and who made it.
+    """
     user_model = get_user_model()
     named = user_model.objects.filter(
         Q(pk__in=tier.users.values("pk")) | Q(groups__in=tier.groups.values("pk")), is_active=True
@@ -32,12 +34,12 @@ def approvers_of(tier: ApprovalTier, *, not_ids: tuple[int, ...]) -> list[Abstra
 
 
 def tier_being_asked(session: PrivilegedSession) -> ApprovalTier | None:
-    """The tier whose decision the session waits for; None when the profile lost it meanwhile."""
+    """Return the tier that the session waits for; None if the profile does not have it any more."""
     return ApprovalTier.objects.filter(profile_id=session.profile_id, order=session.current_tier).first()
 
 
 def shortage(tier: ApprovalTier, available: int) -> str:
-    """Why `available` people are too few for the tier, as a sentence; empty when they are enough."""
+    """Return as a sentence why `available` people are too few for the tier; an empty string if they are enough."""
     if available >= tier.required:
         return ""
     who = "nobody" if available == 0 else f"only {available}"
@@ -45,21 +47,25 @@ def shortage(tier: ApprovalTier, available: int) -> str:
 
 
 def approvals_that_count(session: PrivilegedSession, tier: ApprovalTier) -> set[int]:
-    """Ids of the people whose approval of the tier counts now: they gave it, and could still give it. Who was disabled,
-    locked out, made an auditor or taken out of the tier meanwhile no longer counts."""
+    """Return the ids of the people who approved the tier and could still approve it now.
+
+    People who were disabled, locked, made auditors or taken out of the tier do not count any more.
+    """
     given = session.approvals.filter(tier=tier.order, is_approved=True).values_list("approver_id", flat=True)
     return set(given) & {user.pk for user in approvers_of(tier, not_ids=(session.user_id, session.requested_by_id))}
 
 
 def missing_tier(session: PrivilegedSession) -> ApprovalTier | None:
-    """The first tier of the session's profile, as it is now, that too many approvals are missing of; None when the
-    session has every approval that is required. A profile has three tiers at most."""
+    """Return the first tier, as the profile is now, that lacks approvals.
+
+    Return None if the session has every approval that is required. A profile has at most three tiers.
+    """
     tiers = ApprovalTier.objects.filter(profile_id=session.profile_id).order_by("order")
     return next((tier for tier in tiers if len(approvals_that_count(session, tier)) < tier.required), None)
 
 
 def why_approval_cannot_be_had(session: PrivilegedSession) -> str:
-    """A sentence when the tier that is asked can no longer be fulfilled; empty when it can."""
+    """Return as a sentence why the current tier cannot be fulfilled any more; an empty string if it can."""
     tier = tier_being_asked(session)
     if tier is None:
         return f"The connection profile no longer has approval tier {session.current_tier}."

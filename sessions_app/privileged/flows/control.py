@@ -1,6 +1,6 @@
-"""What a flow asks of whoever enforces on the resource (the worker), and the way into `canceling`.
+"""Requests to those who enforce on the resource (the worker and the gateways), and the start of cancelling.
 
-Lock, unlock and cut are requested here and confirmed by the enforcer.
+Lock, unlock and cut are requested here, and the enforcer confirms them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sessions_app.privileged.models import ControlKind, ControlRequest, Privileg
 FREEZING = (ControlKind.LOCK, ControlKind.UNLOCK)
 
 
-def ask(
+def request_control(
     session: PrivilegedSession,
     kind: ControlKind,
     *,
@@ -28,8 +28,8 @@ def ask(
     title: str = "",
     message: str = "",
 ) -> ControlRequest:
-    """Ask the enforcers for `kind`. It supersedes older ones that it takes the place of: see replaced_by()."""
-    drop(session, *replaced_by(kind))
+    """Request `kind` from the enforcers. It supersedes the older requests that it replaces (see replaced_by())."""
+    drop_requests(session, *replaced_by(kind))
     request = ControlRequest.objects.create(
         session=session, kind=kind, title=title, message=message, requested_by_id=actor.pk if actor else None
     )
@@ -40,16 +40,16 @@ def ask(
 
 
 def replaced_by(kind: str) -> tuple[ControlKind, ...]:
-    """Return the kinds that a request of `kind` takes the place of: lock and unlock each other's, else its own."""
+    """Return the kinds that a request of `kind` replaces: lock and unlock replace both, others only their own kind."""
     return FREEZING if kind in FREEZING else (ControlKind(kind),)
 
 
-def drop(session: PrivilegedSession, *kinds: ControlKind) -> None:
-    """Nobody needs to carry out open requests of these kinds any more."""
+def drop_requests(session: PrivilegedSession, *kinds: ControlKind) -> None:
+    """Drop open requests of these kinds, so that nobody carries them out."""
     session.controls.filter(kind__in=kinds, enforced_at=None, dropped_at=None).update(dropped_at=timezone.now())
 
 
-def take_away(
+def start_canceling(
     session: PrivilegedSession,
     ends_as: Status,
     message: str,
@@ -59,9 +59,9 @@ def take_away(
     level: Level = Level.INFO,
     **changes: Any,
 ) -> None:
-    """Move a session that may hold rights to `canceling`; the worker takes them away and then it becomes `ends_as`.
+    """Move a session that may hold rights to `canceling`.
 
-    Raises LifecycleError as transition() does.
+    The worker takes the rights away, and then the session becomes `ends_as`. Raise LifecycleError as transition() does.
     """
     with transaction.atomic():
         lifecycle.transition(
@@ -76,4 +76,4 @@ def take_away(
             end_reason=message[:300],
             **changes,
         )
-        drop(session, *FREEZING, ControlKind.EXTEND)
+        drop_requests(session, *FREEZING, ControlKind.EXTEND)

@@ -1,4 +1,4 @@
-"""Deny one session: one approver's no is enough."""
+"""Deny one session. One denial is enough."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sessions_app.permission import clean_text
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approve import require_in_time
-from sessions_app.privileged.flows.permission import hold, require
+from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import Approval, PrivilegedSession, Status
 
 
 def deny(actor: AbstractUser, session: PrivilegedSession, *, reason: str) -> None:
-    """Record the denial with its reason; the session is over, and its people get an e-mail.
+    """Record the denial with its reason, end the session, and send e-mail to its user and requester.
 
-    Raises Refused when no reason is given, or the session does not wait for this person.
+    Raise Refused if there is no reason, or if the session does not wait for this person.
     """
     reason = clean_text(reason, "reason", 500, required="Say why; the requester reads it.")
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         require(actor, session, "deny")
         require_in_time(session)
         Approval.objects.create(

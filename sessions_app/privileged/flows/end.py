@@ -1,4 +1,4 @@
-"""End one session: its rights are taken away in order, and it is over."""
+"""End one session, and take its rights away in order."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from django.db import transaction
 from activity.again import tried_again
 from activity.verbs import Verb
 from sessions_app.privileged import lifecycle, policy
-from sessions_app.privileged.flows.control import take_away
-from sessions_app.privileged.flows.permission import hold, require
+from sessions_app.privileged.flows.control import start_canceling
+from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import PrivilegedSession, Status
 
 
 @tried_again
 def end(actor: AbstractUser, session: PrivilegedSession, *, is_accepted: bool = False) -> None:
-    """End the session early. It becomes complete when its own person (or who asked for it) ends it, else canceled.
+    """End the session early. It becomes complete if its own user or requester ends it, else canceled.
 
-    What has not begun is over at once; what may hold rights goes through `canceling`. Raises Refused when the person
-    may not, or it is over.
-
-    `is_accepted`: it belongs to a cut that was accepted from `actor`, who may have lost the role since.
+    A session that has not begun ends at once; one that may hold rights becomes `canceling` first. `is_accepted` means
+    that this is part of a cut that was accepted from `actor`, who may have lost the role since. Raise Refused if the
+    person may not end it, or if it is over.
     """
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         require(actor, session, "end", is_accepted=is_accepted)
         is_own = actor.pk in (session.user_id, session.requested_by_id)
         ends_as = Status.COMPLETE if is_own else Status.CANCELED
@@ -32,4 +31,4 @@ def end(actor: AbstractUser, session: PrivilegedSession, *, is_accepted: bool = 
             verb = Verb.SESSION_COMPLETED if is_own else Verb.SESSION_CANCELED
             lifecycle.transition(session, ends_as, verb, f"{message} before it began", actor=actor, end_reason=message)
         else:
-            take_away(session, ends_as, message, actor=actor)
+            start_canceling(session, ends_as, message, actor=actor)

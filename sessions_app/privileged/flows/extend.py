@@ -1,4 +1,4 @@
-"""Extend one session by what its connection profile allows."""
+"""Extend one session, as its connection profile allows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from activity import log
 from activity.verbs import Verb
 from sessions_app.errors import Refused
 from sessions_app.privileged.flows import control
-from sessions_app.privileged.flows.permission import hold, require
+from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import ControlKind, PrivilegedSession
 
 
 def extend(actor: AbstractUser, session: PrivilegedSession) -> None:
-    """Move End later by one extension, and announce the new End again. Raises Refused when the profile's limit is
-    reached, the session is over, or the person may not."""
+    """Move the end later by one extension, and let the new end be announced.
+
+    Raise Refused if the limit of the profile is reached, the session is over, or the person may not extend it.
+    """
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         require(actor, session, "extend")
         if session.end_at is None or session.end_at <= timezone.now():
             raise Refused("This session has reached its end.")
@@ -28,7 +30,7 @@ def extend(actor: AbstractUser, session: PrivilegedSession) -> None:
         session.end_notice_sent = False
         session.next_monitor_at = None  # the worker looks anew when to announce it
         session.save(update_fields=["end_at", "extensions", "end_notice_sent", "next_monitor_at"])
-        control.ask(session, ControlKind.EXTEND, actor=actor)
+        control.request_control(session, ControlKind.EXTEND, actor=actor)
         log.record(
             Verb.SESSION_EXTENDED,
             f"{actor.get_username()} extended the session by {session.profile.extension_by} "

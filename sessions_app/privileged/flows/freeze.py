@@ -1,4 +1,4 @@
-"""The two changes under every lock and unlock, of one session or of a whole account. Checks no permission."""
+"""The status changes of every lock and unlock, of one session or of a whole account. Checks no permission."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def freeze(
     message: str,
     account_lock: AccountLock | None = None,
 ) -> None:
-    """Move a live session to `locked` and ask the enforcer to lock it on the resource."""
+    """Move a live session to `locked`, and request its lock on the resource."""
     whole = " with the whole account" if account_lock else ""
     with transaction.atomic():
         lifecycle.transition(
@@ -36,11 +36,11 @@ def freeze(
             lock_message=message,
             account_lock=account_lock,
         )
-        control.ask(session, ControlKind.LOCK, actor=actor, title=title, message=message)
+        control.request_control(session, ControlKind.LOCK, actor=actor, title=title, message=message)
 
 
 def thaw(session: PrivilegedSession, *, actor: AbstractUser) -> None:
-    """Move a locked session back to what the resource last said of it, and ask the enforcer to unlock it there."""
+    """Move a locked session back to the status that the resource last reported, and request its unlock there."""
     with transaction.atomic():
         lifecycle.transition(
             session,
@@ -52,4 +52,4 @@ def thaw(session: PrivilegedSession, *, actor: AbstractUser) -> None:
             lock_message="",
             account_lock=None,
         )
-        control.ask(session, ControlKind.UNLOCK, actor=actor)
+        control.request_control(session, ControlKind.UNLOCK, actor=actor)

@@ -1,4 +1,4 @@
-"""Lock one session: the connection stays, the user can do nothing."""
+"""Lock one session: its connections stay, but the user can do nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sessions_app.catalogue.flows.resource import close_resource
 from sessions_app.permission import clean_text, lock_account_row
 from sessions_app.privileged.flows.account import lock_account as lock_whole_account
 from sessions_app.privileged.flows.freeze import freeze
-from sessions_app.privileged.flows.permission import hold, require
+from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import PrivilegedSession
 
 
@@ -24,17 +24,17 @@ def lock(
     forbid_resource: bool = False,
     lock_account: bool = False,
 ) -> None:
-    """Freeze the session, show its user `title` and `message`; optionally close the resource to new sessions, or lock
-    the user's whole account with every live session of theirs. All or nothing.
+    """Lock the session, and show its user `title` and `message`. Do all of it or nothing.
 
-    Raises Refused when the person may not, the session cannot be locked, or a text is missing or too long.
+    It may also close the resource to new sessions, or lock the user's whole account with every live session. Raise
+    Refused if the person may not lock it, if it cannot be locked, or if a text is missing or too long.
     """
     title = clean_text(title, "title", 120, required="Enter a title; the user sees it.")
     message = clean_text(message, "message", 500)
     with transaction.atomic():
         if lock_account:
             lock_account_row(session.user)
-        hold(session)
+        lock_session_row(session)
         require(actor, session, "lock")
         if forbid_resource:
             close_resource(session.resource, actor=actor, title=title, message=message)

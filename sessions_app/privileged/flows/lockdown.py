@@ -1,4 +1,4 @@
-"""Cut everything of one account: logins, live sessions, what is asked for and scheduled, and the account itself."""
+"""Cut everything of one account: the account itself, its logins, live sessions, requests and scheduled sessions."""
 
 from __future__ import annotations
 
@@ -33,21 +33,26 @@ LEFT_ALONE = dt.timedelta(seconds=60)  # for whoever accepted it to carry it out
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was done, or was not and why."""
+class CutStep:
+    """One sentence about what was done, or about what was not done and why."""
 
     ok: bool
     text: str
 
 
-def cut_everything(actor: AbstractUser, user: AbstractUser, *, reason: str = "") -> list[Line]:
-    """Lock the account of `user`, log it out everywhere, terminate and cancel all its sessions; say what was done.
+def cut_everything(actor: AbstractUser, user: AbstractUser, *, reason: str = "") -> list[CutStep]:
+    """Lock the account of `user`, log it out everywhere, and terminate and cancel all its sessions.
 
-    1. The lock, the logouts and the request to cut the rest are one transaction: accepted, or nothing was changed.
-    2. Each session is a transaction of its own, so that what one refuses never keeps the rest alive: with the account
-       locked first, nothing new can begin meanwhile. What an outage keeps from being done, a worker does.
-    Raises Refused, with nothing changed, when the person may not or it is their own account, and what the database
-    says when it could not be accepted.
+    Return what was done.
+
+    1. The lock, the logouts and the request to cut the rest are one transaction: all of it is accepted, or nothing is
+    changed.
+
+    2. Each session has a transaction of its own, so that one that refuses does not keep the others alive. The account
+    is locked first, so nothing new can begin. A worker does what an outage prevents.
+
+    Raise Refused without any change if it is one's own account or the person may not cut it, and the database's error
+    if the request could not be accepted.
     """
     require_administrator(actor)
     if actor.pk == user.pk:
@@ -63,23 +68,23 @@ def _accept(actor: AbstractUser, user: AbstractUser, reason: str) -> AccountCut:
         lines = [_lock(actor, user, reason)]
         # The lock ended them; when it stood already, whatever came in since ends here.
         service.end_all(user, EndReason.LOCKED, actor=actor)
-        lines.append(Line(True, f"Logged out of {logins} browser{'' if logins == 1 else 's'}."))
+        lines.append(CutStep(True, f"Logged out of {logins} browser{'' if logins == 1 else 's'}."))
         done = [[line.ok, line.text] for line in lines]
         return AccountCut.objects.create(user_id=user.pk, requested_by_id=actor.pk, reason=reason, lines=done)
 
 
 def unfinished(now: dt.datetime) -> list[AccountCut]:
-    """Cuts that were accepted and that nobody is carrying out any more, oldest first."""
+    """Return accepted cuts that nobody carries out any more, oldest first."""
     late = AccountCut.objects.filter(done_at=None, accepted_at__lt=now - LEFT_ALONE)
     return list(late.select_related("user", "requested_by").order_by("pk"))
 
 
-def carry_out(cut: AccountCut) -> list[Line]:
-    """Cut what is left of an accepted cut, and log it once; return what is done and what is not. May be repeated.
+def carry_out(cut: AccountCut) -> list[CutStep]:
+    """Do what is left of an accepted cut, and log it once. Return what is done and what is not.
 
-    It is carried out although who asked for it may not be an administrator any more.
+    It may be called again. It is carried out even if the person who asked for it is no administrator any more.
     """
-    lines = [Line(*line) for line in cut.lines]
+    lines = [CutStep(*line) for line in cut.lines]
     sessions = PrivilegedSession.objects.filter(user_id=cut.user_id).not_ended().select_related("user", "profile")
     try:
         for session in sessions.order_by("pk"):
@@ -90,12 +95,12 @@ def carry_out(cut: AccountCut) -> list[Line]:
         if outage is None:
             raise
         logger.warning("The cut of %s is not finished; a worker goes on with it", cut.user, exc_info=error)
-        lines.append(Line(False, f"The rest is not done yet. {outage.heading}; a worker goes on with it by itself."))
+        lines.append(CutStep(False, f"The rest is not done yet. {outage.heading}; a worker goes on with it by itself."))
     return lines
 
 
 @tried_again
-def _finish(cut: AccountCut, lines: list[Line]) -> None:
+def _finish(cut: AccountCut, lines: list[CutStep]) -> None:
     with transaction.atomic():
         if not AccountCut.objects.filter(pk=cut.pk, done_at=None).update(done_at=timezone.now()):
             return
@@ -110,30 +115,30 @@ def _finish(cut: AccountCut, lines: list[Line]) -> None:
         )
 
 
-def _lock(actor: AbstractUser, user: AbstractUser, reason: str) -> Line:
+def _lock(actor: AbstractUser, user: AbstractUser, reason: str) -> CutStep:
     try:
         lock_account(actor, user, title=reason)
     except Refused:
         if AccountLock.objects.in_force().filter(user_id=user.pk).exists():
-            return Line(True, "The account was locked already.")
+            return CutStep(True, "The account was locked already.")
         raise
-    return Line(True, "Locked the account; nobody can log in to it.")
+    return CutStep(True, "Locked the account; nobody can log in to it.")
 
 
-def _cut(actor: AbstractUser, session: PrivilegedSession, tries: int = 3) -> Line:
-    """End one session whatever its status; the worker or another person may move it meanwhile, so try again."""
+def _cut(actor: AbstractUser, session: PrivilegedSession, tries: int = 3) -> CutStep:
+    """End one session in any status. Try again if the worker or another person changes it at the same time."""
     try:
         if session.status == Status.CANCELING:
-            return Line(True, f"{session}: its rights were being taken away already.")
+            return CutStep(True, f"{session}: its rights were being taken away already.")
         if session.status in HOLDS_GRANT:
             terminate(actor, session, is_accepted=True)
-            return Line(True, f"{session}: terminated, its rights are being taken away.")
+            return CutStep(True, f"{session}: terminated, its rights are being taken away.")
         end(actor, session, is_accepted=True)
-        return Line(True, f"{session}: {'canceled' if session.is_ended else 'its rights are being taken away'}.")
+        return CutStep(True, f"{session}: {'canceled' if session.is_ended else 'its rights are being taken away'}.")
     except (Refused, LifecycleError) as error:
         session.refresh_from_db()
         if session.is_ended:
-            return Line(True, f"{session}: it has ended.")
+            return CutStep(True, f"{session}: it has ended.")
         if tries > 1:
             return _cut(actor, session, tries - 1)
-        return Line(False, f"{session}: {error}")
+        return CutStep(False, f"{session}: {error}")

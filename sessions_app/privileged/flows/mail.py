@@ -1,6 +1,7 @@
-"""E-mail to approvers, requesters and users, sent after the commit; a failure never undoes what was decided.
+"""E-mail to approvers, requesters and users, sent after the commit.
 
-A failure is logged and stands as a warning in the session's log, so that somebody can tell the person otherwise.
+A failure does not undo the decision. It is logged, and is a warning in the session's log, so that somebody can tell the
+person in another way.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
-    """Tell each approver of the tiers that are being asked, in one letter each, what waits for them."""
+    """Send each approver of the current tiers one message that lists what waits for them."""
     waiting: dict[AbstractUser, list[PrivilegedSession]] = {}
     decisions = Approval.objects.filter(session__in=[session.pk for session in sessions])
     decided = set(decisions.values_list("session_id", "tier", "approver_id"))
@@ -52,14 +53,14 @@ def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
 
 
 def tell_people(session: PrivilegedSession, subject: str, text: str) -> None:
-    """Tell whom the session is for, and who asked for it."""
+    """Send a message to the user and the requester of the session."""
     people = {person.pk: person for person in (session.user, session.requested_by)}
     lines = [plain(text), "", f"The session: {url(session)}"]
     _send_after_commit([_letter(person, f"{subject}: {session}", lines) for person in people.values()], [session])
 
 
 def url(session: PrivilegedSession) -> str:
-    """The full address of the session's page."""
+    """Return the full address of the session's page."""
     return f"{settings.SITE_URL}{session.get_absolute_url()}"
 
 
@@ -74,7 +75,7 @@ def _why(session: PrivilegedSession) -> list[str]:
 
 
 def _letter(person: AbstractUser, subject: str, lines: Sequence[str]) -> EmailMessage | None:
-    """None for somebody without an address."""
+    """Return a message; None for a person without an e-mail address."""
     if not person.email:
         return None
     return EmailMessage(plain(f"[SessionAdmin] {subject}", 200), "\n".join([*lines, ""]), to=[person.email])

@@ -1,4 +1,4 @@
-"""What every flow begins with: hold the row, and ask policy whether this person may."""
+"""The first steps of every flow: lock the row of the session, and check the permission by the policy."""
 
 from __future__ import annotations
 
@@ -17,29 +17,32 @@ ADMINISTRATOR = {"is_administrator": True, "is_auditor_only": False}
 RELATED = ("user", "requested_by", "resource", "activity", "profile")
 
 
-def hold(session: PrivilegedSession) -> None:
-    """Read `session` anew and keep others from changing it until this transaction ends.
+def lock_session_row(session: PrivilegedSession) -> None:
+    """Read `session` again, and lock its row until this transaction ends.
 
-    Call it first in the transaction, so that what is checked is still true when it is changed. SQLite's immediate
-    transactions hold the whole database instead.
+    Call it first in the transaction, so that what is checked is still true when it is changed. On SQLite the immediate
+    transaction locks the whole database instead.
     """
-    session.refresh_from_db(from_queryset=_held())
+    session.refresh_from_db(from_queryset=_sessions_for_update())
 
 
-def held(session_id: int, related: Sequence[str] = RELATED) -> PrivilegedSession:
-    """The session with this number, held in the same way, and with it what `related` names. Raises
-    PrivilegedSession.DoesNotExist."""
-    return _held(related).get(pk=session_id)
+def locked_session(session_id: int, related: Sequence[str] = RELATED) -> PrivilegedSession:
+    """Return the session with this number, with its row locked and the relations in `related` loaded.
+
+    Raise PrivilegedSession.DoesNotExist.
+    """
+    return _sessions_for_update(related).get(pk=session_id)
 
 
-def _held(related: Sequence[str] = RELATED) -> QuerySet[PrivilegedSession]:
+def _sessions_for_update(related: Sequence[str] = RELATED) -> QuerySet[PrivilegedSession]:
     return PrivilegedSession.objects.select_for_update(of=("self",)).select_related(*related)
 
 
 def require(actor: AbstractUser, session: PrivilegedSession, verb: str, *, is_accepted: bool = False) -> None:
-    """Raise Refused with policy's reason unless `actor` may do `verb` with the session now (Forbidden: never).
+    """Raise Refused with the policy's reason unless `actor` may do `verb` with the session now.
 
-    `is_accepted`: the role was asked when somebody's order was accepted, and what became of it since does not count.
+    Raise Forbidden if the role never allows it. `is_accepted` means that the role was checked when the order was
+    accepted, so that a later change of the role does not count.
     """
     viewer = ADMINISTRATOR if is_accepted else role_of(actor)
     if reason := policy.role_refusal(verb, **viewer):

@@ -1,4 +1,4 @@
-"""Collects what policy needs to know about a request, in a number of queries that does not grow with the resources."""
+"""Collects what the policy needs to know about a request. The number of queries does not depend on the resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sessions_app.catalogue.models import AccessPolicy, AccountKind, Activity, A
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.approvers import approvers_of, shortage
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
-from sessions_app.privileged.policy import Wanted
+from sessions_app.privileged.policy import PolicyInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,10 @@ class Request:
 
 
 def policies_for(user: AbstractUser, activity: Activity, resources: Sequence[Resource]) -> dict[int, AccessPolicy]:
-    """Resource id -> the policy that counts: active, names the user, the lowest priority number. Four queries."""
+    """Return the policy that applies to each resource, by resource id, with four queries.
+
+    It is active, names the user, and has the lowest priority number.
+    """
     wanted = Resource.objects.filter(pk__in=[resource.pk for resource in resources]).only("pk")
     policies = (
         AccessPolicy.objects.for_user(user)
@@ -46,8 +49,8 @@ def policies_for(user: AbstractUser, activity: Activity, resources: Sequence[Res
     return best
 
 
-def wanted_of(request: Request, resources: Sequence[Resource]) -> list[tuple[Wanted, AccessPolicy | None]]:
-    """For each resource, in order: all that decides about the request, and the policy that gives it."""
+def policy_inputs_of(request: Request, resources: Sequence[Resource]) -> list[tuple[PolicyInputs, AccessPolicy | None]]:
+    """Return for each resource, in order, the inputs of the decision and the policy that allows it."""
     best = policies_for(request.user, request.activity, resources)
     account_lock = (
         AccountLock.objects.in_force().filter(user_id=request.user.pk).values_list("title", flat=True).first()
@@ -71,9 +74,9 @@ def wanted_of(request: Request, resources: Sequence[Resource]) -> list[tuple[Wan
 
 
 def _taken(request: Request, resources: Sequence[Resource]) -> dict[int, str]:
-    """Resource id -> the login account, on real hosts where a session that holds rights has the same one.
+    """Return by resource id the login account that another session with rights on the host already uses.
 
-    Commands say themselves what they bear, and an account with the session's number is nobody else's.
+    Activities that run commands are not checked, and an account with the session's number in its name is unique.
     """
     activity = request.activity
     if activity.kind == AccountKind.COMMANDS or "{session}" in activity.login_account_template:
@@ -102,10 +105,10 @@ def _wanted(
     running: set[int],
     taken: dict[int, str],
     short: dict[int, str],
-) -> Wanted:
+) -> PolicyInputs:
     profile = policy.profile if policy else None
     tiers = list(profile.tiers.all()) if profile else []
-    return Wanted(
+    return PolicyInputs(
         user_name=request.user.get_username(),
         activity=request.activity.name,
         activity_is_active=request.activity.is_active,

@@ -1,4 +1,4 @@
-"""Ask for sessions: what may be asked for, and the request itself."""
+"""Request sessions, and select what a user may request."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sessions_app.people.models import Application
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING, clean_text, lock_account_row, role_of
 from sessions_app.privileged import lifecycle, policy
 from sessions_app.privileged.flows import mail
-from sessions_app.privileged.flows.policy_inputs import Request, wanted_of
+from sessions_app.privileged.flows.policy_inputs import Request, policy_inputs_of
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.privileged.policy import Wanted
+from sessions_app.privileged.policy import PolicyInputs
 from sessions_app.roles import is_administrator
 
 MOST_RESOURCES = 50  # in one request
@@ -29,7 +29,7 @@ WINDOW = 10 * 60  # seconds
 
 
 def allowed_activities(user: AbstractUser) -> QuerySet[Activity]:
-    """Active activities that the user's policies give on at least one active resource of their platform."""
+    """Return active activities that the user's policies allow on an active resource of their platform."""
     return Activity.objects.filter(
         pk__in=Activity.objects.filter(
             is_active=True,
@@ -41,7 +41,7 @@ def allowed_activities(user: AbstractUser) -> QuerySet[Activity]:
 
 
 def allowed_resources(user: AbstractUser, activity: Activity) -> QuerySet[Resource]:
-    """Active resources on which the user's policies give the activity."""
+    """Return active resources on which the user's policies allow the activity."""
     return Resource.objects.filter(
         pk__in=Resource.objects.filter(
             is_active=True, platform=activity.platform, policies__in=_policies(user).filter(activities=activity)
@@ -59,14 +59,17 @@ def request_sessions(
     ticket: str = "",
     start_at: dt.datetime | None = None,
 ) -> list[PrivilegedSession]:
-    """Ask for `activity` on each of `resources` for `user`; all of them or none.
+    """Request `activity` on each of `resources` for `user`. Make all sessions or none.
 
-    1. Who asks: the person, or an administrator for an application.
-    2. Policy decides for each resource: waits for approval, scheduled, provisioned at once, or refused with a reason.
-    3. The sessions are created with their log entries; after the commit the approvers of the first tier get e-mail.
+    1. Check the requester: the user, or an administrator for an application.
 
-    Raises TooOften when the actor asked too often, and Refused; its `field` is one of resources, notes, ticket,
-    start_at when that would mend it.
+    2. Decide by policy for each resource: it waits for approval, is scheduled, is provisioned at once, or is refused
+    with a reason.
+
+    3. Create the sessions with their log entries. After the commit, send e-mail to the approvers of the first tier.
+
+    Raise TooOften if the requester asked too often. Raise Refused with `field` set to resources, notes, ticket or
+    start_at if a change there would help.
     """
     _require_may_ask(actor, user)
     request = Request(
@@ -83,8 +86,10 @@ def request_sessions(
     with transaction.atomic():
         lock_account_row(user)
         now = timezone.now()
-        decided = [(wanted, found, policy.decide(wanted, now=now)) for wanted, found in wanted_of(request, chosen)]
-        _refuse([(wanted, decision) for wanted, _, decision in decided])
+        decided = [
+            (inputs, found, policy.decide(inputs, now=now)) for inputs, found in policy_inputs_of(request, chosen)
+        ]
+        _refuse([(inputs, decision) for inputs, _, decision in decided])
         _count(actor)
         sessions = [
             _create(actor, request, resource, found, decision.status, now)
@@ -111,7 +116,10 @@ def _require_may_ask(actor: AbstractUser, user: AbstractUser) -> None:
 
 
 def _count(actor: AbstractUser) -> None:
-    """Count a request that is about to be made: each of them is mailed to its approvers."""
+    """Raise TooOften if the actor has made too many requests.
+
+    They are limited because each one is mailed to its approvers.
+    """
     most: int = settings.SESSION_REQUESTS_LIMIT
     wait = limits.count("session-requests", actor.pk, 1, most, WINDOW)
     if wait is not None:
@@ -123,8 +131,8 @@ def _count(actor: AbstractUser) -> None:
         )
 
 
-def _refuse(decisions: Sequence[tuple[Wanted, policy.Decision]]) -> None:
-    """Raise one Refused with every different reason, for the first field named."""
+def _refuse(decisions: Sequence[tuple[PolicyInputs, policy.Decision]]) -> None:
+    """Raise one Refused with every different reason, for the first field that a reason names."""
     refused = [decision for _, decision in decisions if decision.status is None]
     if refused:
         reasons = dict.fromkeys(decision.reason for decision in refused)

@@ -1,6 +1,6 @@
-"""Compare what a session was asked for under with what counts by now: its policy, its profile, and the tiers of that.
+"""Compares a session with the policy, the profile and the tiers that apply now.
 
-Asked when the last approval came, and again when the session is about to begin.
+This is checked when the last approval arrives, and again when the session is about to begin.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 
 
 def adopt_policy(session: PrivilegedSession) -> None:
-    """Put a session that has not begun under the policy that counts by now, and under its profile; it lasts no longer
-    than either profile says. Nothing changes when no policy gives it any more. Call it with the session held."""
+    """Give a session that has not begun the policy and the profile that apply now.
+
+    Its duration becomes the shorter one of both profiles. Nothing changes if no policy allows it any more. The row of
+    the session must be locked.
+    """
     found = policies_for(session.user, session.activity, [session.resource]).get(session.resource_id)
     if found is None or (found.pk, found.profile_id) == (session.policy_id, session.profile_id):
         return
@@ -44,8 +47,8 @@ def adopt_policy(session: PrivilegedSession) -> None:
         )
 
 
-def ask_again(session: PrivilegedSession, tier: ApprovalTier) -> None:
-    """Let a scheduled session wait for the approval that it turned out to need, and tell everybody concerned."""
+def ask_missing_tier(session: PrivilegedSession, tier: ApprovalTier) -> None:
+    """Let a scheduled session wait for an approval that it lacks, and tell its people and the approvers."""
     reason = f"The connection profile {session.profile.name} requires approval by tier {tier.order} by now."
     lifecycle.transition(
         session, Status.WAITING, Verb.SESSION_APPROVAL_NEEDED, reason, level=Level.WARNING, **_asking(session, tier)
@@ -54,8 +57,8 @@ def ask_again(session: PrivilegedSession, tier: ApprovalTier) -> None:
     mail.tell_people(session, "Approval needed", f"{reason} The session begins when it is given.")
 
 
-def ask_next(actor: AbstractUser, session: PrivilegedSession, tier: ApprovalTier, said: str) -> None:
-    """Let a session that waits for approval wait for another tier, after `actor` has `said` something of this one."""
+def ask_next_tier(actor: AbstractUser, session: PrivilegedSession, tier: ApprovalTier, said: str) -> None:
+    """Let a session that waits for approval wait for another tier. `said` is what `actor` did with this one."""
     log.record(
         Verb.SESSION_APPROVED,
         f"{said}; tier {tier.order} is asked next",
@@ -72,7 +75,7 @@ def ask_next(actor: AbstractUser, session: PrivilegedSession, tier: ApprovalTier
 
 
 def why_approval_is_missing(session: PrivilegedSession) -> str:
-    """Why a session that is being provisioned must not go on; empty when it has the approval that is required."""
+    """Return as a sentence which approval a session that is being provisioned lacks; an empty string if it has all."""
     tier = missing_tier(session)
     if tier is None:
         return ""

@@ -10,7 +10,7 @@ from activity.again import tried_again
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.privileged.flows import control
-from sessions_app.privileged.flows.permission import hold, require
+from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import ControlKind, PrivilegedSession, Status
 
 
@@ -18,17 +18,17 @@ from sessions_app.privileged.models import ControlKind, PrivilegedSession, Statu
 def terminate(
     actor: AbstractUser, session: PrivilegedSession, *, cancel: bool = True, is_accepted: bool = False
 ) -> None:
-    """Ask the enforcer to cut the connections; with `cancel` the rights are taken away too, so that nobody logs in
-    through this session again. Raises Refused when the person may not, or there is nothing to cut.
+    """Request that the connections are cut. With `cancel` also take the rights away, so that nobody can log in again.
 
-    `is_accepted`: it belongs to a cut that was accepted from `actor`, who may have lost the role since.
+    `is_accepted` means that this is part of a cut that was accepted from `actor`, who may have lost the role since.
+    Raise Refused if the person may not terminate it, or if there is nothing to cut.
     """
     with transaction.atomic():
-        hold(session)
+        lock_session_row(session)
         require(actor, session, "terminate", is_accepted=is_accepted)
         message = f"{actor.get_username()} terminated the session"
         if cancel:
-            control.take_away(
+            control.start_canceling(
                 session,
                 Status.CANCELED,
                 message,
@@ -45,4 +45,4 @@ def terminate(
                 target=session,
                 level=Level.WARNING,
             )
-        control.ask(session, ControlKind.DISCONNECT, actor=actor)
+        control.request_control(session, ControlKind.DISCONNECT, actor=actor)

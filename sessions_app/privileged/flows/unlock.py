@@ -1,4 +1,4 @@
-"""Unlock one session: the user can go on."""
+"""Unlock one session."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
 from sessions_app.privileged import policy
 from sessions_app.privileged.flows.freeze import thaw
-from sessions_app.privileged.flows.permission import hold, require
+from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import PrivilegedSession
 
 
 def unlock(actor: AbstractUser, session: PrivilegedSession) -> None:
-    """Undo a lock of this session alone. Raises Refused when it is not locked, or its whole account is."""
+    """Lift the lock of this session. Raise Refused if it is not locked, or if its whole account is locked."""
     with transaction.atomic():
         lock_account_row(session.user)
-        hold(session)
+        lock_session_row(session)
         require(actor, session, "unlock")
         if AccountLock.objects.in_force().filter(user_id=session.user_id).exists():
             raise Refused(policy.ACCOUNT_IS_LOCKED)

@@ -21,7 +21,7 @@ from activity.verbs import Verb
 from sessions_app.catalogue.models import Platform
 from sessions_app.errors import Forbidden, Refused
 from sessions_app.permission import lock_account_row
-from sessions_app.privileged.flows.permission import hold
+from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.roles import Person
 from sessions_app.sealing import SealingError
@@ -111,7 +111,7 @@ def _require(actor: AbstractUser, session: PrivilegedSession, secret: Secret) ->
     The row of the account is locked first, so that the views of one person are counted one after the other.
     """
     lock_account_row(actor)
-    hold(session)
+    lock_session_row(session)
     if not is_vault_of(actor, session) or secret.resource_id != session.resource_id:
         raise Forbidden("Only the user of a session sees its secrets.")
 

@@ -121,6 +121,15 @@ def test_every_option_of_a_command_that_a_document_names_exists() -> None:
     assert found >= 20
 
 
+def test_every_file_of_ours_that_a_document_names_is_there() -> None:
+    folders = ("activity", "benchmarks", "scripts", "sessionadmin", "sessions_app", "templates", "tests")
+    files = [str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*.*")]
+    files += [path.name for path in ROOT.iterdir()]
+    for path in EVERY:
+        for name in re.findall(r"`([\w./-]+\.(?:py|html|sh))`", path.read_text()):
+            assert any(f"/{file}".endswith(f"/{name}") for file in files), f"{path.name}: {name}"
+
+
 def test_a_line_for_cron_has_the_whole_path_of_the_command() -> None:
     for path in EVERY:
         for line in re.findall(r"^ *(?:[\d*/,-]+ +){5}(.*sessionadmin.*)$", path.read_text(), re.MULTILINE):

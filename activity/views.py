@@ -71,7 +71,8 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
     if not (isinstance(changes, dict) and all(isinstance(change, dict) for change in changes.values())):
         changes, details = None, dict(entry.details)
     context = {
-        "heading": f"Log entry {entry.pk}",
+        "heading": entry.get_verb_display(),
+        "number": entry.pk,
         "entry": entry,
         "at": moment(entry.at),
         "level": level_badge(entry),

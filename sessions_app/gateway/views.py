@@ -87,7 +87,8 @@ def session_password(request: HttpRequest, pk: int) -> HttpResponse:
     session = _own(request, pk)
     context = connect_context(viewer(request), session) | {
         "session": session,
-        "heading": f"One-time password for session {session.pk}",
+        "heading": f"One-time password for {session}",
+        "number": session.pk,
         "fragment": "sessions_app/gateway/session_password.html",
     }
     status = 200

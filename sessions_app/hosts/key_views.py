@@ -90,7 +90,8 @@ def session_certificate(request: HttpRequest, pk: int) -> HttpResponse:
             headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
             return HttpResponse(certificate.line + "\n", content_type="text/plain", headers=headers)
     context = {
-        "heading": f"Certificate for session {session.pk}",
+        "heading": f"Certificate for {session}",
+        "number": session.pk,
         "session": session,
         "form": form,
         "refused": why_no_certificate(session, timezone.now()),

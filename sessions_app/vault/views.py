@@ -36,7 +36,7 @@ def secret_show(request: HttpRequest, pk: int, secret_pk: int) -> HttpResponse:
         raise PermissionDenied(refusal.message) from None
     except Refused as refusal:
         return _refused(request, session, refusal)
-    context = {"session": session, "secret": secret, "shown": shown}
+    context = {**_heading(session), "session": session, "secret": secret, "shown": shown}
     if is_fragment(request):
         return render(request, "sessions_app/vault/secret.html", context)
     response = render(request, "sessions_app/vault/secret_page.html", context)
@@ -77,7 +77,11 @@ def _found(request: HttpRequest, pk: int, secret_pk: int) -> tuple[PrivilegedSes
     return session, get_object_or_404(secrets_of(session), pk=secret_pk)
 
 
+def _heading(session: PrivilegedSession) -> dict[str, Any]:
+    return {"heading": f"Secret of {session}", "number": session.pk}
+
+
 def _refused(request: HttpRequest, session: PrivilegedSession, refusal: Refused) -> HttpResponse:
     template = "secret_refused.html" if is_fragment(request) else "secret_refused_page.html"
-    context = {"session": session, "text": refusal.message}
+    context = {**_heading(session), "session": session, "text": refusal.message}
     return render(request, f"sessions_app/vault/{template}", context, status=422)

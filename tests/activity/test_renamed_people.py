@@ -205,7 +205,7 @@ def test_what_a_change_would_end_is_said_with_both_names(as_user: AsUser, admin:
     session = renamed.first.privileged_sessions.get(status=Status.AVAILABLE)
     form = {"username": "bea", "email": renamed.first.email, "groups": [renamed.group.pk]}
     page = pages.elements(client.post(f"/admin/auth/user/{renamed.first.pk}/change/", form))
-    said = f"Session {session.pk}: {session} now bea, Available"
+    said = f"{session} #{session.pk} now bea (Available)"
     assert pages.texts(page, ".//div[@id='content']//li") == [said]
     page = pages.elements(client.get("/sessions/do/terminate/", {"ids": session.pk}))
     assert f"{session} now bea" in pages.text(page)
@@ -216,7 +216,7 @@ def test_a_download_says_whose_name_is_of_now(as_user: AsUser, admin: User, rena
     rows = download(client.get("/sessions/?tab=historical&user=bea&csv=1"))
     assert [(row["User"], row["User now"], row["Requested by (now)"]) for row in rows] == [("anna", "bea", "bea")]
     session = renamed.first.privileged_sessions.get(status=Status.AVAILABLE)
-    assert "Requested byanna now bea" in pages.text(pages.elements(client.get(f"/sessions/{session.pk}/")))
+    assert "Requested by anna now bea" in pages.text(pages.elements(client.get(f"/sessions/{session.pk}/")))
 
 
 def test_ones_own_login_is_found_from_ones_account_page_after_a_rename(as_user: AsUser, admin: User) -> None:

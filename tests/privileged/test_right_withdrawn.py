@@ -253,7 +253,7 @@ def test_an_administrator_is_told_which_sessions_a_change_ends_before_it_is_save
     entries = LogEntry.objects.count()
     response = client.post(path, form)
     ends = [by_group[number] for number in ENDS.get(name, (0,))]
-    assert asked(response) == [f"Session {one.pk}: {one}, Available" for one in ends]
+    assert asked(response) == [f"{one} #{one.pk} (Available)" for one in ends]
     reconcile()
     assert [status_of(one) for one in by_group] == [Status.AVAILABLE] * 3  # nothing was saved
     assert LogEntry.objects.count() == entries
@@ -272,7 +272,7 @@ def test_deleting_a_policy_is_asked_about_too(
     policy = AccessPolicy.objects.get(name="By group")
     path = change(policy).replace("change", "delete")
     response = client.post(path, {"post": "yes"})
-    assert asked(response) == [f"Session {by_group[0].pk}: {by_group[0]}, Available"]
+    assert asked(response) == [f"{by_group[0]} #{by_group[0].pk} (Available)"]
     assert AccessPolicy.objects.filter(pk=policy.pk).exists()
     assert client.post(path, pages.fields(pages.elements(response), ".//form[@method='post']")).status_code == 302
     assert not AccessPolicy.objects.filter(pk=policy.pk).exists()
@@ -297,7 +297,7 @@ def test_what_runs_on_is_said_and_what_ends_nothing_is_saved_at_once(
     AccessPolicy.objects.filter(name="By group").update(keeps_open_sessions=True)
     path, form = CHANGES["activity inactive"](alice)
     response = client.post(path, form)
-    assert asked(response) == [f"Session {by_group[1].pk}: {by_group[1]}, Available"]
+    assert asked(response) == [f"{by_group[1]} #{by_group[1].pk} (Available)"]
     assert "1 other without a right runs to the end" in pages.text(pages.elements(response))
     path, form = CHANGES["membership"](alice)
     assert client.post(path, form).status_code == 302
@@ -310,5 +310,5 @@ def test_a_session_that_is_being_provisioned_counts_as_open(alice: User, admin: 
     session = ask(alice)
     other = builders.make_session(builders.make_user("outsider"))
     path, form = _of_policy(lambda policy: without(policy_form(policy), "is_active"))
-    assert asked(as_user(admin).post(path, form)) == [f"Session {session.pk}: {session}, Provisioning"]
+    assert asked(as_user(admin).post(path, form)) == [f"{session} #{session.pk} (Provisioning)"]
     assert status_of(other) == Status.AVAILABLE

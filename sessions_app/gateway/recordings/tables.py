@@ -58,7 +58,7 @@ def _command(row: Recording) -> str:
 
 
 def _session(row: Recording) -> str:
-    return link(reverse("session", args=[row.session_id]), f"Session {row.session_id}")
+    return link(reverse("session", args=[row.session_id]), row.session.activity_name)
 
 
 def _user(row: Recording) -> str:
@@ -75,7 +75,7 @@ RECORDINGS_TABLE = Table(
     columns=(
         Column("started", "Started", lambda r: moment(r.started_at), "pk", lambda r: r.started_at, 165),
         Column("watch", "Recording", _watch, csv=lambda r: r.pk, width=110),
-        Column("session", "Session", _session, csv=lambda r: r.session_id, width=130),
+        Column("session", "Session", _session, csv=lambda r: r.session_id, width=160),
         Column("user", "User", _user, csv=lambda r: r.session.user_name, width=140),
         Column("host", "Host", lambda r: r.session.resource_name, csv=lambda r: r.session.resource_name, width=140),
         Column("title", "Command", _command, csv=lambda r: r.title, width=220),

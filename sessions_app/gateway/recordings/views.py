@@ -116,7 +116,8 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
     window = entries_of(row.session).filter(at__gte=row.started_at, at__lte=row.ended_at)
     beside = moments(row, window.order_by("pk")[:500])
     context = {
-        "heading": f"Recording {row.pk}",
+        "heading": f"Recording of {row.session}",
+        "number": row.pk,
         "recording": row,
         "state": state(row),
         "facts": _facts(row),
@@ -191,7 +192,8 @@ def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
     if is_opening:
         hold_live_view(person, token)
     context = {
-        "heading": f"Live: session {session.pk}",
+        "heading": f"Live: {session}",
+        "number": row.pk,
         "recording": row,
         "session": session,
         "status": status_cell(session),

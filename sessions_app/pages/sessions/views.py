@@ -144,7 +144,8 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
         "user_link": then_and_now(row.user_name, row.user.get_username(), link(links.user(row), row.user_name)),
         "resource_link": link(links.resource(row), row.resource_name),
         "activity_link": link(links.activity(row), row.activity_name),
-        "heading": f"Session {row.pk}",
+        "heading": str(row),
+        "number": row.pk,
         "status": status_cell(row),
         "buttons": page_buttons(person, refusals_for(person)(row), has_begun=row.status not in NOT_BEGUN),
         **secrets_context(person, row),
@@ -170,7 +171,7 @@ def session_log(request: HttpRequest, pk: int) -> HttpResponseBase:
         with_line_numbers(row),
         "sessions_app/pages/sessions/session_log.html",
         filterset=SessionLogFilters,
-        context={"heading": f"Log of session {row.pk}", "session": row, "status": status_cell(row)},
+        context={"heading": f"Log of {row}", "number": row.pk, "session": row, "status": status_cell(row)},
         csv_name=f"session-{row.pk}-log",
     )
     is_opening = request.method == "GET" and not is_fragment(request) and "csv" not in request.GET

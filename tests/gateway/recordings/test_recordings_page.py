@@ -66,9 +66,12 @@ def test_the_search_finds_any_part_of_what_was_on_the_screen(admin: User, as_use
     shown = '$ whoami\r\nalice 100%\r\nsay "hi" a_b\r\ngrüße\r\n'
     recording = make_recording(None, (1.0, shown))
     make_recording(None, (1.0, "something else\r\n"))
-    rows = table(elements(as_user(admin).get("/recordings/", {"q": words})))
+    page = elements(as_user(admin).get("/recordings/", {"q": words}))
+    rows = table(page)
     assert rows
-    assert {row["Session"] for row in rows} == {f"Session {recording.session_id}"}
+    assert {row["Session"] for row in rows} == {recording.session.activity_name}
+    links = page.findall(".//tbody//td/a")
+    assert f"/sessions/{recording.session_id}/" in {link.get("href") for link in links}
 
 
 @pytest.mark.parametrize("words", ['"', "'", "NEAR(", "a OR b", "who*", "-x", "%", "_", "\\", "x" * 300, "ab cd " * 50])
@@ -397,6 +400,9 @@ def test_a_session_lists_its_recordings_for_those_who_may_see_them(
     profile = builders.make_profile("Asked", tiers=[[approver]])
     session = builders.make_session(alice, Status.WAITING, profile=profile)
     first, second = make_recording(session), make_recording(session, title="top")
-    links = texts(elements(as_user(alice).get(f"/sessions/{session.pk}/")), ".//section[h2='Recordings']//a")
-    assert links == [f"Recording {second.pk}", f"Recording {first.pk}"]
+    section = elements(as_user(alice).get(f"/sessions/{session.pk}/")).find(".//section[h2='Recordings']")
+    assert section is not None
+    assert [text(link).split(" of ")[0] for link in section.iter("a")] == ["Recording", "Recording"]
+    assert [link.get("href") for link in section.iter("a")] == [f"/recordings/{row.pk}/" for row in (second, first)]
+    assert [text(number) for number in section.iter("small")] == [f"#{second.pk}", f"#{first.pk}"]
     assert "Recordings" not in texts(elements(as_user(approver).get(f"/sessions/{session.pk}/")), ".//h2")

@@ -113,9 +113,11 @@ def admit(login: Login, gateway: str) -> GatewayConnection:
 
 
 def connected(connection: GatewayConnection, host_port: int | None = None) -> PrivilegedSession:
-    """The host let the connection in: record it, and the session is Logged In. The session as it is now, which may be
-    another than it was when the connection was admitted. `host_port`: from where the gateway holds a terminal open on
-    the host; it says there what is to be said, and the worker need not."""
+    """Record that the host let the connection in, and return its session, which is Logged In now.
+
+    `host_port`: the port from which the gateway holds a terminal open on the host. The gateway says there what is to be
+    said, and the worker need not. Raises Refused when the connection was over before.
+    """
     with transaction.atomic():
         session = locked_session(connection.session_id, ("user",))
         if not GatewayConnection.objects.open().filter(pk=connection.pk).exists():

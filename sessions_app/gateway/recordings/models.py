@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""What is kept of a recording: its row, the pieces that a gateway has written so far, and the words on the screen."""
 
 from __future__ import annotations
 

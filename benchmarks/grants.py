@@ -60,7 +60,7 @@ from django.utils import timezone  # noqa: E402
 
 from benchmarks.hosts import Machine, machines  # noqa: E402
 from sessions_app.catalogue.models import AccountKind, Resource  # noqa: E402
-from sessions_app.hosts.connectors.ssh.key_lines import LINES  # noqa: E402
+from sessions_app.hosts.connectors.ssh.key_lines import CONNECTION_POOL  # noqa: E402
 from sessions_app.hosts.ssh import ca  # noqa: E402
 from sessions_app.privileged.flows.end import end  # noqa: E402
 from sessions_app.privileged.models import PrivilegedSession, Status  # noqa: E402
@@ -171,7 +171,7 @@ class Clock:
 
         A host's sshd knows what a connection cost when that is closed.
         """
-        LINES.forget()
+        CONNECTION_POOL.forget()
         time.sleep(0.3)
         seconds = [(one - self._begin).total_seconds() for one in moments]
         return Phase(seconds, time.process_time() - self._worker, self._of_hosts() - self._hosts)

@@ -1,1 +1,1 @@
-"""Real hosts: connectors that give and take away rights, SSH keys and the certificate authority."""
+"""Hosts: the connectors that give and take away rights on them, SSH keys, and the certificate authority."""

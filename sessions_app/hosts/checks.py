@@ -1,5 +1,4 @@
-"""What would go wrong on hosts is found by `check`: settings, and with `--database default` resources whose connector
-does not exist."""
+"""System checks for settings of hosts, and (with `--database default`) for resources with an unknown connector."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from sessions_app.catalogue.models import Resource
 
 @register(Tags.database)
 def check_connectors(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W010 for each resource whose connector is unknown. Says nothing before the tables are made."""
+    """Report W010 for each resource whose connector is unknown. Report nothing before the tables exist."""
     problems: list[CheckMessage] = []
     for alias in databases or ():
         if Resource._meta.db_table not in connections[alias].introspection.table_names():
@@ -37,7 +36,10 @@ def check_connectors(databases: Sequence[str] | None = None, **kwargs: Any) -> l
 
 @register
 def check_host_accounts(**kwargs: Any) -> list[CheckMessage]:
-    """E040 when HOST_ACCOUNT_IDS names no ranges, or a system's own; E041 when a search would outlast its step."""
+    """Report E040 if HOST_ACCOUNT_IDS has no usable ranges, and E041 if a search would take too long.
+
+    A range must not contain ids of the system, and a search must end before its step does.
+    """
     problems: list[CheckMessage] = []
     ranges = [re.fullmatch(r"(\d{1,10})-(\d{1,10})", one) for one in settings.HOST_ACCOUNT_IDS.split(",")]
     if not all(one and 1000 <= int(one[1]) <= int(one[2]) < 2**31 for one in ranges):

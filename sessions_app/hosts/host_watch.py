@@ -1,4 +1,4 @@
-"""What a host last said of who is logged on: one look serves all its sessions and all workers."""
+"""What a host last said about who is logged on. One look serves all its sessions and all workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ MOST_BELIEVED = 86400.0  # seconds by which we let a host tell us that its clock
 
 
 def clock_words(seconds: float) -> str:
-    """Say by how much a host's clock differs from ours: “10 min ahead of the console's”."""
+    """Return by how much a host's clock differs from ours, such as “10 min ahead of the console's”."""
     minutes, rest = divmod(round(abs(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

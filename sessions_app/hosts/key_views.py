@@ -1,4 +1,4 @@
-"""A person's SSH keys, and the certificate for one of their sessions. Nobody sees or changes somebody else's."""
+"""Views for a person's own SSH keys, and for the certificate of one of their sessions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def ssh_key_add(request: HttpRequest) -> HttpResponse:
 
 @get_or_post
 def ssh_key_remove(request: HttpRequest, pk: int) -> HttpResponse:
-    """Confirm, then remove one of one's own keys."""
+    """Show a confirmation (GET), or remove one of one's own keys (POST)."""
     person = viewer(request)
     key = get_object_or_404(UserKey, pk=pk, user_id=person.pk)
     form = forms.Form(request.POST if request.method == "POST" else None)
@@ -74,7 +74,7 @@ def ssh_key_remove(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @get_or_post
 def session_certificate(request: HttpRequest, pk: int) -> HttpResponse:
-    """GET asks for which key, POST downloads the certificate. For the session's own user alone."""
+    """Ask for the key (GET), or download the certificate (POST). Only for the session's own user."""
     person = viewer(request)
     session = get_object_or_404(PrivilegedSession.objects.visible_to(person).select_related(*RELATED), pk=pk)
     if session.user_id != person.pk:
@@ -104,7 +104,7 @@ def session_certificate(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def certificate_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
-    """For the session's page: how to log in, and where the certificate is, when this person gets one."""
+    """Return the template context for the session's page: how to log in, and the certificate if the person gets one."""
     is_offered = session.user_id == person.pk and not why_no_certificate(session, timezone.now())
     return {"offers_certificate": is_offered, "ssh_command": ssh_command(session)}
 

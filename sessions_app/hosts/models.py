@@ -1,7 +1,7 @@
-"""SSH keys: the certificate authority's, those by which SessionAdmin reaches hosts, and those that people registered.
+"""SSH keys of the certificate authority, keys by which SessionAdmin logs in to hosts, and keys that people registered.
 
-Private halves are sealed (sessions_app/sealing.py); what reads them is sessions_app/hosts/ssh. No repr and no
-str shows one.
+Private keys are encrypted (sessions_app/sealing.py), and sessions_app/hosts/ssh reads them. No repr and no str shows
+one. Also the last looks at hosts, the comparisons, and the mark of the console.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from sessions_app.sealing import SealedField
 
 
 class AuthorityState(models.TextChoices):
-    """Hosts learn to trust `next` before it signs, and forget `retired` after it signed for the last time."""
+    """The state of an authority.
+
+    Hosts learn to trust `next` before it signs, and forget `retired` after it has signed for the last time.
+    """
 
     NEXT = "next", "Next"
     ACTIVE = "active", "Active"
@@ -30,7 +33,7 @@ class AuthorityState(models.TextChoices):
 
 
 class CertificateAuthority(models.Model):
-    """A key pair that signs SSH user certificates. A retired one keeps its public half only."""
+    """A key pair that signs SSH user certificates. A retired one keeps only its public key."""
 
     state = models.CharField(max_length=10, choices=AuthorityState.choices)
     public_key = models.TextField()  # one line: type and base64
@@ -75,7 +78,7 @@ class ServiceKey(models.Model):
 
 
 class UserKey(models.Model):
-    """A public key with which a person logs in to hosts during their sessions. No two people share one."""
+    """A public key by which a person logs in to hosts during their sessions. Two people cannot have the same key."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="ssh_keys")
     title = models.CharField(max_length=80)
@@ -98,29 +101,38 @@ GIVEN_UP = dt.timedelta(seconds=160)
 
 
 class HostWatchQuerySet(models.QuerySet["HostWatch"]):
-    """What the logon monitor selects."""
+    """Selections of the logon monitor."""
 
     def to_be_looked_at(self, now: dt.datetime, interval: dt.timedelta) -> Self:
-        """Hosts whose last look is older than `interval`, and at which nobody is looking. A last look in the future
-        means that a clock was wrong."""
+        """Return hosts whose last look is older than `interval`, and at which nobody is looking.
+
+        A last look in the future counts as old, because a clock was wrong.
+        """
         is_over = Q(ended_at__gte=F("began_at")) | Q(began_at__lte=now - GIVEN_UP) | Q(began_at__gt=now + GIVEN_UP)
         is_old = Q(began_at__lte=now - interval) | Q(began_at__gt=now + interval)
         return self.filter(Q(began_at=None) | (is_over & is_old))
 
     def clock_off(self, resource_id: int) -> float:
-        """Return by how many seconds the host's clock was ahead of ours at the last look, negative when it was behind.
-        Zero when that is not known; at most a day."""
+        """Return by how many seconds the host's clock was ahead of ours at the last look, at most a day.
+
+        It is negative if the clock was behind, and zero if it is not known.
+        """
         found = self.filter(resource=resource_id).values_list("clock_off", flat=True).first() or 0.0
         return max(-MOST_BELIEVED, min(MOST_BELIEVED, found))
 
     def outdate(self, resource_id: int) -> None:
-        """Somebody came or went since the last look: whoever asks next looks anew, and what a look that is under way
-        finds does not count."""
+        """Make the last look invalid, because somebody has come or gone since.
+
+        The next one who asks looks again, and the result of a look that is running does not count.
+        """
         self.filter(resource=resource_id).update(began_at=None)
 
 
 class HostWatch(models.Model):
-    """The last look at a resource. `began_at` is set by whoever looks, by compare-and-swap, so one does."""
+    """The last look at a resource.
+
+    A worker that looks sets `began_at` by compare-and-swap, so that only one does.
+    """
 
     resource = models.OneToOneField(Resource, models.CASCADE, related_name="watch")
     began_at = models.DateTimeField(null=True)
@@ -140,19 +152,22 @@ class HostWatch(models.Model):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether somebody looks at this moment, or died of it, or should look: no answer that counts is there."""
+        """Return whether there is no valid answer now.
+
+        Somebody is looking, or died while looking, or should look.
+        """
         return self.began_at is None or self.ended_at is None or self.ended_at < self.began_at
 
     @property
     def has_wrong_clock(self) -> bool:
-        """Whether the two clocks were a minute or more apart at the last look."""
+        """Return whether the two clocks were a minute or more apart at the last look."""
         return self.clock_off is not None and abs(self.clock_off) >= CLOCK_IS_OFF
 
 
 class HostComparison(models.Model):
-    """The two looks at the host of one session, where its connection profile asks for them.
+    """The two looks at the host of one session, if its connection profile asks for them.
 
-    `before` is kept here and not on the host, where it could be changed; it is emptied after the second look.
+    `before` is stored here and not on the host, where it could be changed. It is emptied after the second look.
     """
 
     session = models.OneToOneField(PrivilegedSession, models.CASCADE, related_name="comparison")
@@ -170,7 +185,10 @@ class HostComparison(models.Model):
 
 
 class ConsoleMark(models.Model):
-    """One row: what hosts tell this console's grants from another console's by. It is restored with a backup."""
+    """A single row with the mark by which hosts tell this console's grants from another console's.
+
+    It is restored with a backup.
+    """
 
     value = models.UUIDField(default=uuid.uuid4, editable=False)
 
@@ -182,5 +200,5 @@ class ConsoleMark(models.Model):
 
     @classmethod
     def text(cls) -> str:
-        """Return the mark, which is made when it is asked for first."""
+        """Return the mark. The first call makes it."""
         return str(cls.objects.get_or_create(pk=1)[0].value)

@@ -1,5 +1,7 @@
-"""Which hosts are to be searched for files that sessions left there, and what was found: one search serves all sessions
-that ended on a host meanwhile, and all workers."""
+"""Which hosts are to be searched for files that sessions left there, and what was found.
+
+One search serves all sessions that have ended on a host since the last one, and all workers.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,18 @@ MOST_SESSIONS = 200  # of one search; the next one takes the rest
 
 
 class LeftFilesQuerySet(models.QuerySet["LeftFiles"]):
-    """What a search selects."""
+    """Selections for a search."""
 
     def waiting(self, now: dt.datetime) -> Self:
-        """Sessions that are over and whose files nobody searched for yet."""
+        """Return sessions that are over and whose files nobody has searched for yet."""
         return self.filter(searched_at=None, session__ended_at__lte=now - AFTER)
 
 
 class LeftFiles(models.Model):
-    """Files of a session's user id outside of the places that were swept, as its host said. No row: not to be searched
-    for, or nothing was found."""
+    """Files of a session's user id outside of the directories that are cleaned, as its host reported them.
+
+    Without a row nothing is to be searched for, or nothing was found.
+    """
 
     session = models.OneToOneField(PrivilegedSession, models.CASCADE, related_name="left_files")
     searched_at = models.DateTimeField(null=True)
@@ -46,33 +50,39 @@ class LeftFiles(models.Model):
         return f"Files that session {self.session_id} left"
 
     def words(self, most: int) -> str:
-        """Return the first `most` paths and how many more there are."""
+        """Return the first `most` paths, and how many more there are."""
         shown = [f"file {path}" for path in self.found[:most]]
         more = self.count - len(shown)
         return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 class HostSearchQuerySet(models.QuerySet["HostSearch"]):
-    """Whose turn it is."""
+    """Selections of hosts to search."""
 
     def due(self, now: dt.datetime) -> Self:
-        """Hosts on which sessions wait for a search, and which may be searched again."""
+        """Return hosts on which sessions wait for a search, and which may be searched again."""
         hosts = LeftFiles.objects.waiting(now).values("session__resource")
         return self.filter(_may_begin(now), resource__in=hosts)
 
     def claim(self, pk: int, now: dt.datetime) -> bool:
-        """Take the search for two minutes; False when somebody else has it."""
+        """Reserve the search for two minutes. Return False if somebody else has it."""
         return bool(self.filter(_may_begin(now), pk=pk).update(began_at=now, next_at=now + GIVEN_UP))
 
 
 def _may_begin(now: dt.datetime) -> Q:
-    """A time that is far ahead means that a clock was wrong."""
+    """Return a condition for searches that are due.
+
+    A time far in the future counts as due, because a clock was wrong.
+    """
     return Q(next_at=None) | Q(next_at__lte=now) | Q(next_at__gt=now + SEARCH_EVERY + GIVEN_UP)
 
 
 class HostSearch(models.Model):
-    """The latest search of a host. Who moves `next_at`, by compare-and-swap, searches; who dies of it is followed when
-    it is reached."""
+    """The latest search of a host.
+
+    The worker that moves `next_at` by compare-and-swap searches. If it dies, another one searches when that time is
+    reached.
+    """
 
     resource = models.OneToOneField(Resource, models.CASCADE, related_name="search")
     began_at = models.DateTimeField(null=True)

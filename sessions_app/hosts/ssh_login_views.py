@@ -1,6 +1,6 @@
-"""What `sessionadmin ssh` asks for on a person's own machine: where their session is, and a certificate that opens it.
+"""Answers `sessionadmin ssh` on a person's own machine: where their session is, and a certificate that opens it.
 
-Answers in JSON, for a program; people have the certificate's page. Knows nothing of that program but its two fields.
+The answers are JSON for that program; people use the page of the certificate.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from sessions_app.hosts.ssh.keys import LONGEST as LONGEST_KEY
 @never_cache
 @require_POST
 def ssh_login(request: HttpRequest) -> JsonResponse:
-    """`session` is a number or the name of a host, `key` the public key to sign; 422 with the problem when refused.
+    """Return the session's host and a certificate; 422 with the problem if that is refused.
 
-    The host key goes along as it is pinned, so that the person's own ssh trusts what the console trusts.
+    `session` is a number or the name of a host, and `key` is the public key to sign. The answer has the pinned host
+    key, so that the person's ssh trusts what the console trusts.
     """
     person = viewer(request)
     try:

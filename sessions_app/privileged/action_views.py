@@ -41,7 +41,7 @@ NAMED_AT_MOST = 3  # sessions named one by one in the outcome; more are counted
 MOST_LINES = 8  # they travel in a header of the answer
 LARGEST_ID = 2**63 - 1
 
-Lines = list[tuple[str, str]]
+OutcomeLines = list[tuple[str, str]]
 
 
 class BadSelection(Exception):
@@ -167,7 +167,7 @@ def _show(request: HttpRequest, fragment: str, context: dict[str, Any], *, statu
     return response
 
 
-def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], values: dict[str, Any]) -> Lines:
+def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], values: dict[str, Any]) -> OutcomeLines:
     """Perform the action for each session in a transaction of its own, and return a line for each.
 
     A session that refuses does not stop the others. An outage that lasts longer than the retries (activity/again.py)

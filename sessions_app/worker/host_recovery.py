@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from sessions_app.catalogue.connectors import names_where
-from sessions_app.hosts.connectors.ssh.knock import Knocks
+from sessions_app.hosts.connectors.ssh.knock import SilentHosts
 from sessions_app.hosts.models import HostWatch
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession
 
@@ -26,7 +26,7 @@ class RecoveryWatcher:
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
-        self._knocks = Knocks()
+        self._silent_hosts = SilentHosts()
         self._thread = threading.Thread(target=self._run, name="host-recovery")
 
     def start(self) -> None:
@@ -49,7 +49,7 @@ class RecoveryWatcher:
         """Ask the silent hosts at which sessions had trouble. Return how many answer again."""
         troubled = _troubled()
         hosts = {(address, port) for address, port, _ in troubled}
-        back = set(self._knocks.came_back(hosts)) if hosts else set()
+        back = set(self._silent_hosts.came_back(hosts)) if hosts else set()
         if back:
             make_due({pk for address, port, pk in troubled if (address, port) in back})
         return len(back)

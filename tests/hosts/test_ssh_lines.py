@@ -15,7 +15,7 @@ import pytest
 
 from sessions_app.catalogue.connectors import ForGood, ForNow
 from sessions_app.hosts.connectors.ssh import key_lines
-from sessions_app.hosts.connectors.ssh.key_lines import LINES
+from sessions_app.hosts.connectors.ssh.key_lines import CONNECTION_POOL
 from sessions_app.hosts.connectors.ssh.transport import Host, HostKeyChanged, connected
 from tests.support import sshd
 from tests.support.waiting import wait_until
@@ -31,11 +31,11 @@ def key(tmp_path: Path) -> asyncssh.SSHKey:
 
 @pytest.fixture
 def server(tmp_path: Path, key: asyncssh.SSHKey) -> Iterator[sshd.Server]:
-    LINES.forget()
+    CONNECTION_POOL.forget()
     line = key.export_public_key().decode().strip()
     with sshd.serving(tmp_path / "sshd", authorized=line) as running:
         yield running
-        LINES.forget()
+        CONNECTION_POOL.forget()
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ class _Closing:
 
 def test_who_closes_a_connection_waits_for_its_goodbye() -> None:
     connection = _Closing(0.05)
-    asyncio.run(key_lines.Lines().close(key_lines.Line("web-1", connection)))  # type: ignore[arg-type]  # as far as it is asked
+    asyncio.run(key_lines.ConnectionPool().close(key_lines.PooledConnection("web-1", connection)))  # type: ignore[arg-type]  # as far as it is asked
     assert connection.is_over
 
 
@@ -121,7 +121,7 @@ def test_one_that_the_host_closed_is_not_used_again(server: sshd.Server, host: H
     monitors = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True)
     for process in monitors.stdout.split():
         os.kill(int(process), signal.SIGTERM)
-    wait_until(lambda: all(line.connection.is_closed() for line in LINES._idle), "the close is noticed")
+    wait_until(lambda: all(line.connection.is_closed() for line in CONNECTION_POOL._idle), "the close is noticed")
     assert told(host, key) == "here"
     assert logins(server) == 2
 
@@ -132,7 +132,7 @@ def test_an_idle_one_is_closed_after_a_while(
     monkeypatch.setattr(key_lines, "IDLE_SECONDS", 0.05)
     told(host, key)
     wait_until(lambda: "Received disconnect" in server.printed(), "it is closed")
-    assert LINES._idle == []
+    assert CONNECTION_POOL._idle == []
 
 
 def test_an_old_one_is_closed_even_if_it_was_used_just_now(
@@ -140,7 +140,7 @@ def test_an_old_one_is_closed_even_if_it_was_used_just_now(
 ) -> None:
     monkeypatch.setattr(key_lines, "OLD_SECONDS", 0.0)
     told(host, key)
-    assert LINES._idle == []
+    assert CONNECTION_POOL._idle == []
     told(host, key)
     assert logins(server) == 2
 
@@ -151,7 +151,7 @@ def test_only_so_many_stay_open(
     monkeypatch.setattr(key_lines, "MOST_IDLE", 1)
     with connected(host, key), connected(host, key):
         pass
-    assert len(LINES._idle) == 1
+    assert len(CONNECTION_POOL._idle) == 1
 
 
 def test_a_child_process_opens_its_own(server: sshd.Server, host: Host, key: asyncssh.SSHKey) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessions_app.hosts.connectors.ssh.sshd_log import Login, login_of, parse
+from sessions_app.hosts.connectors.ssh.sshd_log import SshdLogin, login_of, parse
 
 KEY = "SHA256:" + "a" * 43
 CA = "SHA256:" + "b" * 43
@@ -22,16 +22,16 @@ CERTIFIED = PLAIN.replace("ED25519", "ED25519-CERT") + f" ID alice/session-1 (se
     ],
 )
 def test_a_login_is_read_with_its_key_and_address(stamp: str) -> None:
-    assert login_of(stamp + PLAIN, "satest-1") == Login("publickey", "192.0.2.7", KEY)
+    assert login_of(stamp + PLAIN, "satest-1") == SshdLogin("publickey", "192.0.2.7", KEY)
 
 
 def test_a_certificate_is_read_with_its_name_serial_and_authority() -> None:
-    assert login_of(CERTIFIED, "satest-1") == Login("publickey", "192.0.2.7", KEY, "alice/session-1", "77", CA)
+    assert login_of(CERTIFIED, "satest-1") == SshdLogin("publickey", "192.0.2.7", KEY, "alice/session-1", "77", CA)
 
 
 def test_a_password_and_an_address_with_a_zone_are_read() -> None:
     line = "Accepted password for satest-1 from fe80::1%eth0 port 50022 ssh2"
-    assert login_of(line, "satest-1") == Login("password", "fe80::1")
+    assert login_of(line, "satest-1") == SshdLogin("password", "fe80::1")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_is_cut_off_is_read_again() -> None:
     assert found is not None
     assert list(found) == [1]
     assert found[1].position == "f:12:345"
-    assert found[1].logins == (Login("publickey", "192.0.2.7", KEY),)
+    assert found[1].logins == (SshdLogin("publickey", "192.0.2.7", KEY),)
 
 
 def test_a_host_without_a_log_says_so() -> None:

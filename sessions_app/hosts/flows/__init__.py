@@ -1,1 +1,1 @@
-"""What people do with hosts and keys, one verb a function."""
+"""What people do with hosts and keys: one function for each action."""

@@ -1,4 +1,4 @@
-"""Give the user of a session a short-lived SSH certificate that opens its login account, and nothing else."""
+"""Give the user of a session a short-lived SSH certificate that opens its login account and nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 from activity.text import plain
 from sessions_app.catalogue.connectors import names_where
 from sessions_app.errors import Forbidden, Refused
-from sessions_app.hosts.flows.ssh_keys import key_of_nobody_else
+from sessions_app.hosts.flows.ssh_keys import require_unused_key
 from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.hosts.ssh import ca
 from sessions_app.people.models import AccountLock
@@ -36,7 +36,10 @@ def names_that_certify() -> list[str]:
 
 
 def why_no_certificate(session: PrivilegedSession, now: dt.datetime) -> str:
-    """Why its user gets no certificate for the session now; empty when they do. Reads `session.resource`."""
+    """Return why the user gets no certificate for the session now; an empty string if they do.
+
+    Reads `session.resource`.
+    """
     if not session.resource.capabilities.can_certify:
         return f"Certificates do not open {session.resource_name}."
     if session.status == Status.LOCKED:
@@ -49,11 +52,11 @@ def why_no_certificate(session: PrivilegedSession, now: dt.datetime) -> str:
 
 
 def give_certificate(actor: AbstractUser, session: PrivilegedSession, key: UserKey) -> ca.Certificate:
-    """Sign one of the actor's keys for their session: principal session-<id>, until End or for CERTIFICATE_SECONDS,
-    whichever is less. Logged about the session.
+    """Sign one of the actor's keys for their session.
 
-    Raises Forbidden when the session or the key is not the actor's, Refused when it is not the time, the account is
-    locked or nothing can be signed.
+    The principal is session-<id>. It is valid until the end of the session, or for CERTIFICATE_SECONDS if that is
+    shorter. The signature is logged about the session. Raise Forbidden if the session or the key is not the actor's.
+    Raise Refused if the session is not open, if the account is locked, or if nothing can be signed.
     """
     if actor.pk != key.user_id:
         raise Forbidden(NOT_YOURS)
@@ -61,16 +64,20 @@ def give_certificate(actor: AbstractUser, session: PrivilegedSession, key: UserK
 
 
 def give_certificate_for(actor: AbstractUser, session: PrivilegedSession, line: str) -> ca.Certificate:
-    """The same for a public key that the actor holds and has not registered; it is not stored. Raises as
-    give_certificate() does, and Refused for a key that is weak, damaged or somebody else's."""
+    """Sign a public key that the actor holds and has not registered. It is not stored.
+
+    Raise the errors of give_certificate(), and Refused for a key that is weak, damaged or somebody else's.
+    """
     if actor.pk != session.user_id:
         raise Forbidden(NOT_YOURS)
-    return _sign(actor, session, key_of_nobody_else(actor, line).line)
+    return _sign(actor, session, require_unused_key(actor, line).line)
 
 
 def session_to_log_in_to(actor: AbstractUser, wanted: str) -> PrivilegedSession:
-    """The actor's session with this number, else their one open session on the host of this name; the hosts' names are
-    taken as people type them, whatever the case. Raises Refused when there is none, or more than one."""
+    """Return the actor's session with this number, or their only open session on the host with this name.
+
+    The case of the name does not matter. Raise Refused if there is no such session, or more than one.
+    """
     wanted = plain(wanted)
     own = PrivilegedSession.objects.filter(user_id=actor.pk).order_by("pk")
     if NUMBER.fullmatch(wanted) and (session := own.filter(pk=int(wanted)).first()):

@@ -17,9 +17,9 @@ from sessions_app.permission import require_administrator
 
 
 def check(actor: AbstractUser | None, resource: Resource) -> Report:
-    """What works there; logged, a changed host key as an error. Without an actor it is the command line.
+    """Test the host and log the result, a changed host key as an error.
 
-    Raises Refused when the person may not, or the resource is no host.
+    `actor` is None for the command line. Raise Refused if the resource is no host, and Forbidden without permission.
     """
     if actor is not None:
         require_administrator(actor)
@@ -38,9 +38,10 @@ def check(actor: AbstractUser | None, resource: Resource) -> Report:
 
 
 def confirm_host_key(actor: AbstractUser | None, resource: Resource, *, key: str, instead_of: str) -> str:
-    """Pin exactly the key that was shown; its fingerprint. `instead_of`: the pinned line that was shown beside it.
+    """Pin exactly the key that was shown, and return its fingerprint.
 
-    Raises Refused when it is no key, or another was pinned meanwhile, or the person may not.
+    `instead_of` is the pinned line that was shown beside it. Raise Refused if it is no key or if another one was pinned
+    in the meantime, and Forbidden without permission.
     """
     if actor is not None:
         require_administrator(actor)

@@ -1,4 +1,4 @@
-"""Find on a host what belongs to no session that is going on, and take it away."""
+"""Find on a host what belongs to no open session, and take it away."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sessions_app.privileged.models import LIVE, PrivilegedSession
 def find_leftovers(resource: Resource) -> list[Held]:
     """Return what the host holds for sessions that have ended or that this console does not know.
 
-    Raises Refused when the resource is no host, ConnectorError when it cannot be asked.
+    Raise Refused if the resource is no host, and ConnectorError if it cannot be asked.
     """
     found = _everything_on(resource)
     numbers = {one.session_id for one in found}
@@ -31,9 +31,9 @@ def find_leftovers(resource: Resource) -> list[Held]:
 
 
 def remove_leftovers(resource: Resource, found: list[Held]) -> list[int]:
-    """Take everything of these sessions away as their end would have; the numbers of the sessions.
+    """Take everything of these sessions away, as their end would have done. Return their numbers.
 
-    Raises ConnectorError for the first session that cannot be cleaned.
+    Raise ConnectorError for the first session that cannot be cleaned up.
     """
     numbers = sorted({one.session_id for one in found})
     for number in numbers:
@@ -48,18 +48,21 @@ def remove_leftovers(resource: Resource, found: list[Held]) -> list[int]:
 
 
 def files_elsewhere(resource: Resource) -> tuple[list[LeftFiles], int, str]:
-    """Return what the searches of the host found of sessions that are over, for how many sessions it is still to be
-    searched, and why the latest search failed."""
+    """Return what the searches of the host have found, how many sessions wait for a search, and the last error.
+
+    Only sessions that are over are searched for.
+    """
     rows = LeftFiles.objects.filter(session__resource=resource)
     problem = HostSearch.objects.filter(resource=resource).values_list("problem", flat=True).first() or ""
     return list(rows.exclude(searched_at=None).order_by("session")), rows.filter(searched_at=None).count(), problem
 
 
 def compare_deep(resource: Resource, session_id: int | None) -> tuple[HostComparison, list[list[str]], str]:
-    """What is new on the host since before a session, the latest that was compared unless one is named: as it was
-    noted at its end, or now while it goes on; and what was not compared.
+    """Return what is new on the host since before a session, and what was not compared.
 
-    Raises Refused when no session was looked at there, ConnectorError when the host cannot be asked.
+    It is the latest compared session unless `session_id` is given. The result is the stored one if the session has
+    ended, and the current one while it is open. Raise Refused if no session was compared there, and ConnectorError if
+    the host cannot be asked.
     """
     rows = HostComparison.objects.filter(session__resource=resource).select_related(
         "session__activity", "session__profile"
@@ -77,7 +80,7 @@ def compare_deep(resource: Resource, session_id: int | None) -> tuple[HostCompar
 
 
 def _everything_on(resource: Resource) -> list[Held]:
-    """Return what carries a session's number there. A vault gives nothing away."""
+    """Return what has a session's number on the resource. A vault has nothing."""
     connector = connector_for(resource.connector)
     if not connector.can_list_grants:
         raise Refused(f"{resource.name} uses the connector {resource.connector}, which leaves nothing behind anywhere.")
@@ -85,7 +88,7 @@ def _everything_on(resource: Resource) -> list[Held]:
 
 
 def _grant(resource: Resource, number: int, session: PrivilegedSession | None) -> Grant:
-    """As much of the grant as taking away needs; the host's notes say the rest."""
+    """Return as much of the grant as is needed to take it away. The notes on the host have the rest."""
     activity = session.activity if session else None
     return Grant(
         session_id=number,

@@ -21,9 +21,12 @@ LONGEST_TITLE = 80  # characters
 IN_USE = "This key is in use by somebody else. Nobody shares a key; make your own with: ssh-keygen -t ed25519"
 
 
-def key_of_nobody_else(person: AbstractUser, line: str) -> PublicKey:
-    """The key in `line`, registered by `person` or by nobody. Raises Refused for the field `key` when it is weak,
-    damaged, no public key, somebody else's, or SessionAdmin's own."""
+def require_unused_key(person: AbstractUser, line: str) -> PublicKey:
+    """Return the key in `line`, which `person` has registered, or nobody.
+
+    Raise Refused for the field `key` if it is weak, damaged, no public key, somebody else's, or one of SessionAdmin's
+    own.
+    """
     try:
         key = read_public_key(line)
     except BadKey as problem:
@@ -35,9 +38,12 @@ def key_of_nobody_else(person: AbstractUser, line: str) -> PublicKey:
 
 
 def check_key(owner: AbstractUser, line: str) -> PublicKey:
-    """The key in `line`, if `owner` may register it. Raises Refused for the field `key` when it is weak, damaged, no
-    public key, or registered already; and without a field when the account has as many as are kept."""
-    key = key_of_nobody_else(owner, line)
+    """Return the key in `line` if `owner` may register it.
+
+    Raise Refused for the field `key` if it is weak, damaged, no public key, or registered already. Raise Refused
+    without a field if the account has the maximum number of keys.
+    """
+    key = require_unused_key(owner, line)
     taken = UserKey.objects.filter(fingerprint=key.fingerprint, user_id=owner.pk).first()
     if taken is not None:
         raise Refused(f"This key is registered already, as “{taken.title}”.", field="key")
@@ -47,10 +53,10 @@ def check_key(owner: AbstractUser, line: str) -> PublicKey:
 
 
 def add_key(actor: AbstractUser, *, title: str, line: str, owner: AbstractUser | None = None) -> UserKey:
-    """Register a public key for oneself, or as an administrator for an application (`owner`), which cannot log in to
-    the console. The title is the key's comment when none is given.
+    """Register a public key for oneself, or as an administrator for an application (`owner`).
 
-    Raises Forbidden, and Refused as check_key() does.
+    Applications cannot log in to the console. Without a title the comment of the key is used. Raise Forbidden, and
+    Refused as check_key() does.
     """
     owner = owner or actor
     if owner.pk != actor.pk and not (
@@ -77,9 +83,11 @@ def add_key(actor: AbstractUser, *, title: str, line: str, owner: AbstractUser |
 
 
 def remove_key(actor: AbstractUser, key: UserKey) -> None:
-    """Take a key away: no new session, no certificate and no gateway accepts it, and connections that came in with it
-    are cut. The host of a session that has begun keeps accepting it until the session's end. Raises Refused when it is
-    gone already, Forbidden unless it is one's own or one is an administrator."""
+    """Remove a key, so that no new session, certificate or gateway accepts it, and cut the connections that used it.
+
+    The host of an open session accepts it until the end of the session. Raise Refused if it is removed already, and
+    Forbidden unless it is one's own key or one is an administrator.
+    """
     if key.user_id != actor.pk and not is_administrator(actor):
         raise Forbidden("Only the person a key belongs to, or an administrator, removes it.")
     with transaction.atomic():
@@ -104,6 +112,6 @@ def _record(verb: Verb, done: str, actor: AbstractUser, key: UserKey) -> None:
 
 
 def _is_ours(fingerprint: str) -> bool:
-    """Whether the key is one of SessionAdmin's own, whose other half people must not be asked for."""
+    """Return whether the key is one of SessionAdmin's own, whose private half people must not be asked for."""
     mine = (CertificateAuthority.objects, ServiceKey.objects)
     return any(each.filter(fingerprint=fingerprint).exists() for each in mine)

@@ -1,1 +1,1 @@
-"""What connector, certificate authority and console share about SSH: keys and certificates. Knows no session flow."""
+"""SSH keys and certificates, which the connector, the certificate authority and the console share."""

@@ -1,7 +1,7 @@
-"""The SSH user certificate authority: makes its keys, changes them, and signs. Each signature is logged.
+"""The SSH user certificate authority: makes its keys, rotates them, and signs. Each signature is logged.
 
-Hosts trust its public key (docs/ssh-ca.md). The private key leaves the database for the moment of a signature only, and
-goes into no log, exception or repr. Knows nothing of who may have a certificate: that is for the flows.
+Hosts trust its public key (docs/ssh-ca.md). The private key leaves the database only while a signature is made, and
+stands in no log, exception or repr. The flows decide who may have a certificate.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ SERVICE_SECONDS = 30 * 24 * 60 * 60
 
 
 class AuthorityError(Exception):
-    """The authority cannot do that now. The text is fit for an administrator."""
+    """The authority cannot do that now. The text is for an administrator."""
 
 
 class NoAuthority(AuthorityError):
-    """There is none yet."""
+    """There is no authority yet."""
 
 
 class AuthorityExists(AuthorityError):
-    """There is one already."""
+    """There is an authority already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What was signed. `line` is the content of a -cert.pub file."""
+    """A signed certificate. `line` is the content of a -cert.pub file."""
 
     line: str
     serial: int
@@ -53,7 +53,7 @@ class Certificate:
 
 
 def active() -> CertificateAuthority:
-    """The authority that signs now. Raises NoAuthority."""
+    """Return the authority that signs now. Raise NoAuthority."""
     found = CertificateAuthority.objects.filter(state=AuthorityState.ACTIVE).first()
     if found is None:
         raise NoAuthority("There is no SSH certificate authority yet. An administrator makes it: sessionadmin ca init")
@@ -61,7 +61,10 @@ def active() -> CertificateAuthority:
 
 
 def trusted() -> list[CertificateAuthority]:
-    """Those that hosts must accept now: the active one first, then the next, then retired ones in their overlap."""
+    """Return the authorities that hosts must accept now.
+
+    The active one is first, then the next, then retired ones that are still trusted.
+    """
     order = list(AuthorityState)
     wanted = models.Q(trusted_until=None) | models.Q(trusted_until__gt=timezone.now())
     rank = {AuthorityState.ACTIVE: 0, AuthorityState.NEXT: 1, AuthorityState.RETIRED: 2}
@@ -70,15 +73,16 @@ def trusted() -> list[CertificateAuthority]:
 
 
 def session_principal(session_id: int) -> str:
-    """The name in a certificate that opens the login account of this session, and no other."""
+    """Return the principal of certificates that open the login account of this session, and no other account."""
     return f"session-{session_id}"
 
 
 def session_lines(session_id: int, tcp_targets: Sequence[tuple[str, int]] = ()) -> list[str]:
-    """Lines for the authorized_keys file of a session's login account: certificates for this session open it.
+    """Return the lines of authorized_keys by which certificates for this session open its login account.
 
-    `restrict,pty` takes away every forwarding, also where a certificate would allow it (sshd(8), AUTHORIZED_KEYS).
-    With `tcp_targets` (host, port) a certificate that allows forwarding may open these; only the gateway has such ones.
+    `restrict,pty` forbids every forwarding, even if a certificate would allow it (sshd(8), AUTHORIZED_KEYS). A
+    certificate that allows forwarding may open the `tcp_targets` (host and port); only the gateway has such
+    certificates.
     """
     principal = session_principal(session_id)
     opened = [f'permitopen="{f"[{host}]" if ":" in host else host}:{port}"' for host, port in tcp_targets]
@@ -87,9 +91,9 @@ def session_lines(session_id: int, tcp_targets: Sequence[tuple[str, int]] = ()) 
 
 
 def create() -> CertificateAuthority:
-    """The first authority; it signs at once. Raises AuthorityExists, sealing.NoKey."""
+    """Make the first authority, which signs at once. Raise AuthorityExists or sealing.NoKey."""
     with transaction.atomic():
-        _hold()
+        _lock_authorities()
         if CertificateAuthority.objects.filter(state=AuthorityState.ACTIVE).exists():
             raise AuthorityExists("There is a certificate authority already. Nothing was changed; see: ca show")
         made = _make(AuthorityState.ACTIVE)
@@ -100,12 +104,12 @@ def create() -> CertificateAuthority:
 
 
 def prepare() -> CertificateAuthority:
-    """The authority that signs after the next rotate(), so that hosts can learn to trust it before.
+    """Make the authority that signs after the next rotate(), so that hosts can trust it before.
 
-    Raises NoAuthority, AuthorityExists when one is prepared already, sealing.NoKey.
+    Raise NoAuthority, AuthorityExists if one is prepared already, or sealing.NoKey.
     """
     with transaction.atomic():
-        _hold()
+        _lock_authorities()
         active()
         if CertificateAuthority.objects.filter(state=AuthorityState.NEXT).exists():
             raise AuthorityExists("The next authority is prepared already. Nothing was changed; see: ca show")
@@ -115,10 +119,12 @@ def prepare() -> CertificateAuthority:
 
 
 def rotate(overlap: dt.timedelta = OVERLAP) -> CertificateAuthority:
-    """Let the prepared authority sign, or a new one. Its forerunner loses its private key at once and stays trusted
-    for `overlap`. Raises NoAuthority, sealing.NoKey."""
+    """Let the prepared authority sign, or a new one.
+
+    The previous one loses its private key at once, and stays trusted for `overlap`. Raise NoAuthority or sealing.NoKey.
+    """
     with transaction.atomic():
-        _hold()
+        _lock_authorities()
         old, now = active(), timezone.now()
         old.state, old.retired_at, old.trusted_until, old.private_key = AuthorityState.RETIRED, now, now + overlap, ""
         old.save(update_fields=["state", "retired_at", "trusted_until", "private_key"])
@@ -151,12 +157,12 @@ def sign(
     may_forward: bool = False,
     clock_off: float = 0.0,
 ) -> Certificate:
-    """A user certificate for `public_key` (a line that read_public_key() gave), valid for `seconds` from now, and since
-    `backdated` seconds ago, by the clock of a host that is `clock_off` seconds ahead of ours.
+    """Return a user certificate for `public_key`, a line from read_public_key().
 
-    It permits a terminal and nothing else; with `may_forward` TCP forwarding too, as far as the host allows; with
-    `source_address` only from those networks (comma-separated CIDR). The signature is logged about `target`.
-    Raises NoAuthority, sealing.SealingError.
+    It is valid for `seconds` from now, and since `backdated` seconds ago, by the clock of a host that is `clock_off`
+    seconds ahead of ours. It permits only a terminal; with `may_forward` also TCP forwarding, as far as the host allows
+    it; with `source_address` only from those networks (CIDR with commas). The signature is logged about `target`. Raise
+    NoAuthority or sealing.SealingError.
     """
     if not principals or seconds <= 0:
         raise ValueError("A certificate names its principals and lives for some time.")
@@ -196,7 +202,10 @@ def sign(
 def _certified(
     authority: CertificateAuthority, user_key: asyncssh.SSHKey, key_id: str, **more: Any
 ) -> asyncssh.SSHCertificate:
-    """The certificate itself; `more` as asyncssh takes it. No X11, no agent, no start-up file of the user's, ever."""
+    """Return the signed certificate; `more` are arguments of asyncssh.
+
+    It never permits X11, agent forwarding, or the user's rc file.
+    """
     authority_key = asyncssh.import_private_key(unseal(authority.private_key))
     return authority_key.generate_user_certificate(
         user_key,
@@ -214,8 +223,10 @@ def _certified(
 def service_login(
     account: str, *, target: models.Model | None = None
 ) -> tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]:
-    """A key made for the moment, and a certificate with which SessionAdmin itself logs in as `account`; for asyncssh's
-    client_keys. Neither is stored; use both for minutes only. Raises NoAuthority, sealing.SealingError."""
+    """Return a new key and a certificate by which SessionAdmin logs in as `account`, for asyncssh's client_keys.
+
+    Neither is stored. Use both for minutes only. Raise NoAuthority or sealing.SealingError.
+    """
     key = asyncssh.generate_private_key("ssh-ed25519")
     signed = sign(
         key.export_public_key().decode().strip(),
@@ -239,6 +250,9 @@ def _make(state: AuthorityState) -> CertificateAuthority:
     )
 
 
-def _hold() -> None:
-    """Let one change of the authorities at a time go on; the constraints stop what comes beside it."""
+def _lock_authorities() -> None:
+    """Lock the rows of the authorities, so that one change at a time is made.
+
+    Constraints prevent a second first authority.
+    """
     list(CertificateAuthority.objects.select_for_update().values_list("pk", flat=True))

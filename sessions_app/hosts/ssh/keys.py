@@ -1,4 +1,4 @@
-"""Public keys as people paste them: read strictly, weak ones refused. Pure: no database, no network."""
+"""Reads public keys that people paste, strictly, and refuses weak ones. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ WHAT_TO_PASTE = "Paste the one line of a public key, for instance from ~/.ssh/id
 
 
 class BadKey(Exception):
-    """This is no public key that is taken. The text is for the person and repeats nothing of what was pasted."""
+    """The text is no acceptable public key. The message is for the person and repeats nothing of the text."""
 
 
 class PrivateKeyPasted(BadKey):
-    """Somebody pasted the secret half. It must not be shown again, not even to them."""
+    """Somebody pasted a private key. It must not be shown again, not even to them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key that passed. `line` is its type and base64, without comment and options."""
+    """A public key that was accepted. `line` is its type and base64, without comment and options."""
 
     line: str
     kind: str
@@ -45,7 +45,7 @@ class PublicKey:
 
 
 def read_public_key(text: str) -> PublicKey:
-    """The key that `text` holds, one line as in a .pub file. Raises BadKey, PrivateKeyPasted."""
+    """Return the key in `text`, which is one line as in a .pub file. Raise BadKey or PrivateKeyPasted."""
     if "PRIVATE KEY" in text or "PuTTY-User-Key-File" in text:
         raise PrivateKeyPasted(
             "This is a private key. It was not stored. It has left your machine, so make a new one, and paste the "
@@ -68,7 +68,7 @@ def read_public_key(text: str) -> PublicKey:
 
 
 def _decoded(name: str, encoded: str) -> asyncssh.SSHKey:
-    """The key, when every byte of it belongs to a key of that type."""
+    """Return the key. Raise BadKey unless every byte belongs to a key of that type."""
     damaged = f"This key is damaged: part of it is missing or changed. {WHAT_TO_PASTE}"
     try:
         blob = base64.b64decode(encoded, validate=True)
@@ -82,7 +82,10 @@ def _decoded(name: str, encoded: str) -> asyncssh.SSHKey:
 
 
 def _kind(name: str, line: str) -> str:
-    """What people call it. Raises BadKey for an RSA key that is too weak, or that OpenSSH would not take."""
+    """Return the name of its kind for people.
+
+    Raise BadKey for an RSA key that is too weak or that OpenSSH would refuse.
+    """
     if name != "ssh-rsa":
         return KINDS[name]
     try:

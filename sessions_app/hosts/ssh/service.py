@@ -1,4 +1,4 @@
-"""Stored key pairs by which SessionAdmin logs in to hosts: made or taken over, and opened for one connection."""
+"""Stored key pairs by which SessionAdmin logs in to hosts: makes, imports and opens them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from sessions_app.sealing import seal, unseal
 
 @sensitive_variables("text", "key")
 def fill(service_key: ServiceKey, text: str = "") -> None:
-    """Set both halves of `service_key`, without saving it: those of the private key in `text` (OpenSSH or PEM, without
-    a passphrase), or of a new Ed25519 key. Raises BadKey, sealing.NoKey."""
+    """Set both halves of `service_key` without saving it.
+
+    They come from the private key in `text` (OpenSSH or PEM, without a passphrase), or from a new Ed25519 key. Raise
+    BadKey or sealing.NoKey.
+    """
     if text.strip():
         try:
             key = asyncssh.import_private_key(text.strip() + "\n")
@@ -28,5 +31,5 @@ def fill(service_key: ServiceKey, text: str = "") -> None:
 
 
 def open_key(service_key: ServiceKey) -> asyncssh.SSHKey:
-    """The key pair, for asyncssh's client_keys; keep it for the connection only. Raises sealing.SealingError."""
+    """Return the key pair for asyncssh's client_keys. Use it for the connection only. Raise sealing.SealingError."""
     return asyncssh.import_private_key(unseal(service_key.private_key))

@@ -1,4 +1,4 @@
-"""The connector for Linux hosts with OpenSSH. Begin with connector.py."""
+"""The connector for Linux hosts with OpenSSH. connector.py is where to begin."""
 
 from sessions_app.hosts.connectors.ssh.connector import SshConnector
 

@@ -1,7 +1,7 @@
-"""Shell functions that keep everybody from logging in to an account that was there before the session.
+"""Shell functions that prevent log-ins to an account that existed before the session.
 
-Such an account is opened by an administrator's commands, in ways of their own; what holds for all of them is its
-expiry date. What that was is noted before it is changed, and restored exactly. Two sessions may lock the same account.
+The administrator's commands open such an account in ways that differ, but the expiry date works for all of them. Its
+old value is stored before it is changed, and restored exactly. Two sessions may lock the same account.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What works on a host and what does not, line by line: reach, host key, login, root, tools. Changes nothing there."""
+"""Tests a host, and reports each result: connection, host key, log-in, root and programs. Changes nothing there."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ echo "clock=$(date +%s)"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was looked at."""
+class CheckResult:
+    """The result of one test."""
 
     what: str
     is_good: bool
@@ -52,32 +52,32 @@ class Line:
 
 @dataclasses.dataclass
 class Report:
-    """All lines, and the host key that the host shows when it is not the pinned one."""
+    """All results, and the key that the host shows if it is not the pinned one."""
 
-    lines: list[Line] = dataclasses.field(default_factory=list)
+    lines: list[CheckResult] = dataclasses.field(default_factory=list)
     shown_key: str = ""
     fingerprint: str = ""
     pinned_fingerprint: str = ""
 
     @property
     def is_good(self) -> bool:
-        """Whether sessions can be given there."""
+        """Return whether sessions can be given on the host."""
         return all(line.is_good for line in self.lines)
 
     def add(self, what: str, is_good: bool, text: str) -> None:
-        """One more line."""
-        self.lines.append(Line(what, is_good, text))
+        """Add one result."""
+        self.lines.append(CheckResult(what, is_good, text))
 
 
 def check_host(resource: Resource, now: float) -> Report:
-    """Look at the host; `now` is our clock in seconds since 1970. A failure is a line, not an exception."""
+    """Test the host. A failure is a result and not an exception. `now` is our clock in seconds since 1970."""
     report = Report()
     try:
         host = host_of(resource)
     except ConnectorError as error:
         report.add("Address", False, str(error))
         return report
-    if not _see_key(host, report):
+    if not _read_host_key(host, report):
         return report
     try:
         with connected(host, credentials_for(resource), anew=True) as remote:
@@ -92,7 +92,7 @@ def check_host(resource: Resource, now: float) -> Report:
 
 
 def fingerprint_of(key: str) -> str:
-    """SHA256:... of a pinned line; empty when it cannot be read."""
+    """Return the fingerprint (SHA256:...) of a pinned line; an empty string if it cannot be read."""
     words = [word for word in key.split() if word != "@cert-authority"]
     try:
         return asyncssh.import_public_key(" ".join(words[:2])).get_fingerprint("sha256")
@@ -100,8 +100,8 @@ def fingerprint_of(key: str) -> str:
         return ""
 
 
-def _see_key(host: Host, report: Report) -> bool:
-    """Reach the host and see its key; False when there is nothing more to look at."""
+def _read_host_key(host: Host, report: Report) -> bool:
+    """Connect to the host and read its key. Return False if nothing more can be tested."""
     try:
         shown = asyncio.run(_server_key(host))
     except (OSError, TimeoutError, asyncssh.Error) as error:

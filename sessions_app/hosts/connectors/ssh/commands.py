@@ -1,7 +1,7 @@
-"""An administrator's own commands: the pre-session actions give, the post-session actions take away.
+"""Runs an administrator's own commands before and after a session.
 
-A line is split into words like a shell would, without being one; placeholders are replaced inside words. Nothing is
-expanded, piped or chained. Standard output and errors stay on the host.
+A line is split into words like a shell does, and placeholders are replaced inside words. No shell runs it: nothing is
+expanded, piped or chained. Output and errors stay on the host.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from sessions_app.hosts.connectors.ssh.results import TEMPORARY, TIMED_OUT, Resu
 
 
 def run_grant(on: OnHost) -> None:
-    """Each pre-session action in order. A repeated grant runs all of them again, so they must bear that."""
+    """Run each pre-session action in order. A repeated grant runs all of them again, so they must allow that."""
     account = on.grant.login_account
     lines = [words_of(line, on.grant) for line in on.grant.grant_actions]
-    guard = guard_of(on.grant)
+    guard = watchdog_program_of(on.grant)
     on.do("Note the session", scripts.CLAIM_COMMANDS, account)
-    on.do("Set the guard", scripts.SET_GUARD, str(on.seconds), given=guard)
+    on.do("Start the watchdog", scripts.SET_GUARD, str(on.seconds), given=guard)
     for number, words in enumerate(lines, start=1):
         on.do("Note the command", scripts.NOTE_COMMAND, str(number))
         result = _run(on, words)
@@ -34,7 +34,7 @@ def run_grant(on: OnHost) -> None:
 
 
 def run_remove(on: OnHost) -> None:
-    """Every post-session action in order. All are run, then the first failure is raised."""
+    """Run every post-session action in order, and then raise the first failure."""
     failed: list[str] = []
     for number, line in enumerate(on.grant.remove_actions, start=1):
         words = words_of(line, on.grant)
@@ -47,13 +47,13 @@ def run_remove(on: OnHost) -> None:
         raise ForNow(f"Post-session command {', '.join(failed)} failed.")
 
 
-def guard_of(grant: Grant) -> str:
-    """The program with which the host ends the grant alone. Raises ForGood."""
+def watchdog_program_of(grant: Grant) -> str:
+    """Return the program by which the host ends the grant without the console. Raise ForGood."""
     return removal.program([words_of(line, grant) for line in grant.remove_actions], keep_home=grant.keep_home)
 
 
 def words_of(line: str, grant: Grant) -> list[str]:
-    """The words of one action with its placeholders replaced. Raises ForGood."""
+    """Return the words of one action with its placeholders replaced. Raise ForGood."""
     values = {"{account}": grant.login_account, "{user}": grant.user_name, "{session}": str(grant.session_id)}
     if grant.user_name.startswith("-"):
         raise ForGood("A name that begins with a dash would be an option of a command. Nothing was run.")

@@ -1,6 +1,7 @@
 """Compares a host before and after a session with root rights: who may log in, become root, or have something run.
 
-Whoever was root can hide from this; it is a help for people, not a proof. It sees what anybody changed meanwhile.
+Whoever was root can hide from this, so it helps people and proves nothing. It also reports what others have changed in
+the meantime.
 """
 
 from __future__ import annotations
@@ -102,9 +103,9 @@ State = dict[str, dict[str, str]]  # kind -> name -> value
 
 
 def look_before(remote: Remote, grant: Grant, say: Say) -> None:
-    """Note what the host is like, once, before anything is given; that it could not be seen is said and stops nothing.
+    """Store the state of the host once, before anything is given.
 
-    Raises ForNow when the connection breaks.
+    If it cannot be read, that is said, and the grant continues. Raise ForNow if the connection breaks.
     """
     if not grant.compare_host or HostComparison.objects.filter(session=grant.session_id).exists():
         return
@@ -117,7 +118,7 @@ def look_before(remote: Remote, grant: Grant, say: Say) -> None:
 
 
 def look_after(remote: Remote, grant: Grant, say: Say) -> None:
-    """Note what is new since look_before(), and say how much. Raises ForNow when the connection breaks."""
+    """Store what is new since look_before(), and say how much. Raise ForNow if the connection breaks."""
     row = HostComparison.objects.filter(session=grant.session_id, after_at=None).first()
     if row is None:
         return
@@ -131,7 +132,7 @@ def look_after(remote: Remote, grant: Grant, say: Say) -> None:
 
 
 def compare_now(remote: Remote, grant: Grant, row: HostComparison) -> tuple[list[list[str]], str]:
-    """What is new, changed or gone on the host now since before the session, and what could not be compared."""
+    """Return what is new, changed or gone on the host since before the session, and what could not be compared."""
     state, problem = _look(remote, grant)
     problem = row.problem or problem
     before: State = row.before
@@ -148,7 +149,7 @@ def compare_now(remote: Remote, grant: Grant, row: HostComparison) -> tuple[list
 
 
 def differences(before: State, after: State) -> list[list[str]]:
-    """What happened, kind, name and value of each thing that is not the same. Pure."""
+    """Return the differences of two states: what happened, and the kind, name and value of each. Pure."""
     found = []
     for kind in KINDS:
         old, new = before.get(kind, {}), after.get(kind, {})
@@ -160,7 +161,10 @@ def differences(before: State, after: State) -> list[list[str]]:
 
 
 def parse(output: str) -> tuple[State, bool]:
-    """What SNAPSHOT said, and whether its search was cut off. Two lines of one name become one. Pure."""
+    """Return the state that SNAPSHOT printed, and whether its search was cut off.
+
+    Two lines with the same name become one. Pure.
+    """
     state: State = {}
     for line in output.splitlines():
         kind, _, rest = line.partition("\t")
@@ -181,7 +185,7 @@ def _look(remote: Remote, grant: Grant) -> tuple[State, str]:
 
 
 def _is_of(sessions: dict[int, str], one: list[str]) -> bool:
-    """Whether it was given to a session that goes on."""
+    """Return whether it was given to a session that is still open."""
     _, kind, name, _ = one
     if kind in ("account", "password", "group"):
         return name in sessions.values()

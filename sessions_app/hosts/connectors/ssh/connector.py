@@ -1,7 +1,7 @@
-"""Real rights on real Linux hosts, over SSH.
+"""Gives rights on Linux hosts over SSH.
 
-A grant is written down on the host before it is given (scripts.py), and taken away by what is written there
-(removal.py). Knows no session's status.
+A grant is stored on the host before it is given (scripts.py), and what is stored there is taken away (removal.py). The
+connector does not know the status of a session.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sessions_app.hosts.connectors.ssh import (
 )
 from sessions_app.hosts.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.hosts.connectors.ssh.host import OnHost, seconds_left
-from sessions_app.hosts.connectors.ssh.results import OfAnother
+from sessions_app.hosts.connectors.ssh.results import GrantOfAnotherSession
 from sessions_app.hosts.connectors.ssh.transport import connected
 from sessions_app.hosts.models import ConsoleMark, HostComparison
 from sessions_app.hosts.ssh import ca
@@ -40,7 +40,10 @@ KEY_OPTIONS = 'restrict,pty,expiry-time="@EXPIRY@"'
 
 
 class SshConnector(Connector):
-    """Give rights to accounts of Linux hosts. Each call is one connection; the host keeps the state."""
+    """Gives rights to accounts of Linux hosts.
+
+    Each call uses one connection, and the host keeps the state.
+    """
 
     name = "ssh"
     is_host = True
@@ -50,7 +53,10 @@ class SshConnector(Connector):
     needs_encryption = True
 
     def grant(self, grant: Grant, say: Say) -> None:
-        """Note, then give, step by step; the keys come last, so that nobody is in before everything is there."""
+        """Store the grant on the host and then give it step by step.
+
+        The keys are given last, so that nobody can log in before everything else is there.
+        """
         if not ACCOUNT_NAME.fullmatch(grant.login_account):
             raise ForGood(f"“{grant.login_account}” cannot be an account on a Linux host. Nothing was given.")
         with _on_host(grant, say) as on:
@@ -70,11 +76,10 @@ class SshConnector(Connector):
         say(f"{grant.login_account} can log in to {grant.resource_name}", Level.INFO)
 
     def revoke(self, grant: Grant, say: Say) -> None:
-        """Close the door, end what runs, take away what the host's notes name, then remove the notes.
+        """Prevent log-ins, end what runs, take away what is stored on the host, and then delete the stored notes.
 
-        Notes of another console, or of another session that had the number, are left alone, and that is said.
-
-        A step that fails does not keep the others from being tried; the first failure is raised in the end.
+        Notes of another console, or of another session that had the same number, are left alone, and that is said.
+        After a step that fails the others are tried too, and the first failure is raised at the end.
         """
         with _on_host(grant, say) as on:
             notes = _notes(on)
@@ -95,37 +100,37 @@ class SshConnector(Connector):
         say(f"Everything is taken away from {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
-        """Nobody logs in, the words are on the user's terminals, every process of theirs stands still."""
+        """Prevent log-ins, show the texts on the user's terminals, and stop every process of the account."""
         with _on_host(grant, say) as on:
             words = _for_terminal(title, message)
             on.do("Freeze", live_account.LOCK, grant.login_account, _gateways(grant), given=words)
         say(f"Froze {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def unlock(self, grant: Grant, say: Say) -> None:
-        """Processes go on, logins work again."""
+        """Let the processes continue, and allow log-ins again."""
         with _on_host(grant, say) as on:
             on.do("Unfreeze", live_account.UNLOCK, grant.login_account, str(on.seconds))
         say(f"Unfroze {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def disconnect(self, grant: Grant, say: Say) -> None:
-        """Every login and process of the account ends now."""
+        """End every log-in and every process of the account now."""
         with _on_host(grant, say) as on:
             _warn(on, on.do("End logins and processes", live_account.DISCONNECT, grant.login_account))
         presence.note_cut(grant.resource_id, grant.session_id)
         say(f"Cut the connections of {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def presence(self, grant: Grant) -> Presence:
-        """What the host said at its last look; one look serves all its sessions."""
+        """Return what the host's last look found. One look serves all sessions on the host."""
         resource = _resource(grant.resource_id, grant.resource_name)
         return presence.presence(resource, host_of(resource), lambda: credentials_for(resource), grant.session_id)
 
     def compare(self, grant: Grant, row: HostComparison) -> tuple[list[list[str]], str]:
-        """What is new on the host now since the look before the session, and what could not be compared."""
+        """Return what is new on the host since the look before the session, and what could not be compared."""
         with _on_host(grant, lambda text, level: None) as on:
             return compare.compare_now(on.remote, grant, row)
 
     def notify(self, grant: Grant, text: str, say: Say) -> None:
-        """The line appears on the user's terminals."""
+        """Show the line on the user's terminals."""
         with _on_host(grant, say) as on:
             on.do(
                 "Write to terminals",
@@ -136,13 +141,13 @@ class SshConnector(Connector):
             )
 
     def extend(self, grant: Grant, say: Say) -> None:
-        """Move the host's own end. Raises ForGood when the host was first."""
+        """Move the end that the host enforces itself. Raise ForGood if the host has already ended the grant."""
         with _on_host(grant, say) as on:
             on.do("Move the end", scripts.EXTEND, grant.login_account, str(on.seconds))
         say(f"{grant.resource_name} lets {grant.login_account} stay until the new End", Level.INFO)
 
     def held(self, resource_id: int, resource_name: str) -> list[Held]:
-        """Return everything on the host that carries a session's number."""
+        """Return everything on the host that has a session's number."""
         return inventory.look(_resource(resource_id, resource_name))
 
 
@@ -156,7 +161,7 @@ def _on_host(grant: Grant, say: Say) -> Iterator[OnHost]:
 
 
 def _resource(resource_id: int, name: str) -> Resource:
-    """Where the host is and how to get in; its address may have been corrected since the request."""
+    """Return the host's address and credentials. The address may have been corrected since the request."""
     found = Resource.objects.select_related("service_key").filter(pk=resource_id).first()
     if found is None:
         raise ForGood(f"The resource {name} does not exist any more.")
@@ -167,22 +172,22 @@ def _give_account(on: OnHost) -> None:
     grant = on.grant
     if grant.kind == AccountKind.MANAGED:
         on.do("Note the managed account", scripts.CLAIM_MANAGED, grant.login_account, ",".join(grant.groups))
-        _set_guard(on)
+        _start_watchdog(on)
         return
     groups = ",".join(grant.groups)
     on.do("Note the new account", scripts.CLAIM_EPHEMERAL, grant.login_account, grant.shell, groups)
-    _set_guard(on)
+    _start_watchdog(on)
     ids = settings.HOST_ACCOUNT_IDS
     on.do("Make the account", scripts.CREATE, grant.login_account, grant.shell, groups, str(on.seconds), ids)
 
 
-def _set_guard(on: OnHost) -> None:
-    """From now on the host ends what is given by itself."""
-    on.do("Set the guard", scripts.SET_GUARD, str(on.seconds), given=commands.guard_of(on.grant))
+def _start_watchdog(on: OnHost) -> None:
+    """Start the watchdog, with which the host ends the grant without the console."""
+    on.do("Start the watchdog", scripts.SET_GUARD, str(on.seconds), given=commands.watchdog_program_of(on.grant))
 
 
 def _give_keys(on: OnHost) -> None:
-    """The user's keys and our authority, until End and a little more by the host's own clock."""
+    """Install the user's keys and our authority, until shortly after the end by the host's own clock."""
     grant = on.grant
     marker = f"sessionadmin-session-{grant.session_id}"
     lines = [f"{KEY_OPTIONS} {key} {marker}" for key in grant.public_keys]
@@ -201,11 +206,14 @@ def _give_keys(on: OnHost) -> None:
 
 
 def _notes(on: OnHost) -> dict[str, str] | None:
-    """What the host knows of the session; None, with a warning, when that is about another session."""
+    """Return what the host has stored about the session.
+
+    Return None with a warning if it belongs to another session.
+    """
     grant = on.grant
     try:
         output = on.do("Read the session's notes", removal.NOTES, grant.login_account)
-    except OfAnother as error:
+    except GrantOfAnotherSession as error:
         on.say(str(error), Level.WARNING)
         return None
     return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
@@ -229,28 +237,28 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
     if notes["kind"] == AccountKind.EPHEMERAL:
         keep = "keep" if on.grant.keep_home else "remove"
         _warn(on, on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep))
-        _look_for_more(on, account)
+        _report_leftovers(on, account)
 
 
 def _warn(on: OnHost, output: str) -> None:
-    """Say what a script found and left alone, or put back."""
+    """Say what a script found and left alone, or what it restored."""
     for line in output.splitlines():
         on.say(plain(f"On {on.grant.resource_name} {line}", 300), Level.WARNING)
 
 
-def _look_for_more(on: OnHost, account: str) -> None:
+def _report_leftovers(on: OnHost, account: str) -> None:
     """Say what of the account's user id is left. Its files elsewhere are searched for when the session is over."""
     rest = left.parse(on.do("Look for what is left", removal.LOOK_FOR_MORE, account))
     if rest:
         on.say(f"Left on {on.grant.resource_name} by {account}, whose user id nobody gets again: {rest}", Level.WARNING)
-    search.want(on.grant)
+    search.request_search(on.grant)
 
 
 def _gateways(grant: Grant) -> str:
-    """Where logins come from whose terminals a gateway tells, as one argument."""
+    """Return as one argument the addresses of log-ins whose terminals a gateway informs."""
     return " ".join(str(port) for port in grant.gateway_ports) or "none"
 
 
 def _for_terminal(*lines: str) -> str:
-    """Without control characters, as lines of a raw terminal."""
+    """Return the lines without control characters, for a raw terminal."""
     return "\r\n".join(plain(line) for line in lines if line)

@@ -1,4 +1,7 @@
-"""What SessionAdmin shows to a host: a certificate of our authority for a moment, or a stored key. Never logged."""
+"""The credentials with which SessionAdmin logs in to a host: a short-lived certificate or a stored key.
+
+Never logged.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _lock = threading.Lock()
 
 
 def host_of(resource: Resource) -> Host:
-    """Where the resource is. Raises ForGood when it has no address."""
+    """Return the address of the resource. Raise ForGood if it has none."""
     if not resource.address:
         raise ForGood(f"{resource.name} has no address. Correct the resource.")
     account = resource.service_account or DEFAULT_ACCOUNT
@@ -32,7 +35,7 @@ def host_of(resource: Resource) -> Host:
 
 @sensitive_variables("found")
 def credentials_for(resource: Resource) -> Credentials:
-    """For asyncssh's client_keys. Raises ForGood when there is nothing to show."""
+    """Return the credentials for asyncssh's client_keys. Raise ForGood if there are none."""
     account = resource.service_account or DEFAULT_ACCOUNT
     try:
         if resource.service_auth == ServiceAuth.KEY:
@@ -48,7 +51,7 @@ def credentials_for(resource: Resource) -> Credentials:
 
 
 def forget() -> None:
-    """Sign anew at the next use."""
+    """Forget the signed certificates, so that the next use signs a new one."""
     with _lock:
         _kept.clear()
 

@@ -1,4 +1,4 @@
-"""One grant on one open connection: each step is run, logged and judged here."""
+"""One grant on one open connection. Each step is run, logged and judged here."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ MARGIN = 60  # seconds
 
 
 def seconds_left(grant: Grant) -> int:
-    """Until the host ends the grant by itself: a span, because the host's clock may be wrong."""
+    """Return after how many seconds the host ends the grant.
+
+    It is a duration, because the host's clock may be wrong.
+    """
     return max(math.ceil((grant.ends_at - timezone.now()).total_seconds()), 0) + MARGIN
 
 
 @dataclasses.dataclass
 class OnHost:
-    """What every step has at hand."""
+    """The connection, the grant and the log of the session, which every step needs."""
 
     remote: Remote
     grant: Grant
@@ -35,7 +38,10 @@ class OnHost:
     console: str  # its mark, which scripts compare with what stands in the host's notes
 
     def do(self, label: str, script: str, *arguments: str, given: str = "") -> str:
-        """Run a script with the session's number as $1; its output. Raises what its exit code stands for."""
+        """Run a script with the session's number as $1, and return its output.
+
+        Raise the error that its exit code stands for.
+        """
         progress.begin(f"the step “{label}” has not ended yet")
         name = ":".join(filter(None, ("sessionadmin", self.console, self.grant.mark)))
         result = self.remote.script(script, str(self.grant.session_id), *arguments, given=given, name=name)
@@ -45,7 +51,7 @@ class OnHost:
         return result.output
 
     def note(self, label: str, arguments: str, result: Result) -> None:
-        """One line with the exit code. What was given on standard input is never in it."""
+        """Log one line with the exit code. It never contains what was sent to standard input."""
         words = f"{label} ({arguments})" if arguments.strip() else label
         said = f": {result.last_words}" if result.exit_code != 0 and result.last_words else ""
         self.say(f"{words}: exit code {result.exit_code}{said}", Level.DEBUG)

@@ -1,4 +1,4 @@
-"""What on a host belongs to sessions, by its notes, accounts and sudo rules. Knows not which of them live."""
+"""Lists what on a host belongs to sessions, by its notes, accounts and sudo rules. Does not know which are open."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ getent passwd | sed -n 's/^\([^:]*\):.*:sessionadmin session-\([0-9]*\):.*$/\2:a
 
 
 def look(resource: Resource) -> list[Held]:
-    """Return everything on the host that carries a session's number. Raises ForNow, ForGood."""
+    """Return everything on the host that has a session's number. Raise ForNow or ForGood."""
     with connected(host_of(resource), credentials_for(resource)) as remote:
         result = remote.script(LIST)
     if result.exit_code != 0:

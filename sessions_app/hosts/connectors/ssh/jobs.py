@@ -1,8 +1,8 @@
-"""What is to run later for an account: jobs of at and cron, timers and services of systemd.
+"""Shell functions for scheduled work of an account: jobs of at and cron, timers and services of systemd.
 
-Of an account that the session made all of it is the session's. Of one that was there before only what came since: what
-there was is copied into the notes (`jobs`) when the session begins. A lock moves jobs out of the spools (`held`), an
-unlock moves them back.
+All jobs of an account that the session made belong to the session. Of an account that existed before, only new jobs do:
+the old ones are copied into the notes (`jobs`) when the session begins. A lock moves jobs out of the spools (`held`),
+and an unlock moves them back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Shell functions for the last day of an account and for its authorized_keys. They need HEAD of scripts.py."""
+"""Shell functions for the expiry date of an account and for its authorized_keys. They need HEAD of scripts.py."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The open connections to hosts: all live in one event loop, in a thread of its own, and are kept for seconds.
+"""The pool of open connections to hosts. They use one event loop in a thread of its own, and stay open for seconds.
 
-A session's steps come in quick succession, and so do sessions on one host: a connection that was left a moment ago is
-taken again, by the same key or certificate and for the same host key only. Knows neither what runs on it nor a session.
+The steps of a session follow each other quickly, and so do sessions on one host. An idle connection is used again only
+with the same key or certificate and for the same host key. The pool does not know what runs on a connection.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ MOST_IDLE = 64  # at all hosts; the one that has been idle for longest makes roo
 
 
 @dataclasses.dataclass(eq=False, slots=True)
-class Line:
-    """An open connection, and to what: the same `where` stands for the same host, account, host key and login."""
+class PooledConnection:
+    """An open connection.
+
+    `where` is the same for the same host, account, host key and credentials.
+    """
 
     where: Hashable
     connection: asyncssh.SSHClientConnection
@@ -34,23 +37,26 @@ class Line:
     timer: asyncio.TimerHandle | None = None
 
 
-class Lines:
-    """The loop and the idle connections. Everything but run() and forget() belongs to the loop's thread."""
+class ConnectionPool:
+    """The event loop and the idle connections. Everything except run() and forget() runs in the loop's thread."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._idle: list[Line] = []  # the longest idle first
-        os.register_at_fork(after_in_child=self._start_anew)
+        self._idle: list[PooledConnection] = []  # the longest idle first
+        os.register_at_fork(after_in_child=self._reset_after_fork)
 
-    def _start_anew(self) -> None:
-        """In a child process the thread is gone, and the connections are the parent's."""
+    def _reset_after_fork(self) -> None:
+        """Forget the loop and the connections in a child process, which has no such thread.
+
+        They belong to the parent process.
+        """
         self._guard = threading.Lock()
         self._loop = None
         self._idle = []
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it in the loop, and wait for what it returns or raises."""
+        """Run the coroutine in the loop, wait for it, and return its result or raise its error."""
         with self._guard:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -71,8 +77,8 @@ class Lines:
         while self._idle:
             await self.close(self._take(self._idle[0]))
 
-    async def idle(self, where: Hashable) -> Line | None:
-        """One that is open and not in use, the latest used one first."""
+    async def idle(self, where: Hashable) -> PooledConnection | None:
+        """Return the open idle connection that was used last, or None."""
         for line in reversed(self._idle):
             if line.where == where:
                 self._take(line)
@@ -80,8 +86,8 @@ class Lines:
                     return line
         return None
 
-    async def keep(self, line: Line) -> None:
-        """Let somebody else use it for a few seconds."""
+    async def keep(self, line: PooledConnection) -> None:
+        """Let the connection be used again within a few seconds."""
         if line.connection.is_closed() or time.monotonic() - line.opened > OLD_SECONDS:
             await self.close(line)
             return
@@ -90,21 +96,21 @@ class Lines:
         if len(self._idle) > MOST_IDLE:
             self._drop(self._idle[0])
 
-    async def close(self, line: Line) -> None:
-        """Say goodbye; not for long."""
+    async def close(self, line: PooledConnection) -> None:
+        """Close the connection, and wait for that only for a short time."""
         line.connection.close()
         with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
             await asyncio.wait_for(line.connection.wait_closed(), 5)
 
-    def _take(self, line: Line) -> Line:
+    def _take(self, line: PooledConnection) -> PooledConnection:
         self._idle = [other for other in self._idle if other is not line]
         if line.timer is not None:
             line.timer.cancel()
             line.timer = None
         return line
 
-    def _drop(self, line: Line) -> None:
+    def _drop(self, line: PooledConnection) -> None:
         self._take(line).connection.close()
 
 
-LINES = Lines()
+CONNECTION_POOL = ConnectionPool()

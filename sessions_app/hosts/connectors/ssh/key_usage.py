@@ -1,4 +1,4 @@
-"""Writes into the log which key opened a session's account and from where, and when a registered key was used last."""
+"""Logs which key opened a session's account and from where, and stores when a registered key was last used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from activity import log
 from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
-from sessions_app.hosts.connectors.ssh.sshd_log import Login, Trace
+from sessions_app.hosts.connectors.ssh.sshd_log import LoginTrace, SshdLogin
 from sessions_app.hosts.models import CertificateAuthority, UserKey
 from sessions_app.privileged.models import PrivilegedSession
 
@@ -23,11 +23,13 @@ NO_LOG = (
 )
 
 
-def note(session: PrivilegedSession, before: Mapping[str, Any], traces: Mapping[int, Trace] | None) -> dict[str, Any]:
-    """One entry for each key and address that logged in to the session's account since the last look; call it in the
-    transaction that notes how far the log was read.
+def note(
+    session: PrivilegedSession, before: Mapping[str, Any], traces: Mapping[int, LoginTrace] | None
+) -> dict[str, Any]:
+    """Log each key and address that logged in to the session's account since the last look.
 
-    Returns what is to be kept until the next look: how far the log is read, and through what the newest login came.
+    Call it in the transaction that stores how far the host's log was read. Return what to store until the next look:
+    how far it was read, and through what the newest log-in came.
     """
     kept = {name: before[name] for name in ("read", "through", "address", "has_no_log") if name in before}
     if traces is None:
@@ -45,8 +47,8 @@ def note(session: PrivilegedSession, before: Mapping[str, Any], traces: Mapping[
     return kept | {"read": trace.position}
 
 
-def _record(session: PrivilegedSession, login: Login, times: int) -> str:
-    """Log it; what it came through, in words."""
+def _record(session: PrivilegedSession, login: SshdLogin, times: int) -> str:
+    """Log a log-in, and return in words through what it came."""
     key = UserKey.objects.filter(fingerprint=login.key, user=session.user_id).first() if login.key else None
     if key is not None:
         key.last_used_at = timezone.now()
@@ -73,8 +75,8 @@ def _record(session: PrivilegedSession, login: Login, times: int) -> str:
     return through
 
 
-def _through(session: PrivilegedSession, login: Login, key: UserKey | None) -> tuple[bool, str]:
-    """Whether it is what this session gave, and how people call it."""
+def _through(session: PrivilegedSession, login: SshdLogin, key: UserKey | None) -> tuple[bool, str]:
+    """Return whether this session gave the key or certificate, and its name for people."""
     if not login.key:
         return False, METHODS.get(login.method, f"the method {login.method}")
     if login.authority:

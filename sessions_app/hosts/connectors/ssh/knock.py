@@ -1,7 +1,7 @@
-"""Which hosts that did not answer answer again: a greeting is waited for, nothing is sent, nobody logs in.
+"""Finds which hosts that did not answer answer again. It waits for a greeting, sends nothing, and does not log in.
 
-Only hosts that were silent when this process last tried are asked, and only one that was found silent here, too,
-counts as back: whoever greets and then breaks off is left to the pauses between tries.
+Only hosts that were silent at the last try of this process are asked, and a host counts as back only if it was silent
+here too. A host that greets and then breaks off is tried again after the usual pauses.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ GREETING = b"SSH-"
 Address = tuple[str, int]
 
 
-class Knocks:
-    """What one process found at hosts that were silent."""
+class SilentHosts:
+    """What one process has found at hosts that did not answer."""
 
     def __init__(self) -> None:
         self._silent: set[Address] = set()
 
     def came_back(self, hosts: Iterable[Address]) -> list[Address]:
-        """Return those of `hosts` that were silent and answer again. Takes some seconds at most for every 16 hosts."""
+        """Return those of `hosts` that did not answer before and do now. It takes a few seconds for every 16 hosts."""
         asked = [one for one in set(hosts) if TURNS.is_silent(one)]
         with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="knock") as pool:
             answers = dict(zip(asked, pool.map(_greets, asked), strict=True))

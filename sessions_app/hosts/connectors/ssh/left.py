@@ -1,6 +1,6 @@
-"""Says what of a session's user id is still on a host after everything was taken away; takes nothing.
+"""Reports what of a session's user id is left on a host after the cleanup. Removes nothing.
 
-Files outside of the places that are swept are searched for later, apart from the session: search.py.
+Files outside of the directories that are cleaned are searched for later, by search.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_SAID = 10  # of one kind, in one line of the log
 
 
 def parse(output: str) -> str:
-    """Return what the script LEFT said, as words for the session's log; empty when nothing is left."""
+    """Return what the script LEFT printed, in words for the session's log; an empty string if nothing is left."""
     pairs = [line.split(":", 1) for line in output.splitlines() if ":" in line]
     things = [plain(f"{kind} {what.strip()}", 200) for kind, what in pairs]
     more = len(things) - MOST_SAID

@@ -1,4 +1,4 @@
-"""The scripts for a session that is going on: freeze, free, cut, tell, and see who is there. As in scripts.py."""
+"""Scripts for an open session: lock, unlock, cut, notify, and find who is logged on. See scripts.py for their rules."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Who is logged on to which host: one look at a host serves all its sessions, and all workers.
+"""Finds who is logged on to which host. One look at a host serves all its sessions and all workers.
 
-The row in the database (hosts/host_watch.py) says when the last look began; who moves that moment looks, and the others
-take what was found. So a host is looked at once in the shortest interval of its sessions' profiles, however many ask.
+The row in the database (hosts/host_watch.py) says when the last look began. The worker that moves this time looks, and
+the others use what it found. So a host is looked at once in the shortest interval of its sessions' profiles, by however
+many workers.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ Found = dict[str, dict[str, Any]]
 
 
 def presence(resource: Resource, host: Host, credentials: Callable[[], Credentials], session_id: int) -> Presence:
-    """Whether the session's account is logged on, and when the next look is due. Raises ForNow, ForGood: the look
-    failed, now or when somebody else did it."""
+    """Return whether the session's account is logged on, and when the next look is due.
+
+    Raise ForNow or ForGood if the look failed, in this or in another worker.
+    """
     watch, _ = HostWatch.objects.get_or_create(resource=resource)
     interval = _interval(resource)
     now = timezone.now()
@@ -49,7 +52,7 @@ def presence(resource: Resource, host: Host, credentials: Callable[[], Credentia
 
 
 def note_cut(resource_id: int, session_id: int) -> None:
-    """Every login of the session was ended, so nobody is on until the next look says so."""
+    """Store that every log-in of the session was ended, so that nobody counts as logged on until the next look."""
     with transaction.atomic():
         watch = HostWatch.objects.select_for_update().filter(resource=resource_id).first()
         if watch is not None and str(session_id) in watch.found:
@@ -58,7 +61,7 @@ def note_cut(resource_id: int, session_id: int) -> None:
 
 
 def _interval(resource: Resource) -> dt.timedelta:
-    """The shortest of the sessions that hold rights there."""
+    """Return the shortest interval of the sessions that hold rights on the resource."""
     held = PrivilegedSession.objects.filter(resource=resource, status__in=sorted(HOLDS_GRANT))
     seconds = held.aggregate(least=Min("profile__logon_monitor_interval"))["least"]
     return dt.timedelta(seconds=seconds or 0)
@@ -77,7 +80,7 @@ def _answer(watch: HostWatch, session_id: int, interval: dt.timedelta) -> Presen
 
 
 def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Callable[[], Credentials]) -> None:
-    """Ask the host, and note the answer or the problem, unless the look was given up meanwhile."""
+    """Ask the host, and store the answer or the problem, unless another look has replaced this one."""
     mine = HostWatch.objects.filter(pk=watch.pk, began_at=began_at)
     sessions = {
         session.pk: session
@@ -88,7 +91,7 @@ def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Call
     accounts = {pk: session.login_account for pk, session in sessions.items()}
     try:
         with connected(host, credentials()) as remote:
-            said, clock_off = _who(remote)
+            said, clock_off = _read_presence(remote)
             traces = _traces(remote, accounts, watch.found)
     except ConnectorError as error:
         mine.update(ended_at=timezone.now(), problem=str(error)[:300])
@@ -108,7 +111,7 @@ def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Call
 
 
 def _note_clock(watch: HostWatch, off: float | None) -> None:
-    """Keep how far the host's clock is off, and say it in the log when it becomes a minute or is right again."""
+    """Store how far the host's clock differs from ours, and log it when it becomes a minute or is right again."""
     if off is None:
         return
     was_wrong, watch.clock_off = watch.has_wrong_clock, off
@@ -126,8 +129,8 @@ def _note_clock(watch: HostWatch, off: float | None) -> None:
     )
 
 
-def _who(remote: Remote) -> tuple[dict[int, str], float | None]:
-    """What the host says of each session, and by how many seconds its clock is ahead of ours."""
+def _read_presence(remote: Remote) -> tuple[dict[int, str], float | None]:
+    """Return what the host says about each session, and by how many seconds its clock is ahead of ours."""
     before = time.time()
     result = remote.script(live_account.WHO, "none")
     between = (before + time.time()) / 2
@@ -140,8 +143,8 @@ def _who(remote: Remote) -> tuple[dict[int, str], float | None]:
     return said, clocks[-1] + 0.5 - between if clocks else None
 
 
-def _traces(remote: Remote, accounts: dict[int, str], found: Found) -> dict[int, sshd_log.Trace] | None:
-    """What the host's log says of these sessions since the last look; None when it keeps none."""
+def _traces(remote: Remote, accounts: dict[int, str], found: Found) -> dict[int, sshd_log.LoginTrace] | None:
+    """Return what the host's log says about these sessions since the last look; None if it has no such log."""
     places = {pk: found.get(str(pk), {}).get("read", "-") for pk in accounts}
     lines = [f"{pk} {account} {places[pk]}\n" for pk, account in accounts.items()]
     result = remote.script(sshd_log.READ, "none", given="".join(lines))

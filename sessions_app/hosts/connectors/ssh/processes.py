@@ -1,9 +1,9 @@
 """Shell functions that find the processes of an account, and end them.
 
-Those are the processes that have its user id (real, effective or saved), and those of root that sudo started for it:
-by descent, by the environment, by the login they began in (loginuid, the systemd slice of the user). Never one of
-a third account, no daemon of the system and nothing that one leads, not those that were there before the session nor
-what these start, and no zombies. sshd's own process for a login goes with the login.
+These are the processes with its user id (real, effective or saved), and those of root that sudo started for it: found
+by descent, by the environment, and by the log-in in which they began (loginuid, the systemd slice of the user). Never
+included are processes of a third account, daemons of the system and what one of them leads, processes that ran before
+the session and what these start, and zombies. The process of sshd for a log-in ends with the log-in.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The scripts that take away what scripts.py gave: the door first, then what is behind it, the notes last.
+"""Scripts that take away what scripts.py gave: first log-ins, then what is behind them, and the notes at the end.
 
-Two run them: the console (connector.py), and the host alone when the console does not come (program()).
+The console runs them (connector.py). If the console does not come, the host runs them alone (program()).
 """
 
 from __future__ import annotations
@@ -207,8 +207,8 @@ guard_end # one that was only just starting; without notes no other comes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Step:
-    """One script that takes something away, and its name in the log. $1 is the session, $2 the account."""
+class RemovalStep:
+    """One script that takes something away, and its name in the log. $1 is the session, and $2 the account."""
 
     label: str
     script: str
@@ -216,10 +216,10 @@ class Step:
 
 # In this order; one that fails does not keep the others from being tried.
 STEPS = (
-    Step("Close the door", BAR),
-    Step("Remove the sudo rule", TAKE_SUDO),
-    Step("End processes", END_PROCESSES),
-    Step("Leave groups", LEAVE_GROUPS),
+    RemovalStep("Prevent logins", BAR),
+    RemovalStep("Remove the sudo rule", TAKE_SUDO),
+    RemovalStep("End processes", END_PROCESSES),
+    RemovalStep("Leave groups", LEAVE_GROUPS),
 )
 
 
@@ -236,7 +236,10 @@ fi
 
 
 def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
-    """What the guard of a session runs on the host: STEPS, the post-session `commands`, the account itself."""
+    """Return the program that the watchdog of a session runs on the host.
+
+    It has STEPS, the post-session `commands`, and the account itself.
+    """
     session = ("sessionadmin", '"$number"', '"$account"')
     lines = [_line(step.label, "sh", "-c", shlex.quote(step.script), *session) for step in STEPS]
     lines.append('if [ "$kind" = commands ] && [ -n "$(noted commands)" ]; then :')

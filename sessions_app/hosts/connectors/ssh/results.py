@@ -1,4 +1,4 @@
-"""What a step on a host ended with, and what its exit code means to a session. Pure."""
+"""The result of a step on a host, and what its exit code means for a session. Pure functions."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ SECRET = re.compile(
 )
 
 
-class OfAnother(ForGood):
-    """What the host holds under the session's number was not given to this session."""
+class GrantOfAnotherSession(ForGood):
+    """The host holds something under the session's number that was not given to this session."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """How a program on a host ended, with the first 64 KiB of what it wrote."""
+    """How a program on a host ended, with the first 64 KiB of its output."""
 
     exit_code: int
     output: str
@@ -63,21 +63,21 @@ class Result:
 
     @property
     def last_words(self) -> str:
-        """The last line of its errors, for a message; masked."""
+        """Return the last line of its errors for a message, without secrets."""
         lines = [line.strip() for line in (self.errors or self.output).splitlines() if line.strip()]
         return masked(lines[-1][:200]) if lines else ""
 
 
 def masked(text: str) -> str:
-    """`text` without what looks like a secret."""
+    """Return `text` with what looks like a secret replaced."""
     return SECRET.sub(r"\1•••", text)
 
 
 def failure(result: Result, host: str, account: str) -> ConnectorError:
-    """The error that a script's exit code stands for."""
+    """Return the error that a script's exit code stands for."""
     if meaning := MEANINGS.get(result.exit_code):
         words = f" It said: {result.last_words}" if result.exit_code == 20 and result.last_words else ""
-        kind = OfAnother if result.exit_code == OF_ANOTHER else ForGood
+        kind = GrantOfAnotherSession if result.exit_code == OF_ANOTHER else ForGood
         return kind(meaning.format(host=host, account=account) + words)
     if ASKS_FOR_PASSWORD.search(result.errors):
         return ForGood(f"The service account may not become root on {host}: {result.last_words}")

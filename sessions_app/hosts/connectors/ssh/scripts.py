@@ -1,8 +1,8 @@
-"""What runs on a host, as fixed shell scripts. Every value reaches them as an argument or on standard input.
+"""The fixed shell scripts that run on a host. Every value is an argument, or comes on standard input.
 
-Each may be repeated and each writes down what it is about to give before it gives it, in
-/var/lib/sessionadmin/session-<number>/ (root only), so that taking away needs no memory but the host's own. Made for
-POSIX sh with coreutils, util-linux and shadow. Exit codes above 9 are ours: see results.py.
+Each script may be repeated. It stores what it will give before it gives it, in /var/lib/sessionadmin/session-<number>/
+(for root only), so that the host itself knows what to take away. They are written for POSIX sh with coreutils,
+util-linux and shadow. Exit codes above 9 are ours (results.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Searches a host for files that sessions left outside of the places that are swept when they end; takes nothing.
+"""Searches a host for files that sessions left outside of the directories that are cleaned. Removes nothing.
 
-They may be the work that a session was for, so they stay, and people are told. A host with a large disk takes long, and
-the user ids are given to nobody again, so the sessions are over before; one search is for many of them.
+The files may be the work that a session was for, so they stay and people are told. A large disk takes long. The user
+ids are never used again, so the search can run after the sessions are over, and one search serves many of them.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ class Findings:
     is_cut: bool
 
 
-def want(grant: Grant) -> None:
-    """Note that the host is to be searched for files of the session when it is over."""
+def request_search(grant: Grant) -> None:
+    """Store that the host is to be searched for files of the session when it is over."""
     is_ours = PrivilegedSession.objects.filter(pk=grant.session_id, resource=grant.resource_id).exists()
     if settings.HOST_SEARCH_SECONDS and is_ours:
         HostSearch.objects.get_or_create(resource_id=grant.resource_id)
@@ -107,7 +107,7 @@ def want(grant: Grant) -> None:
 
 
 def search(resource: Resource, sessions: Iterable[int]) -> Findings:
-    """Search all local file systems, for HOST_SEARCH_SECONDS at most. Raises ForNow, ForGood."""
+    """Search all local file systems, for at most HOST_SEARCH_SECONDS. Raise ForNow or ForGood."""
     numbers = "".join(f"{number}\n" for number in sessions)
     with connected(host_of(resource), credentials_for(resource), beside=True) as remote:
         result = remote.script(SEARCH, "none", str(settings.HOST_SEARCH_SECONDS), given=numbers, most=MOST)
@@ -117,7 +117,7 @@ def search(resource: Resource, sessions: Iterable[int]) -> Findings:
 
 
 def parse(output: str) -> Findings:
-    """Read what SEARCH said."""
+    """Return what SEARCH printed."""
     paths: dict[int, list[str]] = {}
     counts: dict[int, int] = {}
     for line in output.splitlines():

@@ -1,8 +1,8 @@
-"""Which key opened a login: what the host's own sshd wrote of it, read on the host and parsed strictly here.
+"""Reads from the log of the host's sshd which key opened a log-in, and parses it strictly.
 
-Every local user can write into a syslog file, and parts of each line come from whoever connects; so a line counts only
-when all of it is what sshd writes, and it decides nothing: it is told, and a key's last use is noted. Only the journal
-knows who wrote a line, and there root alone counts.
+Every local user can write to a syslog file, and parts of each line come from whoever connects. So a line counts only if
+all of it is what sshd writes, and it decides nothing: it is only reported, and the last use of a key is stored. Only
+the journal knows who wrote a line, and there only root's lines count.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ ACCEPTED = re.compile(
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Login:
-    """One login that sshd let in. `name`, `serial` and `authority` are those of a certificate."""
+class SshdLogin:
+    """One log-in that sshd accepted. `name`, `serial` and `authority` are those of a certificate."""
 
     method: str
     address: str
@@ -134,19 +134,19 @@ class Login:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Trace:
-    """The logins of one session since the last look, oldest first, and how far the log is read now."""
+class LoginTrace:
+    """The log-ins of one session since the last look, oldest first, and how far the log is read."""
 
-    logins: tuple[Login, ...]
+    logins: tuple[SshdLogin, ...]
     position: str
 
 
-def parse(output: str, accounts: dict[int, str]) -> dict[int, Trace] | None:
-    """What READ printed, for the sessions with these login accounts; None when the host keeps no such log."""
+def parse(output: str, accounts: dict[int, str]) -> dict[int, LoginTrace] | None:
+    """Return what READ printed, for the sessions with these login accounts; None if the host has no such log."""
     if output.strip() == "none":
         return None
-    logins: dict[int, list[Login]] = {}
-    found: dict[int, Trace] = {}
+    logins: dict[int, list[SshdLogin]] = {}
+    found: dict[int, LoginTrace] = {}
     for line in output.splitlines():
         what, _, rest = line.partition(" ")
         number, _, text = rest.partition(" ")
@@ -156,12 +156,12 @@ def parse(output: str, accounts: dict[int, str]) -> dict[int, Trace] | None:
         if what == "line" and (login := login_of(text, accounts[session_id])):
             logins.setdefault(session_id, []).append(login)
         elif what == "at" and POSITION.fullmatch(text):
-            found[session_id] = Trace(tuple(logins.get(session_id, ())), text)
+            found[session_id] = LoginTrace(tuple(logins.get(session_id, ())), text)
     return found
 
 
-def login_of(line: str, account: str) -> Login | None:
-    """The login of `account` that a line of sshd's log tells of; None when it is anything else."""
+def login_of(line: str, account: str) -> SshdLogin | None:
+    """Return the log-in of `account` in a line of sshd's log; None if the line is anything else."""
     match = ACCEPTED.fullmatch(line.rstrip())
     if match is None or match["account"] != account:
         return None
@@ -170,4 +170,4 @@ def login_of(line: str, account: str) -> Login | None:
     except ValueError:
         return None
     parts = (match["key"], match["name"], match["serial"], match["authority"])
-    return Login(match["method"], address, *(part or "" for part in parts))
+    return SshdLogin(match["method"], address, *(part or "" for part in parts))

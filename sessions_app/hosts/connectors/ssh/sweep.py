@@ -1,9 +1,10 @@
-"""Removes what belongs to a user id outside of its home, and says what is left after that.
+"""Shell functions that remove what belongs to a user id outside of its home, and say what is left.
 
-Files: one pass over the directories that everybody writes to, which enters nothing that is mounted below them. It goes
-on by itself when the step that began it is over, so a huge directory costs a few tries and holds up nothing; the
-account is gone only after it. What came or changed after the pass began is not touched: whoever is given the user id
-meanwhile keeps what is theirs. Then what is no file, and what is kept under the account's name.
+Files are removed in one pass over the directories in which everybody can write, without entering what is mounted below
+them. The pass continues when the step that started it is over, so a huge directory costs a few tries and delays
+nothing. The account is removed only after it. What was made or changed after the pass began is not touched, so whoever
+gets the user id in the meantime keeps their files. After that, things that are no files are removed, and what is stored
+under the account's name.
 """
 
 from __future__ import annotations

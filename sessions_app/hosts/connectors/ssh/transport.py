@@ -20,7 +20,7 @@ import asyncssh
 
 from sessions_app.catalogue.connectors import ForGood, ForNow
 from sessions_app.hosts.connectors import progress
-from sessions_app.hosts.connectors.ssh.key_lines import LINES, Line
+from sessions_app.hosts.connectors.ssh.key_lines import CONNECTION_POOL, PooledConnection
 from sessions_app.hosts.connectors.ssh.results import Result
 
 CONNECT_SECONDS = 10.0
@@ -92,7 +92,7 @@ class Remote:
         if self.host.account != "root":
             line = ["sudo", "-n", "--", *line]
         try:
-            return LINES.run(self._run(shlex.join(line), given.encode(), most))
+            return CONNECTION_POOL.run(self._run(shlex.join(line), given.encode(), most))
         except TimeoutError:
             raise ForNow(f"{self.host.name} did not finish a step in {STEP_SECONDS} seconds.") from None
         except (OSError, asyncssh.Error) as error:
@@ -205,15 +205,15 @@ def connected(host: Host, credentials: Credentials, *, anew: bool = False, besid
         )
     where = (host.address, host.port, host.account, host.host_key, _public_half(credentials))
     with TURNS.beside(host) if beside else TURNS.turn(host):
-        line = None if anew else LINES.run(LINES.idle(where))
+        line = None if anew else CONNECTION_POOL.run(CONNECTION_POOL.idle(where))
         if line is None:
-            line = Line(where, _connect(host, credentials))
+            line = PooledConnection(where, _connect(host, credentials))
         try:
             yield Remote(host, line.connection)
         except BaseException:
-            LINES.run(LINES.close(line))
+            CONNECTION_POOL.run(CONNECTION_POOL.close(line))
             raise
-        LINES.run(LINES.keep(line))
+        CONNECTION_POOL.run(CONNECTION_POOL.keep(line))
 
 
 def _public_half(credentials: Credentials) -> tuple[bytes, ...]:
@@ -225,7 +225,7 @@ def _public_half(credentials: Credentials) -> tuple[bytes, ...]:
 def _connect(host: Host, credentials: Credentials) -> asyncssh.SSHClientConnection:
     progress.begin("it has not answered yet")
     try:
-        connection = LINES.run(_open(host, credentials))
+        connection = CONNECTION_POOL.run(_open(host, credentials))
     except asyncssh.HostKeyNotVerifiable as error:
         raise HostKeyChanged(
             f"{host.name} shows another host key than the one that was confirmed. Nothing was sent. If the host was "

@@ -1,9 +1,9 @@
-"""User ids for the accounts that sessions make: each is given once on a host and never again.
+"""User ids for the accounts that sessions make. Each is used once on a host and never again.
 
-What an account leaves behind is found by its user id, and what is not found harms nobody: no later account has that
-number. `uids` in the host's notes has a line for each that was given (user id, session, account, marks of the console
-and of the session) and is never removed. A user id is acted on only while the host's password database says that it is
-the session's own account's or nobody's: somebody may have given it to a person by hand.
+What an account leaves is found by its user id, and what is not found harms nobody, because no later account has this
+id. `uids` in the host's notes has a line for each id (user id, session, account, marks of the console and of the
+session) and is never removed. A user id is acted on only while the host's password database says that it belongs to the
+session's account or to nobody: somebody may have given it to a person by hand.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What lets a host end a session alone: a small process of root there that waits until End and a little longer.
+"""Shell functions for the watchdog, by which a host ends a session without the console.
 
-These are shell functions for the scripts; what the process does at last is what the console would have done
-(removal.py: program()). It waits by the host's uptime, so a clock that is wrong or jumps does no harm; only after a
-reboot it goes by the clock. Nothing but its file `ends` says how long it waits, so moving the end is writing that
-file. It is told from other processes by its number, the moment it began and its command line.
+It is a small process of root on the host that waits until shortly after the end, and then does what the console would
+have done (program() in removal.py). It waits by the host's uptime, so a wrong clock does no harm; only after a reboot
+it uses the clock. Only its file `ends` says how long it waits, so the end is moved by writing that file. It is
+recognized by its process number, its start time and its command line.
 """
 
 from __future__ import annotations

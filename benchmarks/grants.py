@@ -60,7 +60,7 @@ from django.utils import timezone  # noqa: E402
 
 from benchmarks.hosts import Machine, machines  # noqa: E402
 from sessions_app.catalogue.models import AccountKind, Resource  # noqa: E402
-from sessions_app.hosts.connectors.ssh.key_lines import CONNECTION_POOL  # noqa: E402
+from sessions_app.hosts.connectors.ssh.connection_pool import CONNECTION_POOL  # noqa: E402
 from sessions_app.hosts.ssh import ca  # noqa: E402
 from sessions_app.privileged.flows.end import end  # noqa: E402
 from sessions_app.privileged.models import PrivilegedSession, Status  # noqa: E402

@@ -20,7 +20,7 @@ import asyncssh
 
 from sessions_app.catalogue.connectors import ForGood, ForNow
 from sessions_app.hosts.connectors import progress
-from sessions_app.hosts.connectors.ssh.key_lines import CONNECTION_POOL, PooledConnection
+from sessions_app.hosts.connectors.ssh.connection_pool import CONNECTION_POOL, PooledConnection
 from sessions_app.hosts.connectors.ssh.results import Result
 
 CONNECT_SECONDS = 10.0

@@ -14,8 +14,8 @@ import asyncssh
 import pytest
 
 from sessions_app.catalogue.connectors import ForGood, ForNow
-from sessions_app.hosts.connectors.ssh import key_lines
-from sessions_app.hosts.connectors.ssh.key_lines import CONNECTION_POOL
+from sessions_app.hosts.connectors.ssh import connection_pool
+from sessions_app.hosts.connectors.ssh.connection_pool import CONNECTION_POOL
 from sessions_app.hosts.connectors.ssh.transport import Host, HostKeyChanged, connected
 from tests.support import sshd
 from tests.support.waiting import wait_until
@@ -70,7 +70,7 @@ class _Closing:
 
 def test_who_closes_a_connection_waits_for_its_goodbye() -> None:
     connection = _Closing(0.05)
-    asyncio.run(key_lines.ConnectionPool().close(key_lines.PooledConnection("web-1", connection)))  # type: ignore[arg-type]  # as far as it is asked
+    asyncio.run(connection_pool.ConnectionPool().close(connection_pool.PooledConnection("web-1", connection)))  # type: ignore[arg-type]  # as far as it is asked
     assert connection.is_over
 
 
@@ -129,7 +129,7 @@ def test_one_that_the_host_closed_is_not_used_again(server: sshd.Server, host: H
 def test_an_idle_one_is_closed_after_a_while(
     server: sshd.Server, host: Host, key: asyncssh.SSHKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_lines, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(connection_pool, "IDLE_SECONDS", 0.05)
     told(host, key)
     wait_until(lambda: "Received disconnect" in server.printed(), "it is closed")
     assert CONNECTION_POOL._idle == []
@@ -138,7 +138,7 @@ def test_an_idle_one_is_closed_after_a_while(
 def test_an_old_one_is_closed_even_if_it_was_used_just_now(
     server: sshd.Server, host: Host, key: asyncssh.SSHKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_lines, "OLD_SECONDS", 0.0)
+    monkeypatch.setattr(connection_pool, "OLD_SECONDS", 0.0)
     told(host, key)
     assert CONNECTION_POOL._idle == []
     told(host, key)
@@ -148,7 +148,7 @@ def test_an_old_one_is_closed_even_if_it_was_used_just_now(
 def test_only_so_many_stay_open(
     server: sshd.Server, host: Host, key: asyncssh.SSHKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_lines, "MOST_IDLE", 1)
+    monkeypatch.setattr(connection_pool, "MOST_IDLE", 1)
     with connected(host, key), connected(host, key):
         pass
     assert len(CONNECTION_POOL._idle) == 1

@@ -1,24 +1,33 @@
 """The database's own refusal to change the activity log: triggers on SQLite and PostgreSQL.
 
-Entries are deleted in one way only: a row in `activity_prunedoor` names a time, and the trigger on that table does all
-the rest within the same statement. It writes an entry of the log that says what is deleted, deletes what is older, and
-takes the row out again. So nobody deletes without a trace, and no door is ever left open for something else.
+Entries are deleted in one way only: a row that names a time is inserted into `activity_prunerequest`. The database does
+the rest within the same statement, in this order:
 
-These are the statements; guard.py looks whether all of it is in force.
+1. Before the row is there, it refuses a time of the last 24 hours, and writes the entry `log.pruned`: how many entries
+   are deleted, from when to when, and by which user of the database.
+2. While the row is there, entries that are older can be deleted, but no entry `log.pruned`.
+3. After the row is there, it deletes those entries and then the row.
+
+So whatever is deleted, by this statement or by one that is joined to it, was counted before, and the entry that says so
+can never be deleted. Who owns the database can drop all of this: guard.py looks whether it is in force.
 """
 
 from __future__ import annotations
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-LOG, DOOR = "activity_logentry", "activity_prunedoor"
+from activity.verbs import Verb
+
+LOG, REQUEST = "activity_logentry", "activity_prunerequest"
 REFUSAL = "The activity log is append-only: entries cannot be changed or deleted (see sessionadmin prune_activity)."
 NUMBERS = "The activity log is append-only: the numbers of its entries begin at 1."
 TOO_YOUNG = "Entries of the last 24 hours always stay in the activity log. Nothing was deleted."
-DOOR_STAYS = "The door of prune_activity is opened and closed, and never changed."
+REQUEST_STAYS = "A request to delete old log entries is never changed."
+NO_TRACE = "The deletion could not be written into the activity log. Nothing was deleted."
 
 COLUMNS = "at, actor_name, user_name, verb, level, message, target_type, target_name, details"
 OLDER = "log entries older than"
+PRUNED = Verb.LOG_PRUNED.value
 
 # Name of the trigger: its table and its whole text. SQLite compares times as the text that Django writes.
 SQLITE = {
@@ -30,7 +39,7 @@ SQLITE = {
     "activity_log_no_delete": (
         LOG,
         f"""CREATE TRIGGER activity_log_no_delete BEFORE DELETE ON {LOG}
-            WHEN NOT EXISTS (SELECT 1 FROM {DOOR} WHERE OLD.at < before)
+            WHEN OLD.verb = '{PRUNED}' OR NOT EXISTS (SELECT 1 FROM {REQUEST} WHERE OLD.at < before)
             BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END""",
     ),
     # INSERT OR REPLACE deletes without asking the trigger above. An id not given is -1 here.
@@ -46,63 +55,89 @@ SQLITE = {
         f"""CREATE TRIGGER activity_log_numbers AFTER INSERT ON {LOG} WHEN NEW.id <= 0
             BEGIN SELECT RAISE(ABORT, '{NUMBERS}'); END""",
     ),
-    "activity_log_prune": (
-        DOOR,
-        f"""CREATE TRIGGER activity_log_prune AFTER INSERT ON {DOOR} BEGIN
+    # Time stands still within a statement. The last step is for who suppresses the entry, as INSERT OR IGNORE may.
+    "activity_log_prune_trace": (
+        REQUEST,
+        f"""CREATE TRIGGER activity_log_prune_trace BEFORE INSERT ON {REQUEST} BEGIN
             SELECT RAISE(ABORT, '{TOO_YOUNG}')
                 WHERE typeof(NEW.before) <> 'text' OR NEW.before > strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 day');
             INSERT INTO {LOG} ({COLUMNS})
-                SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'), '', '', 'log.pruned', 30,
-                    printf('Deleted %,d {OLDER} %s UTC', count(*), substr(NEW.before, 1, 19)), '', '',
-                    json_object('rows', count(*), 'before', replace(NEW.before, ' ', 'T') || '+00:00',
-                        'export', NEW.export)
-                FROM {LOG} WHERE at < NEW.before;
-            DELETE FROM {LOG} WHERE at < NEW.before;
-            DELETE FROM {DOOR};
+                SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'), '', '', '{PRUNED}', 30,
+                    printf('Deleted %,d {OLDER} %s UTC', found, substr(NEW.before, 1, 19)), '', '',
+                    json_object('rows', found, 'oldest', coalesce(replace(oldest, ' ', 'T') || '+00:00', ''),
+                        'before', replace(NEW.before, ' ', 'T') || '+00:00', 'export', NEW.export, 'database_user', '')
+                FROM (SELECT
+                    (SELECT count(*) FROM {LOG} WHERE at < NEW.before)
+                        - (SELECT count(*) FROM {LOG} WHERE at < NEW.before AND verb = '{PRUNED}') AS found,
+                    (SELECT at FROM {LOG} WHERE at < NEW.before AND verb <> '{PRUNED}' ORDER BY at LIMIT 1) AS oldest);
+            SELECT RAISE(ABORT, '{NO_TRACE}') WHERE NOT EXISTS (
+                SELECT 1 FROM {LOG} WHERE id = (SELECT max(id) FROM {LOG}) AND verb = '{PRUNED}'
+                    AND at = strftime('%Y-%m-%d %H:%M:%f', 'now'));
             END""",
     ),
-    "activity_log_door_stays": (
-        DOOR,
-        f"""CREATE TRIGGER activity_log_door_stays BEFORE UPDATE ON {DOOR}
-            BEGIN SELECT RAISE(ABORT, '{DOOR_STAYS}'); END""",
+    "activity_log_prune": (
+        REQUEST,
+        f"""CREATE TRIGGER activity_log_prune AFTER INSERT ON {REQUEST} BEGIN
+            DELETE FROM {LOG} WHERE at < NEW.before AND verb <> '{PRUNED}';
+            DELETE FROM {REQUEST};
+            END""",
+    ),
+    "activity_log_request_stays": (
+        REQUEST,
+        f"""CREATE TRIGGER activity_log_request_stays BEFORE UPDATE ON {REQUEST}
+            BEGIN SELECT RAISE(ABORT, '{REQUEST_STAYS}'); END""",
     ),
 }
 
-# A function looks for tables in our schema only: else a temporary table with the name of the door would open it.
+# A function looks for tables in our schema only: else a temporary table with the name of ours would count.
+ISO = "(replace(to_char({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || '+00:00')"
 SETTING = "search_path = pg_catalog, {schema}, pg_temp"
 FUNCTIONS = {
     "activity_log_refuse": f"""
             BEGIN
-                IF TG_TABLE_NAME = '{DOOR}' THEN
-                    RAISE EXCEPTION '{DOOR_STAYS}' USING ERRCODE = 'integrity_constraint_violation';
+                IF TG_TABLE_NAME = '{REQUEST}' THEN
+                    RAISE EXCEPTION '{REQUEST_STAYS}' USING ERRCODE = 'integrity_constraint_violation';
                 END IF;
                 IF TG_OP = 'INSERT' THEN
                     RAISE EXCEPTION '{NUMBERS}' USING ERRCODE = 'integrity_constraint_violation';
                 END IF;
                 IF TG_OP = 'DELETE' THEN
-                    IF EXISTS (SELECT 1 FROM {DOOR} WHERE OLD.at < before) THEN
+                    IF OLD.verb <> '{PRUNED}' AND EXISTS (SELECT 1 FROM {REQUEST} WHERE OLD.at < before) THEN
                         RETURN OLD;
                     END IF;
                 END IF;
                 RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation';
             END """,
-    "activity_log_prune": f"""
+    "activity_log_prune_trace": f"""
             DECLARE
                 found bigint;
+                oldest timestamp;
                 moment timestamp := NEW.before AT TIME ZONE 'UTC';
+                written bigint;
             BEGIN
                 IF NEW.before > clock_timestamp() - interval '1 day' THEN
                     RAISE EXCEPTION '{TOO_YOUNG}' USING ERRCODE = 'integrity_constraint_violation';
                 END IF;
-                SELECT count(*) INTO found FROM {LOG} WHERE at < NEW.before;
-                INSERT INTO {LOG} ({COLUMNS}) VALUES (clock_timestamp(), '', '', 'log.pruned', 30,
+                SELECT (SELECT count(*) FROM {LOG} WHERE at < NEW.before)
+                    - (SELECT count(*) FROM {LOG} WHERE at < NEW.before AND verb = '{PRUNED}') INTO found;
+                SELECT at AT TIME ZONE 'UTC' INTO oldest FROM {LOG}
+                    WHERE at < NEW.before AND verb <> '{PRUNED}' ORDER BY at LIMIT 1;
+                INSERT INTO {LOG} ({COLUMNS}) VALUES (clock_timestamp(), '', '', '{PRUNED}', 30,
                     format('Deleted %s {OLDER} %s UTC', to_char(found, 'FM999,999,999,999,999'),
                         to_char(moment, 'YYYY-MM-DD HH24:MI:SS')), '', '',
-                    jsonb_build_object('rows', found, 'before',
-                        replace(to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SS.US'), '.000000', '') || '+00:00',
-                        'export', NEW.export));
-                DELETE FROM {LOG} WHERE at < NEW.before;
-                DELETE FROM {DOOR};
+                    jsonb_build_object('rows', found,
+                        'oldest', COALESCE({ISO.format("oldest")}, ''), 'before', {ISO.format("moment")},
+                        'export', NEW.export, 'database_user', session_user))
+                    RETURNING id INTO written;
+                IF written IS NULL THEN
+                    RAISE EXCEPTION '{NO_TRACE}' USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                RETURN NEW;
+            END """,
+    "activity_log_prune": f"""
+            BEGIN
+                DELETE FROM {LOG} WHERE at < NEW.before AND verb <> '{PRUNED}';
+                DELETE FROM {REQUEST};
                 RETURN NULL;
             END """,
 }
@@ -111,8 +146,9 @@ POSTGRESQL = {
     "activity_log_no_change": (LOG, "activity_log_refuse", "BEFORE UPDATE OR DELETE", "ROW", ""),
     "activity_log_no_truncate": (LOG, "activity_log_refuse", "BEFORE TRUNCATE", "STATEMENT", ""),
     "activity_log_numbers": (LOG, "activity_log_refuse", "BEFORE INSERT", "ROW", "(new.id <= 0)"),
-    "activity_log_prune": (DOOR, "activity_log_prune", "AFTER INSERT", "ROW", ""),
-    "activity_log_door_stays": (DOOR, "activity_log_refuse", "BEFORE UPDATE", "ROW", ""),
+    "activity_log_prune_trace": (REQUEST, "activity_log_prune_trace", "BEFORE INSERT", "ROW", ""),
+    "activity_log_prune": (REQUEST, "activity_log_prune", "AFTER INSERT", "ROW", ""),
+    "activity_log_request_stays": (REQUEST, "activity_log_refuse", "BEFORE UPDATE", "ROW", ""),
 }
 
 

@@ -13,9 +13,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
 from activity import append_only, guard_rows, guard_tables, guard_triggers, log
-from activity.append_only import DOOR, LOG
+from activity.append_only import LOG, REQUEST
 from activity.guard_problems import Problem, attempted, execute, quoted, reason
-from activity.models import Level, PruneDoor
+from activity.models import Level, PruneRequest
 from activity.text import plain
 from activity.verbs import Verb
 
@@ -39,7 +39,7 @@ def look(database: str = "default", entries: int = THOROUGHLY) -> list[Problem]:
         "What may hide entries": lambda: guard_triggers.hiding(connection),
         "The table of the log": lambda: guard_tables.broken_numbers(connection),
         "What looks like the log": lambda: guard_tables.beside(connection),
-        "The door of prune_activity": lambda: guard_rows.door(connection),
+        "The requests of prune_activity": lambda: guard_rows.requests(connection),
         "The numbers of entries": lambda: guard_rows.numbers(connection),
         "The times of entries": lambda: guard_rows.unreadable_times(connection, entries),
         "The order of entries": lambda: guard_rows.dated_back(connection, entries),
@@ -58,7 +58,7 @@ def mend(database: str = "default") -> list[Problem]:
     found = look(database, QUICKLY)
     if not any(one.can_be_mended for one in found):
         return found
-    failed = _make_door(connection)
+    failed = _make_request_table(connection)
     with transaction.atomic(using=database):  # nothing is put back without an entry that says so
         failed += _put_back(connection)
         now = look(database, QUICKLY)
@@ -89,17 +89,17 @@ def _record(connection: BaseDatabaseWrapper, mended: list[Problem], left: list[P
             )
 
 
-def _make_door(connection: BaseDatabaseWrapper) -> list[str]:
-    """Create the door's table where it is gone: SQLite does it outside a transaction only. Return what failed."""
+def _make_request_table(connection: BaseDatabaseWrapper) -> list[str]:
+    """Create the table of requests where it is gone: SQLite does it outside a transaction only. Return what failed."""
     try:
-        if guard_tables.exists(connection, DOOR) or guard_tables.other_case(connection, DOOR):
+        if guard_tables.exists(connection, REQUEST) or guard_tables.other_case(connection, REQUEST):
             return []
-        if guard_tables.holder(connection, DOOR):
+        if guard_tables.holder(connection, REQUEST):
             return []
-        if found := guard_tables.view(connection, DOOR):
-            execute(connection, f"DROP {found[0]} {DOOR}")
+        if found := guard_tables.view(connection, REQUEST):
+            execute(connection, f"DROP {found[0]} {REQUEST}")
         with connection.schema_editor() as editor:
-            editor.create_model(PruneDoor)
+            editor.create_model(PruneRequest)
     except DatabaseError as problem:
         return [reason(problem)]
     return []
@@ -108,9 +108,9 @@ def _make_door(connection: BaseDatabaseWrapper) -> list[str]:
 def _put_back(connection: BaseDatabaseWrapper) -> list[str]:
     """Do each step by itself, so that one that is refused does not keep the others from it. Return what failed."""
     failed = []
-    steps = [*_renames(connection, LOG), *_renames(connection, DOOR)]
+    steps = [*_renames(connection, LOG), *_renames(connection, REQUEST)]
     failed += _run(connection, steps)
-    if not all(guard_tables.exists(connection, table) for table in (LOG, DOOR)) or guard_tables.missing(connection):
+    if not all(guard_tables.exists(connection, table) for table in (LOG, REQUEST)) or guard_tables.missing(connection):
         return failed
     if connection.vendor == "postgresql":
         for table in guard_triggers.secured(connection):
@@ -120,7 +120,7 @@ def _put_back(connection: BaseDatabaseWrapper) -> list[str]:
             failed += _run(connection, [f"ALTER TABLE {child} NO INHERIT {table}"])
     for statements in append_only.renewal(connection):
         failed += _run(connection, statements)
-    return failed + _run(connection, [f"DELETE FROM {DOOR}"])
+    return failed + _run(connection, [f"DELETE FROM {REQUEST}"])
 
 
 def _renames(connection: BaseDatabaseWrapper, table: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from activity.append_only import DOOR, LOG
+from activity.append_only import LOG, REQUEST
 from activity.guard_problems import ASK, MOST, Problem, ask
 from activity.verbs import Verb
 
@@ -25,11 +25,11 @@ TRUE_LOG = "Look for the true log in a backup or beside this table, and find out
 WRITTEN = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]*"  # as Django does on SQLite
 
 
-def door(connection: BaseDatabaseWrapper) -> list[Problem]:
-    """Whether entries can be deleted."""
-    if not ask(connection, f"SELECT 1 FROM {DOOR} LIMIT 1"):
+def requests(connection: BaseDatabaseWrapper) -> list[Problem]:
+    """Return a problem when a request of prune_activity is left, which lets entries be deleted."""
+    if not ask(connection, f"SELECT 1 FROM {REQUEST} LIMIT 1"):
         return []
-    return [Problem(f"The door of prune_activity stands open: {DOOR} holds a row, so entries can be deleted.")]
+    return [Problem(f"{REQUEST} holds a row that was not carried out, so entries can be deleted.")]
 
 
 def numbers(connection: BaseDatabaseWrapper) -> list[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity import append_only
-from activity.append_only import DOOR, LOG
+from activity.append_only import LOG, REQUEST
 from activity.guard_problems import ASK, MOST, Problem, ask, quoted
 from activity.models import LogEntry
 
@@ -20,7 +20,7 @@ OF_ANOTHER_CONSOLE = (
 
 def missing(connection: BaseDatabaseWrapper) -> list[Problem]:
     """Return what keeps the log from being read at all. Without its tables nothing else can be asked."""
-    return [one for table in (LOG, DOOR) for one in _missing(connection, table)]
+    return [one for table in (LOG, REQUEST) for one in _missing(connection, table)]
 
 
 def _missing(connection: BaseDatabaseWrapper, table: str) -> list[Problem]:
@@ -33,7 +33,7 @@ def _missing(connection: BaseDatabaseWrapper, table: str) -> list[Problem]:
         covered = f" A view stands in its place: {' '.join(found[1].split())[:300]}"
     if name := holder(connection, table):
         return [Problem(f"The table {table} was renamed to {name}.{covered}")]
-    if table == DOOR:
+    if table == REQUEST:
         return [Problem(f"The table {table} is not there.{covered}")]
     text = f"The table {table} is not there: the log was removed.{covered}"
     if names := lookalikes(connection):

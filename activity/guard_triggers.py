@@ -7,7 +7,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity import append_only, text_index
-from activity.append_only import DOOR, LOG
+from activity.append_only import LOG, REQUEST
 from activity.guard_problems import Problem, ask, quoted
 from activity.models import LOG_WORDS
 
@@ -30,7 +30,7 @@ def _sqlite(connection: BaseDatabaseWrapper) -> list[Problem]:
         elif there[name][1:] != (table, " ".join(text.split())):
             problems.append(Problem(f"The trigger {name} was replaced by another."))
     ours = {*append_only.SQLITE, *text_index.sqlite_triggers(LOG_WORDS)}
-    strangers = sorted(name for low, (name, table, _) in there.items() if table in (LOG, DOOR) and low not in ours)
+    strangers = sorted(name for low, (name, table, _) in there.items() if table in (LOG, REQUEST) and low not in ours)
     return problems + [_stranger("trigger", name, f"DROP TRIGGER {_named(name)}") for name in strangers]
 
 
@@ -42,7 +42,7 @@ def _postgresql(connection: BaseDatabaseWrapper) -> list[Problem]:
         "array_to_string(proconfig, ';'), cardinality(tgattr::int2[]) FROM pg_trigger t "
         "JOIN pg_class c ON c.oid = tgrelid JOIN pg_proc p ON p.oid = tgfoid "
         "WHERE NOT tgisinternal AND tgrelid IN (to_regclass(%s), to_regclass(%s))",
-        [LOG, DOOR],
+        [LOG, REQUEST],
     )
     there = {(row[0], row[1]): row[1:] for row in rows}
     setting = append_only.SETTING.format(schema=append_only.schema_of(connection)).replace(" = ", "=")
@@ -56,7 +56,7 @@ def _postgresql(connection: BaseDatabaseWrapper) -> list[Problem]:
     strangers = sorted(there.keys() - ours)
     problems += [_stranger("trigger", name, f"DROP TRIGGER {_named(name)} ON {of}") for name, of in strangers]
     question = "SELECT rulename, tablename FROM pg_rules WHERE schemaname = current_schema() AND tablename IN (%s, %s)"
-    rules = ask(connection, question, [LOG, DOOR])
+    rules = ask(connection, question, [LOG, REQUEST])
     problems += [_stranger("rule", name, f"DROP RULE {_named(name)} ON {of}") for name, of in rules]
     if ask(connection, "SELECT current_setting('session_replication_role')") != [("origin",)]:
         remedy = "Take session_replication_role out of the settings of the database and of its role."
@@ -90,7 +90,7 @@ def hiding(connection: BaseDatabaseWrapper) -> list[Problem]:
     question = (
         "SELECT polname, relname FROM pg_policy JOIN pg_class c ON c.oid = polrelid WHERE c.oid = ANY(%s::regclass[])"
     )
-    policies = ask(connection, question, [[LOG, DOOR]])
+    policies = ask(connection, question, [[LOG, REQUEST]])
     problems += [_stranger("policy", name, f"DROP POLICY {_named(name)} ON {of}") for name, of in policies]
     for child, table in children(connection):
         problems.append(
@@ -104,7 +104,7 @@ def secured(connection: BaseDatabaseWrapper) -> list[str]:
     question = (
         "SELECT relname FROM pg_class WHERE oid = ANY(%s::regclass[]) AND (relrowsecurity OR relforcerowsecurity)"
     )
-    return [str(name) for (name,) in ask(connection, question, [[LOG, DOOR]])]
+    return [str(name) for (name,) in ask(connection, question, [[LOG, REQUEST]])]
 
 
 def children(connection: BaseDatabaseWrapper) -> list[tuple[str, str]]:
@@ -113,7 +113,7 @@ def children(connection: BaseDatabaseWrapper) -> list[tuple[str, str]]:
         "SELECT inhrelid::regclass::text, c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhparent "
         "WHERE inhparent = ANY(%s::regclass[]) ORDER BY 1"
     )
-    return [(str(child), str(table)) for child, table in ask(connection, question, [[LOG, DOOR]])]
+    return [(str(child), str(table)) for child, table in ask(connection, question, [[LOG, REQUEST]])]
 
 
 def _stranger(what: str, name: str, statement: str) -> Problem:

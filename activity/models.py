@@ -118,11 +118,11 @@ class LogEntry(QuickRows):
         super().save(*args, **kwargs)
 
 
-class PruneDoor(models.Model):
-    """The documented door of `sessionadmin prune_activity`.
+class PruneRequest(models.Model):
+    """A request to delete old entries of the log, as `sessionadmin prune_activity` makes it.
 
-    Adding a row deletes the entries older than `before`: the database itself does it, writes an entry that says so, and
-    takes the row out again, all in one statement (activity/append_only.py). The table is empty at every other moment.
+    The database carries it out while the row is added: it writes an entry that says what is deleted, deletes what is
+    older than `before`, and then the row (activity/append_only.py). The table is empty at every other moment.
     """
 
     before = models.DateTimeField()
@@ -132,7 +132,7 @@ class PruneDoor(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"open for entries before {self.before}"
+        return f"entries before {self.before}"
 
 
 class PastName(models.Model):

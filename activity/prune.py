@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TextIO
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from activity.listing.csv import ROWS_AT_ONCE, neutral
-from activity.models import LogEntry, PruneDoor
+from activity.models import LogEntry, PruneRequest
 from activity.tables import COLUMNS
 from activity.verbs import Verb
 
@@ -29,7 +30,12 @@ def older_than(before: dt.datetime) -> int:
     """How many entries `prune` would delete. Raises PruneRefused for a time in the last 24 hours or the future."""
     if before > timezone.now() - YOUNGEST:
         raise PruneRefused("Entries of the last 24 hours always stay. Nothing was deleted. Name an earlier date.")
-    return LogEntry.objects.filter(at__lt=before).count()
+    return _deletable(before).count()
+
+
+def _deletable(before: dt.datetime) -> QuerySet[LogEntry]:
+    """Return the entries older than `before` without those that say what was deleted earlier, which always stay."""
+    return LogEntry.objects.filter(at__lt=before).exclude(verb=Verb.LOG_PRUNED)
 
 
 def prune(before: dt.datetime, export: Path | None = None) -> int:
@@ -53,7 +59,7 @@ def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
     """
     written = _write(before, file) if file is not None else None
     with transaction.atomic():
-        PruneDoor.objects.create(before=before, export=file_name[:255])
+        PruneRequest.objects.create(before=before, export=file_name[:255])
         count = int(LogEntry.objects.filter(verb=Verb.LOG_PRUNED).latest("pk").details["rows"])
         if written is not None and written != count:
             raise PruneRefused(
@@ -81,7 +87,7 @@ def _write(before: dt.datetime, file: TextIO) -> int:
     writer = csv.writer(file)
     writer.writerow([label for label, _ in columns])
     count = 0
-    entries = LogEntry.objects.filter(at__lt=before).order_by("at", "pk").prefetch_related("actor", "user")
+    entries = _deletable(before).order_by("at", "pk").prefetch_related("actor", "user")
     for entry in entries.iterator(chunk_size=ROWS_AT_ONCE):
         writer.writerow([neutral(value(entry)) for _, value in columns])
         count += 1

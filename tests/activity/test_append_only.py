@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from activity.models import Level, LogEntry, PruneDoor
+from activity.models import Level, LogEntry, PruneRequest
 from activity.verbs import Verb
 from tests.support.entries import ago, another_connection, make_entry
 
@@ -99,11 +99,11 @@ def test_truncating_and_flushing_are_refused() -> None:
 
 
 @pytest.mark.django_db
-def test_the_door_deletes_what_is_older_says_so_in_the_log_and_is_shut_at_once() -> None:
+def test_a_request_deletes_what_is_older_says_so_in_the_log_and_is_gone_at_once() -> None:
     make_entry("old", ago(days=40))
     make_entry("new", ago(days=20))
-    PruneDoor.objects.create(before=ago(days=30), export="old.csv")
-    assert not PruneDoor.objects.exists()
+    PruneRequest.objects.create(before=ago(days=30), export="old.csv")
+    assert not PruneRequest.objects.exists()
     assert not LogEntry.objects.filter(message="old").exists()
     assert LogEntry.objects.filter(message="new").exists()
     entry = LogEntry.objects.get(verb=Verb.LOG_PRUNED)
@@ -116,27 +116,27 @@ def test_the_door_deletes_what_is_older_says_so_in_the_log_and_is_shut_at_once()
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("before", ["'9999-12-31'", "'2999-01-01 00:00:00'", "CURRENT_TIMESTAMP"])
-def test_nobody_opens_the_door_for_the_last_24_hours_and_what_came_before_alike(before: str) -> None:
+def test_a_request_for_the_last_24_hours_is_refused_with_all_that_came_before(before: str) -> None:
     make_entry("kept")
     make_entry("kept too", ago(days=400))
     other = another_connection()
     try:
         with pytest.raises(Exception, match="last 24 hours always stay"):
-            other.execute(f"INSERT INTO activity_prunedoor (before, export) VALUES ({before}, '')")  # noqa: S608
+            other.execute(f"INSERT INTO activity_prunerequest (before, export) VALUES ({before}, '')")  # noqa: S608
     finally:
         other.close()
     assert LogEntry.objects.count() == 2
-    assert not PruneDoor.objects.exists()
+    assert not PruneRequest.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_opens_the_door_with_a_program_of_their_own_leaves_a_trace_that_stays() -> None:
+def test_a_request_by_another_program_leaves_a_trace_that_stays() -> None:
     make_entry("old", ago(days=40))
     other = another_connection()
     try:
         for _ in range(2):
             other.execute(
-                "INSERT INTO activity_prunedoor (before, export) VALUES ('2030-01-01', '')".replace(
+                "INSERT INTO activity_prunerequest (before, export) VALUES ('2030-01-01', '')".replace(
                     "2030-01-01", f"{ago(days=2):%Y-%m-%d %H:%M:%S}"
                 )
             )
@@ -147,13 +147,93 @@ def test_who_opens_the_door_with_a_program_of_their_own_leaves_a_trace_that_stay
     assert [entry.details["rows"] for entry in LogEntry.objects.order_by("pk")] == [1, 0]
 
 
+OLD = "DELETE FROM activity_logentry WHERE message = 'old'"
+REQUEST = "INSERT INTO activity_prunerequest (before, export) VALUES ('{}', '')"
+JOINED_REQUEST = f"WITH request AS ({REQUEST} RETURNING 1)"
+# How somebody who may read and write all tables, but not drop triggers, tries to delete without being counted.
+JOINED = [
+    pytest.param(
+        [f"{JOINED_REQUEST} {OLD.replace('WHERE', 'USING request WHERE')}"],
+        marks=pytest.mark.postgres_only,
+        id="one statement",
+    ),
+    pytest.param(
+        [
+            "CREATE TEMPORARY TABLE mine (id integer)",
+            f"CREATE FUNCTION pg_temp.erase() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {OLD}; RETURN NULL; END $$",
+            "CREATE TRIGGER erase AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION pg_temp.erase()",
+            f"{JOINED_REQUEST} INSERT INTO mine SELECT * FROM request",  # noqa: S608 - constants
+        ],
+        marks=pytest.mark.postgres_only,
+        id="trigger on a table of their own",
+    ),
+    pytest.param(
+        [
+            f"CREATE TEMPORARY TRIGGER erase AFTER INSERT ON main.activity_prunerequest BEGIN {OLD}; END",
+            REQUEST,
+        ],
+        marks=pytest.mark.sqlite_only,
+        id="temporary trigger",
+    ),
+    pytest.param([REQUEST, OLD], id="two statements"),
+]
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_temporary_table_with_the_name_of_the_door_opens_nothing() -> None:
+@pytest.mark.parametrize("statements", JOINED)
+def test_whoever_joins_a_deletion_to_a_request_is_counted_all_the_same(statements: list[str]) -> None:
+    make_entry("old", ago(days=40))
+    make_entry("new", ago(days=20))
+    other = another_connection()
+    try:
+        for statement in statements:
+            other.execute(statement.format(f"{ago(days=30):%Y-%m-%d %H:%M:%S}"))
+        with pytest.raises(Exception, match="append-only"):
+            other.execute(f"DELETE FROM activity_logentry WHERE verb = '{Verb.LOG_PRUNED.value}'")  # noqa: S608
+    finally:
+        other.close()
+    trace = LogEntry.objects.get(verb=Verb.LOG_PRUNED)
+    assert trace.details["rows"] == 1
+    assert trace.details["oldest"].startswith(f"{ago(days=40):%Y-%m-%d}T")
+    assert trace.details["database_user"] == (connection.settings_dict["USER"] if connection.vendor != "sqlite" else "")
+    assert not LogEntry.objects.filter(message="old").exists()
+    assert LogEntry.objects.filter(message="new").exists()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db(transaction=True)
+def test_who_suppresses_the_trace_deletes_nothing() -> None:
+    make_entry("old", ago(days=40))
+    other = another_connection()
+    try:
+        other.execute(
+            "CREATE TEMPORARY TRIGGER hush BEFORE INSERT ON main.activity_logentry BEGIN SELECT RAISE(IGNORE); END"
+        )
+        for word in ("INSERT", "INSERT OR IGNORE", "INSERT OR REPLACE"):
+            with pytest.raises(Exception, match="could not be written into the activity log"):
+                other.execute(REQUEST.replace("INSERT", word).format(f"{ago(days=30):%Y-%m-%d %H:%M:%S}"))
+    finally:
+        other.close()
+    assert LogEntry.objects.filter(message="old").exists()
+    assert not PruneRequest.objects.exists()
+
+
+@pytest.mark.django_db
+def test_an_entry_that_says_what_was_deleted_stays_for_ever() -> None:
+    trace = make_entry("of a year ago", ago(days=365), verb=Verb.LOG_PRUNED)
+    PruneRequest.objects.create(before=ago(days=30), export="")
+    assert LogEntry.objects.filter(pk=trace.pk).exists()
+    assert LogEntry.objects.latest("pk").details["rows"] == 0
+    assert LogEntry.objects.latest("pk").details["oldest"] == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_temporary_table_with_the_name_of_that_of_requests_allows_nothing() -> None:
     make_entry("kept", ago(days=40))
     other = another_connection()
     try:
-        other.execute("CREATE TEMPORARY TABLE activity_prunedoor (id integer, before timestamp with time zone)")
-        other.execute("INSERT INTO activity_prunedoor VALUES (1, '2999-01-01 00:00:00')")
+        other.execute("CREATE TEMPORARY TABLE activity_prunerequest (id integer, before timestamp with time zone)")
+        other.execute("INSERT INTO activity_prunerequest VALUES (1, '2999-01-01 00:00:00')")
         with pytest.raises(Exception, match="append-only"):
             other.execute("DELETE FROM activity_logentry")
     finally:

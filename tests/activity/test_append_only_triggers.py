@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from activity import append_only, guard, log
-from activity.models import Level, LogEntry, PruneDoor
+from activity.models import Level, LogEntry, PruneRequest
 from activity.verbs import Verb
 from sessions_app.worker.health import checks
 from tests.support.entries import ago, make_entry
@@ -28,24 +28,27 @@ WEAKENED = {
         ("DROP TRIGGER activity_log_no_replace", "activity_log_no_replace is missing"),
         ("DROP TRIGGER activity_log_numbers", "activity_log_numbers is missing"),
         ("DROP TRIGGER activity_log_prune", "activity_log_prune is missing"),
+        ("DROP TRIGGER activity_log_prune_trace", "activity_log_prune_trace is missing"),
         (
             "DROP TRIGGER activity_log_no_update; CREATE TRIGGER activity_log_no_update BEFORE UPDATE ON "
             "activity_logentry BEGIN SELECT 1; END",
             "activity_log_no_update was replaced",
         ),
         (
-            "DROP TRIGGER activity_log_prune; INSERT INTO activity_prunedoor (before, export) VALUES ('2999', '')",
-            "stands open",
+            "DROP TRIGGER activity_log_prune; "
+            "INSERT INTO activity_prunerequest (before, export) VALUES ('2000-01-01', '')",
+            "entries can be deleted",
         ),
         ("ALTER TABLE activity_logentry RENAME TO elsewhere", "activity_logentry was renamed to elsewhere"),
-        ("ALTER TABLE activity_prunedoor RENAME TO elsewhere", "activity_prunedoor was renamed to elsewhere"),
-        ("DROP TABLE activity_prunedoor", "activity_prunedoor is not there"),
+        ("ALTER TABLE activity_prunerequest RENAME TO elsewhere", "activity_prunerequest was renamed to elsewhere"),
+        ("DROP TABLE activity_prunerequest", "activity_prunerequest is not there"),
     ],
     "postgresql": [
         ("DROP TRIGGER activity_log_no_change ON activity_logentry", "activity_log_no_change is missing"),
         ("DROP TRIGGER activity_log_no_truncate ON activity_logentry", "activity_log_no_truncate is missing"),
         ("DROP TRIGGER activity_log_numbers ON activity_logentry", "activity_log_numbers is missing"),
-        ("DROP TRIGGER activity_log_prune ON activity_prunedoor", "activity_log_prune is missing"),
+        ("DROP TRIGGER activity_log_prune ON activity_prunerequest", "activity_log_prune is missing"),
+        ("DROP TRIGGER activity_log_prune_trace ON activity_prunerequest", "activity_log_prune_trace is missing"),
         ("ALTER TABLE activity_logentry DISABLE TRIGGER activity_log_no_change", "activity_log_no_change is disabled"),
         ("ALTER TABLE activity_logentry DISABLE TRIGGER USER", "activity_log_no_truncate is disabled"),
         (
@@ -62,13 +65,13 @@ WEAKENED = {
             "activity_log_no_change was replaced",
         ),
         (
-            "ALTER TABLE activity_prunedoor DISABLE TRIGGER activity_log_prune; "
-            "INSERT INTO activity_prunedoor (before, export) VALUES ('2999-01-01', '')",
-            "stands open",
+            "ALTER TABLE activity_prunerequest DISABLE TRIGGER activity_log_prune; "
+            "INSERT INTO activity_prunerequest (before, export) VALUES ('2000-01-01', '')",
+            "entries can be deleted",
         ),
         ("ALTER TABLE activity_logentry RENAME TO elsewhere", "activity_logentry was renamed to elsewhere"),
-        ("ALTER TABLE activity_prunedoor RENAME TO elsewhere", "activity_prunedoor was renamed to elsewhere"),
-        ("DROP TABLE activity_prunedoor", "activity_prunedoor is not there"),
+        ("ALTER TABLE activity_prunerequest RENAME TO elsewhere", "activity_prunerequest was renamed to elsewhere"),
+        ("DROP TABLE activity_prunerequest", "activity_prunerequest is not there"),
     ],
 }
 
@@ -107,7 +110,7 @@ def test_what_was_weakened_is_an_error_of_check_and_doctor_and_is_mended_by_migr
     call_command("migrate", verbosity=0)
     assert words in capsys.readouterr().err
     assert guard.look() == []
-    assert not PruneDoor.objects.exists()
+    assert not PruneRequest.objects.exists()
     told = LogEntry.objects.filter(verb=Verb.LOG_MENDED, level=Level.ERROR)
     assert any(words in entry.message for entry in told)
     for change in ("UPDATE activity_logentry SET message = 'x'", "DELETE FROM activity_logentry"):
@@ -186,7 +189,7 @@ def test_entries_that_were_imported_are_none_nor_those_after_a_clock_was_put_bac
 def test_a_database_that_was_never_migrated_has_no_problem() -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'activity' AND name LIKE '0002%%'", [])
-    weaken("DROP TABLE activity_prunedoor")
+    weaken("DROP TABLE activity_prunerequest")
     assert guard.look() == []
 
 
@@ -410,8 +413,8 @@ def test_a_function_that_cannot_be_replaced_is_said_and_keeps_nothing_else_from_
     weaken("DROP TRIGGER activity_log_numbers ON activity_logentry")
     weaken("CREATE OR REPLACE FUNCTION activity_log_prune() RETURNS trigger LANGUAGE plpgsql AS " + BODY)
     as_owner = append_only.renewal(connection)
-    refused = ["SET LOCAL ROLE pg_read_all_data", as_owner[1][0]]  # a role that does not own the function
-    monkeypatch.setattr(append_only, "renewal", lambda _: [as_owner[0], refused, *as_owner[2:]])
+    refused = ["SET LOCAL ROLE pg_read_all_data", as_owner[2][0]]  # a role that does not own the function
+    monkeypatch.setattr(append_only, "renewal", lambda _: [*as_owner[:2], refused, *as_owner[3:]])
     call_command("migrate", verbosity=0)
     said = capsys.readouterr().err
     assert "activity_log_numbers is missing. It was put back" in said

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from activity import text_index
 from activity.filters import search_for
 from activity.listing import text_search_page
-from activity.models import LOG_WORDS, LogEntry, PruneDoor
+from activity.models import LOG_WORDS, LogEntry, PruneRequest
 from activity.verbs import Verb
 from sessions_app.logins.models import LOGIN_WORDS, LoginSession
 from sessions_app.privileged.models import SESSION_WORDS, PrivilegedSession, Status
@@ -193,7 +193,7 @@ def test_pruning_takes_entries_out_of_the_index() -> None:
     make_entry("mammoth", ago(days=40))
     make_entry("mammoth", ago(days=1))
     with transaction.atomic():
-        PruneDoor.objects.create(before=ago(days=30))
+        PruneRequest.objects.create(before=ago(days=30))
     assert found("mammoth") == ["mammoth"]
 
 
@@ -229,7 +229,7 @@ def test_entries_are_found_before_and_after_they_go_into_the_index_together(monk
     assert held("mam") == (0, 2)
     assert sorted(found("mammoth")) == ["another mammoth", "mammoth"]
     make_entry("the third mammoth", ago(days=40))
-    PruneDoor.objects.create(before=ago(days=30))  # one in the index, one that waits
+    PruneRequest.objects.create(before=ago(days=30))  # one in the index, one that waits
     assert held("mam") == (1, 1)  # the entry that says so waits
     assert found("mammoth") == ["another mammoth"]
     assert last.pk

@@ -1,4 +1,4 @@
-"""sessionadmin prune_activity: the one door through which log entries are deleted."""
+"""sessionadmin prune_activity: the one way in which log entries are deleted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from activity import prune
-from activity.models import LogEntry, PruneDoor
+from activity.models import LogEntry, PruneRequest
 from activity.verbs import Verb
 from tests.support.entries import ago, another_connection, make_entry
 
@@ -52,15 +52,18 @@ def test_it_deletes_what_is_older_and_records_that_it_did() -> None:
     assert not LogEntry.objects.filter(message__startswith="old").exists()
     assert LogEntry.objects.filter(message__in=["at the very limit", "new"]).count() == 2
     entry = LogEntry.objects.get(verb=Verb.LOG_PRUNED)
-    assert entry.details == {"rows": 7, "before": limit.isoformat(), "export": ""}
+    user = connection.settings_dict["USER"] if connection.vendor == "postgresql" else ""
+    oldest = (limit - dt.timedelta(microseconds=7)).isoformat()
+    said = {"rows": 7, "oldest": oldest, "before": limit.isoformat(), "export": "", "database_user": user}
+    assert entry.details == said
     assert "7" in entry.message
 
 
 @pytest.mark.django_db
-def test_the_door_is_shut_afterwards() -> None:
+def test_nothing_more_can_be_deleted_afterwards() -> None:
     make_entry("old", ago(days=40))
     run("--before", before(days=30), "--yes")
-    assert not PruneDoor.objects.exists()
+    assert not PruneRequest.objects.exists()
     make_entry("old, but later", ago(days=40))
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         LogEntry.objects.filter(message="old, but later").delete()
@@ -107,6 +110,17 @@ def test_it_writes_the_entries_to_a_file_before_it_deletes_them(tmp_path: Path) 
 
 
 @pytest.mark.django_db
+def test_what_says_that_entries_were_deleted_is_never_deleted_written_to_the_file_or_counted(tmp_path: Path) -> None:
+    made = make_entry("as if it were of an earlier deletion", ago(days=50), verb=Verb.LOG_PRUNED)
+    make_entry("old", ago(days=40))
+    assert run("--before", before(days=30)).startswith("1 log entries")
+    file = tmp_path / "old.csv"
+    assert "Deleted 1 log entries" in run("--before", before(days=30), "--export", str(file), "--yes")
+    assert len(list(csv.DictReader(file.open(encoding="utf-8", newline="")))) == 1
+    assert LogEntry.objects.filter(pk=made.pk).exists()
+
+
+@pytest.mark.django_db
 def test_it_overwrites_no_file_and_deletes_nothing_where_it_cannot_write(tmp_path: Path) -> None:
     make_entry("old", ago(days=40))
     file = tmp_path / "there.csv"
@@ -132,7 +146,7 @@ def test_when_it_fails_halfway_nothing_is_deleted_and_no_file_is_left(
     with pytest.raises(RuntimeError, match="power"):
         run("--before", before(days=30), "--export", str(tmp_path / "old.csv"), "--yes")
     assert LogEntry.objects.filter(message="old").exists()
-    assert not PruneDoor.objects.exists()
+    assert not PruneRequest.objects.exists()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,7 +170,7 @@ def test_entries_that_come_between_writing_and_deleting_stop_it(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_other_connection_ever_finds_the_door_open() -> None:
+def test_no_other_connection_ever_sees_the_request() -> None:
     make_entry("old", ago(days=40))
     other, seen = another_connection(), []
     if connection.vendor == "postgresql":
@@ -164,18 +178,18 @@ def test_no_other_connection_ever_finds_the_door_open() -> None:
 
     def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         done = execute(sql, params, many, context)
-        if sql.startswith("INSERT INTO") and "activity_prunedoor" in sql:
-            (doors,) = other.execute("SELECT count(*) FROM activity_prunedoor").fetchone()
+        if sql.startswith("INSERT INTO") and "activity_prunerequest" in sql:
+            (requests,) = other.execute("SELECT count(*) FROM activity_prunerequest").fetchone()
             with pytest.raises(Exception, match=r"append-only|locked|lock timeout"):
                 other.execute("DELETE FROM activity_logentry WHERE message = 'old'")
-            seen.append(doors)
+            seen.append(requests)
         return done
 
     try:
         with connection.execute_wrapper(look):
             run("--before", before(days=30), "--yes")
         assert seen == [0]
-        assert other.execute("SELECT count(*) FROM activity_prunedoor").fetchone() == (0,)
+        assert other.execute("SELECT count(*) FROM activity_prunerequest").fetchone() == (0,)
     finally:
         other.close()
     assert not LogEntry.objects.filter(message="old").exists()

@@ -96,8 +96,9 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
 def test_the_index_leads_to_every_document() -> None:
     index = (ROOT / "docs" / "index.md").read_text()
     assert re.findall(r"^## (.+)$", index, re.MULTILINE) == ["Start", "Tutorials", "How-to", "Reference", "Explanation"]
-    for path in (ROOT / "docs").glob("*.md"):
-        assert path.name == "index.md" or f"]({path.name}" in index, path.name
+    for path in (ROOT / "docs").rglob("*.md"):
+        there = str(path.relative_to(ROOT / "docs"))
+        assert there == "index.md" or there.startswith("decisions/") or f"]({there}" in index, there
     assert "](docs/index.md)" in README
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
@@ -130,6 +131,30 @@ def test_approvals_are_by_approvers_of_the_tier_and_never_by_the_requester(loade
 def test_the_approver_has_something_to_decide(loaded: str) -> None:
     approver = User.objects.get(username="approver")
     assert PrivilegedSession.objects.awaiting(approver).count() >= 3
+
+
+def test_the_tutorial_of_the_first_approval_can_be_followed(loaded: str, as_user: AsUser) -> None:
+    people = {name: User.objects.get(username=name) for name in ("alice", "approver", "auditor", "admin")}
+    [session] = request_sessions(
+        people["alice"],
+        user=people["alice"],
+        activity=Activity.objects.get(name="Root shell"),
+        resources=[Resource.objects.get(name="web-2")],
+        notes="To see how it works",
+    )
+    assert session.policy is not None
+    assert (session.policy.name, session.profile.name) == ("Root needs approval", "One approval")
+    assert session.get_status_display() == "Waiting for Approval"
+    for name in ("alice", "auditor", "admin"):
+        as_user(people[name]).post("/sessions/do/approve/", {"ids": session.pk})
+        assert session.approvals.count() == 0, name
+    as_user(people["approver"]).post("/sessions/do/approve/", {"ids": session.pk})
+    reconcile()
+    session.refresh_from_db()
+    assert session.get_status_display() == "Available"
+    written = (Path(settings.BASE_DIR) / "docs/tutorials/first-approval.md").read_text()
+    for name in (*people, "Root shell", "*web-2*", "Root needs approval", "One approval", "Waiting for Approval"):
+        assert name in written, name
 
 
 def test_live_sessions_hold_real_grants_and_nothing_else_does(loaded: str) -> None:

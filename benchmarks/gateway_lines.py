@@ -17,7 +17,7 @@ import asyncssh
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.gateway_scene import WAYS, Scene, used
-from sessions_app.gateway.flows.ticket import give
+from sessions_app.gateway.flows.ticket import issue
 from sessions_app.gateway.models import TicketKind
 
 ECHO = "stty raw -echo; echo ready; exec cat"
@@ -67,7 +67,7 @@ def echo(scene: Scene, rounds: int) -> dict[str, list[float]]:
 
 
 def _ticket(scene: Scene) -> str:
-    return give(scene.session.user, scene.session, TicketKind.TERMINAL, login=None, address="127.0.0.1").secret
+    return issue(scene.session.user, scene.session, TicketKind.TERMINAL, login=None, address="127.0.0.1").secret
 
 
 async def _echo(scene: Scene, rounds: int, commands: dict[str, list[str]], ticket: str) -> dict[str, list[float]]:

@@ -33,7 +33,7 @@ class BadMessage(Exception):
     """The page sent what no page of ours sends."""
 
 
-class Page:
+class BrowserChannel:
     """The Near of a browser. One socket at a time; `relay` is set as soon as there is one."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ AGAIN = 1.0  # seconds before the database is tried again
 logger = logging.getLogger(__name__)
 
 
-class Waker:
+class ChangeListener:
     """`event` is set whenever something may have changed; whoever waits for it clears it before looking."""
 
     def __init__(self) -> None:

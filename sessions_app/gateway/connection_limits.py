@@ -24,33 +24,35 @@ class Client(Protocol):
 
 
 @dataclass
-class Doors:
+class ConnectionLimits:
     """All client connections of one gateway."""
 
     registry: Registry
-    _unproved: dict[Client, str] = field(default_factory=dict)  # with its network, the one that came first in front
-    _proved: dict[Client, int] = field(default_factory=dict)  # with its user
+    _unauthenticated: dict[Client, str] = field(
+        default_factory=dict
+    )  # with its network, the one that came first in front
+    _authenticated: dict[Client, int] = field(default_factory=dict)  # with its user
 
-    def came(self, client: Client) -> None:
+    def add(self, client: Client) -> None:
         """It has proved nothing. When there are too many of those, the oldest of the network that has the most goes:
         whoever holds places without using them loses them, and others can still log in."""
-        self._unproved[client] = network(client.address)
-        if len(self._unproved) > settings.GATEWAY_UNAUTHENTICATED:
-            [(crowd, _)] = Counter(self._unproved.values()).most_common(1)
-            oldest = next(one for one, found in self._unproved.items() if found == crowd)
-            del self._unproved[oldest]
+        self._unauthenticated[client] = network(client.address)
+        if len(self._unauthenticated) > settings.GATEWAY_UNAUTHENTICATED:
+            [(crowd, _)] = Counter(self._unauthenticated.values()).most_common(1)
+            oldest = next(one for one, found in self._unauthenticated.items() if found == crowd)
+            del self._unauthenticated[oldest]
             oldest.connection.abort()
 
-    def proved(self, client: Client, user_id: int) -> bool:
+    def authenticated(self, client: Client, user_id: int) -> bool:
         """It is that person's; False when they have too many already, whether they use them or not."""
-        self._unproved.pop(client, None)
+        self._unauthenticated.pop(client, None)
         limit: int = settings.GATEWAY_CONNECTIONS_PER_USER
-        is_one_too_many = sum(found == user_id for found in self._proved.values()) >= limit
+        is_one_too_many = sum(found == user_id for found in self._authenticated.values()) >= limit
         if not is_one_too_many:
-            self._proved[client] = user_id
+            self._authenticated[client] = user_id
         return not is_one_too_many
 
-    def left(self, client: Client) -> None:
+    def remove(self, client: Client) -> None:
         """It is gone."""
-        self._unproved.pop(client, None)
-        self._proved.pop(client, None)
+        self._unauthenticated.pop(client, None)
+        self._authenticated.pop(client, None)

@@ -34,11 +34,11 @@ from sessions_app.privileged.models import ControlKind, ControlRequest
 
 AT_A_TIME = 200  # rows of one UPDATE
 Row = TypeVar("Row")
-STANDS = Q(session__user__account_locks__lifted_at=None)  # of one account at most one: the database sees to that
+LOCK_IN_FORCE = Q(session__user__account_locks__lifted_at=None)  # of one account at most one: the database sees to that
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ConnectionState:
     """One open connection and all that decides about it."""
 
     connection_id: int
@@ -61,13 +61,13 @@ class Facts:
     login_end: str  # why the login session it depends on is over; empty: it goes on, or there is none
 
 
-def facts(gateway: str) -> list[Facts]:
+def connection_states(gateway: str) -> list[ConnectionState]:
     """Every open connection of this gateway, in one statement, so that all of it is true at one moment.
 
     It is asked up to twenty times a second, and most often nothing has changed: the statement is kept.
     """
-    _, rows = _FACTS.rows(gateway=gateway)
-    return [Facts(*row) for row in rows]
+    _, rows = _STATES.rows(gateway=gateway)
+    return [ConnectionState(*row) for row in rows]
 
 
 def _facts(gateway: str) -> QuerySet[GatewayConnection, tuple[Any, ...]]:
@@ -77,7 +77,7 @@ def _facts(gateway: str) -> QuerySet[GatewayConnection, tuple[Any, ...]]:
         GatewayConnection.objects.open()
         .filter(gateway=gateway)
         .order_by()
-        .annotate(locked=FilteredRelation("session__user__account_locks", condition=STANDS))
+        .annotate(locked=FilteredRelation("session__user__account_locks", condition=LOCK_IN_FORCE))
         .values_list(
             "pk",
             "session_id",
@@ -105,11 +105,11 @@ def _is(condition: Q) -> Case:
     return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
-_FACTS = Prepared(GatewayConnection, _facts, gateway=str)
+_STATES = Prepared(GatewayConnection, _facts, gateway=str)
 
 
 @dataclass(frozen=True, slots=True)
-class Enforced:
+class EnforcedState:
     """What a gateway did about one connection: everything up to `control`."""
 
     connection_id: int
@@ -117,7 +117,7 @@ class Enforced:
     is_frozen: bool
 
 
-def confirm(done: Sequence[Enforced]) -> None:
+def confirm(done: Sequence[EnforcedState]) -> None:
     """Note what is in force, all in one transaction. A connection that has ended meanwhile is confirmed too."""
     now = timezone.now()
     with transaction.atomic():
@@ -135,12 +135,12 @@ def confirm(done: Sequence[Enforced]) -> None:
             enforced.by_gateway([one for one in seen if one.session_id in numbers and one.newest > one.after], now)
 
 
-def _seen(done: Sequence[Enforced]) -> list[enforced.Seen]:
+def _seen(done: Sequence[EnforcedState]) -> list[enforced.Observation]:
     """With what each connection had confirmed before."""
     rows = GatewayConnection.objects.filter(pk__in=[one.connection_id for one in done])
     before = {row[0]: row[1:] for row in rows.values_list("pk", "session_id", "gateway", "confirmed_control")}
     return [
-        enforced.Seen(one.connection_id, *before[one.connection_id], one.control, one.is_frozen)
+        enforced.Observation(one.connection_id, *before[one.connection_id], one.control, one.is_frozen)
         for one in done
         if one.connection_id in before
     ]

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from django.utils import timezone
 
 from sessions_app.gateway import connection_state, store
-from sessions_app.gateway.connection_state import Enforced, Facts
-from sessions_app.gateway.enforcement import Cut, Frozen, verdict
+from sessions_app.gateway.connection_state import ConnectionState, EnforcedState
+from sessions_app.gateway.enforcement import Cut, Frozen, decide
 from sessions_app.gateway.flows.disconnect import Ending
 from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
@@ -51,8 +51,8 @@ class Control:
         self._offset = _wall_offset()
         self._shown: dict[int, Frozen] = {}  # by connection: what a frozen one shows
         self._unknown: dict[int, float] = {}  # rows without a relay, since when
-        self._looking: asyncio.Task[list[Facts]] | None = None
-        self._unconfirmed: dict[int, Enforced] = {}
+        self._looking: asyncio.Task[list[ConnectionState]] | None = None
+        self._unconfirmed: dict[int, EnforcedState] = {}
         self._confirming: asyncio.Task[None] | None = None
         self._asked_at = self._seen_at
         self._known: set[int] = set()  # the connections that had their row when that look began
@@ -78,7 +78,9 @@ class Control:
         # One that hangs is waited for, not joined by others that would hang as well.
         if self._looking is None:
             self._known, self._asked_at = set(self._registry.relays), time.monotonic()
-            self._looking = asyncio.create_task(store.call_first(connection_state.facts, self._registry.owner))
+            self._looking = asyncio.create_task(
+                store.call_first(connection_state.connection_states, self._registry.owner)
+            )
         done, _ = await asyncio.wait({self._looking}, timeout=STALE)
         if not done:
             raise TimeoutError("The database takes too long to answer")
@@ -112,7 +114,7 @@ class Control:
             return False
         return True
 
-    def _enforce(self, rows: dict[int, Facts]) -> dict[int, Enforced]:
+    def _enforce(self, rows: dict[int, ConnectionState]) -> dict[int, EnforcedState]:
         """All of it on the event loop, without a pause: what must be confirmed afterwards, by connection."""
         has_jumped = self._has_clock_jumped()
         enforced = {}
@@ -126,16 +128,16 @@ class Control:
             with _apart(relay):
                 is_frozen = self._enforce_one(relay, row, has_jumped)
                 if row.newest != row.confirmed or is_frozen != row.is_frozen:
-                    enforced[connection_id] = Enforced(connection_id, row.newest, is_frozen)
+                    enforced[connection_id] = EnforcedState(connection_id, row.newest, is_frozen)
         now = time.monotonic()
         unknown = rows.keys() - self._registry.relays.keys()
         self._unknown = {one: self._unknown.get(one, now) for one in unknown}
         self._shown = {one: text for one, text in self._shown.items() if one in self._registry.relays}
         return enforced
 
-    def _enforce_one(self, relay: Relay, row: Facts, has_jumped: bool) -> bool:
+    def _enforce_one(self, relay: Relay, row: ConnectionState, has_jumped: bool) -> bool:
         """Whether the connection is frozen now."""
-        wanted = verdict(row, timezone.now())
+        wanted = decide(row, timezone.now())
         if isinstance(wanted, Cut):
             relay.cut(wanted.end, wanted.text)
             return row.is_frozen

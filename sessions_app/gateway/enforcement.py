@@ -1,13 +1,13 @@
-"""What must be true of a connection, from its facts and the time. Pure."""
+"""What must be true of a connection, from its state and the time. Pure."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
 
-from sessions_app.gateway.connection_state import Facts
+from sessions_app.gateway.connection_state import ConnectionState
 from sessions_app.gateway.downstream import UNTIL_UNLOCKED
-from sessions_app.gateway.models import ConnectionEnd, Door
+from sessions_app.gateway.models import ConnectionEnd, EntryPoint
 from sessions_app.logins.models import EndReason
 from sessions_app.privileged.models import HOLDS_GRANT, Status
 
@@ -37,32 +37,32 @@ class Frozen:
     is_lock: bool = True  # an administrator's; else the gateway waits for something
 
 
-Verdict = Cut | Frozen | None  # None: it goes on
+Decision = Cut | Frozen | None  # None: it goes on
 
 
-def verdict(facts: Facts, now: dt.datetime) -> Verdict:
+def decide(state: ConnectionState, now: dt.datetime) -> Decision:
     """The first that applies."""
-    if not facts.is_account_active:
+    if not state.is_account_active:
         return Cut(ConnectionEnd.REVOKED, "Your account is disabled.")
-    if facts.account_lock:
-        return Cut(ConnectionEnd.REVOKED, " ".join(["Your account is locked:", *_sentences(facts)]))
-    if facts.is_key_gone:
+    if state.account_lock:
+        return Cut(ConnectionEnd.REVOKED, " ".join(["Your account is locked:", *_sentences(state)]))
+    if state.is_key_gone:
         return Cut(ConnectionEnd.REVOKED, "The SSH key that you came in with was removed from your account.")
-    if facts.is_cut:
+    if state.is_cut:
         return Cut(ConnectionEnd.TERMINATED, "An administrator terminated this connection.")
-    if facts.status not in HOLDS_GRANT:
-        why = f": {facts.end_reason}" if facts.end_reason else ""
+    if state.status not in HOLDS_GRANT:
+        why = f": {state.end_reason}" if state.end_reason else ""
         return Cut(ConnectionEnd.ENDED, f"Your session is over{why}. {ASK_AGAIN}")
-    if facts.end_at is None or facts.end_at <= now:
+    if state.end_at is None or state.end_at <= now:
         return Cut(ConnectionEnd.ENDED, f"Your session has reached its end. {ASK_AGAIN}")
-    if facts.login_end and (facts.door == Door.BROWSER or facts.login_end in ENDS_SSH_TOO):
+    if state.login_end and (state.door == EntryPoint.BROWSER or state.login_end in ENDS_SSH_TOO):
         return Cut(ConnectionEnd.LOGGED_OUT, "You were logged out of the console.")
-    if facts.status == Status.LOCKED:
-        return Frozen(facts.lock_title or "Locked", facts.lock_message)
+    if state.status == Status.LOCKED:
+        return Frozen(state.lock_title or "Locked", state.lock_message)
     return None
 
 
-def _sentences(facts: Facts) -> list[str]:
+def _sentences(state: ConnectionState) -> list[str]:
     """Title and message of the account's lock, each with its full stop."""
-    said = (facts.account_lock, facts.account_lock_message)
+    said = (state.account_lock, state.account_lock_message)
     return [one if one.endswith((".", "!", "?")) else f"{one}." for one in said if one]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sessions_app.gateway import store
 from sessions_app.gateway.files import FileEvent, Watch
-from sessions_app.gateway.log_batcher import Notes
+from sessions_app.gateway.log_batcher import LogBatcher
 from sessions_app.gateway.scp_watch import ScpWatch, is_scp
 from sessions_app.gateway.sftp_watch import SftpWatch
 
@@ -22,22 +22,22 @@ class FileNotes:
     def __init__(self, admitted: store.Admitted, watch: Watch) -> None:
         number = admitted.connection_id
         self._watch = watch
-        self._notes = Notes[FileEvent](
+        self._log = LogBatcher[FileEvent](
             lambda events: store.call(store.note_files, number, events), f"Files of connection {number}"
         )
 
     def client(self, data: bytes) -> None:
         """Bytes of the person."""
         if events := self._watch.client(data):
-            self._notes.add(events)
+            self._log.add(events)
 
     def host(self, data: bytes) -> bool:
         """Bytes of the host; whether they are the content of a file and nothing else."""
         was_content = self._watch.is_content
         if events := self._watch.host(data):
-            self._notes.add(events)
+            self._log.add(events)
         return was_content and self._watch.is_content
 
     async def finish(self) -> None:
         """The connection is over: everything is in the log when this returns. Raises what the database raises."""
-        await self._notes.finish(self._watch.end())
+        await self._log.finish(self._watch.end())

@@ -9,7 +9,7 @@ from typing import Protocol
 LONGEST_PATH = 1000  # characters of a path that are kept: more stands in no log, and clients could send megabytes
 
 
-class What(enum.StrEnum):
+class FileAction(enum.StrEnum):
     """What happened to a file on the host."""
 
     SENT = "sent"
@@ -25,7 +25,7 @@ class What(enum.StrEnum):
 class FileEvent:
     """One file. `other`: the new name, or what a link points to; `name`: within `path`, as scp says it."""
 
-    what: What
+    what: FileAction
     path: str
     other: str = ""
     name: str = ""

@@ -15,7 +15,7 @@ from activity import log
 from activity.models import Level, LogEntry
 from activity.text import plain
 from activity.verbs import Verb
-from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.models import GatewayConnection
 from sessions_app.privileged.models import PrivilegedSession
 
@@ -63,7 +63,7 @@ def note(connection_id: int, events: Sequence[ForwardEvent]) -> None:
         log.load([_entry(connection, event) for event in events])
 
 
-def refused(login: Login, target: str) -> None:
+def refused(login: AuthenticatedClient, target: str) -> None:
     """The person asked for a target that the session's profile does not name."""
     user = get_user_model().objects.get(pk=login.user_id)
     with log.coming_from(login.address):

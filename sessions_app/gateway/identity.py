@@ -28,7 +28,7 @@ NOTED_EVERY = dt.timedelta(minutes=1)  # programs log in many times a minute, an
 
 
 @dataclass(frozen=True, slots=True)
-class Proved:
+class Identity:
     """Somebody proved who they are: by a registered key, or by a one-time password for a session."""
 
     user_id: int
@@ -59,17 +59,17 @@ def host_key() -> asyncssh.SSHKey:
     return asyncssh.import_private_key(private)
 
 
-def by_key(user_name: str, fingerprint: str) -> Proved | None:
+def by_key(user_name: str, fingerprint: str) -> Identity | None:
     """Whether the key with this fingerprint is registered for that person."""
     found = UserKey.objects.filter(fingerprint=fingerprint, user__username=user_name).first()
     if found is None:
         return None
     is_noted = found.last_used_at is not None and found.last_used_at > timezone.now() - NOTED_EVERY
-    return Proved(found.user_id, key_id=found.pk, is_noted=is_noted)
+    return Identity(found.user_id, key_id=found.pk, is_noted=is_noted)
 
 
 @sensitive_variables("password")
-def by_password(user_name: str, wanted: str, password: str, address: str) -> Proved:
+def by_password(user_name: str, wanted: str, password: str, address: str) -> Identity:
     """Use up a one-time password. Raises Refused with the reason; who has none is told the same whether there is such
     a user or not."""
     password = password.strip()
@@ -86,7 +86,7 @@ def by_password(user_name: str, wanted: str, password: str, address: str) -> Pro
         user_id=user.pk if user is not None else NOBODY,
         session_id=session_id,
     )
-    return Proved(found.user_id, session_id=found.session_id, login_session_id=found.login_session_id)
+    return Identity(found.user_id, session_id=found.session_id, login_session_id=found.login_session_id)
 
 
 def session_of(user_id: int, wanted: str) -> int:

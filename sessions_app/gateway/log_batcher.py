@@ -20,7 +20,7 @@ Event = TypeVar("Event")
 logger = logging.getLogger(__name__)
 
 
-class Notes(Generic[Event]):
+class LogBatcher(Generic[Event]):
     """Of one connection. `write` puts events into the log, all or none; `what` names them when that fails."""
 
     def __init__(self, write: Callable[[Sequence[Event]], Awaitable[None]], what: str) -> None:

@@ -53,7 +53,7 @@ class GatewayHeartbeat(models.Model):
         return self.owner
 
 
-class Door(models.TextChoices):
+class EntryPoint(models.TextChoices):
     """How a person came in."""
 
     SSH = "ssh", "SSH client"
@@ -87,7 +87,7 @@ class GatewayConnection(models.Model):
 
     session = models.ForeignKey(PrivilegedSession, models.PROTECT, related_name="connections")
     gateway = models.CharField(max_length=60)  # the owner of its heartbeat
-    door = models.CharField(max_length=10, choices=Door.choices)
+    door = models.CharField(max_length=10, choices=EntryPoint.choices)
     address = models.GenericIPAddressField(null=True)
     client = models.CharField(max_length=120, blank=True)  # what the client calls itself
     key = models.ForeignKey(UserKey, models.SET_NULL, null=True, related_name="+")

@@ -14,8 +14,8 @@ from sessions_app.gateway import openssh, store
 from sessions_app.gateway.byte_bridge import recorded_size
 from sessions_app.gateway.downstream import Near, NotLetIn, Terminal, excuse
 from sessions_app.gateway.file_notes import watch
-from sessions_app.gateway.flows.connect import Login
-from sessions_app.gateway.models import Door
+from sessions_app.gateway.flows.connect import AuthenticatedClient
+from sessions_app.gateway.models import EntryPoint
 from sessions_app.gateway.recorder import Recorded
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 async def open_relay(
     registry: Registry,
-    login: Login,
+    login: AuthenticatedClient,
     near: Near,
     terminal: Terminal,
     command: str = "",
@@ -65,7 +65,7 @@ async def open_relay(
         if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
             wanted = Recorded(admitted, told, bool(terminal.kind), *recorded_size(terminal.size))
             relay.bridge.recorder = await registry.make_recorder(wanted)
-        if login.door == Door.BROWSER and admitted.language:
+        if login.door == EntryPoint.BROWSER and admitted.language:
             env = {"LANG": admitted.language}
         await relay.connect(command, subsystem, env or {}, terminal)
     except NotLetIn as refused:

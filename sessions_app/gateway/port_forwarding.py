@@ -17,9 +17,9 @@ from django.db import DatabaseError, InterfaceError
 from sessions_app.errors import Refused
 from sessions_app.gateway import forward, store
 from sessions_app.gateway.downstream import NotLetIn, Terminal, excuse
-from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.forward import Forward, ForwardEvent
-from sessions_app.gateway.log_batcher import Notes
+from sessions_app.gateway.log_batcher import LogBatcher
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.pressure import has_tiny_packets
 from sessions_app.gateway.registry import Registry
@@ -35,40 +35,40 @@ MOST_REFUSED = 20  # targets of one client that are noted: more would fill the l
 logger = logging.getLogger(__name__)
 
 
-class Door(Protocol):
+class ClientConnection(Protocol):
     """What it needs of its client connection."""
 
     registry: Registry
     connection: asyncssh.SSHServerConnection
     is_blocked: bool
 
-    async def login(self) -> Login:
+    async def login(self) -> AuthenticatedClient:
         """Who it is and for which session."""
 
 
-class Tunnel:
+class PortForwarding:
     """The near side of a relay without a terminal (downstream.py): it holds the forwarded connections."""
 
-    def __init__(self, door: Door, on_closed: Callable[[Tunnel], None]) -> None:
-        self.ends: set[End] = set()
+    def __init__(self, client: ClientConnection, on_closed: Callable[[PortForwarding], None]) -> None:
+        self.ends: set[ForwardedEnd] = set()
         self.is_paused = False
         self.relay: Relay | None = None
-        self._door = door
+        self._client = client
         self._on_closed = on_closed
         self._opening = asyncio.Lock()
-        self._notes: Notes[ForwardEvent] | None = None
+        self._log: LogBatcher[ForwardEvent] | None = None
         self._refused: set[str] = set()  # targets that were asked for and are not allowed
 
     async def open(self, host: str, port: int) -> asyncssh.SSHTCPSession[bytes]:
         """One more, as the near end of it. Raises ChannelOpenError."""
         try:
-            login = await self._door.login()
+            login = await self._client.login()
             if (host, port) not in await store.call(store.tcp_targets, login.session_id):
                 raise Refused(await self._refuse(login, forward.target_of(host, port)))
             async with self._opening:
                 if self.relay is None:
-                    self.relay = await open_relay(self._door.registry, login, self, Terminal(), is_tunnel=True)
-                    self._notes = _notes(self.relay.connection_id)
+                    self.relay = await open_relay(self._client.registry, login, self, Terminal(), is_tunnel=True)
+                    self._log = _log(self.relay.connection_id)
         except (Refused, NotLetIn) as refused:
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, str(refused)) from refused
         except Exception as error:
@@ -82,8 +82,8 @@ class Tunnel:
         if self.relay.session_id != login.session_id:
             text = "Another session of yours is forwarded here. Connect again."
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, text)
-        way = Forward(host, port)
-        near, far = End(self, way), End(self, way)
+        forwarded = Forward(host, port)
+        near, far = ForwardedEnd(self, forwarded), ForwardedEnd(self, forwarded)
         near.peer, far.peer = far, near
         await upstream.create_connection(lambda: far, host, port, encoding=None, window=WINDOW, max_pktsize=PACKET)
         if self.relay.is_frozen:  # meanwhile; the library would read from an end that is being opened
@@ -91,33 +91,33 @@ class Tunnel:
             raise _locked()
         return near
 
-    async def _refuse(self, login: Login, target: str) -> str:
+    async def _refuse(self, login: AuthenticatedClient, target: str) -> str:
         """Note it, once for each target and not without an end; what the client is told."""
         if target not in self._refused and len(self._refused) < MOST_REFUSED:
             self._refused.add(target)
             await store.call(forward.refused, login, target)
         return NOT_ALLOWED.format(target)
 
-    def opened(self, way: Forward) -> None:
+    def opened(self, forwarded: Forward) -> None:
         """The host is connected to where it was asked to."""
-        if self._notes is not None:
-            self._notes.add([way.opened()])
+        if self._log is not None:
+            self._log.add([forwarded.opened()])
 
-    def passed(self, end: End, count: int) -> None:
+    def passed(self, end: ForwardedEnd, count: int) -> None:
         """Count what goes through."""
         if self.relay is not None:
             if end.is_near:
-                end.way.bytes_in += count
+                end.forwarded.bytes_in += count
                 self.relay.bridge.bytes_in += count
             else:
-                end.way.bytes_out += count
+                end.forwarded.bytes_out += count
                 self.relay.bridge.bytes_out += count
 
-    def ended(self, end: End) -> None:
+    def ended(self, end: ForwardedEnd) -> None:
         """The last one closes the connection to the host too."""
         self.ends.discard(end)
-        if self._notes is not None and (events := end.way.closed()):
-            self._notes.add(events)
+        if self._log is not None and (events := end.forwarded.closed()):
+            self._log.add(events)
         if not self.ends:
             self.gone()
 
@@ -135,7 +135,7 @@ class Tunnel:
     @property
     def is_blocked(self) -> bool:
         """Whether the client's socket is full."""
-        return self._door.is_blocked
+        return self._client.is_blocked
 
     # What the relay and its bridge call (downstream.py).
 
@@ -172,32 +172,32 @@ class Tunnel:
         self._on_closed(self)
         events: list[ForwardEvent] = []
         for end in list(self.ends):
-            events += end.way.closed()
+            events += end.forwarded.closed()
             end.abort()
         try:
-            if self._notes is not None:
-                await self._notes.finish(events)
+            if self._log is not None:
+                await self._log.finish(events)
         except (DatabaseError, InterfaceError):
             logger.exception("What was forwarded is not in the log as a whole")
 
 
-def _notes(connection_id: int) -> Notes[ForwardEvent]:
+def _log(connection_id: int) -> LogBatcher[ForwardEvent]:
     what = f"Forwarded TCP connections of connection {connection_id}"
-    return Notes(lambda events: store.call(forward.note, connection_id, events), what)
+    return LogBatcher(lambda events: store.call(forward.note, connection_id, events), what)
 
 
 def _locked() -> asyncssh.ChannelOpenError:
     return asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, "Your session is locked.")
 
 
-class End(asyncssh.SSHTCPSession[bytes]):
+class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
     """One end of one forwarded connection; what comes here leaves at its peer."""
 
-    def __init__(self, tunnel: Tunnel, way: Forward) -> None:
-        self.way = way
-        self.peer: End | None = None
+    def __init__(self, tunnel: PortForwarding, forwarded: Forward) -> None:
+        self.forwarded = forwarded
+        self.peer: ForwardedEnd | None = None
         self.is_near = False
-        self._tunnel = tunnel
+        self._forwarding = tunnel
         self._chan: asyncssh.SSHTCPChannel[bytes] | None = None
         self._is_full = False  # the other side takes no more of what comes here
 
@@ -205,22 +205,22 @@ class End(asyncssh.SSHTCPSession[bytes]):
         """The library's word for it."""
         self._chan = chan
         self.is_near = isinstance(chan.get_connection(), asyncssh.SSHServerConnection)
-        self._tunnel.ends.add(self)
+        self._forwarding.ends.add(self)
         if not self.is_near:
-            self._tunnel.opened(self.way)
+            self._forwarding.opened(self.forwarded)
         if has_tiny_packets(chan):
             chan.get_connection().abort()
-        if self._tunnel.is_paused or self.peer is None or self.peer._chan is None:
+        if self._forwarding.is_paused or self.peer is None or self.peer._chan is None:
             chan.pause_reading()  # a far end waits until the near one is there
         if self.peer is not None and self.is_near:
             self.peer.go_on()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Pass it on; read no more while the other side is full."""
-        self._tunnel.passed(self, len(data))
+        self._forwarding.passed(self, len(data))
         if self.peer is not None and self.peer._chan is not None and not self.peer._chan.is_closing():
             self.peer._chan.write(data)
-        if not self.is_near and self._tunnel.is_blocked:
+        if not self.is_near and self._forwarding.is_blocked:
             self.stop()
 
     def eof_received(self) -> bool:
@@ -233,7 +233,7 @@ class End(asyncssh.SSHTCPSession[bytes]):
         """Both or none."""
         if self.peer is not None and self.peer._chan is not None:
             self.peer._chan.close()
-        self._tunnel.ended(self)
+        self._forwarding.ended(self)
 
     def pause_writing(self) -> None:
         """This side takes no more."""
@@ -254,7 +254,7 @@ class End(asyncssh.SSHTCPSession[bytes]):
 
     def go_on(self) -> None:
         """Read, unless something else forbids it."""
-        is_blocked = self._is_full or self._tunnel.is_paused or (not self.is_near and self._tunnel.is_blocked)
+        is_blocked = self._is_full or self._forwarding.is_paused or (not self.is_near and self._forwarding.is_blocked)
         if self._chan is not None and not is_blocked:
             self._chan.resume_reading()
 

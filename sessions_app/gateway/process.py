@@ -15,11 +15,11 @@ import asyncssh
 from django.db import DatabaseError, InterfaceError
 
 from sessions_app.gateway import heartbeats, identity, server, store, upkeep, web
-from sessions_app.gateway.change_listener import Waker
-from sessions_app.gateway.connection_limits import Doors
+from sessions_app.gateway.change_listener import ChangeListener
+from sessions_app.gateway.connection_limits import ConnectionLimits
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.drain import drain
-from sessions_app.gateway.recording_writer import Journal
+from sessions_app.gateway.recording_writer import RecordingWriter
 from sessions_app.gateway.registry import Registry
 
 AGAIN = 2.0  # seconds until a database that cannot be used at the start is tried again
@@ -55,14 +55,14 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     """
     stop, hurry = asyncio.Event(), asyncio.Event()
     _on_signals(stop, hurry)
-    journal = Journal(store.call)
-    registry = Registry(options.owner, make_recorder=journal.record)
+    writer = RecordingWriter(store.call)
+    registry = Registry(options.owner, make_recorder=writer.record)
     key = await _once_the_database_is_there(registry, stop)
     if key is None:
         return
-    doors = Doors(registry)
+    limits = ConnectionLimits(registry)
     try:
-        ssh = await server.listen(doors, key, options.host, options.port)
+        ssh = await server.listen(limits, key, options.host, options.port)
         try:
             terminals = await web.serve(registry, options.host, options.terminal_port, reuse_port=True)
         except OSError:
@@ -71,12 +71,12 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     except OSError:
         await store.call(heartbeats.stopped, registry.owner)
         raise
-    waker = Waker()
+    waker = ChangeListener()
     waker.start()
     beside = [
         _keep(upkeep.run(registry), "heartbeat"),
         _keep(Control(registry, waker.event).run(), "control"),
-        _keep(journal.run(), "journal"),
+        _keep(writer.run(), "writer"),
     ]
     ready(ssh.get_port(), terminals.port)
     try:
@@ -86,7 +86,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
         logger.info("Gateway %s stops", options.owner)
         ssh.close()
         await drain(registry, options.drain_seconds, hurry)
-        await journal.flush()
+        await writer.flush()
     finally:
         ssh.close()
         terminals.close()

@@ -37,7 +37,7 @@ class Call(Protocol):
 class CastRecorder:
     """One terminal that is being recorded; see recorder.Recorder for what each call means."""
 
-    def __init__(self, journal: Journal, recording_id: int, cast: Cast, *, has_terminal: bool) -> None:
+    def __init__(self, journal: RecordingWriter, recording_id: int, cast: Cast, *, has_terminal: bool) -> None:
         self.recording_id = recording_id
         self.cast = cast
         self.output = cast.output if has_terminal else self._output_of_pipe
@@ -45,7 +45,7 @@ class CastRecorder:
         self.mark = cast.mark
         self.typed = cast.typed
         self.pieces = 0  # handed over so far
-        self._journal = journal
+        self._writer = journal
 
     def _output_of_pipe(self, data: bytes) -> None:
         """Without a terminal on the host nobody returns the carriage; the replay has a terminal, which needs it."""
@@ -54,10 +54,10 @@ class CastRecorder:
     async def finish(self) -> None:
         """Hand over what is left. Does not raise: what the database does not take now is tried again."""
         self.cast.finish()
-        await self._journal.finish(self.recording_id)
+        await self._writer.finish(self.recording_id)
 
 
-class Journal:
+class RecordingWriter:
     """All recorders of one process. `record` is what the registry calls for each new terminal."""
 
     def __init__(self, call: Call) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from sessions_app.gateway.files import LONGEST_PATH, FileEvent, What
+from sessions_app.gateway.files import LONGEST_PATH, FileAction, FileEvent
 
 MOST_FOLDERS = 1024
 LONGEST_LINE = 8192  # bytes
@@ -36,7 +36,7 @@ class ScpWatch:
         flags = "".join(word[1:] for word in words[1:] if word.startswith("-"))
         self._is_alone = SHELL.isdisjoint(command)
         self._path = words[-1][:LONGEST_PATH] if len(words) > 1 else ""
-        self._what = What.SENT if "t" in flags else What.FETCHED
+        self._what = FileAction.SENT if "t" in flags else FileAction.FETCHED
         self._folders: list[str] = []  # each with those around it: a/, a/b/
         self._line = bytearray()
         self._name = ""
@@ -45,11 +45,11 @@ class ScpWatch:
 
     def client(self, data: bytes) -> list[FileEvent]:
         """It sends with -t and answers with -f."""
-        return self._sent(data) if self._what == What.SENT else self._answered(data)
+        return self._sent(data) if self._what == FileAction.SENT else self._answered(data)
 
     def host(self, data: bytes) -> list[FileEvent]:
         """The other way round."""
-        return self._answered(data) if self._what == What.SENT else self._sent(data)
+        return self._answered(data) if self._what == FileAction.SENT else self._sent(data)
 
     def end(self) -> list[FileEvent]:
         """A file that did not arrive as a whole."""
@@ -58,7 +58,7 @@ class ScpWatch:
     @property
     def is_content(self) -> bool:
         """Everything else could be what a program said that only calls itself scp, or that runs beside one."""
-        return self._is_alone and self._what == What.FETCHED and self._state in ("content", "end")
+        return self._is_alone and self._what == FileAction.FETCHED and self._state in ("content", "end")
 
     def _answered(self, data: bytes) -> list[FileEvent]:
         if self._state == "asked" and data:

@@ -1,4 +1,4 @@
-"""The SSH front door: who comes in, how they prove it, and what they may ask for. One FrontDoor a client connection.
+"""The SSH server for people: who comes in, how they prove it, and what they may ask for.
 
 Knows of sessions only their numbers. What is refused is told to whoever has proved who they are, and to nobody else.
 """
@@ -18,14 +18,14 @@ from activity.text import plain
 from sessions_app.errors import Refused
 from sessions_app.gateway import algorithms, identity, openssh, store, user_names
 from sessions_app.gateway.asyncssh_patches import leave_out_empty_packets
-from sessions_app.gateway.connection_limits import Doors
+from sessions_app.gateway.connection_limits import ConnectionLimits
 from sessions_app.gateway.downstream import excuse
-from sessions_app.gateway.flows.connect import Login
-from sessions_app.gateway.identity import Proved
-from sessions_app.gateway.models import Door
-from sessions_app.gateway.port_forwarding import Tunnel
+from sessions_app.gateway.flows.connect import AuthenticatedClient
+from sessions_app.gateway.identity import Identity
+from sessions_app.gateway.models import EntryPoint
+from sessions_app.gateway.port_forwarding import PortForwarding
 from sessions_app.gateway.pressure import Pressure
-from sessions_app.gateway.ssh_channel import MOST_PACKET, SSHNear
+from sessions_app.gateway.ssh_channel import MOST_PACKET, ClientChannel
 from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW
 
 LOGIN_SECONDS = 20.0
@@ -39,26 +39,26 @@ P = ParamSpec("P")
 logger = logging.getLogger(__name__)
 
 
-class FrontDoor(asyncssh.SSHServer):
+class GatewayServer(asyncssh.SSHServer):
     """One client connection."""
 
-    def __init__(self, doors: Doors) -> None:
-        self.registry = doors.registry
-        self.proved: Proved | None = None
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.registry = limits.registry
+        self.identity: Identity | None = None
         self.wanted = ""  # what names the session
         self.address = ""
         self.client = ""
         self.is_blocked = False  # its socket takes no more for now
-        self.channels: set[SSHNear] = set()
-        self._doors = doors
+        self.channels: set[ClientChannel] = set()
+        self._limits = limits
         self._user_name = ""
-        self._offered: Proved | None = None  # by the key that was looked at last
+        self._offered: Identity | None = None  # by the key that was looked at last
         self._offered_key = ""
         self._keys = self._passwords = 0
         self._failure = ""
         self._told: set[str] = set()  # before it had proved who it is
         self._is_complete = False  # it said that it opens no other session
-        self._tunnel: Tunnel | None = None
+        self._port_forwarding: PortForwarding | None = None
         self._forwarding = 0  # connections that are being made
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -73,14 +73,14 @@ class FrontDoor(asyncssh.SSHServer):
         if self.registry.is_draining:
             conn.abort()
         else:
-            self._doors.came(self)
+            self._limits.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """What was refused is noted once, not for each key that the client had."""
-        self._doors.left(self)
-        if self._tunnel is not None:
-            self._tunnel.gone()
-        if self.proved is None and self._failure:
+        self._limits.remove(self)
+        if self._port_forwarding is not None:
+            self._port_forwarding.gone()
+        if self.identity is None and self._failure:
             client = self.connection.get_extra_info("client_version", "")
             self.spawn(store.call(identity.refused, self._user_name, self.address, client, self._failure))
 
@@ -95,11 +95,11 @@ class FrontDoor(asyncssh.SSHServer):
     def auth_completed(self) -> None:
         """From here on the client is told what is wrong."""
         self.client = plain(self.connection.get_extra_info("client_version", ""), 120)
-        self.proved = self._offered
+        self.identity = self._offered
         self.connection._update_recv_pktlen(MOST_PACKET)  # strangers have to do with less
-        if self.proved is not None and self.proved.key_id is not None and not self.proved.is_noted:
-            self.spawn(store.call(identity.key_used, self.proved.key_id))
-        if self.proved is not None and not self._doors.proved(self, self.proved.user_id):
+        if self.identity is not None and self.identity.key_id is not None and not self.identity.is_noted:
+            self.spawn(store.call(identity.key_used, self.identity.key_id))
+        if self.identity is not None and not self._limits.authenticated(self, self.identity.user_id):
             reason = f"You have {settings.GATEWAY_CONNECTIONS_PER_USER} connections already, as many as one may have."
             self.connection.disconnect(constants.DISC_TOO_MANY_CONNECTIONS, reason)
 
@@ -162,13 +162,13 @@ class FrontDoor(asyncssh.SSHServer):
     def _complete(self) -> None:
         self._is_complete = True
 
-    def session_requested(self) -> SSHNear:
+    def session_requested(self) -> ClientChannel:
         """A shell, a command or sftp."""
         if self._is_complete:
             text = "The client said before that it would open no other session."
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, text)
         self._count_channel()
-        near = SSHNear(self)
+        near = ClientChannel(self)
         self.channels.add(near)
         return near
 
@@ -176,21 +176,21 @@ class FrontDoor(asyncssh.SSHServer):
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> asyncssh.SSHTCPSession[bytes]:
         """TCP through the host, to where the profile allows."""
-        if self._tunnel is None:
-            self._tunnel = Tunnel(self, self._tunnel_closed)
-        if len(self._tunnel.ends) + 2 * self._forwarding >= 2 * MOST_FORWARDED:
+        if self._port_forwarding is None:
+            self._port_forwarding = PortForwarding(self, self._port_forwarding_closed)
+        if len(self._port_forwarding.ends) + 2 * self._forwarding >= 2 * MOST_FORWARDED:
             raise asyncssh.ChannelOpenError(constants.OPEN_RESOURCE_SHORTAGE, f"At most {MOST_FORWARDED} connections")
         self._forwarding += 1
         try:
-            return await self._tunnel.open(dest_host, dest_port)
+            return await self._port_forwarding.open(dest_host, dest_port)
         finally:
             self._forwarding -= 1
 
-    def _tunnel_closed(self, tunnel: Tunnel) -> None:
-        if self._tunnel is tunnel:
-            self._tunnel = None
+    def _port_forwarding_closed(self, tunnel: PortForwarding) -> None:
+        if self._port_forwarding is tunnel:
+            self._port_forwarding = None
 
-    def channel_closed(self, near: SSHNear) -> None:
+    def channel_closed(self, near: ClientChannel) -> None:
         """Make room for another."""
         self.channels.discard(near)
 
@@ -207,25 +207,25 @@ class FrontDoor(asyncssh.SSHServer):
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
-    async def login(self) -> Login:
+    async def login(self) -> AuthenticatedClient:
         """Who it is and for which session. Raises Refused, which is recorded."""
-        if self.proved is None:
+        if self.identity is None:
             raise Refused("Nobody has proved who they are.")
-        session_id = self.proved.session_id
+        session_id = self.identity.session_id
         if session_id is None:
             try:
-                session_id = await store.call(identity.session_of, self.proved.user_id, self.wanted)
+                session_id = await store.call(identity.session_of, self.identity.user_id, self.wanted)
             except Refused as refused:
-                await store.call(identity.unsettled, self.proved.user_id, self.address, refused.message)
+                await store.call(identity.unsettled, self.identity.user_id, self.address, refused.message)
                 raise
-        return Login(
-            user_id=self.proved.user_id,
+        return AuthenticatedClient(
+            user_id=self.identity.user_id,
             session_id=session_id,
-            door=Door.SSH,
+            door=EntryPoint.SSH,
             address=self.address,
             client=self.client,
-            key_id=self.proved.key_id,
-            login_session_id=self.proved.login_session_id,
+            key_id=self.identity.key_id,
+            login_session_id=self.identity.login_session_id,
         )
 
     def _blocked(self, is_blocked: bool) -> None:
@@ -233,10 +233,10 @@ class FrontDoor(asyncssh.SSHServer):
         if not is_blocked:
             for channel in list(self.channels):
                 channel.drained()
-            if self._tunnel is not None:
-                self._tunnel.drained()
+            if self._port_forwarding is not None:
+                self._port_forwarding.drained()
 
-    async def _answer(self, ask: Callable[P, Proved | None], *args: P.args, **kwargs: P.kwargs) -> Proved | None:
+    async def _answer(self, ask: Callable[P, Identity | None], *args: P.args, **kwargs: P.kwargs) -> Identity | None:
         """Without a database nobody gets in, and the client is told so before it is refused."""
         try:
             return await store.call(ask, *args, **kwargs)
@@ -259,10 +259,10 @@ class FrontDoor(asyncssh.SSHServer):
             logger.error("A client from %s", self.address, exc_info=error)
 
 
-async def listen(doors: Doors, key: asyncssh.SSHKey, host: str, port: int) -> asyncssh.SSHAcceptor:
+async def listen(limits: ConnectionLimits, key: asyncssh.SSHKey, host: str, port: int) -> asyncssh.SSHAcceptor:
     """Take SSH clients at `host`:`port`, which several gateways of one machine share. Raises OSError."""
     return await asyncssh.create_server(
-        lambda: FrontDoor(doors),
+        lambda: GatewayServer(limits),
         host,
         port,
         server_host_keys=[key],

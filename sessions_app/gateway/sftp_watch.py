@@ -10,7 +10,7 @@ import struct
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from sessions_app.gateway.files import LONGEST_PATH, FileEvent, What
+from sessions_app.gateway.files import LONGEST_PATH, FileAction, FileEvent
 
 MOST_PENDING = 4096  # requests without an answer; clients have 64 or so
 MOST_OPEN = 1024  # files at a time
@@ -57,12 +57,17 @@ OPEN, CLOSE, READ, WRITE, SETSTAT, REMOVE, MKDIR, RMDIR, RENAME, SYMLINK = 3, 4,
 STATUS, HANDLE, DATA, EXTENDED = 101, 102, 103, 200
 BULK = (WRITE, DATA)
 MAY_WRITE = 0x02
-BY_ONE_PATH = {REMOVE: What.REMOVED, RMDIR: What.REMOVED, MKDIR: What.MADE, SETSTAT: What.CHANGED}
-BY_TWO_PATHS = {RENAME: What.RENAMED, SYMLINK: What.LINKED}
+BY_ONE_PATH = {
+    REMOVE: FileAction.REMOVED,
+    RMDIR: FileAction.REMOVED,
+    MKDIR: FileAction.MADE,
+    SETSTAT: FileAction.CHANGED,
+}
+BY_TWO_PATHS = {RENAME: FileAction.RENAMED, SYMLINK: FileAction.LINKED}
 EXTENSIONS = {
-    b"posix-rename@openssh.com": What.RENAMED,
-    b"hardlink@openssh.com": What.LINKED,
-    b"lsetstat@openssh.com": What.CHANGED,
+    b"posix-rename@openssh.com": FileAction.RENAMED,
+    b"hardlink@openssh.com": FileAction.LINKED,
+    b"lsetstat@openssh.com": FileAction.CHANGED,
 }
 
 
@@ -175,7 +180,7 @@ class SftpWatch:
             self._ask(number, _Asked(event=FileEvent(BY_TWO_PATHS[kind], fields.path(), fields.path()), kind=kind))
         elif kind == EXTENDED and (what := EXTENSIONS.get(fields.string())):
             path = fields.path()
-            other = fields.path() if what != What.CHANGED else ""
+            other = fields.path() if what != FileAction.CHANGED else ""
             self._ask(number, _Asked(event=FileEvent(what, path, other), kind=kind))
 
     def _ask(self, number: int, asked: _Asked) -> None:
@@ -215,7 +220,7 @@ class SftpWatch:
 def _transferred(one: _Open, *, is_complete: bool) -> list[FileEvent]:
     events = []
     if one.may_write:
-        events.append(FileEvent(What.SENT, one.path, size=one.written, is_complete=is_complete))
+        events.append(FileEvent(FileAction.SENT, one.path, size=one.written, is_complete=is_complete))
     if one.read or not one.may_write:
-        events.append(FileEvent(What.FETCHED, one.path, size=one.read, is_complete=is_complete))
+        events.append(FileEvent(FileAction.FETCHED, one.path, size=one.read, is_complete=is_complete))
     return events

@@ -18,7 +18,7 @@ from sessions_app.errors import Refused
 from sessions_app.gateway import openssh
 from sessions_app.gateway.byte_bridge import HIGH
 from sessions_app.gateway.downstream import CommandTooLong, NotLetIn, Terminal, excuse
-from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.pressure import Environment, has_tiny_packets
 from sessions_app.gateway.registry import Registry
@@ -36,30 +36,30 @@ MOST_ENVIRONMENT = 16 * 1024  # bytes
 logger = logging.getLogger(__name__)
 
 
-class Door(Protocol):
+class ClientConnection(Protocol):
     """What it needs of its client connection."""
 
     registry: Registry
     connection: asyncssh.SSHServerConnection
     address: str
     is_blocked: bool
-    channels: set[SSHNear]
+    channels: set[ClientChannel]
 
-    async def login(self) -> Login:
+    async def login(self) -> AuthenticatedClient:
         """Who it is and for which session."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it beside everything else."""
 
-    def channel_closed(self, near: SSHNear) -> None:
+    def channel_closed(self, near: ClientChannel) -> None:
         """It is gone."""
 
 
-class SSHNear(asyncssh.SSHServerSession[bytes]):
+class ClientChannel(asyncssh.SSHServerSession[bytes]):
     """From the client's request to its end. The relay is there once the host has let us in."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, client: ClientConnection) -> None:
+        self._client = client
         self._chan: asyncssh.SSHServerChannel[bytes] | None = None
         self._relay: Relay | None = None
         self._terminal = Terminal()
@@ -82,7 +82,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         openssh.on_end_of_write(chan, self._end_of_write_received)
         openssh.on_close(chan, self._close_received)
         if has_tiny_packets(chan):
-            self._door.connection.abort()
+            self._client.connection.abort()
 
     def pty_requested(
         self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
@@ -108,7 +108,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
 
     def session_started(self) -> None:
         """Now it goes to the host."""
-        self._door.spawn(self._begin())
+        self._client.spawn(self._begin())
 
     async def _begin(self) -> None:
         """Whatever goes wrong, the client is told and the channel closed: it would wait for ever."""
@@ -119,16 +119,16 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
         except (Refused, NotLetIn) as refused:
             self._refuse(str(refused))
         except Exception as error:
-            logger.exception("A client from %s could not be let in", self._door.address)
+            logger.exception("A client from %s could not be let in", self._client.address)
             self._refuse(excuse(error))
 
     async def _let_in(self) -> None:
         env: dict[str | bytes, str | bytes] = dict(self._channel.get_environment_bytes().items())
         if (length := len(openssh.command_bytes(self._command))) > MOST_COMMAND:
             raise CommandTooLong(openssh.too_long(length, "the gateway", MOST_COMMAND))
-        login = await self._door.login()
+        login = await self._client.login()
         relay = await open_relay(
-            self._door.registry, login, self, self._terminal, self._command, subsystem=self._subsystem, env=env
+            self._client.registry, login, self, self._terminal, self._command, subsystem=self._subsystem, env=env
         )
         self._relay = relay
         if self._is_gone:
@@ -213,7 +213,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         """By the client or by us."""
         self._is_gone = True
-        self._door.channel_closed(self)
+        self._client.channel_closed(self)
         if self._relay is not None:
             self._relay.client_gone()
 
@@ -248,9 +248,9 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
 
     def buffered(self) -> int:
         """While the socket is full it is more than the relay lets wait."""
-        share = max(1.0, len(self._door.channels) / USUAL_CHANNELS)
+        share = max(1.0, len(self._client.channels) / USUAL_CHANNELS)
         waiting = self._channel.get_write_buffer_size() if self._answer is None else 0
-        return int(waiting * share) + (2 * HIGH if self._door.is_blocked else 0)
+        return int(waiting * share) + (2 * HIGH if self._client.is_blocked else 0)
 
     def pause_reading(self) -> None:
         """See Near."""
@@ -276,7 +276,7 @@ class SSHNear(asyncssh.SSHServerSession[bytes]):
             try:
                 await asyncio.wait_for(self._channel.wait_closed(), CUT_WITHIN)
             except TimeoutError:
-                self._door.connection.abort()
+                self._client.connection.abort()
 
     def drained(self) -> None:
         """The network takes more."""

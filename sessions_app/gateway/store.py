@@ -24,9 +24,9 @@ from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.catalogue.terms import tcp_targets_of
 from sessions_app.errors import Refused
-from sessions_app.gateway.files import FileEvent, What
+from sessions_app.gateway.files import FileAction, FileEvent
 from sessions_app.gateway.flows import connect
-from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.flows.disconnect import Ending, disconnected
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from sessions_app.hosts.connectors.ssh.credentials import host_of
@@ -90,7 +90,7 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SessionState:
     """How a session stands when the host has let a connection in."""
 
     status: Status
@@ -100,7 +100,7 @@ class Standing:
 
 
 @sensitive_variables("key")
-def admit(login: Login, gateway: str) -> Admitted:
+def admit(login: AuthenticatedClient, gateway: str) -> Admitted:
     """Note the connection, and sign a certificate for it: five minutes, this session's account, a key that lives in
     this process only. Raises Refused, ConnectorError, AuthorityError, SealingError; after the first nothing is noted.
     """
@@ -144,11 +144,11 @@ def admit(login: Login, gateway: str) -> Admitted:
     )
 
 
-def connected(connection_id: int, host_port: int | None) -> Standing:
+def connected(connection_id: int, host_port: int | None) -> SessionState:
     """The host let it in: see flows.connect.connected()."""
     session = connect.connected(GatewayConnection.objects.get(pk=connection_id), host_port)
     title, message = connect.lock_text(session) if session.status == Status.LOCKED else ("", "")
-    return Standing(Status(session.status), title, message, session.end_at)
+    return SessionState(Status(session.status), title, message, session.end_at)
 
 
 def ended(endings: Sequence[Ending]) -> None:
@@ -183,13 +183,17 @@ def extend_session(session_id: int) -> tuple[dt.datetime | None, str]:
 def _file_entry(connection: GatewayConnection, event: FileEvent) -> LogEntry:
     session = connection.session
     name = f"{event.name} as " if event.name else ""
-    if event.what in (What.SENT, What.FETCHED):
-        way = f"sent {name}" if event.what == What.SENT else f"fetched {event.name + ' from ' if event.name else ''}"
+    if event.what in (FileAction.SENT, FileAction.FETCHED):
+        way = (
+            f"sent {name}"
+            if event.what == FileAction.SENT
+            else f"fetched {event.name + ' from ' if event.name else ''}"
+        )
         message = f"{session.user_name} {way}{event.path} ({event.size} bytes)"
     else:
         message = f"{session.user_name} {event.what.value} {event.path}{' to ' + event.other if event.other else ''}"
     return log.draft(
-        {What.SENT: Verb.FILE_SENT, What.FETCHED: Verb.FILE_FETCHED}.get(event.what, Verb.FILE_CHANGED),
+        {FileAction.SENT: Verb.FILE_SENT, FileAction.FETCHED: Verb.FILE_FETCHED}.get(event.what, Verb.FILE_CHANGED),
         message if event.is_complete else f"{message}, not as a whole",
         actor=session.user,
         target=session,

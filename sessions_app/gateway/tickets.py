@@ -5,21 +5,21 @@ from __future__ import annotations
 from django.views.decorators.debug import sensitive_variables
 
 from activity import log
-from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.flows.ticket import redeem
-from sessions_app.gateway.models import Door, TicketKind
+from sessions_app.gateway.models import EntryPoint, TicketKind
 from sessions_app.logins.models import LoginSession
 
 
 @sensitive_variables("secret")
-def open_terminal(secret: str, address: str) -> Login:
+def open_terminal(secret: str, address: str) -> AuthenticatedClient:
     """Who comes in with this ticket of a terminal page. Raises Refused."""
     with log.coming_from(address):
         ticket = redeem(secret, TicketKind.TERMINAL, address=address)
-    return Login(
+    return AuthenticatedClient(
         user_id=ticket.user_id,
         session_id=ticket.session_id,
-        door=Door.BROWSER,
+        door=EntryPoint.BROWSER,
         address=address,
         client=_browser(ticket.login_session),
         login_session_id=ticket.login_session_id,

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from django.utils import timezone
 
 from sessions_app.gateway import heartbeats, store
-from sessions_app.gateway.models import Door, GatewayConnection
+from sessions_app.gateway.models import EntryPoint, GatewayConnection
 from sessions_app.gateway.registry import Registry
 from sessions_app.logins import service
 from sessions_app.logins.models import LoginSession
@@ -51,7 +51,7 @@ def touch_terminals(connections: Collection[int]) -> None:
     """Note the last access of the browsers whose terminals (ids of gateway connections) were typed in: who works there
     is not idle."""
     now = timezone.now()
-    typed = GatewayConnection.objects.open().filter(pk__in=connections, door=Door.BROWSER)
+    typed = GatewayConnection.objects.open().filter(pk__in=connections, door=EntryPoint.BROWSER)
     late = LoginSession.objects.live().filter(last_access_at__lt=now - service.ACCESS_RESOLUTION)
     late.filter(pk__in=typed.values("login_session")).update(last_access_at=now)
 

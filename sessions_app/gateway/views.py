@@ -26,7 +26,7 @@ from activity.viewer import viewer
 from sessions_app.errors import Forbidden, Refused
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.flows.connect import why_not
-from sessions_app.gateway.flows.ticket import NOT_YOURS, Given, give
+from sessions_app.gateway.flows.ticket import NOT_YOURS, IssuedTicket, issue
 from sessions_app.gateway.models import GatewayConnection, GatewayHostKey, TicketKind
 from sessions_app.gateway.vendor import vendor_url
 from sessions_app.logins import backend, service
@@ -73,10 +73,10 @@ def _terminal_parts() -> dict[str, str]:
 def session_ticket(request: HttpRequest, pk: int) -> JsonResponse:
     """For the terminal's page: {ticket}, or 422 with the problem."""
     try:
-        given = _give(request, _own(request, pk), TicketKind.TERMINAL)
+        issued = _issue(request, _own(request, pk), TicketKind.TERMINAL)
     except Refused as refusal:
         return JsonResponse({"problem": refusal.message}, status=422)
-    return JsonResponse({"ticket": given.secret})
+    return JsonResponse({"ticket": issued.secret})
 
 
 @require_POST
@@ -93,7 +93,7 @@ def session_password(request: HttpRequest, pk: int) -> HttpResponse:
     }
     status = 200
     try:
-        context["given"] = _give(request, session, TicketKind.PASSWORD)
+        context["issued"] = _issue(request, session, TicketKind.PASSWORD)
     except Refused as refusal:
         context["problem"], status = refusal.message, 422
     template = context["fragment"] if is_fragment(request) else "sessions_app/gateway/session_password_page.html"
@@ -152,9 +152,9 @@ def _own(request: HttpRequest, pk: int) -> PrivilegedSession:
     return session
 
 
-def _give(request: HttpRequest, session: PrivilegedSession, kind: TicketKind) -> Given:
+def _issue(request: HttpRequest, session: PrivilegedSession, kind: TicketKind) -> IssuedTicket:
     try:
-        return give(
+        return issue(
             viewer(request),
             session,
             kind,

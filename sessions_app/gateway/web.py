@@ -26,12 +26,12 @@ from websockets.http11 import Request, Response
 from activity.text import plain
 from sessions_app.errors import Refused
 from sessions_app.gateway import store, tickets
-from sessions_app.gateway.browser_channel import BadMessage, Page, number, read_object, size_of
+from sessions_app.gateway.browser_channel import BadMessage, BrowserChannel, number, read_object, size_of
 from sessions_app.gateway.downstream import NotLetIn, Terminal, excuse
-from sessions_app.gateway.flows.connect import Login
+from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.registry import Registry
-from sessions_app.gateway.strangers import Strangers
+from sessions_app.gateway.unauthenticated_sockets import UnauthenticatedSockets
 from sessions_app.logins.client_ip import client_ip
 
 PATH = "/terminal/"
@@ -57,8 +57,8 @@ class Terminals:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._pages: dict[int, tuple[Page, Login]] = {}  # by connection id
-        self._strangers = Strangers()
+        self._channels: dict[int, tuple[BrowserChannel, AuthenticatedClient]] = {}  # by connection id
+        self._unauthenticated = UnauthenticatedSockets()
         self._foreign: WeakSet[ServerConnection] = WeakSet()  # of pages that may open no terminal
         self._server: Server | None = None
 
@@ -68,7 +68,7 @@ class Terminals:
             self._attend,
             host,
             port,
-            create_connection=self._strangers.connection(),
+            create_connection=self._unauthenticated.connection(),
             process_request=self._check,
             compression=None,  # a terminal's bytes are few, and what is typed must not show in their length
             open_timeout=HELLO_WITHIN,
@@ -108,7 +108,7 @@ class Terminals:
                 return socket.respond(http.HTTPStatus.FORBIDDEN, "Terminals open from the console's own pages only.\n")
             # A page cannot read why a handshake failed: it gets a socket that says so, and nothing else.
             self._foreign.add(socket)
-        self._strangers.is_from(socket, address_of(socket))
+        self._unauthenticated.is_from(socket, address_of(socket))
         if self._registry.is_draining:
             return socket.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "Try again in a moment.\n")
         return None
@@ -140,26 +140,26 @@ class Terminals:
             raise BadMessage("No ticket.")
         terminal = Terminal(TERMINAL, size_of(hello))
         login = await store.call(tickets.open_terminal, secret, address)
-        self._strangers.left(socket)
-        page, position = self._kept(login, hello), None
+        self._unauthenticated.left(socket)
+        page, position = self._resumed(login, hello), None
         if page is not None:
             position = number(hello, "position")
         else:
-            page = Page()
+            page = BrowserChannel()
             page.relay = await open_relay(self._registry, login, page, terminal)
-            self._pages[page.relay.connection_id] = (page, login)
-        await self._keep_company(page, socket, position)
+            self._channels[page.relay.connection_id] = (page, login)
+        await self._serve_channel(page, socket, position)
 
-    def _kept(self, login: Login, hello: Mapping[str, object]) -> Page | None:
+    def _resumed(self, login: AuthenticatedClient, hello: Mapping[str, object]) -> BrowserChannel | None:
         """The page that comes back, when it is still there and everything is the same: person, session, browser."""
         wanted = hello.get("resume")
-        page, before = self._pages.get(wanted, (None, None)) if isinstance(wanted, int) else (None, None)
+        page, before = self._channels.get(wanted, (None, None)) if isinstance(wanted, int) else (None, None)
         if page is None or before is None:
             return None
         is_same = (before.user_id, before.session_id) == (login.user_id, login.session_id)
         return page if is_same and before.login_session_id == login.login_session_id else None
 
-    async def _keep_company(self, page: Page, socket: ServerConnection, position: int | None) -> None:
+    async def _serve_channel(self, page: BrowserChannel, socket: ServerConnection, position: int | None) -> None:
         """Serve the page; when its socket breaks, keep the terminal for a while."""
         relay = page.relay
         assert relay is not None  # noqa: S101 - _serve() opened it
@@ -168,15 +168,15 @@ class Terminals:
             is_over = await page.attend(socket, position=position)
         finally:
             if is_over:
-                self._pages.pop(relay.connection_id, None)
+                self._channels.pop(relay.connection_id, None)
                 relay.client_gone()
             elif page.socket is None:
                 asyncio.get_running_loop().call_later(KEPT, self._give_up, page, relay.connection_id)
         await socket.close(1000)
 
-    def _give_up(self, page: Page, connection_id: int) -> None:
+    def _give_up(self, page: BrowserChannel, connection_id: int) -> None:
         if page.socket is None and page.relay is not None:
-            self._pages.pop(connection_id, None)
+            self._channels.pop(connection_id, None)
             page.relay.client_gone()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from django.conf import settings
 
 from sessions_app.gateway.downstream import UNTIL_UNLOCKED
-from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
+from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection
 from sessions_app.gateway.recording import Cast
 from sessions_app.gateway.recordings import assemble, chunks
 from sessions_app.gateway.recordings.models import Recording
@@ -151,7 +151,7 @@ def _keep(story: Story) -> Recording:
     connection = GatewayConnection.objects.create(
         session=story.session,
         gateway=GATEWAY,
-        door=Door.BROWSER,
+        door=EntryPoint.BROWSER,
         address=home(story.session.user).address(1),
         started_at=story.connected_at,
         ended_at=story.disconnected_at,

@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
 from sessions_app.gateway import heartbeats
-from sessions_app.gateway.recordings.keeper import Keeper
+from sessions_app.gateway.recordings.maintenance import RecordingMaintenance
 from sessions_app.logins import service
 from sessions_app.worker import clock, cuts, lease, passes
 from sessions_app.worker.health import heartbeat
@@ -34,8 +34,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     next_cuts = next_logins = next_beat = next_reap = 0.0
     reaper = heartbeats.Reaper()
     scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))
-    keeper = Keeper(stop)
-    keeper.start()
+    maintenance = RecordingMaintenance(stop)
+    maintenance.start()
     times = clock.ClockWatch()
     recovery = RecoveryWatcher(stop)
     recovery.start()
@@ -66,7 +66,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     finally:
         logger.info("Worker %s finishes what is under way", owner)
         scheduler.finish()
-        keeper.finish()
+        maintenance.finish()
         recovery.finish()
         searcher.finish()
     try:

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Claim:
+class SearchClaim:
     """A host that this worker searches, the sessions, and the time that identifies the claim."""
 
     row: HostSearch
@@ -113,8 +113,8 @@ def _record(session: PrivilegedSession, text: str, level: Level) -> None:
     log.record(Verb.CONNECTOR_STEP, text, user=session.user, target=session, level=level)
 
 
-def claim_due(most: int = AT_A_TIME) -> list[Claim]:
-    """Claim hosts whose search is due, at most `most` of them."""
+def claim_due(most: int = AT_A_TIME) -> list[SearchClaim]:
+    """SearchClaim hosts whose search is due, at most `most` of them."""
     if not settings.HOST_SEARCH_SECONDS:
         return []
     now = timezone.now()
@@ -123,7 +123,7 @@ def claim_due(most: int = AT_A_TIME) -> list[Claim]:
         if HostSearch.objects.claim(row.pk, now):
             waiting = LeftFiles.objects.waiting(now).filter(session__resource=row.resource_id).order_by("pk")
             sessions = PrivilegedSession.objects.filter(pk__in=waiting.values("session")[:MOST_SESSIONS])
-            claims.append(Claim(row, now, list(sessions.select_related("user").order_by("pk"))))
+            claims.append(SearchClaim(row, now, list(sessions.select_related("user").order_by("pk"))))
     return claims
 
 
@@ -133,7 +133,7 @@ class Searcher:
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
         self._thread = threading.Thread(target=self._run, name="search")
-        self._under_way: list[tuple[Claim, threading.Thread]] = []
+        self._under_way: list[tuple[SearchClaim, threading.Thread]] = []
 
     def start(self) -> None:
         self._thread.start()
@@ -167,7 +167,7 @@ class Searcher:
             self._under_way.append((claim, thread))
 
 
-def _search(claim: Claim) -> None:
+def _search(claim: SearchClaim) -> None:
     try:
         claim.search()
     except (DatabaseError, InterfaceError):

@@ -13,7 +13,7 @@ from sessions_app.gateway.asyncssh_patches import leave_out_empty_packets
 KEYS = 20
 
 
-class Door(asyncssh.SSHServer):
+class EntryPoint(asyncssh.SSHServer):
     """Lets everybody in, and sends as the gateway does."""
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -35,7 +35,7 @@ async def packets_for_keys(cipher: str) -> list[int]:
     key = asyncssh.generate_private_key("ssh-ed25519")
     ciphers: dict[str, Any] = {"encryption_algs": [cipher], "encoding": None, "config": None}
     server = await asyncssh.create_server(
-        Door, "127.0.0.1", 0, server_host_keys=[key], process_factory=echo, line_editor=False, **ciphers
+        EntryPoint, "127.0.0.1", 0, server_host_keys=[key], process_factory=echo, line_editor=False, **ciphers
     )
     async with server:
         port, options = server.get_port(), {"username": "alice", "known_hosts": None, "config": None}

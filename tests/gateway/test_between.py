@@ -23,8 +23,8 @@ from sessions_app.gateway import upkeep as heartbeat
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.flows import connect as connecting
 from sessions_app.gateway.flows.disconnect import Ending, disconnected
-from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
-from sessions_app.gateway.recording_writer import Journal
+from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection
+from sessions_app.gateway.recording_writer import RecordingWriter
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.store import Admitted
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_upstream
@@ -104,7 +104,9 @@ def test_a_certificate_is_signed_by_the_clock_of_its_host_which_is_named_when_it
     session = prepared(alice).session
     HostWatch.objects.create(resource=session.resource, clock_off=-600.0)
     HostWatch.objects.create(resource=builders.make_resource("web-2"), clock_off=7200.0)
-    admitted = store.admit(connecting.Login(alice.pk, session.pk, Door.SSH, "192.0.2.9", "ssh"), OWNER)
+    admitted = store.admit(
+        connecting.AuthenticatedClient(alice.pk, session.pk, EntryPoint.SSH, "192.0.2.9", "ssh"), OWNER
+    )
     details = LogEntry.objects.get(verb=Verb.CERTIFICATE_SIGNED).details
     assert details["clock_off"] == -600
     there = time.time() - 600
@@ -242,7 +244,7 @@ def test_a_gateway_that_lost_what_runs_beside_lets_nobody_go_on_and_fails(
     async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> None:
         hurried.append(hurry.is_set())
 
-    target = {"control": (Control, "run"), "heartbeat": (heartbeat, "run"), "journal": (Journal, "run")}[name]
+    target = {"control": (Control, "run"), "heartbeat": (heartbeat, "run"), "journal": (RecordingWriter, "run")}[name]
     monkeypatch.setattr(*target, broken)
     monkeypatch.setattr(process, "drain", drain)
     options = process.Options(OWNER, "127.0.0.1", 0, 0, 3600)
@@ -257,7 +259,7 @@ def test_a_terminal_ends_with_the_time_of_its_login_also_while_no_worker_is_ther
     monkeypatch.setattr(heartbeats, "REAP_EVERY", 0.01)
     old, new = builders.make_login(alice, created_at=timezone.now() - dt.timedelta(days=2)), builders.make_login(alice)
     session = builders.make_session(alice)
-    rows = [connect(session, login_session=login, door=Door.BROWSER) for login in (old, new)]
+    rows = [connect(session, login_session=login, door=EntryPoint.BROWSER) for login in (old, new)]
 
     async def story() -> None:
         registry = Registry(OWNER)

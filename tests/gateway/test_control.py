@@ -17,7 +17,7 @@ from django.utils import timezone
 from sessions_app.gateway import connection_state, store, upkeep
 from sessions_app.gateway import control as control_module
 from sessions_app.gateway.control import Control
-from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
+from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection
 from sessions_app.gateway.recording import Cast
 from sessions_app.gateway.registry import Registry
 from sessions_app.hosts.flows.ssh_keys import remove_key
@@ -50,7 +50,7 @@ def row(connection: GatewayConnection) -> GatewayConnection:
 
 def test_a_lock_freezes_the_session_and_no_other_and_is_confirmed(admin: User, alice: User) -> None:
     session, other = builders.make_session(alice), make_connection()
-    one, two = connect(session), connect(session, door=Door.BROWSER)
+    one, two = connect(session), connect(session, door=EntryPoint.BROWSER)
 
     async def story() -> None:
         registry = Registry(OWNER)
@@ -77,38 +77,50 @@ def test_a_lock_freezes_the_session_and_no_other_and_is_confirmed(admin: User, a
 
 
 Step = Callable[[User, PrivilegedSession, dict[str, Any]], object]
-CUTS: dict[str, tuple[Door, Step, ConnectionEnd]] = {
-    "terminate": (Door.SSH, lambda admin, session, has: terminate(admin, session), ConnectionEnd.TERMINATED),
-    "cut": (Door.SSH, lambda admin, session, has: terminate(admin, session, cancel=False), ConnectionEnd.TERMINATED),
-    "end": (Door.SSH, lambda admin, session, has: end(session.user, session), ConnectionEnd.ENDED),
-    "log out": (Door.BROWSER, lambda admin, session, has: logout(session.user, has["login"]), ConnectionEnd.LOGGED_OUT),
-    "log somebody out": (Door.SSH, lambda admin, session, has: logout(admin, has["login"]), ConnectionEnd.LOGGED_OUT),
+CUTS: dict[str, tuple[EntryPoint, Step, ConnectionEnd]] = {
+    "terminate": (EntryPoint.SSH, lambda admin, session, has: terminate(admin, session), ConnectionEnd.TERMINATED),
+    "cut": (
+        EntryPoint.SSH,
+        lambda admin, session, has: terminate(admin, session, cancel=False),
+        ConnectionEnd.TERMINATED,
+    ),
+    "end": (EntryPoint.SSH, lambda admin, session, has: end(session.user, session), ConnectionEnd.ENDED),
+    "log out": (
+        EntryPoint.BROWSER,
+        lambda admin, session, has: logout(session.user, has["login"]),
+        ConnectionEnd.LOGGED_OUT,
+    ),
+    "log somebody out": (
+        EntryPoint.SSH,
+        lambda admin, session, has: logout(admin, has["login"]),
+        ConnectionEnd.LOGGED_OUT,
+    ),
     "lock the account": (
-        Door.BROWSER,
+        EntryPoint.BROWSER,
         lambda admin, session, has: lock_account(admin, session.user, title="Stop"),
         ConnectionEnd.REVOKED,
     ),
     "lock the account of an SSH client": (
-        Door.SSH,
+        EntryPoint.SSH,
         lambda admin, session, has: lock_account(admin, session.user, title="Stop"),
         ConnectionEnd.REVOKED,
     ),
     "lock the account of a locked session": (
-        Door.SSH,
+        EntryPoint.SSH,
         lambda admin, session, has: lock_both(admin, session),
         ConnectionEnd.REVOKED,
     ),
     "cut everything": (
-        Door.SSH,
+        EntryPoint.SSH,
         lambda admin, session, has: cut_everything(admin, session.user),
         ConnectionEnd.REVOKED,  # the lock of the account comes first
     ),
     "remove the key": (
-        Door.SSH,
+        EntryPoint.SSH,
         lambda admin, session, has: remove_key(session.user, has["key"]),
         ConnectionEnd.REVOKED,
     ),
-    "disable the account": (Door.SSH, lambda admin, session, has: disable(session.user), ConnectionEnd.REVOKED),
+    "disable the account": (EntryPoint.SSH, lambda admin, session, has: disable(session.user), ConnectionEnd.REVOKED),
 }
 
 
@@ -127,7 +139,7 @@ def test_it_cuts_and_says_why(admin: User, alice: User, name: str) -> None:
     door, step, expected = CUTS[name]
     session = builders.make_session(alice)
     has: dict[str, Any] = {"login": builders.make_login(alice), "key": builders.make_key(alice)}
-    login = has["login"] if name.startswith("log ") or door == Door.BROWSER else None
+    login = has["login"] if name.startswith("log ") or door == EntryPoint.BROWSER else None
     mine = connect(session, door=door, login_session=login, key=has["key"], fingerprint=has["key"].fingerprint)
     other = make_connection() if name != "cut" else connect(builders.make_session(builders.make_user("bob")))
     if "account" in name or name == "cut everything":
@@ -258,7 +270,7 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
     monkeypatch.setattr(control_module, "ISOLATED_AFTER", 0.3)
     monkeypatch.setattr(control_module, "STALE", 0.2)
     monkeypatch.setattr(control_module, "LOOK_EVERY", 0.1)
-    real = connection_state.facts
+    real = connection_state.connection_states
     back = threading.Event()
 
     def broken(gateway: str) -> Any:
@@ -272,13 +284,13 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
         relay.bridge.recorder, cast = recorder()
         relay.bridge._host = Quiet()  # type: ignore[assignment]
         async with controlled(registry):
-            monkeypatch.setattr(connection_state, "facts", broken)
+            monkeypatch.setattr(connection_state, "connection_states", broken)
             await until(lambda: relay.is_frozen, "it is frozen")
             assert b"cannot reach its database" in person.seen
             assert b"What you type now is lost" in person.seen
             assert b"administrator" not in person.seen
             relay.bridge.client_data(b"ls\r")
-            monkeypatch.setattr(connection_state, "facts", real)
+            monkeypatch.setattr(connection_state, "connection_states", real)
             back.set()
             await until(lambda: not relay.is_frozen, "it goes on")
             assert not relay.is_over
@@ -325,7 +337,7 @@ def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, m
     session = builders.make_session(alice)
     mine = connect(session)
     monkeypatch.setattr(control_module, "STALE", 0.05)
-    real, back, asked = connection_state.facts, threading.Event(), []
+    real, back, asked = connection_state.connection_states, threading.Event(), []
     ask = store.call_first
 
     def hanging(gateway: str) -> Any:
@@ -341,12 +353,12 @@ def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, m
         relay, _ = hold(registry, mine)
         control = Control(registry, asyncio.Event())
         monkeypatch.setattr(store, "call_first", counted)
-        monkeypatch.setattr(connection_state, "facts", hanging)
+        monkeypatch.setattr(connection_state, "connection_states", hanging)
         for _ in range(4):
             with pytest.raises(TimeoutError):
                 await control.look()
         assert len(asked) == 1
-        monkeypatch.setattr(connection_state, "facts", real)
+        monkeypatch.setattr(connection_state, "connection_states", real)
         monkeypatch.setattr(control_module, "STALE", PATIENCE)
         control._asked_at -= PATIENCE  # it was long ago
         back.set()
@@ -428,9 +440,9 @@ def test_five_hundred_are_one_query_and_a_few_writes(
     for _ in range(500):
         connect(session)
     with django_assert_max_num_queries(1):
-        found = connection_state.facts(OWNER)
+        found = connection_state.connection_states(OWNER)
     assert len(found) == 500
-    done = [connection_state.Enforced(one.connection_id, 7, True) for one in found]
+    done = [connection_state.EnforcedState(one.connection_id, 7, True) for one in found]
     with django_assert_max_num_queries(8):
         connection_state.confirm(done)
     assert GatewayConnection.objects.filter(confirmed_control=7, is_frozen=True).count() == 500
@@ -441,7 +453,7 @@ def test_who_types_in_a_browsers_terminal_is_not_idle(alice: User) -> None:
     logins = {one: builders.make_login(alice, last_access_at=hour) for one in ("typed", "silent", "ssh")}
     session = builders.make_session(alice)
     rows = {
-        one: connect(session, login_session=login, door=Door.SSH if one == "ssh" else Door.BROWSER)
+        one: connect(session, login_session=login, door=EntryPoint.SSH if one == "ssh" else EntryPoint.BROWSER)
         for one, login in logins.items()
     }
 

@@ -36,7 +36,7 @@ def controls(client: Client, number: int) -> list[str]:
 
 def confirm(*connections: GatewayConnection) -> None:
     newest = ControlRequest.objects.order_by("-pk")[0].pk
-    connection_state.confirm([connection_state.Enforced(one.pk, newest, True) for one in connections])
+    connection_state.confirm([connection_state.EnforcedState(one.pk, newest, True) for one in connections])
 
 
 def test_a_lock_is_requested_of_gateways_until_each_has_confirmed(as_user: AsUser, admin: User, alice: User) -> None:

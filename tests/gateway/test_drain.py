@@ -11,8 +11,8 @@ from django.db import OperationalError
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.downstream import NotLetIn, Terminal
 from sessions_app.gateway.drain import drain
-from sessions_app.gateway.flows.connect import Login
-from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection, GatewayHeartbeat
+from sessions_app.gateway.flows.connect import AuthenticatedClient
+from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection, GatewayHeartbeat
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.registry import Registry
 from tests.support import builders
@@ -36,7 +36,7 @@ def test_who_stays_is_closed_with_the_reason_when_the_time_is_over(mine: Gateway
         await until(lambda: b"This gateway stops in" in person.seen, "the person is told")
         assert (await away(GatewayHeartbeat.objects.get)).is_draining
         assert not relay.is_over
-        login = Login(mine.session.user_id, mine.session_id, Door.SSH, "192.0.2.9", "client")
+        login = AuthenticatedClient(mine.session.user_id, mine.session_id, EntryPoint.SSH, "192.0.2.9", "client")
         with pytest.raises(NotLetIn, match="being stopped"):
             await open_relay(registry, login, Person(), Terminal())
         await stopping

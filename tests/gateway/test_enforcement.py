@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from sessions_app.gateway.connection_state import Facts
-from sessions_app.gateway.enforcement import Cut, Frozen, verdict
-from sessions_app.gateway.models import ConnectionEnd, Door
+from sessions_app.gateway.connection_state import ConnectionState
+from sessions_app.gateway.enforcement import Cut, Frozen, decide
+from sessions_app.gateway.models import ConnectionEnd, EntryPoint
 from sessions_app.logins.models import EndReason
 from sessions_app.privileged.models import Status
 
 NOW = timezone.now()
-GOOD = Facts(
+GOOD = ConnectionState(
     connection_id=1,
     session_id=1,
-    door=Door.SSH,
+    door=EntryPoint.SSH,
     confirmed=0,
     is_frozen=False,
     newest=0,
@@ -39,7 +39,7 @@ GOOD = Facts(
 
 
 def of(**changes: Any) -> Any:
-    return verdict(dataclasses.replace(GOOD, **changes), NOW)
+    return decide(dataclasses.replace(GOOD, **changes), NOW)
 
 
 def test_a_good_connection_goes_on() -> None:
@@ -79,7 +79,7 @@ def test_whose_account_is_locked_reads_why() -> None:
 
 @pytest.mark.parametrize("reason", EndReason)
 def test_a_terminal_in_the_browser_ends_with_its_login(reason: EndReason) -> None:
-    found = of(door=Door.BROWSER, login_end=reason)
+    found = of(door=EntryPoint.BROWSER, login_end=reason)
     assert isinstance(found, Cut)
     assert found.end == ConnectionEnd.LOGGED_OUT
 

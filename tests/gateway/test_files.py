@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from sessions_app.gateway.file_notes import watch
-from sessions_app.gateway.files import LONGEST_PATH, FileEvent, Watch, What
+from sessions_app.gateway.files import LONGEST_PATH, FileAction, FileEvent, Watch
 from sessions_app.gateway.scp_watch import ScpWatch, is_scp
 from sessions_app.gateway.sftp_watch import MOST_PENDING, SftpWatch
 
@@ -58,8 +58,8 @@ def test_sftp_tells_each_file_with_its_bytes_and_direction(pieces: int) -> None:
         ("host", packet(DATA, 6, text(b"z" * 3000))),
     ]
     assert played(SftpWatch(), talk, pieces) == [
-        FileEvent(What.SENT, "/etc/motd", size=5000),
-        FileEvent(What.FETCHED, "/etc/passwd", size=3000, is_complete=False),
+        FileEvent(FileAction.SENT, "/etc/motd", size=5000),
+        FileEvent(FileAction.FETCHED, "/etc/passwd", size=3000, is_complete=False),
     ]
 
 
@@ -72,9 +72,9 @@ def test_sftp_tells_what_the_host_did_and_not_what_it_refused() -> None:
         ("host", status(4) + status(99)),
     ]
     assert played(SftpWatch(), talk, 5) == [
-        FileEvent(What.RENAMED, "/a", "/b"),
-        FileEvent(What.RENAMED, "/c", "/d"),
-        FileEvent(What.REMOVED, "/f"),
+        FileEvent(FileAction.RENAMED, "/a", "/b"),
+        FileEvent(FileAction.RENAMED, "/c", "/d"),
+        FileEvent(FileAction.REMOVED, "/f"),
     ]
 
 
@@ -133,8 +133,8 @@ def test_scp_tells_each_file_with_its_folder(pieces: int) -> None:
         ("host", b"\0"),
     ]
     assert played(ScpWatch("scp -r -t /etc/"), talk, pieces) == [
-        FileEvent(What.SENT, "/etc/", name="conf/a b", size=3),
-        FileEvent(What.SENT, "/etc/", name="empty", size=0),
+        FileEvent(FileAction.SENT, "/etc/", name="conf/a b", size=3),
+        FileEvent(FileAction.SENT, "/etc/", name="empty", size=0),
     ]
 
 
@@ -146,7 +146,7 @@ def test_scp_the_other_way_and_broken_off() -> None:
     assert seen.client(b"\0") == []
     assert seen.is_content
     assert seen.host(b"x" * 60) == []
-    assert seen.end() == [FileEvent(What.FETCHED, "/etc/a file", name="a file", size=60, is_complete=False)]
+    assert seen.end() == [FileEvent(FileAction.FETCHED, "/etc/a file", name="a file", size=60, is_complete=False)]
 
 
 def test_only_the_protocols_of_files_are_watched() -> None:

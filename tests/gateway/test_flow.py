@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from sessions_app.gateway import store
 from sessions_app.gateway.downstream import Terminal
-from sessions_app.gateway.flows.connect import Login
-from sessions_app.gateway.models import Door, GatewayConnection
+from sessions_app.gateway.flows.connect import AuthenticatedClient
+from sessions_app.gateway.models import EntryPoint, GatewayConnection
 from sessions_app.gateway.opening import open_relay
 from sessions_app.privileged.models import PrivilegedSession
 from tests.support import builders
@@ -153,18 +153,18 @@ def test_ctrl_x_extends_while_the_notice_is_up_and_reaches_the_program_otherwise
 @pytest.mark.parametrize(
     ("door", "language", "sent"),
     [
-        (Door.BROWSER, "C.UTF-8", "C.UTF-8"),
-        (Door.BROWSER, "de_DE.UTF-8", "de_DE.UTF-8"),
-        (Door.BROWSER, "", None),
-        (Door.SSH, "C.UTF-8", None),  # a client says what it wants
+        (EntryPoint.BROWSER, "C.UTF-8", "C.UTF-8"),
+        (EntryPoint.BROWSER, "de_DE.UTF-8", "de_DE.UTF-8"),
+        (EntryPoint.BROWSER, "", None),
+        (EntryPoint.SSH, "C.UTF-8", None),  # a client says what it wants
     ],
 )
 def test_a_terminal_in_the_browser_has_the_language_of_the_profile(
-    alice: User, door: Door, language: str, sent: str | None
+    alice: User, door: EntryPoint, language: str, sent: str | None
 ) -> None:
     async def story() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there:
-            login = Login(alice.pk, given.session.pk, door, "127.0.0.1", "")
+            login = AuthenticatedClient(alice.pk, given.session.pk, door, "127.0.0.1", "")
             relay = await open_relay(there.registry, login, Person(), Terminal("xterm-256color"))
             await until(lambda: there.host.process is not None, "the host listens")
             assert there.host.process.env.get("LANG") == sent

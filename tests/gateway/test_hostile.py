@@ -21,7 +21,7 @@ from sessions_app.errors import Refused
 from sessions_app.gateway import identity, pressure, server, ssh_channel, store
 from sessions_app.gateway.files import FileEvent, What
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
-from sessions_app.gateway.recording_writer import Journal
+from sessions_app.gateway.recording_writer import RecordingWriter
 from sessions_app.gateway.recordings.models import Recording
 from sessions_app.hosts.flows.ssh_keys import remove_key
 from sessions_app.hosts.models import UserKey
@@ -281,7 +281,7 @@ def test_bytes_that_are_no_text_and_pieces_of_characters_pass_as_they_come(alice
 def test_another_host_key_gets_nothing_and_the_person_is_told(alice: User) -> None:
     async def story() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
-            there.registry.make_recorder = Journal(store.call).record
+            there.registry.make_recorder = RecordingWriter(store.call).record
             done = await client.run("swallow", input=b"secret", encoding=None)
             assert done.exit_status == 1
             assert b"shows another host key than the one that was confirmed" in done.stderr  # type: ignore[operator]

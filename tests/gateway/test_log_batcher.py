@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from sessions_app.gateway import log_batcher as notes_module
 from sessions_app.gateway.file_notes import FileNotes
-from sessions_app.gateway.log_batcher import Notes
+from sessions_app.gateway.log_batcher import LogBatcher
 from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.scp_watch import ScpWatch
@@ -48,7 +48,7 @@ class Log:
 def test_what_comes_while_the_database_writes_is_written_after_it() -> None:
     async def story() -> None:
         log = Log()
-        notes = Notes[str](log, "Words")
+        notes = LogBatcher[str](log, "Words")
         log.delay.clear()
         notes.add(["first"])
         await log.arrived.wait()
@@ -66,7 +66,7 @@ def test_what_comes_while_the_database_writes_is_written_after_it() -> None:
 def test_a_database_that_comes_back_gets_everything_in_order(failures: int) -> None:
     async def story() -> None:
         log = Log(failures)
-        notes = Notes[str](log, "Words")
+        notes = LogBatcher[str](log, "Words")
         notes.add(["first"])
         notes.add(["second"])
         async with asyncio.timeout(seconds(10)):
@@ -81,7 +81,7 @@ def test_a_database_that_comes_back_gets_everything_in_order(failures: int) -> N
 
 def test_the_end_does_not_wait_for_a_database_for_ever() -> None:
     async def story() -> None:
-        notes = Notes[str](Log(1000), "Words")
+        notes = LogBatcher[str](Log(1000), "Words")
         notes.add(["first"])
         with pytest.raises(OperationalError):
             await notes.finish()
@@ -103,7 +103,7 @@ def test_a_recording_is_closed_whatever_becomes_of_the_files(alice: User) -> Non
     async def story() -> None:
         relay, _ = hold(Registry(OWNER), row, terminal="")
         relay.bridge.files = FileNotes(relay.admitted, ScpWatch("scp -t /"))
-        relay.bridge.files._notes = Notes(Log(1000), "Files")  # type: ignore[arg-type]
+        relay.bridge.files._log = LogBatcher(Log(1000), "Files")  # type: ignore[arg-type]
         relay.bridge.files.client(b"C0644 0 empty\n")
         relay.bridge.files.client(b"\0")
         relay.bridge.recorder = Recorder()

@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import ConnectionProfile
-from sessions_app.gateway.flows.ticket import give
+from sessions_app.gateway.flows.ticket import issue
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat, TicketKind
 from sessions_app.hosts.models import UserKey
 from sessions_app.privileged.flows.account import lock_account
@@ -235,13 +235,13 @@ def test_a_one_time_password_opens_one_session_once(
             words, env=env, capture_output=True, timeout=seconds(60), check=False, stdin=subprocess.DEVNULL
         )
 
-    given_one = give(alice, session, TicketKind.PASSWORD, login=None, address="127.0.0.1")
+    given_one = issue(alice, session, TicketKind.PASSWORD, login=None, address="127.0.0.1")
     done = login(given_one.secret)
     assert done.stdout.decode().strip() == session.login_account, done.stderr
     again = login(given_one.secret)
     assert again.returncode == 255
     assert again.stderr.count(b"It was used before") == 1  # by one way to ask for it; the client tried two
-    elsewhere = give(alice, session, TicketKind.PASSWORD, login=None, address="192.0.2.1")
+    elsewhere = issue(alice, session, TicketKind.PASSWORD, login=None, address="192.0.2.1")
     assert b"it was given to 192.0.2.1" in login(elsewhere.secret).stderr
     assert login("wrong").returncode == 255
     assert GatewayConnection.objects.count() == 1

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from websockets.asyncio.client import ClientConnection
 
 from sessions_app.gateway import store, strangers, web
-from sessions_app.gateway.browser_channel import Page
+from sessions_app.gateway.browser_channel import BrowserChannel
 from sessions_app.privileged.flows.lock import lock
 from tests.support.browser_terminal import ORIGIN, Gateway, drive, ending, hello, message, session_of, ticket_for
 from tests.support.control_scene import run
@@ -184,7 +184,7 @@ def test_who_waits_for_the_host_or_for_the_page_to_go_leaves_nothing_waiting() -
             await self.is_gone.wait()
 
     async def story() -> None:
-        near, socket = Page(), Socket()
+        near, socket = BrowserChannel(), Socket()
         near.pause_reading()
         waiting = asyncio.create_task(near._may_take(socket))  # type: ignore[arg-type]  # as far as it is asked
         await asyncio.sleep(0)

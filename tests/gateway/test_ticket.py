@@ -15,9 +15,9 @@ from django.utils import timezone
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.errors import Forbidden, Refused
-from sessions_app.gateway.flows.connect import Login, admit
-from sessions_app.gateway.flows.ticket import KEPT, TICKETS_A_MINUTE, Given, give, redeem
-from sessions_app.gateway.models import Door, GatewayConnection, GatewayTicket, TicketKind
+from sessions_app.gateway.flows.connect import AuthenticatedClient, admit
+from sessions_app.gateway.flows.ticket import KEPT, TICKETS_A_MINUTE, IssuedTicket, issue, redeem
+from sessions_app.gateway.models import EntryPoint, GatewayConnection, GatewayTicket, TicketKind
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason
 from sessions_app.privileged.flows.account import lock_account
@@ -33,15 +33,17 @@ def session_of(user: User, status: Status = Status.AVAILABLE, **values: Any) -> 
     return make_session(user, status, **({"resource": host} | values))
 
 
-def given(user: User, session: PrivilegedSession, kind: TicketKind = TicketKind.TERMINAL, **values: Any) -> Given:
-    return give(user, session, kind, **({"login": None, "address": HERE} | values))
+def given(
+    user: User, session: PrivilegedSession, kind: TicketKind = TicketKind.TERMINAL, **values: Any
+) -> IssuedTicket:
+    return issue(user, session, kind, **({"login": None, "address": HERE} | values))
 
 
-def shown(ticket: Given, kind: TicketKind = TicketKind.TERMINAL, **values: Any) -> GatewayTicket:
+def shown(ticket: IssuedTicket, kind: TicketKind = TicketKind.TERMINAL, **values: Any) -> GatewayTicket:
     return redeem(ticket.secret, kind, **({"address": HERE} | values))
 
 
-def refusal(ticket: Given, kind: TicketKind = TicketKind.TERMINAL, **values: Any) -> str:
+def refusal(ticket: IssuedTicket, kind: TicketKind = TicketKind.TERMINAL, **values: Any) -> str:
     with pytest.raises(Refused) as refused:
         shown(ticket, kind, **values)
     return refused.value.message
@@ -116,7 +118,7 @@ def test_a_password_opens_no_terminal_and_the_other_way_round(alice: User) -> No
         ticket = given(alice, session, kind)
         assert "not valid" in refusal(ticket, other)
         assert shown(ticket, kind).session == session
-    assert "not valid" in refusal(Given("", 1, timezone.now()))
+    assert "not valid" in refusal(IssuedTicket("", 1, timezone.now()))
 
 
 @pytest.mark.parametrize("reason", [EndReason.LOGOUT, EndReason.FORCED])
@@ -149,7 +151,7 @@ def test_a_locked_session_gives_its_terminal_back_and_opens_no_other(alice: User
     locked = session_of(alice, Status.LOCKED)
     assert shown(given(alice, locked)).session == locked
     with pytest.raises(Refused, match="is locked"):
-        admit(Login(alice.pk, locked.pk, Door.BROWSER, HERE, "Firefox"), "gateway-of-the-test")
+        admit(AuthenticatedClient(alice.pk, locked.pk, EntryPoint.BROWSER, HERE, "Firefox"), "gateway-of-the-test")
 
 
 def test_a_connection_is_noted_with_the_key_that_opened_it_and_no_other_may_be_named(alice: User, admin: User) -> None:
@@ -157,7 +159,7 @@ def test_a_connection_is_noted_with_the_key_that_opened_it_and_no_other_may_be_n
     mine, foreign = make_key(alice), make_key(admin)
 
     def admitted(key_id: int | None) -> GatewayConnection:
-        login = Login(alice.pk, session.pk, Door.SSH, HERE, "OpenSSH", key_id=key_id)
+        login = AuthenticatedClient(alice.pk, session.pk, EntryPoint.SSH, HERE, "OpenSSH", key_id=key_id)
         return admit(login, "gateway-of-the-test")
 
     connection = admitted(mine.pk)

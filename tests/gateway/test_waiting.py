@@ -20,7 +20,7 @@ from websockets.typing import Origin
 from sessions_app.gateway import identity, process, relay, store, tickets
 from sessions_app.gateway.downstream import NO_DATABASE, PROBLEM
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
-from sessions_app.gateway.recording_writer import Journal
+from sessions_app.gateway.recording_writer import RecordingWriter
 from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.web import serve
@@ -95,7 +95,7 @@ def test_a_client_is_told_and_let_go_when_a_step_of_letting_it_in_fails(
 ) -> None:
     async def story() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there:
-            there.registry.make_recorder = Journal(store.call).record
+            there.registry.make_recorder = RecordingWriter(store.call).record
             with monkeypatch.context() as patch:
                 patch.setattr(*STEPS[step], failing(error))
                 async with await there.connect() as client:

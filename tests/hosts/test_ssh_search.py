@@ -207,7 +207,7 @@ def test_of_many_workers_at_the_same_moment_one_searches(server: sshd.Server, al
         HostSearch.objects.update(next_at=timezone.now())
         barrier, claims = threading.Barrier(4), []
 
-        def take(barrier: threading.Barrier = barrier, claims: list[search.Claim] = claims) -> None:
+        def take(barrier: threading.Barrier = barrier, claims: list[search.SearchClaim] = claims) -> None:
             try:
                 barrier.wait(10)
                 claims.extend(claim_due())

@@ -16,7 +16,7 @@ CODE = '''"""A module. Not changed: 1 + 1."""
 LIMIT = 5
 
 
-class Door:
+class EntryPoint:
     """A door."""
 
     def open(self, people):
@@ -51,7 +51,7 @@ def test_decisions_filters_and_steps_are_changed_and_words_are_not(offered: list
         (15, "True", "False"),
         (11, "1", "2"),
     }
-    assert {change.function for change in offered} == {"Door.open"}
+    assert {change.function for change in offered} == {"EntryPoint.open"}
 
 
 def test_what_is_changed_is_still_python(offered: list[Change]) -> None:

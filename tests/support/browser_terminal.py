@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from sessions_app.gateway import store, web
 from sessions_app.gateway.browser_channel import Page
 from sessions_app.gateway.downstream import Terminal
-from sessions_app.gateway.flows.ticket import give
+from sessions_app.gateway.flows.ticket import issue
 from sessions_app.gateway.models import TicketKind
 from sessions_app.gateway.registry import Registry
 from sessions_app.logins.models import LoginSession
@@ -103,7 +103,7 @@ def session_of(user: User, **values: Any) -> PrivilegedSession:
 
 
 async def ticket_for(session: PrivilegedSession, login: LoginSession | None = None, address: str = "127.0.0.1") -> str:
-    given = await store.call(give, session.user, session, TicketKind.TERMINAL, login=login, address=address)
+    given = await store.call(issue, session.user, session, TicketKind.TERMINAL, login=login, address=address)
     return given.secret
 
 

@@ -14,10 +14,10 @@ from django.db import connections
 from django.utils import timezone
 
 from sessions_app.gateway import store
-from sessions_app.gateway.change_listener import Waker
+from sessions_app.gateway.change_listener import ChangeListener
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.downstream import Terminal
-from sessions_app.gateway.models import Door, GatewayConnection
+from sessions_app.gateway.models import EntryPoint, GatewayConnection
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.hosts.connectors.ssh.transport import Host
@@ -63,7 +63,7 @@ class Person:
 def connect(session: PrivilegedSession, **values: Any) -> GatewayConnection:
     """The row of an open connection, as if made after all that was asked of the session so far."""
     newest = session.controls.order_by("-pk").values_list("pk", flat=True).first() or 0
-    defaults = {"gateway": OWNER, "door": Door.SSH, "address": "192.0.2.9", "confirmed_control": newest}
+    defaults = {"gateway": OWNER, "door": EntryPoint.SSH, "address": "192.0.2.9", "confirmed_control": newest}
     return GatewayConnection.objects.create(session=session, **(defaults | values))
 
 
@@ -98,7 +98,7 @@ _CERTIFICATE = _KEY.generate_user_certificate(_KEY, "nobody", principals=["nobod
 @contextlib.asynccontextmanager
 async def controlled(registry: Registry) -> AsyncIterator[Control]:
     """Control at work, woken as in a real gateway."""
-    waker = Waker()
+    waker = ChangeListener()
     waker.start()
     control = Control(registry, waker.event)
     task = asyncio.create_task(control.run())

@@ -13,7 +13,7 @@ import asyncssh
 from django.contrib.auth.models import User
 
 from sessions_app.gateway import identity, server, store
-from sessions_app.gateway.connection_limits import Doors
+from sessions_app.gateway.connection_limits import ConnectionLimits
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 from sessions_app.hosts.ssh import ca
@@ -136,7 +136,7 @@ async def front(given: Prepared, **host_options: Any) -> AsyncIterator[Front]:
     host.port = behind.get_port()
     await store.call(_place, given.session.resource_id, host.port)
     registry = Registry("front-1")
-    listening = await server.listen(Doors(registry), await store.call(identity.host_key), "127.0.0.1", 0)
+    listening = await server.listen(ConnectionLimits(registry), await store.call(identity.host_key), "127.0.0.1", 0)
     try:
         yield Front(listening.get_port(), registry, host, given.session, given.key)
     finally:
@@ -156,10 +156,10 @@ def waiting(relay: Relay) -> int:
     host = relay.bridge._host
     near = relay._near
     assert host is not None
-    for_person = near.buffered() + near._door.connection._transport.get_write_buffer_size()  # type: ignore[attr-defined]
+    for_person = near.buffered() + near._client.connection._transport.get_write_buffer_size()  # type: ignore[attr-defined]
     unread = sum(len(data) for data, _ in host._recv_buf)
     for_host = host.get_write_buffer_size() + host.get_connection()._transport.get_write_buffer_size()  # type: ignore[union-attr]
-    kept = held(near._door.connection) + held(host.get_connection())  # type: ignore[attr-defined]
+    kept = held(near._client.connection) + held(host.get_connection())  # type: ignore[attr-defined]
     return kept + for_person + unread + for_host + sum(len(data) for data, _ in near._chan._recv_buf)  # type: ignore[attr-defined]
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from sessions_app.gateway.models import ConnectionEnd, Door, GatewayConnection
+from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection
 from sessions_app.gateway.recording import Cast
 from sessions_app.gateway.recordings import assemble, chunks
 from sessions_app.gateway.recordings.chunks import Piece
@@ -40,7 +40,7 @@ def make_cast(clock: Clock | None = None, **values: Any) -> Cast:
 def make_connection(session: PrivilegedSession | None = None, **values: Any) -> GatewayConnection:
     """A connection that goes on, unless `ended_at` says otherwise."""
     session = session or make_session(status=Status.LOGGED_IN)
-    defaults: dict[str, Any] = {"gateway": "gateway-of-the-test", "door": Door.SSH, "address": "198.51.100.7"}
+    defaults: dict[str, Any] = {"gateway": "gateway-of-the-test", "door": EntryPoint.SSH, "address": "198.51.100.7"}
     return GatewayConnection.objects.create(session=session, **(defaults | values))
 
 

@@ -19,7 +19,7 @@ from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.errors import Refused
-from sessions_app.gateway.models import Door, GatewayConnection
+from sessions_app.gateway.models import EntryPoint, GatewayConnection
 from sessions_app.hosts.flows.certificate import OPEN, names_that_certify, session_to_log_in_to
 from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.logins.models import LoginSession
@@ -31,12 +31,12 @@ from sessions_app.privileged.models import ENDED, ControlKind, PrivilegedSession
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class AuthenticatedClient:
     """Who came in, for which session, and how they proved who they are."""
 
     user_id: int
     session_id: int
-    door: Door
+    door: EntryPoint
     address: str
     client: str  # what the client calls itself
     key_id: int | None = None  # the registered key, when they came with one
@@ -81,7 +81,7 @@ def lock_text(session: PrivilegedSession) -> tuple[str, str]:
     return (plain(asked.title, 120), plain(asked.message, 500)) if asked else ("Session locked", "")
 
 
-def admit(login: Login, gateway: str) -> GatewayConnection:
+def admit(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
     """Note the new connection before the host is asked. Raises Refused, which is logged, when it may not be.
 
     1. Hold the account and the session, so that no lock comes in between.
@@ -154,7 +154,7 @@ def connected(connection: GatewayConnection, host_port: int | None = None) -> Pr
     return session
 
 
-def _key(login: Login) -> UserKey | None:
+def _key(login: AuthenticatedClient) -> UserKey | None:
     if login.key_id is None:
         return None
     key = UserKey.objects.filter(pk=login.key_id, user_id=login.user_id).first()
@@ -163,7 +163,7 @@ def _key(login: Login) -> UserKey | None:
     return key
 
 
-def _require(user: AbstractUser, session: PrivilegedSession, login: Login) -> None:
+def _require(user: AbstractUser, session: PrivilegedSession, login: AuthenticatedClient) -> None:
     """Raise Refused unless this person may connect to this session now."""
     if session.user_id != user.pk:
         raise Refused(f"You have no session “{session.pk}”.")
@@ -180,7 +180,7 @@ def _require(user: AbstractUser, session: PrivilegedSession, login: Login) -> No
         raise Refused(f"You have {limit} connections already, which is as many as one person may have.")
 
 
-def _note_refusal(user: AbstractUser, login: Login, reason: str) -> None:
+def _note_refusal(user: AbstractUser, login: AuthenticatedClient, reason: str) -> None:
     session = PrivilegedSession.objects.filter(pk=login.session_id, user_id=user.pk).first()
     with log.coming_from(login.address):
         log.record(

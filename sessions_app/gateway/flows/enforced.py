@@ -28,7 +28,7 @@ DONE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """What one gateway saw on one connection: requests with numbers above `after`, up to `newest`."""
 
     connection_id: int
@@ -74,7 +74,7 @@ def over(session: PrivilegedSession, at: dt.datetime) -> None:
         )
 
 
-def by_gateway(seen: Sequence[Seen], at: dt.datetime) -> None:
+def by_gateway(seen: Sequence[Observation], at: dt.datetime) -> None:
     """Note what gateways enforce on these connections since now, and end what that takes the place of.
 
     Of several requests that a gateway saw in one look only the newest was ever in force there.
@@ -115,7 +115,7 @@ def _on_host(session: PrivilegedSession) -> QuerySet[ControlRequest]:
     return held.exclude(enforced_at=None)
 
 
-def _in_force(one: Seen, asked: Sequence[ControlRequest]) -> list[int]:
+def _in_force(one: Observation, asked: Sequence[ControlRequest]) -> list[int]:
     """Numbers of the requests: the newest lock or unlock, the newest extension and the newest cut."""
     newest: dict[tuple[ControlKind, ...], ControlRequest] = {}
     for control in asked:

@@ -39,7 +39,7 @@ NOT_YOURS = "Only the person a session is for connects to it."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Given:
+class IssuedTicket:
     """A ticket on its way to the person. The secret is nowhere else."""
 
     secret: str = dataclasses.field(repr=False)
@@ -48,14 +48,14 @@ class Given:
 
 
 @sensitive_variables()
-def give(
+def issue(
     actor: AbstractUser,
     session: PrivilegedSession,
     kind: TicketKind,
     *,
     login: LoginSession | None,
     address: str,
-) -> Given:
+) -> IssuedTicket:
     """A ticket for the actor's own session, good for VALID_FOR[kind], from `address`, while `login` lasts.
 
     A one-time password is logged; the ticket of a terminal is not, for the connection it opens logs itself.
@@ -96,7 +96,7 @@ def give(
                 target=session,
                 details={"ticket": ticket.pk, "address": address},
             )
-    return Given(secret, VALID_FOR[kind].seconds, ticket.expires_at)
+    return IssuedTicket(secret, VALID_FOR[kind].seconds, ticket.expires_at)
 
 
 @sensitive_variables()

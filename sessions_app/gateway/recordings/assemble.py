@@ -58,15 +58,15 @@ def close(recording_id: int) -> bool:
         return False
     recording = Recording.objects.select_related("connection").get(pk=recording_id)
     try:
-        return _close(Claim(recording))
+        return _close(ClosingClaim(recording))
     except Exception:
         Recording.objects.filter(pk=recording_id, closing_at=recording.closing_at).update(closing_at=None)
         raise
 
 
-def _close(claim: Claim) -> bool:
+def _close(claim: ClosingClaim) -> bool:
     recording = claim.recording
-    with claim.kept(), tempfile.SpooledTemporaryFile(IN_MEMORY) as cast:
+    with claim.renewed(), tempfile.SpooledTemporaryFile(IN_MEMORY) as cast:
         reading, count = _Reading(), 0
         for data in _pieces(recording):
             cast.write(data)
@@ -101,7 +101,7 @@ def _close(claim: Claim) -> bool:
     return True
 
 
-class Claim:
+class ClosingClaim:
     """The right of one worker to close one recording: short, so that a worker that was killed keeps nobody away for
     long, and renewed for as long as a slow storage takes."""
 
@@ -110,7 +110,7 @@ class Claim:
         self._lock = threading.Lock()
 
     def keep(self) -> bool:
-        """Claim it for as long again; False when somebody else has it by now."""
+        """ClosingClaim it for as long again; False when somebody else has it by now."""
         with self._lock:
             now = timezone.now()
             mine = Recording.objects.filter(pk=self.recording.pk, closing_at=self.recording.closing_at, ended_at=None)
@@ -120,7 +120,7 @@ class Claim:
             return True
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
+    def renewed(self) -> Iterator[None]:
         """Renew it in a thread until the block ends; the renewal dies with the process, as it must."""
         done = threading.Event()
         renewal = threading.Thread(target=self._renew, args=(done,), name="recording-claim", daemon=True)

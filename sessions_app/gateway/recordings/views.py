@@ -42,8 +42,8 @@ from sessions_app.error_pages import storage_failed
 from sessions_app.gateway.recordings import assemble, search_index
 from sessions_app.gateway.recordings.filters import LineFilters, RecordingFilters
 from sessions_app.gateway.recordings.models import Recording, RecordingChunk, RecordingText
-from sessions_app.gateway.recordings.moments import find as find_lines
-from sessions_app.gateway.recordings.moments import moments
+from sessions_app.gateway.recordings.replay_marks import find as find_lines
+from sessions_app.gateway.recordings.replay_marks import replay_marks
 from sessions_app.gateway.recordings.storage import StorageFailed, opened
 from sessions_app.gateway.recordings.tables import RECORDINGS_TABLE, clock, hits_table, replay_url, state
 from sessions_app.limits import hold_live_view
@@ -114,7 +114,7 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
         return redirect("recording_live", pk=row.pk)
     words = typed(request.GET, "find")
     window = entries_of(row.session).filter(at__gte=row.started_at, at__lte=row.ended_at)
-    beside = moments(row, window.order_by("pk")[:500])
+    beside = replay_marks(row, window.order_by("pk")[:500])
     context = {
         "heading": f"Recording of {row.session}",
         "number": row.pk,

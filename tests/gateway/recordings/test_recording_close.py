@@ -22,7 +22,7 @@ from activity.verbs import Verb
 from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.recordings import assemble, retention
 from sessions_app.gateway.recordings.checks import check_recordings_storage
-from sessions_app.gateway.recordings.keeper import Keeper
+from sessions_app.gateway.recordings.maintenance import RecordingMaintenance
 from sessions_app.gateway.recordings.models import Recording, RecordingChunk, RecordingText
 from sessions_app.gateway.recordings.storage import storage
 from sessions_app.sealing import UnsealError
@@ -231,7 +231,7 @@ def test_a_storage_that_fails_loses_nothing_and_does_not_stop_the_others(
 ) -> None:
     recording, _ = two_pieces()
     end(recording)
-    keeper = Keeper(threading.Event())
+    keeper = RecordingMaintenance(threading.Event())
     assert keeper.close_those_over() == 0
     assert "could not be written" in caplog.text
     assert recording.chunks.count() == 2
@@ -243,7 +243,7 @@ def test_a_storage_that_fails_loses_nothing_and_does_not_stop_the_others(
 def test_the_keeper_closes_what_is_over() -> None:
     recording, _ = two_pieces()
     end(recording)
-    keeper = Keeper(threading.Event())
+    keeper = RecordingMaintenance(threading.Event())
     assert keeper.close_those_over() == 1
     assert keeper.close_those_over() == 0
 
@@ -255,7 +255,7 @@ def test_recordings_go_when_their_profile_says_so_and_the_row_stays_as_evidence(
     old = make_recording(make_session(profile=profile), days_ago=8)
     path = Path(storage().path(old.path))
     assert path.exists()
-    keeper = Keeper(threading.Event())
+    keeper = RecordingMaintenance(threading.Event())
     assert keeper.remove_those_due() == 1
     assert not path.exists()
     old.refresh_from_db()

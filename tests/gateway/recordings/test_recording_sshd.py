@@ -14,7 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
-from sessions_app.gateway.recordings.keeper import Keeper
+from sessions_app.gateway.recordings.maintenance import RecordingMaintenance
 from sessions_app.gateway.recordings.models import Recording
 from sessions_app.gateway.recordings.storage import storage
 from sessions_app.privileged.models import PrivilegedSession
@@ -77,7 +77,7 @@ def recorded() -> str:
 
 
 def keep() -> int:
-    return Keeper(threading.Event()).close_those_over()
+    return RecordingMaintenance(threading.Event()).close_those_over()
 
 
 def test_what_was_on_the_terminal_is_replayed_and_found(

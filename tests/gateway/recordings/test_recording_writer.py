@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError
 
 from sessions_app.gateway.recorder import Recorded
-from sessions_app.gateway.recording_writer import CastRecorder, Journal
+from sessions_app.gateway.recording_writer import CastRecorder, RecordingWriter
 from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.recordings.models import Recording, RecordingChunk
 from tests.support.recordings import make_connection
@@ -58,9 +58,9 @@ def recorded(*, typed: bool = False, command: str = "", has_terminal: bool = Tru
     return Recorded(admitted, command, has_terminal, 80, 24)
 
 
-def run(work: Callable[[Journal, Store], Awaitable[None]]) -> Store:
+def run(work: Callable[[RecordingWriter, Store], Awaitable[None]]) -> Store:
     store = Store()
-    asyncio.run(cast(Any, work(Journal(store), store)))
+    asyncio.run(cast(Any, work(RecordingWriter(store), store)))
     return store
 
 
@@ -73,7 +73,7 @@ def test_all_terminals_are_handed_over_in_one_call() -> None:
     first, second = recorded(command="top"), recorded()
     made: list[CastRecorder] = []
 
-    async def work(journal: Journal, store: Store) -> None:
+    async def work(journal: RecordingWriter, store: Store) -> None:
         made.extend([await journal.record(first), await journal.record(second)])
         for recorder in made:
             recorder.output(b"one")
@@ -91,7 +91,7 @@ def test_the_end_hands_over_the_rest_and_lets_the_worker_begin() -> None:
     wanted = recorded(typed=True)
     made: list[CastRecorder] = []
 
-    async def work(journal: Journal, store: Store) -> None:
+    async def work(journal: RecordingWriter, store: Store) -> None:
         made.append(await journal.record(wanted))
         made[0].output(b"last words")
         made[0].typed(b"hunter2")
@@ -111,7 +111,7 @@ def test_lines_of_a_command_without_a_terminal_begin_at_the_left() -> None:
     wanted = recorded(command="ls", has_terminal=False)
     made: list[CastRecorder] = []
 
-    async def work(journal: Journal, store: Store) -> None:
+    async def work(journal: RecordingWriter, store: Store) -> None:
         made.append(await journal.record(wanted))
         made[0].output(b"one\ntwo\n")
         await made[0].finish()
@@ -124,7 +124,7 @@ def test_a_database_that_is_away_loses_nothing_and_doubles_nothing(caplog: pytes
     wanted = recorded()
     made: list[CastRecorder] = []
 
-    async def work(journal: Journal, store: Store) -> None:
+    async def work(journal: RecordingWriter, store: Store) -> None:
         made.append(await journal.record(wanted))
         made[0].output(b"first")
         store.failures = 2
@@ -146,7 +146,7 @@ def test_a_call_whose_answer_was_lost_may_be_repeated() -> None:
     wanted = recorded()
     made: list[CastRecorder] = []
 
-    async def work(journal: Journal, store: Store) -> None:
+    async def work(journal: RecordingWriter, store: Store) -> None:
         made.append(await journal.record(wanted))
         made[0].output(b"once")
         await journal.flush()
@@ -162,7 +162,7 @@ def test_a_call_whose_answer_was_lost_may_be_repeated() -> None:
 def test_nobody_is_recorded_when_the_row_cannot_be_made() -> None:
     wanted = recorded()
 
-    async def work(journal: Journal, store: Store) -> None:
+    async def work(journal: RecordingWriter, store: Store) -> None:
         store.failures = 1
         with pytest.raises(OperationalError):
             await journal.record(wanted)
@@ -177,7 +177,7 @@ def test_it_runs_at_an_interval_until_it_is_cancelled(monkeypatch: pytest.Monkey
     wanted = recorded()
     made: list[CastRecorder] = []
 
-    async def work(journal: Journal, store: Store) -> None:
+    async def work(journal: RecordingWriter, store: Store) -> None:
         made.append(await journal.record(wanted))
         task = asyncio.create_task(journal.run())
         made[0].output(b"by itself")

@@ -18,7 +18,7 @@ from activity import log
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.gateway.recordings import assemble
-from sessions_app.gateway.recordings.moments import command_of, moments
+from sessions_app.gateway.recordings.replay_marks import command_of, replay_marks
 from sessions_app.gateway.recordings.storage import storage
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import Status
@@ -137,7 +137,7 @@ def test_the_details_of_each_step_are_no_events(alice: User) -> None:
         log.draft(Verb.SESSION_LOCKED, "Locked", level=Level.WARNING, **common),
         log.draft(Verb.CONNECTOR_STEP, "exit code 0", level=Level.DEBUG, **common),
     ]
-    found = [(one.kind, one.text) for one in moments(recording, entries)]
+    found = [(one.kind, one.text) for one in replay_marks(recording, entries)]
     assert found == [("warning", "Locked"), ("command", "whoami")]
 
 

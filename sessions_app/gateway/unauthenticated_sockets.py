@@ -15,7 +15,7 @@ from sessions_app.logins.throttle import network
 MOST = 200  # sockets, all together
 
 
-class Strangers:
+class UnauthenticatedSockets:
     """All of them of one gateway process."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ PROMPT = re.compile(r"^(?:\([\w.-]+\) )?(?:\[?[\w.-]+@[\w.-]+[^$#%>❯]{0,120}[$
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Moment:
+class ReplayMark:
     """Something to jump to; `at` in seconds from the start."""
 
     at: float
@@ -29,17 +29,17 @@ class Moment:
     text: str
 
 
-def moments(recording: Recording, entries: Iterable[LogEntry]) -> list[Moment]:
+def replay_marks(recording: Recording, entries: Iterable[LogEntry]) -> list[ReplayMark]:
     """Commands as they were echoed, and the session's log within the recording's time, in their order; without what
     the log has for finding faults."""
-    found = [Moment(line.at, "command", text) for line in _candidates(recording) if (text := command_of(line.text))]
+    found = [ReplayMark(line.at, "command", text) for line in _candidates(recording) if (text := command_of(line.text))]
     length = recording.duration.total_seconds()
     for entry in entries:
         if entry.level <= Level.DEBUG:
             continue
         at = (entry.at - recording.started_at).total_seconds()
         kind = {30: "warning", 40: "error"}.get(int(entry.level), "event")
-        found.append(Moment(min(max(at, 0.0), length), kind, entry.message))
+        found.append(ReplayMark(min(max(at, 0.0), length), kind, entry.message))
     return sorted(found, key=lambda moment: moment.at)[:MOST_MOMENTS]
 
 

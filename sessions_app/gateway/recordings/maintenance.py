@@ -23,7 +23,7 @@ RETENTION_EVERY = 300.0  # seconds between looks for those whose time is
 PAUSE = 60.0  # seconds until a recording that could not be written is tried again
 
 
-class Keeper:
+class RecordingMaintenance:
     """Works until `stop` is set."""
 
     def __init__(self, stop: threading.Event) -> None:

@@ -1,5 +1,5 @@
-"""The gateway: people reach their sessions through it, with an SSH client or from the browser, and administrators
-control and see what happens there.
+"""The gateway, through which people reach their sessions with an SSH client or from the browser.
 
-The only asyncio process of the product. No database call runs on its event loop: all go through store.py.
+Administrators control and see what happens there. This is the only asyncio process of the product. No database call
+runs on its event loop: all go through store.py.
 """

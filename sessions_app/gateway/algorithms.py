@@ -1,7 +1,7 @@
-"""Which algorithms the SSH front door takes, and that its own order of ciphers counts.
+"""Choose the algorithms of the SSH server, and let its own order of ciphers decide.
 
-Without the hashes and keys that RFC 8332 and RFC 9142 have taken out of use: SHA-1 and DSA. Reaches into the library
-(asyncssh 2.24) as pressure.py does.
+The hashes and keys that RFC 8332 and RFC 9142 have taken out of use (SHA-1 and DSA) are left out. This uses private
+names of asyncssh 2.24, as pressure.py does.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ OFFER_AFTER = 1.0  # seconds; for a client that waits for the server's offer bef
 
 
 def take_no_weak_signature(key: asyncssh.SSHKey) -> None:
-    """Let the library verify no signature of this client's key that was made with SHA-1, or with DSA. What
-    `signature_algs` says is only announced."""
+    """Let asyncssh verify no signature of this client's key that was made with SHA-1 or DSA.
+
+    `signature_algs` alone only announces which signatures are wanted.
+    """
     key.all_sig_algorithms = key.all_sig_algorithms - NO_SIGNATURES
 
 
@@ -29,7 +31,7 @@ def prefer_own_order(connection: asyncssh.SSHServerConnection) -> None:
     """Encrypt with the first of our ciphers that the client knows, not with the first of the client's.
 
     In SSH the client's order decides (RFC 4253, 7.1), and OpenSSH's begins with a cipher that costs twice as much as
-    AES-GCM here. So we look at the client's offer before we make ours, which then names one cipher.
+    AES-GCM here. So we read the client's offer before we make ours, which then names one cipher.
     """
     send, loop = connection._send_kexinit, asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None

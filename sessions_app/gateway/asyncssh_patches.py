@@ -1,6 +1,6 @@
-"""Fewer packets on an SSH connection than asyncssh sends by itself, for the same bytes. Knows nothing of what they say.
+"""Send fewer packets on an SSH connection than asyncssh does by itself, for the same bytes.
 
-Reaches into the library (asyncssh 2.24) as pressure.py does; test_gateway_lean.py counts packets.
+This uses private names of asyncssh 2.24, as pressure.py does; tests/gateway/test_asyncssh_patches.py counts packets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One terminal in a browser: the person's side of a relay that outlives its socket.
+"""A terminal in a browser, as the person's side of a relay that outlives its socket.
 
-What was written is kept until the page says that it has it, so that a page that lost its connection goes on where it
-was, without a gap and without anything twice; the relay reads no more from the host while too much is kept. Knows
+What was written is kept until the page confirms it, so that a page that lost its connection continues where it was,
+with nothing missing and nothing twice. The relay reads no more from the host while too much is kept. This module knows
 neither tickets nor how sockets come in (web.py).
 """
 
@@ -30,11 +30,14 @@ logger = logging.getLogger(__name__)
 
 
 class BadMessage(Exception):
-    """The page sent what no page of ours sends."""
+    """Says that the page sent what no page of ours sends."""
 
 
 class BrowserChannel:
-    """The Near of a browser. One socket at a time; `relay` is set as soon as there is one."""
+    """The person's side of a relay, in a browser. It has one socket at a time.
+
+    `relay` is set as soon as there is one.
+    """
 
     def __init__(self) -> None:
         self.relay: Relay | None = None
@@ -55,41 +58,38 @@ class BrowserChannel:
     # The relay calls these.
 
     def write(self, data: bytes) -> None:
-        """To the terminal."""
         self._held += data
         self._flushed.clear()
         self._work.set()
 
     def write_error(self, data: bytes) -> None:
-        """A terminal has no other place for errors."""
+        """Write to the terminal, which has no other place for errors."""
         self.write(data)
 
     def write_eof(self) -> None:
-        """A page learns of the end only."""
+        """Do nothing, because a page is told only when the terminal is closed."""
 
     def end_of_write(self) -> None:
-        """Likewise."""
+        """Do nothing, because a page is told only when the terminal is closed."""
 
     def buffered(self) -> int:
-        """Bytes that the page has not confirmed."""
+        """Return how many bytes the page has not confirmed."""
         return len(self._held)
 
     def pause_reading(self) -> None:
-        """Take no more from the page."""
         self._may_read.clear()
 
     def resume_reading(self) -> None:
-        """Go on."""
         self._may_read.set()
 
     def show_state(self, is_frozen: bool, title: str, message: str, *, is_lock: bool) -> None:
-        """Beside the terminal, on the page itself."""
+        """Show beside the terminal, on the page itself, whether it is frozen."""
         text = {"type": "frozen", "title": title, "message": message, "is_lock": is_lock}
         self._frozen = text if is_frozen else None
         self.tell(self._frozen or {"type": "thawed"})
 
     async def close(self, code: int, reason: str) -> None:
-        """Say why, after everything that was written; then the socket is closed (_send)."""
+        """Send the reason after everything that was written. Then the socket is closed (_send)."""
         if self.ending is None:
             self.ending = {"type": "closed", "code": code, "reason": reason}
             self.tell(self.ending)
@@ -105,14 +105,16 @@ class BrowserChannel:
     # The door calls these.
 
     def tell(self, message: dict[str, Any]) -> None:
-        """A message of ours beside what is on the terminal, after what was written before."""
+        """Send a message beside the terminal, after what was written before."""
         self._messages.append(message)
         self._flushed.clear()
         self._work.set()
 
     async def attend(self, socket: ServerConnection, *, position: int | None) -> bool:
-        """Serve this socket until it is gone; whether it was left for good. `position`: what a page that comes back
-        has already, None for a new one. Raises BadMessage."""
+        """Serve this socket until it is gone. Return whether the person left for good.
+
+        `position` is how many bytes a returning page has already, None for a new page. Raises BadMessage.
+        """
         if position is not None:
             self._confirm(position)
         if self._sender is not None:
@@ -164,8 +166,11 @@ class BrowserChannel:
             return  # _receive() ends too, and says what kind of end it was
 
     async def _receive(self, socket: ServerConnection) -> bool:
-        """Until the page says goodbye (True), or came back on another socket and was told what had come by then: what
-        is found here after that counts as never come (False). Raises ConnectionClosed when the socket is gone."""
+        """Receive messages until the page says goodbye (True) or came back on another socket (False).
+
+        The other socket was told what had come here by then, so whatever is found here after that is ignored. Raises
+        ConnectionClosed when the socket is gone.
+        """
         assert self.relay is not None  # noqa: S101 - the door opens it first
         while True:
             message = await socket.recv()
@@ -179,8 +184,10 @@ class BrowserChannel:
                 return True
 
     async def _may_take(self, socket: ServerConnection) -> bool:
-        """Wait until the host takes what is typed; False when the page is gone before, and whoever holds the terminal
-        open for it must know."""
+        """Wait until the host takes what is typed. Return False when the page is gone before that.
+
+        Who keeps the terminal open for the page must know that it is gone.
+        """
         if not self._may_read.is_set():
             waiting = [asyncio.ensure_future(self._may_read.wait()), asyncio.ensure_future(socket.wait_closed())]
             try:
@@ -191,7 +198,7 @@ class BrowserChannel:
         return self._may_read.is_set()
 
     def _obey(self, text: str) -> bool:
-        """One message beside the terminal; True when it was the last one."""
+        """Handle one message beside the terminal. Return True when it was the last one."""
         assert self.relay is not None  # noqa: S101 - the door opens it first
         message = read_object(text)
         match message.get("type"):
@@ -208,7 +215,7 @@ class BrowserChannel:
         return False
 
     def _confirm(self, position: int) -> None:
-        """The page has all bytes before this one."""
+        """Forget the bytes before `position`, which the page has. Raises BadMessage."""
         if not self._confirmed <= position <= self._confirmed + len(self._held):
             raise BadMessage("A position that was never sent.")
         del self._held[: position - self._confirmed]
@@ -216,14 +223,17 @@ class BrowserChannel:
 
 
 def _sent(task: asyncio.Task[None], socket: ServerConnection) -> None:
-    """A page that is told nothing any more would wait for ever: it comes back on another socket instead."""
+    """Close the socket after an error, so that its page comes back on another one.
+
+    A page that gets no more messages would wait for ever.
+    """
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error("A page could not be told what its terminal shows", exc_info=error)
         socket.transport.abort()
 
 
 def read_object(text: str | bytes) -> dict[str, Any]:
-    """A JSON object; raises BadMessage for anything else."""
+    """Return the JSON object in `text`. Raises BadMessage for anything else."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -234,13 +244,13 @@ def read_object(text: str | bytes) -> dict[str, Any]:
 
 
 def size_of(message: dict[str, Any]) -> Size:
-    """The size of a page's terminal, which has at least one cell; raises BadMessage."""
+    """Return the size of a page's terminal, which has at least one cell. Raises BadMessage."""
     cols, rows = (max(1, min(number(message, name), LARGEST)) for name in ("cols", "rows"))
     return cols, rows, 0, 0
 
 
 def number(message: dict[str, Any], name: str) -> int:
-    """A whole number that is not negative; raises BadMessage."""
+    """Return a whole number that is not negative. Raises BadMessage for anything else."""
     value = message.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
         raise BadMessage(f"No number {name}.")

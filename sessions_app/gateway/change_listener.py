@@ -1,8 +1,9 @@
-"""Notices, in a thread of its own, that the database may have changed, and sets an asyncio event; many words are one.
+"""Notice in a thread that the database may have changed, and set an asyncio event.
 
-PostgreSQL: LISTEN on a connection of its own (change_notify.py speaks), which is made anew for as long as it takes.
-SQLite: PRAGMA data_version twice a second, which any commit of another connection moves. Knows not what has changed:
-control.py reads that. It also reads every few seconds without being woken, so a word that is lost costs seconds only.
+PostgreSQL: LISTEN on a connection of its own (change_notify.py notifies), which is made again whenever it breaks.
+SQLite: PRAGMA data_version twice a second, which changes with any commit of another connection. What has changed is not
+known here: control.py reads that. It also reads every few seconds without a notification, so that a lost one costs
+seconds only.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class ChangeListener:
-    """`event` is set whenever something may have changed; whoever waits for it clears it before looking."""
+    """Sets `event` when something may have changed. Its reader clears it before it reads the database."""
 
     def __init__(self) -> None:
         self.event = asyncio.Event()
@@ -35,11 +36,10 @@ class ChangeListener:
         self._thread = threading.Thread(target=self._run, name="wake", daemon=True)
 
     def start(self) -> None:
-        """Begin to notice."""
         self._thread.start()
 
     async def stop(self) -> None:
-        """Returns when the thread has ended; at most about a second."""
+        """Stop the thread, and return when it has ended, after about a second at most."""
         self._stop.set()
         await asyncio.to_thread(self._thread.join)
 

@@ -1,6 +1,6 @@
-"""Notes that connections are over: those that end while one transaction is written share the next.
+"""Note ended connections in batches: those that end while one transaction is written share the next.
 
-So that a hundred that are cut at once do not stand in line for a hundred transactions. Knows relays only as callers.
+So a hundred connections that are cut at once do not wait for a hundred transactions.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 
 
 class Endings:
-    """Of all connections of one process."""
+    """Notes the ends of all connections of one process."""
 
     def __init__(self) -> None:
         self._waiting: list[Waiting] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def note(self, ending: Ending) -> None:
-        """Return when the database has it. Raises what kept it from that."""
+        """Note this end. Return when the database has it. Raises the database's error."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((ending, done))
         if self._writing is None:

@@ -1,6 +1,6 @@
-"""How many SSH clients one gateway has at its door, and who goes when there are too many.
+"""Limit the SSH clients of one gateway, and decide which one is dropped when there are too many.
 
-Knows of a client its address and, once that is proved, its person.
+This module knows a client's address and, once it is authenticated, its user.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sessions_app.logins.throttle import network
 
 
 class Client(Protocol):
-    """One client connection."""
+    """A connection of a client."""
 
     address: str
     connection: asyncssh.SSHServerConnection
@@ -34,8 +34,11 @@ class ConnectionLimits:
     _authenticated: dict[Client, int] = field(default_factory=dict)  # with its user
 
     def add(self, client: Client) -> None:
-        """It has proved nothing. When there are too many of those, the oldest of the network that has the most goes:
-        whoever holds places without using them loses them, and others can still log in."""
+        """Count a client that is not authenticated yet.
+
+        When there are too many of those, the oldest of the network with the most is dropped. So somebody who takes
+        places without using them loses them, and others can still log in.
+        """
         self._unauthenticated[client] = network(client.address)
         if len(self._unauthenticated) > settings.GATEWAY_UNAUTHENTICATED:
             [(crowd, _)] = Counter(self._unauthenticated.values()).most_common(1)
@@ -44,7 +47,7 @@ class ConnectionLimits:
             oldest.connection.abort()
 
     def authenticated(self, client: Client, user_id: int) -> bool:
-        """It is that person's; False when they have too many already, whether they use them or not."""
+        """Count the client as this user's. Return False when the user has too many connections already."""
         self._unauthenticated.pop(client, None)
         limit: int = settings.GATEWAY_CONNECTIONS_PER_USER
         is_one_too_many = sum(found == user_id for found in self._authenticated.values()) >= limit
@@ -53,6 +56,5 @@ class ConnectionLimits:
         return not is_one_too_many
 
     def remove(self, client: Client) -> None:
-        """It is gone."""
         self._unauthenticated.pop(client, None)
         self._authenticated.pop(client, None)

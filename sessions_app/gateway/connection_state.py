@@ -1,6 +1,6 @@
-"""The half of store.py that control needs: how every open connection of this gateway stands, and what was enforced.
+"""The database functions of control.py: the state of every open connection, and what was enforced.
 
-Run by store.call() only. What must be enforced is derived from these rows, never from a message.
+They are run by store.call() only. What must be enforced follows from these rows, never from a message.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LOCK_IN_FORCE = Q(session__user__account_locks__lifted_at=None)  # of one accoun
 
 @dataclass(frozen=True, slots=True)
 class ConnectionState:
-    """One open connection and all that decides about it."""
+    """An open connection and everything that decides about it."""
 
     connection_id: int
     session_id: int
@@ -62,9 +62,10 @@ class ConnectionState:
 
 
 def connection_states(gateway: str) -> list[ConnectionState]:
-    """Every open connection of this gateway, in one statement, so that all of it is true at one moment.
+    """Return the state of every open connection of this gateway.
 
-    It is asked up to twenty times a second, and most often nothing has changed: the statement is kept.
+    One statement reads them, so that all is true at the same moment. It is run up to twenty times a second and most
+    often nothing has changed, so the statement is compiled once.
     """
     _, rows = _STATES.rows(gateway=gateway)
     return [ConnectionState(*row) for row in rows]
@@ -110,7 +111,7 @@ _STATES = Prepared(GatewayConnection, _facts, gateway=str)
 
 @dataclass(frozen=True, slots=True)
 class EnforcedState:
-    """What a gateway did about one connection: everything up to `control`."""
+    """What a gateway enforced on one connection: everything up to the request `control`."""
 
     connection_id: int
     control: int
@@ -118,7 +119,10 @@ class EnforcedState:
 
 
 def confirm(done: Sequence[EnforcedState]) -> None:
-    """Note what is in force, all in one transaction. A connection that has ended meanwhile is confirmed too."""
+    """Note in one transaction what is in force.
+
+    A connection that has ended meanwhile is confirmed too.
+    """
     now = timezone.now()
     with transaction.atomic():
         seen = _seen(done)
@@ -136,7 +140,7 @@ def confirm(done: Sequence[EnforcedState]) -> None:
 
 
 def _seen(done: Sequence[EnforcedState]) -> list[enforced.Observation]:
-    """With what each connection had confirmed before."""
+    """Return these states with what each connection had confirmed before."""
     rows = GatewayConnection.objects.filter(pk__in=[one.connection_id for one in done])
     before = {row[0]: row[1:] for row in rows.values_list("pk", "session_id", "gateway", "confirmed_control")}
     return [

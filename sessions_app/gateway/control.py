@@ -1,8 +1,8 @@
-"""Enforces on live connections what the database says of their sessions, and confirms it there.
+"""Enforce on live connections what the database says of their sessions, and confirm it there.
 
-Woken by wake.py, and every few seconds by itself. Each look is one query; what differs is enforced at once on the event
-loop, and confirmed beside that, since the database may be busy with writes. Knows no verb of an administrator: lock,
-terminate, log out are all changes of rows.
+change_listener.py wakes this, and every few seconds it looks by itself. Each look is one query. What differs is
+enforced at once on the event loop, and confirmed separately, because the database may be busy with writes. This module
+knows no action of an administrator: lock, terminate and log out are all changes of rows.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 class Control:
-    """The control over all relays of one process."""
+    """Enforces the state of the database on all relays of one process."""
 
     def __init__(self, registry: Registry, wake: asyncio.Event) -> None:
         self._registry = registry
@@ -58,7 +58,7 @@ class Control:
         self._known: set[int] = set()  # the connections that had their row when that look began
 
     async def run(self) -> None:
-        """Until cancelled. Nothing that goes wrong in one look ends this."""
+        """Look until cancelled. No error in one look ends this."""
         while True:
             is_woken = await self._wait()
             self._wake.clear()
@@ -95,7 +95,10 @@ class Control:
         await self._end_orphans()
 
     async def _confirm(self) -> None:
-        """Write what is in force until all is written. What fails is found to differ by the next look."""
+        """Write what is in force until all is written.
+
+        What cannot be written is found again by the next look.
+        """
         try:
             while self._unconfirmed:
                 now, self._unconfirmed = self._unconfirmed, {}
@@ -106,7 +109,7 @@ class Control:
             self._confirming = None
 
     async def _wait(self) -> bool:
-        """Whether something woke us, before it was time to look anyhow."""
+        """Wait for a change or for the next look. Return whether it was a change."""
         try:
             async with asyncio.timeout(LOOK_SOON if self._unknown or self._is_isolated() else LOOK_EVERY):
                 await self._wake.wait()
@@ -115,7 +118,7 @@ class Control:
         return True
 
     def _enforce(self, rows: dict[int, ConnectionState]) -> dict[int, EnforcedState]:
-        """All of it on the event loop, without a pause: what must be confirmed afterwards, by connection."""
+        """Enforce everything on the event loop without a pause. Return what must be confirmed, by connection."""
         has_jumped = self._has_clock_jumped()
         enforced = {}
         for connection_id, relay in list(self._registry.relays.items()):
@@ -136,7 +139,7 @@ class Control:
         return enforced
 
     def _enforce_one(self, relay: Relay, row: ConnectionState, has_jumped: bool) -> bool:
-        """Whether the connection is frozen now."""
+        """Enforce the state of one connection. Return whether the connection is frozen now."""
         wanted = decide(row, timezone.now())
         if isinstance(wanted, Cut):
             relay.cut(wanted.end, wanted.text)
@@ -166,7 +169,10 @@ class Control:
         return time.monotonic() - self._seen_at > ISOLATED_AFTER
 
     def _freeze_if_isolated(self) -> None:
-        """A lock or a cut could be asked for that we cannot see: nobody goes on until the database is back."""
+        """Freeze every connection while the database cannot be reached.
+
+        A lock or a cut may be asked for meanwhile that the gateway cannot see.
+        """
         if self._is_isolated():
             for relay in list(self._registry.relays.values()):
                 if not relay.is_frozen:
@@ -174,7 +180,7 @@ class Control:
                         self._set_frozen(relay, ISOLATED)
 
     async def _end_orphans(self) -> None:
-        """Rows of ours that nobody holds: their end could not be noted when it came."""
+        """End rows of this gateway without a connection, whose end could not be noted when it came."""
         now = time.monotonic()
         over = [one for one, since in self._unknown.items() if now - since > ORPHAN_AFTER]
         if over:
@@ -185,7 +191,7 @@ class Control:
 
 @contextlib.contextmanager
 def _apart(relay: Relay) -> Iterator[None]:
-    """One connection that cannot be controlled goes, and keeps nobody from controlling the others."""
+    """Drop a connection that cannot be controlled, so that it does not affect the others."""
     try:
         yield
     except Exception:

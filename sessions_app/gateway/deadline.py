@@ -1,4 +1,4 @@
-"""When a session ends and when that is announced: two timers on the event loop, by its steady clock."""
+"""Two timers of a session, for its end and for the announcement of it, by the event loop's monotonic clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 
 class Deadline:
-    """Of one connection. A clock that jumps is for the control: it sets the deadline anew."""
+    """The timers of one connection. When the wall clock jumps, control.py sets them again."""
 
     def __init__(self, announce: Callable[[], None], end: Callable[[], None]) -> None:
         self._announce = announce
@@ -18,7 +18,7 @@ class Deadline:
         self._timers: list[asyncio.TimerHandle] = []
 
     def set(self, end_at: dt.datetime, notice: dt.timedelta) -> None:
-        """End it then, and announce that so long before, unless `notice` is nothing."""
+        """End the session at `end_at`, and announce that `notice` before, unless `notice` is zero."""
         self.clear()
         loop, left = asyncio.get_running_loop(), (end_at - timezone.now()).total_seconds()
         self._timers.append(loop.call_later(max(left, 0), self._end))
@@ -26,7 +26,7 @@ class Deadline:
             self._timers.append(loop.call_later(max(left - notice.total_seconds(), 0), self._announce))
 
     def clear(self) -> None:
-        """Nothing comes any more."""
+        """Stop both timers."""
         for timer in self._timers:
             timer.cancel()
         self._timers = []

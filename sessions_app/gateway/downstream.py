@@ -1,4 +1,4 @@
-"""The person's side of a connection, as the relay sees it. Both front doors make one: server.py and the browser's."""
+"""The person's side of a connection, as the relay sees it: ssh_channel.py and browser_channel.py implement it."""
 
 from __future__ import annotations
 
@@ -14,52 +14,54 @@ UNTIL_UNLOCKED = "You can do nothing until an administrator unlocks it."
 
 
 class Near(Protocol):
-    """The person's side. Nothing here waits except close()."""
+    """The person's side of a connection. Only close() waits."""
 
     def write(self, data: bytes) -> None:
-        """Standard output, or the terminal."""
+        """Write to standard output, or to the terminal."""
 
     def write_error(self, data: bytes) -> None:
-        """Standard error."""
+        """Write to standard error."""
 
     def buffered(self) -> int:
-        """Bytes written that the network has not taken yet."""
+        """Return how many written bytes the network has not taken yet."""
 
     def write_eof(self) -> None:
-        """The host's program writes no more; its end comes later. What is written after this is dropped."""
+        """Say that the host's program writes no more. Its end comes later, and later writes are dropped."""
 
     def end_of_write(self) -> None:
-        """The host's program reads no more: what the person still sends goes nowhere."""
+        """Say that the host's program reads no more: what the person still sends has no reader."""
 
     def pause_reading(self) -> None:
-        """Take no more from the person; may be called twice."""
+        """Read no more from the person. A second call does nothing."""
 
     def resume_reading(self) -> None:
-        """Go on; may be called twice."""
+        """Read again. A second call does nothing."""
 
     async def close(self, code: int, reason: str) -> None:
-        """The end: `code` as of a program, -n when signal n killed it. With a `reason` it was cut: be gone within a
-        second, whatever waits. May be called twice."""
+        """Close with the exit status `code`; -n when signal n ended the program. A second call does nothing.
+
+        With a `reason` the connection was cut: it is closed within a second, whatever waits to be sent.
+        """
 
 
 @runtime_checkable
 class ShowsState(Protocol):
-    """A near side that can say beside the terminal whether it is frozen."""
+    """A person's side that can show beside the terminal whether it is frozen."""
 
     def show_state(self, is_frozen: bool, title: str, message: str, *, is_lock: bool) -> None:
-        """Called when it changes, and when the text does. `is_lock`: an administrator did it."""
+        """Show the state, whenever it or its text changes. `is_lock` says that an administrator locked it."""
 
 
 class NotLetIn(Exception):
-    """The connection was not made. The text is fit for the person."""
+    """Says that the connection was not made. The text is for the person."""
 
 
 class CommandTooLong(NotLetIn):
-    """Nothing was run, because the host or the gateway takes no command of that length."""
+    """Says that the host or the gateway takes no command of that length, so nothing was run."""
 
 
 def excuse(error: Exception) -> str:
-    """Return what to tell a person whom an error of ours keeps waiting; the error itself is for the log."""
+    """Return what to tell a person who waits because of this error. The error itself is for the log."""
     return NO_DATABASE if isinstance(error, DatabaseError | InterfaceError) else PROBLEM
 
 
@@ -69,7 +71,7 @@ Size = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """What a pseudo-terminal is asked for with. An empty kind: none."""
+    """The properties of the requested pseudo-terminal. An empty kind means none."""
 
     kind: str = ""
     size: Size = (80, 24, 0, 0)

@@ -1,4 +1,4 @@
-"""How a gateway stops: nobody new is let in, people are told and have some time, then what is left is closed."""
+"""Stop a gateway: refuse new connections, tell people and give them time, then close what is left."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ logger = logging.getLogger(__name__)
 
 
 async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> None:
-    """Call it with the listeners closed. `hurry` ends the waiting at once.
+    """Stop the connections, after the listeners were closed. `hurry` ends the waiting at once.
 
     1. Others see that this gateway takes no new connections.
-    2. Each person is told; who leaves within `seconds` leaves in peace.
+
+    2. Each person is told, and may finish within `seconds`.
+
     3. The rest is closed with the reason, and noted.
-    4. The heartbeat goes. Without a database it stays, and the reaper of another process does the rest.
+
+    4. The heartbeat is deleted. Without a database it stays, and the reaper of another process does the rest.
     """
     registry.is_draining = True
     try:
@@ -44,7 +47,7 @@ async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> Non
 
 
 async def _until_empty(registry: Registry, seconds: float, hurry: asyncio.Event) -> None:
-    """Until no connection is left, the time is over, or somebody is in a hurry."""
+    """Wait until no connection is left, the time is over, or `hurry` is set."""
     try:
         async with asyncio.timeout(seconds):
             while registry.relays and not hurry.is_set():

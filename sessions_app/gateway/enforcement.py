@@ -1,4 +1,4 @@
-"""What must be true of a connection, from its state and the time. Pure."""
+"""Decide what must be enforced on a connection, from its state and the time. Pure functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ASK_AGAIN = "Request a new session in the console if you need one."
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Drop it, and why."""
+    """Says that the connection must be dropped, and why."""
 
     end: ConnectionEnd
     text: str
@@ -29,7 +29,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """The person can do nothing, and sees this."""
+    """Says that the person can do nothing, and sees this text."""
 
     title: str
     message: str
@@ -41,7 +41,7 @@ Decision = Cut | Frozen | None  # None: it goes on
 
 
 def decide(state: ConnectionState, now: dt.datetime) -> Decision:
-    """The first that applies."""
+    """Return the first decision that applies; None when the connection goes on."""
     if not state.is_account_active:
         return Cut(ConnectionEnd.REVOKED, "Your account is disabled.")
     if state.account_lock:
@@ -63,6 +63,6 @@ def decide(state: ConnectionState, now: dt.datetime) -> Decision:
 
 
 def _sentences(state: ConnectionState) -> list[str]:
-    """Title and message of the account's lock, each with its full stop."""
+    """Return title and message of the account's lock, each as a sentence."""
     said = (state.account_lock, state.account_lock_message)
     return [one if one.endswith((".", "!", "?")) else f"{one}." for one in said if one]

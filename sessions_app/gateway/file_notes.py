@@ -1,4 +1,4 @@
-"""Brings what files.py sees on one connection into the activity log."""
+"""Record the files that are transferred on one connection in the activity log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sessions_app.gateway.sftp_watch import SftpWatch
 
 
 def watch(command: str, subsystem: str, *, has_terminal: bool = False) -> Watch | None:
-    """Who looks on there; nobody when no files are transferred. scp asks for no terminal."""
+    """Return the watcher for the protocol; None when no files are transferred. scp asks for no terminal."""
     if subsystem == "sftp":
         return SftpWatch()
     return ScpWatch(command) if is_scp(command) and not has_terminal else None
@@ -27,17 +27,17 @@ class FileNotes:
         )
 
     def client(self, data: bytes) -> None:
-        """Bytes of the person."""
+        """Read bytes that the person sent."""
         if events := self._watch.client(data):
             self._log.add(events)
 
     def host(self, data: bytes) -> bool:
-        """Bytes of the host; whether they are the content of a file and nothing else."""
+        """Read bytes of the host. Return whether they are only the content of a file."""
         was_content = self._watch.is_content
         if events := self._watch.host(data):
             self._log.add(events)
         return was_content and self._watch.is_content
 
     async def finish(self) -> None:
-        """The connection is over: everything is in the log when this returns. Raises what the database raises."""
+        """Log the last files. Return when everything is in the log. Raises the database's error."""
         await self._log.finish(self._watch.end())

@@ -1,4 +1,4 @@
-"""Which files pass by: what is said of each. Pure; sftp_watch.py and scp_watch.py read the protocols."""
+"""What is recorded of transferred files. sftp_watch.py and scp_watch.py read the protocols. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class FileAction(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileEvent:
-    """One file. `other`: the new name, or what a link points to; `name`: within `path`, as scp says it."""
+    """What happened to one file.
+
+    `other` is the new name, or what a link points to. `name` is the name within `path`, as scp says it.
+    """
 
     what: FileAction
     path: str
@@ -34,17 +37,17 @@ class FileEvent:
 
 
 class Watch(Protocol):
-    """Looks on while one connection transfers files."""
+    """Reads along while one connection transfers files. Each method returns what happened to files."""
 
     def client(self, data: bytes) -> list[FileEvent]:
-        """The next bytes of the person's program."""
+        """Read the next bytes of the person's program."""
 
     def host(self, data: bytes) -> list[FileEvent]:
-        """The next bytes of the host."""
+        """Read the next bytes of the host."""
 
     def end(self) -> list[FileEvent]:
-        """The connection is over."""
+        """Return the files that were not complete when the connection ended."""
 
     @property
     def is_content(self) -> bool:
-        """Whether what passes now is the content of a file: that is in no recording."""
+        """Return whether the bytes now are the content of a file, which no recording keeps."""

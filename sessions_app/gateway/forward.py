@@ -1,4 +1,4 @@
-"""One TCP connection that is forwarded through a host, as the log tells of it: where to, how much, how long.
+"""A TCP connection that is forwarded through a host, as the log describes it: its target, bytes and duration.
 
 note() and refused() are run by store.call(); the rest is pure.
 """
@@ -22,7 +22,7 @@ from sessions_app.privileged.models import PrivilegedSession
 
 @dataclass(frozen=True, slots=True)
 class ForwardEvent:
-    """It was opened, or closed after `seconds`; bytes from the client, and to it."""
+    """A forwarded connection was opened, or closed after `seconds`; with the bytes from the client and to it."""
 
     target: str
     seconds: float | None = None
@@ -31,12 +31,12 @@ class ForwardEvent:
 
 
 def target_of(host: str, port: int) -> str:
-    """As people write it, without what could move a terminal."""
+    """Return the target as people write it, without control characters."""
     return f"[{plain(host, 100)}]:{port}" if ":" in host else f"{plain(host, 100)}:{port}"
 
 
 class Forward:
-    """One of them, while it lasts."""
+    """A forwarded connection, while it lasts."""
 
     def __init__(self, host: str, port: int) -> None:
         self.target = target_of(host, port)
@@ -45,11 +45,11 @@ class Forward:
         self._is_over = False
 
     def opened(self) -> ForwardEvent:
-        """Both ends are there."""
+        """Return the event that both ends are connected."""
         return ForwardEvent(self.target)
 
     def closed(self) -> list[ForwardEvent]:
-        """Either end is gone; told once."""
+        """Return the event that an end is gone, once."""
         if self._is_over:
             return []
         self._is_over = True
@@ -57,14 +57,14 @@ class Forward:
 
 
 def note(connection_id: int, events: Sequence[ForwardEvent]) -> None:
-    """One entry each, in one transaction."""
+    """Record one log entry for each event, in one transaction."""
     connection = GatewayConnection.objects.select_related("session__user").get(pk=connection_id)
     with log.coming_from(connection.address or ""):
         log.load([_entry(connection, event) for event in events])
 
 
 def refused(login: AuthenticatedClient, target: str) -> None:
-    """The person asked for a target that the session's profile does not name."""
+    """Record that the person asked for a target that the session's profile does not name."""
     user = get_user_model().objects.get(pk=login.user_id)
     with log.coming_from(login.address):
         log.record(

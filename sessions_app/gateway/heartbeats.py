@@ -1,6 +1,7 @@
-"""Gateways say that they are there, and whoever looks notices when one is not: then its connections are lost.
+"""The heartbeats of gateways, and the reaper that marks the connections of dead ones as lost.
 
-Knows nothing of what a gateway does. Workers and gateways look (Reaper); the page Health and `doctor` tell.
+This module does not know what a gateway does. Workers and gateways run the reaper; the page Health and `doctor` show
+the heartbeats.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ GAP = 5.0  # seconds without a look after which what was seen before says nothin
 
 
 def beat(owner: str, *, is_draining: bool = False) -> None:
-    """Note that this gateway is there. The first time, forget those that died long ago."""
+    """Note that this gateway is running. At its first heartbeat, delete those of gateways that died long ago."""
     now = timezone.now()
     if GatewayHeartbeat.objects.filter(owner=owner).update(seen_at=now, is_draining=is_draining):
         return
@@ -37,12 +38,12 @@ def beat(owner: str, *, is_draining: bool = False) -> None:
 
 
 def stopped(owner: str) -> None:
-    """This gateway ends as it should."""
+    """Note that this gateway stopped in order."""
     GatewayHeartbeat.objects.filter(owner=owner).delete()
 
 
 def running() -> list[GatewayHeartbeat]:
-    """Gateways that were there in the last 15 seconds, oldest first."""
+    """Return the gateways that were seen in the last 15 seconds, the oldest first."""
     return list(
         GatewayHeartbeat.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER).order_by("started_at", "pk")
     )
@@ -51,8 +52,8 @@ def running() -> list[GatewayHeartbeat]:
 class Reaper:
     """Notices dead gateways, for one process that looks about once a second.
 
-    A gateway is dead when its heartbeat has stood still for 15 seconds of *our* steady clock, while we were looking.
-    So neither a machine whose clock is wrong nor a database that was away for a minute makes anybody dead.
+    A gateway is dead when its heartbeat has not changed for 15 seconds of *our* monotonic clock while we were looking.
+    So neither a machine with a wrong clock nor a database that was away for a minute makes a gateway dead.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,7 +62,7 @@ class Reaper:
         self._still_since: dict[str, tuple[dt.datetime | None, float]] = {}  # owner: its last heartbeat, since when
 
     def look(self) -> int:
-        """Mark the connections of gateways that are dead as lost; how many."""
+        """Mark the connections of dead gateways as lost. Return how many there were."""
         now = self._clock()
         owners = set(GatewayConnection.objects.open().order_by().values_list("gateway", flat=True).distinct())
         beats = dict(GatewayHeartbeat.objects.filter(owner__in=owners).values_list("owner", "seen_at"))

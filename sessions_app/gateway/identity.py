@@ -1,4 +1,4 @@
-"""Who a client is, as the database says: for the SSH front door, run through store.call() only."""
+"""The database functions that say who an SSH client is. They are run by store.call() only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOTED_EVERY = dt.timedelta(minutes=1)  # programs log in many times a minute, an
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody proved who they are: by a registered key, or by a one-time password for a session."""
+    """Who somebody proved to be, by a registered key or by a one-time password for a session."""
 
     user_id: int
     key_id: int | None = None
@@ -40,7 +40,7 @@ class Identity:
 
 @sensitive_variables("made", "private")
 def host_key() -> asyncssh.SSHKey:
-    """The key of this installation's gateways, made by the first that starts. Raises SealingError."""
+    """Return the key of this installation's gateways, which the first gateway makes. Raises SealingError."""
     found = GatewayHostKey.objects.filter(kind=HOST_KEY_KIND).first()
     if found is None:
         made = asyncssh.generate_private_key(HOST_KEY_KIND)
@@ -60,7 +60,7 @@ def host_key() -> asyncssh.SSHKey:
 
 
 def by_key(user_name: str, fingerprint: str) -> Identity | None:
-    """Whether the key with this fingerprint is registered for that person."""
+    """Return the identity if the key with this fingerprint is registered for that person, else None."""
     found = UserKey.objects.filter(fingerprint=fingerprint, user__username=user_name).first()
     if found is None:
         return None
@@ -70,8 +70,10 @@ def by_key(user_name: str, fingerprint: str) -> Identity | None:
 
 @sensitive_variables("password")
 def by_password(user_name: str, wanted: str, password: str, address: str) -> Identity:
-    """Use up a one-time password. Raises Refused with the reason; who has none is told the same whether there is such
-    a user or not."""
+    """Use up a one-time password and return the identity. Raises Refused with the reason.
+
+    The text is the same whether or not there is such a user.
+    """
     password = password.strip()
     is_known = GatewayTicket.objects.filter(secret_hash=hash_ticket(password), kind=TicketKind.PASSWORD).exists()
     user = get_user_model().objects.filter(username=user_name).first()
@@ -90,17 +92,20 @@ def by_password(user_name: str, wanted: str, password: str, address: str) -> Ide
 
 
 def session_of(user_id: int, wanted: str) -> int:
-    """The number of the session that `wanted` names. Raises Refused."""
+    """Return the number of the session that `wanted` names. Raises Refused."""
     return connect.wanted_session(get_user_model().objects.get(pk=user_id), wanted).pk
 
 
 def key_used(key_id: int) -> None:
-    """Somebody logged in with it."""
+    """Note that somebody logged in with this key."""
     UserKey.objects.filter(pk=key_id).update(last_used_at=timezone.now())
 
 
 def refused(user_name: str, address: str, client: str, reason: str) -> None:
-    """Somebody could not prove who they are; recorded when the name is one of ours, so that nobody fills the log."""
+    """Record that somebody could not prove who they are.
+
+    Only names of our own users are recorded, so that nobody can fill the log.
+    """
     user = get_user_model().objects.filter(username=user_name).first()
     if user is None:
         return
@@ -115,7 +120,7 @@ def refused(user_name: str, address: str, client: str, reason: str) -> None:
 
 
 def unsettled(user_id: int, address: str, reason: str) -> None:
-    """A person who is known asked for a session that they cannot have."""
+    """Record that a person who is authenticated asked for a session that they cannot have."""
     user = get_user_model().objects.get(pk=user_id)
     with log.coming_from(address):
         log.record(

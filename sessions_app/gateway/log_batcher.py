@@ -1,6 +1,4 @@
-"""What happens on a connection, on its way to the activity log: some entries at a time, so that a flood of them is a
-few transactions. Knows not what they are.
-"""
+"""Write the events of a connection to the activity log in batches, so that many events are few transactions."""
 
 from __future__ import annotations
 
@@ -21,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 class LogBatcher(Generic[Event]):
-    """Of one connection. `write` puts events into the log, all or none; `what` names them when that fails."""
+    """The events of one connection.
+
+    `write` puts events into the log, all or none. `what` names them in the error when that fails.
+    """
 
     def __init__(self, write: Callable[[Sequence[Event]], Awaitable[None]], what: str) -> None:
         self._write_all = write
@@ -31,13 +32,13 @@ class LogBatcher(Generic[Event]):
         self._over = asyncio.Event()
 
     def add(self, events: Sequence[Event]) -> None:
-        """These happened, in this order."""
+        """Add events, in the order in which they happened."""
         self._waiting += events
         if self._waiting and self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write_soon())
 
     async def finish(self, events: Sequence[Event] = ()) -> None:
-        """These are the last: everything is in the log when this returns. Raises what the database raises."""
+        """Add the last events. Return when everything is in the log. Raises the database's error."""
         self._over.set()
         if self._writing is not None:
             await self._writing
@@ -49,7 +50,7 @@ class LogBatcher(Generic[Event]):
         await self._write()
 
     async def _write_soon(self) -> None:
-        """Until nothing waits: what happens while the database writes comes after it, and what fails is tried again."""
+        """Write until nothing waits. What happens during a write comes with the next; a failed one is repeated."""
         pause = EVERY
         try:
             while self._waiting and not self._over.is_set():

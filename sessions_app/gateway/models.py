@@ -1,8 +1,6 @@
-"""The gateway as tables: the processes that run, the connections through them, the tickets that let people in, and what
-was recorded.
+"""Tables of the gateway: its processes, the connections through them, and the tickets that let people in.
 
-One row a connection; what a gateway enforced on it is confirmed there. A secret is kept as a hash only, what was typed
-is sealed.
+Each connection is one row, on which a gateway confirms what it enforced. Only the hash of a ticket's secret is kept.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ class GatewayHostKey(models.Model):
 
 
 class GatewayHeartbeat(models.Model):
-    """One gateway process. The row goes when it stops cleanly, and grows old when it dies."""
+    """A gateway process. Its row is deleted when it stops in order, and grows old when it dies."""
 
     owner = models.CharField(max_length=60, unique=True)
     host = models.CharField(max_length=120)
@@ -75,15 +73,15 @@ class ConnectionEnd(models.TextChoices):
 
 
 class GatewayConnectionQuerySet(models.QuerySet["GatewayConnection"]):
-    """What people select from connections."""
+    """Selections of connections."""
 
     def open(self) -> Self:
-        """Those that have not ended."""
+        """Select the connections that have not ended."""
         return self.filter(ended_at=None)
 
 
 class GatewayConnection(models.Model):
-    """One connection of a person through a gateway to the host of a session."""
+    """A connection of a person through a gateway to the host of a session."""
 
     session = models.ForeignKey(PrivilegedSession, models.PROTECT, related_name="connections")
     gateway = models.CharField(max_length=60)  # the owner of its heartbeat
@@ -125,7 +123,7 @@ class GatewayConnection(models.Model):
 
 
 class GatewayEnforcement(models.Model):
-    """What one gateway did about one request of the console on its connections, and from when to when."""
+    """What a gateway did about one request on its connections, and from when to when."""
 
     control = models.ForeignKey(ControlRequest, models.CASCADE, related_name="gateways")
     gateway = models.CharField(max_length=60)  # the owner of its heartbeat
@@ -151,7 +149,7 @@ class TicketKind(models.TextChoices):
 
 
 def hash_ticket(secret: str) -> str:
-    """SHA-256 in hex. Tickets are random and of 128 bits or more, hence need no salt."""
+    """Return the SHA-256 in hex. Tickets are random and have 128 bits or more, so they need no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""open_relay(): what both front doors call when somebody has proved who they are."""
+"""Open a relay for somebody who is authenticated, in the browser or with an SSH client."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ async def open_relay(
     is_tunnel: bool = False,
     env: Mapping[str | bytes, str | bytes] | None = None,
 ) -> Relay:
-    """Let somebody through: note the connection, reach the host, begin the recording and the bytes both ways.
+    """Note the connection, reach the host, and begin the recording and the transfer in both directions.
 
-    Without command and subsystem it is a shell; `is_tunnel`: only what is forwarded over it. Raises NotLetIn; then
-    nothing is left, and `near` is as it was.
+    Without command and subsystem it is a shell. `is_tunnel` means that there is only port forwarding. Raises NotLetIn;
+    then nothing is left, and `near` is unchanged.
     """
     if registry.is_draining:
         raise NotLetIn("This gateway is being stopped. Try again in a moment.")

@@ -1,11 +1,11 @@
-"""What OpenSSH's programs say beyond the RFCs, where asyncssh does not know it. Source: OpenSSH's file PROTOCOL.
+"""Extensions of OpenSSH beyond the RFCs that asyncssh does not know. Source: OpenSSH's file PROTOCOL.
 
-Two of OpenSSH's extensions go only to a peer whose version begins like its own, because others broke off on them:
-eow@openssh.com (2.1) and no-more-sessions@openssh.com (2.2). So the gateway names itself VERSION, to clients and to
-hosts, and does the same towards others. What else OpenSSH decides by the version are faults of old releases, of which
-this name has none.
+Two of OpenSSH's extensions are sent only to a peer whose version begins like its own, because other peers disconnected
+on them: eow@openssh.com (2.1) and no-more-sessions@openssh.com (2.2). So the gateway names itself VERSION, to clients
+and to hosts, and treats its peers by the same rule. Whatever else OpenSSH decides by the version concerns bugs of old
+releases, none of which has this name.
 
-Reaches into the library (asyncssh 2.24) as pressure.py does.
+This uses private names of asyncssh 2.24, as pressure.py does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Channel = asyncssh.SSHServerChannel[bytes] | asyncssh.SSHClientChannel[bytes]
 
 
 def on_end_of_write(channel: Channel, said: Callable[[], None]) -> None:
-    """Call `said` when the peer lets us know that nothing more should be written to it (eow@openssh.com)."""
+    """Call `said` when the peer says that nothing more should be written to it (eow@openssh.com)."""
 
     def process(packet: SSHPacket) -> bool:
         packet.check_end()
@@ -36,15 +36,18 @@ def on_end_of_write(channel: Channel, said: Callable[[], None]) -> None:
 
 
 def send_end_of_write(channel: Channel) -> None:
-    """Tell the peer to write nothing more, if it is one that OpenSSH would tell."""
+    """Tell the peer to write nothing more, if OpenSSH would tell it."""
     if can_send(channel) and is_openssh(channel.get_connection()):
         channel._send_request(b"eow@openssh.com")
 
 
 def on_close(channel: Channel, said: Callable[[Callable[[], object]], None]) -> None:
-    """Call `said` when the peer closes the channel, with what answers it: the library's own way, which closes our side
-    too. OpenSSH's client closes a channel of a shared connection as soon as both sides have said that they send no
-    more, and still waits for the exit status; sshd sends that before it answers."""
+    """Call `said` when the peer closes the channel, with a function that answers.
+
+    That function is asyncssh's own, which closes our side too. OpenSSH's client closes a channel of a shared connection
+    as soon as both sides have said that they send no more, and still waits for the exit status; sshd sends that before
+    it answers.
+    """
     handlers = channel._packet_handlers
     answer = handlers[MSG_CHANNEL_CLOSE]
 
@@ -55,7 +58,7 @@ def on_close(channel: Channel, said: Callable[[Callable[[], object]], None]) -> 
 
 
 def on_no_more_sessions(connection: asyncssh.SSHServerConnection, said: Callable[[], None]) -> None:
-    """Call `said` when the client lets us know that it opens no other session (no-more-sessions@openssh.com)."""
+    """Call `said` when the client says that it opens no other session (no-more-sessions@openssh.com)."""
 
     def process(packet: SSHPacket) -> None:
         packet.check_end()
@@ -66,14 +69,16 @@ def on_no_more_sessions(connection: asyncssh.SSHServerConnection, said: Callable
 
 
 def send_no_more_sessions(connection: asyncssh.SSHClientConnection) -> None:
-    """Let the host open no other session on this connection, as OpenSSH's client does that shares it with nobody."""
+    """Tell the host that no other session will be opened, as OpenSSH's client does without sharing."""
     if is_openssh(connection):
         connection._send_global_request(b"no-more-sessions@openssh.com")
 
 
 def take_any_command(channel: asyncssh.SSHServerChannel[bytes]) -> None:
-    """Take commands that are no UTF-8: a byte that is none becomes a surrogate, as in Python's file names. The library
-    refuses them without a word."""
+    """Accept commands that are not UTF-8: an invalid byte becomes a surrogate, as in Python's file names.
+
+    asyncssh would refuse them without an error.
+    """
 
     def process(packet: SSHPacket) -> bool:
         command = packet.get_string()
@@ -84,17 +89,17 @@ def take_any_command(channel: asyncssh.SSHServerChannel[bytes]) -> None:
 
 
 def command_bytes(command: str) -> bytes:
-    """Return what the client said."""
+    """Return the bytes that the client sent."""
     return command.encode("utf-8", "surrogateescape")
 
 
 def command_text(command: str) -> str:
-    """Return the command for people, logs and the database, which take no surrogates."""
+    """Return the command for people, logs and the database, which accept no surrogates."""
     return command_bytes(command).decode("utf-8", "replace")
 
 
 def too_long(length: int, taker: str, longest: int) -> str:
-    """Return what to tell a person whose command has more bytes than `taker` takes."""
+    """Return the text for a person whose command has more bytes than `taker` takes."""
     return (
         f"This command has {length} bytes, and {taker} takes {longest} at most. Nothing was run. Give the command on "
         "the standard input (ssh ... sh -s < FILE), or copy it there as a file and run that."
@@ -102,16 +107,19 @@ def too_long(length: int, taker: str, longest: int) -> str:
 
 
 def can_send(channel: Channel) -> bool:
-    """Whether requests still reach the peer: also after the end of our data, for which is_closing() is true too."""
+    """Return whether requests still reach the peer.
+
+    They do after the end of our data too, when is_closing() is already true.
+    """
     return channel._send_state not in {"close_pending", "closed"}
 
 
 def is_openssh(connection: SSHConnection) -> bool:
-    """Whether the peer's version begins like OpenSSH's, which is how OpenSSH decides too."""
+    """Return whether the peer's version begins like OpenSSH's, which is how OpenSSH decides too."""
     side = "client_version" if connection.is_server() else "server_version"
     return str(connection.get_extra_info(side, "")).startswith("SSH-2.0-OpenSSH")
 
 
 def _answer(where: Any, name: str, process: Callable[[SSHPacket], bool | None]) -> None:
-    """The library looks its handlers up by name."""
+    """Set a handler, which asyncssh looks up by its name."""
     setattr(where, name, process)

@@ -1,4 +1,4 @@
-"""TCP connections that a client has forwarded through the host, to where the session's profile allows.
+"""TCP connections that a client has forwarded through the host, to targets that the session's profile allows.
 
 All of one client are one connection of its session: one row, frozen and cut together.
 """
@@ -36,18 +36,18 @@ logger = logging.getLogger(__name__)
 
 
 class ClientConnection(Protocol):
-    """What it needs of its client connection."""
+    """What port forwarding needs of its client connection."""
 
     registry: Registry
     connection: asyncssh.SSHServerConnection
     is_blocked: bool
 
     async def login(self) -> AuthenticatedClient:
-        """Who it is and for which session."""
+        """Return who the client is, and for which session."""
 
 
 class PortForwarding:
-    """The near side of a relay without a terminal (downstream.py): it holds the forwarded connections."""
+    """The person's side of a relay without a terminal (downstream.py), which holds the forwarded connections."""
 
     def __init__(self, client: ClientConnection, on_closed: Callable[[PortForwarding], None]) -> None:
         self.ends: set[ForwardedEnd] = set()
@@ -60,7 +60,7 @@ class PortForwarding:
         self._refused: set[str] = set()  # targets that were asked for and are not allowed
 
     async def open(self, host: str, port: int) -> asyncssh.SSHTCPSession[bytes]:
-        """One more, as the near end of it. Raises ChannelOpenError."""
+        """Open one more connection and return the client's end of it. Raises ChannelOpenError."""
         try:
             login = await self._client.login()
             if (host, port) not in await store.call(store.tcp_targets, login.session_id):
@@ -92,19 +92,22 @@ class PortForwarding:
         return near
 
     async def _refuse(self, login: AuthenticatedClient, target: str) -> str:
-        """Note it, once for each target and not without an end; what the client is told."""
+        """Record the refusal, and return what the client is told.
+
+        Each target is recorded once, and only so many of them.
+        """
         if target not in self._refused and len(self._refused) < MOST_REFUSED:
             self._refused.add(target)
             await store.call(forward.refused, login, target)
         return NOT_ALLOWED.format(target)
 
     def opened(self, forwarded: Forward) -> None:
-        """The host is connected to where it was asked to."""
+        """Log that the host is connected to the target."""
         if self._log is not None:
             self._log.add([forwarded.opened()])
 
     def passed(self, end: ForwardedEnd, count: int) -> None:
-        """Count what goes through."""
+        """Count transferred bytes."""
         if self.relay is not None:
             if end.is_near:
                 end.forwarded.bytes_in += count
@@ -114,7 +117,7 @@ class PortForwarding:
                 self.relay.bridge.bytes_out += count
 
     def ended(self, end: ForwardedEnd) -> None:
-        """The last one closes the connection to the host too."""
+        """Remove an end. The last one closes the connection to the host too."""
         self.ends.discard(end)
         if self._log is not None and (events := end.forwarded.closed()):
             self._log.add(events)
@@ -122,53 +125,53 @@ class PortForwarding:
             self.gone()
 
     def gone(self) -> None:
-        """The client has left, or forwards nothing any more."""
+        """Close the connection to the host, because the client has left or forwards nothing any more."""
         self._on_closed(self)
         if self.relay is not None:
             self.relay.client_gone()
 
     def drained(self) -> None:
-        """The client's socket takes more."""
+        """Read again, because the client's socket takes more."""
         for end in self.ends:
             end.go_on()
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the client's socket is full."""
+        """Return whether the client's socket is full."""
         return self._client.is_blocked
 
     # What the relay and its bridge call (downstream.py).
 
     def write(self, data: bytes) -> None:
-        """There is no terminal."""
+        """Do nothing, because there is no terminal."""
 
     def write_error(self, data: bytes) -> None:
-        """Nor anybody to read it."""
+        """Do nothing, because there is no terminal."""
 
     def write_eof(self) -> None:
-        """Each end has its own."""
+        """Do nothing, because each forwarded connection has its own end."""
 
     def end_of_write(self) -> None:
-        """Likewise."""
+        """Do nothing, because each forwarded connection has its own end."""
 
     def buffered(self) -> int:
-        """Each end bounds its own."""
+        """Return 0, because each end limits its own bytes."""
         return 0
 
     def pause_reading(self) -> None:
-        """Nothing passes, either way."""
+        """Stop all connections, in both directions."""
         self.is_paused = True
         for end in self.ends:
             end.stop()
 
     def resume_reading(self) -> None:
-        """Go on."""
+        """Let all connections go on."""
         self.is_paused = False
         for end in self.ends:
             end.go_on()
 
     async def close(self, code: int, reason: str) -> None:
-        """At once; what was forwarded is in the log when this returns."""
+        """Drop all connections. Return when they are in the log."""
         self._on_closed(self)
         events: list[ForwardEvent] = []
         for end in list(self.ends):
@@ -191,7 +194,7 @@ def _locked() -> asyncssh.ChannelOpenError:
 
 
 class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
-    """One end of one forwarded connection; what comes here leaves at its peer."""
+    """One end of a forwarded connection. What is received here is sent at its peer."""
 
     def __init__(self, tunnel: PortForwarding, forwarded: Forward) -> None:
         self.forwarded = forwarded
@@ -202,7 +205,6 @@ class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
         self._is_full = False  # the other side takes no more of what comes here
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
-        """The library's word for it."""
         self._chan = chan
         self.is_near = isinstance(chan.get_connection(), asyncssh.SSHServerConnection)
         self._forwarding.ends.add(self)
@@ -216,7 +218,7 @@ class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
             self.peer.go_on()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        """Pass it on; read no more while the other side is full."""
+        """Send the data at the peer, and read no more while the other side is full."""
         self._forwarding.passed(self, len(data))
         if self.peer is not None and self.peer._chan is not None and not self.peer._chan.is_closing():
             self.peer._chan.write(data)
@@ -224,25 +226,25 @@ class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
             self.stop()
 
     def eof_received(self) -> bool:
-        """Half is closed; the other half goes on."""
+        """Close one direction. The other one stays open."""
         if self.peer is not None and self.peer._chan is not None and not self.peer._chan.is_closing():
             self.peer._chan.write_eof()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Both or none."""
+        """Close both directions of the forwarded connection together."""
         if self.peer is not None and self.peer._chan is not None:
             self.peer._chan.close()
         self._forwarding.ended(self)
 
     def pause_writing(self) -> None:
-        """This side takes no more."""
+        """Read no more at the peer, because this side takes no more."""
         if self.peer is not None:
             self.peer._is_full = True
             self.peer.stop()
 
     def resume_writing(self) -> None:
-        """It takes more."""
+        """Read again at the peer."""
         if self.peer is not None:
             self.peer._is_full = False
             self.peer.go_on()
@@ -253,12 +255,11 @@ class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
             self._chan.pause_reading()
 
     def go_on(self) -> None:
-        """Read, unless something else forbids it."""
+        """Read again, unless something else forbids it."""
         is_blocked = self._is_full or self._forwarding.is_paused or (not self.is_near and self._forwarding.is_blocked)
         if self._chan is not None and not is_blocked:
             self._chan.resume_reading()
 
     def abort(self) -> None:
-        """Drop it."""
         if self._chan is not None:
             self._chan.abort()

@@ -1,7 +1,7 @@
-"""What a peer may cost us on an SSH connection, beyond what asyncssh bounds: it keeps for a peer whatever the peer does
-not take, and sends packets as small as the peer wishes. Holds for clients and hosts alike.
+"""Limit what a peer may cost on an SSH connection, where asyncssh has no limit. For clients and hosts.
 
-Reaches into the library (asyncssh 2.24): were a name of it missing, the first connection would fail, and the tests.
+asyncssh keeps for a peer whatever the peer does not take, and sends packets as small as the peer wishes. This uses
+private names of asyncssh 2.24: if one were missing, the first connection and the tests would fail.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ logger = logging.getLogger(__name__)
 
 
 class Pressure:
-    """Tells when the connection takes nothing for now, and drops it when it makes us keep too much meanwhile.
+    """Tells when the connection takes nothing, and drops it when too many bytes wait meanwhile.
 
     It takes nothing while more than 64 KiB wait for its socket (asyncio.Protocol's pause_writing and resume_writing,
-    which asyncssh leaves empty), and while keys are exchanged: the library keeps what is sent then without a bound, and
-    a peer can let that last.
+    which asyncssh leaves empty), and while keys are exchanged: asyncssh then keeps what is sent without a limit, and a
+    peer can let that last.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Pressure:
             setattr(connection, name, function)
 
     def unread(self) -> int:
-        """Bytes that are sent and that the peer has not taken."""
+        """Return how many sent bytes the peer has not taken."""
         transport = self._connection._transport
         waiting = 0 if transport is None else transport.get_write_buffer_size()
         return waiting + sum(len(part) for _, parts in self._connection._deferred_packets for part in parts)
@@ -89,8 +89,10 @@ class Pressure:
 
 
 class Environment(dict[bytes, bytes]):
-    """The variables that a client sends before it begins, which the library keeps without a bound: those whose names
-    begin like one of `wanted`, and not more than `most` bytes of them. What does not fit is dropped, as sshd does."""
+    """The variables that a client sends before it begins, which asyncssh keeps without a limit.
+
+    Only names that begin like one of `wanted` are kept, and at most `most` bytes. The rest is dropped, as sshd does.
+    """
 
     def __init__(self, wanted: tuple[bytes, ...], most: int) -> None:
         super().__init__()
@@ -107,5 +109,5 @@ class Environment(dict[bytes, bytes]):
 def has_tiny_packets(
     channel: asyncssh.SSHServerChannel[bytes] | asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes],
 ) -> bool:
-    """Whether the peer wants its data in pieces so small that nobody needs it for anything good."""
+    """Return whether the peer wants its data in pieces that are too small for any good use."""
     return channel._send_pktsize < LEAST_PACKET

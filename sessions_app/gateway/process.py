@@ -1,4 +1,4 @@
-"""A gateway as a process: both front doors, and everything that goes on beside them, until it is told to stop."""
+"""A gateway as a process: its SSH server, its websocket server and its background tasks, until it is stopped."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 
 
 class Failed(Exception):
-    """The gateway could not go on, and stopped. The text is fit for an administrator."""
+    """Says that the gateway could not go on and stopped. The text is for an administrator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where it listens, and how it stops."""
+    """Where the gateway listens, and how it stops."""
 
     owner: str  # a name that no other gateway has
     host: str
@@ -43,13 +43,16 @@ class Options:
 
 
 async def run(options: Options, ready: Callable[[int, int], None]) -> None:
-    """Serve until SIGTERM or SIGINT; a second one ends the waiting for people to finish.
+    """Serve until SIGTERM or SIGINT. A second signal ends the waiting for people to finish.
 
-    1. The key of the installation's gateways, and the first heartbeat. A database that cannot be read or written yet is
-       waited for, as web and worker do.
-    2. Control and heartbeat run before anybody is let in.
-    3. Both doors open; `ready` gets their ports.
-    4. To stop: the doors close, people have some time, what they recorded is written, the heartbeat goes.
+    1. Read the key of the installation's gateways and send the first heartbeat. A database that cannot be used yet is
+    waited for, as web and worker do.
+
+    2. Start control and heartbeat before anybody is let in.
+
+    3. Start both servers; `ready` gets their ports.
+
+    4. To stop: close both listeners, give people some time, write what they recorded, and delete the heartbeat.
 
     Raises OSError when it cannot listen, SealingError when the key cannot be read, Failed when it stopped by itself.
     """
@@ -100,7 +103,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
 
 
 async def _once_the_database_is_there(registry: Registry, stop: asyncio.Event) -> asyncssh.SSHKey | None:
-    """Read the key and note the first heartbeat; None when somebody said stop before that was possible."""
+    """Read the key and send the first heartbeat. Return None when stopped before that was possible."""
     while not stop.is_set():
         try:
             key = await store.call(identity.host_key)
@@ -119,8 +122,10 @@ def _keep(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
 
 
 async def _until(stop: asyncio.Event, beside: list[asyncio.Task[None]]) -> list[str]:
-    """Until somebody says stop. None of what runs beside may end before: without control nobody must go on. The names
-    of what did."""
+    """Wait for `stop`, or for the end of any background task. Return the names of tasks that ended.
+
+    None of them may end before: without control nobody must go on.
+    """
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait({stopping, *beside}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -141,11 +146,14 @@ def _on_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
 
 
 def many_files() -> None:
-    """Each connection is two sockets, and the usual soft limit is 1,024: take what the machine allows."""
+    """Raise the limit of open files as far as the system allows.
+
+    Each connection has two sockets, and the usual soft limit is 1,024.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def quiet() -> None:
-    """asyncssh says each packet otherwise; what happened stands in the activity log."""
+    """Log no packets of asyncssh. What happened is in the activity log."""
     asyncssh.set_log_level(logging.WARNING)

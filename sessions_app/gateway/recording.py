@@ -1,6 +1,7 @@
-"""Writes one terminal as asciicast v2, in memory: whole lines, taken by journal.py twice a second. Pure, no I/O.
+"""Write a terminal as asciicast v2, in memory: whole lines, which recording_writer.py takes twice a second.
 
-Knows nothing of SSH, of the database or of asyncio. Source of the format: docs.asciinema.org/manual/asciicast/v2/.
+This is pure and knows nothing of SSH, of the database or of asyncio. Source of the format:
+docs.asciinema.org/manual/asciicast/v2/.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ LONGEST_LABEL = 500  # characters of a marker
 
 
 class Cast:
-    """One terminal as lines of asciicast v2, kept until somebody takes them. Nothing here waits or fails.
+    """A terminal as lines of asciicast v2, kept until they are taken. Nothing here waits or fails.
 
-    `limit` is the most bytes of the whole recording. Time is what `clock` says, in seconds, relative to the start.
+    `limit` is the size of the whole recording in bytes. `clock` returns seconds; the times in the recording are
+    relative to its start.
     """
 
     def __init__(
@@ -63,17 +65,17 @@ class Cast:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start; never less than before, whatever the clock does."""
+        """Return the seconds since the start; never less than before, whatever the clock does."""
         self._last = max(self._last, self._clock() - self._start)
         return self._last
 
     @property
     def has_pending(self) -> bool:
-        """Whether there is something to take."""
+        """Return whether there is something to take."""
         return bool(self._lines or self._typed or self._open)
 
     def output(self, data: bytes) -> None:
-        """Bytes that the person sees, as they came: characters may be split between calls."""
+        """Record bytes that the person sees. A character may be split between calls."""
         if self.is_finished or self.is_truncated:
             return
         if self._pending + len(data) > MOST_PENDING:
@@ -92,7 +94,7 @@ class Cast:
             self._pending += len(data)
 
     def typed(self, data: bytes) -> None:
-        """Bytes that the person typed; kept only where that is wanted."""
+        """Record bytes that the person typed, if that is wanted."""
         if not self._keeps_typed or self.is_finished or self.is_truncated or self._pending > MOST_PENDING:
             return
         if text := self._decode_typed(data):
@@ -105,7 +107,7 @@ class Cast:
                 self.size += len(line)
 
     def resize(self, cols: int, rows: int) -> None:
-        """The window has another size."""
+        """Record the new size of the window."""
         if self.is_finished or self.is_truncated:
             return
         if self._pending < MOST_PENDING and not self._lost:
@@ -114,12 +116,12 @@ class Cast:
             self._resized = f"{cols}x{rows}"
 
     def mark(self, label: str) -> None:
-        """Something happened that the replay should show: a lock, an unlock, an extension."""
+        """Record an event that the replay should show: a lock, an unlock, an extension."""
         if not self.is_finished and self.size < self._limit + ROOM_FOR_MARKS:
             self._event("m", label[:LONGEST_LABEL])
 
     def finish(self) -> None:
-        """The terminal is over. What comes later is not recorded; a second call does nothing."""
+        """End the recording. What comes later is not recorded, and a second call does nothing."""
         if self.is_finished:
             return
         if not self.is_truncated:
@@ -133,7 +135,7 @@ class Cast:
         self.is_finished = True
 
     def take(self) -> tuple[bytes, bytes]:
-        """What was recorded since the last call: whole lines of the recording, and whole lines of what was typed."""
+        """Return whole lines since the last call: of the recording, and of what was typed."""
         self._close_event()
         taken = b"".join(self._lines), b"".join(self._typed)
         self._lines, self._typed, self._pending = [], [], 0
@@ -168,7 +170,7 @@ class Cast:
             self._keep(line)
 
     def _has_room(self, line: bytes) -> bool:
-        """Whether the recording may have this line; the first for which there is no room is the end of it."""
+        """Return whether this line fits. The first one that does not ends the recording."""
         if not self.is_truncated and self.size + len(line) > self._limit:
             self.is_truncated = True
             label = f"{TRUNCATED}{self._limit:,} bytes; nothing more is kept"

@@ -1,7 +1,7 @@
-"""Twice a second everything that the terminals of this process recorded goes into the database, in one transaction.
+"""Write what all terminals of this process recorded to the database twice a second, in one transaction.
 
-So any machine can watch, and a gateway that is killed loses less than a second. Making the file is the worker's part.
-While the database does not answer, the lines wait here, within bounds; what finds no room becomes a marked gap.
+So any machine can show it live, and a gateway that is killed loses less than a second. The worker makes the file. While
+the database does not answer, the lines wait here, up to a limit; what does not fit becomes a marked gap.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ MOST_IN_ONE = 4 * 1024 * 1024  # bytes after which a transaction ends
 
 
 class Call(Protocol):
-    """store.call: runs a function where the database may be asked."""
+    """The type of store.call, which runs a function where the database may be asked."""
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
-        """What the function returns; raises what it raises."""
+        """Return what the function returns, and raise what it raises."""
 
 
 class CastRecorder:
-    """One terminal that is being recorded; see recorder.Recorder for what each call means."""
+    """A terminal that is being recorded. recorder.Recorder says what each call means."""
 
     def __init__(self, journal: RecordingWriter, recording_id: int, cast: Cast, *, has_terminal: bool) -> None:
         self.recording_id = recording_id
@@ -48,17 +48,17 @@ class CastRecorder:
         self._writer = journal
 
     def _output_of_pipe(self, data: bytes) -> None:
-        """Without a terminal on the host nobody returns the carriage; the replay has a terminal, which needs it."""
+        """Add the carriage returns that a terminal on the host would add, because the replay needs them."""
         self.cast.output(data.replace(b"\n", b"\r\n"))
 
     async def finish(self) -> None:
-        """Hand over what is left. Does not raise: what the database does not take now is tried again."""
+        """Write what is left. Never raises: what the database does not take now is tried again."""
         self.cast.finish()
         await self._writer.finish(self.recording_id)
 
 
 class RecordingWriter:
-    """All recorders of one process. `record` is what the registry calls for each new terminal."""
+    """All recorders of one process. The registry calls `record` for each new terminal."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -67,7 +67,10 @@ class RecordingWriter:
         self._turn = asyncio.Lock()
 
     async def record(self, recorded: Recorded) -> CastRecorder:
-        """A recorder for a new terminal. Raises DatabaseError, SealingError: then nobody may get in unrecorded."""
+        """Return a recorder for a new terminal.
+
+        Raises DatabaseError and SealingError; then nobody may get in without a recording.
+        """
         admitted = recorded.admitted
         row = await self._call(
             chunks.begin,
@@ -90,23 +93,23 @@ class RecordingWriter:
         return recorder
 
     async def run(self) -> None:
-        """Hand over at an interval, until cancelled; then call flush() once more."""
+        """Write at an interval, until cancelled. Then flush() must be called once more."""
         while True:
             await asyncio.sleep(EVERY)
             await self.flush()
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything that was recorded is in the database."""
+        """Return whether everything that was recorded is in the database."""
         return not self._unsaved and not self._recorders
 
     async def flush(self) -> None:
-        """Hand over what there is now. A database that does not answer is logged, and asked again at the next turn."""
+        """Write what there is now. An error of the database is logged, and the next turn tries again."""
         async with self._turn:
             await self._flush()
 
     async def finish(self, recording_id: int) -> None:
-        """The same for one that is over, unless somebody whose turn was before has handed over the last of it."""
+        """Write the rest of one recording, unless an earlier turn has written it."""
         async with self._turn:
             if recording_id in self._recorders:
                 await self._flush()

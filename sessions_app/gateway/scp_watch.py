@@ -1,7 +1,6 @@
-"""Sees which files pass by in scp, without touching a byte. Pure: bytes in, events out.
+"""See which files are transferred with scp, without changing a byte. Pure: bytes in, events out.
 
-Feed it both directions in the order in which they pass. What it cannot read it lets pass; it never raises. Source:
-OpenSSH's scp.c.
+Feed it both directions in their order. It ignores what it cannot read, and never raises. Source: OpenSSH's scp.c.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ SCP = re.compile(r"(?:/\S*/)?scp(?: -[A-Za-z]+)* -[A-Za-z]*[tf][A-Za-z]* ")
 
 
 def is_scp(command: str) -> bool:
-    """Whether a client's scp started this on the host: scp -t or scp -f."""
+    """Return whether a client's scp started this on the host: scp -t or scp -f."""
     return SCP.match(f"{command} ") is not None
 
 
 class ScpWatch:
-    """The protocol of scp -t (the host takes files) and scp -f (it gives some).
+    """The protocol of scp -t (the host receives files) and scp -f (it sends files).
 
-    One side sends lines and content, the other answers each line with a zero byte, or with a complaint.
+    One side sends lines and content; the other answers each line with a zero byte or an error.
     """
 
     def __init__(self, command: str) -> None:
@@ -44,20 +43,23 @@ class ScpWatch:
         self._state = "line"  # line, asked (the answer to a C line is awaited), content, end (its last byte)
 
     def client(self, data: bytes) -> list[FileEvent]:
-        """It sends with -t and answers with -f."""
+        """Read the client's bytes: it sends files with -t, and answers with -f."""
         return self._sent(data) if self._what == FileAction.SENT else self._answered(data)
 
     def host(self, data: bytes) -> list[FileEvent]:
-        """The other way round."""
+        """Read the host's bytes: it answers with -t, and sends files with -f."""
         return self._answered(data) if self._what == FileAction.SENT else self._sent(data)
 
     def end(self) -> list[FileEvent]:
-        """A file that did not arrive as a whole."""
+        """Return the file that did not arrive completely."""
         return [self._event(is_complete=False)] if self._state in ("content", "end") else []
 
     @property
     def is_content(self) -> bool:
-        """Everything else could be what a program said that only calls itself scp, or that runs beside one."""
+        """Return whether the bytes are certainly the content of a file.
+
+        Anything else could be the output of a program that only calls itself scp, or that runs beside one.
+        """
         return self._is_alone and self._what == FileAction.FETCHED and self._state in ("content", "end")
 
     def _answered(self, data: bytes) -> list[FileEvent]:

@@ -1,7 +1,7 @@
-"""What must be known of a terminal to write something of our own on it between a program's output. Pure.
+"""What must be known of a terminal to write something of our own between a program's output. Pure.
 
-Whether the program uses the alternate screen, and which bytes at the end are the beginning of an unfinished escape
-sequence or UTF-8 character: those are said again after what we wrote.
+It knows whether the program uses the alternate screen, and which bytes at the end begin an unfinished escape sequence
+or UTF-8 character: those are sent again after what we wrote.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RESET = b"\x1b[?1047l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?
 
 
 class Screen:
-    """Feed it all output, in order."""
+    """The state of a terminal, from all its output in order."""
 
     def __init__(self) -> None:
         self.is_alternate = False
@@ -43,7 +43,7 @@ class Screen:
         self.unfinished = b""
 
     def feed(self, data: bytes) -> None:
-        """Look at the next bytes of the output."""
+        """Read the next bytes of the output."""
         if self.unfinished:
             data = self.unfinished + data
         if b"\x1b[?" in data:
@@ -53,25 +53,25 @@ class Screen:
         self.unfinished = _unfinished(data, max(LOOKED_AT, len(self.unfinished) + LOOKED_AT))
 
     def freeze(self, title: str, message: str, until: str) -> bytes:
-        """What shows these lines on a screen of their own; they hold no control characters."""
+        """Return bytes that show these lines on a screen of their own. They must hold no control characters."""
         lines = ["", f"  {title}", "", *([f"  {message}", ""] if message else []), f"  {until}"]
         text = "\r\n".join(lines).encode()
         self.is_covered = True
         return self._cancel() + (OVER_ALTERNATE if self.is_alternate else ENTER) + text
 
     def thaw(self) -> bytes:
-        """What brings the program's screen back. On the alternate screen the program must paint again."""
+        """Return bytes that bring the program's screen back. On the alternate screen the program must paint again."""
         self.is_covered = False
         return (BACK_TO_ALTERNATE if self.is_alternate else LEAVE) + self.unfinished
 
     def line(self, text: bytes) -> bytes:
-        """What shows one line of ours: above a full-screen program, else between the output."""
+        """Return bytes that show one line of ours: above a full-screen program, else between the output."""
         if self.is_alternate:
             return self._cancel() + b"\x1b7\x1b[1;1H\x1b[0;7m " + text + b" \x1b[0m\x1b[K\x1b8" + self.unfinished
         return self._cancel() + b"\r\n\x1b[7m " + text + b" \x1b[0m\r\n" + self.unfinished
 
     def end(self, text: bytes) -> bytes:
-        """The last words on this terminal, which is left as a shell needs it."""
+        """Return bytes that show the last line and leave the terminal as a shell needs it."""
         leave = b"\x1b[?1049l" if self.is_alternate or self.is_covered else b""
         return self._cancel() + leave + RESET + b"\r\n" + text + b"\r\n"
 
@@ -92,7 +92,7 @@ def _unfinished(data: bytes, looked_at: int) -> bytes:
 
 
 def _half_character(tail: bytes) -> bytes:
-    """The beginning of a UTF-8 character at the end of `tail`."""
+    """Return the incomplete UTF-8 character at the end of `tail`; empty when there is none."""
     for length in range(1, len(tail) + 1):
         byte = tail[-length]
         if byte & 0xC0 == 0x80:

@@ -1,6 +1,6 @@
-"""The SSH server for people: who comes in, how they prove it, and what they may ask for.
+"""The SSH server for people: who they are, how they prove it, and what they may ask for.
 
-Knows of sessions only their numbers. What is refused is told to whoever has proved who they are, and to nobody else.
+It knows only the numbers of sessions. The reason of a refusal is told to authenticated clients only.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class GatewayServer(asyncssh.SSHServer):
-    """One client connection."""
+    """A client connection."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.registry = limits.registry
@@ -63,7 +63,7 @@ class GatewayServer(asyncssh.SSHServer):
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Somebody, who has proved nothing yet."""
+        """Begin with a client that is not authenticated."""
         self.connection = conn
         self.address = plain(conn.get_extra_info("peername", ("",))[0], 60)
         Pressure(conn, self._blocked)
@@ -76,7 +76,7 @@ class GatewayServer(asyncssh.SSHServer):
             self._limits.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """What was refused is noted once, not for each key that the client had."""
+        """Record a refused authentication, once and not for each key that the client had."""
         self._limits.remove(self)
         if self._port_forwarding is not None:
             self._port_forwarding.gone()
@@ -87,13 +87,13 @@ class GatewayServer(asyncssh.SSHServer):
     # Who it is.
 
     def begin_auth(self, username: str) -> bool:
-        """Everybody must prove who they are. Called again when the client takes another name."""
+        """Require authentication. asyncssh calls this again when the client takes another name."""
         self._user_name, self.wanted = user_names.split(username)
         self._offered, self._offered_key = None, ""
         return True
 
     def auth_completed(self) -> None:
-        """From here on the client is told what is wrong."""
+        """Note who the client is. From here on it is told what is wrong."""
         self.client = plain(self.connection.get_extra_info("client_version", ""), 120)
         self.identity = self._offered
         self.connection._update_recv_pktlen(MOST_PACKET)  # strangers have to do with less
@@ -104,12 +104,14 @@ class GatewayServer(asyncssh.SSHServer):
             self.connection.disconnect(constants.DISC_TOO_MANY_CONNECTIONS, reason)
 
     def public_key_auth_supported(self) -> bool:
-        """Registered keys."""
         return True
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Whether it is registered; called for the offer, and again with the signature. The second answer is the
-        first: a key that is removed in between opens no session, which is asked for after that."""
+        """Return whether the key is registered.
+
+        asyncssh calls this for the offer, and again with the signature. The second answer repeats the first. A key that
+        is removed in between opens no session, because that is checked later.
+        """
         self._keys += 1
         if self._keys > MOST_KEYS:
             self.connection.abort()
@@ -126,11 +128,10 @@ class GatewayServer(asyncssh.SSHServer):
         return True
 
     def password_auth_supported(self) -> bool:
-        """One-time passwords."""
         return True
 
     async def validate_password(self, username: str, password: str) -> bool:
-        """Use it up."""
+        """Use up a one-time password. Return whether it was valid."""
         self._passwords += 1
         if self._passwords > MOST_PASSWORDS:
             self.connection.abort()
@@ -145,16 +146,16 @@ class GatewayServer(asyncssh.SSHServer):
         return found is not None
 
     def kbdint_auth_supported(self) -> bool:
-        """The same, by the method that most clients ask people with."""
+        """Accept one-time passwords by the method with which most clients ask people."""
         return True
 
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
-        """One question."""
+        """Return the one question for a one-time password."""
         hint = f"Register your SSH key, or get a one-time password for your session, at {settings.SITE_URL}"
         return "", hint, "", [("One-time password: ", False)]
 
     async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
-        """One answer."""
+        """Return whether the one answer is a valid one-time password."""
         return len(responses) == 1 and await self.validate_password(username, responses[0])
 
     # What they may ask for.
@@ -163,7 +164,7 @@ class GatewayServer(asyncssh.SSHServer):
         self._is_complete = True
 
     def session_requested(self) -> ClientChannel:
-        """A shell, a command or sftp."""
+        """Open a channel for a shell, a command or sftp. Raises ChannelOpenError."""
         if self._is_complete:
             text = "The client said before that it would open no other session."
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, text)
@@ -175,7 +176,7 @@ class GatewayServer(asyncssh.SSHServer):
     async def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> asyncssh.SSHTCPSession[bytes]:
-        """TCP through the host, to where the profile allows."""
+        """Forward TCP through the host, to a target that the profile allows. Raises ChannelOpenError."""
         if self._port_forwarding is None:
             self._port_forwarding = PortForwarding(self, self._port_forwarding_closed)
         if len(self._port_forwarding.ends) + 2 * self._forwarding >= 2 * MOST_FORWARDED:
@@ -191,7 +192,7 @@ class GatewayServer(asyncssh.SSHServer):
             self._port_forwarding = None
 
     def channel_closed(self, near: ClientChannel) -> None:
-        """Make room for another."""
+        """Make room for another channel."""
         self.channels.discard(near)
 
     def _count_channel(self) -> None:
@@ -201,14 +202,16 @@ class GatewayServer(asyncssh.SSHServer):
     # For its channels.
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it beside everything else; what goes wrong is in the log of the process. What a client waits for must
-        end that wait itself."""
+        """Run `work` in the background. Its errors are in the log of the process.
+
+        If a client waits for the work, the work itself must end that wait.
+        """
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     async def login(self) -> AuthenticatedClient:
-        """Who it is and for which session. Raises Refused, which is recorded."""
+        """Return who the client is, and for which session. Raises Refused, which is recorded."""
         if self.identity is None:
             raise Refused("Nobody has proved who they are.")
         session_id = self.identity.session_id
@@ -237,7 +240,7 @@ class GatewayServer(asyncssh.SSHServer):
                 self._port_forwarding.drained()
 
     async def _answer(self, ask: Callable[P, Identity | None], *args: P.args, **kwargs: P.kwargs) -> Identity | None:
-        """Without a database nobody gets in, and the client is told so before it is refused."""
+        """Return what the database says. Without a database nobody gets in, and the client is told so before."""
         try:
             return await store.call(ask, *args, **kwargs)
         except Refused:
@@ -248,7 +251,7 @@ class GatewayServer(asyncssh.SSHServer):
             return None
 
     def _tell(self, text: str) -> None:
-        """Say something to a client that has proved nothing yet, once."""
+        """Send a text, once, to a client that is not authenticated."""
         if text not in self._told:
             self._told.add(text)
             self.connection.send_auth_banner(f"{text}\r\n")
@@ -260,7 +263,7 @@ class GatewayServer(asyncssh.SSHServer):
 
 
 async def listen(limits: ConnectionLimits, key: asyncssh.SSHKey, host: str, port: int) -> asyncssh.SSHAcceptor:
-    """Take SSH clients at `host`:`port`, which several gateways of one machine share. Raises OSError."""
+    """Accept SSH clients at `host`:`port`, which several gateways of one machine share. Raises OSError."""
     return await asyncssh.create_server(
         lambda: GatewayServer(limits),
         host,

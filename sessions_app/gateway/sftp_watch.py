@@ -1,6 +1,6 @@
-"""Sees which files pass by in sftp, without touching a byte. Pure: bytes in, events out.
+"""See which files are transferred with sftp, without changing a byte. Pure: bytes in, events out.
 
-Feed it both directions in the order in which they pass. What it cannot read it lets pass; it never raises. Sources:
+Feed it both directions in their order. It ignores what it cannot read, and never raises. Sources:
 draft-ietf-secsh-filexfer-02, and OpenSSH's file PROTOCOL.
 """
 
@@ -20,14 +20,14 @@ BULK_KEPT = 512  # of one that carries content
 
 
 class _Packets:
-    """Frames of sftp in one direction: a length of four bytes, a type, and what belongs to it."""
+    """The packets of one direction: a length of four bytes, a type, and its data."""
 
     def __init__(self) -> None:
         self._kept = bytearray()
         self._left = -1  # bytes of this packet that are still to come; -1: its length is
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The beginning of each packet that is finished, its type first."""
+        """Return the beginning of each packet that is complete, its type first."""
         done: list[bytes] = []
         at = 0
         while at < len(data):
@@ -91,7 +91,7 @@ class _Asked:
 
 
 class _Reader:
-    """Fields of a packet. Raises ValueError at its end."""
+    """Reads the fields of a packet. Raises ValueError at its end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -128,7 +128,7 @@ class _Reader:
 
 @dataclass
 class SftpWatch:
-    """The protocol sftp, version 3, which is what OpenSSH speaks."""
+    """The protocol sftp, version 3, which is what OpenSSH uses."""
 
     _from_client: _Packets = field(default_factory=_Packets)
     _from_host: _Packets = field(default_factory=_Packets)
@@ -136,7 +136,7 @@ class SftpWatch:
     _open: OrderedDict[bytes, _Open] = field(default_factory=OrderedDict)
 
     def client(self, data: bytes) -> list[FileEvent]:
-        """Requests."""
+        """Read requests. They are no events until the host has answered."""
         for packet in self._from_client.feed(data):
             try:
                 self._request(packet)
@@ -145,7 +145,7 @@ class SftpWatch:
         return []
 
     def host(self, data: bytes) -> list[FileEvent]:
-        """Answers: what happened, happened now."""
+        """Read answers. Return what happened."""
         events: list[FileEvent] = []
         for packet in self._from_host.feed(data):
             try:
@@ -155,12 +155,12 @@ class SftpWatch:
         return events
 
     def end(self) -> list[FileEvent]:
-        """Files that nobody closed."""
+        """Return the files that nobody closed."""
         return [event for one in self._open.values() for event in _transferred(one, is_complete=False)]
 
     @property
     def is_content(self) -> bool:
-        """There is nothing else that a person would see."""
+        """Return True, because sftp shows nothing else to a person."""
         return True
 
     def _request(self, packet: bytes) -> None:

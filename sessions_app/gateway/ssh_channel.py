@@ -1,4 +1,4 @@
-"""One session channel of an SSH client: the near side of a relay (downstream.py)."""
+"""A session channel of an SSH client, as the person's side of a relay (downstream.py)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class ClientConnection(Protocol):
-    """What it needs of its client connection."""
+    """What a channel needs of its client connection."""
 
     registry: Registry
     connection: asyncssh.SSHServerConnection
@@ -46,17 +46,17 @@ class ClientConnection(Protocol):
     channels: set[ClientChannel]
 
     async def login(self) -> AuthenticatedClient:
-        """Who it is and for which session."""
+        """Return who the client is, and for which session."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it beside everything else."""
+        """Run `work` in the background."""
 
     def channel_closed(self, near: ClientChannel) -> None:
-        """It is gone."""
+        """Make room for another channel."""
 
 
 class ClientChannel(asyncssh.SSHServerSession[bytes]):
-    """From the client's request to its end. The relay is there once the host has let us in."""
+    """A channel from the client's request to its end. It has a relay once the host has let the person in."""
 
     def __init__(self, client: ClientConnection) -> None:
         self._client = client
@@ -75,7 +75,6 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
     # What the client asks for.
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
-        """The library's word for it."""
         self._chan = chan
         chan._env = Environment(PASSED_ON, MOST_ENVIRONMENT)
         openssh.take_any_command(chan)
@@ -87,31 +86,30 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
     def pty_requested(
         self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
     ) -> bool:
-        """Any terminal; its name goes to the host as it is."""
+        """Accept any terminal. Its name goes to the host unchanged."""
         known = {mode: value for mode, value in term_modes.items() if 0 < mode < constants.PTY_OP_RESERVED}
         self._terminal = Terminal(term_type[:60] or "dumb", term_size, known)
         return True
 
     def shell_requested(self) -> bool:
-        """Yes."""
         return True
 
     def exec_requested(self, command: str) -> bool:
-        """Any; one that is too long is refused in words."""
+        """Accept any command. One that is too long is refused later, with a text."""
         self._command = command
         return True
 
     def subsystem_requested(self, subsystem: str) -> bool:
-        """Files, nothing else."""
+        """Accept sftp only."""
         self._subsystem = subsystem
         return subsystem in SUBSYSTEMS
 
     def session_started(self) -> None:
-        """Now it goes to the host."""
+        """Connect to the host."""
         self._client.spawn(self._begin())
 
     async def _begin(self) -> None:
-        """Whatever goes wrong, the client is told and the channel closed: it would wait for ever."""
+        """Connect to the host. On any error the client is told and the channel closed, else it would wait for ever."""
         try:
             await self._let_in()
         except CommandTooLong as refused:
@@ -154,7 +152,7 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
     # What comes from the client.
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        """Bytes of the person."""
+        """Pass on bytes of the person."""
         if self._relay is not None:
             self._relay.bridge.client_data(data)
         else:
@@ -162,21 +160,24 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
             self.pause_reading()
 
     def eof_received(self) -> bool:
-        """The other direction stays open."""
+        """End the input. The other direction stays open."""
         self._is_eof = True
         if self._relay is not None:
             self._relay.bridge.client_eof()
         return True
 
     def _end_of_write_received(self) -> None:
-        """Nobody reads what the program says."""
+        """Stop the output, which nobody reads any more."""
         self._is_output_over = True
         if self._relay is not None:
             self._relay.bridge.client_end_of_write()
 
     def _close_received(self, answer: Callable[[], object]) -> None:
-        """As sshd, answer at the end of the program, with its exit status: at once only when it has a terminal, which a
-        closed window takes away, or when it was told to stop neither by the client nor by its own end."""
+        """Answer the close of a channel when the program has ended, with its exit status, as sshd does.
+
+        It is answered at once when there is a terminal, which a closed window takes away, or when the program was told
+        to stop neither by the client nor by its own end.
+        """
         is_told = self._is_output_over and not self._terminal.kind
         if self._answer is not None or not (self._is_host_eof or is_told):
             self._answer = None
@@ -194,7 +195,7 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
             answer()
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
-        """For the program, as the client says it."""
+        """Tell the program the new size."""
         size = (width, height, pixwidth, pixheight)
         if self._relay is not None:
             self._relay.bridge.resize(size)
@@ -202,70 +203,65 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
             self._terminal = dataclasses.replace(self._terminal, size=size)
 
     def signal_received(self, signal: str) -> None:
-        """For the program."""
+        """Send the signal to the program."""
         if self._relay is not None:
             self._relay.bridge.signal(signal)
 
     def break_received(self, msec: int) -> bool:
-        """No host takes one."""
+        """Refuse a break, which no host takes."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """By the client or by us."""
+        """End the relay, after the client or we closed the channel."""
         self._is_gone = True
         self._client.channel_closed(self)
         if self._relay is not None:
             self._relay.client_gone()
 
     def pause_writing(self) -> None:
-        """The client's window is used up; buffered() says so."""
+        """Do nothing, because buffered() says that the client's window is used up."""
 
     def resume_writing(self) -> None:
-        """It takes more."""
+        """Read again from the host."""
         self.drained()
 
     # What the relay and its bridge call (downstream.py).
 
     def write(self, data: bytes) -> None:
-        """See Near."""
         if self._is_read:
             self._channel.write(data)
 
     def write_error(self, data: bytes) -> None:
-        """On a terminal there is one stream only."""
+        """Write to standard error, or to the terminal, which has one stream only."""
         if self._is_read:
             self._channel.write(data, None if self._terminal.kind else asyncssh.EXTENDED_DATA_STDERR)
 
     def write_eof(self) -> None:
-        """See Near."""
         self._is_host_eof = True
         if self._is_read:
             self._channel.write_eof()
 
     def end_of_write(self) -> None:
-        """See Near."""
         openssh.send_end_of_write(self._channel)
 
     def buffered(self) -> int:
-        """While the socket is full it is more than the relay lets wait."""
+        """Return how many bytes wait for the client; more than the relay allows while its socket is full."""
         share = max(1.0, len(self._client.channels) / USUAL_CHANNELS)
         waiting = self._channel.get_write_buffer_size() if self._answer is None else 0
         return int(waiting * share) + (2 * HIGH if self._client.is_blocked else 0)
 
     def pause_reading(self) -> None:
-        """See Near."""
         if not self._is_paused:
             self._is_paused = True
             self._channel.pause_reading()
 
     def resume_reading(self) -> None:
-        """See Near."""
         if self._is_paused:
             self._is_paused = False
             self._channel.resume_reading()
 
     async def close(self, code: int, reason: str) -> None:
-        """See Near. A client that does not read its last words loses the connection."""
+        """Close the channel. A cut client that does not read the reason loses its connection."""
         if openssh.can_send(self._channel):
             if code < 0:
                 self._channel.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
@@ -279,13 +275,13 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
                 self._client.connection.abort()
 
     def drained(self) -> None:
-        """The network takes more."""
+        """Read again from the host, because the network takes more."""
         if self._relay is not None:
             self._relay.bridge.drained()
 
     @property
     def _is_read(self) -> bool:
-        """Whether the client takes what is written: not after either side closed."""
+        """Return whether the client takes what is written; it does not after either side closed."""
         return self._answer is None and not self._channel.is_closing()
 
     @property

@@ -1,7 +1,7 @@
-"""The only border between the gateway's event loop and the database.
+"""The only way from the gateway's event loop to the database.
 
-Plain synchronous functions that take and give small frozen values; the loop runs them by `await call(function, ...)` in
-a few threads. Nothing else in this package touches the ORM.
+These are plain synchronous functions that take and return small frozen values. The loop runs them in a few threads by
+`await call(function, ...)`. Nothing else in this package touches the ORM.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _first = ThreadPoolExecutor(2, thread_name_prefix="store-first")
 
 
 async def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run one of these functions in a thread; raises what it raises."""
+    """Run one of these functions in a thread. Raises what it raises."""
     return await _run(_pool, function, *args, **kwargs)
 
 
 async def call_first(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The same for control and heartbeat, which must not stand behind all that waits for the database."""
+    """Run a function for control or heartbeat, which must not wait behind all others for the database."""
     return await _run(_first, function, *args, **kwargs)
 
 
@@ -69,7 +69,7 @@ async def _run(pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A connection that may go on to the host, and all that the relay must know of its session."""
+    """A connection that may go on to the host, with all that the relay must know of its session."""
 
     connection_id: int
     session_id: int
@@ -91,7 +91,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """How a session stands when the host has let a connection in."""
+    """The state of a session when the host has let a connection in."""
 
     status: Status
     title: str
@@ -101,8 +101,10 @@ class SessionState:
 
 @sensitive_variables("key")
 def admit(login: AuthenticatedClient, gateway: str) -> Admitted:
-    """Note the connection, and sign a certificate for it: five minutes, this session's account, a key that lives in
-    this process only. Raises Refused, ConnectorError, AuthorityError, SealingError; after the first nothing is noted.
+    """Note the connection, and sign a certificate for it.
+
+    The certificate is valid for five minutes, for this session's account, and for a key that exists in this process
+    only. Raises Refused, ConnectorError, AuthorityError, SealingError; after the first nothing is noted.
     """
     connection = connect.admit(login, gateway)
     session = connection.session
@@ -145,32 +147,32 @@ def admit(login: AuthenticatedClient, gateway: str) -> Admitted:
 
 
 def connected(connection_id: int, host_port: int | None) -> SessionState:
-    """The host let it in: see flows.connect.connected()."""
+    """Note that the host let the connection in (see flows.connect.connected())."""
     session = connect.connected(GatewayConnection.objects.get(pk=connection_id), host_port)
     title, message = connect.lock_text(session) if session.status == Status.LOCKED else ("", "")
     return SessionState(Status(session.status), title, message, session.end_at)
 
 
 def ended(endings: Sequence[Ending]) -> None:
-    """These connections are over, all noted in one transaction or none."""
+    """Note that these connections are over, all in one transaction or none."""
     disconnected(endings)
 
 
 def tcp_targets(session_id: int) -> tuple[tuple[str, int], ...]:
-    """Where the session's profile lets its user be forwarded to."""
+    """Return the targets to which the session's profile lets its user forward TCP."""
     session = PrivilegedSession.objects.select_related("profile").get(pk=session_id)
     return tcp_targets_of(session.profile.tcp_targets)
 
 
 def note_files(connection_id: int, events: Sequence[FileEvent]) -> None:
-    """One entry a file, in one transaction."""
+    """Record one log entry for each file, in one transaction."""
     connection = GatewayConnection.objects.select_related("session__user").get(pk=connection_id)
     with log.coming_from(connection.address or ""):
         log.load([_file_entry(connection, event) for event in events])
 
 
 def extend_session(session_id: int) -> tuple[dt.datetime | None, str]:
-    """Its user asks for an extension: the new end, or None with the reason why not."""
+    """Extend the session for its user. Return the new end, or None with the reason why not."""
     session = PrivilegedSession.objects.get(pk=session_id)
     user = get_user_model().objects.get(pk=session.user_id)
     try:

@@ -1,4 +1,4 @@
-"""What the doors ask the database about tickets: synchronous, run by store.call()."""
+"""The database functions about tickets for the websocket server, which store.call() runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sessions_app.logins.models import LoginSession
 
 @sensitive_variables("secret")
 def open_terminal(secret: str, address: str) -> AuthenticatedClient:
-    """Who comes in with this ticket of a terminal page. Raises Refused."""
+    """Return who comes in with this ticket of a terminal page. Raises Refused."""
     with log.coming_from(address):
         ticket = redeem(secret, TicketKind.TERMINAL, address=address)
     return AuthenticatedClient(
@@ -27,7 +27,7 @@ def open_terminal(secret: str, address: str) -> AuthenticatedClient:
 
 
 def _browser(login: LoginSession | None) -> str:
-    """What the login session knows of it: Firefox 140 on Windows."""
+    """Return the browser as the login session knows it, for example "Firefox 140 on Windows"."""
     if login is None or login.browser in ("", "Unknown"):
         return ""
     name = f"{login.browser} {login.browser_version}".strip()

@@ -1,6 +1,7 @@
-"""Sockets at the browser's door that have shown no ticket yet: how many there may be, and which one goes for another.
+"""Limit the websockets that have shown no ticket yet, and decide which one is closed for another.
 
-As for SSH clients (doors.py): whoever holds places without using them loses them, and others still get in.
+As for SSH clients (connection_limits.py), somebody who takes places without using them loses them, and others still get
+in.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ MOST = 200  # sockets, all together
 
 
 class UnauthenticatedSockets:
-    """All of them of one gateway process."""
+    """All websockets of one gateway process that have shown no ticket."""
 
     def __init__(self) -> None:
         self._networks: dict[ServerConnection, str] = {}  # the one that came first in front
 
     def came(self, socket: ServerConnection, address: str) -> None:
-        """It has said nothing. When there are too many, the oldest of the network that has the most goes."""
+        """Count a new socket. When there are too many, close the oldest of the network with the most."""
         self._networks[socket] = network(address)
         if len(self._networks) > MOST:
             [(crowd, _)] = Counter(self._networks.values()).most_common(1)
@@ -31,16 +32,16 @@ class UnauthenticatedSockets:
             oldest.transport.abort()
 
     def is_from(self, socket: ServerConnection, address: str) -> None:
-        """Its headers say, behind our own proxy, where it really comes from."""
+        """Correct the address of a socket behind our own proxy, from its headers."""
         if socket in self._networks:
             self._networks[socket] = network(address)
 
     def left(self, socket: ServerConnection) -> None:
-        """It has shown its ticket, or is gone."""
+        """Count the socket out: it has shown its ticket, or is gone."""
         self._networks.pop(socket, None)
 
     def connection(self) -> type[ServerConnection]:
-        """Return the class of sockets that tell when they come and go: handlers run after the handshake only."""
+        """Return a class of sockets that count themselves, because handlers run after the handshake only."""
         strangers = self
 
         class Socket(ServerConnection):

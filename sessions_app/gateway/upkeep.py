@@ -1,5 +1,7 @@
-"""This gateway says that it is there, looks whether another one is not, says who typed in a browser's terminal, and
-ends login sessions whose time is over, and their terminals with them: a worker does that too, and may be away."""
+"""The regular tasks of a gateway: its heartbeat, the reaper, and the end of expired login sessions.
+
+It also notes who typed in a browser's terminal. A worker ends login sessions too, but may be away.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,12 @@ logger = logging.getLogger(__name__)
 
 
 async def first(registry: Registry) -> None:
-    """Before anybody is let in. Raises what the database raises."""
+    """Send the first heartbeat, before anybody is let in. Raises the database's error."""
     await store.call(heartbeats.beat, registry.owner)
 
 
 async def run(registry: Registry) -> None:
-    """Until cancelled. While the database does not answer it is tried again every second."""
+    """Do the tasks until cancelled. While the database does not answer, they are tried again every second."""
     reaper = heartbeats.Reaper()
     next_beat = time.monotonic() + heartbeats.BEAT_EVERY
     next_touch = 0.0
@@ -48,8 +50,10 @@ async def run(registry: Registry) -> None:
 
 
 def touch_terminals(connections: Collection[int]) -> None:
-    """Note the last access of the browsers whose terminals (ids of gateway connections) were typed in: who works there
-    is not idle."""
+    """Note the last access of the browsers in whose terminals something was typed.
+
+    `connections` are ids of gateway connections. A person who works in a terminal is not idle.
+    """
     now = timezone.now()
     typed = GatewayConnection.objects.open().filter(pk__in=connections, door=EntryPoint.BROWSER)
     late = LoginSession.objects.live().filter(last_access_at__lt=now - service.ACCESS_RESOLUTION)
@@ -57,7 +61,7 @@ def touch_terminals(connections: Collection[int]) -> None:
 
 
 async def _touch(registry: Registry, before: dict[int, int]) -> dict[int, int]:
-    """Bytes typed by connection; those that have more than before are not idle."""
+    """Note that people who typed since `before` are not idle. Return the typed bytes by connection."""
     typed = {relay.connection_id: relay.bridge.bytes_in for relay in list(registry.relays.values())}
     if active := [one for one, count in typed.items() if count > before.get(one, 0)]:
         await store.call(touch_terminals, active)

@@ -36,7 +36,7 @@ CIPHERS = [
 
 
 class HostRefused(Exception):
-    """The host cannot be reached or does not let the session in. The text is fit for the person."""
+    """Says that the host cannot be reached or refused the session. The text is for the person."""
 
 
 # By event loop too, because a semaphore belongs to one; there are as many entries as hosts that people reach.
@@ -44,7 +44,7 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int], async
 
 
 class Upstream(asyncssh.SSHClient):
-    """One connection to a host, and whether it takes what is sent to it."""
+    """A connection to a host, which knows whether the host takes what is sent to it."""
 
     def __init__(self) -> None:
         self.connection: asyncssh.SSHClientConnection | None = None
@@ -54,18 +54,18 @@ class Upstream(asyncssh.SSHClient):
 
     @property
     def port(self) -> int | None:
-        """Ours, from which the host is reached; None when there is no connection any more."""
+        """Return our port, from which the host is reached; None when there is no connection any more."""
         name = None if self.connection is None else self.connection.get_extra_info("sockname")
         return None if name is None else int(name[1])
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
-        """The library lets it pass when the host takes nothing; we do not."""
+        """Limit what waits for the host, which asyncssh does not."""
         self.connection = conn
         Pressure(conn, self._blocked)
         leave_out_empty_packets(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """By the host, the network or us."""
+        """Tell the relay that the host, the network or we closed the connection."""
         self.on_lost(exc)
 
     def _blocked(self, is_blocked: bool) -> None:
@@ -73,7 +73,7 @@ class Upstream(asyncssh.SSHClient):
         self.on_blocked(is_blocked)
 
     def close(self) -> None:
-        """Harmless when it is closed."""
+        """Close the connection. A second call does nothing."""
         if self.connection is not None:
             self.connection.close()
 
@@ -123,7 +123,7 @@ async def open_upstream(admitted: Admitted) -> Upstream:
 
 
 def _clock(off: float) -> str:
-    """Say what else a refusal may mean: sshd keeps it to itself when a certificate has expired or is not valid yet."""
+    """Return what else a refusal may mean: sshd does not say that a certificate is expired or not valid yet."""
     if abs(off) >= CLOCK_IS_OFF:
         return (
             f"Its clock was {clock_words(off)}; if it changed since, the certificate has expired or is not valid yet."
@@ -135,75 +135,71 @@ def _clock(off: float) -> str:
 
 
 class Sink(Protocol):
-    """Who gets what comes from the host."""
+    """Receives what comes from the host."""
 
     def host_opened(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
-        """The channel is there."""
+        """Use the channel, which is open now."""
 
     def host_data(self, data: bytes, is_error: bool) -> None:
-        """Output."""
+        """Receive output."""
 
     def host_eof(self) -> None:
-        """No more output."""
+        """Note that no more output comes."""
 
     def host_end_of_write(self) -> None:
-        """It takes no more input."""
+        """Note that the host takes no more input."""
 
     def host_exit(self, code: int) -> None:
-        """The program is over."""
+        """Note that the program ended, with `code` (-n for signal n)."""
 
     def host_gone(self, error: Exception | None) -> None:
-        """The channel is closed."""
+        """Note that the channel is closed."""
 
     def host_full(self, is_full: bool) -> None:
-        """The host takes no more for now, or again."""
+        """Note whether the host takes more for now."""
 
 
 class HostSession(asyncssh.SSHClientSession[bytes]):
-    """One channel to the host."""
+    """A channel to the host, which passes everything to its sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        """The library's word for it. Raises HostRefused."""
+        """Begin with the open channel. Raises HostRefused."""
         if has_tiny_packets(chan):
             raise HostRefused("The host wants its data in pieces that are too small.")
         openssh.on_end_of_write(chan, self._sink.host_end_of_write)
         self._sink.host_opened(chan)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        """Standard output has no type."""
+        """Pass output on. Standard output has no `datatype`."""
         self._sink.host_data(data, datatype is not None)
 
     def eof_received(self) -> bool:
-        """The other direction stays open; what follows, now or much later, is the exit status and the close."""
+        """Keep the other direction open: exit status and close follow, now or much later."""
         self._sink.host_eof()
         return True
 
     def exit_status_received(self, status: int) -> None:
-        """How the program ended."""
         self._sink.host_exit(status)
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        """A signal ended the program."""
         self._sink.host_exit(-signal_number(signal))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Closed by the host, by us or by the network."""
         self._sink.host_gone(exc)
 
     def pause_writing(self) -> None:
-        """Its window is used up."""
+        """Tell the sink that the host's window is used up."""
         self._sink.host_full(True)
 
     def resume_writing(self) -> None:
-        """It takes more."""
         self._sink.host_full(False)
 
 
 def signal_number(name: str) -> int:
-    """Of a signal by its SSH name (RFC 4254, 6.10); 15 for one that this machine does not know."""
+    """Return the number of a signal by its SSH name (RFC 4254, 6.10); 15 for an unknown one."""
     return int(getattr(signal, f"SIG{name}", signal.SIGTERM))
 
 

@@ -1,4 +1,4 @@
-"""Addresses of the ways to connect through the gateway."""
+"""The addresses of the ways to connect through the gateway."""
 
 from django.urls import path
 

@@ -1,7 +1,7 @@
-"""What an SSH client's user name says: who, and which session. Pure.
+"""Read an SSH client's user name, which says who comes and for which session. Pure.
 
-The sign between them is illegal in the console's user names, and ssh, scp, sftp, ~/.ssh/config and shells let it pass
-untouched (docs/decisions/0008-the-name-of-a-session-in-ssh.md).
+The separator is not allowed in the console's user names, and ssh, scp, sftp, ~/.ssh/config and shells leave it
+unchanged (docs/decisions/0008-the-name-of-a-session-in-ssh.md).
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ LONGEST = 300  # characters; a user name has at most 150, a resource's 120
 
 
 def split(name: str) -> tuple[str, str]:
-    """The console's user name, and what names the session (nothing: the only open one): alice=web01."""
+    """Return the console's user name and the name of the session, for example from alice=web01.
+
+    The second is empty when the client names none, which means the only open session.
+    """
     user_name, _, wanted = name[:LONGEST].partition(SEPARATOR)
     return user_name, wanted.strip()
 
 
 def join(user_name: str, wanted: str | int) -> str:
-    """What to write before the @."""
+    """Return what to write before the @."""
     return f"{user_name}{SEPARATOR}{wanted}"

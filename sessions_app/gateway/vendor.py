@@ -1,4 +1,4 @@
-"""Where the files are that are not ours and that git ignores (scripts/vendor.py); they may be missing."""
+"""The addresses of files of others that scripts/vendor.py installs. git ignores them, so they may be missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.templatetags.static import static
 
 
 def vendor_url(name: str) -> str:
-    """The address of static/vendor/<name>; empty when it was never brought here."""
+    """Return the address of static/vendor/<name>; empty when it is not installed."""
     path = f"vendor/{name}"
     try:
         url = static(path)

@@ -1,7 +1,7 @@
-"""How the user of a session connects: a terminal in the browser, an SSH client through the gateway, or the host itself.
+"""The pages with which the user of a session connects: browser terminal, SSH through the gateway, or the host.
 
-Gives single-use tickets to the terminal's page and one-time passwords to people. Knows the gateway by its tables and
-settings only.
+They issue single-use tickets to the terminal's page and one-time passwords to people. They know the gateway by its
+tables and settings only.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ TERMINAL_PARTS = {
 @require_safe
 @never_cache
 def terminal(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The terminal, on a page of its own. Without JavaScript, or when it is not there, it says how else to connect."""
+    """Show the terminal on a page of its own. Without JavaScript, or without it, say how else to connect."""
     session = _own(request, pk)
     context = connect_context(viewer(request), session) | {
         "session": session,
@@ -62,7 +62,7 @@ def terminal(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def _terminal_parts() -> dict[str, str]:
-    """The addresses of what the terminal is made of; nothing unless all of it is there."""
+    """Return the addresses of the terminal's files; nothing unless all of them are installed."""
     parts = {name: vendor_url(file) for name, file in TERMINAL_PARTS.items()}
     return parts if all(parts.values()) else {}
 
@@ -71,7 +71,7 @@ def _terminal_parts() -> dict[str, str]:
 @never_cache
 @sensitive_variables()
 def session_ticket(request: HttpRequest, pk: int) -> JsonResponse:
-    """For the terminal's page: {ticket}, or 422 with the problem."""
+    """Answer the terminal's page with {ticket}, or with status 422 and the problem."""
     try:
         issued = _issue(request, _own(request, pk), TicketKind.TERMINAL)
     except Refused as refusal:
@@ -83,7 +83,7 @@ def session_ticket(request: HttpRequest, pk: int) -> JsonResponse:
 @never_cache
 @sensitive_variables()
 def session_password(request: HttpRequest, pk: int) -> HttpResponse:
-    """A one-time password, shown once: a fragment for HTMX, a page without JavaScript."""
+    """Show a one-time password once: as a fragment for HTMX, as a page without JavaScript."""
     session = _own(request, pk)
     context = connect_context(viewer(request), session) | {
         "session": session,
@@ -101,7 +101,7 @@ def session_password(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def connect_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
-    """For the session's page: whether this person connects, and the lines to type. Nothing for anybody else."""
+    """Return, for the session's page, the lines to type if this person may connect; else nothing."""
     if session.user_id != person.pk or not session.resource.capabilities.can_certify:
         return {}
     if why_not(session):
@@ -125,7 +125,7 @@ def connect_context(person: Person, session: PrivilegedSession) -> dict[str, Any
 
 
 def connections_context(session: PrivilegedSession) -> dict[str, Any]:
-    """For the session's page: who is connected through the gateway, and the last that were."""
+    """Return, for the session's page, current and recent connections through the gateway."""
     rows = session.connections.select_related("key").order_by("-pk")[:CONNECTIONS_LENGTH]
     return {"connections": [_connection_row(row) for row in rows]}
 
@@ -144,7 +144,7 @@ def _connection_row(row: GatewayConnection) -> dict[str, str]:
 
 
 def _own(request: HttpRequest, pk: int) -> PrivilegedSession:
-    """The person's own session; others who see it are told that it is not theirs."""
+    """Return the person's own session. Raises PermissionDenied for others who see it."""
     person = viewer(request)
     session = get_object_or_404(PrivilegedSession.objects.visible_to(person).select_related(*RELATED), pk=pk)
     if session.user_id != person.pk:
@@ -166,7 +166,7 @@ def _issue(request: HttpRequest, session: PrivilegedSession, kind: TicketKind) -
 
 
 def _name_of(session: PrivilegedSession) -> str:
-    """The host's name where that says which session is meant, else the session's number."""
+    """Return the host's name where that says which session is meant, else the session's number."""
     if not PLAIN_NAME.fullmatch(session.resource_name):
         return str(session.pk)
     there = PrivilegedSession.objects.filter(
@@ -178,25 +178,25 @@ def _name_of(session: PrivilegedSession) -> str:
 
 
 def _ssh_address() -> tuple[str, int]:
-    """Host and port that people type: as set, else the console's host and the gateway's own port."""
+    """Return host and port that people type: as set, else the console's host and the gateway's own port."""
     chosen = urlsplit(f"//{settings.GATEWAY_SSH_ADDRESS}") if settings.GATEWAY_SSH_ADDRESS else None
     host = (chosen.hostname if chosen else None) or urlsplit(settings.SITE_URL).hostname or "localhost"
     return host, (chosen.port if chosen else None) or settings.GATEWAY_PORT
 
 
 def _known_as(host: str, port: int) -> str:
-    """As known_hosts has it (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+    """Return the host as known_hosts has it (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
     return host if port == 22 else f"[{host}]:{port}"
 
 
 def _socket_url(request: HttpRequest) -> str:
-    """Where the page finds the gateway's websocket: as set, else /terminal/ of the console itself."""
+    """Return the address of the gateway's websocket: as set, else /terminal/ of the console itself."""
     scheme = "wss" if request.is_secure() else "ws"
     return settings.GATEWAY_TERMINAL_URL or f"{scheme}://{request.get_host()}/terminal/"
 
 
 def _with_policy(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
-    """What only this page may do besides: reach the gateway, and let the terminal add its style sheets (by nonce)."""
+    """Allow this page only to reach the gateway, and the terminal to add its style sheets (by nonce)."""
     parts = urlsplit(_socket_url(request))
     more = {"connect-src": [f"{parts.scheme}://{parts.netloc}"], "style-src": [NONCE]}
     return csp_update(more)(lambda _: response)(request)

@@ -1,8 +1,8 @@
-"""The browser's door: a websocket at /terminal/, of the gateway's own port, behind the same proxy as the pages.
+"""The websocket server for terminals: /terminal/ on the gateway's own port, behind the same proxy as the pages.
 
-A page of ours says within seconds which ticket it has; the ticket's secret travels in that first message and in no
-address. Where the page comes from (Origin) is checked before, whom the ticket lets in after
-(gateway/flows/ticket.py), and the rest is the same relay as for SSH clients.
+A page must send its ticket within seconds. The secret is in that first message and in no address. The origin of the
+page is checked before, and the ticket (gateway/flows/ticket.py) after that. The rest is the same relay as for SSH
+clients.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Terminals:
         self._server: Server | None = None
 
     async def listen(self, host: str, port: int, *, reuse_port: bool = False) -> None:
-        """Begin. Raises OSError when the address is taken."""
+        """Begin to listen. Raises OSError when the address is taken."""
         self._server = await listen(
             self._attend,
             host,
@@ -84,18 +84,18 @@ class Terminals:
 
     @property
     def port(self) -> int:
-        """Where it listens; of use when 0 was asked for."""
+        """Return the port, which differs from the one asked for when that was 0."""
         assert self._server is not None  # noqa: S101 - listen() came before
         found: int = self._server.sockets[0].getsockname()[1]
         return found
 
     def close(self) -> None:
-        """Take no new pages; those that are there are the registry's to end."""
+        """Accept no new pages. The registry ends those that are connected."""
         if self._server is not None:
             self._server.close(close_connections=False)
 
     async def _check(self, socket: ServerConnection, request: Request) -> Response | None:
-        """Before the handshake: the path, where the page comes from, and whether there is still time."""
+        """Check, before the handshake, the path, the origin of the page, and whether the gateway is stopping."""
         if request.path.partition("?")[0] != PATH:
             return socket.respond(http.HTTPStatus.NOT_FOUND, "There is nothing here.\n")
         try:
@@ -128,8 +128,10 @@ class Terminals:
             await _farewell(socket, REFUSED, excuse(error))
 
     async def _serve(self, socket: ServerConnection) -> None:
-        """One socket from its ticket to its end. Raises Refused, NotLetIn, BadMessage, TimeoutError,
-        ConnectionClosed."""
+        """Serve one socket from its ticket to its end.
+
+        Raises Refused, NotLetIn, BadMessage, TimeoutError, ConnectionClosed.
+        """
         if socket in self._foreign:
             raise Refused(NOT_OURS.format(plain(origin_of(socket), 200)))
         address = address_of(socket)
@@ -151,7 +153,7 @@ class Terminals:
         await self._serve_channel(page, socket, position)
 
     def _resumed(self, login: AuthenticatedClient, hello: Mapping[str, object]) -> BrowserChannel | None:
-        """The page that comes back, when it is still there and everything is the same: person, session, browser."""
+        """Return the channel of a page that comes back, if person, session and browser are the same."""
         wanted = hello.get("resume")
         page, before = self._channels.get(wanted, (None, None)) if isinstance(wanted, int) else (None, None)
         if page is None or before is None:
@@ -160,7 +162,7 @@ class Terminals:
         return page if is_same and before.login_session_id == login.login_session_id else None
 
     async def _serve_channel(self, page: BrowserChannel, socket: ServerConnection, position: int | None) -> None:
-        """Serve the page; when its socket breaks, keep the terminal for a while."""
+        """Serve the page. When its socket breaks, keep the terminal for a while."""
         relay = page.relay
         assert relay is not None  # noqa: S101 - _serve() opened it
         is_over = True
@@ -188,9 +190,11 @@ async def serve(registry: Registry, host: str, port: int, *, reuse_port: bool = 
 
 
 def is_ours(origin: str, host: str) -> bool:
-    """Whether a page from `origin` may open terminals: from the very host that is asked, or from one of
-    GATEWAY_ORIGINS and CSRF_TRUSTED_ORIGINS. A proxy may speak TLS where we do not, so the scheme does not count for
-    the first."""
+    """Return whether a page from `origin` may open terminals.
+
+    It must come from the host that is asked, or from one of GATEWAY_ORIGINS and CSRF_TRUSTED_ORIGINS. A proxy may use
+    TLS where we do not, so the scheme does not count for the first.
+    """
     try:
         parts = urlsplit(origin)
     except ValueError:  # http://[
@@ -201,12 +205,12 @@ def is_ours(origin: str, host: str) -> bool:
 
 
 def origin_of(socket: ServerConnection) -> str:
-    """Where the page comes from, as its browser says."""
+    """Return where the page comes from, as its browser says."""
     return socket.request.headers.get("Origin", "") if socket.request is not None else ""
 
 
 def address_of(socket: ServerConnection) -> str:
-    """The browser's address, right behind our own proxies; by the same rule as on the pages."""
+    """Return the browser's address, by the same rule behind our own proxies as for pages."""
     peer = socket.remote_address
     forwarded = socket.request.headers.get_all("X-Forwarded-For") if socket.request is not None else []
     meta = {"REMOTE_ADDR": peer[0] if peer else "", "HTTP_X_FORWARDED_FOR": ", ".join(forwarded)}

@@ -1,1 +1,1 @@
-"""What people do through the gateway, one verb a function."""
+"""What people do through the gateway, one function for each action."""

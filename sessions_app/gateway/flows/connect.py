@@ -1,7 +1,7 @@
-"""Let a person through a gateway to the host of their session, and note when they came; disconnect.py: when they went.
+"""Let a person through a gateway to the host of their session, and note when they came.
 
-One row a connection. The first makes an Available session Logged In at once. Knows no network: the gateway calls this
-before and after.
+disconnect.py notes when they left. Each connection is one row. The first one makes an Available session Logged In at
+once. This module knows no network: the gateway calls it before and after.
 """
 
 from __future__ import annotations
@@ -44,8 +44,11 @@ class AuthenticatedClient:
 
 
 def wanted_session(user: AbstractUser, wanted: str) -> PrivilegedSession:
-    """The user's session that `wanted` names: a resource's name in any case, a session's number, or nothing when just
-    one is open. Raises Refused when there is none, or more than one."""
+    """Return the user's session that `wanted` names.
+
+    It is a resource's name in any case, a session's number, or empty when just one session is open. Raises Refused when
+    there is no such session, or more than one.
+    """
     if wanted:
         return session_to_log_in_to(user, wanted)
     own = PrivilegedSession.objects.filter(user_id=user.pk).order_by("pk")
@@ -59,7 +62,7 @@ def wanted_session(user: AbstractUser, wanted: str) -> PrivilegedSession:
 
 
 def why_not(session: PrivilegedSession) -> str:
-    """Why nobody can connect to the session now; empty when its user can. Reads `session.resource`."""
+    """Return why nobody can connect to the session now; empty when its user can. Reads `session.resource`."""
     status = Status(session.status)
     if not session.resource.capabilities.can_certify:
         return f"{session.resource_name} cannot be reached through the gateway: it is no host with SSH."
@@ -76,17 +79,19 @@ def why_not(session: PrivilegedSession) -> str:
 
 
 def lock_text(session: PrivilegedSession) -> tuple[str, str]:
-    """Title and message of the newest lock, without control characters."""
+    """Return title and message of the newest lock, without control characters."""
     asked = session.controls.filter(kind=ControlKind.LOCK).order_by("-pk").first()
     return (plain(asked.title, 120), plain(asked.message, 500)) if asked else ("Session locked", "")
 
 
 def admit(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
-    """Note the new connection before the host is asked. Raises Refused, which is logged, when it may not be.
+    """Note the new connection before the host is asked. Raises Refused, which is logged.
 
-    1. Hold the account and the session, so that no lock comes in between.
-    2. Account, key, login session and session must all be good now.
-    3. The row is what control looks at from now on. What was asked of the session before concerns it no more.
+    1. Lock the rows of the account and the session, so that no lock by an administrator comes in between.
+
+    2. Account, key, login session and session must all be valid now.
+
+    3. From now on control.py looks at the new row. Earlier requests for the session do not concern it.
     """
     user: AbstractUser = get_user_model().objects.get(pk=login.user_id)
     try:
@@ -113,10 +118,11 @@ def admit(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
 
 
 def connected(connection: GatewayConnection, host_port: int | None = None) -> PrivilegedSession:
-    """Record that the host let the connection in, and return its session, which is Logged In now.
+    """Note that the host let the connection in: the session is now Logged In.
 
-    `host_port`: the port from which the gateway holds a terminal open on the host. The gateway says there what is to be
-    said, and the worker need not. Raises Refused when the connection was over before.
+    Return the session as it is now, which may have changed since the connection was admitted. `host_port` is the port
+    from which the gateway holds a terminal open on the host. The gateway shows messages there itself, so the worker
+    need not. Raises Refused when the connection was over before.
     """
     with transaction.atomic():
         session = locked_session(connection.session_id, ("user",))

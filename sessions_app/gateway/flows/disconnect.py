@@ -1,6 +1,7 @@
-"""Note that connections through a gateway are over, many in one transaction: an administrator may cut hundreds at once.
+"""Note that connections through a gateway are over, many in one transaction.
 
-After a session's last one the worker looks what is true on the host. Knows no network, and not why one ended.
+An administrator may cut hundreds at once. After a session's last one the worker checks what is true on the host. This
+module knows no network, and not why a connection ended.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sessions_app.privileged.models import PrivilegedSession
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one connection ended; bytes from the client, and to it."""
+    """How one connection ended, with the bytes from the client and to it."""
 
     connection_id: int
     end: ConnectionEnd
@@ -32,12 +33,16 @@ class Ending:
 
 
 def disconnected(endings: Sequence[Ending]) -> int:
-    """These connections are over; how many of them that was not noted of before. All or none.
+    """Note that these connections are over, all or none. Return how many of them were open.
 
-    1. Hold their sessions, in one order for everybody, so that of two who end the last two connections one is last.
+    1. Lock their sessions in the same order as everybody, so that of two callers who end the last two connections one
+    is the last.
+
     2. Each row ends once.
-    3. Sessions without a connection, and their hosts, are looked at anew.
-    4. One log entry each.
+
+    3. Sessions without a connection, and their hosts, become due.
+
+    4. Each connection gets one log entry.
     """
     given = {one.connection_id: one for one in endings}
     with transaction.atomic():

@@ -1,7 +1,7 @@
-"""What was enforced, by whom, and from when to when: by the host, as the worker says, and by each gateway.
+"""Note what was enforced, by whom, and from when to when: by the host, as the worker says, and by each gateway.
 
 These are two facts with times of their own. A lock that a gateway confirmed and an unlock ended five seconds later was
-in force for five seconds there, whether the host ever heard of it or not.
+in force for five seconds there, even if the host never heard of it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ class Observation:
 
 
 def by_host(request: ControlRequest, session: PrivilegedSession, at: dt.datetime) -> bool:
-    """Note that the host carried it out, also when a newer request superseded it meanwhile, and that older ones are in
-    force there no longer. Return whether this was new."""
+    """Note that the host carried the request out, and that older ones are no longer in force there.
+
+    This also holds when a newer request superseded it meanwhile. Return whether it was new.
+    """
     if not ControlRequest.objects.filter(pk=request.pk, enforced_at=None).update(enforced_at=at, last_error=""):
         return False
     older = _on_host(session).filter(kind__in=replaced_by(request.kind), pk__lt=request.pk)
@@ -60,7 +62,7 @@ def by_host(request: ControlRequest, session: PrivilegedSession, at: dt.datetime
 
 
 def over(session: PrivilegedSession, at: dt.datetime) -> None:
-    """Nothing is in force on the host any more: its rights are taken away."""
+    """Note that nothing is in force on the host any more, because the session's rights are taken away."""
     ended = list(_on_host(session).order_by("pk"))
     _on_host(session).update(enforced_until=at)
     locks = [one for one in ended if one.kind == ControlKind.LOCK]
@@ -75,7 +77,7 @@ def over(session: PrivilegedSession, at: dt.datetime) -> None:
 
 
 def by_gateway(seen: Sequence[Observation], at: dt.datetime) -> None:
-    """Note what gateways enforce on these connections since now, and end what that takes the place of.
+    """Note what gateways enforce on these connections since now, and end what that replaces.
 
     Of several requests that a gateway saw in one look only the newest was ever in force there.
     """
@@ -103,20 +105,20 @@ def by_gateway(seen: Sequence[Observation], at: dt.datetime) -> None:
 
 
 def without_connections(sessions: Iterable[int], at: dt.datetime) -> None:
-    """What a gateway enforced ends with its last connection of the session."""
+    """End what gateways enforced on sessions that have no connection any more."""
     there = GatewayConnection.objects.open().filter(session=OuterRef("control__session"), gateway=OuterRef("gateway"))
     over = GatewayEnforcement.objects.filter(~Exists(there), control__session__in=list(sessions), ended_at=None)
     GatewayEnforcement.objects.filter(pk__in=over.values("pk")).update(ended_at=at)
 
 
 def _on_host(session: PrivilegedSession) -> QuerySet[ControlRequest]:
-    """What is in force there. A cut is done and over."""
+    """Return the requests that are in force on the host. A disconnection is over when it is done."""
     held = ControlRequest.objects.filter(session=session, enforced_until=None).exclude(kind=ControlKind.DISCONNECT)
     return held.exclude(enforced_at=None)
 
 
 def _in_force(one: Observation, asked: Sequence[ControlRequest]) -> list[int]:
-    """Numbers of the requests: the newest lock or unlock, the newest extension and the newest cut."""
+    """Return the numbers of the newest lock or unlock, the newest extension and the newest disconnection."""
     newest: dict[tuple[ControlKind, ...], ControlRequest] = {}
     for control in asked:
         if one.after < control.pk <= one.newest:
@@ -125,7 +127,7 @@ def _in_force(one: Observation, asked: Sequence[ControlRequest]) -> list[int]:
 
 
 def _end_replaced(sessions: Iterable[int], at: dt.datetime) -> dict[tuple[int, str], list[GatewayEnforcement]]:
-    """End what a newer request took the place of at the same gateway; by session and gateway."""
+    """End what a newer request replaced at the same gateway. Return it by session and gateway."""
     ended: dict[tuple[int, str], list[GatewayEnforcement]] = {}
     for kinds in (FREEZING, (ControlKind.EXTEND,)):
         newer = GatewayEnforcement.objects.filter(
@@ -151,7 +153,7 @@ def _tell(
     ended: dict[tuple[int, str], list[GatewayEnforcement]],
     at: dt.datetime,
 ) -> None:
-    """One entry of the log for each request that came into force at a gateway."""
+    """Record one log entry for each request that came into force at a gateway."""
     told = PrivilegedSession.objects.select_related("user").in_bulk(list(sessions))
     controls = {control.pk: control for rows in asked.values() for control in rows}
     entries = []
@@ -186,7 +188,7 @@ def _were(ended: Iterable[ControlRequest], until: dt.datetime, by: str) -> str:
 
 
 def _was(kind: str, since: dt.datetime, until: dt.datetime, by: str) -> str:
-    """Words for what is over; unlocking has no duration that anybody asks for."""
+    """Return words for what is over; empty for an unlock, whose duration nobody needs."""
     if kind == ControlKind.UNLOCK:
         return ""
     name = ControlKind(kind).label

@@ -1,4 +1,4 @@
-"""Note that the connections of a dead gateway are lost, so that their sessions go on to what is true."""
+"""Note that the connections of a dead gateway are lost, so that their sessions can go on."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ REASON = "Lost: its gateway {gateway} is gone"
 
 
 def lose_connections(gateway: str, seen_at: dt.datetime | None) -> int:
-    """End every open connection of `gateway`, whose last heartbeat was at `seen_at` (None: it has none); how many.
+    """End every open connection of a dead gateway. Return how many there were.
 
-    Nothing is changed when the gateway has given another sign of life: its heartbeat is compared, and held, in the
-    same transaction. The worker then looks at each session; what was recorded is kept as incomplete.
+    `seen_at` is its last heartbeat; None when it has none. Nothing is changed when the gateway has sent another
+    heartbeat: the heartbeat is compared, and locked, in the same transaction. The worker then checks each session. What
+    was recorded is kept as incomplete.
     """
     with transaction.atomic():
         heartbeat = GatewayHeartbeat.objects.select_for_update().filter(owner=gateway).first()

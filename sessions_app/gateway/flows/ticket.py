@@ -1,7 +1,7 @@
-"""Tickets: what lets the user of a session in through the gateway once, soon, and from where they asked.
+"""Tickets, each of which lets the user of a session in through the gateway once, soon, and from one address.
 
-One for the terminal in the browser (the page asks for it by itself), and a one-time password for an SSH client. The
-console gives them, the gateway redeems them; only a hash is stored. Knows nothing of sockets.
+There is one kind for the terminal in the browser, whose page asks for it by itself, and one-time passwords for SSH
+clients. The console issues them and the gateway redeems them. Only a hash is stored.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NOT_YOURS = "Only the person a session is for connects to it."
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class IssuedTicket:
-    """A ticket on its way to the person. The secret is nowhere else."""
+    """A ticket on its way to the person. The secret is stored nowhere else."""
 
     secret: str = dataclasses.field(repr=False)
     seconds: int
@@ -56,11 +56,11 @@ def issue(
     login: LoginSession | None,
     address: str,
 ) -> IssuedTicket:
-    """A ticket for the actor's own session, good for VALID_FOR[kind], from `address`, while `login` lasts.
+    """Issue a ticket for the actor's own session, valid for VALID_FOR[kind], from `address`, while `login` lasts.
 
-    A one-time password is logged; the ticket of a terminal is not, for the connection it opens logs itself.
-    Raises Forbidden when the session is not the actor's, Refused when it is not open (for its terminal: or locked),
-    nothing can be told of the address, or too many were asked for.
+    A one-time password is logged. The ticket of a terminal is not, because the connection that it opens is logged.
+    Raises Forbidden when the session is not the actor's. Raises Refused when the session is not open (or, for its
+    terminal, locked), when the address is not known, or when too many tickets were asked for.
     """
     if actor.pk != session.user_id:
         raise Forbidden(NOT_YOURS)
@@ -103,14 +103,16 @@ def issue(
 def redeem(
     secret: str, kind: TicketKind, *, address: str, user_id: int | None = None, session_id: int | None = None
 ) -> GatewayTicket:
-    """The ticket, used up by this very call; it comes with user, session, resource, activity and profile.
+    """Use a ticket up and return it, with user, session, resource, activity and profile.
 
-    1. Whoever shows a ticket has used it, whatever follows: one that is shown late, from elsewhere or for something
-       else (`user_id`, `session_id`: what the client named) is in the wrong hands, and good for nobody from then on.
-    2. It must be within its time and from its address, and its login session must last. Whether the account and the
-       session let anybody in is asked when the connection begins (gateway/flows/connect.py: admit()).
+    1. Whoever shows a ticket has used it, even if it is refused. A ticket that is shown late, from another address or
+    for something else (`user_id` and `session_id` are what the client named) is in the wrong hands, and nobody can use
+    it from then on.
 
-    Raises Refused, with a text for the client. Call it outside a transaction, so that 1 stays done.
+    2. It must be within its time and from its address, and its login session must last. Whether account and session let
+    anybody in is checked when the connection begins (gateway/flows/connect.py: admit()).
+
+    Raises Refused, with a text for the client. Call it outside a transaction, so that the first step is kept.
     """
     now = timezone.now()
     found = GatewayTicket.objects.filter(secret_hash=hash_ticket(secret), kind=kind)
@@ -128,7 +130,7 @@ def redeem(
 
 
 def _wrong(ticket: GatewayTicket, now: dt.datetime, address: str, user_id: int | None, session_id: int | None) -> str:
-    """What is wrong with how the ticket is shown; empty when nothing is."""
+    """Return what is wrong with how the ticket is shown; empty when nothing is."""
     if now >= ticket.expires_at or now < ticket.created_at - VALID_FOR[TicketKind(ticket.kind)]:
         return "its time is over"
     if not address or ticket.address != address:
@@ -147,8 +149,11 @@ def _lasts(login_session_id: int, now: dt.datetime) -> bool:
 
 
 def _why_not(session: PrivilegedSession, kind: TicketKind) -> str:
-    """The page of a terminal comes back to it while the session is locked, and sees the lock: it is frozen, and lets
-    nobody in anew (gateway/flows/connect.py: admit())."""
+    """Return why no ticket can be issued; empty when one can.
+
+    The page of a terminal gets one while the session is locked. It then shows the lock and is frozen, and nobody new is
+    let in (gateway/flows/connect.py: admit()).
+    """
     is_frozen = kind == TicketKind.TERMINAL and session.status == Status.LOCKED
     return "" if is_frozen else why_not(session)
 
@@ -161,7 +166,7 @@ def _why_no_account(user: AbstractUser) -> str:
 
 
 def _count(actor: AbstractUser, now: dt.datetime) -> None:
-    """Forget old tickets of the actor. Raises Refused when they asked for too many within a minute."""
+    """Delete old tickets of the actor. Raises Refused when they asked for too many within a minute."""
     mine = GatewayTicket.objects.filter(user_id=actor.pk)
     mine.filter(expires_at__lt=now - KEPT).delete()
     if mine.filter(created_at__gt=now - dt.timedelta(minutes=1)).count() >= TICKETS_A_MINUTE:
@@ -180,7 +185,10 @@ def _log_refusal(ticket: GatewayTicket, wrong: str) -> None:
 
 
 def _password() -> str:
-    """A one-time password that a person can type: 26 letters and digits without those that look alike, 128 bits."""
+    """Return a one-time password that a person can type.
+
+    It has 26 letters and digits without those that look alike, which is 128 bits.
+    """
     alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
     letters = [secrets.choice(alphabet) for _ in range(26)]
     return "-".join("".join(letters[start : start + 6]) for start in range(0, 26, 6)).rstrip("-")

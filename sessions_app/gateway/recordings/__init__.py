@@ -1,4 +1,4 @@
-"""Recordings once they are rows: pieces become one file, its text is searched, its time to stay runs out.
+"""Recordings once they are rows: their files are made and searched, and they are deleted in time.
 
-Pages, worker and gateway build on it. Knows nothing of how a terminal is recorded (gateway/recording.py).
+Pages, worker and gateway use this package. It does not know how a terminal is recorded (gateway/recording.py).
 """

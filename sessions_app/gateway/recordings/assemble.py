@@ -1,7 +1,7 @@
-"""Pieces become one file: written, hashed, its lines made searchable, and only then the pieces go.
+"""Make one file of a recording's pieces: write it, hash it, index its lines, and only then delete the pieces.
 
-Everything may die at any moment and is done again: the file's name follows from the recording, its lines are written
-anew, and the row and the end of the pieces are one transaction.
+The process may die at any moment, and the work is done again: the file's name follows from the recording, its lines are
+written again, and the row and the end of the pieces are one transaction.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHUNKS_AT_ONCE = 50
 
 
 def to_close(now: dt.datetime) -> list[int]:
-    """Recordings whose last piece is there, or will not come any more."""
+    """Return recordings whose last piece is there, or will not come any more."""
     is_over = Q(written_at__isnull=False) | Q(connection__ended_at__lt=now - LATE)
     is_lost = Q(connection__end_reason=ConnectionEnd.LOST)
     is_free = Q(closing_at=None) | Q(closing_at__lt=now - CLAIMED_FOR)
@@ -47,10 +47,10 @@ def to_close(now: dt.datetime) -> list[int]:
 
 
 def close(recording_id: int) -> bool:
-    """Make the file of one recording; False when somebody else does or did, or more of it came meanwhile. One of a
-    connection that did not come to be, and that shows nothing, is removed instead.
+    """Make the file of one recording. Return False when somebody else does or did, or when more came meanwhile.
 
-    Raises OSError, SealingError, DatabaseError and what the storage raises; then the pieces are still there.
+    A recording that shows nothing, of a connection that was never made, is removed instead. Raises OSError,
+    SealingError, DatabaseError and what the storage raises; then the pieces are still there.
     """
     now = timezone.now()
     free = Q(closing_at=None) | Q(closing_at__lt=now - CLAIMED_FOR)
@@ -102,15 +102,18 @@ def _close(claim: ClosingClaim) -> bool:
 
 
 class ClosingClaim:
-    """The right of one worker to close one recording: short, so that a worker that was killed keeps nobody away for
-    long, and renewed for as long as a slow storage takes."""
+    """The right of one worker to close one recording.
+
+    It is short, so that a worker that was killed does not block the others for long, and it is renewed for as long as a
+    slow storage takes.
+    """
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self._lock = threading.Lock()
 
     def keep(self) -> bool:
-        """ClosingClaim it for as long again; False when somebody else has it by now."""
+        """Renew the claim. Return False when somebody else has it."""
         with self._lock:
             now = timezone.now()
             mine = Recording.objects.filter(pk=self.recording.pk, closing_at=self.recording.closing_at, ended_at=None)
@@ -121,7 +124,7 @@ class ClosingClaim:
 
     @contextlib.contextmanager
     def renewed(self) -> Iterator[None]:
-        """Renew it in a thread until the block ends; the renewal dies with the process, as it must."""
+        """Renew the claim in a thread until the block ends. The renewal ends with the process, as it must."""
         done = threading.Event()
         renewal = threading.Thread(target=self._renew, args=(done,), name="recording-claim", daemon=True)
         renewal.start()
@@ -147,7 +150,7 @@ def _is_of_nothing(connection: GatewayConnection) -> bool:
 
 
 def _remove(recording: Recording) -> bool:
-    """Nothing was shown and nobody had been let in: there is nothing to keep, and the connection's row says why."""
+    """Delete a recording that shows nothing, of a connection that nobody got. The connection's row says why."""
     Recording.objects.filter(pk=recording.pk, closing_at=recording.closing_at, ended_at=None).delete()
     return False
 
@@ -160,7 +163,7 @@ def _pieces(recording: Recording) -> Iterator[bytes]:
 
 @sensitive_variables()
 def _put_input(recording: Recording) -> dict[str, str]:
-    """Write what was typed, each piece sealed on a line of its own; nothing when it was not recorded."""
+    """Write what was typed, each piece encrypted on a line of its own; nothing when it was not recorded."""
     typed = RecordingChunk.objects.filter(recording=recording).exclude(typed="").order_by("number")
     if not recording.input_key or not typed.exists():
         return {}
@@ -174,14 +177,17 @@ def _put_input(recording: Recording) -> dict[str, str]:
 
 @sensitive_variables()
 def typed_lines(recording: Recording, file: IO[bytes]) -> Iterator[bytes]:
-    """What was typed, in clear: lines of asciicast. Raises SealingError; InvalidToken when the file was changed."""
+    """Yield what was typed, decrypted, as lines of asciicast.
+
+    Raises SealingError, and InvalidToken when the file was changed.
+    """
     key = Fernet(unseal(recording.input_key))
     for line in file:
         yield key.decrypt(line.strip())
 
 
 class _Reading:
-    """What the row says of a recording, gathered while its lines go by."""
+    """What the row says of a recording, collected while its lines are read."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -191,7 +197,7 @@ class _Reading:
         self._lines: list[ScreenLine] = []
 
     def read(self, data: bytes) -> None:
-        """Whole lines."""
+        """Read whole lines."""
         for line in data.splitlines():
             event = json.loads(line)
             if not isinstance(event, list):
@@ -208,6 +214,6 @@ class _Reading:
                 self.is_truncated = True
 
     def finish(self) -> list[ScreenLine]:
-        """Every line that was on the screen."""
+        """Return every line that was on the screen."""
         self._lines.extend(self._screen.finish())
         return self._lines

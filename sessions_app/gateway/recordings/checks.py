@@ -1,4 +1,4 @@
-"""System check for where recordings are kept. Importing the module registers it; `SessionsAppConfig.ready` does."""
+"""System check of the storage of recordings. Importing the module registers it (SessionsAppConfig.ready)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from django.core.files.storage import InvalidStorageError, storages
 
 @register()
 def check_recordings_storage(**kwargs: object) -> list[CheckMessage]:
-    """E030: RECORDINGS_STORAGE and its options make no storage. Whether it can be written to is seen when it is."""
+    """Check that RECORDINGS_STORAGE and its options make a storage (E030).
+
+    Whether it can be written to is seen when it is.
+    """
     try:
         storages["recordings"]
     except (InvalidStorageError, ImproperlyConfigured, ImportError, TypeError, ValueError) as error:

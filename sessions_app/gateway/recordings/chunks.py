@@ -22,7 +22,7 @@ TRUNCATED = "The recording reached "  # how the marker begins that says it may g
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Piece:
-    """What one recording gained: whole lines, and whole lines of what was typed (in clear, here only)."""
+    """What one recording gained: whole lines, and whole lines of what was typed (decrypted here only)."""
 
     recording_id: int
     number: int
@@ -31,7 +31,7 @@ class Piece:
 
 
 def begin(*, session_id: int, connection_id: int, cols: int, rows: int, title: str, keeps_typed: bool) -> Recording:
-    """A new recording. Raises NoKey when what is typed cannot be sealed: then nothing is recorded."""
+    """Create a new recording. Raises NoKey when what is typed cannot be encrypted; then nothing is recorded."""
     return Recording.objects.create(
         session_id=session_id,
         connection_id=connection_id,
@@ -44,9 +44,11 @@ def begin(*, session_id: int, connection_id: int, cols: int, rows: int, title: s
 
 @sensitive_variables()
 def append(pieces: Sequence[Piece]) -> None:
-    """Add pieces of many recordings in one transaction. A piece that is there already stays as it is, so that a call
-    whose answer was lost can be repeated; one of a recording that was closed meanwhile is left out.
-    Raises DatabaseError, SealingError."""
+    """Add pieces of many recordings in one transaction. Raises DatabaseError and SealingError.
+
+    A piece that exists already stays as it is, so that a call whose answer was lost can be repeated. A piece of a
+    recording that was closed meanwhile is left out.
+    """
     rows = {
         (piece.recording_id, piece.number): RecordingChunk(
             recording_id=piece.recording_id,
@@ -68,5 +70,5 @@ def append(pieces: Sequence[Piece]) -> None:
 
 
 def written(recording_ids: Sequence[int]) -> None:
-    """Their gateway has handed over the last piece: a worker may make the file."""
+    """Note that the gateway has written the last piece, so that a worker may make the file."""
     Recording.objects.filter(pk__in=recording_ids, written_at=None).update(written_at=timezone.now())

@@ -1,4 +1,4 @@
-"""What recordings, and the lines found in them, can be narrowed by."""
+"""The filters of recordings, and of the lines found in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sessions_app.privileged.filters import DayFilter
 
 
 class RecordingFilters(AccountFilterSet):
-    """User, host, and the days on which they began."""
+    """Filters by user, by host, and by the days on which recordings began."""
 
     user = AccountFilter("session__user_id")
     host = django_filters.CharFilter("session__resource_name", "folded_contains", label="Host", max_length=120)
@@ -23,7 +23,7 @@ class RecordingFilters(AccountFilterSet):
 
 
 class LineFilters(AccountFilterSet):
-    """The same of the recording in which a line was found."""
+    """The same filters, for the recording in which a line was found."""
 
     user = AccountFilter("recording__session__user_id")
     host = django_filters.CharFilter(

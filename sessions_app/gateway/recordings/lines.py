@@ -1,7 +1,7 @@
 """Write and remove the searchable lines of a recording, a few in each transaction.
 
-A long recording has some hundred thousand lines, and putting them into the index takes seconds. On SQLite nobody else
-could write meanwhile: no lock, no logout, no login. So others get their turn after each few lines.
+A long recording has some hundred thousand lines, and indexing them takes seconds. On SQLite nobody else could write
+meanwhile: no lock, no logout, no login. So others get their turn after each batch.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ LONGEST_PAUSE = 1.0  # seconds
 
 
 def replace(recording: Recording, lines: Iterable[ScreenLine], is_mine: Callable[[], bool]) -> bool:
-    """Let the recording have exactly these lines; False as soon as `is_mine`, asked before each few, says that somebody
-    else is at it."""
+    """Give the recording exactly these lines.
+
+    Return False as soon as `is_mine`, which is asked before each batch, says that somebody else handles the recording.
+    """
     if not remove(recording, is_mine):
         return False
     remaining = iter(lines)
@@ -37,7 +39,7 @@ def replace(recording: Recording, lines: Iterable[ScreenLine], is_mine: Callable
 
 
 def remove(recording: Recording, is_mine: Callable[[], bool] = lambda: True) -> bool:
-    """Remove its lines; False as soon as `is_mine` says that somebody else is at the recording."""
+    """Remove the recording's lines. Return False as soon as `is_mine` says that somebody else handles it."""
     there = RecordingText.objects.filter(recording=recording).order_by("pk").values_list("pk", flat=True)
     while pks := list(there[:AT_ONCE]):
         began = time.monotonic()
@@ -49,6 +51,9 @@ def remove(recording: Recording, is_mine: Callable[[], bool] = lambda: True) -> 
 
 
 def _let_others(began: float) -> None:
-    """Who waits for SQLite's lock looks every tenth of a second at most, and would miss a shorter moment."""
+    """Pause long enough for others to write on SQLite.
+
+    Whoever waits for its lock looks every tenth of a second at most, and would miss a shorter pause.
+    """
     if connection.vendor == "sqlite":
         time.sleep(min(time.monotonic() - began, LONGEST_PAUSE))

@@ -1,7 +1,7 @@
-"""The worker's hand for recordings: closes those that are over and removes those whose time is.
+"""The worker's thread for recordings: it closes those that ended, and removes those whose retention is over.
 
-A thread of its own, because a file of many megabytes takes seconds, and sessions must not wait for it. Any number of
-workers may do it at once.
+It is a thread of its own because a file of many megabytes takes seconds, and sessions must not wait for it. Any number
+of workers may do this at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAUSE = 60.0  # seconds until a recording that could not be written is tried aga
 
 
 class RecordingMaintenance:
-    """Works until `stop` is set."""
+    """The thread that closes and removes recordings, until `stop` is set."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
@@ -32,7 +32,6 @@ class RecordingMaintenance:
         self._not_before: dict[int, float] = {}  # recordings that failed, and when they are tried again
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def finish(self) -> None:
@@ -54,7 +53,10 @@ class RecordingMaintenance:
         connection.close()  # this thread's own
 
     def close_those_over(self) -> int:
-        """Make the files of recordings that are over; how many. One that fails is tried again after a pause."""
+        """Make the files of recordings that ended. Return how many.
+
+        One that fails is tried again after a pause.
+        """
         now, done = time.monotonic(), 0
         for pk in assemble.to_close(timezone.now()):
             if self._stop.is_set():
@@ -73,7 +75,7 @@ class RecordingMaintenance:
         return done
 
     def remove_those_due(self) -> int:
-        """Remove recordings that have been kept for as long as their profile says; how many."""
+        """Remove recordings whose profile keeps them no longer. Return how many."""
         done = 0
         for recording in retention.due(timezone.now()):
             if self._stop.is_set():

@@ -1,4 +1,7 @@
-"""What is kept of a recording: its row, the pieces that a gateway has written so far, and the words on the screen."""
+"""Tables of recordings: the recordings, their pieces while they run, and their searchable lines.
+
+What was typed is encrypted.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,18 @@ from sessions_app.sealing import SealedField
 
 
 class RecordingQuerySet(models.QuerySet["Recording"]):
-    """What people select from recordings."""
+    """Selections of recordings."""
 
     def visible_to(self, user: Person) -> Self:
-        """All for administrators and auditors, else those of the person's own sessions."""
+        """Select all for administrators and auditors, else those of the person's own sessions."""
         return self if sees_everything(user) else self.filter(session__user_id=user.pk)
 
 
 class Recording(models.Model):
-    """The terminal of one connection of one privileged session (asciicast v2).
+    """The terminal of one connection of a privileged session (asciicast v2).
 
-    While it runs, what was recorded lies in RecordingChunk rows; when it is closed they become one file, whose SHA-256
-    stands here.
+    While it runs, what was recorded is in RecordingChunk rows. When it is closed they become one file, whose SHA-256 is
+    kept here.
     """
 
     session = models.ForeignKey(PrivilegedSession, models.PROTECT, related_name="recordings")
@@ -64,7 +67,10 @@ class Recording(models.Model):
 
 
 class RecordingChunk(models.Model):
-    """What was recorded in about half a second: whole asciicast lines. Rows go when the recording is closed."""
+    """What was recorded in about half a second: whole asciicast lines.
+
+    The rows are deleted when the recording is closed.
+    """
 
     recording = models.ForeignKey(Recording, models.CASCADE, related_name="chunks")
     number = models.PositiveIntegerField()
@@ -80,7 +86,7 @@ class RecordingChunk(models.Model):
 
 
 class RecordingText(models.Model):
-    """One line as it was on the screen, or a command, for the search across recordings."""
+    """A line as it was on the screen, or a command, for the search across recordings."""
 
     recording = models.ForeignKey(Recording, models.CASCADE, related_name="lines")
     at = models.FloatField()  # seconds from the start

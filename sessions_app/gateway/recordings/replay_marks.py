@@ -1,4 +1,4 @@
-"""What stands beside a replay: commands and events in their order, each at its second."""
+"""The list beside a replay: commands and events in their order, each with its second."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROMPT = re.compile(r"^(?:\([\w.-]+\) )?(?:\[?[\w.-]+@[\w.-]+[^$#%>❯]{0,120}[$
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReplayMark:
-    """Something to jump to; `at` in seconds from the start."""
+    """A place in a replay to jump to. `at` is in seconds from the start."""
 
     at: float
     kind: str  # command, event, warning, error
@@ -30,8 +30,10 @@ class ReplayMark:
 
 
 def replay_marks(recording: Recording, entries: Iterable[LogEntry]) -> list[ReplayMark]:
-    """Commands as they were echoed, and the session's log within the recording's time, in their order; without what
-    the log has for finding faults."""
+    """Return commands as they were echoed, and the session's log within the recording's time, in order.
+
+    Debug entries of the log are left out.
+    """
     found = [ReplayMark(line.at, "command", text) for line in _candidates(recording) if (text := command_of(line.text))]
     length = recording.duration.total_seconds()
     for entry in entries:
@@ -44,13 +46,13 @@ def replay_marks(recording: Recording, entries: Iterable[LogEntry]) -> list[Repl
 
 
 def command_of(line: str) -> str:
-    """The command on a line of a shell; empty when there is none."""
+    """Return the command on a line of a shell; empty when there is none."""
     match = PROMPT.match(line)
     return match[1] if match else ""
 
 
 def find(recording: Recording, words: str) -> list[RecordingText]:
-    """Lines of this recording that hold each of the words."""
+    """Return lines of this recording that contain each of the words."""
     lines = RecordingText.objects.filter(recording=recording)
     for word in words_of(words):
         lines = lines.filter(text__folded_contains=word)

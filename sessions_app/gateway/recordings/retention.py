@@ -1,4 +1,4 @@
-"""Recordings whose time is over: the files and the searchable lines go, the row and its SHA-256 stay as evidence."""
+"""Remove recordings whose retention is over: files and searchable lines go, the row and its SHA-256 stay."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AT_ONCE = 100
 
 
 def due(now: dt.datetime) -> list[Recording]:
-    """Recordings older than the profile of their session keeps them."""
+    """Return recordings that are older than their session's profile keeps them."""
     found: list[Recording] = []
     for profile in ConnectionProfile.objects.filter(recording_days__gt=0):
         over = Recording.objects.filter(
@@ -29,9 +29,9 @@ def due(now: dt.datetime) -> list[Recording]:
 
 
 def remove(recording: Recording) -> bool:
-    """Remove one for good; False when somebody else did. Raises OSError and what the storage raises.
+    """Remove one for good. Return False when somebody else did. Raises OSError and what the storage raises.
 
-    The files go first: whoever dies between finds the row as it was and does it again.
+    The files go first: after a crash in between the row is unchanged, and the removal is done again.
     """
     for name in (recording.path, recording.input_path):
         if name:

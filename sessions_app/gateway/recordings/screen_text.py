@@ -1,8 +1,8 @@
-"""The lines that stood on a screen, out of what a terminal was sent. Pure; made to be quick, not to be a terminal.
+"""Find the lines that were on a screen in the output of a terminal. Pure, and fast rather than a full terminal.
 
-It follows one line: printing, backspace, carriage return, moves and erasures within the line, as editing a command
-does them. A line that is wider than the screen goes on in the next row, and stays one line. Whatever moves to another
-line ends it. Full-screen programs so give the pieces that they paint.
+It follows one line: printing, backspace, carriage return, moves and erasures within the line, as editing a command does
+them. A line that is wider than the screen goes on in the next row, and stays one line. Whatever moves to another line
+ends it. So full-screen programs give the pieces that they paint.
 
 Hosts count columns: emoji and the letters of East Asia take two, accents that follow their letter none. wcwidth knows
 which. A whole terminal (pyte) was tried: it reads 0.5 MB a second where this reads 4.
@@ -40,7 +40,7 @@ _BLANKS = re.compile(r"\s+")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ScreenLine:
-    """A line as it was last on the screen; `at` in seconds from the start."""
+    """A line as it was last on the screen. `at` is in seconds from the start."""
 
     at: float
     text: str
@@ -48,7 +48,7 @@ class ScreenLine:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Cursor:
-    """Where a program has saved the cursor: so many columns behind the beginning of a row, on which line of all."""
+    """A saved cursor: its line, the start of its row, and its column in that row."""
 
     line: int
     row: int
@@ -56,7 +56,7 @@ class _Cursor:
 
 
 class ScreenText:
-    """Feed it output; it yields the lines that were completed. `columns`: of the screen; 0 when they are not known."""
+    """Reads output and yields completed lines. `columns` is the width of the screen; 0 when it is not known."""
 
     def __init__(self, columns: int = 0) -> None:
         self._width = columns or WIDEST
@@ -73,7 +73,7 @@ class ScreenText:
         self._count = 0
 
     def feed(self, at: float, text: str) -> Iterator[ScreenLine]:
-        """Output at `at` seconds: each line that it ends."""
+        """Read output of the time `at` (seconds), and yield each line that it ends."""
         text = self._held + text
         self._held = ""
         end = _finished(text)
@@ -90,11 +90,11 @@ class ScreenText:
                 yield from self._sequence(final, token["parameters"])
 
     def resize(self, columns: int) -> None:
-        """From now on the screen has so many columns; 0 when they are not known."""
+        """Set the width of the screen in columns; 0 when it is not known."""
         self._width = columns or WIDEST
 
     def finish(self) -> Iterator[ScreenLine]:
-        """The line that stood there at the end."""
+        """Yield the line that was there at the end."""
         yield from self._end()
 
     def _print(self, text: str) -> None:
@@ -114,8 +114,11 @@ class ScreenText:
         self._put(cells)
 
     def _put(self, cells: list[str]) -> None:
-        """Write cells at the cursor and move it behind them, in as many rows as that takes. Behind the last column it
-        waits for the next character (DECAWM), so that a full row and the end of a line are one row."""
+        """Write cells at the cursor and move it behind them, in as many rows as that takes.
+
+        Behind the last column the cursor waits for the next character (DECAWM), so that a full row and the end of a
+        line are one row.
+        """
         while (room := self._row + self._width - self._column) < len(cells):
             if not self._wraps:
                 cells = [*cells[: max(room - 1, 0)], cells[-1] or " "]
@@ -142,7 +145,7 @@ class ScreenText:
         self._column += len(cells)
 
     def _part(self, column: int) -> None:
-        """Let nothing stand on both sides of `column`: half a wide character is none."""
+        """Blank a wide character that lies on both sides of `column`, because half of one cannot be shown."""
         line = self._line
         if 0 < column < len(line) and not line[column]:
             line[column - 1 : column + 1] = "  "
@@ -200,7 +203,7 @@ class ScreenText:
             yield from self._end()
 
     def _shown(self) -> int:
-        """Return where the cursor is seen: on the last column while it waits behind it."""
+        """Return the visible column of the cursor: the last one while it waits behind that."""
         return min(self._column, self._row + self._width - 1)
 
     def _move(self, column: int) -> None:
@@ -208,7 +211,7 @@ class ScreenText:
         self._column = self._row + max(0, min(column, self._width - 1))
 
     def _keep_cursor(self, final: str) -> Iterator[ScreenLine]:
-        """Save the cursor (s), or put it where it was saved (u); on another line only the column is the same."""
+        """Save the cursor (s) or restore it (u). On another line only the column is restored."""
         if final == "s":
             self._saved = _Cursor(self._number, self._row, self._column - self._row)
             return
@@ -240,7 +243,7 @@ class ScreenText:
 
 
 def _join(cells: list[str], column: int, character: str) -> None:
-    """Add an accent, or what else takes no column, to the character that stands there."""
+    """Add an accent, or anything else that takes no column, to the character at `column`."""
     if column and not cells[column]:
         column -= 1  # its second half
     if len(cells[column]) < MOST_IN_A_CELL:
@@ -248,9 +251,10 @@ def _join(cells: list[str], column: int, character: str) -> None:
 
 
 def _finished(text: str) -> int:
-    """Up to where `text` can be read: a sequence that goes on in the next packet begins there.
+    """Return up to where `text` can be read: there an unfinished escape sequence begins.
 
-    Only the last two escapes can begin one: a string's own end is an escape too."""
+    Only the last two escapes can begin one, because the end of a string is an escape too.
+    """
     start = len(text)
     for _ in range(2):
         start = text.rfind("\x1b", max(0, len(text) - MOST_HELD), start)
@@ -262,6 +266,6 @@ def _finished(text: str) -> int:
 
 
 def _is_in_string(text: str, end: int) -> bool:
-    """Whether the escape at `end` may be the first half of a string's end."""
+    """Return whether the escape at `end` may be the first half of a string's end."""
     before = text.rfind("\x1b", max(0, len(text) - MOST_HELD), end)
     return before >= 0 and _UNFINISHED.match(text, before) is not None

@@ -1,7 +1,7 @@
-"""The index behind the search across recordings: FTS5 with trigrams on SQLite, pg_trgm on PostgreSQL.
+"""The index of the search across recordings: FTS5 with trigrams on SQLite, pg_trgm on PostgreSQL.
 
 Both find any part of a word, folded (activity/folding.py). Where a database has neither, the search reads every line:
-slower, with the same answer.
+slower, with the same result.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ IS_CURRENT = {
 
 
 def ensure(database: BaseDatabaseWrapper) -> None:
-    """Make the index, or make it anew after a version that folded in another way."""
+    """Create the index, or create it again when it was made with another way of folding."""
     statement, wanted = IS_CURRENT[database.vendor]
     with database.cursor() as cursor:
         cursor.execute(statement)
@@ -72,7 +72,10 @@ def ensure(database: BaseDatabaseWrapper) -> None:
 
 
 def install(database: BaseDatabaseWrapper) -> bool:
-    """Make the index; False where this database cannot have it (no FTS5 with trigrams, no right to add pg_trgm)."""
+    """Create the index. Return False where this database cannot have it.
+
+    It needs FTS5 with trigrams, or the right to add pg_trgm.
+    """
     folding.install(database)
     try:
         with transaction.atomic(using=database.alias), database.cursor() as cursor:
@@ -85,14 +88,16 @@ def install(database: BaseDatabaseWrapper) -> bool:
 
 
 def remove(database: BaseDatabaseWrapper) -> None:
-    """Drop it."""
     with database.cursor() as cursor:
         for statement in REMOVE[database.vendor]:
             cursor.execute(statement)
 
 
 def narrowed(lines: QuerySet[RecordingText], words: str) -> QuerySet[RecordingText]:
-    """Lines that hold each of the words, as far as SQLite's index can tell; whoever asks checks them once more."""
+    """Return lines that may contain each of the words, as far as SQLite's index can tell.
+
+    The caller must check them again.
+    """
     parts = [part for part in words_of(words) if len(part) >= SHORTEST]
     if connection.vendor != "sqlite" or not parts or FTS not in connection.introspection.table_names():
         return lines

@@ -1,4 +1,4 @@
-"""Where the files of recordings lie: STORAGES["recordings"], a directory of this machine or any storage of Django's.
+"""The storage of the files of recordings: STORAGES["recordings"], a directory or any storage of Django's.
 
 A name follows from the recording alone, so that closing it twice writes the same file and leaves nothing behind.
 """
@@ -19,27 +19,29 @@ BLOCK = 256 * 1024
 
 
 class StorageFailed(OSError):
-    """The storage did not give a file: it is away, or does not let us in. Its own error is the cause."""
+    """Says that the storage did not give a file: it is away, or refuses access. Its own error is the cause."""
 
 
 def storage() -> Storage:
-    """The storage of recordings. Raises InvalidStorageError when the setting names none."""
+    """Return the storage of recordings. Raises InvalidStorageError when the setting names none."""
     return storages["recordings"]
 
 
 def cast_name(recording: Recording) -> str:
-    """The file of the terminal."""
+    """Return the name of the file of the terminal."""
     return f"{recording.started_at:%Y/%m}/{recording.pk}.cast"
 
 
 def input_name(recording: Recording) -> str:
-    """The file of what was typed, sealed."""
+    """Return the name of the encrypted file of what was typed."""
     return f"{recording.started_at:%Y/%m}/{recording.pk}.input"
 
 
 def put(name: str, content: IO[bytes]) -> tuple[str, int, str]:
-    """Write `content`, from its beginning, over whatever is there: name, bytes, SHA-256 in hex. Raises OSError, and
-    what else the storage raises."""
+    """Write the whole `content` over whatever is there. Return name, bytes and SHA-256 in hex.
+
+    Raises OSError, and what else the storage raises.
+    """
     digest, size = hashlib.sha256(), 0
     content.seek(0)
     while block := content.read(BLOCK):
@@ -53,7 +55,7 @@ def put(name: str, content: IO[bytes]) -> tuple[str, int, str]:
 
 
 def digest_of(name: str) -> str:
-    """SHA-256 in hex of the file as it lies there now. Raises OSError: FileNotFoundError, StorageFailed."""
+    """Return the SHA-256 in hex of the file as it is now. Raises OSError: FileNotFoundError, StorageFailed."""
     digest = hashlib.sha256()
     with _by_one_name(), storage().open(name) as file:
         while block := file.read(BLOCK):
@@ -62,15 +64,17 @@ def digest_of(name: str) -> str:
 
 
 def opened(name: str) -> Any:
-    """The file, to be read in bytes. Raises OSError: FileNotFoundError, StorageFailed."""
+    """Return the file, opened for reading bytes. Raises OSError: FileNotFoundError, StorageFailed."""
     with _by_one_name():
         return storage().open(name)
 
 
 @contextlib.contextmanager
 def _by_one_name() -> Iterator[None]:
-    """Storages raise what their libraries do, which nobody here can name: it becomes StorageFailed. Files that are not
-    there raise FileNotFoundError everywhere."""
+    """Raise StorageFailed instead of the errors of storage libraries, which nobody here can name.
+
+    A file that does not exist raises FileNotFoundError everywhere.
+    """
     try:
         yield
     except (OSError, InvalidStorageError):

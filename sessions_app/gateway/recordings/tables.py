@@ -17,14 +17,14 @@ MOST_OF_SESSION = 50  # on its page; the list of recordings has them all
 
 
 def clock(seconds: float) -> str:
-    """A place in a recording: 1:02:03 or 2:03."""
+    """Return a time in a recording as text: 1:02:03 or 2:03."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def replay_url(recording_id: int, at: float | None = None, find: str = "") -> str:
-    """The replay, from some second on; a little before, so that one sees it come."""
+    """Return the address of the replay from `at` seconds on, or a second before, so that one sees it come."""
     parameters = {"t": f"{max(at - 1, 0):.1f}"} if at is not None else {}
     if find:
         parameters["find"] = find
@@ -33,7 +33,7 @@ def replay_url(recording_id: int, at: float | None = None, find: str = "") -> st
 
 
 def state(row: Recording) -> SafeString:
-    """What there is of it."""
+    """Return a badge that says whether the recording runs, is complete, or was removed."""
     if row.ended_at is None:
         return badge("info", "Running", "play")
     if row.removed_at is not None:
@@ -62,7 +62,10 @@ def _session(row: Recording) -> str:
 
 
 def _user(row: Recording) -> str:
-    """The name at the time, and the name now where they differ; `user_now` is an annotation of the list."""
+    """Return the user's name at the time, and the current one where they differ.
+
+    `user_now` is an annotation of the list.
+    """
     return then_and_now(row.session.user_name, getattr(row, "user_now", None))
 
 
@@ -113,7 +116,7 @@ def _start(row: RecordingText) -> str:
 
 
 def hits_table(find: str) -> Table:
-    """What was on a screen; each line leads to the replay at its moment."""
+    """Return the table of found lines, each of which links to the replay at its time."""
 
     def text(row: RecordingText) -> str:
         return link(replay_url(row.recording_id, row.at, find), row.text)
@@ -151,7 +154,7 @@ def hits_table(find: str) -> Table:
 
 
 def recordings_of(session: PrivilegedSession) -> list[dict[str, object]]:
-    """For templates/sessions_app/pages/sessions/session_recordings.html: the newest of this session's recordings."""
+    """Return the newest recordings of the session, for session_recordings.html."""
     return [
         {
             "pk": row.pk,

@@ -1,4 +1,4 @@
-"""Addresses of recordings of terminals: the list, the replay and what it fetches."""
+"""The addresses of recordings: the list, the replay and what it fetches."""
 
 from django.urls import path
 

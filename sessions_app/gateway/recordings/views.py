@@ -1,7 +1,7 @@
-"""Recordings: the list and the search across them, the replay, the live view, and the files.
+"""The pages of recordings: the list and the search across them, the replay, the live view, and the files.
 
-Who opens or downloads one is logged. The player's own request for the file is part of the opening: it carries a token
-that only the page gives, and that is good for this person and this recording.
+It is logged when somebody opens or downloads one. The player's own request for the file is part of the opening: it
+carries a token that only the page gives, and that is valid for this person and this recording.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ def _visible(person: AbstractUser) -> QuerySet[Recording]:
 
 
 def _has_player() -> bool:
-    """Whether `scripts/vendor.py` has brought it."""
+    """Return whether `scripts/vendor.py` has installed the player."""
     return finders.find(PLAYER) is not None
 
 
 @require_safe
 def recordings(request: HttpRequest) -> HttpResponseBase:
-    """The list of recordings; with a search, the lines that were on their screens."""
+    """Show the list of recordings or, with a search, the lines that were on their screens."""
     person = viewer(request)
     words = typed(request.GET, "q")
     context: dict[str, Any] = {"heading": "Recordings", "is_search": bool(words)}
@@ -107,7 +107,7 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
 @csp_update(PLAYER_POLICY)  # type: ignore[arg-type]  # its type knows views without arguments only
 @require_safe
 def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The replay, with what happened beside it. A recording that still runs is watched live."""
+    """Show the replay, with commands and events beside it. A recording that still runs is shown live."""
     person = viewer(request)
     row = get_object_or_404(_visible(person), pk=pk)
     if row.ended_at is None:
@@ -139,7 +139,7 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_safe
 def recording_cast(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The file in asciicast v2. A download is logged, unless it is the player's, whose page was."""
+    """Send the file in asciicast v2. A download is logged, unless it is the player's."""
     person = viewer(request)
     row = get_object_or_404(_visible(person).exclude(path=""), pk=pk)
     try:
@@ -159,7 +159,7 @@ def recording_cast(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_safe
 def recording_typed(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """What was typed, for administrators only: it can hold passwords. Logged as a warning."""
+    """Send what was typed, to administrators only, because it can hold passwords. This is logged as a warning."""
     person = viewer(request)
     row = get_object_or_404(_visible(person), pk=pk)
     if not is_administrator(person):
@@ -181,7 +181,7 @@ def recording_typed(request: HttpRequest, pk: int) -> HttpResponseBase:
 @csp_update(PLAYER_POLICY)  # type: ignore[arg-type]  # its type knows views without arguments only
 @require_safe
 def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """A running session's terminal, a second behind, with the controls beside it, which keep themselves up to date."""
+    """Show a running session's terminal, a second behind, with the controls beside it."""
     person, is_opening = viewer(request), not is_fragment(request)
     row = get_object_or_404(_visible(person), pk=pk)
     if row.ended_at is not None and is_opening:
@@ -215,7 +215,7 @@ def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def recording_pieces(request: HttpRequest, pk: int) -> HttpResponse:
-    """What was recorded after piece `after`, for the live view, which asks once a second."""
+    """Send what was recorded after the piece `after`, for the live view, which asks once a second."""
     person = viewer(request)
     row = get_object_or_404(_visible(person), pk=pk)
     token = typed(request.GET, "view")
@@ -269,7 +269,7 @@ def _shown(recording_id: int, at: float, text: str, kind: str = "line") -> dict[
 
 
 def _seconds(text: str) -> float:
-    """Where the replay begins; 0 for what is no number of seconds."""
+    """Return where the replay begins; 0 for what is no number of seconds."""
     try:
         seconds = float(text)
     except ValueError:
@@ -278,8 +278,11 @@ def _seconds(text: str) -> float:
 
 
 def _file(row: Recording, name: str) -> File[bytes]:
-    """A file of a recording; 404 when it is gone from its storage, which verify_recordings reports too. Raises
-    StorageFailed, which is logged."""
+    """Return a file of a recording.
+
+    Raises Http404 when it is gone from its storage, which verify_recordings reports too. Raises StorageFailed, which is
+    logged.
+    """
     try:
         file: File[bytes] = opened(name)
     except FileNotFoundError as error:
@@ -291,7 +294,7 @@ def _file(row: Recording, name: str) -> File[bytes]:
 
 
 def _place(person: AbstractUser, file: File[bytes], *, is_replay: bool = False) -> limits.Place:
-    """A place for the download of `file`, which is closed when there is none. Raises limits.TooMany."""
+    """Reserve a place for the download of `file`, which is closed when there is none. Raises limits.TooMany."""
     try:
         return take_place(person, is_replay=is_replay)
     except limits.TooMany:

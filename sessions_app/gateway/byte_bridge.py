@@ -12,9 +12,9 @@ from collections.abc import Callable
 import asyncssh
 
 from sessions_app.gateway import openssh, store
-from sessions_app.gateway.downstream import Near, Size, Terminal
-from sessions_app.gateway.file_notes import FileNotes
-from sessions_app.gateway.files import Watch
+from sessions_app.gateway.downstream import Downstream, Size, Terminal
+from sessions_app.gateway.file_log import FileLog
+from sessions_app.gateway.files import FileWatcher
 from sessions_app.gateway.recorder import Recorder
 from sessions_app.gateway.screen import Screen
 from sessions_app.gateway.upstream import HostRefused, Upstream
@@ -36,15 +36,15 @@ class ByteBridge:
     def __init__(
         self,
         admitted: store.Admitted,
-        near: Near,
+        near: Downstream,
         terminal: Terminal,
-        files: Watch | None,
+        files: FileWatcher | None,
         *,
         keeps: Callable[[bytes], bool],
         on_host_gone: Callable[[Exception | None], None],
     ) -> None:
         self.recorder: Recorder | None = None
-        self.files = FileNotes(admitted, files) if files is not None else None
+        self.files = FileLog(admitted, files) if files is not None else None
         self.has_terminal = bool(terminal.kind)
         self.size = terminal.size
         self.is_frozen = False

@@ -19,7 +19,7 @@ Waiting = tuple[Ending, "asyncio.Future[None]"]
 logger = logging.getLogger(__name__)
 
 
-class Endings:
+class CloseBatcher:
     """Notes the ends of all connections of one process."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ PROBLEM = "The gateway has a problem and could not connect you. Tell an administ
 UNTIL_UNLOCKED = "You can do nothing until an administrator unlocks it."
 
 
-class Near(Protocol):
+class Downstream(Protocol):
     """The person's side of a connection. Only close() waits."""
 
     def write(self, data: bytes) -> None:
@@ -52,15 +52,15 @@ class ShowsState(Protocol):
         """Show the state, whenever it or its text changes. `is_lock` says that an administrator locked it."""
 
 
-class NotLetIn(Exception):
+class AccessRefused(Exception):
     """Says that the connection was not made. The text is for the person."""
 
 
-class CommandTooLong(NotLetIn):
+class CommandTooLong(AccessRefused):
     """Says that the host or the gateway takes no command of that length, so nothing was run."""
 
 
-def excuse(error: Exception) -> str:
+def message_for_person(error: Exception) -> str:
     """Return what to tell a person who waits because of this error. The error itself is for the log."""
     return NO_DATABASE if isinstance(error, DatabaseError | InterfaceError) else PROBLEM
 

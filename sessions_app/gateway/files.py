@@ -36,7 +36,7 @@ class FileEvent:
     is_complete: bool = True
 
 
-class Watch(Protocol):
+class FileWatcher(Protocol):
     """Reads along while one connection transfers files. Each method returns what happened to files."""
 
     def client(self, data: bytes) -> list[FileEvent]:

@@ -12,8 +12,8 @@ from sessions_app.catalogue.connectors import ConnectorError
 from sessions_app.errors import Refused
 from sessions_app.gateway import openssh, store
 from sessions_app.gateway.byte_bridge import recorded_size
-from sessions_app.gateway.downstream import Near, NotLetIn, Terminal, excuse
-from sessions_app.gateway.file_notes import watch
+from sessions_app.gateway.downstream import AccessRefused, Downstream, Terminal, message_for_person
+from sessions_app.gateway.file_log import watcher_for
 from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.models import EntryPoint
 from sessions_app.gateway.recorder import Recorded
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 async def open_relay(
     registry: Registry,
     login: AuthenticatedClient,
-    near: Near,
+    near: Downstream,
     terminal: Terminal,
     command: str = "",
     *,
@@ -39,25 +39,27 @@ async def open_relay(
 ) -> Relay:
     """Note the connection, reach the host, and begin the recording and the transfer in both directions.
 
-    Without command and subsystem it is a shell. `is_tunnel` means that there is only port forwarding. Raises NotLetIn;
-    then nothing is left, and `near` is unchanged.
+    Without command and subsystem it is a shell. `is_tunnel` means that there is only port forwarding. Raises
+    AccessRefused; then nothing is left, and `near` is unchanged.
     """
     if registry.is_draining:
-        raise NotLetIn("This gateway is being stopped. Try again in a moment.")
+        raise AccessRefused("This gateway is being stopped. Try again in a moment.")
     try:
         admitted = await store.call(store.admit, login, registry.owner)
     except Refused as refused:
-        raise NotLetIn(refused.message) from refused
+        raise AccessRefused(refused.message) from refused
     except ConnectorError as error:
-        raise NotLetIn(str(error)) from error
+        raise AccessRefused(str(error)) from error
     except (AuthorityError, SealingError) as error:
         logger.exception("No certificate for session %s", login.session_id)
-        raise NotLetIn("Certificates cannot be signed at the moment. Ask an administrator to set this up.") from error
+        raise AccessRefused(
+            "Certificates cannot be signed at the moment. Ask an administrator to set this up."
+        ) from error
     except Exception as error:
         logger.exception("Nobody can be let in to session %s", login.session_id)
-        raise NotLetIn(excuse(error)) from error
+        raise AccessRefused(message_for_person(error)) from error
     told = openssh.command_text(command)
-    files = watch(told, subsystem, has_terminal=bool(terminal.kind))
+    files = watcher_for(told, subsystem, has_terminal=bool(terminal.kind))
     relay = registry.add(admitted, near, terminal, files, is_tunnel=is_tunnel)
     try:
         await relay.reach_host()  # before the recording: one that the host refuses has nothing to show
@@ -68,14 +70,14 @@ async def open_relay(
         if login.door == EntryPoint.BROWSER and admitted.language:
             env = {"LANG": admitted.language}
         await relay.connect(command, subsystem, env or {}, terminal)
-    except NotLetIn as refused:
+    except AccessRefused as refused:
         await relay.fail(str(refused))
         raise
     except (Refused, HostRefused, ConnectorError, asyncssh.Error) as error:
         await relay.fail(str(error))
-        raise NotLetIn(plain(error, 300)) from error
+        raise AccessRefused(plain(error, 300)) from error
     except Exception as error:
         logger.exception("Connection %s of session %s", relay.connection_id, relay.session_id)
         await relay.fail("The gateway failed")
-        raise NotLetIn(excuse(error)) from error
+        raise AccessRefused(message_for_person(error)) from error
     return relay

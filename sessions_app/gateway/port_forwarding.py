@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError
 
 from sessions_app.errors import Refused
 from sessions_app.gateway import forward, store
-from sessions_app.gateway.downstream import NotLetIn, Terminal, excuse
+from sessions_app.gateway.downstream import AccessRefused, Terminal, message_for_person
 from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.forward import Forward, ForwardEvent
 from sessions_app.gateway.log_batcher import LogBatcher
@@ -69,11 +69,11 @@ class PortForwarding:
                 if self.relay is None:
                     self.relay = await open_relay(self._client.registry, login, self, Terminal(), is_tunnel=True)
                     self._log = _log(self.relay.connection_id)
-        except (Refused, NotLetIn) as refused:
+        except (Refused, AccessRefused) as refused:
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, str(refused)) from refused
         except Exception as error:
             logger.exception("A forwarded connection could not be let in")
-            raise asyncssh.ChannelOpenError(constants.OPEN_CONNECT_FAILED, excuse(error)) from error
+            raise asyncssh.ChannelOpenError(constants.OPEN_CONNECT_FAILED, message_for_person(error)) from error
         upstream = self.relay.upstream
         if upstream is None:
             raise asyncssh.ChannelOpenError(constants.OPEN_CONNECT_FAILED, "The connection to the host is closed.")

@@ -37,7 +37,7 @@ class Call(Protocol):
 class CastRecorder:
     """A terminal that is being recorded. recorder.Recorder says what each call means."""
 
-    def __init__(self, journal: RecordingWriter, recording_id: int, cast: Cast, *, has_terminal: bool) -> None:
+    def __init__(self, writer: RecordingWriter, recording_id: int, cast: Cast, *, has_terminal: bool) -> None:
         self.recording_id = recording_id
         self.cast = cast
         self.output = cast.output if has_terminal else self._output_of_pipe
@@ -45,7 +45,7 @@ class CastRecorder:
         self.mark = cast.mark
         self.typed = cast.typed
         self.pieces = 0  # handed over so far
-        self._writer = journal
+        self._writer = writer
 
     def _output_of_pipe(self, data: bytes) -> None:
         """Add the carriage returns that a terminal on the host would add, because the replay needs them."""

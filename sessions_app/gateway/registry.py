@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sessions_app.gateway.close_batcher import Endings
-from sessions_app.gateway.downstream import Near, Terminal
-from sessions_app.gateway.files import Watch
+from sessions_app.gateway.close_batcher import CloseBatcher
+from sessions_app.gateway.downstream import Downstream, Terminal
+from sessions_app.gateway.files import FileWatcher
 from sessions_app.gateway.recorder import RecorderFactory
 from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.store import Admitted
@@ -19,15 +19,15 @@ class Registry:
     owner: str  # the owner of this gateway's heartbeat
     make_recorder: RecorderFactory | None = None  # asked where the profile records, except for file transfers
     relays: dict[int, Relay] = field(default_factory=dict)  # by connection id
-    endings: Endings = field(default_factory=Endings)
+    endings: CloseBatcher = field(default_factory=CloseBatcher)
     is_draining: bool = False  # takes no new connections
 
     def add(
         self,
         admitted: Admitted,
-        near: Near,
+        near: Downstream,
         terminal: Terminal,
-        files: Watch | None = None,
+        files: FileWatcher | None = None,
         *,
         is_tunnel: bool = False,
     ) -> Relay:

@@ -1,7 +1,7 @@
 """One connection between a person and the host of their session, and the control over it.
 
-How the person came in (Near), and why the connection is frozen or cut, is told to it. Its bridge carries the bytes
-(byte_bridge.py). It knows no other relay.
+How the person came in (Downstream), and why the connection is frozen or cut, is told to it. Its bridge carries the
+bytes (byte_bridge.py). It knows no other relay.
 """
 
 from __future__ import annotations
@@ -18,8 +18,15 @@ from activity.text import plain
 from sessions_app.gateway import openssh, store
 from sessions_app.gateway.byte_bridge import ByteBridge
 from sessions_app.gateway.deadline import Deadline
-from sessions_app.gateway.downstream import UNTIL_UNLOCKED, CommandTooLong, Near, ShowsState, Terminal, excuse
-from sessions_app.gateway.files import Watch
+from sessions_app.gateway.downstream import (
+    UNTIL_UNLOCKED,
+    CommandTooLong,
+    Downstream,
+    ShowsState,
+    Terminal,
+    message_for_person,
+)
+from sessions_app.gateway.files import FileWatcher
 from sessions_app.gateway.flows.disconnect import Ending
 from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.upstream import HostRefused, Upstream, open_channel, open_upstream
@@ -40,9 +47,9 @@ class Relay:
     def __init__(
         self,
         admitted: store.Admitted,
-        near: Near,
+        near: Downstream,
         terminal: Terminal,
-        files: Watch | None = None,
+        files: FileWatcher | None = None,
         *,
         is_tunnel: bool = False,
         save_end: Callable[[Ending], Awaitable[None]],
@@ -247,7 +254,7 @@ class Relay:
             end_at, refusal = await store.call(store.extend_session, self.session_id)
         except Exception as error:
             logger.exception("Session %s could not be extended", self.session_id)
-            end_at, refusal = None, excuse(error)
+            end_at, refusal = None, message_for_person(error)
             self._is_notice_up = True
         if end_at is None:
             self.notice(f"Not extended: {refusal}")

@@ -19,7 +19,7 @@ from sessions_app.errors import Refused
 from sessions_app.gateway import algorithms, identity, openssh, store, user_names
 from sessions_app.gateway.asyncssh_patches import leave_out_empty_packets
 from sessions_app.gateway.connection_limits import ConnectionLimits
-from sessions_app.gateway.downstream import excuse
+from sessions_app.gateway.downstream import message_for_person
 from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.identity import Identity
 from sessions_app.gateway.models import EntryPoint
@@ -247,7 +247,7 @@ class GatewayServer(asyncssh.SSHServer):
             raise
         except Exception as error:
             logger.exception("The database does not say who a client from %s is", self.address)
-            self._tell(excuse(error))
+            self._tell(message_for_person(error))
             return None
 
     def _tell(self, text: str) -> None:

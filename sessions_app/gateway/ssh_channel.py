@@ -17,7 +17,7 @@ from activity.text import plain
 from sessions_app.errors import Refused
 from sessions_app.gateway import openssh
 from sessions_app.gateway.byte_bridge import HIGH
-from sessions_app.gateway.downstream import CommandTooLong, NotLetIn, Terminal, excuse
+from sessions_app.gateway.downstream import AccessRefused, CommandTooLong, Terminal, message_for_person
 from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.pressure import Environment, has_tiny_packets
@@ -114,11 +114,11 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
             await self._let_in()
         except CommandTooLong as refused:
             self._refuse(str(refused), 255)
-        except (Refused, NotLetIn) as refused:
+        except (Refused, AccessRefused) as refused:
             self._refuse(str(refused))
         except Exception as error:
             logger.exception("A client from %s could not be let in", self._client.address)
-            self._refuse(excuse(error))
+            self._refuse(message_for_person(error))
 
     async def _let_in(self) -> None:
         env: dict[str | bytes, str | bytes] = dict(self._channel.get_environment_bytes().items())

@@ -27,7 +27,7 @@ from activity.text import plain
 from sessions_app.errors import Refused
 from sessions_app.gateway import store, tickets
 from sessions_app.gateway.browser_channel import BadMessage, BrowserChannel, number, read_object, size_of
-from sessions_app.gateway.downstream import NotLetIn, Terminal, excuse
+from sessions_app.gateway.downstream import AccessRefused, Terminal, message_for_person
 from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.opening import open_relay
 from sessions_app.gateway.registry import Registry
@@ -116,7 +116,7 @@ class Terminals:
     async def _attend(self, socket: ServerConnection) -> None:
         try:
             await self._serve(socket)
-        except (Refused, NotLetIn) as refusal:
+        except (Refused, AccessRefused) as refusal:
             await _farewell(socket, REFUSED, str(refusal))
         except (BadMessage, TimeoutError) as problem:
             logger.info("A websocket was closed: %s", problem or "no ticket in time")
@@ -125,12 +125,12 @@ class Terminals:
             logger.debug("A websocket went before it had a terminal")
         except Exception as error:
             logger.exception("A terminal in a browser")
-            await _farewell(socket, REFUSED, excuse(error))
+            await _farewell(socket, REFUSED, message_for_person(error))
 
     async def _serve(self, socket: ServerConnection) -> None:
         """Serve one socket from its ticket to its end.
 
-        Raises Refused, NotLetIn, BadMessage, TimeoutError, ConnectionClosed.
+        Raises Refused, AccessRefused, BadMessage, TimeoutError, ConnectionClosed.
         """
         if socket in self._foreign:
             raise Refused(NOT_OURS.format(plain(origin_of(socket), 200)))

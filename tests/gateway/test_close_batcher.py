@@ -13,7 +13,7 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.gateway import store
-from sessions_app.gateway.close_batcher import Endings
+from sessions_app.gateway.close_batcher import CloseBatcher
 from sessions_app.gateway.flows.disconnect import Ending, disconnected
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from sessions_app.gateway.registry import Registry
@@ -70,7 +70,7 @@ def test_an_end_that_cannot_be_noted_keeps_no_other_from_it(alice: User, monkeyp
     said: list[BaseException | None] = []
 
     async def story() -> None:
-        endings = Endings()
+        endings = CloseBatcher()
         ends = [Ending(row.pk, ConnectionEnd.CLOSED) for row in rows]
         said.extend(await asyncio.gather(*(endings.note(one) for one in ends), return_exceptions=True))
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 
 from sessions_app.gateway import heartbeats
-from sessions_app.gateway.downstream import NotLetIn, Terminal
+from sessions_app.gateway.downstream import AccessRefused, Terminal
 from sessions_app.gateway.drain import drain
 from sessions_app.gateway.flows.connect import AuthenticatedClient
 from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection, GatewayHeartbeat
@@ -37,7 +37,7 @@ def test_who_stays_is_closed_with_the_reason_when_the_time_is_over(mine: Gateway
         assert (await away(GatewayHeartbeat.objects.get)).is_draining
         assert not relay.is_over
         login = AuthenticatedClient(mine.session.user_id, mine.session_id, EntryPoint.SSH, "192.0.2.9", "client")
-        with pytest.raises(NotLetIn, match="being stopped"):
+        with pytest.raises(AccessRefused, match="being stopped"):
             await open_relay(registry, login, Person(), Terminal())
         await stopping
         assert "Connect again: your session goes on" in person.closed

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from sessions_app.gateway.file_notes import watch
-from sessions_app.gateway.files import LONGEST_PATH, FileAction, FileEvent, Watch
+from sessions_app.gateway.file_log import watcher_for
+from sessions_app.gateway.files import LONGEST_PATH, FileAction, FileEvent, FileWatcher
 from sessions_app.gateway.scp_watch import ScpWatch, is_scp
 from sessions_app.gateway.sftp_watch import MOST_PENDING, SftpWatch
 
@@ -28,7 +28,7 @@ def status(number: int, code: int = 0) -> bytes:
     return packet(STATUS, number, struct.pack(">I", code), text(b""), text(b""))
 
 
-def played(seen: Watch, talk: list[tuple[str, bytes]], pieces: int) -> list[FileEvent]:
+def played(seen: FileWatcher, talk: list[tuple[str, bytes]], pieces: int) -> list[FileEvent]:
     """The talk, each message cut into pieces of so many bytes."""
     events = []
     for who, data in talk:
@@ -150,13 +150,13 @@ def test_scp_the_other_way_and_broken_off() -> None:
 
 
 def test_only_the_protocols_of_files_are_watched() -> None:
-    assert isinstance(watch("", "sftp"), SftpWatch)
-    assert isinstance(watch("/usr/bin/scp -p -r -t -- /tmp", ""), ScpWatch)
+    assert isinstance(watcher_for("", "sftp"), SftpWatch)
+    assert isinstance(watcher_for("/usr/bin/scp -p -r -t -- /tmp", ""), ScpWatch)
     assert is_scp("scp -pf x")
     assert not is_scp("scp-like -t x")
-    assert watch("echo scp -t /tmp", "") is None
-    assert watch("", "") is None
-    assert watch("scp -f x", "", has_terminal=True) is None
+    assert watcher_for("echo scp -t /tmp", "") is None
+    assert watcher_for("", "") is None
+    assert watcher_for("scp -f x", "", has_terminal=True) is None
 
 
 @pytest.mark.parametrize("command", ["scp -f x; sh", "scp -f x & sh", "scp -f $(sh)", "scp -f `sh`", "scp -f x\nsh"])

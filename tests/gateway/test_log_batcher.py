@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 
 from sessions_app.gateway import log_batcher as notes_module
-from sessions_app.gateway.file_notes import FileNotes
+from sessions_app.gateway.file_log import FileLog
 from sessions_app.gateway.log_batcher import LogBatcher
 from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
@@ -102,7 +102,7 @@ def test_a_recording_is_closed_whatever_becomes_of_the_files(alice: User) -> Non
 
     async def story() -> None:
         relay, _ = hold(Registry(OWNER), row, terminal="")
-        relay.bridge.files = FileNotes(relay.admitted, ScpWatch("scp -t /"))
+        relay.bridge.files = FileLog(relay.admitted, ScpWatch("scp -t /"))
         relay.bridge.files._log = LogBatcher(Log(1000), "Files")  # type: ignore[arg-type]
         relay.bridge.files.client(b"C0644 0 empty\n")
         relay.bridge.files.client(b"\0")

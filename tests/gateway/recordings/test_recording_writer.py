@@ -45,7 +45,7 @@ def _outside_the_loop(function: Callable[..., Any], *args: Any, **kwargs: Any) -
 
 
 class Admitted:
-    """As much of store.Admitted as the journal reads."""
+    """As much of store.Admitted as the writer reads."""
 
     def __init__(self, connection: Any, is_input_recorded: bool = False) -> None:
         self.session_id = connection.session_id
@@ -73,12 +73,12 @@ def test_all_terminals_are_handed_over_in_one_call() -> None:
     first, second = recorded(command="top"), recorded()
     made: list[CastRecorder] = []
 
-    async def work(journal: RecordingWriter, store: Store) -> None:
-        made.extend([await journal.record(first), await journal.record(second)])
+    async def work(writer: RecordingWriter, store: Store) -> None:
+        made.extend([await writer.record(first), await writer.record(second)])
         for recorder in made:
             recorder.output(b"one")
-        await journal.flush()
-        await journal.flush()
+        await writer.flush()
+        await writer.flush()
 
     assert run(work).asked == ["begin", "begin", "append"]
     for recorder in made:
@@ -91,13 +91,13 @@ def test_the_end_hands_over_the_rest_and_lets_the_worker_begin() -> None:
     wanted = recorded(typed=True)
     made: list[CastRecorder] = []
 
-    async def work(journal: RecordingWriter, store: Store) -> None:
-        made.append(await journal.record(wanted))
+    async def work(writer: RecordingWriter, store: Store) -> None:
+        made.append(await writer.record(wanted))
         made[0].output(b"last words")
         made[0].typed(b"hunter2")
         await made[0].finish()
         await made[0].finish()
-        assert journal.is_empty
+        assert writer.is_empty
 
     run(work)
     assert "last words" in kept(made[0].recording_id)
@@ -111,8 +111,8 @@ def test_lines_of_a_command_without_a_terminal_begin_at_the_left() -> None:
     wanted = recorded(command="ls", has_terminal=False)
     made: list[CastRecorder] = []
 
-    async def work(journal: RecordingWriter, store: Store) -> None:
-        made.append(await journal.record(wanted))
+    async def work(writer: RecordingWriter, store: Store) -> None:
+        made.append(await writer.record(wanted))
         made[0].output(b"one\ntwo\n")
         await made[0].finish()
 
@@ -124,16 +124,16 @@ def test_a_database_that_is_away_loses_nothing_and_doubles_nothing(caplog: pytes
     wanted = recorded()
     made: list[CastRecorder] = []
 
-    async def work(journal: RecordingWriter, store: Store) -> None:
-        made.append(await journal.record(wanted))
+    async def work(writer: RecordingWriter, store: Store) -> None:
+        made.append(await writer.record(wanted))
         made[0].output(b"first")
         store.failures = 2
-        await journal.flush()
+        await writer.flush()
         made[0].output(b"second")
         await made[0].finish()
-        assert not journal.is_empty
-        await journal.flush()
-        assert journal.is_empty
+        assert not writer.is_empty
+        await writer.flush()
+        assert writer.is_empty
 
     run(work)
     assert "could not be saved" in caplog.text
@@ -146,10 +146,10 @@ def test_a_call_whose_answer_was_lost_may_be_repeated() -> None:
     wanted = recorded()
     made: list[CastRecorder] = []
 
-    async def work(journal: RecordingWriter, store: Store) -> None:
-        made.append(await journal.record(wanted))
+    async def work(writer: RecordingWriter, store: Store) -> None:
+        made.append(await writer.record(wanted))
         made[0].output(b"once")
-        await journal.flush()
+        await writer.flush()
         piece = RecordingChunk.objects
         again = await store(lambda: [chunks.Piece(row.recording_id, row.number, b"other") for row in piece.all()])
         await store(chunks.append, again)
@@ -162,11 +162,11 @@ def test_a_call_whose_answer_was_lost_may_be_repeated() -> None:
 def test_nobody_is_recorded_when_the_row_cannot_be_made() -> None:
     wanted = recorded()
 
-    async def work(journal: RecordingWriter, store: Store) -> None:
+    async def work(writer: RecordingWriter, store: Store) -> None:
         store.failures = 1
         with pytest.raises(OperationalError):
-            await journal.record(wanted)
-        assert journal.is_empty
+            await writer.record(wanted)
+        assert writer.is_empty
 
     run(work)
     assert not Recording.objects.exists()
@@ -177,9 +177,9 @@ def test_it_runs_at_an_interval_until_it_is_cancelled(monkeypatch: pytest.Monkey
     wanted = recorded()
     made: list[CastRecorder] = []
 
-    async def work(journal: RecordingWriter, store: Store) -> None:
-        made.append(await journal.record(wanted))
-        task = asyncio.create_task(journal.run())
+    async def work(writer: RecordingWriter, store: Store) -> None:
+        made.append(await writer.record(wanted))
+        task = asyncio.create_task(writer.run())
         made[0].output(b"by itself")
         while "append" not in store.asked:
             await asyncio.sleep(0.01)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from sessions_app.gateway import store
-from sessions_app.gateway.files import FileEvent, Watch
+from sessions_app.gateway.files import FileEvent, FileWatcher
 from sessions_app.gateway.log_batcher import LogBatcher
 from sessions_app.gateway.scp_watch import ScpWatch, is_scp
 from sessions_app.gateway.sftp_watch import SftpWatch
 
 
-def watch(command: str, subsystem: str, *, has_terminal: bool = False) -> Watch | None:
+def watcher_for(command: str, subsystem: str, *, has_terminal: bool = False) -> FileWatcher | None:
     """Return the watcher for the protocol; None when no files are transferred. scp asks for no terminal."""
     if subsystem == "sftp":
         return SftpWatch()
     return ScpWatch(command) if is_scp(command) and not has_terminal else None
 
 
-class FileNotes:
+class FileLog:
     """The files of one connection."""
 
-    def __init__(self, admitted: store.Admitted, watch: Watch) -> None:
+    def __init__(self, admitted: store.Admitted, watch: FileWatcher) -> None:
         number = admitted.connection_id
         self._watch = watch
         self._log = LogBatcher[FileEvent](

@@ -21,8 +21,8 @@ from sessions_app.gateway.downstream import Size
 from sessions_app.gateway.relay import Relay
 
 CHUNK = 64 * 1024  # bytes in one message to the page
-LOW = 128 * 1024  # bytes; with no more unconfirmed the relay looks at once whether it may read the host again
-LAST_WORDS = 1.0  # seconds to tell a page that it was cut; a slow one is gone then
+LOW = 128 * 1024  # bytes; when no more are unconfirmed, the relay checks at once whether it may read the host again
+LAST_WORDS = 1.0  # seconds to tell a page that it was cut; a slower page is dropped
 FLUSH = 10.0  # seconds for the rest of what a program printed before it ended
 GONE_FOR_GOOD = (1000, 1001)  # the page was closed or left, by the person
 
@@ -42,17 +42,17 @@ class BrowserChannel:
     def __init__(self) -> None:
         self.relay: Relay | None = None
         self.socket: ServerConnection | None = None
-        self.ending: dict[str, Any] | None = None  # the last message, once the relay is over
+        self.ending: dict[str, Any] | None = None  # the last message, set when the relay is over
         self._held = bytearray()  # what the page has not confirmed
         self._confirmed = 0  # bytes before _held, counted from the beginning
-        self._sent = 0  # as far as this socket got
+        self._sent = 0  # bytes sent on this socket, counted from the beginning
         self._messages: deque[dict[str, Any]] = deque()
         self._work = asyncio.Event()
         self._flushed = asyncio.Event()
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._frozen: dict[str, Any] | None = None
-        self._taken = 0  # bytes that were typed and came here
+        self._taken = 0  # typed bytes that were received
         self._sender: asyncio.Task[None] | None = None
 
     # The relay calls these.
@@ -102,7 +102,7 @@ class BrowserChannel:
         except TimeoutError:
             socket.transport.abort()
 
-    # The door calls these.
+    # web.py calls these.
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send a message beside the terminal, after what was written before."""
@@ -120,7 +120,7 @@ class BrowserChannel:
         if self._sender is not None:
             self._sender.cancel()
         if self.socket is not None:
-            self.socket.transport.abort()  # half open: the network has not noticed yet
+            self.socket.transport.abort()  # the old connection may be half open without any sign of it
         self.socket = socket
         self._sent = self._confirmed
         waiting = [self._frozen, self.ending] if position is not None else self._messages

@@ -96,8 +96,10 @@ class ByteBridge:
             self._host.write_eof()
 
     def client_end_of_write(self) -> None:
-        """Tell the host that the person's program takes no more output, as `head` when it has its lines. The host's
-        program learns of it as from a pipe without a reader, and what it wrote before goes nowhere."""
+        """Tell the host that the person's program takes no more output, like `head` when it has its lines.
+
+        The host's program learns of it as from a pipe without a reader, and what it wrote before is dropped.
+        """
         self._is_output_over = True
         if self.is_frozen:
             self._held.append(self.client_end_of_write)
@@ -191,8 +193,10 @@ class ByteBridge:
         self._balance()
 
     def thaw(self, *, says_untaken: bool) -> None:
-        """Go on where it was: what the host said meanwhile comes now, full-screen programs paint again. With
-        `says_untaken` the person is told how many typed bytes were dropped."""
+        """Go on after a lock: what the host sent meanwhile comes now, and full-screen programs paint again.
+
+        With `says_untaken` the person is told how many typed bytes were dropped.
+        """
         self.is_frozen = False
         if self.has_terminal:
             self._show(self._screen.thaw())

@@ -19,7 +19,7 @@ from psycopg import Error as PostgresError
 from sessions_app.change_notify import CHANNEL
 
 POLL = 0.5  # seconds between looks at SQLite
-LISTEN = 1.0  # seconds until the thread asks whether it shall stop
+LISTEN = 1.0  # seconds until the thread checks whether it must stop
 PROBE = 15  # times LISTEN after which a silent connection is asked whether it is there
 AGAIN = 1.0  # seconds before the database is tried again
 
@@ -62,7 +62,7 @@ class ChangeListener:
     def _listen(self, own: BaseDatabaseWrapper) -> None:
         with own.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
-        self._set()  # what was said while nobody listened
+        self._set()  # because something may have changed while nobody listened
         silent = 0
         while not self._stop.is_set():
             if list(own.connection.notifies(timeout=LISTEN, stop_after=1)):

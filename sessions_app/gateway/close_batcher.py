@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sessions_app.gateway import store
 from sessions_app.gateway.flows.disconnect import Ending
 
-AT_A_TIME = 100  # so that others who write do not wait long
+AT_A_TIME = 100  # connections, so that other writers do not wait long
 
 Waiting = tuple[Ending, "asyncio.Future[None]"]
 

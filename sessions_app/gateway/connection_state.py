@@ -34,7 +34,7 @@ from sessions_app.privileged.models import ControlKind, ControlRequest
 
 AT_A_TIME = 200  # rows of one UPDATE
 Row = TypeVar("Row")
-LOCK_IN_FORCE = Q(session__user__account_locks__lifted_at=None)  # of one account at most one: the database sees to that
+LOCK_IN_FORCE = Q(session__user__account_locks__lifted_at=None)  # at most one of an account, which the database ensures
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class ConnectionState:
     lock_message: str
     can_extend: bool
     is_account_active: bool
-    account_lock: str  # title of the lock that stands on the account; empty: there is none
+    account_lock: str  # title of the lock of the account; empty: there is none
     account_lock_message: str
     is_key_gone: bool
     login_end: str  # why the login session it depends on is over; empty: it goes on, or there is none

@@ -27,10 +27,10 @@ LOOK_EVERY = 5.0  # seconds, when nothing wakes us
 SPACING = 0.05  # seconds between looks, however many changes there are
 LOOK_SOON = 0.25  # seconds until a row whose connection is being made is looked at again
 STALE = 5.0  # seconds after which an answer of the database is too old to act on
-# Others call our connections lost after 15 s without a heartbeat; before that nobody here does anything any more.
+# Other processes mark our connections as lost after 15 s without a heartbeat; everything is frozen before that.
 ISOLATED_AFTER = 10.0
 ORPHAN_AFTER = 60.0  # seconds; no connection takes that long to be made
-JUMP = 1.0  # seconds by which the clock on the wall may run apart from the steady one between two looks
+JUMP = 1.0  # seconds by which the wall clock may differ from the monotonic clock between two looks
 ISOLATED = Frozen(
     "One moment",
     "The gateway cannot reach its database. What you type now is lost; what your programs say comes later.",
@@ -47,7 +47,7 @@ class Control:
     def __init__(self, registry: Registry, wake: asyncio.Event) -> None:
         self._registry = registry
         self._wake = wake
-        self._seen_at = time.monotonic()  # when the database last told us how things stand
+        self._seen_at = time.monotonic()  # when the database last answered
         self._offset = _wall_offset()
         self._shown: dict[int, Frozen] = {}  # by connection: what a frozen one shows
         self._unknown: dict[int, float] = {}  # rows without a relay, since when
@@ -75,7 +75,7 @@ class Control:
 
     async def look(self) -> None:
         """Read, enforce what differs, and have it confirmed."""
-        # One that hangs is waited for, not joined by others that would hang as well.
+        # A look that hangs is waited for: others would hang as well.
         if self._looking is None:
             self._known, self._asked_at = set(self._registry.relays), time.monotonic()
             self._looking = asyncio.create_task(

@@ -34,7 +34,7 @@ class Frozen:
     title: str
     message: str
     until: str = UNTIL_UNLOCKED
-    is_lock: bool = True  # an administrator's; else the gateway waits for something
+    is_lock: bool = True  # locked by an administrator; else the gateway waits for something
 
 
 Decision = Cut | Frozen | None  # None: it goes on

@@ -24,7 +24,7 @@ from sessions_app.sealing import seal, unseal
 
 HOST_KEY_KIND = "ssh-ed25519"
 NOBODY = 0  # the number of no user
-NOTED_EVERY = dt.timedelta(minutes=1)  # programs log in many times a minute, and each note is a write
+NOTED_EVERY = dt.timedelta(minutes=1)  # programs log in many times a minute, and each note writes to the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Identity:
     key_id: int | None = None
     session_id: int | None = None
     login_session_id: int | None = None
-    is_noted: bool = False  # that the key is used, less than a minute ago
+    is_noted: bool = False  # whether the use of the key was noted less than a minute ago
 
 
 @sensitive_variables("made", "private")
@@ -53,7 +53,7 @@ def host_key() -> asyncssh.SSHKey:
         try:
             with transaction.atomic():
                 found = GatewayHostKey.objects.create(kind=HOST_KEY_KIND, **values)
-        except IntegrityError:  # another gateway starts at the same moment, and its key counts
+        except IntegrityError:  # another gateway starts at the same time, and its key is used
             found = GatewayHostKey.objects.get(kind=HOST_KEY_KIND)
     private = unseal(found.private_key)
     return asyncssh.import_private_key(private)
@@ -78,8 +78,8 @@ def by_password(user_name: str, wanted: str, password: str, address: str) -> Ide
     is_known = GatewayTicket.objects.filter(secret_hash=hash_ticket(password), kind=TicketKind.PASSWORD).exists()
     user = get_user_model().objects.filter(username=user_name).first()
     session_id = None
-    if user is not None and wanted and is_known:  # the same work for those who guess, whoever they guess at
-        with contextlib.suppress(Refused):  # whoever shows a password has used it; why not is said after that
+    if user is not None and wanted and is_known:  # the same work for every guess, so that its time says nothing
+        with contextlib.suppress(Refused):  # a shown password is used up first; the refusal follows
             session_id = connect.wanted_session(user, wanted).pk
     found = ticket.redeem(
         password,

@@ -202,7 +202,7 @@ class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
         self.is_near = False
         self._forwarding = tunnel
         self._chan: asyncssh.SSHTCPChannel[bytes] | None = None
-        self._is_full = False  # the other side takes no more of what comes here
+        self._is_full = False  # the other side takes no more of what is received here
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
         self._chan = chan
@@ -213,7 +213,7 @@ class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
         if has_tiny_packets(chan):
             chan.get_connection().abort()
         if self._forwarding.is_paused or self.peer is None or self.peer._chan is None:
-            chan.pause_reading()  # a far end waits until the near one is there
+            chan.pause_reading()  # the host's end waits until the client's is there
         if self.peer is not None and self.is_near:
             self.peer.go_on()
 

@@ -79,7 +79,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     beside = [
         _keep(upkeep.run(registry), "heartbeat"),
         _keep(Control(registry, waker.event).run(), "control"),
-        _keep(writer.run(), "writer"),
+        _keep(writer.run(), "recording writer"),
     ]
     ready(ssh.get_port(), terminals.port)
     try:

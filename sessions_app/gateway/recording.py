@@ -51,8 +51,8 @@ class Cast:
         self._lines: list[bytes] = []
         self._typed: list[bytes] = []
         self._pending = 0  # bytes in both
-        self._lost = 0  # bytes that found no room since the last that did
-        self._resized = ""  # the window's size, when that found no room
+        self._lost = 0  # bytes without room since the last that had some
+        self._resized = ""  # the new size of the window, when there was no room for it
         self.size = 0  # bytes of the recording so far
         self.is_truncated = False
         self.is_finished = False
@@ -100,7 +100,7 @@ class Cast:
         if text := self._decode_typed(data):
             line = _line([round(self.seconds, 6), "i", text])
             if self.size + len(line) > self._limit:
-                self._close_event()  # it came before
+                self._close_event()  # its output came first
             if self._has_room(line):
                 self._typed.append(line)
                 self._pending += len(line)

@@ -32,7 +32,7 @@ LOGIN_SECONDS = 20.0
 MOST_CHANNELS = 64  # of one client connection
 MOST_FORWARDED = 32  # TCP connections of one client
 MOST_PASSWORDS = 3  # tries
-MOST_KEYS = 20  # looks: each that a client offers, and the one it signs with
+MOST_KEYS = 20  # checks: each key that a client offers, and the one it signs with
 
 P = ParamSpec("P")
 
@@ -48,16 +48,16 @@ class GatewayServer(asyncssh.SSHServer):
         self.wanted = ""  # what names the session
         self.address = ""
         self.client = ""
-        self.is_blocked = False  # its socket takes no more for now
+        self.is_blocked = False  # whether its socket is full
         self.channels: set[ClientChannel] = set()
         self._limits = limits
         self._user_name = ""
-        self._offered: Identity | None = None  # by the key that was looked at last
+        self._offered: Identity | None = None  # by the key that was checked last
         self._offered_key = ""
         self._keys = self._passwords = 0
         self._failure = ""
         self._told: set[str] = set()  # before it had proved who it is
-        self._is_complete = False  # it said that it opens no other session
+        self._is_complete = False  # whether it said that it opens no other session
         self._port_forwarding: PortForwarding | None = None
         self._forwarding = 0  # connections that are being made
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,7 +96,7 @@ class GatewayServer(asyncssh.SSHServer):
         """Note who the client is. From here on it is told what is wrong."""
         self.client = plain(self.connection.get_extra_info("client_version", ""), 120)
         self.identity = self._offered
-        self.connection._update_recv_pktlen(MOST_PACKET)  # strangers have to do with less
+        self.connection._update_recv_pktlen(MOST_PACKET)  # clients that are not authenticated may send less
         if self.identity is not None and self.identity.key_id is not None and not self.identity.is_noted:
             self.spawn(store.call(identity.key_used, self.identity.key_id))
         if self.identity is not None and not self._limits.authenticated(self, self.identity.user_id):

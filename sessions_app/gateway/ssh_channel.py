@@ -25,7 +25,7 @@ from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 
 SUBSYSTEMS = ("sftp",)
-CUT_WITHIN = 1.0  # seconds for the last words to reach a client that is cut
+CUT_WITHIN = 1.0  # seconds to send the reason to a client that is cut
 ENDS_WITHIN = 5.0  # seconds that a program gets to end whose client closed its side and reads no more
 MOST_COMMAND = 1024 * 1024  # bytes
 MOST_PACKET = 2 * MOST_COMMAND  # bytes; what Linux gives OpenSSH's client at most, so that it is refused in words

@@ -20,9 +20,9 @@ class UnauthenticatedSockets:
     """All websockets of one gateway process that have shown no ticket."""
 
     def __init__(self) -> None:
-        self._networks: dict[ServerConnection, str] = {}  # the one that came first in front
+        self._networks: dict[ServerConnection, str] = {}  # the oldest first
 
-    def came(self, socket: ServerConnection, address: str) -> None:
+    def add(self, socket: ServerConnection, address: str) -> None:
         """Count a new socket. When there are too many, close the oldest of the network with the most."""
         self._networks[socket] = network(address)
         if len(self._networks) > MOST:
@@ -36,22 +36,22 @@ class UnauthenticatedSockets:
         if socket in self._networks:
             self._networks[socket] = network(address)
 
-    def left(self, socket: ServerConnection) -> None:
+    def remove(self, socket: ServerConnection) -> None:
         """Count the socket out: it has shown its ticket, or is gone."""
         self._networks.pop(socket, None)
 
     def connection(self) -> type[ServerConnection]:
         """Return a class of sockets that count themselves, because handlers run after the handshake only."""
-        strangers = self
+        sockets = self
 
         class Socket(ServerConnection):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
                 peer = transport.get_extra_info("peername")
-                strangers.came(self, peer[0] if peer else "")
+                sockets.add(self, peer[0] if peer else "")
 
             def connection_lost(self, exc: Exception | None) -> None:
-                strangers.left(self)
+                sockets.remove(self)
                 super().connection_lost(exc)
 
         return Socket

@@ -47,7 +47,7 @@ NOT_OURS = (
 REFUSED, BAD, FULL = 4001, 4002, 1013  # codes of a close; with the first comes a message that says why
 
 logger = logging.getLogger(__name__)
-# Port scanners fail the handshake all day: that is no error of ours. What handlers raise is logged by _attend().
+# Port scanners fail the handshake all the time, which is no error. _attend() logs what handlers raise.
 _quiet = logging.getLogger(f"{__name__}.websockets")
 _quiet.setLevel(logging.CRITICAL)
 
@@ -142,7 +142,7 @@ class Terminals:
             raise BadMessage("No ticket.")
         terminal = Terminal(TERMINAL, size_of(hello))
         login = await store.call(tickets.open_terminal, secret, address)
-        self._unauthenticated.left(socket)
+        self._unauthenticated.remove(socket)
         page, position = self._resumed(login, hello), None
         if page is not None:
             position = number(hello, "position")

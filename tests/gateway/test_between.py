@@ -231,7 +231,7 @@ def test_one_connection_that_breaks_is_dropped_and_the_others_are_locked(admin: 
     assert ends == ["", ConnectionEnd.FAILED, ""]
 
 
-@pytest.mark.parametrize("name", ["control", "heartbeat", "journal"])
+@pytest.mark.parametrize("name", ["control", "heartbeat", "recording writer"])
 def test_a_gateway_that_lost_what_runs_beside_lets_nobody_go_on_and_fails(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -244,7 +244,8 @@ def test_a_gateway_that_lost_what_runs_beside_lets_nobody_go_on_and_fails(
     async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> None:
         hurried.append(hurry.is_set())
 
-    target = {"control": (Control, "run"), "heartbeat": (heartbeat, "run"), "journal": (RecordingWriter, "run")}[name]
+    writer = (RecordingWriter, "run")
+    target = {"control": (Control, "run"), "heartbeat": (heartbeat, "run"), "recording writer": writer}[name]
     monkeypatch.setattr(*target, broken)
     monkeypatch.setattr(process, "drain", drain)
     options = process.Options(OWNER, "127.0.0.1", 0, 0, 3600)

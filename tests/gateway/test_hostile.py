@@ -19,7 +19,7 @@ from activity.verbs import Verb
 from sessions_app.catalogue.models import Resource
 from sessions_app.errors import Refused
 from sessions_app.gateway import identity, pressure, server, ssh_channel, store
-from sessions_app.gateway.files import FileEvent, What
+from sessions_app.gateway.files import FileAction, FileEvent
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from sessions_app.gateway.recording_writer import RecordingWriter
 from sessions_app.gateway.recordings.models import Recording
@@ -361,9 +361,9 @@ def test_names_of_files_reach_the_log_without_what_could_move_a_terminal(alice: 
     store.note_files(
         connection.pk,
         [
-            FileEvent(What.SENT, name, name=name, size=1),
-            FileEvent(What.RENAMED, name, other=name),
-            FileEvent(What.FETCHED, "x" * 100_000, size=2),
+            FileEvent(FileAction.SENT, name, name=name, size=1),
+            FileEvent(FileAction.RENAMED, name, other=name),
+            FileEvent(FileAction.FETCHED, "x" * 100_000, size=2),
         ],
     )
     entries = list(LogEntry.objects.filter(verb__in=[Verb.FILE_SENT, Verb.FILE_CHANGED, Verb.FILE_FETCHED]))

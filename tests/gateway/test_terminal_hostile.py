@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from websockets.asyncio.client import ClientConnection
 
-from sessions_app.gateway import store, strangers, web
+from sessions_app.gateway import store, unauthenticated_sockets, web
 from sessions_app.gateway.browser_channel import BrowserChannel
 from sessions_app.privileged.flows.lock import lock
 from tests.support.browser_terminal import ORIGIN, Gateway, drive, ending, hello, message, session_of, ticket_for
@@ -211,7 +211,7 @@ HANDSHAKE = (
 def test_strangers_that_hold_all_places_lose_the_oldest_of_them(
     said: bytes, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strangers, "MOST", 5)
+    monkeypatch.setattr(unauthenticated_sockets, "MOST", 5)
     monkeypatch.setattr(web, "HELLO_WITHIN", 60.0)
 
     async def scenario(gateway: Gateway) -> None:

@@ -52,7 +52,7 @@ def session(alice: User) -> PrivilegedSession:
 
 def confirm(*connections: GatewayConnection, is_frozen: bool) -> None:
     newest = ControlRequest.objects.order_by("-pk")[0].pk
-    connection_state.confirm([connection_state.Enforced(one.pk, newest, is_frozen) for one in connections])
+    connection_state.confirm([connection_state.EnforcedState(one.pk, newest, is_frozen) for one in connections])
 
 
 def shown(client: Client, session: PrivilegedSession) -> list[str]:

@@ -111,18 +111,18 @@ def test_who_was_overtaken_while_writing_lines_writes_no_more_and_the_other_has_
     other = a_long_recording()
     assert assemble.close(other.pk)
     monkeypatch.setattr(lines, "AT_ONCE", 7)
-    keep = assemble.Claim.keep
+    keep = assemble.ClosingClaim.keep
     looks = iter(range(100))
 
-    def overtaken(claim: assemble.Claim) -> bool:
+    def overtaken(claim: assemble.ClosingClaim) -> bool:
         if next(looks) == 2:
             Recording.objects.filter(pk=claim.recording.pk).update(closing_at=None)
         return keep(claim)
 
-    monkeypatch.setattr(assemble.Claim, "keep", overtaken)
+    monkeypatch.setattr(assemble.ClosingClaim, "keep", overtaken)
     assert not assemble.close(recording.pk)
     assert RecordingText.objects.filter(recording=recording).count() == 14
-    monkeypatch.setattr(assemble.Claim, "keep", keep)
+    monkeypatch.setattr(assemble.ClosingClaim, "keep", keep)
     assert assemble.close(recording.pk)
     texts = list(RecordingText.objects.filter(recording=recording).order_by("pk").values_list("text", flat=True))
     assert texts == [f"line {number}" for number in range(30)]

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from sessions_app.gateway import store, web
-from sessions_app.gateway.browser_channel import Page
+from sessions_app.gateway.browser_channel import BrowserChannel
 from sessions_app.gateway.downstream import Terminal
 from sessions_app.gateway.flows.ticket import issue
 from sessions_app.gateway.models import TicketKind
@@ -31,7 +31,7 @@ ORIGIN = "https://console.example.com"
 class EchoRelay:
     """Stands where relay and bridge to a host stand: says back what is typed, upper case, and notes the rest."""
 
-    def __init__(self, registry: Registry, number: int, login: Any, near: Page, terminal: Terminal) -> None:
+    def __init__(self, registry: Registry, number: int, login: Any, near: BrowserChannel, terminal: Terminal) -> None:
         self.connection_id, self.session_id = number, login.session_id
         self.login, self.near, self.terminal = login, near, terminal
         self.bridge = self

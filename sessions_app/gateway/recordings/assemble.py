@@ -30,10 +30,10 @@ from sessions_app.sealing import unseal
 
 logger = logging.getLogger(__name__)
 
-CLAIMED_FOR = dt.timedelta(seconds=30)  # a worker that died in it keeps others away for so long
+CLAIMED_FOR = dt.timedelta(seconds=30)  # how long a worker that died while closing blocks the others
 RENEW_EVERY = CLAIMED_FOR.total_seconds() / 3
 LATE = dt.timedelta(seconds=30)  # after its connection ended a gateway that lives has handed everything over
-IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger file is put together on disk
+IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger file is made on disk
 CHUNKS_AT_ONCE = 50
 
 
@@ -88,8 +88,8 @@ def _close(claim: ClosingClaim) -> bool:
         if not lines.replace(recording, reading.finish(), claim.keep):
             return False
     with transaction.atomic():
-        # Who took longer than the claim lasts has been overtaken. Held, so that no piece comes between the last look
-        # and the end of the pieces.
+        # After the time of the claim somebody else may have taken over. The row is locked, so that no piece comes
+        # between the last look and the end of the pieces.
         mine = Recording.objects.filter(pk=recording.pk, closing_at=recording.closing_at, ended_at=None)
         if mine.select_for_update().first() is None:
             return False
@@ -142,7 +142,7 @@ class ClosingClaim:
             except (DatabaseError, InterfaceError):
                 logger.exception("The claim on recording %s could not be renewed; trying again", self.recording.pk)
             finally:
-                connection.close()  # this thread's own
+                connection.close()  # each thread has its own connection
 
 
 def _is_of_nothing(connection: GatewayConnection) -> bool:

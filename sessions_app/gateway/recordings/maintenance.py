@@ -19,7 +19,7 @@ from sessions_app.gateway.recordings import assemble, retention
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds between looks for recordings that are over
-RETENTION_EVERY = 300.0  # seconds between looks for those whose time is
+RETENTION_EVERY = 300.0  # seconds between looks for recordings to remove
 PAUSE = 60.0  # seconds until a recording that could not be written is tried again
 
 
@@ -50,7 +50,7 @@ class RecordingMaintenance:
             except (DatabaseError, InterfaceError, InvalidStorageError):
                 logger.exception("Recordings: the database or the setting of their storage is at fault; trying again")
             self._stop.wait(LOOK_EVERY)
-        connection.close()  # this thread's own
+        connection.close()  # each thread has its own connection
 
     def close_those_over(self) -> int:
         """Make the files of recordings that ended. Return how many.
@@ -69,7 +69,7 @@ class RecordingMaintenance:
             except (DatabaseError, InterfaceError, InvalidStorageError):
                 raise
             except Exception:
-                # A storage of others raises what it likes. Nothing is lost: the pieces stay in the database.
+                # A storage may raise anything. Nothing is lost: the pieces stay in the database.
                 logger.exception("Recording %s could not be written to its storage; trying again", pk)
                 self._not_before[pk] = now + PAUSE
         return done

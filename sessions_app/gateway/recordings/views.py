@@ -278,11 +278,7 @@ def _seconds(text: str) -> float:
 
 
 def _file(row: Recording, name: str) -> File[bytes]:
-    """Return a file of a recording.
-
-    Raises Http404 when it is gone from its storage, which verify_recordings reports too. Raises StorageFailed, which is
-    logged.
-    """
+    """Return a file of a recording. Raises Http404 when it is gone, and StorageFailed, which is logged."""
     try:
         file: File[bytes] = opened(name)
     except FileNotFoundError as error:

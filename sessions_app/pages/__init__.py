@@ -1,1 +1,1 @@
-"""Pages that show several subjects at once: they stand above the rooms that they show."""
+"""Pages that show several subjects at once. They stand above the packages that they show."""

@@ -18,7 +18,7 @@ from sessions_app.roles import Person, is_administrator, sees_everything
 
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
-    """What the console knows of the person who looks."""
+    """Show what the console knows about the person who is logged in."""
     me = viewer(request)
     own_locks = (
         AccountLock.objects.filter(user_id=me.pk).select_related("locked_by", "lifted_by").order_by("-locked_at")
@@ -39,7 +39,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 def role_name(user: Person) -> str:
-    """Administrator, Auditor or User."""
+    """Return Administrator, Auditor or User."""
     if is_administrator(user):
         return "Administrator"
     return "Auditor" if sees_everything(user) else "User"

@@ -1,7 +1,7 @@
-"""Lock and unlock an account or a resource, and cut everything of a person: confirm first, then one flow.
+"""Lock and unlock an account or a resource, and cut everything of a person.
 
-A GET shows the confirmation, in the dialog for HTMX and as a page otherwise. The form is an ordinary POST, so that
-the page behind it comes back whole, with its new facts.
+Each is confirmed first, and calls one flow. A GET shows the confirmation: in the dialog for HTMX, else as a page. The
+form is an ordinary POST, so that the page behind it is loaded again with its new state.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 @get_or_post
 def account_lock(request: HttpRequest, pk: int) -> HttpResponse:
-    """Lock an account: the person is logged out and cut, their sessions freeze, new ones are refused."""
+    """Lock an account: the person is logged out and cut, their sessions are locked, and new ones are refused."""
     account = get_object_or_404(visible_accounts(request), pk=pk)
     _administrators_only(request)
 
@@ -121,7 +121,7 @@ def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _not_accepted(request: HttpRequest, account: AbstractUser, error: Exception) -> HttpResponse:
-    """Say that nothing at all was cut, and what stops the person while the database cannot be used."""
+    """Say that nothing was cut, and what stops the person while the database cannot be used."""
     outage = Outage.of(error)
     if outage is None:
         raise error
@@ -147,7 +147,10 @@ def _confirmed(
     act: Callable[[dict[str, Any]], str],
     template: str,
 ) -> HttpResponse:
-    """Show the confirmation, or do it and go back to the page of `thing`; a refusal stands above the form."""
+    """Show the confirmation (GET), or act and redirect to the page of `thing` (POST).
+
+    If the flow refuses, the form is shown again with the reason.
+    """
     form = form_class(request.POST if request.method == "POST" else None, label_suffix="")
     page_url = _page_of(thing)
     if form.is_valid():
@@ -161,7 +164,7 @@ def _confirmed(
 
 
 def _form(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    """The confirmation as content of the dialog, or the same on a page of its own."""
+    """Return the confirmation as content of the dialog, or on a page of its own."""
     status = 422 if context["form"].is_bound else 200
     if is_fragment(request):
         return render(request, template, context, status=status)
@@ -170,7 +173,7 @@ def _form(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 
 def _page_of(thing: Model) -> str:
-    """Where the thing has its page; an application's principal has it at the application."""
+    """Return the address of the page of `thing`. The account of an application has its page at the application."""
     if isinstance(thing, Resource):
         return thing.get_absolute_url()
     application = Application.objects.filter(principal=thing.pk).first()

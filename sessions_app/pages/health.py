@@ -1,4 +1,4 @@
-"""The page Health, for administrators: what `sessionadmin doctor` says. Hosts are asked when a button is pressed."""
+"""The page Health for administrators, with the results of `sessionadmin doctor`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ BADGES = {
 
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    """What can be told without asking a host."""
+    """Show all checks that need no connection to a host."""
     _require_administrator(request)
     return _page(request, checks.run_quick_checks(), with_hosts=False)
 
 
 @require_POST
 def health_hosts(request: HttpRequest) -> HttpResponse:
-    """The same, and every host; logged."""
+    """Show all checks with a test of every host, which is logged."""
     _require_administrator(request)
     return _page(request, checks.run_quick_checks() + hosts.check_hosts(viewer(request), PATIENCE), with_hosts=True)
 

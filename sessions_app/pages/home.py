@@ -1,4 +1,4 @@
-"""The front door, and the heartbeat by which an open page notices that it was logged out."""
+"""The start page, and the request by which an open page notices that it was logged out."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import redirect
@@ -10,15 +10,16 @@ from sessions_app.pages.navigation import navigation
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Straight to the sessions."""
+    """Redirect to the sessions."""
     return redirect("sessions")
 
 
 @require_safe
 def alive(request: HttpRequest) -> HttpResponse:
-    """Asked by every open page each few seconds: the approvals count, or a 304 when it is the same.
+    """Return the number of approvals that wait, or 304 if it has not changed.
 
-    A browser that was logged out is sent to the login page (logins/required.py).
+    Every open page asks this every few seconds. A browser that was logged out is redirected to the login page
+    (logins/required.py).
     """
     context = navigation(request)
     etag = f'"approvals-{context["approvals_waiting"]}"'

@@ -1,4 +1,4 @@
-"""The sample data of `sessionadmin load_sample`: people, what they may request, and what happened in the last weeks.
+"""The sample data of `sessionadmin load_sample`: people, the catalogue, and sessions of the last weeks.
 
-Plain data and builders, for trying the console out. No part of the product reads it.
+It serves to try the console out, and no part of the product reads it.
 """

@@ -1,4 +1,4 @@
-"""The browsers of the sample data: what real ones send, described by the product itself as if they had logged in."""
+"""The browsers of the sample data, with headers of real browsers, described by the product itself."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ SECRETS = (  # of team-vault; their content is made up anew each time
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What may be requested, by name."""
+    """The objects that can be requested, by name."""
 
     resources: dict[str, Resource]
     activities: dict[str, Activity]
@@ -54,7 +54,7 @@ class Catalogue:
 
 
 def make_catalogue(people: People) -> Catalogue:
-    """Create it. Raises SealingError when there is no key to seal the vault's secrets with."""
+    """Create the catalogue. Raise SealingError if the secrets of the vault cannot be encrypted."""
     resources = {
         name: Resource.objects.create(
             name=name,

@@ -1,4 +1,4 @@
-"""The privileged sessions of the sample data: weeks of history, and what goes on now, in every status."""
+"""The privileged sessions of the sample data: weeks of history, and open sessions in every status."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TICKETS = ("CHG-1041", "CHG-1052", "INC-2210", "INC-2237", "CHG-1066")
 
 
 class Stories:
-    """Every session, told against one clock."""
+    """All sessions of the sample data, with times relative to `now`."""
 
     def __init__(self, people: People, catalogue: Catalogue, now: dt.datetime) -> None:
         self.people, self.catalogue, self.now = people, catalogue, now
 
     def all(self) -> list[Story]:
-        """In the order in which they were asked for."""
+        """Return all sessions in the order of their requests."""
         return sorted(
             [*self.routine(), *self.eventful(), *self.live(), *self.to_come()],
             key=lambda story: story.session.requested_at,
@@ -40,7 +40,7 @@ class Stories:
         ticket: str = "",
         starts_in: dt.timedelta | None = None,
     ) -> Story:
-        """A request so many days and minutes ago."""
+        """Add a request that was made so many days and minutes ago."""
         users, known = self.people.users, self.catalogue
         return Story(
             users[user],
@@ -55,7 +55,7 @@ class Stories:
         )
 
     def routine(self) -> Iterator[Story]:
-        """Ordinary work of the last four weeks."""
+        """Yield ordinary work of the last four weeks."""
         users = self.people.users
         for week in range(4):
             for day, user, host in ((1, "alice", "web-1"), (2, "bob", "web-2"), (4, "dave", "web-1")):
@@ -78,7 +78,7 @@ class Stories:
             yield story.begin().run_out()
 
     def eventful(self) -> Iterator[Story]:
-        """What one wants to find again: approvals, denials, failures, locks."""
+        """Yield sessions that are interesting to find: with approvals, denials, failures and locks."""
         users = self.people.users
         root = ("Root needs approval", "Root shell")
         story = self.ask("alice", *root, "db-1", days=9, notes="Disk is full, need to move the archive")
@@ -117,7 +117,7 @@ class Stories:
         yield story.end(users["alice"], 90)
 
     def live(self) -> Iterator[Story]:
-        """What goes on now: available, logged in, locked, and one that cannot be taken away."""
+        """Yield open sessions: available, logged in, locked, and one whose rights cannot be taken away."""
         users = self.people.users
         yield self.ask("alice", "Patch the web", "Patch Linux", "web-1", minutes=25).begin()
         yield self.ask("bob", "Patch the web", "Patch Linux", "web-1", minutes=95).begin().log_on(4)
@@ -135,7 +135,7 @@ class Stories:
         yield story.begin().log_on(2).get_stuck("backup-1 cannot be reached.")
 
     def to_come(self) -> Iterator[Story]:
-        """What waits for approval or for its time."""
+        """Yield sessions that wait for approval or for their start."""
         users = self.people.users
         yield self.ask("alice", "Root needs approval", "Root shell", "web-1", minutes=14, notes="Broken package index")
         yield self.ask("bob", "Root needs approval", "Root shell", "web-2", minutes=41, notes="Rotate the logs")

@@ -1,5 +1,7 @@
-"""As many sessions, logins and log entries as one wants to see a list with. Quickly written and quickly forgotten:
-dull rows, spread over a year, beside the sample data that is worth reading."""
+"""As many sessions, logins and log entries as one wants to see a list with.
+
+The rows are spread over a year, are written quickly, and have no content that is worth reading.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ OUTCOMES = (Status.COMPLETE, Status.COMPLETE, Status.COMPLETE, Status.CANCELED, 
 
 
 def load_large(catalogue: Catalogue, count: int, now: dt.datetime) -> None:
-    """`count` ended sessions, `count` login sessions (one in ten live), and a log entry for each."""
+    """Add `count` ended sessions, `count` login sessions (one in ten live), and a log entry for each."""
     chance = random.Random(count)  # noqa: S311 - the same rows each time; nothing depends on chance
     users = _users(min(max(count // 10, 20), MOST_USERS))
     moments = sorted(now - dt.timedelta(seconds=chance.uniform(7200, 365 * 86400)) for _ in range(count))

@@ -1,4 +1,4 @@
-"""Puts the sample data together: one transaction for the database, then the grants of what is live."""
+"""Loads the sample data: one transaction for the database, and then the grants of open sessions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sessions_app.worker.step import StepContext
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sample:
-    """What was loaded."""
+    """The loaded sample data."""
 
     people: People
     catalogue: Catalogue
@@ -37,11 +37,12 @@ class Sample:
 
 
 def load_sample(now: dt.datetime) -> Sample:
-    """Create everything, as of `now`.
+    """Create the sample data as of `now`.
 
-    1. People, what they may request, logins, sessions with their logs, and two locks: all of it or nothing.
-    2. The files of recordings, and the grants of live sessions on the practice hosts, so that the worker finds what it
-       will take away. After the commit, because files do not roll back.
+    1. Create people, catalogue, logins, sessions with their logs, and two locks, all in one transaction.
+
+    2. After the commit, because files cannot be rolled back, write the files of recordings and the grants of open
+    sessions on the practice hosts, so that the worker finds what it will take away.
     """
     with transaction.atomic():
         people = make_people()
@@ -64,7 +65,7 @@ def load_sample(now: dt.datetime) -> Sample:
 
 
 def save(stories: list[Story]) -> list[LogEntry]:
-    """Save the sessions with approvals and controls; returns their log entries, not written yet."""
+    """Save the sessions with their approvals and controls. Return their log entries, which are not saved yet."""
     lifecycle.adopt([(story.session, story.status) for story in stories])
     for story in stories:
         for approval in story.approvals:
@@ -84,9 +85,9 @@ def save(stories: list[Story]) -> list[LogEntry]:
 
 
 def grant(story: Story) -> None:
-    """Give what the session holds on its practice host; the log has the lines already.
+    """Give what the session holds on its practice host. The log has its lines already.
 
-    Raises ConnectorError when the host does not take it.
+    Raise ConnectorError if the host refuses it.
     """
     session = story.session
     context = StepContext(session, "sample", timezone.now)
@@ -101,9 +102,9 @@ def grant(story: Story) -> None:
 
 
 def remove_old_grants(directory: Path) -> list[str]:
-    """Remove what another database left in `directory`: grants that nobody would take away, and hosts played broken.
+    """Remove grants of another database, and simulated faults of hosts, from `directory`. Return the file names.
 
-    The names of the files removed.
+    Nobody else would take those grants away.
     """
     left = [path for path in sorted(directory.glob("*/*")) if path.name != ".lock"]
     for path in left:
@@ -112,4 +113,4 @@ def remove_old_grants(directory: Path) -> list[str]:
 
 
 def _quiet(text: str, level: Level) -> None:
-    """Takes the connector's words; the story has told them."""
+    """Ignore the connector's messages, because the story has them already."""

@@ -1,4 +1,4 @@
-"""The login sessions of the sample data: browsers all over the world, live and ended, each with its log entries."""
+"""The login sessions of the sample data: browsers all over the world, live and ended, with their log entries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDINGS = (EndReason.LOGOUT, EndReason.EXPIRED, EndReason.LOGOUT, EndReason.FORC
 
 
 def make_logins(people: People, now: dt.datetime) -> list[LogEntry]:
-    """Create them; returns the log entries that go with them, not written yet."""
+    """Create the login sessions. Return their log entries, which are not saved yet."""
     users = [people.users[name] for name, *_ in (*ACCOUNTS, *OTHERS)]
     logins = [
         *(_login(users[n % len(users)], n, now - dt.timedelta(minutes=12 + 9 * n)) for n in range(LIVE_COUNT)),
@@ -42,7 +42,7 @@ def make_logins(people: People, now: dt.datetime) -> list[LogEntry]:
 
 
 def _login(user: Account, number: int, at: dt.datetime, *, ended: EndReason | None = None) -> LoginSession:
-    """A browser in the user's own city, now and then in another one, once from an address that nobody knows."""
+    """Create a login from the user's own city, sometimes from another city, and once from an unknown address."""
     place = SAMPLE_PLACES[(user.pk + number) % len(SAMPLE_PLACES)] if number % 4 == 0 else home(user)
     user_agent, device = BROWSERS[number % len(BROWSERS)]
     used_for = dt.timedelta(minutes=7 + number * 11 % 200)
@@ -61,7 +61,7 @@ def _login(user: Account, number: int, at: dt.datetime, *, ended: EndReason | No
 
 
 def home(user: Account) -> SamplePlace:
-    """Where the user usually is."""
+    """Return the city where the user usually is."""
     place: SamplePlace = SAMPLE_PLACES[user.pk % len(SAMPLE_PLACES)]
     return place
 

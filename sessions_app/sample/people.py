@@ -41,7 +41,7 @@ APPLICATIONS = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class People:
-    """Everybody of the sample data, by name, and the passwords of those who can log in."""
+    """The users of the sample data by name, and the passwords of those who can log in."""
 
     users: dict[str, Account]
     groups: dict[str, Group]
@@ -50,12 +50,11 @@ class People:
 
 
 def new_password() -> str:
-    """Random, in four groups that one can read aloud: abcd-efgh-jkmn-pqrs."""
+    """Return a random password in four groups that are easy to read aloud: abcd-efgh-jkmn-pqrs."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(4))
 
 
 def make_people() -> People:
-    """Create them."""
     manager = get_user_model()._default_manager
     groups: dict[str, Group] = {}
     users: dict[str, Account] = {}

@@ -1,6 +1,6 @@
-"""What the console knows of the practice host of `make run`: an authority, a resource, an activity, a policy.
+"""Makes the practice host of `make run` known to the console: an authority, a resource, an activity and a policy.
 
-Made once; later starts correct its port only, so that what an administrator changed stays.
+They are made once. Later starts change only the port, so that changes of an administrator stay.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ USERS = ("alice", "bob")
 
 
 def port_of() -> int:
-    """The port it had last; 2200 before the first start."""
+    """Return the port that the host had last; 2200 before the first start."""
     return Resource.objects.filter(name=NAME).values_list("port", flat=True).first() or 2200
 
 
 @transaction.atomic
 def announce(address: str, port: int, host_key: str) -> None:
-    """Let the console know where it is, and on the first start who may do what there. Raises SealingError."""
+    """Store where the host is and, at the first start, who may do what there. Raise SealingError."""
     if not CertificateAuthority.objects.filter(state=AuthorityState.ACTIVE).exists():
         ca.create()
     host = Resource.objects.filter(name=NAME).first()

@@ -1,5 +1,7 @@
-"""One privileged session of the sample data, told step by step: each step moves the clock on, sets what the session
-would hold by then, and notes the line that the log would have."""
+"""Builds one privileged session of the sample data step by step.
+
+Each step moves the time on, sets what the session would have then, and adds the line that the log would have.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 
 
 class Story:
-    """A request at `at`, and what followed. Minutes are counted from the step before."""
+    """A request made at `at`, and what followed. Minutes are counted from the previous step."""
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class Story:
     # --- approval
 
     def approve(self, by: Account, minutes: float, *, moves_on: bool = True) -> Story:
-        """One approval of the current tier; the tier is full with it unless `moves_on` is False."""
+        """Add an approval of the current tier. It completes the tier unless `moves_on` is False."""
         self._wait(minutes)
         tier = self.session.current_tier
         self.approvals.append(Approval(tier=tier, approver=by, is_approved=True, decided_at=self.at))
@@ -93,14 +95,14 @@ class Story:
         return self
 
     def deny(self, by: Account, minutes: float, reason: str) -> Story:
-        """The end of a request."""
+        """Deny the request, which ends it."""
         self._wait(minutes)
         tier = self.session.current_tier
         self.approvals.append(Approval(tier=tier, approver=by, is_approved=False, reason=reason, decided_at=self.at))
         return self._over(Status.DENIED, Verb.SESSION_DENIED, f"{by.get_username()} denied tier {tier}: {reason}", by)
 
     def time_out(self) -> Story:
-        """Nobody decided in time."""
+        """End the request because nobody decided in time."""
         deadline = self._known(self.session.approval_deadline)
         self.at = deadline + 4 * SECOND
         text = f"Nobody decided before {deadline:%Y-%m-%d %H:%M} UTC."
@@ -109,7 +111,7 @@ class Story:
     # --- running
 
     def begin(self, minutes: float = 0.1) -> Story:
-        """The rights are given; a scheduled session begins at its time."""
+        """Give the rights. A scheduled session begins at its time."""
         self.at = max(self.at, self.session.scheduled_for or self.at)
         self._wait(minutes)
         self._say(Verb.SESSION_PROVISIONING, "Giving rights to {account}")
@@ -123,7 +125,7 @@ class Story:
         return self
 
     def fail(self, text: str) -> Story:
-        """Giving the rights goes wrong; what was given is taken back."""
+        """Let the rights fail to be given; what was given is taken back."""
         self._wait(0.1)
         self._say(Verb.SESSION_PROVISIONING, "Giving rights to {account}")
         self._wait(0.05)
@@ -133,15 +135,15 @@ class Story:
         return self._over(Status.FAILED, Verb.SESSION_FAILED, text, level=Level.ERROR)
 
     def log_on(self, minutes: float) -> Story:
-        """The user is on the resource."""
+        """Let the user log on to the resource."""
         return self._logon(minutes, True)
 
     def log_off(self, minutes: float) -> Story:
-        """The user has left the resource."""
+        """Let the user log off."""
         return self._logon(minutes, False)
 
     def connect(self, minutes: float, terminal: Callable[[Any, Story], None]) -> Story:
-        """The user comes through the gateway from the browser; `terminal` plays what is recorded (terminals.py)."""
+        """Let the user connect by the browser. `terminal` plays what is recorded (terminals.py)."""
         self._wait(minutes)
         self.terminal, self.connected_at = terminal, self.at
         names = f"{self.session.user_name} connected to {self.session.resource_name}"
@@ -149,7 +151,7 @@ class Story:
         return self._logon(0, True)
 
     def disconnect(self, minutes: float) -> Story:
-        """The user leaves the shell."""
+        """Let the user leave the shell."""
         self._wait(minutes)
         self.disconnected_at = self.at
         names = f"{self.session.user_name} to {self.session.resource_name}"
@@ -165,7 +167,7 @@ class Story:
         return self
 
     def view_secret(self, minutes: float, name: str, *, copied: bool = False) -> Story:
-        """An access to a secret, without its content."""
+        """Add an access to a secret, without its content."""
         self._wait(minutes)
         verb = Verb.SECRET_COPIED if copied else Verb.SECRET_VIEWED
         user = self.session.user
@@ -173,7 +175,7 @@ class Story:
         return self
 
     def lock(self, by: Account, minutes: float, title: str, message: str) -> Story:
-        """An administrator freezes it."""
+        """Let an administrator lock the session."""
         self._wait(minutes)
         self.status = Status.LOCKED
         self.session.lock_title, self.session.lock_message = title, message
@@ -182,7 +184,7 @@ class Story:
         return self
 
     def unlock(self, by: Account, minutes: float) -> Story:
-        """And thaws it again."""
+        """Let an administrator unlock the session."""
         self._wait(minutes)
         self.status = Status.LOGGED_IN if self.session.is_logged_on else Status.AVAILABLE
         self.session.lock_title = self.session.lock_message = ""
@@ -191,7 +193,7 @@ class Story:
         return self
 
     def extend(self, minutes: float) -> Story:
-        """The user asks for more time."""
+        """Let the user extend the session."""
         self._wait(minutes)
         session = self.session
         session.extensions += 1
@@ -206,7 +208,7 @@ class Story:
     # --- the end
 
     def run_out(self) -> Story:
-        """It reaches its End."""
+        """Let the session reach its end."""
         end_at = self._known(self.session.end_at)
         self.at = end_at - self.session.profile.end_notice
         text = f"End announced: This session ends at {end_at:%H:%M} UTC. Save your work."
@@ -215,7 +217,7 @@ class Story:
         return self._taken_away(Status.COMPLETE, "The session reached its End")
 
     def end(self, by: Account, minutes: float, *, terminated: bool = False) -> Story:
-        """Somebody ends it: the user (complete) or an administrator (canceled)."""
+        """Let the user end the session (complete), or an administrator (canceled)."""
         self._wait(minutes)
         outcome = Status.COMPLETE if by == self.session.user else Status.CANCELED
         text = f"{by.get_username()} {'terminated' if terminated else 'ended'} the session"
@@ -226,7 +228,7 @@ class Story:
         return self._taken_away(outcome, text, by, verb=Verb.SESSION_TERMINATED if terminated else None)
 
     def get_stuck(self, text: str) -> Story:
-        """It reached its End, but the resource cannot be reached: the rights are still there."""
+        """Let the session reach its end while the resource cannot be reached, so that its rights are still there."""
         self.at = self._known(self.session.end_at) + SECOND
         self.status = Status.CANCELING
         self.session.ends_as, self.session.end_reason = Status.COMPLETE, "The session reached its End"
@@ -263,20 +265,19 @@ class Story:
 
     @property
     def holds_grant(self) -> bool:
-        """Whether rights are on the resource."""
+        """Return whether the session holds rights on the resource."""
         return self.status in HOLDS_GRANT or (self.status == Status.CANCELING and self.session.start_at is not None)
 
     @property
     def is_ended(self) -> bool:
-        """Whether it is history."""
         return self.status in ENDED
 
     def entries(self) -> list[LogEntry]:
-        """The log of the session, once it is saved."""
+        """Return the log of the session, after it was saved."""
         return [self._entry(**line) for line in self.lines]
 
     def _entry(self, *, message: str, actor: Account | None, **line: Any) -> LogEntry:
-        """Who did it was at home then; the system is nowhere."""
+        """Return one log entry. A person acted from their usual city, and the system has no address."""
         with log.coming_from(home(actor).address(1) if actor is not None else ""):
             return log.draft(
                 message=message.replace("{account}", self.session.login_account),
@@ -287,7 +288,7 @@ class Story:
             )
 
     def _known(self, time: dt.datetime | None) -> dt.datetime:
-        """Raises ValueError where a story takes a step too early."""
+        """Return `time`. Raise ValueError if a story takes a step too early, so that there is none."""
         if time is None:
             raise ValueError(f"{self.session}: this step cannot come yet")
         return time

@@ -1,6 +1,6 @@
-"""The terminals of the sample data: what two people typed and saw, recorded as a gateway would have recorded it.
+"""The terminals of the sample data: what two people typed and saw, as a gateway would have recorded it.
 
-Each is played on a stage whose clock moves with the typing, so it is the same every time. Knows nothing of networks.
+Each is played on a stage whose clock moves with the typing, so it is the same every time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GREEN, BLUE, RED, BOLD, PLAIN = "\x1b[1;32m", "\x1b[1;34m", "\x1b[1;31m", "\x1b[
 
 
 class Stage:
-    """A shell on a host, and somebody in front of it. Seconds are counted from the first prompt."""
+    """A shell on a host with a person in front of it. Seconds are counted from the first prompt."""
 
     def __init__(self, story: Story) -> None:
         session = story.session
@@ -44,23 +44,23 @@ class Stage:
         self.show(self._prompt)
 
     def show(self, text: str) -> None:
-        """Output, as a host sends it."""
+        """Add output of the host."""
         data = text.replace("\n", "\r\n").encode()
         self._screen.feed(data)
         self.cast.output(data)
 
     def wait(self, seconds: float) -> None:
-        """Nothing happens."""
+        """Let time pass."""
         self.now += seconds
 
     def type(self, text: str) -> None:
-        """Keys, echoed, at the pace of a person."""
+        """Add keys at the pace of a person, with their echo."""
         for number, key in enumerate(text):
             self.wait(0.05 + 0.03 * (number * 7 % 5))
             self.show(key)
 
     def run(self, command: str, *lines: str, after: float = 2.5, takes: float = 0.2) -> None:
-        """A command that is typed after so many seconds, and what it says."""
+        """Type a command after so many seconds, and show its output."""
         self.wait(after)
         self.type(command)
         self.wait(0.3)
@@ -69,32 +69,32 @@ class Stage:
         self.show("".join(f"{line}\n" for line in lines) + self._prompt)
 
     def resize(self, cols: int, rows: int) -> None:
-        """The window changes."""
+        """Change the size of the window."""
         self.wait(0.8)
         self.cast.resize(cols, rows)
 
     def leave(self, after: float = 3) -> None:
-        """The shell ends, and so does the connection."""
+        """End the shell and the connection."""
         self.wait(after)
         self.type("exit")
         self.wait(0.2)
         self.show("\nlogout\n")
 
     def freeze(self, at: float, title: str, message: str) -> None:
-        """An administrator locks."""
+        """Let an administrator lock the session."""
         self.now = max(self.now, at)
         self.cast.mark(f"Locked: {title}")
         self.cast.output(self._screen.freeze(title, message, UNTIL_UNLOCKED))
 
     def thaw(self, at: float) -> None:
-        """And unlocks."""
+        """Let an administrator unlock the session."""
         self.now = max(self.now, at)
         self.cast.output(self._screen.thaw())
         self.cast.mark("Unlocked")
 
 
 def move_the_archive(stage: Stage, story: Story) -> None:
-    """A full disk: looks, moves, checks."""
+    """Play how somebody finds a full disk, moves files away and checks the result."""
     head = f"{BOLD}Filesystem      Size  Used Avail Use% Mounted on{PLAIN}"
     stage.run("df -h /var", head, f"/dev/vdb1       200G  197G  3.0G  {RED}99%{PLAIN} /var")
     stage.run(
@@ -111,7 +111,7 @@ def move_the_archive(stage: Stage, story: Story) -> None:
 
 
 def replace_the_certificate(stage: Stage, story: Story) -> None:
-    """Somebody installs the wrong certificate, is stopped, and then installs the right one."""
+    """Play how somebody installs the wrong certificate, is locked, and then installs the right one."""
     target = "/etc/postgresql/16/main/server.crt"
     soon = f"{story.connected_at + dt.timedelta(days=6):%b %d 12:00:00 %Y} GMT"
     later = f"{story.connected_at + dt.timedelta(days=365):%b %d 12:00:00 %Y} GMT"
@@ -132,12 +132,18 @@ def replace_the_certificate(stage: Stage, story: Story) -> None:
 
 
 def keep_running(stories: Iterable[Story]) -> list[Recording]:
-    """Save the connections, and the recordings as their gateway left them: for `finish` or a worker to close."""
+    """Save the connections and their recordings in the state in which a gateway leaves them.
+
+    `finish` or a worker completes them.
+    """
     return [_keep(story) for story in stories if story.terminal]
 
 
 def finish(recordings: Iterable[Recording]) -> None:
-    """Make their files. Raises OSError and what the storage raises; then a worker tries again."""
+    """Write the files of the recordings.
+
+    Raise OSError, or the error of the storage; a worker then tries again.
+    """
     for recording in recordings:
         assemble.close(recording.pk)
 

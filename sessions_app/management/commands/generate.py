@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from sessions_app.sample.volume.cast import real_people
-from sessions_app.sample.volume.generate import Wanted, generate
+from sessions_app.sample.volume.generate import VolumeRequest, generate
 
 
 class Command(BaseCommand):
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             self.stdout.write(str(poured))
 
 
-def read(options: dict[str, Any]) -> Wanted:
+def read(options: dict[str, Any]) -> VolumeRequest:
     """Return what the options ask for. Raises CommandError for what cannot be generated."""
     for name in ("entries", "sessions", "logins"):
         if (options[name] or 0) < 0:
@@ -66,7 +66,7 @@ def read(options: dict[str, Any]) -> Wanted:
         )
     day = options["until"]
     now = timezone.now().replace(minute=0, second=0, microsecond=0)
-    return Wanted(
+    return VolumeRequest(
         entries=options["entries"],
         sessions=options["sessions"],
         logins=10 * options["users"] if options["logins"] is None else options["logins"],

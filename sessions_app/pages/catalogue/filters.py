@@ -1,4 +1,4 @@
-"""What the lists of resources and activities can be narrowed by."""
+"""Filters of the lists of resources and activities, and of the sessions on one resource."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sessions_app.privileged.filters import AnyStatusFilters
 
 
 class PlatformFilter(QuickFilterSet):
-    """Platform."""
+    """Filters by platform."""
 
     platform = django_filters.ChoiceFilter(choices=Platform.choices, empty_label="Any platform", label="Platform")
 
 
 class SessionsOnOneResourceFilter(AnyStatusFilters):
-    """As on every list of sessions; a page about one resource needs no filter for hosts."""
+    """The filters of every list of sessions, without the one for hosts."""
 
     host = None

@@ -1,4 +1,4 @@
-"""A host's connection, for administrators: test it, and confirm the host key that it showed."""
+"""Views with which administrators test the connection to a host, and confirm its host key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sessions_app.roles import is_administrator
 
 @require_POST
 def host_check(request: HttpRequest, pk: int) -> HttpResponse:
-    """Test the connection; the page says what works, and asks to confirm a host key that is not pinned."""
+    """Test the connection, show what works, and ask to confirm a host key that is not pinned."""
     resource = _resource(request, pk)
     try:
         report = host_key.check(viewer(request), resource)

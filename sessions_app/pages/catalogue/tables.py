@@ -1,4 +1,4 @@
-"""Lists of what may be requested: resources, activities, profiles, policies. Says too what of it a person may see."""
+"""The lists of resources, activities, profiles and policies, and which of them a person may see."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from sessions_app.roles import Person, sees_everything
 
 
 def visible_resources(viewer: Person) -> QuerySet[Resource]:
-    """All for who sees everything; else those of one's own policies and of sessions that one may see."""
+    """Return all resources for administrators and auditors.
+
+    For others return those of their own policies, and of sessions that they may see.
+    """
     if sees_everything(viewer):
         return Resource.objects.all()
     of_sessions = PrivilegedSession.objects.visible_to(viewer).values("resource_id")
@@ -25,7 +28,10 @@ def visible_resources(viewer: Person) -> QuerySet[Resource]:
 
 
 def visible_activities(viewer: Person) -> QuerySet[Activity]:
-    """All for who sees everything; else those of one's own policies and of sessions that one may see."""
+    """Return all activities for administrators and auditors.
+
+    For others return those of their own policies, and of sessions that they may see.
+    """
     if sees_everything(viewer):
         return Activity.objects.all()
     of_sessions = PrivilegedSession.objects.visible_to(viewer).values("activity_id")
@@ -34,14 +40,14 @@ def visible_activities(viewer: Person) -> QuerySet[Activity]:
 
 
 def visible_profiles(viewer: Person) -> QuerySet[ConnectionProfile]:
-    """All for who sees everything; else those that one's own policies use."""
+    """Return all profiles for administrators and auditors, and for others those that their own policies use."""
     if sees_everything(viewer):
         return ConnectionProfile.objects.all()
     return ConnectionProfile.objects.filter(pk__in=AccessPolicy.objects.for_user(viewer).order_by().values("profile"))
 
 
 def resources_queryset(viewer: Person) -> QuerySet[Resource]:
-    """The resources that `viewer` may see, with their standing lock and their live sessions."""
+    """Return the resources that `viewer` may see, with their lock that is in force and the number of live sessions."""
     sessions = PrivilegedSession.objects.visible_to(viewer).filter(resource=OuterRef("pk"), status__in=LIVE)
     lock = ResourceLock.objects.in_force().filter(resource=OuterRef("pk"))
     return visible_resources(viewer).annotate(
@@ -50,13 +56,13 @@ def resources_queryset(viewer: Person) -> QuerySet[Resource]:
 
 
 def activities_queryset(viewer: Person) -> QuerySet[Activity]:
-    """The activities that `viewer` may see, with their live sessions."""
+    """Return the activities that `viewer` may see, with the number of live sessions."""
     sessions = PrivilegedSession.objects.visible_to(viewer).filter(activity=OuterRef("pk"), status__in=LIVE)
     return visible_activities(viewer).annotate(live_sessions=count_of(sessions, "activity"))
 
 
 def profiles_queryset(viewer: Person) -> QuerySet[ConnectionProfile]:
-    """The profiles that `viewer` may see, with how many tiers they have and how many policies use them."""
+    """Return the profiles that `viewer` may see, with the numbers of their tiers and of policies that use them."""
     policies = AccessPolicy.objects.filter(profile=OuterRef("pk"))
     tiers = ApprovalTier.objects.filter(profile=OuterRef("pk"))
     return visible_profiles(viewer).annotate(
@@ -65,7 +71,7 @@ def profiles_queryset(viewer: Person) -> QuerySet[ConnectionProfile]:
 
 
 def policies_queryset() -> QuerySet[AccessPolicy]:
-    """Every policy with how much it names."""
+    """Return every policy, with the numbers of what it names."""
 
     def members(field: str) -> Any:
         through = getattr(AccessPolicy, field).through
@@ -131,7 +137,7 @@ def _platform() -> Column:
 
 
 def _state(text: Callable[[Any], str]) -> Column:
-    """Open, closed by a lock, or inactive."""
+    """Return the column for open, locked or inactive."""
     looks = {
         "Open": ("available", "check"),
         "Active": ("available", "check"),
@@ -147,7 +153,7 @@ def _state(text: Callable[[Any], str]) -> Column:
 
 
 def resource_state(resource: Any) -> str:
-    """Open, Locked or Inactive; needs the annotation lock_title."""
+    """Return Open, Locked or Inactive. The row needs the annotation lock_title."""
     if not resource.is_active:
         return "Inactive"
     return "Locked" if resource.lock_title is not None else "Open"

@@ -1,6 +1,6 @@
-"""What may be requested, read-only: resources, activities, connection profiles, access policies.
+"""Read-only pages of resources, activities, connection profiles and access policies.
 
-People who see everything see all of it, others what their policies give them. It is changed in the administration.
+Administrators and auditors see all of them, others what their policies allow. They are changed in the administration.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ LIST = "sessions_app/pages/catalogue/catalogue_list.html"
 
 
 def admin_url(request: HttpRequest, thing: Model) -> str:
-    """Where administrators change it; empty for everybody else."""
+    """Return where administrators change the object; an empty string for everybody else."""
     if not is_administrator(viewer(request)):
         return ""
     return reverse(f"admin:{thing._meta.app_label}_{thing._meta.model_name}_change", args=[thing.pk])
 
 
-def worded(request: HttpRequest, table: Table) -> Table:
-    """The table with words for an empty list that are true for who sees everything, too."""
+def with_empty_text(request: HttpRequest, table: Table) -> Table:
+    """Return the table with a text for an empty list that is also true for administrators and auditors."""
     if not sees_everything(viewer(request)):
         return table
     return dataclasses.replace(table, empty_text=f"An administrator adds {table.nouns} in the administration.")
@@ -50,12 +50,12 @@ def worded(request: HttpRequest, table: Table) -> Table:
 
 @require_safe
 def resources(request: HttpRequest) -> HttpResponseBase:
-    """Every resource that the person may see."""
+    """Show the resources that the person may see."""
     rows = tables.resources_queryset(viewer(request))
     words = {"heading": "Resources", "section": "resources"}
     return list_response(
         request,
-        worded(request, tables.RESOURCES),
+        with_empty_text(request, tables.RESOURCES),
         rows,
         LIST,
         filterset=PlatformFilter,
@@ -66,12 +66,12 @@ def resources(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def activity_kinds(request: HttpRequest) -> HttpResponseBase:
-    """Every activity that the person may see."""
+    """Show the activities that the person may see."""
     rows = tables.activities_queryset(viewer(request))
     words = {"heading": "Activities", "section": "activity_kinds"}
     return list_response(
         request,
-        worded(request, tables.ACTIVITIES),
+        with_empty_text(request, tables.ACTIVITIES),
         rows,
         LIST,
         filterset=PlatformFilter,
@@ -82,15 +82,17 @@ def activity_kinds(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def profiles(request: HttpRequest) -> HttpResponseBase:
-    """Every connection profile that the person may see."""
+    """Show the connection profiles that the person may see."""
     rows = tables.profiles_queryset(viewer(request))
     words = {"heading": "Connection profiles", "section": "profiles"}
-    return list_response(request, worded(request, tables.PROFILES), rows, LIST, context=words, csv_name="profiles")
+    return list_response(
+        request, with_empty_text(request, tables.PROFILES), rows, LIST, context=words, csv_name="profiles"
+    )
 
 
 @require_safe
 def policies(request: HttpRequest) -> HttpResponseBase:
-    """Every access policy."""
+    """Show the access policies."""
     if not sees_everything(viewer(request)):
         raise PermissionDenied("Only administrators and auditors see the access policies.")
     words = {"heading": "Access policies", "section": "policies"}
@@ -99,19 +101,19 @@ def policies(request: HttpRequest) -> HttpResponseBase:
 
 @dataclasses.dataclass
 class ResourceFacts:
-    """What the page says above its list; asked for by the whole page only, not by a refresh."""
+    """What the page of a resource says above its list. Only the whole page reads it, and not a refresh of the list."""
 
     resource: Resource
     sessions: QuerySet[PrivilegedSession]
 
     @cached_property
     def lock(self) -> ResourceLock | None:
-        """The lock that stands."""
+        """Return the lock that is in force, or None."""
         return ResourceLock.objects.in_force().filter(resource=self.resource).select_related("locked_by").first()
 
     @property
     def host_key(self) -> str:
-        """As people compare it: kind and fingerprint; what was put there by hand and is no key, as it is."""
+        """Return kind and fingerprint of the host key; a text that is no key is returned as it is."""
         try:
             return f"{self.resource.host_key.split()[0]} {read_public_key(self.resource.host_key).fingerprint}"
         except (BadKey, IndexError):
@@ -119,29 +121,29 @@ class ResourceFacts:
 
     @cached_property
     def clock(self) -> str:
-        """By how much the host's clock is off; empty when it is right or not known."""
+        """Return by how much the host's clock differs; an empty string if it is right or unknown."""
         off = HostWatch.objects.clock_off(self.resource.pk)
         return clock_words(off) if abs(off) >= CLOCK_IS_OFF else ""
 
     @cached_property
     def live(self) -> int:
-        """Sessions with rights on it now."""
+        """Return the number of sessions that hold rights on it now."""
         return self.sessions.live().count()  # type: ignore[attr-defined, no-any-return]  # a reverse name
 
     @cached_property
     def scheduled(self) -> int:
-        """Sessions that start in the future."""
+        """Return the number of sessions that start in the future."""
         return self.sessions.filter(status=Status.PENDING).count()
 
     @cached_property
     def policies(self) -> list[AccessPolicy]:
-        """The policies that name it."""
+        """Return the policies that name the resource."""
         return list(self.resource.policies.select_related("profile"))
 
 
 @require_safe
 def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """One resource, its standing lock, and the sessions on it that the person may see."""
+    """Show one resource with its lock, and the sessions on it that the person may see."""
     person = viewer(request)
     found = get_object_or_404(tables.visible_resources(person), pk=pk)
     rows = sessions_queryset(person).filter(resource=found)
@@ -165,7 +167,7 @@ def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_safe
 def activity_kind(request: HttpRequest, pk: int) -> HttpResponse:
-    """One activity: what it gives and takes away, and which policies allow it."""
+    """Show one activity: what it gives and takes away, and which policies allow it."""
     person = viewer(request)
     found: Activity = get_object_or_404(tables.activities_queryset(person), pk=pk)
     context: dict[str, Any] = {"kind": found, "admin_url": admin_url(request, found)}
@@ -176,7 +178,7 @@ def activity_kind(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def profile(request: HttpRequest, pk: int) -> HttpResponse:
-    """One connection profile with its approval tiers."""
+    """Show one connection profile with its approval tiers."""
     person = viewer(request)
     found: ConnectionProfile = get_object_or_404(tables.profiles_queryset(person), pk=pk)
     context: dict[str, Any] = {"profile": found, "tiers": _tiers(found), "admin_url": admin_url(request, found)}
@@ -186,7 +188,7 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _tiers(profile: ConnectionProfile) -> list[dict[str, object]]:
-    """Each tier with how many must approve and the names of those who may."""
+    """Return for each tier how many must approve, and the names of those who may."""
     tiers = ApprovalTier.objects.filter(profile=profile).prefetch_related("users", "groups").order_by("order")
     return [
         {
@@ -206,7 +208,7 @@ def _tiers(profile: ConnectionProfile) -> list[dict[str, object]]:
 
 @require_safe
 def policy(request: HttpRequest, pk: int) -> HttpResponse:
-    """One access policy: who may run what where, under which profile."""
+    """Show one access policy: who may run what where, under which profile."""
     if not sees_everything(viewer(request)):
         raise Http404("Access policies are for administrators and auditors.")
     found = get_object_or_404(AccessPolicy.objects.select_related("profile"), pk=pk)
@@ -221,7 +223,7 @@ def policy(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _first(things: QuerySet[Any]) -> dict[str, Any]:
-    """The first hundred, and how many more there are."""
+    """Return the first hundred, and how many more there are."""
     shown = list(things[:MOST_NAMES])
     more = things.count() - len(shown) if len(shown) == MOST_NAMES else 0
     return {"shown": shown, "more": more}

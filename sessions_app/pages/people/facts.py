@@ -1,6 +1,6 @@
 """What the pages of users, applications and groups say above their lists.
 
-Asked for by templates, each figure at most once, and only by whole pages: a refresh of the list costs none of it.
+Templates read each figure at most once, and only for whole pages: a refresh of the list reads none.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from sessions_app.roles import is_administrator, sees_everything
 
 
 class _Counts:
-    """Sessions and logins of one account or of all members of a group."""
+    """The numbers of sessions and logins of one account, or of all members of a group."""
 
     scope: dict[str, Any]
 
     @cached_property
     def live(self) -> int:
-        """Sessions with rights given, being given or being taken away."""
+        """Return the number of sessions whose rights are given, being given or being taken away."""
         return PrivilegedSession.objects.live().filter(**self.scope).count()
 
     @cached_property
     def scheduled(self) -> int:
-        """Sessions that start in the future."""
+        """Return the number of sessions that start in the future."""
         return PrivilegedSession.objects.filter(status=Status.PENDING, **self.scope).count()
 
     @cached_property
     def waiting(self) -> int:
-        """Sessions that wait for approval."""
+        """Return the number of sessions that wait for approval."""
         return PrivilegedSession.objects.filter(status=Status.WAITING, **self.scope).count()
 
     @cached_property
     def logins(self) -> int:
-        """Browsers that are logged in."""
+        """Return the number of browsers that are logged in."""
         return LoginSession.objects.live().filter(**self.scope).count()
 
 
 @dataclasses.dataclass
 class AccountFacts(_Counts):
-    """One account, as `viewer` sees it."""
+    """The figures of one account, as `viewer` may see them."""
 
     viewer: AbstractUser
     account: AbstractUser
@@ -57,46 +57,51 @@ class AccountFacts(_Counts):
 
     @cached_property
     def role(self) -> str:
-        """Administrator, Auditor or User; also of a disabled account."""
+        """Return Administrator, Auditor or User, also for a disabled account."""
         annotated = get_user_model()._default_manager.annotate(role=role_of_user())
         return ROLES[annotated.values_list("role", flat=True).get(pk=self.account.pk)]
 
     @cached_property
     def groups(self) -> list[Group]:
-        """The account's groups."""
         return list(self.account.groups.order_by("name"))
 
     @cached_property
     def lock(self) -> AccountLock | None:
-        """The lock that stands."""
+        """Return the lock that is in force, or None."""
         return AccountLock.objects.in_force().filter(user_id=self.account.pk).select_related("locked_by").first()
 
     @cached_property
     def past_locks(self) -> list[AccountLock]:
-        """Locks that were lifted, newest first, at most ten."""
+        """Return locks that were lifted, newest first, at most ten."""
         lifted = AccountLock.objects.filter(user_id=self.account.pk, lifted_at__isnull=False)
         return list(lifted.select_related("locked_by", "lifted_by").order_by("-lifted_at")[:10])
 
     @cached_property
     def state(self) -> str:
-        """active, locked or disabled."""
+        """Return “active”, “locked” or “disabled”."""
         if not self.account.is_active:
             return "disabled"
         return "locked" if self.lock is not None else "active"
 
     @cached_property
     def links_groups(self) -> bool:
-        """Whether the viewer may open the groups' pages."""
+        """Return whether the viewer may open the pages of groups."""
         return sees_everything(self.viewer)
 
     @cached_property
     def shows_buttons(self) -> bool:
-        """Whether lock and cut are shown at all: to those who may, and to auditors with the reason why not."""
+        """Return whether the buttons for lock and cut are shown.
+
+        Administrators see them, and auditors see them disabled with the reason.
+        """
         return sees_everything(self.viewer)
 
     @cached_property
     def refused(self) -> str:
-        """Why the viewer may not lock, unlock or cut this account; empty when they may. The flows decide again."""
+        """Return why the viewer may not lock, unlock or cut this account; an empty string if they may.
+
+        The flows check again.
+        """
         if not is_administrator(self.viewer):
             return "Auditors read everything and change nothing."
         if self.viewer.pk == self.account.pk:
@@ -106,7 +111,7 @@ class AccountFacts(_Counts):
 
 @dataclasses.dataclass
 class GroupFacts(_Counts):
-    """All members of one group."""
+    """The figures of all members of one group."""
 
     group: Group
 
@@ -115,10 +120,10 @@ class GroupFacts(_Counts):
 
     @cached_property
     def members(self) -> int:
-        """How many members it has."""
+        """Return the number of members."""
         return get_user_model()._default_manager.filter(groups=self.group).count()
 
     @cached_property
     def policies(self) -> list[Any]:
-        """The access policies that name it."""
+        """Return the access policies that name the group."""
         return list(self.group.access_policies.order_by("priority", "name"))

@@ -1,4 +1,4 @@
-"""What the lists of users and applications can be narrowed by. Works on the annotations of pages/people/tables.py."""
+"""Filters of the lists of users and applications. They use the annotations of pages/people/tables.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATES = [("active", "Active"), ("locked", "Locked"), ("disabled", "Disabled")]
 
 
 class UserFilter(QuickFilterSet):
-    """Role, state, group."""
+    """Filters by role, state and group."""
 
     role = django_filters.ChoiceFilter(
         choices=[("administrator", "Administrator"), ("auditor", "Auditor"), ("user", "User")],
@@ -26,12 +26,12 @@ class UserFilter(QuickFilterSet):
 
 
 class ApplicationFilter(QuickFilterSet):
-    """State."""
+    """Filters by state."""
 
     state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state", label="State")
 
 
 class SessionsOfOneUserFilter(AnyStatusFilters):
-    """As on every list of sessions; a page about one user needs no filter for users."""
+    """The filters of every list of sessions, without the one for users."""
 
     user = None

@@ -1,6 +1,6 @@
-"""Lists of users, groups and applications: the rows with their counts, and the columns.
+"""The rows and columns of the lists of users, groups and applications, with counts.
 
-Who may see these lists is the views' business; everything here is for people who see everything.
+The views decide who may see these lists: only people who may see everything.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ ROLES = {"administrator": "Administrator", "auditor": "Auditor", "user": "User"}
 
 
 def users_queryset() -> QuerySet[AbstractUser]:
-    """Every person with role, state and counts; applications have their own list."""
+    """Return every person with role, state and counts. Applications have a list of their own."""
     return _with_role_and_counts(get_user_model().objects.filter(application=None))
 
 
 def members_queryset(group: Group) -> QuerySet[AbstractUser]:
-    """The members of a group, people and applications, with the same columns."""
+    """Return the members of a group (people and applications) with the same columns."""
     return _with_role_and_counts(get_user_model().objects.filter(groups=group))
 
 
 def groups_queryset() -> QuerySet[Group]:
-    """Every group with how many members it has and how many sessions those have."""
+    """Return every group with the number of its members and of their sessions."""
     sessions = PrivilegedSession.objects.filter(user__groups=OuterRef("pk"))
     members = get_user_model().objects.filter(groups=OuterRef("pk"))
     return Group.objects.annotate(
@@ -45,7 +45,7 @@ def groups_queryset() -> QuerySet[Group]:
 
 
 def applications_queryset() -> QuerySet[Application]:
-    """Every application with its state and counts."""
+    """Return every application with its state and counts."""
     sessions = PrivilegedSession.objects.filter(user=OuterRef("principal"))
     return Application.objects.select_related("principal", "owner").annotate(
         lock_title=_standing_lock_title("principal"),
@@ -70,7 +70,7 @@ def _with_role_and_counts(users: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def role_of_user() -> Case:
-    """The key of ROLES for each user row, by the permissions of the user and of the user's groups."""
+    """Return an expression for the key of ROLES, from the permissions of the user and of the user's groups."""
     everybody = get_user_model()._default_manager
 
     def may(permission: str) -> Exists:
@@ -91,7 +91,7 @@ def _standing_lock_title(user: str) -> Subquery:
 
 
 def _state(is_active: str) -> Case:
-    """active, locked or disabled; needs the annotation lock_title."""
+    """Return an expression for “active”, “locked” or “disabled”. The row needs the annotation lock_title."""
     return Case(
         When(**{is_active: False}, then=Value("disabled")),
         When(lock_title__isnull=False, then=Value("locked")),
@@ -101,7 +101,7 @@ def _state(is_active: str) -> Case:
 
 
 def state_badge(state: str) -> SafeString:
-    """The badge of an account's state."""
+    """Return the badge of an account's state."""
     kind, label, icon = {
         "active": ("available", "Active", "check"),
         "locked": ("locked", "Locked", "lock"),
@@ -111,7 +111,7 @@ def state_badge(state: str) -> SafeString:
 
 
 def _sessions_columns() -> tuple[Column, ...]:
-    """The counts that every list here has."""
+    """Return the columns with counts that every list here has."""
     return (
         Column(
             "active",
@@ -141,7 +141,7 @@ def _state_column() -> Column:
 
 
 def users_table(name: str = "users") -> Table:
-    """The columns of /users/ and, as `members`, of a group's members."""
+    """Return the columns of /users/, and with the name `members` those of a group's members."""
     return Table(
         name=name,
         columns=(
@@ -193,7 +193,7 @@ def users_table(name: str = "users") -> Table:
 
 
 def groups_table() -> Table:
-    """The columns of /groups/."""
+    """Return the columns of /groups/."""
     return Table(
         name="groups",
         columns=(
@@ -225,7 +225,7 @@ def groups_table() -> Table:
 
 
 def applications_table() -> Table:
-    """The columns of /applications/."""
+    """Return the columns of /applications/."""
     return Table(
         name="applications",
         columns=(

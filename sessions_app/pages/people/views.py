@@ -1,6 +1,6 @@
-"""Users, groups and applications: their lists, and a page for each with its sessions, login sessions and activity.
+"""Lists of users, groups and applications, and a page of each with its sessions, login sessions and log entries.
 
-A person sees their own page; everything else here is for who sees everything. Locking and cutting: account_control.py.
+People see their own page; all other pages are for administrators and auditors. account_control.py locks and cuts.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ GROUP_TABS = {**TABS, "members": "Members"}
 
 @require_safe
 def users(request: HttpRequest) -> HttpResponseBase:
-    """Every person; applications have their own list."""
+    """Show every person. Applications have a list of their own."""
     _refuse_unless_sees_everything(request, "users")
     return list_response(
         request,
@@ -58,7 +58,7 @@ def users(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def groups(request: HttpRequest) -> HttpResponseBase:
-    """Every group."""
+    """Show every group."""
     _refuse_unless_sees_everything(request, "groups")
     return list_response(
         request,
@@ -72,7 +72,7 @@ def groups(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def applications(request: HttpRequest) -> HttpResponseBase:
-    """Every application."""
+    """Show every application."""
     _refuse_unless_sees_everything(request, "applications")
     return list_response(
         request,
@@ -87,7 +87,10 @@ def applications(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def user(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """One person: facts, sessions, login sessions, activity. The principal of an application has its page there."""
+    """Show one person with their sessions, login sessions and log entries.
+
+    The account of an application is redirected to the page of the application.
+    """
     found = get_object_or_404(visible_accounts(request), pk=pk)
     application_of = Application.objects.filter(principal=found).first()
     if application_of is not None and sees_everything(viewer(request)):
@@ -100,12 +103,12 @@ def user(request: HttpRequest, pk: int) -> HttpResponseBase:
         "admin_url": admin_url(request, found),
     }
     template = "sessions_app/pages/people/user.html"
-    return _tabbed(request, _Subject(TABS, {"user": found.pk}, _about(found), template, context))
+    return _page_with_tabs(request, _Subject(TABS, {"user": found.pk}, _about(found), template, context))
 
 
 @require_safe
 def application(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """One application: as a user's page, for its principal."""
+    """Show one application, as the page of a user does."""
     if not sees_everything(viewer(request)):
         get_object_or_404(Application.objects.none(), pk=pk)
     found = get_object_or_404(Application.objects.select_related("principal", "owner"), pk=pk)
@@ -117,7 +120,7 @@ def application(request: HttpRequest, pk: int) -> HttpResponseBase:
         "admin_url": admin_url(request, found),
     }
     entries = _about(found.principal) | Q(target_type=found._meta.label_lower, target_id=found.pk)
-    return _tabbed(
+    return _page_with_tabs(
         request,
         _Subject(TABS, {"user": found.principal_id}, entries, "sessions_app/pages/people/application.html", context),
     )
@@ -125,7 +128,7 @@ def application(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_safe
 def group(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """One group: what all its members do, and who they are."""
+    """Show one group: its members, and what they do."""
     visible = Group.objects.all() if sees_everything(viewer(request)) else Group.objects.none()
     found = get_object_or_404(visible, pk=pk)
     members = get_user_model().objects.filter(groups=found).values("pk")
@@ -137,14 +140,14 @@ def group(request: HttpRequest, pk: int) -> HttpResponseBase:
         "facts": GroupFacts(found),
         "admin_url": admin_url(request, found),
     }
-    return _tabbed(
+    return _page_with_tabs(
         request,
         _Subject(GROUP_TABS, {"user__groups": found.pk}, entries, "sessions_app/pages/people/group.html", context),
     )
 
 
 def visible_accounts(request: HttpRequest) -> Any:
-    """Every account for who sees everything, else one's own."""
+    """Return all accounts for administrators and auditors, else only one's own."""
     every = get_user_model().objects.all()
     person = viewer(request)
     return every if sees_everything(person) else every.filter(pk=person.pk)
@@ -156,14 +159,17 @@ def _refuse_unless_sees_everything(request: HttpRequest, what: str) -> None:
 
 
 def _about(account: AbstractUser) -> Q:
-    """Log entries that the account caused, that concern it, or that changed it."""
+    """Return a condition for log entries that the account caused, that concern it, or that changed it."""
     changed = Q(target_type=account._meta.label_lower, target_id=account.pk)
     return Q(actor=account) | Q(user=account) | changed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Subject:
-    """Whom a page with tabs is about: how rows of people are narrowed to them, and which log entries concern them."""
+    """The user, application or group that a page with tabs is about.
+
+    It says how the rows of people are filtered to it, and which log entries concern it.
+    """
 
     tabs: Mapping[str, str]
     scope: Mapping[str, int]
@@ -172,8 +178,8 @@ class _Subject:
     context: Mapping[str, Any]
 
 
-def _tabbed(request: HttpRequest, subject: _Subject) -> HttpResponseBase:
-    """The list of the chosen tab, in the page of the subject."""
+def _page_with_tabs(request: HttpRequest, subject: _Subject) -> HttpResponseBase:
+    """Return the list of the chosen tab, in the page of the subject."""
     chosen = typed(request.GET, "tab") or "sessions"
     if chosen not in subject.tabs:
         return bad_list_response(request, f"This page has no tab called “{chosen[:40]}”.")
@@ -182,7 +188,7 @@ def _tabbed(request: HttpRequest, subject: _Subject) -> HttpResponseBase:
 
 
 def _file_name(request: HttpRequest, what: str) -> str:
-    """What a download of this page is called: "sessions-of-users-7"."""
+    """Return the name of a download of this page: "sessions-of-users-7"."""
     return f"{what}-of{request.path.rstrip('/').replace('/', '-')}"
 
 

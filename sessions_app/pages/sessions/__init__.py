@@ -1,1 +1,1 @@
-"""The lists of privileged sessions and the page of one, with all that belongs to it."""
+"""The lists of privileged sessions, and the page of one session with all that belongs to it."""

@@ -1,4 +1,4 @@
-"""What was asked of a session's enforcers and what each of them says: the worker for the host, gateways for theirs."""
+"""What was requested from those who enforce a session, and what each of them reports: the worker and the gateways."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ MOST_CONNECTIONS = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Waiting:
-    """A gateway that has not confirmed for so many connections. `silent_since`: it is gone, and last spoke then."""
+class UnconfirmedGateway:
+    """A gateway that has not confirmed the request for some connections.
+
+    With `silent_since` the gateway has stopped, and reported last at that time.
+    """
 
     gateway: str
     count: int
@@ -32,25 +35,27 @@ class Waiting:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ControlShown:
-    """One request, where it is or was in force, and how gateways stand to it: confirmed for `confirmed` of
-    `connections` that it concerns."""
+    """One control request, where it is or was enforced, and what the gateways report.
+
+    They have confirmed it for `confirmed` of the `connections` that it concerns.
+    """
 
     request: ControlRequest
     connections: int
     confirmed: int
     confirmed_at: str
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[UnconfirmedGateway, ...]
     in_force: tuple[str, ...]  # one for the host and each gateway, with its times
     end: str  # why it is over, when it is
 
     @property
     def is_open(self) -> bool:
-        """Whether the host has still to carry it out."""
+        """Return whether the host has not carried it out yet."""
         return not self.request.enforced_at and not self.request.dropped_at
 
     @property
     def state(self) -> SafeString:
-        """The one word for it: what the slowest of its enforcers says."""
+        """Return one word for its state, which is that of the slowest enforcer."""
         if any(one.is_gone for one in self.waiting):
             return badge("warning", "Unconfirmed", "warning")
         if self.request.superseded_by_id and self.request.kind != ControlKind.DISCONNECT:
@@ -63,7 +68,7 @@ class ControlShown:
 
 
 def controls_shown(session: PrivilegedSession) -> list[ControlShown]:
-    """The latest first. At most four queries."""
+    """Return the control requests of the session, newest first, with at most four queries."""
     requests = list(
         ControlRequest.objects.filter(session=session)
         .select_related("requested_by", "superseded_by")
@@ -89,7 +94,10 @@ def controls_shown(session: PrivilegedSession) -> list[ControlShown]:
 def _shown(
     request: ControlRequest, connections: list[GatewayConnection], spoke: dict[str, dt.datetime]
 ) -> ControlShown:
-    """A connection that ended after the request has nothing left to enforce, so it counts as confirmed."""
+    """Return the request as it is shown.
+
+    A connection that ended after the request counts as confirmed, because it has nothing left to enforce.
+    """
     asked = request.requested_at
     concerned = [
         one for one in connections if one.started_at <= asked and (one.ended_at is None or one.ended_at >= asked)
@@ -111,7 +119,7 @@ def _shown(
 
 
 def _in_force(request: ControlRequest) -> tuple[str, ...]:
-    """Each enforcer by itself: the gateways, then the host."""
+    """Return a line for each enforcer: the gateways, and then the host."""
     is_cut = request.kind == ControlKind.DISCONNECT
     spans = [
         (one.began_at, None if is_cut else one.ended_at, f"gateway {one.gateway}, {_connections(one.connections)}")
@@ -144,6 +152,6 @@ def _end(request: ControlRequest) -> str:
     return "the session ended" if request.dropped_at or request.enforced_until else ""
 
 
-def _waiting(gateway: str, count: int, seen_at: dt.datetime | None) -> Waiting:
+def _waiting(gateway: str, count: int, seen_at: dt.datetime | None) -> UnconfirmedGateway:
     is_gone = seen_at is None or timezone.now() - seen_at > SILENT_AFTER
-    return Waiting(gateway, count, is_gone, moment(seen_at) if is_gone and seen_at else "")
+    return UnconfirmedGateway(gateway, count, is_gone, moment(seen_at) if is_gone and seen_at else "")

@@ -1,4 +1,4 @@
-"""What a session's page shows, read with a constant number of queries: facts, approvals, controls, timeline."""
+"""What the page of a session shows, with a constant number of queries: facts, approvals, controls and timeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMELINE_LENGTH = 50
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TierShown:
-    """One tier of approval as it stands."""
+    """One approval tier of the session with its decisions."""
 
     order: int
     required: int
@@ -35,17 +35,20 @@ class TierShown:
 
     @property
     def state(self) -> str:
-        """Where it stands; what was approved by people who no longer count is asked again."""
+        """Return the state of the tier. Approvals of people who do not count any more are requested again."""
         return "to be asked again" if self.decided == "approved" and self.given < self.required else self.decided
 
     @property
     def given(self) -> int:
-        """How many approvals it has that count."""
+        """Return the number of approvals that count."""
         return sum(decision.is_approved and decision.pk not in self.void for decision in self.decisions)
 
 
 def session_context(session: PrivilegedSession) -> dict[str, Any]:
-    """For templates/sessions_app/session_body.html. `session` comes with resource, activity, profile and policy."""
+    """Return the context of templates/sessions_app/session_body.html.
+
+    Load `session` with resource, activity, profile and policy.
+    """
     entries = list(entries_of(session).filter(level__gt=Level.DEBUG).order_by("-pk")[: TIMELINE_LENGTH + 1])
     standing = not session.is_ended
     return {
@@ -69,7 +72,10 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
 
 
 def comparison_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
-    """What is new on the host since before the session, for who sees everything: it may be of other people's work."""
+    """Return what is new on the host since before the session.
+
+    It is only for administrators and auditors, because it may be the work of other people.
+    """
     row = HostComparison.objects.filter(session=session).defer("before").first() if sees_everything(person) else None
     if row is None:
         return {"comparison": None}
@@ -82,12 +88,12 @@ def comparison_context(person: Person, session: PrivilegedSession) -> dict[str, 
 
 
 def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
-    """Label and value (safe HTML or plain text); what does not apply is left out."""
+    """Return labels and values (safe HTML or plain text). What does not apply is left out."""
     resource = session.resource
     where = f"{resource.address}, port {resource.port}" if resource.address else ""
     rows = [
         ("Requested", moment(session.requested_at)),
-        ("Requested by", _asker(session)),
+        ("Requested by", _requester_name(session)),
         ("Login account", session.login_account),
         ("Address", where),
         ("Scheduled for", moment(session.scheduled_for) if session.scheduled_for else ""),
@@ -107,14 +113,17 @@ def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
     return [(label, value) for label, value in rows if value]
 
 
-def _asker(session: PrivilegedSession) -> str:
-    """The name now, and before it the one at the time, which is kept of the session's own user."""
+def _requester_name(session: PrivilegedSession) -> str:
+    """Return the current name of the requester.
+
+    The name at that time stands before it, if the requester is the user.
+    """
     name = session.requested_by.get_username()
     return then_and_now(session.user_name, name) if session.requested_by_id == session.user_id else name
 
 
 def _extensions(session: PrivilegedSession) -> str:
-    """How many were used and how many are left; empty when there is nothing to say."""
+    """Return how many extensions were used and how many are left; an empty string if there are none."""
     used, limit = session.extensions, session.profile.extension_limit
     if session.is_ended:
         return f"{used} used" if used else ""
@@ -123,7 +132,7 @@ def _extensions(session: PrivilegedSession) -> str:
 
 
 def _tiers(session: PrivilegedSession) -> list[TierShown]:
-    """Each tier of the profile with what was decided; decisions on tiers that the profile lost are kept."""
+    """Return each tier with its decisions, also those that the profile does not have any more."""
     decisions: dict[int, list[Approval]] = {}
     for approval in Approval.objects.filter(session=session).select_related("approver").order_by("decided_at", "pk"):
         decisions.setdefault(approval.tier, []).append(approval)
@@ -138,14 +147,14 @@ def _tiers(session: PrivilegedSession) -> list[TierShown]:
             _approvers(tiers[order]) if order in tiers else "no longer part of the profile",
             _tier_state(session, order, decisions.get(order, [])),
             decisions.get(order, []),
-            _void(session, tiers.get(order), decisions.get(order, [])),
+            _void_approvals(session, tiers.get(order), decisions.get(order, [])),
         )
         for order in sorted(tiers.keys() | decisions.keys())
     ]
 
 
-def _void(session: PrivilegedSession, tier: ApprovalTier | None, decisions: list[Approval]) -> frozenset[int]:
-    """Approvals that no longer count, as long as that matters: once the session has begun, they were enough."""
+def _void_approvals(session: PrivilegedSession, tier: ApprovalTier | None, decisions: list[Approval]) -> frozenset[int]:
+    """Return approvals that do not count any more. Once the session has begun, all of them were enough."""
     if tier is None or not decisions or session.status not in NOT_BEGUN:
         return frozenset()
     counting = approvals_that_count(session, tier)

@@ -1,1 +1,1 @@
-"""Made-up data by the million, as `sessionadmin generate` writes it: what a company has after years of use."""
+"""Generated data by the million for `sessionadmin generate`, as a company has it after years of use."""

@@ -1,7 +1,7 @@
-"""Who and what generated data is about: people, hosts, activities, one profile and one policy.
+"""The people, hosts, activities, profile and policy of generated data.
 
-Nobody of them can log in and none of the hosts can be requested. Their e-mail addresses end in a domain that cannot
-exist (RFC 2606), which is how generated people are known again.
+Nobody of them can log in, and none of the hosts can be requested. Their e-mail addresses end in a domain that cannot
+exist (RFC 2606), by which generated people are recognized.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NAME = "Generated"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cast:
-    """Ids and names; people stand in the order of how much they do."""
+    """Ids and names. People are sorted by how much they do."""
 
     people: list[tuple[int, str]]
     hosts: list[tuple[int, str]]
@@ -46,18 +46,18 @@ class Cast:
     policy: int
 
     def person(self, chance: random.Random) -> int:
-        """The number of somebody: the busiest k of n do the part (k/n) ** (1/3) of everything."""
+        """Return the number of a random person. The busiest k of n do the part (k/n) ** (1/3) of everything."""
         return int(len(self.people) * chance.random() ** 3)
 
 
 def real_people() -> int:
-    """How many accounts are neither generated nor sample data; applications count as their owners do."""
+    """Return how many accounts are neither generated nor sample data. Applications count like their owners."""
     made_up = Q(email__endswith=f"@{DOMAIN}") | Q(email__endswith=f"@{SAMPLE_DOMAIN}") | Q(application__isnull=False)
     return get_user_model()._default_manager.exclude(made_up).count()
 
 
 def make_cast(users: int, hosts: int) -> Cast:
-    """Make `users` more people, and what is missing of the rest."""
+    """Make `users` more people, and hosts, activities, a profile and a policy if they are missing."""
     profile, _ = ConnectionProfile.objects.get_or_create(
         name=NAME, defaults={"maximum_duration": dt.timedelta(hours=8)}
     )

@@ -1,4 +1,4 @@
-"""Generated log entries: seven in ten about the privileged session of that time, the others about logins."""
+"""Generated log entries: seven in ten are about the privileged session of that time, the others about logins."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def rows(
     told: Told,
     ids: Sequence[int],
 ) -> Iterator[bulk.Row]:
-    """`count` rows for `COLUMNS`, oldest first; `ids` are the sessions' in the order of `told`."""
+    """Yield `count` rows for `COLUMNS`, oldest first. `ids` are the sessions' in the order of `told`."""
     addresses = [(place.city, place.address(number)) for place in SAMPLE_PLACES for number in range(10)]
     rnd, many = chance.random, len(ids)
     for number, moment in enumerate(moments(count, start, end, chance)):

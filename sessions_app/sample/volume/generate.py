@@ -1,4 +1,4 @@
-"""Generates: people, their sessions and logins, and a log of it, in one transaction."""
+"""Generates people, their sessions and logins, and their log, in one transaction."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ FEWEST_HOSTS, MOST_HOSTS, SESSIONS_OF_A_HOST = 10, 2000, 500
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Wanted:
-    """How much of everything, and the seed. The same wish into the same database on the same day gives the same rows;
-    `until` is where history ends."""
+class VolumeRequest:
+    """How many rows to generate, until when, and the seed.
+
+    The same request for the same database on the same day generates the same rows.
+    """
 
     entries: int
     sessions: int
@@ -40,8 +42,8 @@ class Wanted:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Poured:
-    """What one table got: rows, seconds until they were in, and seconds for the indexes that were set aside."""
+class InsertedTable:
+    """What one table got: the rows, the seconds to insert them, and the seconds to build its indexes again."""
 
     noun: str
     rows: int
@@ -53,57 +55,57 @@ class Poured:
         return f"{self.rows:,} {self.noun} in {self.seconds:.1f} s ({rate}), indexes in {self.index_seconds:.1f} s"
 
 
-def generate(wanted: Wanted) -> list[Poured]:
-    """All of it or nothing.
+def generate(request: VolumeRequest) -> list[InsertedTable]:
+    """Generate all of it or nothing.
 
-    1. People and hosts. 2. Sessions and logins. 3. The log of it. 4. An entry that says that this is made up.
+    1. People and hosts. 2. Sessions and logins. 3. Their log. 4. An entry that says that this is generated.
     """
-    chance = random.Random(wanted.seed)  # noqa: S311 - the same rows each time; nothing depends on chance
-    start = wanted.until - dt.timedelta(days=365 * YEARS)
+    chance = random.Random(request.seed)  # noqa: S311 - the same rows each time; nothing depends on chance
+    start = request.until - dt.timedelta(days=365 * YEARS)
     told = sessions.Told(array.array("l"), array.array("l"), array.array("l"))
     with transaction.atomic():
-        hosts = min(max(wanted.sessions // SESSIONS_OF_A_HOST, FEWEST_HOSTS), MOST_HOSTS)
-        cast = make_cast(wanted.users, hosts)
+        hosts = min(max(request.sessions // SESSIONS_OF_A_HOST, FEWEST_HOSTS), MOST_HOSTS)
+        cast = make_cast(request.users, hosts)
         newest = _newest_session()
-        poured = [
-            _pour(
+        inserted = [
+            _insert_rows(
                 PrivilegedSession,
                 SESSION_WORDS,
                 sessions.COLUMNS,
                 sessions.rows(
-                    wanted.sessions, start, wanted.until, cast, chance, told, PrivilegedSession.objects.count()
+                    request.sessions, start, request.until, cast, chance, told, PrivilegedSession.objects.count()
                 ),
-                wanted.sessions,
+                request.sessions,
             ),
-            _pour(
+            _insert_rows(
                 LoginSession,
                 LOGIN_WORDS,
                 logins.COLUMNS,
                 logins.rows(
-                    wanted.logins, start, wanted.until, cast, chance, wanted.seed, LoginSession.objects.count()
+                    request.logins, start, request.until, cast, chance, request.seed, LoginSession.objects.count()
                 ),
-                wanted.logins,
+                request.logins,
             ),
         ]
         made = PrivilegedSession.objects.filter(pk__gt=newest).order_by("pk").values_list("pk", flat=True)
         ids = array.array("q", made.iterator())
-        rows = entries.rows(wanted.entries, start, wanted.until, cast, chance, told, ids)
+        rows = entries.rows(request.entries, start, request.until, cast, chance, told, ids)
         with log.importing("made-up data"):
-            poured.append(_pour(LogEntry, LOG_WORDS, entries.COLUMNS, rows, wanted.entries))
-        words = f"{wanted.entries:,} log entries, {wanted.sessions:,} sessions and {wanted.logins:,} logins"
+            inserted.append(_insert_rows(LogEntry, LOG_WORDS, entries.COLUMNS, rows, request.entries))
+        words = f"{request.entries:,} log entries, {request.sessions:,} sessions and {request.logins:,} logins"
         log.record(Verb.RECORD_ADDED, f"Generated {words}: made-up data", level=Level.WARNING)
-    _look_at_it()
-    return poured
+    _update_statistics()
+    return inserted
 
 
 def _newest_session() -> int:
     return PrivilegedSession.objects.aggregate(newest=models.Max("pk"))["newest"] or 0
 
 
-def _pour(
+def _insert_rows(
     model: type[models.Model], text: TextIndex, columns: tuple[str, ...], rows: Iterator[bulk.Row], count: int
-) -> Poured:
-    """Into one table. Its indexes are set aside when there will be more new rows than old ones."""
+) -> InsertedTable:
+    """Insert rows into one table. Its indexes are dropped meanwhile if there will be more new rows than old ones."""
     noun = str(model._meta.verbose_name_plural)
     aside = count > model._default_manager.all()[: count + 1].count()
     begin = time.monotonic()
@@ -111,12 +113,12 @@ def _pour(
         if aside:
             stack.enter_context(bulk.indexes_aside(model, [text]))
         done = bulk.append(model, columns, tqdm(rows, noun, count, disable=None, unit_scale=True, unit=" rows"))
-        poured = time.monotonic()
-    return Poured(noun, done, poured - begin, time.monotonic() - poured)
+        inserted = time.monotonic()
+    return InsertedTable(noun, done, inserted - begin, time.monotonic() - inserted)
 
 
-def _look_at_it() -> None:
-    """Let the database count anew what its plans rest on."""
+def _update_statistics() -> None:
+    """Let the database collect the statistics for its query plans again."""
     with connection.cursor() as cursor:
         can_vacuum = connection.vendor == "postgresql" and not connection.in_atomic_block
         cursor.execute("VACUUM ANALYZE" if can_vacuum else "ANALYZE")

@@ -36,8 +36,10 @@ DAY = 86400
 def rows(
     count: int, start: dt.datetime, end: dt.datetime, cast: Cast, chance: random.Random, seed: int, before: int
 ) -> Iterator[bulk.Row]:
-    """`count` rows for `COLUMNS`, by when somebody logged in. No browser has the keys that their hashes are of.
-    Asks the database nothing: it may be busy taking the rows."""
+    """Yield `count` rows for `COLUMNS`, in the order of their log-ins. No browser has the keys of their hashes.
+
+    It makes no query, because the database may be busy inserting the rows.
+    """
     places = [(place, _values(place)) for place in SAMPLE_PLACES]
     browsers = [(agent, *dataclasses.astuple(device)) for agent, device in BROWSERS]
     now = end.timestamp()

@@ -1,4 +1,4 @@
-"""When things happen in a company: by day more than by night, hardly at weekends, more each year, and in bursts."""
+"""Times of events in a company: more by day than by night, few at weekends, more each year, and in bursts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROWTH = 2.0  # the last day has so much more than the first
 
 
 def moments(count: int, start: dt.datetime, end: dt.datetime, chance: random.Random) -> Iterator[float]:
-    """`count` moments from `start` to `end`, ascending, in seconds since 1970 (UTC)."""
+    """Yield `count` times from `start` to `end`, ascending, in seconds since 1970 (UTC)."""
     first = start.timestamp()
     hours = max(int((end.timestamp() - first) // HOUR), 1)
     so_far = [0.0, *itertools.accumulate(_weight(first + hour * HOUR, hour / hours, chance) for hour in range(hours))]
@@ -28,7 +28,7 @@ def moments(count: int, start: dt.datetime, end: dt.datetime, chance: random.Ran
 
 
 def text_of(moment: float) -> str:
-    """As databases take it, in UTC; the form that Django gives SQLite, with milliseconds."""
+    """Return the time in UTC as text for a database. It is the form of Django for SQLite, with milliseconds."""
     return dt.datetime.fromtimestamp(moment, dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 

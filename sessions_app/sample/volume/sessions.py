@@ -1,4 +1,4 @@
-"""Generated privileged sessions: all of them ended long ago, so that no worker ever looks at them."""
+"""Generated privileged sessions. All of them ended long ago, so that no worker acts on them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NOTES = ("weekly maintenance", "ticket from the service desk", "alarm of the mon
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Told:
-    """What the log needs to know of each session, by its number."""
+    """What the log needs to know about each session, by its number."""
 
     person: array.array[int]
     host: array.array[int]
@@ -56,8 +56,11 @@ class Told:
 def rows(
     count: int, start: dt.datetime, end: dt.datetime, cast: Cast, chance: random.Random, told: Told, before: int
 ) -> Iterator[bulk.Row]:
-    """`count` rows for `COLUMNS`, by when they were requested; `told` is filled along with them;
-    `before` is how many there are already. Asks the database nothing: it may be busy taking the rows."""
+    """Yield `count` rows for `COLUMNS`, in the order of their requests.
+
+    `told` is filled at the same time, and `before` is how many sessions there are already. It makes no query, because
+    the database may be busy inserting the rows.
+    """
     field = PrivilegedSession._meta.get_field("duration")
     lasted = [field.get_db_prep_save(dt.timedelta(minutes=minutes), connection) for minutes in range(LONGEST + 1)]
     rnd = chance.random

@@ -1,4 +1,4 @@
-"""Words of known frequency in generated text, so that a benchmark can ask for a rare one and know that it is."""
+"""Words with known frequencies in generated text, so that a benchmark can search for a rare one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EVERY = {RARE: 100_000, MIDDLING: 1000, COMMON: 10}
 
 
 def word_of(number: int, count: int) -> str:
-    """The word that row `number` of `count` (from 0, the oldest) carries, or an empty text."""
+    """Return the word in row `number` of `count` (from 0, the oldest), or an empty text."""
     if number % EVERY[COMMON] == 3:
         return COMMON
     if number % EVERY[MIDDLING] == 17:

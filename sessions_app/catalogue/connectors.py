@@ -119,13 +119,17 @@ class Connector(Capabilities, abc.ABC):
 
     @abc.abstractmethod
     def revoke(self, grant: Grant, say: Say) -> None:
-        """End the account's connections, and take away exactly what grant() gave, also when that was only a part of
-        it or nothing. Nothing is left when this returns."""
+        """End the account's connections, and take away exactly what grant() gave.
+
+        That may be only a part or nothing. Nothing is left when this returns.
+        """
 
     @abc.abstractmethod
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
-        """Freeze the account: its connections stay, the user can do nothing and nobody logs in anew. Show title and
-        message, except on terminals where a gateway shows them (grant.gateway_ports)."""
+        """Freeze the account: its connections stay, the user can do nothing, and nobody can log in.
+
+        Show title and message, except on terminals where a gateway shows them (grant.gateway_ports).
+        """
 
     @abc.abstractmethod
     def unlock(self, grant: Grant, say: Say) -> None:
@@ -137,13 +141,17 @@ class Connector(Capabilities, abc.ABC):
 
     @abc.abstractmethod
     def presence(self, grant: Grant) -> Presence:
-        """Return whether the login account is on the resource now. This is called often; one look at the resource may
-        serve all sessions there."""
+        """Return whether the login account is on the resource now.
+
+        This is called often, and one look at the resource may serve all sessions there.
+        """
 
     @abc.abstractmethod
     def notify(self, grant: Grant, text: str, say: Say) -> None:
-        """Show one line to the user on the resource (the end notification), except on terminals where a gateway shows
-        it. Nothing happens when nobody is logged on."""
+        """Show one line to the user on the resource (the end notification).
+
+        Not on terminals where a gateway shows it. Nothing happens if nobody is logged on.
+        """
 
     @abc.abstractmethod
     def extend(self, grant: Grant, say: Say) -> None:
@@ -189,6 +197,8 @@ def capabilities_of(name: str) -> Capabilities:
 
 
 def names_where(can: Callable[[Capabilities], bool]) -> list[str]:
-    """Return the sorted names of the connectors that have a capability, for a query:
-    `Resource.objects.filter(connector__in=names_where(lambda one: one.is_host))`."""
+    """Return the sorted names of the connectors that have a capability.
+
+    Use it in a query: `Resource.objects.filter(connector__in=names_where(lambda one: one.is_host))`.
+    """
     return sorted(name for name, connector in CONNECTORS.items() if can(connector))

@@ -81,13 +81,17 @@ class Remote:
     def script(
         self, text: str, *arguments: str, given: str = "", most: int = MOST_OUTPUT, name: str = "sessionadmin"
     ) -> Result:
-        """Run a shell script as root: `name` becomes $0, `arguments` $1, $2 ..., `given` its standard input. Raises as
-        program() does."""
+        """Run a shell script as root: `name` becomes $0, `arguments` $1, $2 ..., `given` its standard input.
+
+        Raise the errors of program().
+        """
         return self.program(["sh", "-c", text, name, *arguments], given=given, most=most)
 
     def program(self, words: list[str], given: str = "", most: int = MOST_OUTPUT) -> Result:
-        """Run one program as root, and keep `most` bytes of each stream. Raises ForNow when it does not end in time or
-        the connection breaks."""
+        """Run one program as root, and keep `most` bytes of each stream.
+
+        Raise ForNow if it does not end in time or the connection breaks.
+        """
         line = ["timeout", "-k", "5", str(STEP_SECONDS), *words]
         if self.host.account != "root":
             line = ["sudo", "-n", "--", *line]
@@ -192,11 +196,10 @@ TURNS = _Turns()
 
 @contextlib.contextmanager
 def connected(host: Host, credentials: Credentials, *, anew: bool = False, beside: bool = False) -> Iterator[Remote]:
-    """Return a connection for as long as the block takes. One that was left in good order seconds ago is used again,
-    except with `anew`.
+    """Return a connection for as long as the block takes.
 
-    With `beside` it does not count among those that may be at the host.
-    Raises ForNow (no answer), ForGood (refused), HostKeyChanged.
+    One that was left in good order seconds ago is used again, except with `anew`. With `beside` it does not count among
+    those that may be at the host. Raise ForNow (no answer), ForGood (refused) or HostKeyChanged.
     """
     if not host.host_key.strip():
         raise ForGood(

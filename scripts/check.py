@@ -73,7 +73,7 @@ def passes(name: str, command: list[str], extra: dict[str, str], scratch: str) -
     # What the caller has in the environment or in .env must not change the result; .env is read from the working
     # directory, so management commands get another one.
     directory = scratch if command[: len(MANAGE)] == MANAGE else ROOT
-    kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TERM", "TMPDIR")}
+    environment = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TERM", "TMPDIR")}
     if not Path(command[0]).exists():
         print(
             f"== {name}: FAILED\n{command[0]} is not installed. Run `make check`, which installs what is new, or\n"
@@ -84,7 +84,7 @@ def passes(name: str, command: list[str], extra: dict[str, str], scratch: str) -
     result = subprocess.run(
         command,
         cwd=directory,
-        env=kept | extra,
+        env=environment | extra,
         check=False,
         text=True,
         stdout=subprocess.PIPE,

@@ -123,12 +123,12 @@ def logged_in(console: str, user: str, password: str) -> Iterator[Client]:
     client = Client(console)
     page = client.get(LOGIN)
     if page.status_code != 200:
-        said = _words(page) or f"It answered with status {page.status_code}. Is it the console's address?"
-        raise Problem(f"{console} shows no login page. {said}")
+        reason = _words(page) or f"It answered with status {page.status_code}. Is it the console's address?"
+        raise Problem(f"{console} shows no login page. {reason}")
     answer = client.post(LOGIN, {"username": user, "password": password})
     if answer.status_code != 302:
-        said = _words(answer) or f"It answered with status {answer.status_code}."
-        raise Problem(f"{console} did not let you in. {said}")
+        reason = _words(answer) or f"It answered with status {answer.status_code}."
+        raise Problem(f"{console} did not let you in. {reason}")
     try:
         yield client
     finally:
@@ -153,18 +153,23 @@ def read_connection_details(answer: requests.Response) -> ConnectionDetails:
     if answer.status_code == 302:
         raise Problem("The console ended your login at once. Log in with a browser and see why.")
     try:
-        told: Any = answer.json()
+        answered: Any = answer.json()
     except requests.JSONDecodeError:
-        told = None
-    if not isinstance(told, dict):
-        said = _words(answer) or f"It answered with status {answer.status_code}. Is it too old for this?"
-        raise Problem(f"The console gave no certificate. {said}")
+        answered = None
+    if not isinstance(answered, dict):
+        reason = _words(answer) or f"It answered with status {answer.status_code}. Is it too old for this?"
+        raise Problem(f"The console gave no certificate. {reason}")
     if answer.status_code != 200:
-        raise Problem(str(told.get("problem", f"The console answered with status {answer.status_code}.")))
+        raise Problem(str(answered.get("problem", f"The console answered with status {answer.status_code}.")))
     try:
-        keys = tuple(_without_comment(line) for line in told["host_key"].splitlines() if line.strip())
+        keys = tuple(_without_comment(line) for line in answered["host_key"].splitlines() if line.strip())
         details = ConnectionDetails(
-            told["session"], told["account"], told["address"], int(told["port"]), keys, told["certificate"]
+            answered["session"],
+            answered["account"],
+            answered["address"],
+            int(answered["port"]),
+            keys,
+            answered["certificate"],
         )
         whole = [(ACCOUNT, details.account), (ADDRESS, details.address), (CERTIFICATE_LINE, details.certificate)]
         is_fit = all(pattern.fullmatch(text) for pattern, text in [*whole, *((KEY_LINE, key) for key in keys)])

@@ -21,22 +21,23 @@ from sessions_app.gateway.upstream import HostRefused, Upstream
 
 HIGH = 512 * 1024  # bytes that may wait for the person before the host is read no more
 LOW = 128 * 1024
-LOOK_AGAIN = 0.05  # seconds; for a near side that does not call drained()
+LOOK_AGAIN = 0.05  # seconds; for a person's side that does not call drained()
 LARGEST = 1000  # columns or rows of a replay
 REPAINT_AFTER = 0.15  # seconds between the two changes of size that make a full-screen program paint again
 
 
 class ByteBridge:
-    """Carries bytes between a person (`near`) and a channel to the host. All methods are called on the event loop.
+    """Carries bytes between a person (`downstream`) and a channel to the host.
 
-    `keeps` is asked about what the person types, and returns True for bytes that must not reach the host.
-    `on_host_gone` is called when the channel to the host is closed and all its data was delivered.
+    All methods are called on the event loop. `keeps` is asked about what the person types, and returns True for bytes
+    that must not reach the host. `on_host_gone` is called when the channel to the host is closed and all its data was
+    delivered.
     """
 
     def __init__(
         self,
         admitted: store.Admitted,
-        near: Downstream,
+        downstream: Downstream,
         terminal: Terminal,
         files: FileWatcher | None,
         *,
@@ -52,7 +53,7 @@ class ByteBridge:
         self.bytes_in = self.bytes_out = 0
         self.exit_code = 0
         self._admitted = admitted
-        self._near = near
+        self._downstream = downstream
         self._keeps = keeps
         self._on_host_gone = on_host_gone
         self._screen = Screen()
@@ -119,7 +120,7 @@ class ByteBridge:
             self._host.send_signal(name)
 
     def drained(self) -> None:
-        """Read the host again if it may be read: a near side calls this when buffered() has become small."""
+        """Read the host again if it may be read: the person's side calls this when buffered() has become small."""
         self._balance()
 
     # The host's side calls these.
@@ -143,10 +144,10 @@ class ByteBridge:
         if self.recorder is not None and not is_content:
             self.recorder.output(data)
         if is_error:
-            self._near.write_error(data)
+            self._downstream.write_error(data)
         else:
-            self._near.write(data)
-        if self._near.buffered() > HIGH:
+            self._downstream.write(data)
+        if self._downstream.buffered() > HIGH:
             self._balance()
 
     def host_eof(self) -> None:
@@ -154,12 +155,12 @@ class ByteBridge:
         if self.is_frozen:
             self._held.append(self.host_eof)
         elif not self.is_closed:
-            self._near.write_eof()
+            self._downstream.write_eof()
 
     def host_end_of_write(self) -> None:
         """Tell the person that the program on the host has closed its input."""
         if not self.is_closed:
-            self._near.end_of_write()
+            self._downstream.end_of_write()
 
     def host_exit(self, code: int) -> None:
         """Note how the program on the host ended; -n: signal n killed it."""
@@ -188,7 +189,7 @@ class ByteBridge:
                 self._show(self._screen.thaw())
             self._show(self._screen.freeze(title, message, until))
         elif not self.is_frozen:
-            self._near.pause_reading()
+            self._downstream.pause_reading()
         self.is_frozen = True
         self._balance()
 
@@ -227,11 +228,11 @@ class ByteBridge:
         if self.has_terminal:
             self._show(self._screen.end(text))
         else:
-            self._near.write_error(text + b"\n")
+            self._downstream.write_error(text + b"\n")
 
     def say_error(self, text: bytes) -> None:
         """Write a line of ours to standard error; on a terminal it is not recorded."""
-        self._near.write_error(text + (b"\r\n" if self.has_terminal else b"\n"))
+        self._downstream.write_error(text + (b"\r\n" if self.has_terminal else b"\n"))
 
     def mark(self, label: str) -> None:
         """Note in the recording that something happened."""
@@ -256,7 +257,7 @@ class ByteBridge:
         """Read the host only while the person takes what it says and is not frozen."""
         if self._host is None or self.is_closed:
             return
-        waiting = self._near.buffered()
+        waiting = self._downstream.buffered()
         may_read = not self.is_frozen and waiting <= (HIGH if self._is_reading_host else LOW)
         if may_read != self._is_reading_host:
             self._is_reading_host = may_read
@@ -274,13 +275,13 @@ class ByteBridge:
     def _balance_input(self) -> None:
         is_blocked = self._is_host_full or (self._upstream is not None and self._upstream.is_blocked)
         if is_blocked or (self.is_frozen and not self.has_terminal):
-            self._near.pause_reading()
+            self._downstream.pause_reading()
         elif not self.is_closed:
-            self._near.resume_reading()
+            self._downstream.resume_reading()
 
     def _show(self, data: bytes) -> None:
         """Write something of ours on the person's terminal, and record it."""
-        self._near.write(data)
+        self._downstream.write(data)
         if self.recorder is not None:
             self.recorder.output(data)
 

@@ -64,5 +64,5 @@ def decide(state: ConnectionState, now: dt.datetime) -> Decision:
 
 def _sentences(state: ConnectionState) -> list[str]:
     """Return title and message of the account's lock, each as a sentence."""
-    said = (state.account_lock, state.account_lock_message)
-    return [one if one.endswith((".", "!", "?")) else f"{one}." for one in said if one]
+    texts = (state.account_lock, state.account_lock_message)
+    return [one if one.endswith((".", "!", "?")) else f"{one}." for one in texts if one]

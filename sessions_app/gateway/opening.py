@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 async def open_relay(
     registry: Registry,
     login: AuthenticatedClient,
-    near: Downstream,
+    downstream: Downstream,
     terminal: Terminal,
     command: str = "",
     *,
@@ -40,7 +40,7 @@ async def open_relay(
     """Note the connection, reach the host, and begin the recording and the transfer in both directions.
 
     Without command and subsystem it is a shell. `is_tunnel` means that there is only port forwarding. Raises
-    AccessRefused; then nothing is left, and `near` is unchanged.
+    AccessRefused; then nothing is left, and `downstream` is unchanged.
     """
     if registry.is_draining:
         raise AccessRefused("This gateway is being stopped. Try again in a moment.")
@@ -58,14 +58,14 @@ async def open_relay(
     except Exception as error:
         logger.exception("Nobody can be let in to session %s", login.session_id)
         raise AccessRefused(message_for_person(error)) from error
-    told = openssh.command_text(command)
-    files = watcher_for(told, subsystem, has_terminal=bool(terminal.kind))
-    relay = registry.add(admitted, near, terminal, files, is_tunnel=is_tunnel)
+    text = openssh.command_text(command)
+    files = watcher_for(text, subsystem, has_terminal=bool(terminal.kind))
+    relay = registry.add(admitted, downstream, terminal, files, is_tunnel=is_tunnel)
     try:
         await relay.reach_host()  # before the recording: one that the host refuses has nothing to show
         relay.check_command(command)
         if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
-            wanted = Recorded(admitted, told, bool(terminal.kind), *recorded_size(terminal.size))
+            wanted = Recorded(admitted, text, bool(terminal.kind), *recorded_size(terminal.size))
             relay.bridge.recorder = await registry.make_recorder(wanted)
         if login.door == EntryPoint.BROWSER and admitted.language:
             env = {"LANG": admitted.language}

@@ -24,12 +24,12 @@ VERSION = "OpenSSH_compatible_SessionAdmin"  # OpenSSH looks for "OpenSSH*"; the
 Channel = asyncssh.SSHServerChannel[bytes] | asyncssh.SSHClientChannel[bytes]
 
 
-def on_end_of_write(channel: Channel, said: Callable[[], None]) -> None:
-    """Call `said` when the peer says that nothing more should be written to it (eow@openssh.com)."""
+def on_end_of_write(channel: Channel, callback: Callable[[], None]) -> None:
+    """Call `callback` when the peer says that nothing more should be written to it (eow@openssh.com)."""
 
     def process(packet: SSHPacket) -> bool:
         packet.check_end()
-        said()
+        callback()
         return True
 
     _answer(channel, "_process_eow_at_openssh_dot_com_request", process)
@@ -41,8 +41,8 @@ def send_end_of_write(channel: Channel) -> None:
         channel._send_request(b"eow@openssh.com")
 
 
-def on_close(channel: Channel, said: Callable[[Callable[[], object]], None]) -> None:
-    """Call `said` when the peer closes the channel, with a function that answers.
+def on_close(channel: Channel, callback: Callable[[Callable[[], object]], None]) -> None:
+    """Call `callback` when the peer closes the channel, with a function that answers.
 
     That function is asyncssh's own, which closes our side too. OpenSSH's client closes a channel of a shared connection
     as soon as both sides have said that they send no more, and still waits for the exit status; sshd sends that before
@@ -52,17 +52,17 @@ def on_close(channel: Channel, said: Callable[[Callable[[], object]], None]) -> 
     answer = handlers[MSG_CHANNEL_CLOSE]
 
     def process(closed: Any, kind: int, number: int, packet: SSHPacket) -> None:
-        said(lambda: answer(closed, kind, number, packet))
+        callback(lambda: answer(closed, kind, number, packet))
 
     channel._packet_handlers = {**handlers, MSG_CHANNEL_CLOSE: process}
 
 
-def on_no_more_sessions(connection: asyncssh.SSHServerConnection, said: Callable[[], None]) -> None:
-    """Call `said` when the client says that it opens no other session (no-more-sessions@openssh.com)."""
+def on_no_more_sessions(connection: asyncssh.SSHServerConnection, callback: Callable[[], None]) -> None:
+    """Call `callback` when the client says that it opens no other session (no-more-sessions@openssh.com)."""
 
     def process(packet: SSHPacket) -> None:
         packet.check_end()
-        said()
+        callback()
         connection._report_global_response(True)
 
     _answer(connection, "_process_no_more_sessions_at_openssh_dot_com_global_request", process)

@@ -83,13 +83,13 @@ class PortForwarding:
             text = "Another session of yours is forwarded here. Connect again."
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, text)
         forwarded = Forward(host, port)
-        near, far = ForwardedEnd(self, forwarded), ForwardedEnd(self, forwarded)
-        near.peer, far.peer = far, near
-        await upstream.create_connection(lambda: far, host, port, encoding=None, window=WINDOW, max_pktsize=PACKET)
+        client_end, host_end = ForwardedEnd(self, forwarded), ForwardedEnd(self, forwarded)
+        client_end.peer, host_end.peer = host_end, client_end
+        await upstream.create_connection(lambda: host_end, host, port, encoding=None, window=WINDOW, max_pktsize=PACKET)
         if self.relay.is_frozen:  # meanwhile; the library would read from an end that is being opened
-            far.abort()
+            host_end.abort()
             raise _locked()
-        return near
+        return client_end
 
     async def _refuse(self, login: AuthenticatedClient, target: str) -> str:
         """Record the refusal, and return what the client is told.
@@ -109,7 +109,7 @@ class PortForwarding:
     def passed(self, end: ForwardedEnd, count: int) -> None:
         """Count transferred bytes."""
         if self.relay is not None:
-            if end.is_near:
+            if end.is_client_end:
                 end.forwarded.bytes_in += count
                 self.relay.bridge.bytes_in += count
             else:
@@ -199,22 +199,22 @@ class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
     def __init__(self, tunnel: PortForwarding, forwarded: Forward) -> None:
         self.forwarded = forwarded
         self.peer: ForwardedEnd | None = None
-        self.is_near = False
+        self.is_client_end = False
         self._forwarding = tunnel
         self._chan: asyncssh.SSHTCPChannel[bytes] | None = None
         self._is_full = False  # the other side takes no more of what is received here
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
         self._chan = chan
-        self.is_near = isinstance(chan.get_connection(), asyncssh.SSHServerConnection)
+        self.is_client_end = isinstance(chan.get_connection(), asyncssh.SSHServerConnection)
         self._forwarding.ends.add(self)
-        if not self.is_near:
+        if not self.is_client_end:
             self._forwarding.opened(self.forwarded)
         if has_tiny_packets(chan):
             chan.get_connection().abort()
         if self._forwarding.is_paused or self.peer is None or self.peer._chan is None:
             chan.pause_reading()  # the host's end waits until the client's is there
-        if self.peer is not None and self.is_near:
+        if self.peer is not None and self.is_client_end:
             self.peer.go_on()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -222,7 +222,7 @@ class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
         self._forwarding.passed(self, len(data))
         if self.peer is not None and self.peer._chan is not None and not self.peer._chan.is_closing():
             self.peer._chan.write(data)
-        if not self.is_near and self._forwarding.is_blocked:
+        if not self.is_client_end and self._forwarding.is_blocked:
             self.stop()
 
     def eof_received(self) -> bool:
@@ -256,7 +256,9 @@ class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
 
     def go_on(self) -> None:
         """Read again, unless something else forbids it."""
-        is_blocked = self._is_full or self._forwarding.is_paused or (not self.is_near and self._forwarding.is_blocked)
+        is_blocked = (
+            self._is_full or self._forwarding.is_paused or (not self.is_client_end and self._forwarding.is_blocked)
+        )
         if self._chan is not None and not is_blocked:
             self._chan.resume_reading()
 

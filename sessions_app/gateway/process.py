@@ -136,13 +136,13 @@ async def _until(stop: asyncio.Event, beside: list[asyncio.Task[None]]) -> list[
 
 
 def _on_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
-    def told() -> None:
+    def on_signal() -> None:
         if stop.is_set():
             hurry.set()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told)
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
 
 
 def many_files() -> None:

@@ -25,7 +25,7 @@ class Registry:
     def add(
         self,
         admitted: Admitted,
-        near: Downstream,
+        downstream: Downstream,
         terminal: Terminal,
         files: FileWatcher | None = None,
         *,
@@ -34,7 +34,7 @@ class Registry:
         """Make the relay of a connection that was admitted, and hold it until it is over."""
         relay = Relay(
             admitted,
-            near,
+            downstream,
             terminal,
             files,
             is_tunnel=is_tunnel,

@@ -47,7 +47,7 @@ class Relay:
     def __init__(
         self,
         admitted: store.Admitted,
-        near: Downstream,
+        downstream: Downstream,
         terminal: Terminal,
         files: FileWatcher | None = None,
         *,
@@ -56,13 +56,15 @@ class Relay:
         forget: Callable[[], object],
     ) -> None:
         self.admitted = admitted
-        self.bridge = ByteBridge(admitted, near, terminal, files, keeps=self._takes_key, on_host_gone=self._host_gone)
+        self.bridge = ByteBridge(
+            admitted, downstream, terminal, files, keeps=self._takes_key, on_host_gone=self._host_gone
+        )
         self.connection_id = admitted.connection_id
         self.session_id = admitted.session_id
         self.closed = asyncio.Event()  # nothing is left of it, the database knows
         self.end_at = admitted.end_at
         self.can_extend = admitted.can_extend
-        self._near = near
+        self._downstream = downstream
         self._upstream: Upstream | None = None
         self._save_end = save_end
         self._forget = forget
@@ -155,15 +157,15 @@ class Relay:
         """Begin on the host. Raises HostRefused, asyncssh.Error."""
         if self.is_over or self._upstream is None:
             raise HostRefused("The connection was closed meanwhile.")
-        standing, _ = await asyncio.gather(
+        state, _ = await asyncio.gather(
             store.call(store.connected, self.connection_id, self._upstream.port if self.bridge.has_terminal else None),
             self._begin(self._upstream, command, subsystem, env, terminal),
         )
-        self.retime(standing.end_at)
-        if standing.status not in HOLDS_GRANT:
+        self.retime(state.end_at)
+        if state.status not in HOLDS_GRANT:
             self.cut(ConnectionEnd.ENDED, "Your session has ended.")
-        elif standing.status == Status.LOCKED:
-            self.freeze(standing.title, standing.message)
+        elif state.status == Status.LOCKED:
+            self.freeze(state.title, state.message)
         if self.bridge.recorder is not None and self.admitted.is_input_recorded:
             self.notice("What you type here is recorded, passwords too.")
 
@@ -239,8 +241,8 @@ class Relay:
             self._host_gone(error)
 
     def _say_state(self, *, is_frozen: bool, title: str = "", message: str = "") -> None:
-        if isinstance(self._near, ShowsState):
-            self._near.show_state(is_frozen, title, message, is_lock=self._is_locked)
+        if isinstance(self._downstream, ShowsState):
+            self._downstream.show_state(is_frozen, title, message, is_lock=self._is_locked)
 
     def _announce(self) -> None:
         self._is_notice_up = True
@@ -274,7 +276,7 @@ class Relay:
                 self._upstream.close()
         finally:
             try:
-                await self._near.close(1 if reason else code, reason)
+                await self._downstream.close(1 if reason else code, reason)
             except (OSError, asyncssh.Error):
                 logger.debug("The person's side of connection %s was gone", self.connection_id, exc_info=True)
             finally:

@@ -169,9 +169,9 @@ class GatewayServer(asyncssh.SSHServer):
             text = "The client said before that it would open no other session."
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, text)
         self._count_channel()
-        near = ClientChannel(self)
-        self.channels.add(near)
-        return near
+        channel = ClientChannel(self)
+        self.channels.add(channel)
+        return channel
 
     async def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
@@ -191,9 +191,9 @@ class GatewayServer(asyncssh.SSHServer):
         if self._port_forwarding is tunnel:
             self._port_forwarding = None
 
-    def channel_closed(self, near: ClientChannel) -> None:
+    def channel_closed(self, channel: ClientChannel) -> None:
         """Make room for another channel."""
-        self.channels.discard(near)
+        self.channels.discard(channel)
 
     def _count_channel(self) -> None:
         if len(self.channels) >= MOST_CHANNELS:

@@ -51,7 +51,7 @@ class ClientConnection(Protocol):
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the background."""
 
-    def channel_closed(self, near: ClientChannel) -> None:
+    def channel_closed(self, channel: ClientChannel) -> None:
         """Make room for another channel."""
 
 

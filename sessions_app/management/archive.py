@@ -74,18 +74,18 @@ def unpack(source: Path, directory: Path) -> dict[str, Any]:
     try:
         with tarfile.open(source) as archive:
             archive.extractall(directory, filter="data")  # no absolute names, no links out of the directory
-        said: dict[str, Any] = json.loads((directory / MANIFEST).read_text())
+        manifest_data: dict[str, Any] = json.loads((directory / MANIFEST).read_text())
     except (tarfile.TarError, OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise CommandError(f"{source} is no backup of a console: {why}. Nothing was changed.") from error
-    if said.get("format") != FORMAT or not (directory / DATABASE).is_file():
+    if manifest_data.get("format") != FORMAT or not (directory / DATABASE).is_file():
         raise CommandError(f"{source} is no backup that this version understands. Nothing was changed.")
-    if said["database"] != connection.vendor:
+    if manifest_data["database"] != connection.vendor:
         raise CommandError(
-            f"{source} holds a database of {said['database']}, and DATABASE_URL leads to {connection.vendor}. "
+            f"{source} holds a database of {manifest_data['database']}, and DATABASE_URL leads to {connection.vendor}. "
             "Nothing was changed. Set DATABASE_URL to a database of the same kind."
         )
-    return said
+    return manifest_data
 
 
 @sensitive_variables()
@@ -94,5 +94,5 @@ def missing_keys(directory: Path) -> dict[str, Any]:
     file = directory / KEYS
     if not file.exists():
         return {}
-    kept: dict[str, Any] = json.loads(file.read_text())
-    return {name: value for name, value in kept.items() if name in KEPT and value != getattr(settings, name)}
+    stored: dict[str, Any] = json.loads(file.read_text())
+    return {name: value for name, value in stored.items() if name in KEPT and value != getattr(settings, name)}

@@ -31,12 +31,12 @@ def check(source: Path) -> None:
         return
     try:
         database = sqlite3.connect(f"file:{source}?mode=ro", uri=True)
-        (said,) = database.execute("PRAGMA integrity_check").fetchone()
+        (result,) = database.execute("PRAGMA integrity_check").fetchone()
         database.close()
     except sqlite3.DatabaseError as error:
-        said = str(error)
-    if said != "ok":
-        raise CommandError(f"The database in the backup is damaged: {said}. {NOTHING}")
+        result = str(error)
+    if result != "ok":
+        raise CommandError(f"The database in the backup is damaged: {result}. {NOTHING}")
 
 
 def load(source: Path) -> Path | None:
@@ -55,17 +55,17 @@ def _load_sqlite(source: Path) -> Path | None:
     Beside a journal that belongs to another file, the new file would be destroyed.
     """
     file = Path(str(connection.settings_dict["NAME"]))
-    kept = None
+    old_file = None
     new = file.with_name(f"{file.name}.new")
     shutil.copyfile(source, new)
     new.chmod(0o600)
     if file.exists():
         _leave_wal()
-        kept = file.with_name(f"{file.name}.before-restore-{time.strftime('%Y%m%d-%H%M%S')}")
-        file.replace(kept)
-        kept.chmod(0o600)
+        old_file = file.with_name(f"{file.name}.before-restore-{time.strftime('%Y%m%d-%H%M%S')}")
+        file.replace(old_file)
+        old_file.chmod(0o600)
     new.replace(file)
-    return kept
+    return old_file
 
 
 def _leave_wal() -> None:
@@ -87,8 +87,8 @@ def _run(program: str, *arguments: str, is_connected: bool = True) -> None:
     if shutil.which(program) is None:
         raise CommandError(f"{program} was not found. Install PostgreSQL's client programs. {NOTHING}")
     wanted = connection.settings_dict
-    given = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD", "PGDATABASE": "NAME"}
-    values = {name: str(wanted[key]) for name, key in given.items() if wanted[key]} if is_connected else {}
+    variables = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD", "PGDATABASE": "NAME"}
+    values = {name: str(wanted[key]) for name, key in variables.items() if wanted[key]} if is_connected else {}
     done = subprocess.run(  # noqa: S603 - no shell, and the console's own settings
         [program, *arguments], env={**os.environ, **values}, capture_output=True, text=True, check=False
     )

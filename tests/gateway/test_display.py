@@ -51,11 +51,11 @@ def test_a_lock_is_requested_of_gateways_until_each_has_confirmed(as_user: AsUse
     connect(session, started_at=timezone.now() + dt.timedelta(seconds=1))  # after it: neither
     (text,) = controls(client, session.pk)
     assert "not enforced on the host yet" in text
-    assert "Through gateways: confirmed for 0 of 3 connections; " in text
-    assert f"requested of gateway {OWNER} for 2; requested of gateway {OTHER} for 1" in text
+    assert "Through gateways: confirmed for 0 of 3 connections · " in text
+    assert f"requested of gateway {OWNER} for 2 · requested of gateway {OTHER} for 1" in text
     confirm(one, two)
     (text,) = controls(client, session.pk)
-    assert f"confirmed for 2 of 3 connections; requested of gateway {OTHER} for 1" in text
+    assert f"confirmed for 2 of 3 connections · requested of gateway {OTHER} for 1" in text
     confirm(three)
     (text,) = controls(client, session.pk)
     shown = GatewayConnection.objects.get(pk=three.pk).confirmed_at

@@ -154,7 +154,7 @@ def _place(resource_id: int, port: int) -> None:
 def waiting(relay: Relay) -> int:
     """Bytes that the gateway holds for both sides."""
     host = relay.bridge._host
-    near = relay._near
+    near = relay._downstream
     assert host is not None
     for_person = near.buffered() + near._client.connection._transport.get_write_buffer_size()  # type: ignore[attr-defined]
     unread = sum(len(data) for data, _ in host._recv_buf)

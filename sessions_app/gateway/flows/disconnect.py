@@ -44,11 +44,11 @@ def disconnected(endings: Sequence[Ending]) -> int:
 
     4. Each connection gets one log entry.
     """
-    given = {one.connection_id: one for one in endings}
+    by_id = {one.connection_id: one for one in endings}
     with transaction.atomic():
         held = PrivilegedSession.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
-        sessions = list(held.filter(connections__in=list(given)).values_list("pk", "resource_id"))
-        over = [one for one in given.values() if _end(one)]
+        sessions = list(held.filter(connections__in=list(by_id)).values_list("pk", "resource_id"))
+        over = [one for one in by_id.values() if _end(one)]
         ids = {session_id for session_id, _ in sessions}
         busy = GatewayConnection.objects.open().filter(session__in=ids).order_by()
         idle = ids - set(busy.values_list("session_id", flat=True)) if over else set()

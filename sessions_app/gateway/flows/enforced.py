@@ -154,21 +154,21 @@ def _tell(
     at: dt.datetime,
 ) -> None:
     """Record one log entry for each request that came into force at a gateway."""
-    told = PrivilegedSession.objects.select_related("user").in_bulk(list(sessions))
+    by_id = PrivilegedSession.objects.select_related("user").in_bulk(list(sessions))
     controls = {control.pk: control for rows in asked.values() for control in rows}
     entries = []
     for (pk, gateway), number in sorted(new.items()):
         control = controls[pk]
-        session = told[control.session_id]
+        session = by_id[control.session_id]
         kinds = replaced_by(control.kind)
         before = [one for one in ended.get((session.pk, gateway), []) if one.control.kind in kinds]
-        said = "".join(_was(one.control.kind, one.began_at, at, "gateway") for one in before)
+        replaced = "".join(_was(one.control.kind, one.began_at, at, "gateway") for one in before)
         connections = f"{number} connection{'' if number == 1 else 's'}"
         entries.append(
             log.draft(
                 Verb.CONTROL_ENFORCED,
                 f"{DONE[ControlKind(control.kind)]} in the gateway {gateway} for {connections} to "
-                f"{session.resource_name}{said}",
+                f"{session.resource_name}{replaced}",
                 user=session.user,
                 target=session,
                 details={

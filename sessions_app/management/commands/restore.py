@@ -41,19 +41,19 @@ class Command(BaseCommand):
         """
         with tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix=".restore-") as scratch:  # mode 0700
             directory = Path(scratch)
-            said = archive.unpack(file, directory)
-            refuse_newer(said["migrations"])
+            manifest = archive.unpack(file, directory)
+            refuse_newer(manifest["migrations"])
             dumps.check(directory / archive.DATABASE)
             refuse_while_running()
-            if not yes and input(f"Replace everything by the backup of {said['made_at']}? Type yes: ") != "yes":
+            if not yes and input(f"Replace everything by the backup of {manifest['made_at']}? Type yes: ") != "yes":
                 raise CommandError(NOTHING)
-            kept = dumps.load(directory / archive.DATABASE)
+            old_file = dumps.load(directory / archive.DATABASE)
             self._recordings(directory / archive.RECORDINGS)
             call_command("migrate", interactive=False, verbosity=0)
-            lines = correct_after_restore(said["made_at"])
+            lines = correct_after_restore(manifest["made_at"])
             keys = self._keys(archive.missing_keys(directory))
-        self.stdout.write(f"Restored the backup of {said['made_at']}.")
-        for line in [*lines, *([f"The database as it was is kept in {kept}."] if kept else []), *keys]:
+        self.stdout.write(f"Restored the backup of {manifest['made_at']}.")
+        for line in [*lines, *([f"The database as it was is kept in {old_file}."] if old_file else []), *keys]:
             self.stdout.write(line)
         self.stdout.write("Start the console, then look at what hosts hold of sessions it no longer knows:")
         self.stdout.write("sessionadmin doctor; take it away with sessionadmin audit_grants NAME --remove")

@@ -44,11 +44,11 @@ def free_bytes(path: Path) -> int:
 def room() -> Finding:
     """Check that the disks have room. The disk of a PostgreSQL on another machine cannot be seen."""
     left = sorted((free_bytes(path), path) for path in directories())
-    said = "; ".join(f"{free / MIB:,.0f} MB free below {path}" for free, path in left)
+    text = "; ".join(f"{free / MIB:,.0f} MB free below {path}" for free, path in left)
     least = left[0][0]
     if least < NEARLY_NONE:
-        return error("Disk", f"The disk of the console is full: {said}.", REMEDY)
-    return warning("Disk", f"{said}.", REMEDY) if least < LITTLE else ok("Disk", f"{said}.")
+        return error("Disk", f"The disk of the console is full: {text}.", REMEDY)
+    return warning("Disk", f"{text}.", REMEDY) if least < LITTLE else ok("Disk", f"{text}.")
 
 
 def in_the_browser() -> Finding:

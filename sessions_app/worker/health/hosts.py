@@ -50,12 +50,12 @@ def check_hosts(actor: AbstractUser | None, seconds: float = SECONDS) -> list[Fi
         return [ok("Hosts", "No resource is reached by SSH."), practised]
     found = _all_of_them(resources, seconds)
     wrong = [one for one in found if one.is_error]
-    said = f"errors on {', '.join(one.name.removeprefix('Host ') for one in wrong)}" if wrong else "nothing is wrong"
+    result = f"errors on {', '.join(one.name.removeprefix('Host ') for one in wrong)}" if wrong else "nothing is wrong"
     try:
         with transaction.atomic():
             log.record(
                 Verb.HOST_CHECKED,
-                f"Looked at all hosts ({len(resources)}): {said}",
+                f"Looked at all hosts ({len(resources)}): {result}",
                 actor=actor,
                 level=Level.WARNING if wrong else Level.INFO,
                 details={"errors": [f"{one.name}: {one.text}"[:300] for one in wrong[:20]]},

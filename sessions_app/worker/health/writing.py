@@ -76,7 +76,7 @@ def writing() -> Finding:
         write()
     except (DatabaseError, InterfaceError) as problem:
         outage = Outage.of(problem)
-        said = f"{outage.heading}: {problem}." if outage else f"Writing to the database failed: {problem}."
+        result = f"{outage.heading}: {problem}." if outage else f"Writing to the database failed: {problem}."
         remedy = "Make room on its disk, or make it writable again: nobody can log in, lock or end anything until then."
-        return error("Writing", said, remedy)
+        return error("Writing", result, remedy)
     return ok("Writing", "The console can write to its database.")

@@ -32,9 +32,9 @@ def _part(kind: str, result: Result) -> list[str]:
         f"| {one.get('grows_mb', '')} |"
         for one in result["csv"]
     ]
-    lines += ["", "| page | HTML, KB | first visit, gzip, KB |", "|---|---:|---:|"]
+    lines += ["", "| page | HTML, gzip, KB | first visit, gzip, KB |", "|---|---:|---:|"]
     lines += [
-        f"| {url} | {one['html'] / 1000:.1f} | {one['first_visit_gzip'] / 1000:.1f} |"
+        f"| {url} | {one['html_gzip'] / 1000:.1f} | {one['first_visit_gzip'] / 1000:.1f} |"
         for url, one in result["weights"].items()
     ]
     lines += [

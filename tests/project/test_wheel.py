@@ -37,7 +37,7 @@ page = browser.get("/sessions/")
 assert page.status_code == 200
 assert "alice" in page.content.decode()
 assert browser.get("/logins/map/").status_code == 200  # a drawing among the templates
-for name in ("console.css", "console.js", "icons.svg"):
+for name in ("console.css", "console.js", "badges.css"):
     assert browser.get(f"/static/{name}").status_code == 200, name
 assert browser.get("/no/such/page").status_code == 404
 """

@@ -18,8 +18,7 @@ from sessions_app.logins.tables import DEVICE_ICONS
 from sessions_app.pages.health import BADGES
 from sessions_app.privileged.tables import ICONS as SESSION_ICONS
 
-SVG = "{http://www.w3.org/2000/svg}"
-SPRITE = Path(project.BASE_DIR) / "static" / "icons.svg"
+CSS = Path(project.BASE_DIR) / "static" / "badges.css"
 
 
 def test_text_is_escaped_and_nothing_is_a_dash() -> None:
@@ -65,46 +64,33 @@ def test_a_badge_has_icon_text_and_colour() -> None:
 
 
 def test_a_badge_names_its_colour_where_the_style_sheet_has_one() -> None:
-    css = SPRITE.with_name("badges.css").read_text()
+    css = CSS.read_text()
     assert set(re.findall(r"\.badge-([a-z_]+)", css)) == COLOURED
     assert "badge-locked" in badge("locked", "Locked", "lock")
     assert "badge-complete" not in badge("complete", "Complete", "flag")
 
 
-def test_every_symbol_of_the_sprite_is_a_drawing_of_its_own() -> None:
-    symbols = ElementTree.parse(SPRITE).getroot().findall(f"{SVG}symbol")  # noqa: S314 - our own file
-    names = [symbol.get("id") for symbol in symbols]
-    assert len(set(names)) == len(names) > 20
-    assert all(len(symbol) > 0 and symbol.get("viewBox") == "0 0 16 16" for symbol in symbols)
-    assert len({ElementTree.tostring(symbol[0]) + bytes(len(symbol)) for symbol in symbols}) > 20
+def drawings() -> dict[str, str]:
+    """Return each drawing of the style sheet by its name."""
+    found = re.findall(r"\.i-([a-z-]+) \{ --icon: url\(\"data:image/svg\+xml,(<svg .*</svg>)\"\); \}", CSS.read_text())
+    assert len(dict(found)) == len(found) > 20
+    return dict(found)
 
 
-def test_every_symbol_of_the_sprite_is_shown_by_a_page_or_a_badge() -> None:
+def test_each_icon_is_drawn_once() -> None:
+    for drawing in drawings().values():
+        svg = ElementTree.fromstring(drawing)  # noqa: S314 - our own file
+        assert svg.get("viewBox") == "0 0 16 16"
+        assert len(svg) > 0
+    assert len(set(drawings().values())) == len(drawings())
+    assert list((Path(project.BASE_DIR) / "static").glob("icons*")) == []
+
+
+def test_every_icon_is_shown_by_a_page_or_a_badge() -> None:
     templates = Path(project.BASE_DIR) / "templates"
-    named = {
-        name
-        for path in templates.rglob("*.html")
-        for name in re.findall(r"icons\.svg['\"] %}#([a-z-]+)", path.read_text())
-    }
-    drawn = set(re.findall(r"\.i-([a-z-]+) {", SPRITE.with_name("badges.css").read_text()))
-    assert set(re.findall(r'<symbol id="([^"]+)"', SPRITE.read_text())) == named | drawn
-
-
-def test_every_badge_has_its_drawing_and_it_is_that_of_the_sprite() -> None:
-    symbols = {
-        symbol["id"]: (symbol["attributes"], symbol["drawing"])
-        for symbol in re.finditer(
-            r'<symbol id="(?P<id>[^"]+)" (?P<attributes>[^>]*)>(?P<drawing>.*)</symbol>', SPRITE.read_text()
-        )
-    }
-    css = SPRITE.with_name("badges.css").read_text()
-    drawn = {
-        name: (attributes.replace("'", '"').replace("black", "currentColor"), drawing.replace("'", '"'))
-        for name, attributes, drawing in re.findall(
-            r"\.i-([a-z-]+) \{ --icon: url\(\"data:image/svg\+xml,<svg xmlns='[^']+' ([^>]*)>(.*)</svg>\"\); \}", css
-        )
-    }
-    assert drawn == {name: symbols[name] for name in drawn}
+    text = "".join(path.read_text() for path in templates.rglob("*.html"))
+    named = {*re.findall(r"_icon\.html['\"] with name=['\"]([a-z-]+)", text), *re.findall(r"badge i-([a-z-]+)", text)}
+    named |= set(re.findall(r"badge [a-z-]+ i-([a-z-]+)", text))
     of_badges = {
         *SESSION_ICONS.values(),
         *DEVICE_ICONS.values(),
@@ -112,4 +98,4 @@ def test_every_badge_has_its_drawing_and_it_is_that_of_the_sprite() -> None:
         *(icon_name for _, _, icon_name in BADGES.values()),
         *("play", "trash", "question"),  # recordings; a device that nobody knows
     }
-    assert of_badges <= set(drawn)
+    assert set(drawings()) == named | of_badges

@@ -34,7 +34,7 @@ POLICY_MODELS: tuple[type[models.Model], ...] = (
     Group,
     ServiceKey,
 )
-# Of a user only what decides about rights; the password is a verb of its own and never written.
+# Only the fields of a user that decide about rights. A new password has a verb of its own and is never written.
 USER_FIELDS = ("username", "email", "is_active", "is_staff", "is_superuser")
 ROLE_FIELDS = {"is_staff", "is_superuser"}
 

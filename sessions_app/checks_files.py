@@ -52,7 +52,7 @@ def mode_open_to_others(path: Path) -> str:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:
-        return ""  # what is not there yet is made with the right mode; what cannot be read fails where it is needed
+        return ""  # a missing file will be made with the right mode, and an unreadable one fails where it is used
     return f"{mode:04o}" if mode & 0o077 else ""
 
 

@@ -48,7 +48,7 @@ class OutageRetryMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with one_patience():  # for this and for what the flow tries
+        with one_patience():  # one time limit for the retries here and in the flow
             return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:

@@ -23,7 +23,7 @@ def error_page(request: HttpRequest, status: int, heading: str, text: str) -> Ht
     theme = request.COOKIES.get("theme", "")
     context = {"heading": heading, "text": text, "theme": theme if theme in THEMES else ""}
     response = HttpResponse(render_to_string("error_part.html" if is_part else "error.html", context), status=status)
-    # Whatever refused the request may stand before the middleware that sets these.
+    # The request may be refused before the middleware that sets these.
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Vary", "HX-Request")
     return response

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from activity import limits
 from sessions_app.error_pages import too_many
 
-# What ends or stops something is always done.
+# Views that end or stop something are never limited.
 NEVER_LIMITED = frozenset(
     {
         "logout",
@@ -49,7 +49,9 @@ class RequestLimitMiddleware:
         """Return an error page if the person has asked for too much in this minute, else None."""
         if not getattr(view, "login_required", True) or request.user.pk is None:
             return None
-        request.META[LIMITED_USER] = request.user.pk  # later the database may be gone, or the person logged out
+        request.META[LIMITED_USER] = (
+            request.user.pk
+        )  # stored here, because later the database may be gone or the person logged out
         match = request.resolver_match
         if match is not None and match.url_name in NEVER_LIMITED:
             return None

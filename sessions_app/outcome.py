@@ -32,7 +32,7 @@ def outcome(request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: st
     """
     if request.htmx:  # type: ignore[attr-defined] # set by django-htmx's middleware
         shown = [(level, _short(text)) for level, text in _first(lines)]
-        # json.dumps escapes everything beyond ASCII, which a header could not carry.
+        # json.dumps escapes all characters outside of ASCII, which a header cannot contain.
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps({"done": {"messages": shown}})})
     for level, text in lines:
         messages.add_message(request, LEVELS[level], text)

@@ -67,7 +67,7 @@ def unseal(text: str) -> bytes:
     try:
         return Fernet(wrapper.decrypt(wrapped)).decrypt(token)
     except (InvalidToken, ValueError):
-        # Without a cause: tracebacks that print local variables would print what the token held.
+        # Without a cause, because a traceback with local variables would show what the token held.
         raise _unseal_error() from None
 
 

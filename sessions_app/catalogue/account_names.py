@@ -12,7 +12,7 @@ TEMPLATE_RULE = (
     "a letter or _ and fit 32 characters."
 )
 LONGEST = 32  # characters
-DIGITS = 8  # of the mark that tells apart names which would look the same
+DIGITS = 8  # how many hexadecimal digits of the hash are used
 MARKED = re.compile(rf"-[0-9a-f]{{{DIGITS}}}$")
 
 
@@ -36,5 +36,5 @@ def _written(username: str, room: int, *, is_first: bool) -> str:
     if safe == username and len(safe) <= room and not MARKED.search(safe):
         return safe
     mark = hashlib.sha256(username.encode()).hexdigest()[:DIGITS]
-    # Where a template leaves no room for more, a letter and as much of the mark as fits.
+    # If the template leaves less room, a letter and as much of the hash as fits.
     return f"{safe[: room - DIGITS - 1]}-{mark}" if room > DIGITS + 1 else f"u{mark}"[:room]

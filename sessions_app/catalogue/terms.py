@@ -14,7 +14,7 @@ from django.core.validators import RegexValidator
 GROUP = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 SHELL = re.compile(r"/[A-Za-z0-9_./-]+")
 TARGET = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
-LOCALE: dict[str, Any] = {  # of a field that names one
+LOCALE: dict[str, Any] = {  # the arguments of a model field for a locale
     "max_length": 40,
     "default": "C.UTF-8",
     "blank": True,

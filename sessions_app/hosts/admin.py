@@ -122,7 +122,7 @@ class UserKeyAdmin(FoldedSearch):
     list_select_related = ("user",)
     search_fields = ("fingerprint", "title", "user__username")
     ordering = ("user__username", "added_at")
-    actions = None  # one at a time, through the flow
+    actions = None  # each key is removed by the flow
 
     def get_fields(self, request: HttpRequest, obj: UserKey | None = None) -> Any:
         """Return the three fields to fill in for a new key, or all fields of a key that exists."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-CLOCK_IS_OFF = 60.0  # seconds from which on people are warned
-MOST_BELIEVED = 86400.0  # seconds by which we let a host tell us that its clock is off
+CLOCK_IS_OFF = 60.0  # seconds; people are warned from this difference on
+MOST_BELIEVED = 86400.0  # seconds; the greatest difference that we believe a host
 
 
 def clock_words(seconds: float) -> str:

@@ -41,7 +41,7 @@ class CertificateAuthority(models.Model):
     private_key = SealedField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     retired_at = models.DateTimeField(null=True)
-    trusted_until = models.DateTimeField(null=True)  # of a retired one: until then hosts go on accepting it
+    trusted_until = models.DateTimeField(null=True)  # until when hosts accept a retired authority
 
     class Meta:
         verbose_name_plural = "certificate authorities"

@@ -72,7 +72,7 @@ class ConsolePasswordChangeView(PasswordChangeView):
         Of several changes with the same old password at the same moment, only the first one succeeds.
         """
         me = viewer(self.request)
-        changed = form.save(commit=False)  # computing the hash takes long; the transaction must not wait for it
+        changed = form.save(commit=False)  # outside the transaction, because hashing is slow
         others = live_logins(me, but=current_login(self.request))
         with transaction.atomic():
             if lock_account_row(me).password != form.old_hash:

@@ -89,7 +89,7 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
     address = service.request_ip(request)
     wait = _count_try(user_name, address)
     if wait is not None:
-        if wait.is_news:  # once a window: a flood of tries must not become a flood of entries
+        if wait.is_news:  # one entry for each window, so that many tries do not make many entries
             _record(Verb.LOGIN_THROTTLED, user_name, "was refused for too many failures, and is until the wait is over")
         raise TooManyTries(wait.until)
     with _try_taken_back_on_error(user_name, address):
@@ -152,7 +152,7 @@ def _count_try(user_name: str, address: str) -> throttle.Wait | None:
 def _count_success(user_name: str, address: str) -> None:
     try:
         throttle.count_success(user_name, address)
-    except throttle.CannotCount:  # what stays counted is one try
+    except throttle.CannotCount:  # one try stays counted
         logger.exception("A login that succeeded stays counted: the cache (CACHE_URL) does not answer")
 
 

@@ -14,7 +14,7 @@ SERVER_SIDE_ENGINES = {
     "sessions_app.logins.session_store",
     *(f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db", "cache")),
 }
-# Their incr() reads, adds and writes; the dummy forgets.
+# Their incr() reads, adds and writes, which is not atomic; the dummy cache stores nothing.
 CANNOT_COUNT = {
     "django.core.cache.backends.db.DatabaseCache",
     "django.core.cache.backends.filebased.FileBasedCache",

@@ -18,9 +18,9 @@ BRANDS = "Sec-CH-UA"
 FULL_VERSION_LIST = "Sec-CH-UA-Full-Version-List"
 FORM_FACTORS = "Sec-CH-UA-Form-Factors"
 MODEL = "Sec-CH-UA-Model"
-TOUCH = "touch"  # not a header: what our page's script found out about a Mac with a touch screen, see device.py
+TOUCH = "touch"  # not a header, but a cookie of our page for a Mac with a touch screen; see device.py
 
-# The first three come unasked.
+# Browsers send the first three without being asked.
 ASKED_FOR = (PLATFORM_VERSION, FULL_VERSION_LIST, FORM_FACTORS, MODEL)
 HEADERS = (BRANDS, MOBILE, PLATFORM, *ASKED_FOR)
 ACCEPT_CH = ", ".join(ASKED_FOR)
@@ -29,7 +29,7 @@ VALUE_LENGTH = 512
 _STRING = r'"((?:[^"\\]|\\.)*)"'
 _BRAND = re.compile(_STRING + r'\s*;\s*v\s*=\s*"((?:[^"\\]|\\.)*)"')
 _ITEM = re.compile(_STRING)
-# Brand names from the plainest to the most telling: whoever builds on Chromium also claims to be Chromium.
+# Brand names from the most general to the most specific, because browsers built on Chromium also name Chromium.
 _PLAIN_BRANDS = ("Chromium", "Google Chrome", "Android WebView")
 
 

@@ -81,7 +81,7 @@ _SYSTEM_NAMES = {
 _FROZEN = {"macOS": ("10.15", "10.15.7"), "Chrome OS": ("14541", "14541.0.0")}
 _ANDROID_REDUCED = re.compile(r"Android 10; K\)")
 _WINDOWS_BEFORE_10 = {"0.1": "7", "0.2": "8", "0.3": "8.1"}
-# Strongest first, for a browser that names several. Headsets, watches and cars are none of our kinds.
+# The first match counts for a browser that names several. Headsets, watches and cars have no kind of their own.
 _FORM_FACTORS = {
     "Mobile": "Mobile",
     "Tablet": "Tablet",
@@ -158,7 +158,7 @@ def _browser(agent: user_agents.parsers.UserAgent, hints: Hints) -> tuple[str, s
     if hints.brand and not agent.is_bot:
         return _BROWSER_NAMES.get(hints.brand, hints.brand), hints.brand_version
     name = _BROWSER_NAMES.get(agent.browser.family, agent.browser.family)
-    # A web view has no version of its own; what stands there is WebKit's.
+    # A web view has no version of its own; the version there is WebKit's.
     return name, "" if name == "Web view" else agent.browser.version_string
 
 

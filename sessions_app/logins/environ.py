@@ -1,3 +1,3 @@
 """Keys of the WSGI environment by which pages tell the web server about a request."""
 
-PERSON = "sessionadmin.person"  # the id of who is logged in, as text; missing for strangers
+PERSON = "sessionadmin.person"  # the id of the logged-in user as text; missing without a login

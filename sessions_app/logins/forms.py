@@ -18,15 +18,15 @@ LONGEST_NAME, LONGEST_PASSWORD = 254, 4096  # characters
 class LoginForm(AuthenticationForm):
     """The form for user name and password. After too many tries `waiting` says until when to wait."""
 
-    # The stubs think of Django's own user model only.
+    # The stubs know only Django's own user model.
     user_cache: AbstractBaseUser | None  # type: ignore[assignment]  # Django says None until it is clean
     waiting: authentication.TooManyTries | None = None
-    is_closed = False  # to everybody, for a reason of ours
+    is_closed = False  # true if nobody can log in at the moment
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
         self.fields["username"].label = "User name"
-        # Django writes the limit into the page only; what is sent may be megabytes, and would be folded and hashed.
+        # Django writes the limit only into the page. Without a check, megabytes could be sent, folded and hashed.
         self.fields["username"].validators.append(MaxLengthValidator(self.username_field.max_length or LONGEST_NAME))
         self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
 

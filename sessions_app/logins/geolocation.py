@@ -31,8 +31,8 @@ UNKNOWN_CITY = "Unknown"
 PRIVATE_CITY = "Private network"
 NAME_LENGTH = 100
 
-# Addresses that mean something on their own network only. The documentation ranges are not among them
-# (`ipaddress` counts them as private): the sample data lives there.
+# Addresses that are valid only in their own network. The documentation ranges are not among them
+# (`ipaddress` counts them as private): the sample data uses them.
 PRIVATE_NETWORKS: tuple[IPv4Network | IPv6Network, ...] = tuple(
     ip_network(network)
     for network in (
@@ -157,7 +157,7 @@ class WatchedDatabase:
         is_same_path = path == self._status.path
         if is_same_path and self._clock() < self._next_look:
             return
-        # Whoever has something to go on with does not wait for the thread that is reading already.
+        # A thread that has a file to use does not wait for the thread that reads the new one.
         if not self._lock.acquire(blocking=not (is_same_path and self._next_look > -math.inf)):
             return
         try:

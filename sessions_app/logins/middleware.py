@@ -26,7 +26,7 @@ class LoginSessionMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not (request.session.session_key or "x").isalnum():
-            # Django asks the database for whatever the cookie holds, and PostgreSQL takes no NUL.
+            # Django queries for the value of the cookie, and PostgreSQL refuses a NUL.
             request.session = type(request.session)()
         here = backend.RequestLogin(request.session.session_key or "")
         token = backend.request_login.set(here)
@@ -43,7 +43,7 @@ class LoginSessionMiddleware:
         if here.login is not None:
             if here.login.is_live:
                 request.META[PERSON] = str(here.login.user_id)
-            # What a person saw must not come back from a cache after they logged out (OWASP ASVS 5, 14.3.2).
+            # After a logout no cache may show what the person saw (OWASP ASVS 5, 14.3.2).
             response.setdefault("Cache-Control", "no-store")
         if response.get("Content-Type", "").startswith("text/html"):
             response.setdefault("Accept-CH", device.ACCEPT_CH)

@@ -27,13 +27,13 @@ class EndReason(models.TextChoices):
     REPLACED = "replaced", "Replaced by a new login"
 
 
-# What the list is searched in.
+# The fields that the search of the list covers.
 LOGIN_WORDS = TextIndex(
     "sessions_app_loginsession",
     ("user_name", "ip", "city", "region", "country", "device", "os", "browser"),
     addresses=("ip",),
 )
-# The columns of the list that it is sorted by, with what their indexes are called.
+# The columns by which the list is sorted, and the names of their indexes.
 SORTED = (
     ("user_name", "user_name"),
     ("ip", "ip"),
@@ -98,13 +98,13 @@ class LoginSession(QuickRows):
         indexes = [
             models.Index(fields=["user", "ended_at"], name="login_user_ended"),
             *(models.Index(fields=[field, "id"], name=f"login_{name}") for field, name in SORTED),
-            # The few live ones in each order, without walking over all that have ended.
+            # The few live ones in each order, without reading those that have ended.
             *(
                 models.Index(fields=[field, "id"], name=f"login_live_{name}", condition=models.Q(ended_at=None))
                 for field, name in SORTED
             ),
             models.Index(fields=["id"], name="login_live_number", condition=models.Q(ended_at=None)),
-            # Not the live ones: SQLite would find them here, and sort them.
+            # Without the live ones, because SQLite would find them by this index and sort them.
             models.Index(fields=["ended_at", "id"], name="login_ended", condition=models.Q(ended_at__isnull=False)),
         ]
         constraints = [

@@ -41,5 +41,5 @@ def _open_page(request: HttpRequest) -> str:
     """Return the path of the page that sent the request; the start page if the header names no page of this host."""
     try:
         return request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
-    except ValueError:  # it is no address: http://[
+    except ValueError:  # not an address, such as http://[
         return "/"

@@ -31,9 +31,7 @@ from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
 from sessions_app.people.models import AccountLock, Application
 
 ACCESS_RESOLUTION = dt.timedelta(seconds=60)
-PATIENCE = (
-    2.0  # seconds to wait for a busy database before the last access is left as it was; the answer waits meanwhile
-)
+PATIENCE = 2.0  # seconds to wait for a busy database before the last use is not stored; the response waits too
 
 
 def request_ip(request: HttpRequest) -> str:

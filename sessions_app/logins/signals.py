@@ -59,7 +59,7 @@ def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None
     name = instance.get_username()
     if before["password"] != instance.password:
         if _is_same_password_hashed_anew(instance, update_fields):
-            # Django refuses the other browsers from now on, as they carry a sum over the old hash.
+            # Django refuses the other browsers from now on, because their sessions hold a hash of the old one.
             log.record(Verb.RECORD_CHANGED, f"The password of {name} was hashed anew; it is the same", user=instance)
             service.end_all(instance, EndReason.EXPIRED, actor=None, keep=own)
         else:
@@ -67,7 +67,7 @@ def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None
             service.end_all(instance, EndReason.PASSWORD, actor=actor, keep=own)
     if before["is_active"] and not instance.is_active:
         service.end_all(instance, EndReason.DISABLED, actor=actor)
-        change_notify.notify_gateways()  # who came with an SSH client may have no login session
+        change_notify.notify_gateways()  # a user of an SSH client may have no login session
 
 
 def _is_same_password_hashed_anew(user: Any, update_fields: frozenset[str] | None) -> bool:

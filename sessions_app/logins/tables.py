@@ -43,7 +43,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     def state_cell(row: LoginSession) -> SafeString:
         return _state(row, is_current=row.pk == current_pk)
 
-    refused: dict[str, Mapping[str, str]] = {"": {}}  # one answer for all rows of one reason
+    refused: dict[str, Mapping[str, str]] = {"": {}}  # one result for all rows with the same reason
 
     def refusals(row: LoginSession) -> Mapping[str, str]:
         reason = refusal(row, viewer_id=viewer.pk, may_end_all=may_end_all)
@@ -179,7 +179,7 @@ def _why(row: LoginSession) -> str:
 
 
 def _ended_by(row: Any) -> str:
-    return row.ended_by_name or ""  # of logins_queryset()
+    return row.ended_by_name or ""  # an annotation of logins_queryset()
 
 
 def _state(row: LoginSession, *, is_current: bool) -> SafeString:

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 WINDOW = dt.timedelta(minutes=15)
 PATIENCE = 1.0  # seconds to wait for a busy database before a count is taken back later
-MOST_DEBTS = 10_000  # tries that a process owes; the oldest are forgotten first
+MOST_DEBTS = 10_000  # tries that a process still has to take back; the oldest are dropped first
 IPV6_HOME = 64  # bits: one home or one machine gets a whole network of this size
 
 
@@ -58,7 +58,7 @@ class _Counter:
     limit: int
 
 
-# What was counted and could not be taken back, with the moment of the steady clock at which its window is surely over.
+# Counts that could not be taken back yet, with the time of the monotonic clock at which their window has ended.
 _debts: deque[tuple[_Counter, float]] = deque(maxlen=MOST_DEBTS)
 
 
@@ -150,7 +150,7 @@ def _address(address: str) -> _Counter:
 
 
 def _counter(kind: str, what: str, limit: int) -> _Counter:
-    # Hashed: people type passwords into the field for the name, and a cache is no place for them.
+    # Hashed, because people type passwords into the field for the name by mistake.
     return _Counter(f"login-tries:{kind}:{hashlib.sha256(what.encode()).hexdigest()}", limit)
 
 
@@ -174,7 +174,7 @@ def _increment(counter: _Counter) -> int:
         try:
             return cache.incr(counter.key)
         except ValueError:
-            continue  # the window ended between the two; begin another
+            continue  # the window ended between the two calls, so begin another
 
 
 def _until(counter: _Counter) -> dt.datetime:

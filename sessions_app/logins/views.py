@@ -162,7 +162,7 @@ def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str
         else:
             lines.append(("success", f"Logged out {where}."))
     if current in chosen and outage is None:
-        auth.logout(request)  # drops what this browser's session held
+        auth.logout(request)  # deletes the content of this browser's session
     return outcome(request, lines, next_url)
 
 

@@ -17,8 +17,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 WIDTH, HEIGHT = 1000, 500  # equirectangular: 1 unit is 0.36 degrees both ways
 SMALLEST_RADIUS, LARGEST_RADIUS = 5.0, 22.0
-TARGET_RADIUS = 16.0  # of what can be clicked: 24 pixels across (WCAG 2.5.8) at a width of 750
-NAMED_PLACES = 20  # in the text for screen readers; the rest is counted
+TARGET_RADIUS = 16.0  # a target of 24 pixels (WCAG 2.5.8) at a width of 750 pixels
+NAMED_PLACES = 20  # named in the text for screen readers; the others are counted
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def world_map_svg(places: Sequence[MapMarker]) -> SafeString:
             "height": HEIGHT,
             "markers": markers,
             "description": describe(markers),
-            # A picture hides its links from screen readers, a group does not.
+            # The role img would hide the links from screen readers, and the role group does not.
             "role": "group" if any(marker.url for marker in markers) else "img",
         },
     )

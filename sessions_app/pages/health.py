@@ -14,8 +14,8 @@ from sessions_app.roles import is_administrator
 from sessions_app.worker.health import checks, hosts
 from sessions_app.worker.health.findings import Finding, Grade
 
-PATIENCE = 20.0  # seconds for all hosts; a person waits for the page
-# What badge() takes; called for each page, because addresses of static files are not known at import.
+PATIENCE = 20.0  # seconds for all hosts, because a person waits for the page
+# The arguments of badge(). A function, because addresses of static files are not known at import.
 BADGES = {
     Grade.OK: ("success", "Works", "check"),
     Grade.WARNING: ("warning", "Look at it", "warning"),

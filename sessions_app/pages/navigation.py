@@ -17,7 +17,7 @@ from activity.compiled_query import Prepared
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import is_administrator, sees_everything
 
-MOST_WAITING = 100  # counting stops there
+MOST_WAITING = 100  # counting stops at this number
 
 
 def _awaiting(user_id: int) -> QuerySet[PrivilegedSession, Any]:
@@ -41,6 +41,6 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "asked_tab": request.GET.get("tab", ""),
         "is_administrator": is_administrator(user),
         "sees_everything": sees_everything(user),
-        # Asked of the database only where it is shown: fragments have no navigation.
+        # A lazy value, because fragments have no navigation and need no query.
         "approvals_waiting": SimpleLazyObject(lambda: len(_waiting.rows(user_id=user.pk)[1])),
     }

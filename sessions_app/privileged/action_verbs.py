@@ -28,13 +28,13 @@ Do = Callable[[AbstractUser, PrivilegedSession, dict[str, Any]], object]
 class Action:
     """One action of the toolbar, as a dialog shows it."""
 
-    label: str  # of the button that does it
+    label: str  # the label of the button
     text: str  # what will happen
     done: str  # "2 sessions {done}."
     do: Do
     form: type[ActionForm] = ActionForm
     is_danger: bool = False
-    about: About = lambda session: ""  # what the person should know of each session before
+    about: About = lambda session: ""  # what the person should know about each session
 
 
 def _request_of(session: PrivilegedSession) -> str:

@@ -37,8 +37,8 @@ from sessions_app.privileged.toolbar import role_refusals
 logger = logging.getLogger(__name__)
 
 MOST_SESSIONS = 200
-NAMED_AT_MOST = 3  # sessions named one by one in the outcome; more are counted
-MOST_LINES = 8  # they travel in a header of the answer
+NAMED_AT_MOST = 3  # this many sessions are named in the outcome; the others are counted
+MOST_LINES = 8  # because they are sent in a header of the response
 LARGEST_ID = 2**63 - 1
 
 OutcomeLines = list[tuple[str, str]]
@@ -182,7 +182,7 @@ def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], val
             refused[said(outage)].append(row)
             continue
         if row.user_id in locked_accounts and _is_locked_now(row):
-            done.append(row)  # locked a moment ago with its whole account
+            done.append(row)  # an earlier session of this selection has locked the whole account
             continue
         try:
             action.do(person, row, values)

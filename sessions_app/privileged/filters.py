@@ -13,7 +13,7 @@ from django.utils import timezone
 from activity.filters import AccountFilter, AccountFilterSet
 from sessions_app.privileged.models import ENDED, LIVE, WITHDRAWN, PrivilegedSession, Status
 
-FIRST_DAY, LAST_DAY = dt.date(1970, 1, 2), dt.date(9999, 12, 30)  # every zone can tell their midnight
+FIRST_DAY, LAST_DAY = dt.date(1970, 1, 2), dt.date(9999, 12, 30)  # midnight of these days exists in every time zone
 
 
 def midnight(day: dt.date) -> dt.datetime:

@@ -155,6 +155,6 @@ def adopt(sessions: Sequence[tuple[PrivilegedSession, Status]]) -> list[Privileg
 
 def _end_values(session: PrivilegedSession) -> dict[str, Any]:
     now = timezone.now()
-    # Nobody is at a session that is over; whoever was may have died before giving the lease back.
+    # Nobody works on a session that is over. The worker may have died before it released the lease.
     lease = {"lease": "", "lease_until": None}
     return {**lease, "ended_at": now, "duration": now - session.start_at if session.start_at else None}

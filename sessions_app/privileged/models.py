@@ -45,10 +45,10 @@ LIVE = frozenset({Status.PROVISIONING, Status.AVAILABLE, Status.LOGGED_IN, Statu
 HOLDS_GRANT = frozenset({Status.AVAILABLE, Status.LOGGED_IN, Status.LOCKED})
 
 
-# Said beside Complete where nothing was ever given: the person who asked took the request back.
+# Shown beside Complete if the requester withdrew the request before anything was given.
 WITHDRAWN = "withdrawn before it began"
 
-# What the list is searched in.
+# The fields that the search of the list covers.
 SESSION_WORDS = TextIndex(
     "sessions_app_privilegedsession",
     ("user_name", "resource_name", "activity_name", "login_account", "ticket", "notes"),
@@ -80,8 +80,8 @@ class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
 
         The person is an approver of the current tier, is neither the user nor the requester, and has not decided yet.
         """
-        # A person is asked by the tier that is being asked now. Said for each waiting session by itself, which are few:
-        # as a join SQLite begins at the tiers and reads all sessions of their profiles (measured: 400 ms in a million).
+        # The person must be an approver of the current tier. A subquery for each of the few waiting sessions is used:
+        # for a join SQLite starts at the tiers and reads all sessions of their profiles (400 ms in a million).
         asked = ApprovalTier.objects.filter(
             Q(users=user.pk) | Q(groups__user=user.pk),
             profile=models.OuterRef("profile"),
@@ -125,38 +125,38 @@ class PrivilegedSession(QuickRows):
 
     status = models.CharField(max_length=20, choices=Status.choices, editable=False)
     requested_at = models.DateTimeField("requested", default=timezone.now)
-    scheduled_for = models.DateTimeField(null=True)  # none: as soon as it may
+    scheduled_for = models.DateTimeField(null=True)  # None for as soon as possible
     start_at = models.DateTimeField("start", null=True)  # when the pre-session actions ran
     end_at = models.DateTimeField("end", null=True)  # start + maximum duration + extensions
     ended_at = models.DateTimeField("ended", null=True)  # when a final status was reached
-    duration = models.DurationField(null=True)  # start to ended; none when it never started
-    current_tier = models.PositiveSmallIntegerField(default=0)  # the approval tier being asked; 0: none
+    duration = models.DurationField(null=True)  # from start to ended; None if it never started
+    current_tier = models.PositiveSmallIntegerField(default=0)  # the approval tier that decides now; 0 for none
     approval_deadline = models.DateTimeField(null=True)
     extensions = models.PositiveSmallIntegerField(default=0)
     end_notice_sent = models.BooleanField(default=False)
 
-    # Why it is being taken away, and what it becomes when everything is gone.
+    # Why its rights are being taken away, and its status after that.
     ends_as = models.CharField(max_length=20, choices=Status.choices, blank=True)
     end_reason = models.CharField(max_length=300, blank=True)
-    # What a locked session tells its user, and what it was before.
+    # What a locked session shows to its user, and its status before the lock.
     lock_title = models.CharField(max_length=120, blank=True)
     lock_message = models.CharField(max_length=500, blank=True)
-    # The account lock that froze it; it thaws when that is lifted. None: it was locked by itself, or is not locked.
+    # The account lock that locked it, which also unlocks it. None if it was locked separately or is not locked.
     account_lock = models.ForeignKey(AccountLock, models.SET_NULL, null=True, related_name="sessions")
-    is_logged_on = models.BooleanField(default=False)  # what the resource last said
+    is_logged_on = models.BooleanField(default=False)  # what the resource last reported
 
-    # The worker's own: who is at it until when, and how it went so far.
+    # For the worker: the lease, when it ends, and the tries so far.
     lease = models.CharField(max_length=60, blank=True)
     lease_until = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
     next_monitor_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
-    # What a call to the resource that takes long is waiting for, and since when; counts while somebody has the lease.
+    # What a slow call to the resource is waiting for, and since when. It is valid only during a lease.
     waiting_for = models.CharField(max_length=200, blank=True)
     waiting_since = models.DateTimeField(null=True)
 
-    right_gone = ""  # why policy would not give it any more; not stored, set where somebody looks
+    right_gone = ""  # why the policy would not allow it any more; not stored, set by start_check.py
 
     objects = PrivilegedSessionQuerySet.as_manager()
 
@@ -168,11 +168,11 @@ class PrivilegedSession(QuickRows):
         ]
         indexes = [
             models.Index(fields=["status", "requested_at", "id"], name="session_status_requested"),
-            models.Index(fields=["requested_at", "id"], name="session_requested"),  # Historical, in its usual order
-            models.Index(fields=["user_name", "id"], name="session_user_name"),  # and by these columns
+            models.Index(fields=["requested_at", "id"], name="session_requested"),  # the order of the tab Historical
+            models.Index(fields=["user_name", "id"], name="session_user_name"),  # and the orders by these columns
             models.Index(fields=["resource_name", "id"], name="session_resource_name"),
             models.Index(fields=["start_at", "id"], name="session_start"),
-            # The summary of a period reads this and no row of the table.
+            # The summary of a period reads only this index, and no row of the table.
             models.Index(fields=["user", "start_at", "duration"], name="session_summary"),
             models.Index(fields=["end_at", "id"], name="session_end"),
             models.Index(fields=["login_account", "id"], name="session_account"),
@@ -185,7 +185,7 @@ class PrivilegedSession(QuickRows):
             models.Index(fields=["resource", "status"], name="session_resource_status"),
             models.Index(fields=["status", "end_at"], name="session_status_end"),
             models.Index(fields=["ended_at", "id"], name="session_ended_at"),
-            # The few among those that are Complete.
+            # Only the few withdrawn ones among the Complete.
             models.Index(
                 fields=["requested_at", "id"],
                 name="session_withdrawn",
@@ -285,9 +285,9 @@ class ControlRequest(models.Model):
     message = models.CharField(max_length=500, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now)
-    enforced_at = models.DateTimeField(null=True)  # the host carried it out
-    enforced_until = models.DateTimeField(null=True)  # a newer one was carried out there, or the rights were taken away
-    dropped_at = models.DateTimeField(null=True)  # nobody needs to carry it out any more
+    enforced_at = models.DateTimeField(null=True)  # when the host carried it out
+    enforced_until = models.DateTimeField(null=True)  # when a newer one was carried out, or the rights were taken away
+    dropped_at = models.DateTimeField(null=True)  # when it became unnecessary
     superseded_by = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)

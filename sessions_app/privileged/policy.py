@@ -28,7 +28,7 @@ class Viewer:
     is_administrator: bool
     is_auditor_only: bool
     awaits_me: bool
-    right_gone: str = ""  # why policy would not give the session any more
+    right_gone: str = ""  # why the policy would not allow the session any more
 
 
 def refusals(
@@ -165,19 +165,19 @@ class PolicyInputs:
     resource: str
     resource_is_active: bool
     resource_platform: str
-    policy: str  # empty: no policy gives it
+    policy: str  # empty if no policy allows it
     profile: str
     notes_required: bool
     ticket_required: bool
     notes: str
     ticket: str
-    start_at: dt.datetime | None  # none: as soon as it may
+    start_at: dt.datetime | None  # None for as soon as possible
     account_is_active: bool = True
-    account_lock: str = ""  # the title of the standing lock, empty: none
+    account_lock: str = ""  # the title of the lock in force; empty if there is none
     resource_lock: str = ""
-    is_running: bool = False  # the same is asked for or going on already
-    taken_account: str = ""  # the login account, while another session has it there
-    short_tier: str = ""  # says which approval tier could never be had, empty: none
+    is_running: bool = False  # whether the user has the same session already
+    taken_account: str = ""  # the login account, if another session uses it on the resource
+    short_tier: str = ""  # which approval tier cannot be fulfilled; empty if there is none
     needs_approval: bool = False
 
 

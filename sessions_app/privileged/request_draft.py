@@ -27,7 +27,7 @@ class BadDraft(Exception):
 class Draft:
     """The choices so far. `problems` says which choices were removed because they are no longer possible."""
 
-    user: AbstractUser  # whom the sessions are for
+    user: AbstractUser  # the user of the sessions
     application: Application | None
     activity: Activity | None
     resources: tuple[Resource, ...]

@@ -22,10 +22,10 @@ class PlanRow:
     """One resource of the plan."""
 
     resource: Resource
-    policy: AccessPolicy | None  # none: it was taken away a moment ago
+    policy: AccessPolicy | None  # None if it was deleted a moment ago
     lasts: str
     approval: str
-    refused: str  # why the request would be refused whatever the details say; empty: it would not
+    refused: str  # why the request would be refused with any details; empty if it would not
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Plan:
     """All resources of a draft, and what the details must contain."""
 
     rows: tuple[PlanRow, ...]
-    notes_for: str  # the connection profiles that require notes, empty: none
+    notes_for: str  # the connection profiles that require notes; empty if none does
     ticket_for: str
 
     @property

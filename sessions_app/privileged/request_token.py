@@ -19,7 +19,7 @@ from sessions_app.logins.backend import current_login
 
 KEY = "request_tokens"
 SALT = "sessions_app.request_token"
-KEPT = 20  # tokens that were sent, with what came of them
+KEPT = 20  # how many used tokens are stored with their results
 
 
 def issue(request: HttpRequest) -> str:

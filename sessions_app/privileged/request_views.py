@@ -36,7 +36,7 @@ from sessions_app.privileged.toolbar import role_refusals
 from sessions_app.roles import is_administrator
 
 STEPS = (("activity", "Activity"), ("resources", "Resources"), ("details", "Details"), ("review", "Review"))
-MOST_SHOWN = 200  # resources on one page; the search finds the others
+MOST_SHOWN = 200  # how many resources a page shows; the search finds the others
 DETAILS = ("notes", "ticket", "when", "start_at", "which")
 
 

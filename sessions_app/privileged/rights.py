@@ -14,7 +14,7 @@ def without_right() -> Q:
 
     The reason is the policy, a group, the activity or the resource. Disabled accounts are not considered.
     """
-    # The session's own policy first: it gives most of them, and is found at once.
+    # The session's own policy is checked first: it allows most sessions, and is found by its key.
     return ~_allowed_by(AccessPolicy.objects.filter(pk=OuterRef("policy"))) & ~_allowed_by(AccessPolicy.objects.all())
 
 
@@ -48,7 +48,7 @@ def _allowed_by(policies: QuerySet[AccessPolicy]) -> Q:
         resources__is_active=True,
         resources__platform=F("activities__platform"),
     ).order_by()
-    # As two questions: joined, the members of every group of a policy would be read for each session.
+    # Two conditions instead of a join, which would read the members of every group of a policy for each session.
     return Q(Exists(giving.filter(users=OuterRef("user")))) | Q(Exists(giving.filter(groups__user=OuterRef("user"))))
 
 

@@ -56,5 +56,5 @@ LOG_TABLE = Table(
     search=("message", "actor_name"),
     empty_text="The log begins when the session is requested.",
     row_name=lambda e: f"line {e.line}",
-    row_class=lambda e: "wrap",  # a line is there to be read in full
+    row_class=lambda e: "wrap",  # long lines are shown in full
 )

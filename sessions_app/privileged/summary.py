@@ -15,11 +15,11 @@ from activity.summary import Figures, SessionQuestion, SessionSummary
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import sees_everything
 
-MOST_TIES = 500  # users of one total whose names are compared
+MOST_TIES = 500  # how many users with the same total are sorted by name
 SESSIONS = "privileged_sessions"  # of a user
-ASKED_AT_ONCE = 1000  # users, about whose sessions that still run
+ASKED_AT_ONCE = 1000  # users in one query for open sessions
 
-Raw = dt.timedelta | int  # a duration as the database gives it: SQLite keeps microseconds
+Raw = dt.timedelta | int  # a duration as the database returns it: SQLite stores microseconds
 
 
 class _Counted(NamedTuple):

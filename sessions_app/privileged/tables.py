@@ -174,14 +174,14 @@ HISTORY = (
     stored("notes", "Notes", "notes", lambda s: empty(s.notes), 220, is_sorted=False),
     stored("ticket", "Ticket", "ticket", lambda s: empty(s.ticket), 110),
 )
-# Hidden until the person shows them; always in the download. Not sorted: names that stand in another table, which no
-# index of sessions holds, and free text (notes, reasons), which is searched and not leafed through.
+# Hidden until the person shows them, but always in the download. They cannot be sorted by: names are in another table,
+# which no index of sessions covers, and free text (notes, reasons) is for searching.
 FURTHER = (
     stored("number", "Number", "pk", lambda s: str(s.pk), 90, is_hidden=True, is_number=True),
     now_column("user_now", "User now", "user", "user_name"),
     stored(
         "asked-by",
-        "Requested by (now)",  # a session keeps its user's name of the time alone
+        "Requested by (now)",  # only the name of its user at that time is stored with a session
         f"requested_by__{get_user_model().USERNAME_FIELD}",
         lambda s: s.requested_by.get_username(),
         160,

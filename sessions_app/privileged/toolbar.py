@@ -25,8 +25,8 @@ class Button:
 
     verb: str
     label: str
-    has_dialog: bool = True  # else it is a plain GET that leads elsewhere
-    is_many: bool = True  # else one row at a time
+    has_dialog: bool = True  # otherwise it is a link to another page
+    is_many: bool = True  # otherwise it works for one row only
     new_window: bool = False
     refused: str = ""
 
@@ -41,7 +41,7 @@ class Button:
         return {"approve": "primary", "terminate": "danger"}.get(self.verb, "")
 
 
-WITHDRAW = "Withdraw"  # what End is called while nothing has begun
+WITHDRAW = "Withdraw"  # the name of End for sessions that have not begun
 BUTTONS = (
     Button("end", "End session"),
     Button("lock", "Lock"),
@@ -60,7 +60,7 @@ class Toolbar:
     """The buttons above a list. There is one for each role, which is cached for the life of the process."""
 
     buttons: tuple[Button, ...]
-    request_refused: str  # why the person may not request sessions at all; empty: they may
+    request_refused: str  # why the person may not request sessions; empty if they may
 
     @functools.cached_property
     def html(self) -> SafeString:

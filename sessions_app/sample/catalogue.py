@@ -37,7 +37,7 @@ ACTIVITIES = (
     ("Configure switches", Platform.NETWORK, "net-{session}", "privilege level 15", "VLANs, ports, routes."),
     ("Read shared secrets", Platform.VAULT, "{user}", "read team secrets", "View and copy; each access is logged."),
 )
-SECRETS = (  # of team-vault; their content is made up anew each time
+SECRETS = (  # the secrets of team-vault, whose content is random each time
     ("backup passphrase", "Opens the nightly copies on backup-1."),
     ("reporting password", "The role “reporting” in PostgreSQL on db-1."),
 )

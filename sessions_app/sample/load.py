@@ -77,7 +77,7 @@ def save(stories: list[Story]) -> list[LogEntry]:
     ControlRequest.objects.bulk_create([control for story in stories for control in story.controls])
     superseded = []
     for story in stories:
-        for older, newer in itertools.pairwise(story.controls):  # a lock and its unlock, always
+        for older, newer in itertools.pairwise(story.controls):  # the controls alternate: a lock, then its unlock
             older.superseded_by = newer
             superseded.append(older)
     ControlRequest.objects.bulk_update(superseded, ["superseded_by"])

@@ -12,8 +12,8 @@ from django.contrib.auth.models import Group
 from sessions_app.people.models import Application
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
 
-Account = Any  # a row of whatever user model is installed
-# No letter or digit that is easily taken for another. Sixteen of them hold 79 random bits.
+Account = Any  # an instance of the user model
+# Without letters and digits that look alike. Sixteen of them have 79 random bits.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 # Who can log in to try each role: user name, first name, last name, groups.
 ACCOUNTS = (
@@ -22,7 +22,7 @@ ACCOUNTS = (
     ("approver", "Ines", "Vega", ("Approvers",)),
     ("alice", "Alice", "Ferrari", ("Linux team",)),
 )
-# People beside them, without a usable password.
+# More people, who have no usable password.
 OTHERS = (
     ("bob", "Bob", "Okafor", ("Linux team",)),
     ("carol", "Carol", "Lindqvist", ("DBAs", "Approvers")),

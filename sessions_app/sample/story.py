@@ -67,7 +67,7 @@ class Story:
         self.lines: list[dict[str, Any]] = []
         self.approvals: list[Approval] = []
         self.controls: list[ControlRequest] = []
-        self.terminal: Callable[[Any, Story], None] | None = None  # what was recorded between these two
+        self.terminal: Callable[[Any, Story], None] | None = None  # what was recorded from connect() to disconnect()
         self.connected_at = self.disconnected_at = at
         self.status = Status.PENDING if starts_in else Status.PROVISIONING
         if profile.tiers.exists():

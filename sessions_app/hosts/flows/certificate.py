@@ -24,7 +24,7 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sealing import SealingError
 
 OPEN = frozenset({Status.AVAILABLE, Status.LOGGED_IN})
-NUMBER = re.compile(r"[0-9]{1,18}")  # what a database takes as one
+NUMBER = re.compile(r"[0-9]{1,18}")  # a number that fits into 64 bits
 NOT_YOURS = "Only the person a session is for gets a certificate for it."
 
 logger = logging.getLogger(__name__)

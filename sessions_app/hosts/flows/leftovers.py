@@ -24,7 +24,7 @@ def find_leftovers(resource: Resource) -> list[Held]:
     """
     found = _everything_on(resource)
     numbers = {one.session_id for one in found}
-    # Asked after the host, so that a session that is given rights meanwhile counts as going on.
+    # Read after the host, so that a session that gets rights in the meantime counts as open.
     going_on = PrivilegedSession.objects.filter(pk__in=numbers, resource=resource, status__in=LIVE)
     living = set(going_on.values_list("pk", flat=True))
     return [one for one in found if one.session_id not in living]

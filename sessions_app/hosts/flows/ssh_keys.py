@@ -76,7 +76,7 @@ def add_key(actor: AbstractUser, *, title: str, line: str, owner: AbstractUser |
                 "kind": key.kind,
             },
         )
-        if not is_new:  # somebody else was first, in this very moment
+        if not is_new:  # somebody else has registered it at the same moment
             raise Refused(IN_USE, field="key")
         _record(Verb.KEY_ADDED, "registered", actor, made)
     return made

@@ -24,8 +24,8 @@ from activity.verbs import Verb
 from sessions_app.hosts.models import AuthorityState, CertificateAuthority
 from sessions_app.sealing import seal, unseal
 
-OVERLAP = dt.timedelta(days=30)  # how long a retired authority stays trusted unless told otherwise
-BACKDATED = 60  # seconds; for hosts whose clock is a little behind
+OVERLAP = dt.timedelta(days=30)  # how long a retired authority stays trusted by default
+BACKDATED = 60  # seconds, for hosts whose clock is slightly slow
 # Each way from now. Hosts whose clock is weeks off must not keep us out, who read it and take rights away there; and
 # nothing is lost by it: key and certificate never leave the memory of the process that made them.
 SERVICE_SECONDS = 30 * 24 * 60 * 60
@@ -181,7 +181,7 @@ def sign(
         permit_port_forwarding=may_forward,
     )
     details = {
-        "serial": str(serial),  # beyond what JavaScript's numbers hold
+        "serial": str(serial),  # a string, because numbers in JavaScript cannot hold it
         "key_id": key_id,
         "principals": list(principals),
         "valid_until": valid_until.isoformat(),

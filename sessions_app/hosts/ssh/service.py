@@ -21,7 +21,7 @@ def fill(service_key: ServiceKey, text: str = "") -> None:
         try:
             key = asyncssh.import_private_key(text.strip() + "\n")
         except (asyncssh.KeyImportError, ValueError):
-            # Without a cause: it may quote what was pasted.
+            # Without a cause, because that may quote what was pasted.
             raise BadKey("This is no private key in OpenSSH or PEM form, or it has a passphrase.") from None
     else:
         key = asyncssh.generate_private_key("ssh-ed25519")

@@ -29,9 +29,9 @@ from sessions_app.logins.geoip.sources import Packing, Source
 CONNECT_TIMEOUT, READ_TIMEOUT = 10, 60  # seconds
 CHUNK = 256 * 1024  # bytes
 MAX_UNPACKED = 2 * 1024**3  # bytes; a city database has about 0.1 GiB
-STALE_AFTER = 24 * 60 * 60  # seconds until what a killed run left behind is thrown away
+STALE_AFTER = 24 * 60 * 60  # seconds, after which files of a killed run are deleted
 
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all when the server says
+Progress = Callable[[int, int | None], None]  # bytes so far, and bytes in total if the server tells
 
 
 class UpdateError(Exception):
@@ -136,7 +136,7 @@ def _get(session: requests.Session, url: str, source: Source) -> Iterator[reques
                 raise DownloadError(f"{url} answered {response.status_code}. Try again later.")
             yield response
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        # Not the error's own text: it may quote the signed address that MaxMind redirects to.
+        # Without the text of the error, which may contain the signed address that MaxMind redirects to.
         raise DownloadError(
             f"The download from {url} broke off or could not start ({type(error).__name__}). "
             "Check the network and the proxy settings, and try again."

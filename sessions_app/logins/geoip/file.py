@@ -24,8 +24,8 @@ from maxminddb.decoder import Decoder
 
 Address = IPv4Address | IPv6Address
 
-# What the decoder under geoip2 raises on bytes that are not what they claim to be, and geoip2's models on records of
-# another shape than a city's.
+# What the decoder of geoip2 raises for damaged bytes, and what its models raise for records that
+# are not those of a city.
 DAMAGED = (
     InvalidDatabaseError,
     struct.error,
@@ -39,8 +39,8 @@ DAMAGED = (
 METADATA_MARKER = b"\xab\xcd\xefMaxMind.com"
 METADATA_SPACE = 128 * 1024  # bytes at the end of the file where the format says to look for the marker
 NOT_WHOLE = "it is not a whole MaxMind database (cut short, or another kind of file)"
-FIRST_BUILD = datetime(2010, 1, 1, tzinfo=UTC)  # the format is younger than this
-CITY, ENTERPRISE = "City", "Enterprise"  # by these words in the type geoip2 tells which model fits
+FIRST_BUILD = datetime(2010, 1, 1, tzinfo=UTC)  # the format did not exist before this year
+CITY, ENTERPRISE = "City", "Enterprise"  # geoip2 chooses its model by these words in the type
 PROBES = 256  # test look-ups per address family, spread evenly; about 5 ms
 KNOWN_PROBES = ("1.1.1.1", "8.8.8.8", "9.9.9.9", "192.0.2.1", "2001:4860:4860::8888", "2606:4700:4700::1111")
 

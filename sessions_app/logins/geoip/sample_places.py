@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_network
 
-# In none of the networks below: an address that no database knows, to show "Unknown".
+# An address outside of the networks below, which no database knows, so that "Unknown" is shown.
 UNKNOWN_ADDRESS = "203.0.113.250"
 
 

@@ -74,7 +74,7 @@ def role_of_user() -> Case:
     everybody = get_user_model()._default_manager
 
     def may(permission: str) -> Exists:
-        # None: disabled people too; the stubs know only bool.
+        # None includes disabled people; the stubs know only bool.
         holders = everybody.with_perm(permission, is_active=None)  # type: ignore[arg-type]
         return Exists(holders.filter(pk=OuterRef("pk")))
 

@@ -46,7 +46,7 @@ class ControlShown:
     confirmed_at: str
     waiting: tuple[UnconfirmedGateway, ...]
     in_force: tuple[str, ...]  # one for the host and each gateway, with its times
-    end: str  # why it is over, when it is
+    end: str  # why it is over; empty if it is not
 
     @property
     def is_open(self) -> bool:

@@ -31,7 +31,7 @@ class TierShown:
     approvers: str
     decided: str
     decisions: list[Approval]
-    void: frozenset[int]  # numbers of the approvals among them that no longer count
+    void: frozenset[int]  # ids of the approvals that do not count any more
 
     @property
     def state(self) -> str:

@@ -48,7 +48,7 @@ class Tab:
     with_history: bool = False
 
 
-# What matters only while a session goes on: no cell of an ended one reads it.
+# Fields that only open sessions need; no cell of an ended session reads them.
 OF_LIVE = (
     *(
         "maximum_duration",
@@ -100,7 +100,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
             "tab": tab_name,
             "whose": whose,
             "may_choose_whose": sees_all,
-            # Asked of the database only where it is shown: fragments have no notice.
+            # A lazy value, because fragments have no notice and need no query.
             "is_worker_missed": SimpleLazyObject(is_worker_missed) if sees_all else False,
             "toolbar": sessions_toolbar(person, with_history=tab.with_history, has_begun=not tab.statuses <= NOT_BEGUN),
         },

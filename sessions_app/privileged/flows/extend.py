@@ -28,7 +28,7 @@ def extend(actor: AbstractUser, session: PrivilegedSession) -> None:
         session.end_at = old_end + session.profile.extension_by
         session.extensions += 1
         session.end_notice_sent = False
-        session.next_monitor_at = None  # the worker looks anew when to announce it
+        session.next_monitor_at = None  # lets the worker compute again when to announce the end
         session.save(update_fields=["end_at", "extensions", "end_notice_sent", "next_monitor_at"])
         control.request_control(session, ControlKind.EXTEND, actor=actor)
         log.record(

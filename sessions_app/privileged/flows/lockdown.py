@@ -29,7 +29,7 @@ from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Statu
 logger = logging.getLogger(__name__)
 
 DEFAULT_REASON = "Everything was cut"
-LEFT_ALONE = dt.timedelta(seconds=60)  # for whoever accepted it to carry it out
+CARRY_OUT_TIME = dt.timedelta(seconds=60)  # for the process that accepted it, before a worker continues
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _accept(actor: AbstractUser, user: AbstractUser, reason: str) -> AccountCut:
         lock_account_row(user)
         logins = LoginSession.objects.live().filter(user_id=user.pk).count()
         lines = [_lock(actor, user, reason)]
-        # The lock ended them; when it stood already, whatever came in since ends here.
+        # A new lock has ended the logins. If the account was locked before, logins that began since are ended here.
         service.end_all(user, EndReason.LOCKED, actor=actor)
         lines.append(CutStep(True, f"Logged out of {logins} browser{'' if logins == 1 else 's'}."))
         done = [[line.ok, line.text] for line in lines]
@@ -75,7 +75,7 @@ def _accept(actor: AbstractUser, user: AbstractUser, reason: str) -> AccountCut:
 
 def unfinished(now: dt.datetime) -> list[AccountCut]:
     """Return accepted cuts that nobody carries out any more, oldest first."""
-    late = AccountCut.objects.filter(done_at=None, accepted_at__lt=now - LEFT_ALONE)
+    late = AccountCut.objects.filter(done_at=None, accepted_at__lt=now - CARRY_OUT_TIME)
     return list(late.select_related("user", "requested_by").order_by("pk"))
 
 

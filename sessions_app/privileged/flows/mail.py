@@ -30,7 +30,7 @@ def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
     waiting: dict[AbstractUser, list[PrivilegedSession]] = {}
     decisions = Approval.objects.filter(session__in=[session.pk for session in sessions])
     decided = set(decisions.values_list("session_id", "tier", "approver_id"))
-    people: dict[tuple[int, int], list[AbstractUser]] = {}  # all sessions are for one user, asked by one person
+    people: dict[tuple[int, int], list[AbstractUser]] = {}  # all sessions have the same user and requester
     for session in sessions:
         asked = (session.profile_id, session.current_tier)
         if asked not in people:
@@ -92,7 +92,7 @@ def _send_after_commit(letters: Sequence[EmailMessage | None], sessions: Sequenc
 def _send(letters: Sequence[EmailMessage], sessions: Sequence[PrivilegedSession]) -> None:
     try:
         get_connection().send_messages(letters)
-    except (OSError, ValueError) as error:  # SMTP errors are OSErrors; ValueError: an address that cannot be one
+    except (OSError, ValueError) as error:  # SMTP errors are OSErrors; a wrong address is a ValueError
         logger.exception("E-mail about sessions %s was not sent", [session.pk for session in sessions])
         _warn(sessions, f"E-mail could not be sent ({type(error).__name__}); tell the people concerned yourself.")
 

@@ -148,7 +148,7 @@ def _create(
     now: dt.datetime,
 ) -> PrivilegedSession:
     tiers = list(found.profile.tiers.all())
-    # The instances themselves, so that nothing is read again; a dict, since the stubs know one user model only.
+    # Pass the instances, so that nothing is read again. They are in a dict, because the stubs know only one user model.
     people: dict[str, Any] = {"user": request.user, "requested_by": actor}
     session = PrivilegedSession(
         **people,

@@ -89,5 +89,5 @@ def _asking(session: PrivilegedSession, tier: ApprovalTier) -> dict[str, Any]:
     return {
         "current_tier": tier.order,
         "approval_deadline": timezone.now() + session.profile.approval_timeout,
-        "next_monitor_at": None,  # the worker looks anew whether enough approvers are left
+        "next_monitor_at": None,  # lets the worker check again whether there are enough approvers
     }

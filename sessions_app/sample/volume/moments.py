@@ -8,9 +8,9 @@ import random
 from collections.abc import Iterator
 
 HOUR = 3600
-NIGHT, WEEKEND = 0.15, 0.25  # of what happens in an hour of a working day
-BURSTS, BURST = 0.004, 15.0  # how many hours have one, and how much more happens then
-GROWTH = 2.0  # the last day has so much more than the first
+NIGHT, WEEKEND = 0.15, 0.25  # compared with an hour of a working day
+BURSTS, BURST = 0.004, 15.0  # the part of hours with a burst, and by how much they have more events
+GROWTH = 2.0  # the last day has so many times the events of the first
 
 
 def moments(count: int, start: dt.datetime, end: dt.datetime, chance: random.Random) -> Iterator[float]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 RARE, MIDDLING, COMMON = "quetzal", "failover", "nightly"  # one in 100,000, in 1,000, in 10
-WORST = "mainframe"  # one in ten of the oldest tenth, and never since: who reads from the newest on reads everything
-NONE = "xylophone"  # nowhere
+WORST = "mainframe"  # one in ten of the oldest tenth only, so that a search from the newest reads everything
+NONE = "xylophone"  # in no row
 FOREIGN = ("Überprüfung", "проверка", "検査")  # one in 5,000 each
 EVERY = {RARE: 100_000, MIDDLING: 1000, COMMON: 10}
 

@@ -30,7 +30,7 @@ from sessions_app.vault.models import Secret
 logger = logging.getLogger(__name__)
 
 SHOWN_WHILE = frozenset({Status.AVAILABLE, Status.LOGGED_IN})
-VIEWS_A_MINUTE = 30  # for one person over all their sessions; copies likewise
+VIEWS_A_MINUTE = 30  # for one person in all their sessions; the same limit holds for copies
 COPY_GRACE = dt.timedelta(seconds=60)  # from the end of a view until its copy must have been reported
 
 
@@ -40,7 +40,7 @@ class Shown:
 
     name: str
     content: str = dataclasses.field(repr=False)
-    seconds: int  # how long it stays there
+    seconds: int  # how long it is shown
 
 
 def is_vault_of(person: Person, session: PrivilegedSession) -> bool:

@@ -88,15 +88,15 @@ timeout "$seconds" nice -n 10 find "$@" -xdev -type f \( -perm -4000 -o -perm -2
 [ $? -le 1 ] || echo "cut"
 """
 )
-# In the order in which people read it.
+# In the order of the report.
 KINDS = (
     *("account", "password", "group", "sudo rule", "authorized key", "login setting"),
     *("setuid file", "cron", "unit", "port"),
 )
-MOST = 4 * 1024 * 1024  # bytes of one look
+MOST = 4 * 1024 * 1024  # bytes of the output
 MOST_NEWS = 500
 CUT = "Setuid files were not compared: the host has more files than could be searched in {seconds} s."
-# What a session brings carries its number; of those that go on it is no news.
+# What a session brings has its number in the name. That of open sessions is not reported as new.
 NUMBER = re.compile(r"sessionadmin-(?:guard-|session-)?(\d+)(?:\.service|\.new)?$")
 
 State = dict[str, dict[str, str]]  # kind -> name -> value

@@ -19,9 +19,9 @@ import asyncssh
 
 T = TypeVar("T")
 
-IDLE_SECONDS = 8.0  # how long one that nobody uses stays open
-OLD_SECONDS = 120.0  # after so long it is closed even when it is used all the time, and the host asked anew
-MOST_IDLE = 64  # at all hosts; the one that has been idle for longest makes room
+IDLE_SECONDS = 8.0  # how long an idle connection stays open
+OLD_SECONDS = 120.0  # the longest life of a connection, after which the host is authenticated again
+MOST_IDLE = 64  # for all hosts together; the one that was idle for longest is closed
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -43,7 +43,7 @@ class ConnectionPool:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._idle: list[PooledConnection] = []  # the longest idle first
+        self._idle: list[PooledConnection] = []  # sorted by how long they are idle, longest first
         os.register_at_fork(after_in_child=self._reset_after_fork)
 
     def _reset_after_fork(self) -> None:
@@ -65,7 +65,7 @@ class ConnectionPool:
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # when it was the wait that was interrupted
+            future.cancel()  # if this wait was interrupted
             raise
 
     def forget(self) -> None:

@@ -35,7 +35,7 @@ from sessions_app.hosts.connectors.ssh.transport import connected
 from sessions_app.hosts.models import ConsoleMark, HostComparison
 from sessions_app.hosts.ssh import ca
 
-# What may be done with a key in the user's hands: a terminal, no forwarding.
+# A key of the user allows a terminal and no forwarding.
 KEY_OPTIONS = 'restrict,pty,expiry-time="@EXPIRY@"'
 
 

@@ -18,7 +18,7 @@ from sessions_app.hosts.ssh import ca
 from sessions_app.hosts.ssh.service import open_key
 from sessions_app.sealing import SealingError
 
-KEPT_SECONDS = 240  # a certificate is used again for so long, so that not each look is a signature
+KEPT_SECONDS = 240  # how long a certificate is used again, so that not every look needs a signature
 DEFAULT_ACCOUNT = "sessionadmin"
 
 _kept: dict[tuple[int, str], tuple[float, Credentials]] = {}

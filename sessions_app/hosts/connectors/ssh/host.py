@@ -13,7 +13,7 @@ from sessions_app.hosts.connectors import progress
 from sessions_app.hosts.connectors.ssh.results import Result, failure
 from sessions_app.hosts.connectors.ssh.transport import Remote
 
-# How long after End the host itself ends a grant: time for the worker, and for an extension to arrive there.
+# How long after its end the host itself ends a grant. It gives time to the worker, and to an extension.
 MARGIN = 60  # seconds
 
 
@@ -35,7 +35,7 @@ class OnHost:
     # Until the host ends it alone, as it was when the call began: however long the steps take, the last one sets the
     # whole span anew, so that the host is not earlier than the End that is counted from there.
     seconds: int
-    console: str  # its mark, which scripts compare with what stands in the host's notes
+    console: str  # its mark, which scripts compare with the notes on the host
 
     def do(self, label: str, script: str, *arguments: str, given: str = "") -> str:
         """Run a script with the session's number as $1, and return its output.

@@ -39,7 +39,7 @@ def note(
             )
         return kept | {"has_no_log": True}
     trace = traces.get(session.pk)
-    if trace is None:  # the answer was cut off; it is read again
+    if trace is None:  # the answer was cut off, so the log is read again
         return kept
     for login, times in Counter(trace.logins).items():
         through = _record(session, login, times)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sessions_app.hosts.connectors.ssh.transport import TURNS
 
-SECONDS = 2.0  # for connecting, and for the greeting
+SECONDS = 2.0  # to connect, and again for the greeting
 AT_A_TIME = 16
 GREETING = b"SSH-"
 

@@ -27,7 +27,7 @@ in_queues -uid "$uid" -print | sed 's#^[./]*\(dev/mqueue/\)*\(\./\)*#POSIX queue
 of_keys "$uid" | awk '{print "key:" $8, $9}'
 """
 
-MOST_SAID = 10  # of one kind, in one line of the log
+MOST_SAID = 10  # how many of one kind a line of the log names
 
 
 def parse(output: str) -> str:

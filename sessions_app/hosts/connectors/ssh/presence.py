@@ -28,7 +28,7 @@ from sessions_app.hosts.host_watch import clock_words
 from sessions_app.hosts.models import HostWatch
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession
 
-SOON = dt.timedelta(seconds=1)  # until somebody else's look has ended
+SOON = dt.timedelta(seconds=1)  # until the look of another worker has ended
 
 Found = dict[str, dict[str, Any]]
 
@@ -68,7 +68,7 @@ def _interval(resource: Resource) -> dt.timedelta:
 
 
 def _answer(watch: HostWatch, session_id: int, interval: dt.timedelta) -> Presence:
-    one = watch.found.get(str(session_id), {})  # one that was given since the last look: nobody is on yet
+    one = watch.found.get(str(session_id), {})  # empty for a session that began after the last look
     again = (watch.began_at or timezone.now()) + interval
     return Presence(
         bool(one.get("is_logged_on")),
@@ -139,7 +139,7 @@ def _read_presence(remote: Remote) -> tuple[dict[int, str], float | None]:
     pairs = [line.split() for line in result.output.splitlines()]
     clocks = [int(pair[1]) for pair in pairs if len(pair) == 2 and pair[0] == "clock" and pair[1].isdecimal()]
     said = {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
-    # It told whole seconds, which have gone on by half of one as a mean.
+    # The host reports whole seconds, which are half a second old on average.
     return said, clocks[-1] + 0.5 - between if clocks else None
 
 

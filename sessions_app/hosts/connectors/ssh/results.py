@@ -7,7 +7,7 @@ import re
 
 from sessions_app.catalogue.connectors import ConnectorError, ForGood, ForNow
 
-# Exit codes of our own scripts: each is final, trying again would end alike.
+# Exit codes of our own scripts. Each is final, because another try would end in the same way.
 MEANINGS = {
     10: "The account {account} exists on {host} already, and this session did not make it. Nothing was touched.",
     11: "The directory /home/{account} exists on {host} already. Nothing was touched; move it away.",
@@ -37,7 +37,7 @@ OF_ANOTHER = 27
 ASKS_FOR_PASSWORD = re.compile(r"sudo: .*(password is required|not in the sudoers|not allowed|must have a tty)", re.I)
 TIMED_OUT = (124, 137)  # timeout(1)
 TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h
-# What programs say of a password ("a password is required"), and what is none.
+# Words after “password” in messages of programs that are no password ("a password is required").
 _SAID = (
     r"(?:password|is|was|are|has|had|have|for|of|from|in|on|to|at|by|with|and|or|not|no|must|may|can|cannot|could|does|did|will|"
     r"attempts?|required|expired|expires|expiry|unchanged|updated|changed|incorrect|invalid|missing|failed|prompt|"

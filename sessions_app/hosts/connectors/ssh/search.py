@@ -86,7 +86,7 @@ exec 3>&1
   END {for (number in count) print "count " number ":" count[number]}'
 """
 )
-MOST = 4 * 1024 * 1024  # bytes: the first files of 200 sessions
+MOST = 4 * 1024 * 1024  # bytes, enough for the first files of 200 sessions
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tests.support import programs
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
+PACKAGES = ("activity", "sessions_app", "sessionadmin")
 MOST_BYTES = 150_000  # of a picture
 
 
@@ -100,6 +101,16 @@ def test_the_index_leads_to_every_document() -> None:
         there = str(path.relative_to(ROOT / "docs"))
         assert there == "index.md" or there.startswith("decisions/") or f"]({there}" in index, there
     assert "](docs/index.md)" in README
+
+
+def test_the_reference_names_every_command_and_every_system_check() -> None:
+    reference = (ROOT / "docs" / "reference.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)` \|", reference, re.MULTILINE)
+    commands = {path.stem for path in ROOT.glob("*/management/commands/*.py")} - {"__init__"}
+    code = "".join(path.read_text() for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py")))
+    checks = set(re.findall(r"\bid=\"(\w+\.[EW]\d+)\"", code))
+    assert len(checks) > 15
+    assert set(rows) == commands | checks
 
 
 def test_pictures_are_there_small_and_wide_enough_to_read() -> None:

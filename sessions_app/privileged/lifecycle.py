@@ -6,6 +6,7 @@ nothing is changed and Overtaken is raised.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,6 +85,8 @@ def create(
             target=session,
             details={"to": status.value, **(details or {})},
         )
+        if status == Status.PENDING:
+            _record_schedule(session, actor)
     return session
 
 
@@ -134,8 +137,23 @@ def transition(
             level=level,
             details={"from": old.value, "to": to.value, **(details or {})},
         )
+        if to == Status.PENDING:
+            _record_schedule(session, actor)
         if old in HOLDS_GRANT or to in HOLDS_GRANT:
             change_notify.notify_gateways()
+
+
+def _record_schedule(session: PrivilegedSession, actor: AbstractBaseUser | None) -> None:
+    """Write the log entry of a session that waits for its time, if it has one."""
+    if session.scheduled_for is not None:
+        log.record(
+            Verb.SESSION_SCHEDULED,
+            f"The session begins at {session.scheduled_for.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
+            actor=actor,
+            user=session.user,
+            target=session,
+            details={"start_at": session.scheduled_for.isoformat()},
+        )
 
 
 def adopt(sessions: Sequence[tuple[PrivilegedSession, Status]]) -> list[PrivilegedSession]:

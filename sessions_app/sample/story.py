@@ -75,6 +75,8 @@ class Story:
             self.session.current_tier = 1
             self.session.approval_deadline = at + profile.approval_timeout
         self._say(Verb.SESSION_REQUESTED, f"{self.asker.get_username()} asked for {activity} on {resource}", self.asker)
+        if self.status == Status.PENDING:
+            self._schedule(self.asker)
 
     # --- approval
 
@@ -92,7 +94,14 @@ class Story:
         self.session.current_tier, self.session.approval_deadline = 0, None
         is_later = self.session.scheduled_for is not None and self.session.scheduled_for > self.at
         self.status = Status.PENDING if is_later else Status.PROVISIONING
+        if is_later:
+            self._schedule(by)
         return self
+
+    def _schedule(self, by: Account) -> None:
+        """Say that the session waits for its time."""
+        starts = self._known(self.session.scheduled_for)
+        self._say(Verb.SESSION_SCHEDULED, f"The session begins at {starts:%Y-%m-%d %H:%M} UTC", by)
 
     def deny(self, by: Account, minutes: float, reason: str) -> Story:
         """Deny the request, which ends it."""

@@ -1,5 +1,7 @@
 """The activity log: record() writes it, the database refuses to change it."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -8,6 +10,7 @@ from django.db.transaction import TransactionManagementError
 from activity import appending, log
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
+from tests.support.programs import ROOT
 
 
 def test_an_entry_keeps_names_and_loses_control_characters(alice: User) -> None:
@@ -71,3 +74,14 @@ def test_an_entry_has_its_number_where_sqlite_returns_none(alice: User, monkeypa
     finally:
         appending._statement.cache_clear()
     assert LogEntry.objects.get(message="one").pk == entry.pk
+
+
+def test_every_verb_is_written_somewhere() -> None:
+    texts = [
+        path.read_text(encoding="utf-8")
+        for app in ("activity", "sessions_app", "sessionadmin")
+        for path in (ROOT / app).rglob("*.py")
+        if "sample" not in path.parts
+    ]
+    named = set(re.findall(r"\bVerb\.([A-Z_]+)", "\n".join(texts)))
+    assert set(Verb.__members__) - named == set()

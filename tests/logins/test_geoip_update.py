@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from pytest_django import Settings
 
+from activity import log
+from activity.models import LogEntry
+from activity.verbs import Verb
 from sessions_app.logins.geoip import sources
 from sessions_app.logins.geoip.download import CredentialsError, UpdateError, update
 from tests.support.download_server import (
@@ -30,6 +34,8 @@ from tests.support.download_server import (
 )
 
 KEY = "s3cret-licence-key"
+
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -79,6 +85,27 @@ def test_the_free_database_of_this_month_is_put_in_place(
     assert "by itself" in output.out
     assert "before: 2024-05-01" in output.out
     assert output.err == "", "no progress bar where there is no terminal"
+    entry = LogEntry.objects.get(verb=Verb.GEOIP_UPDATED)
+    assert entry.message.startswith("The GeoIP database is now DBIP-City-Lite built ")
+    assert (entry.details["file"], entry.details["before"]) == (str(target), "2024-05-01")
+
+
+def test_a_file_that_the_log_cannot_hear_of_is_in_place_all_the_same(
+    server: DownloadServer, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def away(*args: object, **values: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(log, "append", away)
+    offer_dbip(server, database("New town"))
+    call_command("geoip_update", "--url", server.url)
+    assert city_in(target) == "New town"
+    assert "The activity log has no entry of this" in capsys.readouterr().err
+
+
+def test_an_update_that_was_refused_is_not_in_the_log(server: DownloadServer, target: Path) -> None:
+    refused(target, server)
+    assert not LogEntry.objects.filter(verb=Verb.GEOIP_UPDATED).exists()
 
 
 def test_the_new_file_can_be_read_by_the_server_of_another_user(server: DownloadServer, target: Path) -> None:

@@ -12,6 +12,8 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+from activity.models import LogEntry
+from activity.verbs import Verb
 from sessions_app.catalogue.models import ApprovalTier
 from sessions_app.errors import Forbidden, Refused
 from sessions_app.privileged.flows.approve import approve
@@ -47,6 +49,8 @@ def test_an_approved_session_for_later_is_scheduled(alice: User, approver: User)
     session = waiting(alice, [[approver]], start_at=timezone.now() + dt.timedelta(days=1))
     approve(approver, session)
     assert session.status == Status.PENDING
+    entry = LogEntry.objects.get(verb=Verb.SESSION_SCHEDULED)
+    assert (entry.actor, entry.user, entry.target_id) == (approver, alice, session.pk)
 
 
 def test_tiers_are_asked_in_order(

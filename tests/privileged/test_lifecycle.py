@@ -58,8 +58,9 @@ def test_a_change_in_the_table_is_made_and_logged(alice: User, old: str, new: st
     assert stored.status == new
     assert session.status == new
     assert (stored.ended_at is not None) == (Status(new) in ENDED)
-    entry = LogEntry.objects.of_target(session).get()
+    entry, *more = LogEntry.objects.of_target(session).order_by("pk")
     assert (entry.details["from"], entry.details["to"], entry.actor) == (old, new, alice)
+    assert [one.verb for one in more] == ([Verb.SESSION_SCHEDULED] if new == Status.PENDING else [])
 
 
 @pytest.mark.parametrize(("old", "new"), [pair for pair in PAIRS if pair[1] not in TABLE[pair[0]]])

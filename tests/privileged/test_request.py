@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from activity.models import Level, LogEntry
+from activity.verbs import Verb
 from sessions_app.catalogue.flows.resource import lock_resource
 from sessions_app.catalogue.models import Resource
 from sessions_app.errors import Forbidden, Refused
@@ -42,6 +43,16 @@ def test_a_request_for_later_is_scheduled(alice: User) -> None:
     start = timezone.now() + dt.timedelta(days=1)
     session = ask(alice, start_at=start)
     assert (session.status, session.scheduled_for) == (Status.PENDING, start)
+    asked, scheduled = LogEntry.objects.of_target(session).order_by("pk")
+    assert (asked.verb, scheduled.verb) == (Verb.SESSION_REQUESTED, Verb.SESSION_SCHEDULED)
+    assert scheduled.message == f"The session begins at {start:%Y-%m-%d %H:%M} UTC"
+    assert (scheduled.actor, scheduled.details) == (alice, {"start_at": start.isoformat()})
+
+
+def test_a_request_for_now_is_not_scheduled(alice: User) -> None:
+    builders.make_policy(users=[alice])
+    session = ask(alice)
+    assert not LogEntry.objects.of_target(session).filter(verb=Verb.SESSION_SCHEDULED).exists()
 
 
 def test_a_request_with_tiers_waits_and_its_approvers_get_one_letter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.test import override_settings
 
 from sessions_app.hosts.checks import check_host_accounts
 from sessions_app.logins import checks
+from tests.support import programs
 
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -18,6 +20,16 @@ AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 def errors() -> set[str]:
     return {message.id for message in run_checks() if message.is_serious() and message.id}
+
+
+def test_each_check_has_a_number_of_its_own() -> None:
+    given: dict[str, list[str]] = {}
+    for app in ("activity", "sessions_app", "sessionadmin"):
+        for path in (programs.ROOT / app).rglob("*.py"):
+            for number in re.findall(r"\bid=\"(\w+\.[EW]\d+)\"", path.read_text(encoding="utf-8")):
+                given.setdefault(number, []).append(path.name)
+    assert len(given) > 15
+    assert {number: names for number, names in given.items() if len(names) > 1} == {}
 
 
 def test_the_console_as_it_is_shipped_has_no_errors(

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from tqdm import tqdm
 
-from sessions_app.logins.geoip.download import UpdateError, update
+from activity import log
+from activity.verbs import Verb
+from sessions_app.logins.geoip.download import Updated, UpdateError, update
 from sessions_app.logins.geoip.sources import Source, dbip, maxmind
 
 UNCHANGED = "The database in place was not changed."
@@ -55,7 +58,23 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(f"In place: {facts.database_type} built {facts.built_at:%Y-%m-%d}{before}.")
         )
+        self._record(updated, source.name, target)
         self.stdout.write(how_to_use(target.resolve()))
+
+    def _record(self, updated: Updated, name: str, target: Path) -> None:
+        """Write the log entry. Where the database cannot be reached, say so: the file is in place all the same."""
+        facts, previous = updated.facts, updated.previous
+        details = {
+            "source": name,
+            "file": str(target),
+            "built": f"{facts.built_at:%Y-%m-%d}",
+            "before": f"{previous.built_at:%Y-%m-%d}" if previous else "",
+        }
+        message = f"The GeoIP database is now {facts.database_type} built {facts.built_at:%Y-%m-%d}"
+        try:
+            log.record(Verb.GEOIP_UPDATED, message, details=details)
+        except DatabaseError as error:
+            self.stderr.write(f"The activity log has no entry of this, because the database did not take it: {error}")
 
     def _source(self, chosen: str, url: str) -> Source:
         account = os.environ.get("MAXMIND_ACCOUNT_ID", "").strip()

@@ -1,5 +1,4 @@
-"""What a table is: its columns, its words, and how one cell is written. Cells are formatted here, in Python, so that
-the template is one flat loop."""
+"""What a table is: its columns, its words, and how one cell is written. Cells are formatted here, in Python."""
 
 from __future__ import annotations
 

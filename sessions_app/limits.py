@@ -49,9 +49,8 @@ class RequestLimitMiddleware:
         """Return an error page if the person has asked for too much in this minute, else None."""
         if not getattr(view, "login_required", True) or request.user.pk is None:
             return None
-        request.META[LIMITED_USER] = (
-            request.user.pk
-        )  # stored here, because later the database may be gone or the person logged out
+        # Stored here, because later the database may be gone or the person logged out.
+        request.META[LIMITED_USER] = request.user.pk
         match = request.resolver_match
         if match is not None and match.url_name in NEVER_LIMITED:
             return None

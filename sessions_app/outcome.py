@@ -39,7 +39,7 @@ def outcome(request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: st
     return redirect(safe_next(request, next_url))
 
 
-def said(outage: Outage) -> str:
+def outage_text(outage: Outage) -> str:
     """Return why something was not done and what to do, as one line of an outcome."""
     return f"{outage.heading}. {outage.remedy}"
 

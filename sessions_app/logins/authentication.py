@@ -40,8 +40,8 @@ class AccountIsLocked(LoginRefused):
     """The password is right, but an administrator has locked the account."""
 
     def __init__(self, lock: AccountLock) -> None:
-        said = f"{lock.title}. {lock.message}".rstrip(". ")
-        super().__init__(f"This account is locked: {said}. You are not logged in. Ask an administrator to unlock it.")
+        reason = f"{lock.title}. {lock.message}".rstrip(". ")
+        super().__init__(f"This account is locked: {reason}. You are not logged in. Ask an administrator to unlock it.")
 
 
 class TooManyTries(LoginRefused):

@@ -120,8 +120,8 @@ def _permissions() -> Prepared:
 
     def build(user_id: int) -> QuerySet[Permission, Any]:
         user = get_user_model()(pk=user_id)
-        ways = (user.user_permissions.all(), Permission.objects.filter(group__in=user.groups.all()))
-        own, groups = (way.order_by().values_list("content_type__app_label", "codename") for way in ways)
+        querysets = (user.user_permissions.all(), Permission.objects.filter(group__in=user.groups.all()))
+        own, groups = (queryset.order_by().values_list("content_type__app_label", "codename") for queryset in querysets)
         return own.union(groups)
 
     return Prepared(Permission, build, user_id=int)

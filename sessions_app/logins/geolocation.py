@@ -194,8 +194,8 @@ class WatchedDatabase:
 
     def _refuse(self, reason: str) -> None:
         if self._status.refused_reason != reason:
-            kept = "The one loaded before stays in use." if self._file else "Locations will say Unknown."
-            logger.warning("GeoIP database %s is refused: %s. %s", self._status.path, reason, kept)
+            consequence = "The one loaded before stays in use." if self._file else "Locations will say Unknown."
+            logger.warning("GeoIP database %s is refused: %s. %s", self._status.path, reason, consequence)
         self._status = replace(self._status, refused_reason=reason)
 
 

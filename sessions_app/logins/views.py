@@ -31,7 +31,7 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.logins.service import live_logins
 from sessions_app.logins.tables import logins_queryset, logins_table, refusal
 from sessions_app.logins.world_map import MapMarker, world_map_svg
-from sessions_app.outcome import outcome, safe_next, said
+from sessions_app.outcome import outage_text, outcome, safe_next
 from sessions_app.roles import is_administrator
 
 logger = logging.getLogger(__name__)
@@ -114,8 +114,8 @@ def logins_logout_others(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         count = logout_others(me, current)
         sessions = "session" if count == 1 else "sessions"
-        said = f"Logged out {count} other {sessions} of yours." if count else "You had no other sessions."
-        return outcome(request, [("success", said)], reverse("logins"))
+        text = f"Logged out {count} other {sessions} of yours." if count else "You had no other sessions."
+        return outcome(request, [("success", text)], reverse("logins"))
     count = live_logins(me, but=current).count()
     context = {"heading": "Log out all my other sessions", "count": count}
     return _confirmation(request, "sessions_app/logins/logins_logout_others.html", context)
@@ -147,7 +147,7 @@ def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str
     for login in chosen:
         where = f"{login.user_name} from {login.browser or 'a browser'} ({login.city})"
         if outage is not None:
-            lines.append(("error", f"Not logged out: {where}. {said(outage)}"))
+            lines.append(("error", f"Not logged out: {where}. {outage_text(outage)}"))
             continue
         try:
             logout(me, login)
@@ -156,7 +156,7 @@ def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str
             if outage is None:
                 raise
             logger.warning("%s was not logged out", login.user_name, exc_info=error)
-            lines.append(("error", f"Not logged out: {where}. {said(outage)}"))
+            lines.append(("error", f"Not logged out: {where}. {outage_text(outage)}"))
         except Refused as refused:
             lines.append(("error", refused.message))
         else:

@@ -24,7 +24,7 @@ from activity.outage import Outage
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.errors import Refused
-from sessions_app.outcome import outcome, said
+from sessions_app.outcome import outage_text, outcome
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING
 from sessions_app.privileged.action_verbs import ACTIONS, Action, action_for
 from sessions_app.privileged.flows.start_check import mark_without_right
@@ -179,7 +179,7 @@ def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], val
     outage: Outage | None = None
     for row in rows:
         if outage is not None:
-            refused[said(outage)].append(row)
+            refused[outage_text(outage)].append(row)
             continue
         if row.user_id in locked_accounts and _is_locked_now(row):
             done.append(row)  # an earlier session of this selection has locked the whole account
@@ -195,7 +195,7 @@ def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], val
             if outage is None:
                 raise
             logger.warning("%s: not %s", row, action.done, exc_info=error)
-            refused[said(outage)].append(row)
+            refused[outage_text(outage)].append(row)
         else:
             done.append(row)
             if values.get("lock_account"):

@@ -50,7 +50,7 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
     Load `session` with resource, activity, profile and policy.
     """
     entries = list(entries_of(session).filter(level__gt=Level.DEBUG).order_by("-pk")[: TIMELINE_LENGTH + 1])
-    standing = not session.is_ended
+    is_open = not session.is_ended
     return {
         "session": session,
         "status_label": Status(session.status).label + (f", {WITHDRAWN}" if session.is_withdrawn else ""),
@@ -64,9 +64,9 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
         "waits_since": moment(session.waiting_since) if session.lease and session.waiting_since else "",
         "is_taking_away": session.status == Status.CANCELING,
         "is_locked": session.status == Status.LOCKED,
-        "account_lock": AccountLock.objects.in_force().filter(user_id=session.user_id).first() if standing else None,
+        "account_lock": AccountLock.objects.in_force().filter(user_id=session.user_id).first() if is_open else None,
         "resource_lock": ResourceLock.objects.in_force().filter(resource_id=session.resource_id).first()
-        if standing
+        if is_open
         else None,
     }
 

@@ -40,9 +40,9 @@ def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message
     message = clean_text(message, "message", 500)
     with transaction.atomic():
         lock_account_row(user)
-        standing = AccountLock.objects.in_force().filter(user_id=user.pk).first()
-        if standing is not None:
-            raise Refused(f"The account {user.get_username()} is locked already: {standing.title}.")
+        existing = AccountLock.objects.in_force().filter(user_id=user.pk).first()
+        if existing is not None:
+            raise Refused(f"The account {user.get_username()} is locked already: {existing.title}.")
         lock = AccountLock.objects.create(user_id=user.pk, title=title, message=message, locked_by_id=actor.pk)
         log.record(
             Verb.ACCOUNT_LOCKED,

@@ -53,5 +53,5 @@ class OnHost:
     def note(self, label: str, arguments: str, result: Result) -> None:
         """Log one line with the exit code. It never contains what was sent to standard input."""
         words = f"{label} ({arguments})" if arguments.strip() else label
-        said = f": {result.last_words}" if result.exit_code != 0 and result.last_words else ""
-        self.say(f"{words}: exit code {result.exit_code}{said}", Level.DEBUG)
+        suffix = f": {result.last_words}" if result.exit_code != 0 and result.last_words else ""
+        self.say(f"{words}: exit code {result.exit_code}{suffix}", Level.DEBUG)

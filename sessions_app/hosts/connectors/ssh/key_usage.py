@@ -31,20 +31,20 @@ def note(
     Call it in the transaction that stores how far the host's log was read. Return what to store until the next look:
     how far it was read, and through what the newest log-in came.
     """
-    kept = {name: before[name] for name in ("read", "through", "address", "has_no_log") if name in before}
+    state = {name: before[name] for name in ("read", "through", "address", "has_no_log") if name in before}
     if traces is None:
-        if not kept.get("has_no_log"):
+        if not state.get("has_no_log"):
             log.record(
                 Verb.CONNECTOR_STEP, NO_LOG.format(host=session.resource_name), user=session.user, target=session
             )
-        return kept | {"has_no_log": True}
+        return state | {"has_no_log": True}
     trace = traces.get(session.pk)
     if trace is None:  # the answer was cut off, so the log is read again
-        return kept
+        return state
     for login, times in Counter(trace.logins).items():
         through = _record(session, login, times)
-        kept |= {"through": through, "address": login.address}
-    return kept | {"read": trace.position}
+        state |= {"through": through, "address": login.address}
+    return state | {"read": trace.position}
 
 
 def _record(session: PrivilegedSession, login: SshdLogin, times: int) -> str:

@@ -91,7 +91,7 @@ def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Call
     accounts = {pk: session.login_account for pk, session in sessions.items()}
     try:
         with connected(host, credentials()) as remote:
-            said, clock_off = _read_presence(remote)
+            answers, clock_off = _read_presence(remote)
             traces = _traces(remote, accounts, watch.found)
     except ConnectorError as error:
         mine.update(ended_at=timezone.now(), problem=str(error)[:300])
@@ -101,7 +101,8 @@ def _look(watch: HostWatch, began_at: dt.datetime, host: Host, credentials: Call
         if row is None:
             return
         found: Found = {
-            str(pk): {"is_logged_on": said.get(pk) == "yes", "has_ended": said.get(pk) == "ended"} for pk in sessions
+            str(pk): {"is_logged_on": answers.get(pk) == "yes", "has_ended": answers.get(pk) == "ended"}
+            for pk in sessions
         }
         for pk, session in sessions.items():
             found[str(pk)] |= key_usage.note(session, row.found.get(str(pk), {}), traces)
@@ -138,9 +139,9 @@ def _read_presence(remote: Remote) -> tuple[dict[int, str], float | None]:
         raise failure(result, remote.host.name, "")
     pairs = [line.split() for line in result.output.splitlines()]
     clocks = [int(pair[1]) for pair in pairs if len(pair) == 2 and pair[0] == "clock" and pair[1].isdecimal()]
-    said = {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
+    answers = {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
     # The host reports whole seconds, which are half a second old on average.
-    return said, clocks[-1] + 0.5 - between if clocks else None
+    return answers, clocks[-1] + 0.5 - between if clocks else None
 
 
 def _traces(remote: Remote, accounts: dict[int, str], found: Found) -> dict[int, sshd_log.LoginTrace] | None:

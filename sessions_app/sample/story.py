@@ -148,7 +148,6 @@ class Story:
         return self._logon(minutes, True)
 
     def log_off(self, minutes: float) -> Story:
-        """Let the user log off."""
         return self._logon(minutes, False)
 
     def connect(self, minutes: float, terminal: Callable[[Any, Story], None]) -> Story:
@@ -184,7 +183,6 @@ class Story:
         return self
 
     def lock(self, by: Account, minutes: float, title: str, message: str) -> Story:
-        """Let an administrator lock the session."""
         self._wait(minutes)
         self.status = Status.LOCKED
         self.session.lock_title, self.session.lock_message = title, message
@@ -193,7 +191,6 @@ class Story:
         return self
 
     def unlock(self, by: Account, minutes: float) -> Story:
-        """Let an administrator unlock the session."""
         self._wait(minutes)
         self.status = Status.LOGGED_IN if self.session.is_logged_on else Status.AVAILABLE
         self.session.lock_title = self.session.lock_message = ""

@@ -41,6 +41,14 @@ def test_the_log_knows_nothing_of_sessions_and_nobody_knows_the_project() -> Non
         assert not [one for one in imported(path) if one.startswith("sessionadmin")], name(path)
 
 
+def test_the_console_only_includes_the_addresses_of_its_packages() -> None:
+    found = set(re.findall(r"include\(\"([\w.]+)\"\)", (ROOT / "sessions_app" / "urls.py").read_text()))
+    own = [path for path in modules("sessions_app") if path.name == "urls.py" and path.parent.name != "sessions_app"]
+    assert found == {name(path).removesuffix(".py").replace("/", ".") for path in own}
+    assert "as_view" not in (text := (ROOT / "sessions_app" / "urls.py").read_text())
+    assert text.count("path(") == len(found)
+
+
 def test_nothing_is_imported_inside_a_function_without_saying_why() -> None:
     for path in own_modules():
         lines = path.read_text().splitlines()

@@ -61,7 +61,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "sessionadmin.urls"
-FORM_RENDERER = "activity.widgets.QuickWidgets"
 WSGI_APPLICATION = "sessionadmin.wsgi.application"
 
 TEMPLATES = [

@@ -22,7 +22,7 @@ DJANGO, OWN = "django.contrib.auth.backends.ModelBackend", "sessions_app.logins.
 STACKS = {  # name: middleware, session engine, backend
     "SessionAdmin": (
         [SESSIONS, "sessions_app.logins.middleware.LoginSessionMiddleware", USER],
-        "sessions_app.logins.session_store",
+        "django.contrib.sessions.backends.db",
         OWN,
     ),
     "plain django sessions": ([SESSIONS, USER], "django.contrib.sessions.backends.db", DJANGO),

@@ -140,8 +140,7 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
 SESSION_STORE = env.str("SESSION_STORE", default="db")
-OWN_SESSION_ENGINES = {"db": "sessions_app.logins.session_store"}
-SESSION_ENGINE = OWN_SESSION_ENGINES.get(SESSION_STORE, f"django.contrib.sessions.backends.{SESSION_STORE}")
+SESSION_ENGINE = f"django.contrib.sessions.backends.{SESSION_STORE}"
 SESSION_COOKIE_AGE = env.int("LOGIN_LIFETIME", default=12 * 60 * 60)  # seconds
 LOGIN_IDLE_TIMEOUT = env.int("LOGIN_IDLE_TIMEOUT", default=2 * 60 * 60)  # seconds without a request
 LOGIN_FAILURES_PER_ACCOUNT = env.int("LOGIN_FAILURES_PER_ACCOUNT", default=10)  # within 15 minutes

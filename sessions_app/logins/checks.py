@@ -10,10 +10,7 @@ MIDDLEWARE = "sessions_app.logins.middleware.LoginSessionMiddleware"
 BEFORE = "django.contrib.sessions.middleware.SessionMiddleware"
 AFTER = "django.contrib.auth.middleware.AuthenticationMiddleware"
 BACKEND = "sessions_app.logins.backend.LoginSessionBackend"
-SERVER_SIDE_ENGINES = {
-    "sessions_app.logins.session_store",
-    *(f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db", "cache")),
-}
+SERVER_SIDE_ENGINES = {f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db", "cache")}
 # Their incr() reads, adds and writes, which is not atomic; the dummy cache stores nothing.
 CANNOT_COUNT = {
     "django.core.cache.backends.db.DatabaseCache",

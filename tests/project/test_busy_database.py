@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
@@ -23,7 +24,6 @@ from activity.verbs import Verb
 from sessions_app.errors import Forbidden
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason, LoginSession
-from sessions_app.logins.session_store import SessionStore
 from sessions_app.people.models import AccountCut, AccountLock
 from sessions_app.privileged.flows import control, lockdown
 from sessions_app.privileged.flows.account import lock_account

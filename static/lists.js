@@ -85,7 +85,7 @@ function showSelection() {
   }
   if (!byId("selection")) return;
   const kinds = JSON.parse(document.querySelector("#results table")?.dataset.refusals ?? "[]");
-  const rows = chosen.map((box) => kinds[box.closest("tr").dataset.refusals ?? 0]);
+  const rows = chosen.map((box) => kinds[box.closest("tr").dataset.refusals]);
   for (const button of document.querySelectorAll("#selection [data-verb]")) {
     button.title = reasonAgainst(button.dataset, rows);
     button.ariaDisabled = button.title ? "true" : null;

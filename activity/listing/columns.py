@@ -97,7 +97,6 @@ class Table:
 
 EMPTY = SafeString("–")
 is_special = re.compile("[&<>\"']").search
-_is_bare = re.compile("[A-Za-z0-9/._-]+").fullmatch  # needs no quotes as an attribute, and no escapes
 _zone: ContextVar[dt.tzinfo | None] = ContextVar("activity_listing_zone", default=None)
 
 
@@ -113,15 +112,10 @@ def empty(text: object) -> str:
     return str(text) if text not in (None, "") else EMPTY
 
 
-def attribute(value: str) -> str:
-    """The value of an attribute, in quotes where it needs them."""
-    return value if _is_bare(value) else f'"{escaped(value)}"'
-
-
 def link(url: str, text: object) -> SafeString:
     """An ordinary link; just the text where there is no URL."""
     shown = text if isinstance(text, SafeString) else escaped(text)
-    return SafeString(f"<a href={attribute(url)}>{shown}</a>" if url else shown)
+    return SafeString(f'<a href="{escaped(url)}">{shown}</a>' if url else shown)
 
 
 @contextlib.contextmanager

@@ -183,7 +183,7 @@ class Listing:
     @property
     def grid(self) -> SafeString:
         """The table as finished HTML."""
-        rows = Rows(self.table, self.shown_columns, self.page.rows, self.request.path)
+        rows = Rows(self.table, self.shown_columns, self.page.rows)
         return grid(self.table, fixed("save_columns", self.table.name), list(self._headers()), rows)
 
     def _headers(self) -> Iterator[Header]:

@@ -302,7 +302,7 @@ def test_logins_are_searched_through_the_index(as_user: AsUser, admin: User, lon
     client = as_user(admin)
     for sort in ("city", "-ip", "last_access"):
         html = client.get("/logins/", {"q": "ouaga", "sort": sort}).content.decode()
-        assert re.findall(r"id=row-(\d+)", html) == [str(wanted.pk)]
+        assert re.findall(r'id="row-(\d+)"', html) == [str(wanted.pk)]
     assert "1 login session<" in html
 
 

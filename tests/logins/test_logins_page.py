@@ -38,12 +38,12 @@ def page(client: Client, query: str = "", **headers: str) -> str:
 
 def rows(text: str) -> dict[int, str]:
     """The text of each row by its number."""
-    found = re.findall(r"<tr id=row-(\d+)(.*?)\n", text)
+    found = re.findall(r'<tr id="row-(\d+)"(.*?)\n', text)
     return {int(pk): re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "|", row)) for pk, row in found}
 
 
 def raw_rows(text: str) -> list[str]:
-    return re.findall(r"<tr id=row-\d+.*", text)
+    return re.findall(r'<tr id="row-\d+.*', text)
 
 
 def download(client: Client, query: str = "") -> list[list[str]]:

@@ -2,7 +2,7 @@
 
 django-filter copies every filter and makes a class of form with all its fields anew for each request, and Django
 renders each field, and each choice of a menu, by a template. To do both once saves 1 to 2 ms each of a page's 7 to 10
-ms (docs/performance.md). So the filters of a class must not depend on the request; a filter that somebody may not use is
+ms (docs/performance.md). So the filters of a class must not depend on the request; one that somebody may not use is
 deleted from `self.filters`, which selects another class of form.
 """
 

@@ -183,10 +183,11 @@ def now_column(key: str, label: str, path: str, then: str) -> Column:
     return Column(
         key,
         label,
-        lambda row: empty(value(row)),
-        csv=value,
-        copied=written,
-        is_hidden=True,
-        related=path,
         width=130,
+        cell=lambda row: empty(value(row)),
+        csv=value,
+        sort="",
+        sql=written,
+        reads=(name, then),
+        is_hidden=True,
     )

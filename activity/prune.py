@@ -83,7 +83,7 @@ def _new_file(path: Path) -> Iterator[TextIO]:
 
 def _write(before: dt.datetime, file: TextIO) -> int:
     """The same columns as the download (docs/activity-log.md), oldest first. Returns how many rows."""
-    columns = [(column.label, column.csv) for column in COLUMNS if column.csv is not None]
+    columns = [(column.label, column.value) for column in COLUMNS]
     writer = csv.writer(file)
     writer.writerow([label for label, _ in columns])
     count = 0

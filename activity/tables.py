@@ -10,7 +10,7 @@ import json
 
 from activity import log
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, moment, stored
+from activity.listing import Column, Table, badge, empty, link, moment
 from activity.listing.csv_expressions import Named
 from activity.models import Level, LogEntry
 from activity.names import now_column, then_and_now
@@ -67,55 +67,37 @@ def user_cell(entry: LogEntry) -> str:
 # By anything but the time a part of the log is sorted, not the whole: each further order would be an index that every
 # single entry is written to.
 COLUMNS = (
-    stored("id", "ID", "pk", lambda entry: str(entry.pk), 80, is_sorted=False, is_hidden=True),
-    stored("at", "Date and time", "at", _at, 175),
+    Column("id", "ID", "pk", 80, sort="", is_hidden=True),
+    Column("at", "Date and time", "at", 175, _at),
     Column(
         "level",
         "Level",
+        "level",
+        105,
         level_badge,
-        sort="level",
-        sorts_few=True,
         csv=lambda entry: Level(entry.level).label.lower(),
-        copied=Named("level", {level: level.label.lower() for level in Level}),
-        width=105,
-    ),
-    stored("actor", "Actor", "actor_name", actor_cell, 105, sorts_few=True),
-    stored("user", "User", "user_name", user_cell, 105, sorts_few=True),
-    stored("verb", "Verb", "verb", lambda entry: entry.verb, 160, is_sorted=False, is_hidden=True),
-    Column(
-        "activity",
-        "Activity",
-        verb_label,
-        sort="verb",
+        sql=Named("level", {level: level.label.lower() for level in Level}),
         sorts_few=True,
-        width=180,
-        csv=verb_label,
-        copied=Named("verb", VERB_LABELS),
     ),
-    stored("message", "Message", "message", lambda entry: entry.message, 400, is_sorted=False),
-    stored(
-        "target_type",
-        "Target type",
-        "target_type",
-        lambda entry: empty(entry.target_type),
-        160,
-        is_sorted=False,
-        is_hidden=True,
-    ),
-    stored(
-        "target_id", "Target ID", "target_id", lambda entry: empty(entry.target_id), 90, is_sorted=False, is_hidden=True
-    ),
-    stored("target", "Target", "target_name", _target, 195, sorts_few=True),
-    stored("ip", "IP", "ip", lambda entry: empty(entry.ip), 115, sorts_few=True),
+    Column("actor", "Actor", "actor_name", 105, actor_cell, sorts_few=True),
+    Column("user", "User", "user_name", 105, user_cell, sorts_few=True),
+    Column("verb", "Verb", "verb", 160, sort="", is_hidden=True),
+    Column("activity", "Activity", "verb", 180, verb_label, verb_label, sql=Named("verb", VERB_LABELS), sorts_few=True),
+    Column("message", "Message", "message", 400, sort=""),
+    Column("target_type", "Target type", "target_type", 160, sort="", is_hidden=True),
+    Column("target_id", "Target ID", "target_id", 90, sort="", is_hidden=True),
+    Column("target", "Target", "target_name", 195, _target, reads=("target_type", "target_id"), sorts_few=True),
+    Column("ip", "IP", "ip", 115, sorts_few=True),
     Column(
         "details",
         "Details",
+        "details",
+        300,
         lambda entry: empty(details_text(entry)),
-        csv=details_text,
-        copied="details",
-        width=300,
+        details_text,
+        sort="",
+        sql="details",
         is_hidden=True,
-        alone="details",
     ),
     now_column("actor_now", "Actor now", "actor", "actor_name"),
     now_column("user_now", "User now", "user", "user_name"),
@@ -132,4 +114,5 @@ def log_table(words: str = "", empty_text: str = "") -> Table:
         nouns=f"entries {words}".strip(),
         empty_text=empty_text,
         row_name=lambda entry: f"{entry.at:%Y-%m-%d %H:%M:%S} {entry.message}",
+        reads=("at", "message"),
     )

@@ -13,6 +13,7 @@ from sessions_app.hosts.connectors.practice import PracticeConnector
 from sessions_app.hosts.connectors.ssh import SshConnector
 from sessions_app.logins import checks as login_checks
 from sessions_app.logins.geoip import checks as geoip_checks
+from sessions_app.pages import list_checks
 from sessions_app.people import admin as people_admin
 from sessions_app.privileged import rights
 from sessions_app.privileged.models import PrivilegedSession
@@ -20,7 +21,7 @@ from sessions_app.vault import admin as vault_admin
 from sessions_app.vault.connector import VaultConnector
 
 # Importing these modules registers their checks.
-CHECKS = (checks_files, geoip_checks, host_checks, login_checks, recording_checks, sealing_checks)
+CHECKS = (checks_files, geoip_checks, host_checks, list_checks, login_checks, recording_checks, sealing_checks)
 
 # Importing these modules registers what is managed in the Django admin.
 ADMIN = (catalogue_admin, host_admin, people_admin, vault_admin)

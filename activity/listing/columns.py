@@ -1,4 +1,4 @@
-"""What a table is: its columns, its words, and how one cell is written. Cells are formatted here, in Python."""
+"""What a table is: its columns and its words, and how one cell is written."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import functools
 import html
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 from django.utils.html import format_html
@@ -26,39 +26,54 @@ Row = Any  # a model instance, or whatever the queryset yields
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `cell` gives safe HTML or plain text (which is escaped); `csv` the value for a download."""
+    """One column: its key, its label, and the path of the field that it shows.
+
+    The cell, the value in a download, the order and the SQL of a download follow from the field. They are given only
+    where they differ. A column without a path gives `cell` and `csv`, and names in `reads` what they read.
+    """
 
     key: str  # names it in the URL and in preferences
     label: str
-    cell: Callable[[Row], str]
-    sort: str = ""  # path of the field it is sorted by; empty: not sortable
-    csv: Callable[[Row], object] | None = None  # none: not in the download
+    path: str = ""  # of a field or an annotation, as for the database: "user_name", "policy__name"
     width: int = 150  # pixels, until the person drags it
+    cell: Callable[[Row], str] | None = None  # HTML (a SafeString) or plain text, which is escaped
+    csv: Callable[[Row], object] | None = None
+    sort: str | None = None  # the path that it is sorted by; empty: not sortable
+    sql: str | Combinable | Callable[[], Combinable] | None = None  # csv_expressions.py; a function is called late
+    reads: tuple[str, ...] = ()  # what `cell` and `csv` read beside `path`
     is_hidden: bool = False  # until the person shows it
     is_number: bool = False
     sorts_few: bool = False  # no index gives its order: up to 10,000 rows are sorted by it, more are not
-    related: str = ""  # the neighbour that it reads, fetched only where the column is shown
-    alone: str = ""  # the field that no other cell of a row reads, fetched only where the column is shown
-    # `csv` for the database: a field's path or a cell (cells.py), or what gives one when a download begins.
-    copied: str | Combinable | Callable[[], Combinable] | None = None
 
+    @property
+    def value(self) -> Callable[[Row], object]:
+        """The function that gives the value of a row for a download."""
+        return self.csv or operator.attrgetter(self.path.replace("__", "."))
 
-def stored(
-    key: str,
-    label: str,
-    path: str,
-    cell: Callable[[Row], str],
-    width: int = 150,
-    *,
-    is_sorted: bool = True,
-    **more: Any,
-) -> Column:
-    """The column of one field: sorted by it, and downloaded as it stands there, by Python or by the database alike.
+    @property
+    def write(self) -> Callable[[Row], str]:
+        """The function that writes the cell of a row."""
+        if self.cell is not None:
+            return self.cell
+        value = self.value
+        return lambda row: shown(value(row))
 
-    `path` as for the database: "user_name", "policy__name"; `more` are further fields of Column.
-    """
-    value = operator.attrgetter(path.replace("__", "."))
-    return Column(key, label, cell, sort=path if is_sorted else "", csv=value, copied=path, width=width, **more)
+    @property
+    def order(self) -> str:
+        """The path that the list is sorted by; empty where it cannot be."""
+        return self.path if self.sort is None else self.sort
+
+    @property
+    def expression(self) -> str | Combinable | Callable[[], Combinable] | None:
+        """What the database writes into a download. None: only Python knows."""
+        if self.sql is None and self.csv is None:
+            return self.path
+        return self.sql
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Everything that the column reads of a row."""
+        return (self.path, *self.reads) if self.path else self.reads
 
 
 def _nothing_else(words: Sequence[str]) -> Mapping[str, Q]:
@@ -71,7 +86,7 @@ def _no_refusals(row: Row) -> Mapping[str, str]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Table:
-    """One list: what it is called, its columns, and what may be done with its rows."""
+    """One list: its name, its columns, and what may be done with its rows."""
 
     name: str  # names the preferences and the CSV file
     columns: tuple[Column, ...]
@@ -88,11 +103,29 @@ class Table:
     # For each row, the verbs it does not allow, each with the reason for the person.
     refusals: Callable[[Row], Mapping[str, str]] = _no_refusals
     row_class: Callable[[Row], str] = lambda row: ""
+    reads: tuple[str, ...] | None = None  # what these three read of a row; None: a row is read whole
+    slow_csv: str = ""  # why Python writes the download, some 10,000 rows a second; empty: the database does
     page_size: int = 100
 
     def column(self, key: str) -> Column | None:
-        """The column of that key, if there is one."""
+        """Return the column of that key, if there is one."""
         return next((column for column in self.columns if column.key == key), None)
+
+    def narrowed(self, rows: QuerySet[Any], columns: Iterable[Column], order: str) -> QuerySet[Any]:
+        """Return the rows with what these columns and the order read, and without the other fields.
+
+        Neighbours (the first steps of a path) are fetched with one query each, unless the queryset joins them.
+        """
+        columns = list(columns)
+        related = {path.rpartition("__")[0] for column in columns for path in column.paths if "__" in path}
+        if self.reads is not None:
+            paths = {"pk", order, *self.reads}.union(*(column.paths for column in columns))
+            rows = rows.only(*{path.split("__")[0] for path in paths} - set(rows.query.annotations))
+        return rows.prefetch_related(*sorted(related)) if related else rows
+
+    def unknown_to_database(self) -> list[str]:
+        """Return the labels of the columns that only Python can write into a download."""
+        return [column.label for column in self.columns if column.expression is None]
 
 
 EMPTY = SafeString("–")
@@ -110,6 +143,19 @@ def escaped(text: object) -> str:
 def empty(text: object) -> str:
     """The text, or a quiet dash where there is none."""
     return str(text) if text not in (None, "") else EMPTY
+
+
+def shown(value: object) -> str:
+    """Return the value of a field as people read it."""
+    if value is None or value == "":
+        return EMPTY
+    if isinstance(value, dt.datetime):
+        return moment(value)
+    if isinstance(value, dt.timedelta):
+        return span_of_time(value)
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return str(value)
 
 
 def link(url: str, text: object) -> SafeString:

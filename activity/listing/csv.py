@@ -124,7 +124,7 @@ class _Export:
 
     def lines(self) -> Iterator[bytes]:
         """All of it. The end is recorded with how many rows left, also when the browser broke it off."""
-        columns = [column for column in self._table.columns if column.csv is not None]
+        columns = self._table.columns
         count, is_whole = 0, False
         pieces = _pieces(self._listing, columns)
         try:
@@ -157,15 +157,15 @@ class _Export:
 def _pieces(listing: Listing, columns: Sequence[Column]) -> Pieces:
     """The rows that `listing` filters: written by the database where every column says what it is to write."""
     rows = listing.queryset.order_by(*ordering(listing.queryset, listing.order))
-    copied = [column.copied for column in columns]
-    if Sheet.is_possible(rows, copied):
-        return Sheet(rows, copied, neutral).pieces()
-    return written_here(listing.with_related(rows, columns), columns)
+    expressions = [column.expression for column in columns]
+    if Sheet.is_possible(rows, expressions):
+        return Sheet(rows, expressions, neutral).pieces()
+    return written_here(listing.table.narrowed(rows, columns, listing.order.path), columns)
 
 
 def written_here(rows: QuerySet[Any], columns: Sequence[Column]) -> Pieces:
     """The same, written by Python from each row: some rows at a time, with how many they are."""
-    values = [column.csv for column in columns if column.csv is not None]
+    values = [column.value for column in columns]
     iterator = rows.iterator(chunk_size=ROWS_AT_ONCE)
     while some := list(itertools.islice(iterator, ROWS_IN_PIECE)):
         piece = io.StringIO(newline="")

@@ -1,4 +1,4 @@
-"""Cells of a download as the database writes them: the values of `Column.copied`, each of them text in SQL.
+"""Cells of a download as the database writes them: the values of `Column.expression`, each of them text in SQL.
 
 What they write is what neutral() writes (csv.py), but for text that may be more than it seems: it is marked, and
 sheets.py gives it to neutral(). Knows no model and no table.
@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import (
+    BooleanField,
     DateTimeField,
     DurationField,
     F,
@@ -187,7 +188,17 @@ class Given(Text):
     as_postgresql = as_sqlite = as_sql
 
 
+class YesNo(Cell):
+    """Yes or no; empty where it is not known."""
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **extra: Any) -> Sql:
+        """Write the same words as neutral()."""
+        sql, parameters = self._source(compiler)
+        return f"CASE WHEN {sql} THEN 'yes' WHEN NOT {sql} THEN 'no' ELSE '' END", parameters * 2
+
+
 _BY_FIELD: tuple[tuple[type[Field[Any, Any]], type[Cell]], ...] = (
+    (BooleanField, YesNo),
     (DateTimeField, Moment),
     (DurationField, Seconds),
     (GenericIPAddressField, Address),
@@ -196,23 +207,29 @@ _BY_FIELD: tuple[tuple[type[Field[Any, Any]], type[Cell]], ...] = (
 )
 
 
-def cell_of(rows: QuerySet[Any], copied: str | Combinable | Callable[[], Combinable]) -> Cell:
+def cell_of(rows: QuerySet[Any], expression: str | Combinable | Callable[[], Combinable]) -> Cell:
     """The cell of a field of the rows' model by its path, after the field's kind; a Cell as it is; else text."""
-    if callable(copied):
-        copied = copied()
-    if isinstance(copied, Cell):
-        return copied
-    if not isinstance(copied, str):
-        return Text(copied)
-    *steps, name = copied.split("__")
+    if callable(expression):
+        expression = expression()
+    if isinstance(expression, Cell):
+        return expression
+    if not isinstance(expression, str):
+        return Text(expression)
+    field = _field(rows, expression)
+    for kind, cell in _BY_FIELD:
+        if isinstance(field, kind):
+            return cell(F(expression))
+    return Text(F(expression))
+
+
+def _field(rows: QuerySet[Any], path: str) -> Any:
+    if path in rows.query.annotations:
+        return rows.query.annotations[path].output_field
+    *steps, name = path.split("__")
     model = rows.model
     for step in steps:
         model = model._meta.get_field(step).related_model
-    field = model._meta.pk if name == "pk" else model._meta.get_field(name)
-    for kind, cell in _BY_FIELD:
-        if isinstance(field, kind):
-            return cell(F(copied))
-    return Text(F(copied))
+    return model._meta.pk if name == "pk" else model._meta.get_field(name)
 
 
 class Line(Func):

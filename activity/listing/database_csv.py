@@ -46,9 +46,9 @@ Parts = Generator[tuple[bytes | bytearray, int], None, None]
 class Sheet:
     """What one download writes: the rows in their order, and for each column the path of a field or an expression."""
 
-    def __init__(self, rows: QuerySet[Any], copied: Sequence[Any], neutral: Neutral) -> None:
+    def __init__(self, rows: QuerySet[Any], expressions: Sequence[Any], neutral: Neutral) -> None:
         self.database = rows.db
-        self.cells = [cell_of(rows, each) for each in copied]
+        self.cells = [cell_of(rows, each) for each in expressions]
         self.neutral = neutral
         is_sqlite = connections[rows.db].vendor == "sqlite"
         # The neighbours whose names a row shows are joined from the outside: where a row must have a neighbour, SQLite
@@ -63,10 +63,10 @@ class Sheet:
         self._parts = self._sqlite if is_sqlite else self._postgresql
 
     @staticmethod
-    def is_possible(rows: QuerySet[Any], copied: Sequence[Any]) -> bool:
+    def is_possible(rows: QuerySet[Any], expressions: Sequence[Any]) -> bool:
         """Whether the database can write these rows: it knows how, and every column says what it is to write."""
         vendor = connections[rows.db].vendor
-        return vendor in ("sqlite", "postgresql") and None not in copied and not rows.query.distinct
+        return vendor in ("sqlite", "postgresql") and None not in expressions and not rows.query.distinct
 
     def pieces(self) -> Generator[tuple[bytes, int], None, None]:
         """Some rows at a time, with how many they are. Closing it stops the query."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -89,9 +89,9 @@ class Listing:
     def _read_sort(self) -> tuple[str, Order]:
         sort = self.parameters.get("sort", self.table.default_sort)
         column = self.table.column(sort.removeprefix("-"))
-        if column is None or not column.sort:
+        if column is None or not column.order:
             raise BadListRequest(f"This list cannot be sorted by “{sort[:40]}”. Choose a column heading instead.")
-        return sort, Order(column.sort, sort.startswith("-"), is_of_few=column.sorts_few)
+        return sort, Order(column.order, sort.startswith("-"), is_of_few=column.sorts_few)
 
     def _filter(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.filters is None:
@@ -154,15 +154,7 @@ class Listing:
         return is_by_time(self.queryset, self.order)
 
     def _as_shown(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows with what the shown columns read, without what only hidden ones do."""
-        read = {column.alone for column in self.shown_columns} | {self.order.path}  # the order's stands in cursors
-        hidden = [column.alone for column in self.table.columns if column.alone and column.alone not in read]
-        return self.with_related(rows.defer(*hidden) if hidden else rows, self.shown_columns)
-
-    @staticmethod
-    def with_related(rows: QuerySet[Any], columns: Iterable[Column]) -> QuerySet[Any]:
-        """The rows with the neighbours that these columns read."""
-        return rows.prefetch_related(*sorted({column.related for column in columns if column.related}))
+        return self.table.narrowed(rows, self.shown_columns, self.order.path)
 
     @functools.cached_property
     def preference(self) -> ListPreference | None:
@@ -198,7 +190,7 @@ class Listing:
                 column,
                 widths.get(column.key, column.width),
                 ("ascending" if is_ascending else "descending") if is_sorted else "",
-                f"{whole}{'-' if is_ascending else ''}{column.key}" if column.sort else "",
+                f"{whole}{'-' if is_ascending else ''}{column.key}" if column.order else "",
             )
 
     @functools.cached_property

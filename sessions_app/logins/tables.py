@@ -11,13 +11,14 @@ from django.db.models import F, QuerySet
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, moment, stored
+from activity.listing import Column, Table, badge, empty, link, moment
 from activity.listing.columns import escaped
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app.logins.models import LOGIN_WORDS, EndReason, LoginSession
 from sessions_app.roles import Person, is_administrator, sees_everything
 
 REASONS = {reason.value: reason.label for reason in EndReason}
+LOCATION = ("city", "region", "latitude", "longitude", "accuracy_km")
 DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
 
 
@@ -52,11 +53,13 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     return Table(
         name="logins",
         columns=(
-            stored("user", "User", "user_name", user_cell, 95),
+            Column("user", "User", "user_name", 95, user_cell, reads=("user",)),
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
-            Column("state", "State", state_cell, sort="ended_at", csv=_state_word, width=178),
+            Column(
+                "state", "State", "ended_at", 178, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
+            ),
             *_end_columns(),
             now_column("user_now", "User now", "user", "user_name"),
         ),
@@ -71,6 +74,8 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         row_name=lambda row: f"{row.user_name} with {row.browser or 'an unknown browser'}",
         refusals=refusals,
         row_class=lambda row: "current" if row.pk == current_pk else "",
+        reads=("user_name", "browser", "user", "ended_at"),
+        slow_csv="Location, system and browser are written from several fields.",
     )
 
 
@@ -96,9 +101,9 @@ def location(row: LoginSession) -> str:
 
 def _origin_columns() -> tuple[Column, ...]:
     return (
-        Column("ip", "Public IP", lambda row: empty(row.ip), sort="ip", csv=lambda row: row.ip or "", width=120),
-        stored("city", "City", "city", lambda row: row.city, 100),
-        Column("location", "Location", location, sort="country", csv=location, width=142),
+        Column("ip", "Public IP", "ip", 120),
+        Column("city", "City", "city", 100, lambda row: row.city),
+        Column("location", "Location", "country", 142, location, location, reads=LOCATION),
     )
 
 
@@ -112,26 +117,25 @@ def _browser_columns() -> tuple[Column, ...]:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
     return (
-        stored("device", "Device details", "device", device, 137),
-        Column("os", "OS details", lambda row: empty(_system(row)), sort="os", csv=_system, width=105),
-        Column("browser", "Browser details", lambda row: empty(_browser(row)), sort="browser", csv=_browser, width=148),
-        stored(
-            "user_agent",
-            "User agent",
-            "user_agent",
-            lambda row: empty(row.user_agent),
-            320,
-            is_sorted=False,
-            is_hidden=True,
-            alone="user_agent",
+        Column("device", "Device details", "device", 137, device),
+        Column("os", "OS details", "os", 105, lambda row: empty(_system(row)), _system, reads=("os_version",)),
+        Column(
+            "browser",
+            "Browser details",
+            "browser",
+            148,
+            lambda row: empty(_browser(row)),
+            _browser,
+            reads=("browser_version",),
         ),
+        Column("user_agent", "User agent", "user_agent", 320, sort="", is_hidden=True),
     )
 
 
 def _time_columns() -> tuple[Column, ...]:
     return (
-        stored("logged_in", "Logged in", "created_at", lambda row: moment(row.created_at), 165),
-        stored("last_access", "Last access time", "last_access_at", lambda row: moment(row.last_access_at), 165),
+        Column("logged_in", "Logged in", "created_at", 165),
+        Column("last_access", "Last access time", "last_access_at", 165),
     )
 
 
@@ -142,23 +146,9 @@ def _end_columns() -> tuple[Column, ...]:
     sessions covers.
     """
     return (
-        stored("ended", "Ended", "ended_at", lambda row: moment(row.ended_at), 160, is_hidden=True),
-        Column(
-            "ended_by",
-            "Ended by (now)",
-            lambda row: empty(_ended_by(row)),
-            csv=_ended_by,
-            is_hidden=True,
-        ),
-        Column(
-            "reason",
-            "Why it ended",
-            lambda row: empty(_why(row)),
-            sort="end_reason",
-            csv=_why,
-            width=220,
-            is_hidden=True,
-        ),
+        Column("ended", "Ended", "ended_at", 160, is_hidden=True),
+        Column("ended_by", "Ended by (now)", "ended_by_name", csv=_ended_by, sort="", is_hidden=True),
+        Column("reason", "Why it ended", "end_reason", 220, lambda row: empty(_why(row)), _why, is_hidden=True),
     )
 
 

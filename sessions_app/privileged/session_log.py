@@ -9,7 +9,8 @@ from __future__ import annotations
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from activity import names
-from activity.listing import Column, Table, moment
+from activity.listing import Column, Table
+from activity.listing.csv_expressions import Named
 from activity.models import Level, LogEntry
 from activity.tables import level_badge
 from activity.verbs import Verb
@@ -43,11 +44,19 @@ def _by(entry: LogEntry) -> str:
 LOG_TABLE = Table(
     name="session-log",
     columns=(
-        Column("line", "Line", lambda e: str(e.line), "pk", lambda e: e.line, 70, is_number=True),
-        Column("at", "Date and time", lambda e: moment(e.at), "at", lambda e: e.at, 165),
-        Column("level", "Status", level_badge, "level", lambda e: Level(e.level).label.lower(), 110),
-        Column("message", "Message", lambda e: e.message, "message", lambda e: e.message, 620),
-        Column("actor", "By", _by, "actor_name", lambda e: e.actor_name, 130),
+        Column("line", "Line", "line", 70, sort="pk", is_number=True),
+        Column("at", "Date and time", "at", 165),
+        Column(
+            "level",
+            "Status",
+            "level",
+            110,
+            level_badge,
+            csv=lambda e: Level(e.level).label.lower(),
+            sql=Named("level", {level: level.label.lower() for level in Level}),
+        ),
+        Column("message", "Message", "message", 620),
+        Column("actor", "By", "actor_name", 130, _by),
         names.now_column("actor_now", "By, now", "actor", "actor_name"),
     ),
     default_sort="line",

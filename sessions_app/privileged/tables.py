@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, moment, span_of_time, stored
+from activity.listing import Column, Table, badge, empty, link, moment
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app.catalogue.models import AccessPolicy
 from sessions_app.privileged import policy
@@ -136,20 +136,23 @@ def _status_note(session: PrivilegedSession, status: Status) -> str:
     return ""
 
 
-def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
-    """Return the table for rows of sessions_queryset(viewer). `with_history` adds the columns of ended sessions."""
+def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool = False) -> Table:
+    """Return the table for rows of sessions_queryset(viewer).
+
+    `with_history` adds what only ended sessions have; with `only_ended` there are no others, and rows are read in part.
+    """
     links = Links(viewer)
+    host = _linked(links.resource, "resource_id", "resource_name")
+    activity = _linked(links.activity, "activity_id", "activity_name")
     columns = [
-        stored(
-            "requested", "Requested", "requested_at", lambda s: link(s.get_absolute_url(), moment(s.requested_at)), 165
-        ),
-        stored("user", "User", "user_name", _linked_user(links), 115),
-        stored("host", "Host", "resource_name", _linked(links.resource, "resource_id", "resource_name")),
-        stored("account", "Login account", "login_account", lambda s: empty(s.login_account), 130),
-        stored("start", "Start", "start_at", _start_cell, 190),
-        stored("end", "End", "end_at", lambda s: moment(s.end_at), 165),
-        stored("status", "Status", "status", status_cell, 290 if with_history else 210),
-        stored("activity", "Activity", "activity_name", _linked(links.activity, "activity_id", "activity_name"), 200),
+        Column("requested", "Requested", "requested_at", 165, _requested_cell),
+        Column("user", "User", "user_name", 115, _linked_user(links), reads=("user",)),
+        Column("host", "Host", "resource_name", cell=host, reads=("resource",)),
+        Column("account", "Login account", "login_account", 130),
+        Column("start", "Start", "start_at", 190, _start_cell, reads=("scheduled_for", "status")),
+        Column("end", "End", "end_at", 165),
+        Column("status", "Status", "status", 290 if with_history else 210, status_cell, reads=("start_at",)),
+        Column("activity", "Activity", "activity_name", 200, activity, reads=("activity",)),
         *(HISTORY if with_history else ()),
         *FURTHER,
     ]
@@ -166,60 +169,53 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool) -> Table:
         is_selectable=True,
         row_name=_row_name,
         refusals=refusals_for(viewer),
+        # What may be done with a session that goes on depends on nearly all of it.
+        reads=("resource_name", "user_name", "status", "user") if only_ended else None,
     )
 
 
 HISTORY = (
-    stored("duration", "Duration", "duration", lambda s: span_of_time(s.duration), 110, is_number=True),
-    stored("notes", "Notes", "notes", lambda s: empty(s.notes), 220, is_sorted=False),
-    stored("ticket", "Ticket", "ticket", lambda s: empty(s.ticket), 110),
+    Column("duration", "Duration", "duration", 110, is_number=True),
+    Column("notes", "Notes", "notes", 220, sort=""),
+    Column("ticket", "Ticket", "ticket", 110),
 )
 # Hidden until the person shows them, but always in the download. They cannot be sorted by: names are in another table,
 # which no index of sessions covers, and free text (notes, reasons) is for searching.
 FURTHER = (
-    stored("number", "Number", "pk", lambda s: str(s.pk), 90, is_hidden=True, is_number=True),
+    Column("number", "Number", "pk", 90, is_hidden=True, is_number=True),
     now_column("user_now", "User now", "user", "user_name"),
-    stored(
+    Column(
         "asked-by",
         "Requested by (now)",  # only the name of its user at that time is stored with a session
         f"requested_by__{get_user_model().USERNAME_FIELD}",
-        lambda s: s.requested_by.get_username(),
         160,
-        is_sorted=False,
+        sort="",
         is_hidden=True,
-        related="requested_by",
     ),
     Column(
         "policy",
         "Access policy",
-        lambda s: empty(s.policy),
+        "policy__name",
+        cell=lambda s: empty(s.policy),
         csv=lambda s: s.policy.name if s.policy else "",
-        copied="policy__name",
+        sort="",
+        sql="policy__name",
         is_hidden=True,
-        related="policy",
     ),
-    stored("scheduled", "Scheduled for", "scheduled_for", lambda s: moment(s.scheduled_for), 165, is_hidden=True),
-    stored("ended", "Ended", "ended_at", lambda s: moment(s.ended_at), 165, is_hidden=True, alone="ended_at"),
-    stored(
-        "reason",
-        "End reason",
-        "end_reason",
-        lambda s: empty(s.end_reason),
-        220,
-        is_sorted=False,
-        is_hidden=True,
-        alone="end_reason",
-    ),
+    Column("scheduled", "Scheduled for", "scheduled_for", 165, is_hidden=True),
+    Column("ended", "Ended", "ended_at", 165, is_hidden=True),
+    Column("reason", "End reason", "end_reason", 220, sort="", is_hidden=True),
     Column(
         "withdrawn",
         "Withdrawn",
-        lambda s: empty(_withdrawn(s)),
+        cell=lambda s: empty(_withdrawn(s)),
         csv=lambda s: _withdrawn(s),
-        copied=Case(
+        sql=Case(
             When(status=Status.COMPLETE, start_at__isnull=True, then=Value(WITHDRAWN)),
             default=Value(""),
             output_field=TextField(),
         ),
+        reads=("status", "start_at"),
         is_hidden=True,
     ),
 )
@@ -256,6 +252,10 @@ def _linked_user(links: Links) -> Callable[[PrivilegedSession], SafeString]:
         return then_and_now(session.user_name, getattr(session, "user_now", None), linked(session))
 
     return cell
+
+
+def _requested_cell(session: PrivilegedSession) -> str:
+    return link(session.get_absolute_url(), moment(session.requested_at))
 
 
 def _start_cell(session: PrivilegedSession) -> str:

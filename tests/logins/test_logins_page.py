@@ -131,7 +131,7 @@ def test_every_column_sorts_both_ways(alice: User, admin: User, as_user: AsUser,
         make_user("zoe"), ip="203.0.113.9", city="Zug", country="Zambia", device="TV", os="iOS", browser="Z"
     )
     client = as_user(admin)
-    columns = [column for column in logins_table(admin).columns if column.sort]
+    columns = [column for column in logins_table(admin).columns if column.order]
     assert {column.key for column in logins_table(admin).columns} - {column.key for column in columns} == {
         "user_agent",
         "ended_by",

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import path
 
-from activity.listing import Column, Table, badge, empty, link, list_response, moment
+from activity.listing import Column, Table, badge, link, list_response
 from sessionadmin.urls import urlpatterns as console
 from sessions_app.logins.models import LoginSession
 
@@ -36,13 +36,13 @@ def table(page_size: int = 100) -> Table:
     return Table(
         name="test-logins",
         columns=(
-            Column("user", "User", lambda row: row.user_name, "user_name", lambda row: row.user_name, 220),
-            Column("city", "City", lambda row: link("/somewhere/", row.city), "city", lambda row: row.city),
-            Column("device", "Device", lambda row: badge("info", row.device, "desktop"), "device"),
-            Column("radius", "Radius", lambda row: empty(row.accuracy_km), "accuracy_km", is_number=True),
-            Column("ended", "Ended", lambda row: moment(row.ended_at), "ended_at", width=180),
-            Column("created", "Logged in", lambda row: moment(row.created_at), "created_at", width=180),
-            Column("agent", "User agent", lambda row: row.user_agent, is_hidden=True),
+            Column("user", "User", "user_name", 220),
+            Column("city", "City", "city", cell=lambda row: link("/somewhere/", row.city)),
+            Column("device", "Device", "device", cell=lambda row: badge("info", row.device, "desktop")),
+            Column("radius", "Radius", "accuracy_km", is_number=True),
+            Column("ended", "Ended", "ended_at", 180),
+            Column("created", "Logged in", "created_at", 180),
+            Column("agent", "User agent", "user_agent", sort="", is_hidden=True),
         ),
         default_sort="user",
         noun="login",

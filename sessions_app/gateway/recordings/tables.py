@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from urllib.parse import urlencode
 
 from django.template.defaultfilters import filesizeformat
@@ -73,33 +74,31 @@ def _user_of_line(row: RecordingText) -> str:
     return then_and_now(row.recording.session.user_name, getattr(row, "user_now", None))
 
 
+def _duration(row: Recording) -> dt.timedelta | None:
+    return row.duration if row.ended_at else None
+
+
+def _shown_duration(row: Recording) -> str:
+    return span_of_time(_duration(row))
+
+
+def _size(row: Recording) -> str:
+    return empty(filesizeformat(row.size) if row.size else "")
+
+
 RECORDINGS_TABLE = Table(
     name="recordings",
     columns=(
-        Column("started", "Started", lambda r: moment(r.started_at), "pk", lambda r: r.started_at, 165),
-        Column("watch", "Recording", _watch, csv=lambda r: r.pk, width=110),
-        Column("session", "Session", _session, csv=lambda r: r.session_id, width=160),
-        Column("user", "User", _user, csv=lambda r: r.session.user_name, width=140),
-        Column("host", "Host", lambda r: r.session.resource_name, csv=lambda r: r.session.resource_name, width=140),
-        Column("title", "Command", _command, csv=lambda r: r.title, width=220),
-        Column(
-            "duration",
-            "Duration",
-            lambda r: span_of_time(r.duration if r.ended_at else None),
-            csv=lambda r: r.duration if r.ended_at else None,
-            width=110,
-            is_number=True,
-        ),
-        Column(
-            "size",
-            "Size",
-            lambda r: empty(filesizeformat(r.size) if r.size else ""),
-            csv=lambda r: r.size,
-            width=100,
-            is_number=True,
-        ),
-        Column("state", "State", state, csv=lambda r: "running" if r.ended_at is None else "ended", width=130),
-        Column("sha256", "SHA-256", lambda r: empty(r.sha256), csv=lambda r: r.sha256, width=220, is_hidden=True),
+        Column("started", "Started", "started_at", 165, sort="pk"),
+        Column("watch", "Recording", "pk", 110, _watch, sort=""),
+        Column("session", "Session", "session_id", 160, _session, sort=""),
+        Column("user", "User", "session__user_name", 140, _user, sort=""),
+        Column("host", "Host", "session__resource_name", 140, sort=""),
+        Column("title", "Command", "title", 220, _command, sort=""),
+        Column("duration", "Duration", width=110, cell=_shown_duration, csv=_duration, is_number=True),
+        Column("size", "Size", "size", 100, _size, sort="", is_number=True),
+        Column("state", "State", width=130, cell=state, csv=lambda r: "running" if r.ended_at is None else "ended"),
+        Column("sha256", "SHA-256", "sha256", 220, sort="", is_hidden=True),
         now_column("user_now", "User now", "session__user", "session__user_name"),
     ),
     default_sort="-started",
@@ -108,6 +107,7 @@ RECORDINGS_TABLE = Table(
     search=("title",),
     empty_text="Where the connection profile says so, terminals are recorded when people come through the gateway.",
     row_name=lambda r: f"recording {r.pk}",
+    slow_csv="Duration and state are known from several fields.",
 )
 
 
@@ -124,23 +124,12 @@ def hits_table(find: str) -> Table:
     return Table(
         name="recording-lines",
         columns=(
-            Column("text", "On the screen", text, csv=lambda r: r.text, width=520),
-            Column("started", "Recording of", _start, "pk", lambda r: r.recording.started_at, 165),
-            Column("at", "At", lambda r: clock(r.at), csv=lambda r: round(r.at, 3), width=80, is_number=True),
-            Column(
-                "session",
-                "Session",
-                lambda r: _session(r.recording),
-                csv=lambda r: r.recording.session_id,
-                width=130,
-            ),
-            Column("user", "User", _user_of_line, csv=lambda r: r.recording.session.user_name),
-            Column(
-                "host",
-                "Host",
-                lambda r: r.recording.session.resource_name,
-                csv=lambda r: r.recording.session.resource_name,
-            ),
+            Column("text", "On the screen", "text", 520, text, sort=""),
+            Column("started", "Recording of", "recording__started_at", 165, _start, sort="pk"),
+            Column("at", "At", "at", 80, lambda r: clock(r.at), lambda r: round(r.at, 3), sort="", is_number=True),
+            Column("session", "Session", "recording__session_id", 130, lambda r: _session(r.recording), sort=""),
+            Column("user", "User", "recording__session__user_name", cell=_user_of_line, sort=""),
+            Column("host", "Host", "recording__session__resource_name", sort=""),
             now_column("user_now", "User now", "recording__session__user", "recording__session__user_name"),
         ),
         default_sort="-started",
@@ -150,6 +139,7 @@ def hits_table(find: str) -> Table:
         empty_text="",
         row_name=lambda r: f"line {r.pk}",
         row_class=lambda r: "wrap",
+        slow_csv="The place in the recording is rounded by Python.",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from activity.listing import Column, Table, badge, empty, link, span_of_time
+from activity.listing import Column, Table, badge, link
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.counting import count_of
@@ -86,54 +86,19 @@ def policies_queryset() -> QuerySet[AccessPolicy]:
 
 
 def _name(key: str, label: str) -> Column:
-    return Column(
-        key,
-        label,
-        lambda row: link(row.get_absolute_url(), row.name),
-        sort="name",
-        csv=lambda row: row.name,
-        width=220,
-    )
+    return Column(key, label, "name", 220, lambda row: link(row.get_absolute_url(), row.name))
 
 
 def _number(key: str, label: str, path: str, width: int = 120) -> Column:
-    def value(row: Any) -> int:
-        return int(getattr(row, path))
-
-    return Column(key, label, lambda row: str(value(row)), sort=path, csv=value, width=width, is_number=True)
-
-
-def _yes_no(key: str, label: str, path: str) -> Column:
-    return Column(
-        key,
-        label,
-        lambda row: "Yes" if getattr(row, path) else "No",
-        sort=path,
-        csv=lambda row: getattr(row, path),
-        width=120,
-    )
-
-
-def _span(key: str, label: str, path: str) -> Column:
-    return Column(
-        key,
-        label,
-        lambda row: span_of_time(getattr(row, path)),
-        sort=path,
-        csv=lambda row: getattr(row, path),
-        width=140,
-    )
+    return Column(key, label, path, width, is_number=True)
 
 
 def _platform() -> Column:
-    return Column(
-        "platform",
-        "Platform",
-        lambda row: row.get_platform_display(),
-        sort="platform",
-        csv=lambda row: row.get_platform_display(),
-        width=130,
-    )
+    return Column("platform", "Platform", "platform", 130, _platform_name, _platform_name)
+
+
+def _platform_name(row: Any) -> str:
+    return str(row.get_platform_display())
 
 
 def _state(text: Callable[[Any], str]) -> Column:
@@ -149,7 +114,7 @@ def _state(text: Callable[[Any], str]) -> Column:
         kind, icon = looks[text(row)]
         return badge(kind, text(row), icon)
 
-    return Column("state", "State", cell, csv=text, width=110)
+    return Column("state", "State", width=110, cell=cell, csv=text)
 
 
 def resource_state(resource: Any) -> str:
@@ -163,56 +128,56 @@ def _active_or_not(row: Any) -> str:
     return "Active" if row.is_active else "Inactive"
 
 
+def _profile(row: Any) -> str:
+    return link(row.profile.get_absolute_url(), row.profile)
+
+
 RESOURCES = Table(
     name="resources",
     columns=(
         _name("resource", "Resource"),
         _platform(),
-        Column("address", "Address", lambda r: empty(r.address), sort="address", csv=lambda r: r.address, width=220),
-        Column("port", "Port", lambda r: str(r.port), sort="port", csv=lambda r: r.port, width=80, is_number=True),
+        Column("address", "Address", "address", 220),
+        _number("port", "Port", "port", 80),
         _state(resource_state),
         _number("active", "Active sessions", "live_sessions", 150),
-        Column("description", "Description", lambda r: empty(r.description), csv=lambda r: r.description, width=280),
+        Column("description", "Description", "description", 280, sort=""),
     ),
     default_sort="resource",
     noun="resource",
     nouns="resources",
     search=("name", "address", "description"),
     empty_text="You see the resources that an access policy gives you.",
+    slow_csv="Platform and state are named by Python.",
 )
 ACTIVITIES = Table(
     name="activities",
     columns=(
         _name("activity", "Activity"),
         _platform(),
-        Column(
-            "account",
-            "Login account",
-            lambda row: row.login_account_template,
-            sort="login_account_template",
-            csv=lambda row: row.login_account_template,
-        ),
+        Column("account", "Login account", "login_account_template"),
         _state(_active_or_not),
         _number("active", "Active sessions", "live_sessions", 150),
-        Column("description", "Description", lambda r: empty(r.description), csv=lambda r: r.description, width=320),
+        Column("description", "Description", "description", 320, sort=""),
     ),
     default_sort="activity",
     noun="activity",
     nouns="activities",
     search=("name", "description"),
     empty_text="You see the activities that an access policy gives you.",
+    slow_csv="Platform and state are named by Python.",
 )
 PROFILES = Table(
     name="profiles",
     columns=(
         _name("profile", "Connection profile"),
-        _span("duration", "Maximum duration", "maximum_duration"),
+        Column("duration", "Maximum duration", "maximum_duration", 140),
         _number("tiers", "Approval tiers", "tier_count"),
-        _span("extension", "Extension by", "extension_by"),
+        Column("extension", "Extension by", "extension_by", 140),
         _number("extensions", "Extensions", "extension_limit"),
-        _yes_no("notes", "Notes required", "notes_required"),
-        _yes_no("ticket", "Ticket required", "ticket_required"),
-        _yes_no("record", "Recorded", "record"),
+        Column("notes", "Notes required", "notes_required", 120),
+        Column("ticket", "Ticket required", "ticket_required", 120),
+        Column("record", "Recorded", "record", 120),
         _number("policies", "Policies", "policy_count"),
     ),
     default_sort="profile",
@@ -226,14 +191,7 @@ POLICIES = Table(
     columns=(
         _name("policy", "Access policy"),
         _number("priority", "Priority", "priority", 90),
-        Column(
-            "profile",
-            "Connection profile",
-            lambda row: link(row.profile.get_absolute_url(), row.profile),
-            sort="profile__name",
-            csv=lambda row: row.profile,
-            width=220,
-        ),
+        Column("profile", "Connection profile", "profile__name", 220, _profile),
         _number("users", "Users", "user_count", 90),
         _number("groups", "Groups", "group_count", 90),
         _number("activities", "Activities", "activity_count", 100),
@@ -245,4 +203,5 @@ POLICIES = Table(
     nouns="access policies",
     search=("name", "profile__name"),
     empty_text="An administrator adds access policies in the administration.",
+    slow_csv="The state is named by Python.",
 )

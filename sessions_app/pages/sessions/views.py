@@ -89,7 +89,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
     tab = TABS[tab_name]
     return list_response(
         request,
-        sessions_table(person, with_history=tab.with_history),
+        sessions_table(person, with_history=tab.with_history, only_ended=tab.statuses == ENDED),
         _filtered_by_owner(_of_tab(person, tab), person, tab_name, whose),
         "sessions_app/pages/sessions/sessions.html",
         filterset=tab.filters,
@@ -117,8 +117,7 @@ def _of_tab(person: AbstractUser, tab: Tab) -> QuerySet[PrivilegedSession]:
     """
     if tab.statuses == ENDED:
         ended = PrivilegedSession.objects.visible_to(person).exclude(status__in=sorted(set(Status) - ENDED))
-        ended = ended.annotate(user_now=name_now())
-        return ended.defer(*OF_LIVE)
+        return ended.annotate(user_now=name_now())
     return sessions_queryset(person).filter(status__in=sorted(tab.statuses))
 
 

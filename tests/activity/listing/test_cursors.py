@@ -95,14 +95,14 @@ def test_every_order_of_every_list_takes_or_refuses_whatever_a_cursor_holds(show
     tried = set()
     for address, listing in shown.items():
         for column in listing.table.columns:
-            kind = (listing.queryset.model, column.sort)
-            if not column.sort or kind in tried:
+            kind = (listing.queryset.model, column.order)
+            if not column.order or kind in tried:
                 continue
             tried.add(kind)
-            hostile = [cursor(value) for value in values_for(listing, column.sort)]
+            hostile = [cursor(value) for value in values_for(listing, column.order)]
             for number, text in enumerate(hostile + [cursor(None, pk) for pk in IDS]):
                 way = bool(number % 2)
-                try_page(listing, column.sort, text, is_descending=way, where=f"{address}sort={column.key}")
+                try_page(listing, column.order, text, is_descending=way, where=f"{address}sort={column.key}")
     assert len(tried) > 60
 
 
@@ -132,7 +132,7 @@ def test_the_page_of_such_a_cursor_is_an_answer(shown: dict[str, Listing], admin
     values = itertools.cycle([2**63, "2026-01-01T00:00:00+23:59", "P999999999D", None])
     for address, listing in shown.items():
         for column in listing.table.columns:
-            if column.sort:
+            if column.order:
                 value = next(values)
                 answer = client.get(f"{address}sort={column.key}&after={cursor(value)}", headers={"HX-Request": "true"})
                 assert answer.status_code in (200, 400), (address, column.key, value)

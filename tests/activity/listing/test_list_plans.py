@@ -51,7 +51,7 @@ def test_ended_sessions_are_read_in_their_order(sort: str, db: None) -> None:
 
 
 def sorts(columns: Iterable[Column]) -> list[str]:
-    return sorted({f"{sign}{column.sort}" for column in columns if column.sort for sign in ("", "-")})
+    return sorted({f"{sign}{column.order}" for column in columns if column.order for sign in ("", "-")})
 
 
 ANYBODY = User(is_superuser=True)  # sees every column, without a query

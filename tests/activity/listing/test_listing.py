@@ -346,10 +346,10 @@ def test_the_download_holds_every_filtered_row_in_order_and_is_logged(client: Cl
     make_logins(30)
     response = client.get(LIST, {"sort": "-user", "q": "user00", "size": 7, "csv": 1})
     lines = b"".join(response).decode().splitlines()
-    assert lines[0] == "User,City"
+    assert lines[0] == "User,City,Device,Radius,Ended,Logged in,User agent"
     assert len(lines) == 31
     assert lines[1:] == sorted(lines[1:], reverse=True)
-    assert lines[1] == "user005,Bern"
+    assert lines[1].startswith("user005,Bern,Desktop,")
     entry = LogEntry.objects.filter(verb=Verb.EXPORTED).get()
     assert entry.details["rows"] == 30
     assert entry.details["filters"] == {"sort": "-user", "q": "user00", "size": "7"}

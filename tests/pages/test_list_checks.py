@@ -1,0 +1,37 @@
+"""A list that became slow to download says so at start."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from activity.listing import Column, Table
+from sessions_app.pages.list_checks import every_table, problems
+
+pytestmark = pytest.mark.no_database
+UNKNOWN = Column("mood", "Mood", csv=lambda row: "good", cell=lambda row: "Good")
+
+
+def table(*columns: Column) -> Table:
+    return Table("moods", columns, default_sort="name", noun="mood", nouns="moods")
+
+
+def test_every_list_is_written_by_the_database_or_says_why_not() -> None:
+    assert problems(every_table()) == []
+
+
+def test_a_column_that_only_python_writes_is_named() -> None:
+    (problem,) = problems([table(Column("name", "Name", "name"), UNKNOWN)])
+    assert problem.id == "sessions_app.W012"
+    assert re.search(r"“moods” .* write Mood\.$", problem.msg)
+    assert problems([table(Column("name", "Name", "name"))]) == []
+
+
+def test_a_reason_settles_it() -> None:
+    assert problems([dataclasses.replace(table(UNKNOWN), slow_csv="Moods are not stored.")]) == []
+
+
+def test_no_reason_is_left_over_where_the_database_writes_everything() -> None:
+    assert [each.name for each in every_table() if each.slow_csv and not each.unknown_to_database()] == []

@@ -1,4 +1,5 @@
 """The table machinery: columns, sort, search, keyset pages, fragments, CSV.
+
 A page declares a `Table` (its columns and words), hands `list_response()` a queryset, a filter set and a page template,
 and gets a full page, an HTMX fragment, a 304 or a CSV download.
 """

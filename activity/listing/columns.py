@@ -134,14 +134,13 @@ _zone: ContextVar[dt.tzinfo | None] = ContextVar("activity_listing_zone", defaul
 
 
 def escaped(text: object) -> str:
-    """The text as HTML; for what is not HTML already. Most cells hold nothing to be escaped, and one look is quicker
-    than five."""
+    """Return text that is not HTML yet as HTML."""
     text = str(text)
     return html.escape(text) if is_special(text) else text
 
 
 def empty(text: object) -> str:
-    """The text, or a quiet dash where there is none."""
+    """Return the text, or a quiet dash where there is none."""
     return str(text) if text not in (None, "") else EMPTY
 
 
@@ -159,15 +158,17 @@ def shown(value: object) -> str:
 
 
 def link(url: str, text: object) -> SafeString:
-    """An ordinary link; just the text where there is no URL."""
+    """Return an ordinary link, or just the text where there is no URL."""
     shown = text if isinstance(text, SafeString) else escaped(text)
     return SafeString(f'<a href="{escaped(url)}">{shown}</a>' if url else shown)
 
 
 @contextlib.contextmanager
 def in_one_zone() -> Iterator[None]:
-    """Inside, times are in the zone that is the viewer's now; to look it up for each of hundreds would cost as much as
-    to write them."""
+    """Write all times inside in the viewer's time zone, which is looked up once.
+
+    To look it up for each of hundreds would cost as much as to write them.
+    """
     token = _zone.set(timezone.get_current_timezone())
     try:
         yield
@@ -176,14 +177,14 @@ def in_one_zone() -> Iterator[None]:
 
 
 def moment(value: dt.datetime | None) -> str:
-    """A time in the viewer's zone, exact to the second. Plain text: a page prints hundreds of them."""
+    """Return a time in the viewer's zone as plain text, exact to the second."""
     if value is None:
         return EMPTY
     return value.astimezone(_zone.get() or timezone.get_current_timezone()).isoformat(" ", "seconds")[:19]
 
 
 def span_of_time(value: dt.timedelta | None) -> str:
-    """A duration as people say it: 2 h 05 min, 3 min 10 s, 12 s."""
+    """Return a duration as people say it: 2 h 05 min, 3 min 10 s, 12 s."""
     if value is None:
         return EMPTY
     seconds = int(value.total_seconds())
@@ -206,7 +207,9 @@ COLOURED = frozenset((*GOOD, *TELLING, *CAREFUL, *BAD))
 
 @functools.lru_cache(maxsize=1000)
 def badge(kind: str, label: str, icon_name: str) -> SafeString:
-    """A status badge: differs by icon and text as well as colour. `icon_name` names a drawing in static/badges.css,
-    which gives some kinds a colour too; the others are not spelled out, for a list prints hundreds."""
+    """Return a status badge, which differs by icon and text as well as by colour.
+
+    `icon_name` names a drawing in static/badges.css, which gives some kinds a colour too.
+    """
     colour = f" badge-{kind}" if kind in COLOURED else ""
     return format_html('<b class="badge{} i-{}">{}</b>', colour, icon_name, label)

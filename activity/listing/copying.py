@@ -1,6 +1,6 @@
-"""Takes what PostgreSQL's COPY sends, many rows at a time.
+"""Read what PostgreSQL's COPY sends, many rows at a time.
 
-psycopg waits for each row by itself, which takes longer than all that is done with it. Knows nothing of CSV and cells.
+psycopg waits for each row by itself, which takes longer than all that is done with the row.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from psycopg import errors, generators, pq
 
 
 def rows_of(copy: psycopg.Copy, at_once: int) -> Generator[tuple[bytearray, int], None, None]:
-    """The rows of a COPY ... TO STDOUT that has begun, `at_once` of them in one piece, and how many they are. Each has
-    its line's end.
+    """Yield the rows of a COPY ... TO STDOUT that has begun, `at_once` of them in one piece, and their number.
+
+    Each row has its line's end.
 
     Leaving the block of `copy` before the last of them stops the query. Raises what psycopg raises when it fails.
     """

@@ -46,15 +46,17 @@ Pieces = Generator[tuple[bytes, int], None, None]
 
 
 class _Echo:
-    """A file that hands back what is written to it."""
+    """A file that returns what is written to it."""
 
     def write(self, text: str) -> str:
         return text
 
 
 def neutral(value: object) -> str:
-    """One CSV cell: times as ISO 8601 with offset, durations in seconds, text without control characters and never
-    a formula. Numbers stay numbers."""
+    """Return one CSV cell, which is never a formula.
+
+    Times are ISO 8601 with offset, durations are seconds, text has no control characters, numbers stay numbers.
+    """
     if value is None:
         return ""
     if isinstance(value, dt.datetime):
@@ -72,8 +74,11 @@ def neutral(value: object) -> str:
 
 
 def is_formula(text: str) -> bool:
-    """Return whether a spreadsheet may take the text for a formula: whether what it begins with is one of the signs in
-    any of their forms (NFKC), behind whatever nobody sees, blanks and quotation marks."""
+    """Return whether a spreadsheet may take the text for a formula.
+
+    It may where one of the signs comes first, in any of its forms (NFKC), not counting blanks, quotation marks and
+    characters that nobody sees.
+    """
     for character in text:
         shown = unicodedata.normalize("NFKC", character)
         if not UNNOTICED.fullmatch(shown):
@@ -85,7 +90,7 @@ class CsvDownload(StreamedDownload):
     """A list as a file. Nobody gets a byte of it before log_beginning() has returned."""
 
     def __init__(self, listing: Listing, name: str) -> None:
-        """Raises limits.TooMany."""
+        """Take one of the places for downloads. Raise limits.TooMany where none is free."""
         place = take_place(viewer(listing.request))
         # The address is read here: the lines are written after the middleware that knows it has gone.
         export = _Export(listing, name, log.current_address())
@@ -123,7 +128,7 @@ class _Export:
             self._listing.queryset = self._listing.queryset.exclude(pk=entry.pk)  # the file holds what the page held
 
     def lines(self) -> Iterator[bytes]:
-        """All of it. The end is recorded with how many rows left, also when the browser broke it off."""
+        """Yield the whole file. Log how many rows left at the end, also when the browser broke the download off."""
         columns = self._table.columns
         count, is_whole = 0, False
         pieces = _pieces(self._listing, columns)
@@ -155,7 +160,7 @@ class _Export:
 
 
 def _pieces(listing: Listing, columns: Sequence[Column]) -> Pieces:
-    """The rows that `listing` filters: written by the database where every column says what it is to write."""
+    """Return the rows that `listing` filters, written by the database where it knows every column."""
     rows = listing.queryset.order_by(*ordering(listing.queryset, listing.order))
     expressions = [column.expression for column in columns]
     if Sheet.is_possible(rows, expressions):
@@ -164,7 +169,7 @@ def _pieces(listing: Listing, columns: Sequence[Column]) -> Pieces:
 
 
 def written_here(rows: QuerySet[Any], columns: Sequence[Column]) -> Pieces:
-    """The same, written by Python from each row: some rows at a time, with how many they are."""
+    """Yield the rows as Python writes them, some at a time, and how many they are."""
     values = [column.value for column in columns]
     iterator = rows.iterator(chunk_size=ROWS_AT_ONCE)
     while some := list(itertools.islice(iterator, ROWS_IN_PIECE)):

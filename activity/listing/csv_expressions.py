@@ -1,7 +1,7 @@
 """Cells of a download as the database writes them: the values of `Column.expression`, each of them text in SQL.
 
-What they write is what neutral() writes (csv.py), but for text that may be more than it seems: it is marked, and
-sheets.py gives it to neutral(). Knows no model and no table.
+They write what neutral() in csv.py writes. Text that a spreadsheet might misread is only marked here;
+database_csv.py gives it to neutral().
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ from django.db.models.sql.compiler import SQLCompiler
 
 Sql = tuple[str, tuple[Any, ...]]
 
-SPELLED = "\x01\x02"  # before a cell in hexadecimal digits
 MARK = "\x01"  # before a cell that is to be looked at; a control character, so that no text keeps one
 # What of ASCII may begin a formula or hide one that follows, all of it before the letters. Control characters, and what
-# is not ASCII, are found wherever they stand (sheets.py).
+# is not ASCII, are found wherever they stand (database_csv.py).
 SUSPECT_STARTS = f' "=+@{MARK}-'
 FEW = 8  # numbers that are found sooner one by one
 
@@ -56,11 +55,11 @@ class Text(Cell):
     is_text = True
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """Empty text is NULL: COPY would write two quotation marks."""
+        """Write NULL for empty text, since COPY would write two quotation marks."""
         return _marked_postgresql(*self._source(compiler))
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """GLOB knows the same sets of characters."""
+        """Compare by GLOB, which knows the same sets of characters."""
         return _marked_sqlite(*self._source(compiler))
 
 
@@ -81,26 +80,23 @@ class Number(Cell):
     """A number as it is, or nothing."""
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **extra: Any) -> Sql:
-        """Nothing to be done: every database writes them alike."""
+        """Write the number as it is, which all databases do alike."""
         return self._source(compiler)
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """printf() would write a missing number as a zero."""
-        sql, parameters = self._source(compiler)
-        return f"COALESCE({sql}, '')", parameters
 
 
 class Moment(Cell):
     """A time in UTC as ISO 8601, as short as it is exact."""
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """As PostgreSQL writes it (Django asks for ISO): to_char() takes three times as long. UTC by its name would be
-        looked up for each row."""
+        """Write the time as PostgreSQL does, in ISO form.
+
+        to_char() takes three times as long, and UTC by its name would be looked up for each row.
+        """
         sql, parameters = self._source(compiler)
         return f"REPLACE(({sql} AT TIME ZONE INTERVAL '0')::text, ' ', 'T') || '+00:00'", parameters
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """Django keeps it as text in UTC, with six digits of a second or none."""
+        """Shorten the text that Django keeps: a time in UTC with six digits of a second or none."""
         sql, parameters = self._source(compiler)
         short = f"IIF(LENGTH({sql}) = 26, RTRIM({sql}, '0'), {sql})"
         return f"COALESCE(REPLACE({short}, ' ', 'T') || '+00:00', '')", parameters * 3
@@ -110,12 +106,12 @@ class Seconds(Cell):
     """A duration in whole seconds; halves go to the even one, as in Python."""
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """round() of a double goes to the even one, that of a numeric does not."""
+        """Round a double, since round() of a numeric does not go to the even number."""
         sql, parameters = self._source(compiler)
         return f"ROUND(EXTRACT(EPOCH FROM {sql})::double precision)::bigint", parameters
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """Django keeps microseconds; no duration here is negative."""
+        """Compute from the microseconds that Django keeps; no duration here is negative."""
         sql, parameters = self._source(compiler)
         text = f"COALESCE(({sql} + 500000) / 1000000 - ({sql} %% 2000000 = 500000), '')"
         return text, parameters * 2
@@ -125,7 +121,7 @@ class Address(Text):
     """An IP address."""
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """It is of a type of its own, which holds nothing else."""
+        """Write the address as it is: its type holds nothing else."""
         return self._source(compiler)
 
 
@@ -135,12 +131,12 @@ class Json(Text):
     is_json = True
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """PostgreSQL keeps letters."""
+        """Write the JSON as it is: PostgreSQL keeps letters."""
         sql, parameters = self._source(compiler)
         return f"CASE WHEN {sql} <> '{{}}'::jsonb THEN {sql}::text END", parameters * 2
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """Django keeps what json.dumps() wrote: where there are escapes, it is marked, and written anew."""
+        """Mark JSON with escapes, as json.dumps() wrote them, so that it is written anew."""
         sql, parameters = self._source(compiler)
         text = f"CASE {sql} WHEN '{{}}' THEN '' ELSE IIF(INSTR({sql}, '\\'), char(1), '') || {sql} END"
         return f"COALESCE({text}, '')", parameters * 3
@@ -155,7 +151,7 @@ class Named(Text):
         self._numbers = [key for key in names if isinstance(key, int)]
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """Looked up in an object: a hundred comparisons for each row are slow. A few numbers are compared."""
+        """Look the name up in an object, since a hundred comparisons for each row are slow; compare a few numbers."""
         sql, parameters = self._source(compiler)
         other, other_parameters = _marked_postgresql(f"({sql})::text", parameters)
         if 0 < len(self._numbers) <= FEW:
@@ -165,7 +161,7 @@ class Named(Text):
         return f"COALESCE(%s::jsonb ->> {sql}::text, {other})", (json.dumps(self.names), *parameters, *other_parameters)
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """Compared one by one: its JSON is slower."""
+        """Compare one by one, since SQLite's JSON is slower."""
         sql, parameters = self._source(compiler)
         cases = "WHEN %s THEN %s " * len(self.names)
         pairs = tuple(text for pair in self.names.items() for text in pair)
@@ -181,7 +177,7 @@ class Given(Text):
         self.words = (there, missing)
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **extra: Any) -> Sql:
-        """Alike on every database."""
+        """Write one of the two words, on all databases alike."""
         sql, parameters = self._source(compiler)
         return f"CASE WHEN {sql} IS NOT NULL THEN %s ELSE %s END", (*parameters, *self.words)
 
@@ -208,7 +204,7 @@ _BY_FIELD: tuple[tuple[type[Field[Any, Any]], type[Cell]], ...] = (
 
 
 def cell_of(rows: QuerySet[Any], expression: str | Combinable | Callable[[], Combinable]) -> Cell:
-    """The cell of a field of the rows' model by its path, after the field's kind; a Cell as it is; else text."""
+    """Return the cell of a field or annotation, by its path and after its kind; a Cell as it is; else text."""
     if callable(expression):
         expression = expression()
     if isinstance(expression, Cell):
@@ -230,35 +226,3 @@ def _field(rows: QuerySet[Any], path: str) -> Any:
     for step in steps:
         model = model._meta.get_field(step).related_model
     return model._meta.pk if name == "pk" else model._meta.get_field(name)
-
-
-class Line(Func):
-    """All cells of a row as one line with its end, on SQLite: what fetches and joins thirteen texts in Python takes
-    twice as long. Text stands in quotation marks. The bytes as they are kept, so that Python need not decode them."""
-
-    output_field = TextField()
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
-        """printf() ends a text at a NUL, so a row that holds one is written in hexadecimal digits instead."""
-        cells = self.get_source_expressions()
-        form = ",".join('"%w"' if isinstance(cell, Text) else "%s" for cell in cells) + "\n"
-        compiled: list[Sql] = []
-        spelled: list[Sql] = []
-        held: list[Sql] = [("''", ())]
-        for cell in cells:
-            sql, parameters = compiler.compile(cell)
-            compiled.append((sql, tuple(parameters)))
-            spelled.append((f"char(1) || char(2) || HEX({sql})" if isinstance(cell, Text) else sql, tuple(parameters)))
-            if isinstance(cell, Text):
-                source, parameters = compiler.compile(cell.get_source_expressions()[0])
-                held.append((f"COALESCE({source}, '')", tuple(parameters)))
-        line, parameters = _printf(form, compiled)
-        whole, whole_parameters = _printf(form, spelled)
-        is_spelled = f"INSTR({' || '.join(sql for sql, _ in held)}, char(0))"
-        text = f"CAST(CASE WHEN {is_spelled} THEN {whole} ELSE {line} END AS BLOB)"
-        return text, (*(value for _, values in held for value in values), *whole_parameters, *parameters)
-
-
-def _printf(form: str, cells: list[Sql]) -> Sql:
-    sql = ", ".join(sql for sql, _ in cells)
-    return f"PRINTF(%s, {sql})", (form, *(value for _, values in cells for value in values))

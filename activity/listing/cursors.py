@@ -21,7 +21,7 @@ BAD_CURSOR = "This page of the list does not exist. Go back to the first page."
 
 
 def cursor_to(value: Any, pk: int) -> str:
-    """The cursor to the place of (value, id), whether or not a row stands there."""
+    """Return the cursor to the place of (value, id), whether or not a row stands there."""
     text = json.dumps([value, pk], cls=_Exact, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -34,7 +34,7 @@ class _Exact(DjangoJSONEncoder):
 
 
 def read_cursor(cursor: str, field: Field[Any, Any], database: str) -> tuple[Any, int]:
-    """Return the value and the id that cursor_to() wrote. Raises BadListRequest.
+    """Return the value and the id that cursor_to() wrote. Raise BadListRequest for other text.
 
     The value is put into the database's own form already here, where it is known to be somebody's invention when that
     fails: half a character, a time before all times, an address that is none, a number or a duration that no column
@@ -56,8 +56,11 @@ def read_cursor(cursor: str, field: Field[Any, Any], database: str) -> tuple[Any
 
 
 def _held(value: Any, field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Any:
-    """The value, as a column of that field can hold it: times in UTC, since PostgreSQL knows no offset of 16 hours or
-    more. Raises OverflowError for numbers and durations beyond its bounds, and for times that UTC does not have."""
+    """Return the value as a column of that field can hold it.
+
+    Times are in UTC, since PostgreSQL knows no offset of 16 hours or more. Raise OverflowError for numbers and
+    durations beyond the bounds of the field, and for times that UTC does not have.
+    """
     if isinstance(value, dt.datetime):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
     if isinstance(value, dt.timedelta):

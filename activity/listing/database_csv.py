@@ -1,7 +1,7 @@
-"""The lines of a download, written by the database: COPY on PostgreSQL, one text for each row on SQLite.
+"""The lines of a download, whose cells the database writes: COPY on PostgreSQL, a plain SELECT on SQLite.
 
-Python only looks at what comes: a piece in which a character tells that some cell is not what neutral() would write
-is taken apart, and such rows are written anew. Knows no model; the log entry of a download is csv.py's business.
+Python looks at pieces of many rows: where a character tells that some cell is not what neutral() would write, such rows
+are written anew.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from django.db import connections, transaction
@@ -19,7 +19,7 @@ from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import Join
 
 from activity.listing.copying import rows_of
-from activity.listing.csv_expressions import MARK, SPELLED, Cell, Line, cell_of
+from activity.listing.csv_expressions import MARK, Cell, cell_of
 from activity.text import UNSEEN
 
 ROWS_IN_PIECE = 500
@@ -54,8 +54,7 @@ class Sheet:
         # The neighbours whose names a row shows are joined from the outside: where a row must have a neighbour, SQLite
         # may begin with all of them, and sort.
         before = set(rows.query.alias_map)
-        written: list[Any] = [Line(*self.cells)] if is_sqlite else list(self.cells)
-        lines = rows.values_list(*written)
+        lines = rows.values_list(*self.cells)
         for alias, join in lines.query.alias_map.items():
             if alias not in before and isinstance(join, Join) and join.join_type == INNER:
                 lines.query.alias_map[alias] = join.promote()
@@ -64,17 +63,15 @@ class Sheet:
 
     @staticmethod
     def is_possible(rows: QuerySet[Any], expressions: Sequence[Any]) -> bool:
-        """Whether the database can write these rows: it knows how, and every column says what it is to write."""
+        """Return whether the database can write these rows: every column says what it is to write."""
         vendor = connections[rows.db].vendor
         return vendor in ("sqlite", "postgresql") and None not in expressions and not rows.query.distinct
 
     def pieces(self) -> Generator[tuple[bytes, int], None, None]:
-        """Some rows at a time, with how many they are. Closing it stops the query."""
+        """Yield some rows at a time, and how many they are. To close the generator stops the query."""
         parts = self._parts()
         try:
             for piece, count in parts:
-                if not _is_clean(piece, count):
-                    piece = self._mended(piece, count)
                 yield bytes(piece.replace(b"\n", b"\r\n")), count
         finally:
             parts.close()
@@ -84,41 +81,48 @@ class Sheet:
             cursor.execute(AT_ONCE)
             statement = cursor.mogrify(self.sql, self.parameters)
             with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
-                yield from rows_of(copy, ROWS_IN_PIECE)
+                for piece, count in rows_of(copy, ROWS_IN_PIECE):
+                    yield (piece if _is_clean(piece, count) else self._mended(piece, count)), count
 
     def _sqlite(self) -> Parts:
         with connections[self.database].cursor() as cursor:
             cursor.execute(self.sql, self.parameters)
             while rows := cursor.fetchmany(ROWS_IN_PIECE):
-                yield b"".join([line for (line,) in rows]), len(rows)
+                piece = _lines(rows)
+                if not _is_clean(piece, len(rows)):
+                    piece = _lines(map(self._row, rows))
+                yield piece, len(rows)
 
     def _mended(self, piece: bytes | bytearray, rows: int) -> bytes:
-        """With the suspect rows written anew; with all of them where a cell holds the end of a line."""
+        """Return the piece with its suspect rows written anew, or all rows where a cell holds the end of a line."""
         if piece.count(b"\n") != rows:
             return self._anew(piece)
         lines = (line + b"\n" for line in piece.split(b"\n")[:-1])  # not by splitlines(): a cell may hold a CR
         return b"".join(self._anew(line) if _is_suspect(line) else line for line in lines)
 
     def _anew(self, lines: bytes | bytearray) -> bytes:
-        file = io.StringIO(newline="")
-        writer = csv.writer(file, lineterminator="\n")
-        for cells in csv.reader(io.StringIO(lines.decode(), newline="")):
-            writer.writerow(self._cell(cell, text) for cell, text in zip(self.cells, cells, strict=True))
-        return file.getvalue().encode()
+        return _lines(map(self._row, csv.reader(io.StringIO(lines.decode(), newline=""))))
 
-    def _cell(self, cell: Cell, text: str) -> str:
-        if not cell.is_text:
+    def _row(self, values: Sequence[Any]) -> list[Any]:
+        return [self._cell(cell, value) for cell, value in zip(self.cells, values, strict=True)]
+
+    def _cell(self, cell: Cell, text: Any) -> Any:
+        if not cell.is_text or not text:
             return text
-        if text.startswith(SPELLED):
-            text = bytes.fromhex(text.removeprefix(SPELLED)).decode()
         text = text.removeprefix(MARK)
-        if cell.is_json and text:
+        if cell.is_json:
             text = json.dumps(json.loads(text), ensure_ascii=False)
         return self.neutral(text)
 
 
+def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
+    piece = io.StringIO(newline="")
+    csv.writer(piece, lineterminator="\n").writerows(rows)
+    return piece.getvalue().encode()
+
+
 def _is_clean(piece: bytes | bytearray, rows: int) -> bool:
-    """Whether no cell of the piece needs a closer look: some passes in C instead of one look at each cell."""
+    """Return whether no cell of the piece needs a closer look, by some passes in C."""
     bare = piece.translate(_CELL_ENDS, _NO_LETTERS)
     return (
         piece.count(b"\n") == rows
@@ -129,7 +133,7 @@ def _is_clean(piece: bytes | bytearray, rows: int) -> bool:
 
 
 def _has_suspects(text: bytes | bytearray) -> bool:
-    """Whether there are any beyond ASCII. Most text has none of the bytes that they begin with."""
+    """Return whether the text holds suspect characters beyond ASCII; most text has none of their first bytes."""
     if text.isascii() or not text.translate(None, _OTHERS):
         return False
     return SUSPECT.search(text.decode()) is not None

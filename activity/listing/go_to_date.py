@@ -18,8 +18,11 @@ from activity.period import FIRST_DAY, LAST_DAY
 
 
 def cursor_of_day(text: str, *, is_descending: bool) -> str:
-    """The cursor before the first row of that day (2026-01-31) in the order of the list: before its midnight, or after
-    its end where the newest stand first. Raises BadListRequest."""
+    """Return the cursor before the first row of a day (2026-01-31) in the order of the list.
+
+    It stands before the day's midnight, or after its end where the newest come first. Raise BadListRequest for text
+    that is no date.
+    """
     try:
         day = min(max(dt.date.fromisoformat(text), FIRST_DAY), LAST_DAY)
     except ValueError as error:
@@ -31,8 +34,10 @@ def cursor_of_day(text: str, *, is_descending: bool) -> str:
 
 
 def page_from(read: Callable[..., Page], cursor: str) -> Page:
-    """The page after a cursor that no row has made: there may be nothing before it, and where there is nothing after
-    it either, it is the last page. `read` takes `after`, `before` or `last`."""
+    """Return the page after a cursor that no row has made, or the last page where there is nothing after it.
+
+    `read` takes `after`, `before` or `last`.
+    """
     page = read(after=cursor)
     if not page.rows:
         return read(last=True)

@@ -62,13 +62,13 @@ def read_page(
     last: bool = False,
     is_few: bool = False,
 ) -> Page:
-    """The page of `size` rows after or before a cursor, or the first, or the last.
+    """Return the page of `size` rows after or before a cursor, or the first, or the last.
 
     Rows with a value and rows without one are two parts, read one after the other: no index of PostgreSQL holds both
     in the order of display. At most two queries. `is_few` says that few rows match: they are found by what they match
     and then sorted, instead of walking along the order of the list until enough of them have turned up.
 
-    Raises BadListRequest for a cursor that this list did not make.
+    Raise BadListRequest for a cursor that this list did not make.
     """
     is_backward = bool(before) or last
     rows: list[Any] = []
@@ -81,7 +81,7 @@ def read_page(
 
 
 def read_part(queryset: QuerySet[Any], part: QuerySet[Any], by: list[Any], count: int) -> list[Any]:
-    """The first `count` rows of `part` of `queryset` in that order.
+    """Return the first `count` rows of `part` of `queryset` in that order.
 
     Rows that are selected by one thing or another (`ways`: an entry's actor or its user) are read by each of them in
     turn. Where an OR stands, no database reads an index in the order of the list: it sorts all.
@@ -94,8 +94,10 @@ def read_part(queryset: QuerySet[Any], part: QuerySet[Any], by: list[Any], count
 
 
 def page_of(rows: list[Any], order: Order, size: int, *, has_before: bool, has_after: bool, is_backward: bool) -> Page:
-    """The page of `rows`, read in reading direction, one more than `size` where there are more. `has_before` and
-    `has_after`: the reading began at a cursor, behind which there are rows too."""
+    """Return the page of `rows`, which are in reading direction and one more than `size` where there are more.
+
+    `has_before` and `has_after` say that the reading began at a cursor, behind which there are rows too.
+    """
     has_more = len(rows) > size
     rows = rows[:size]
     if is_backward:
@@ -112,8 +114,10 @@ def page_of(rows: list[Any], order: Order, size: int, *, has_before: bool, has_a
 def parts_of(
     queryset: QuerySet[Any], order: Order, cursor: tuple[Any, int] | None, is_backward: bool
 ) -> list[tuple[Q, str]]:
-    """What is still to be read, in reading direction: which rows, and the field that they stand in the order of. Rows
-    with a value stand first on the screen; those without one follow in the order of their ids."""
+    """Return what is still to be read, in reading direction: which rows, and the field that orders them.
+
+    Rows with a value stand first on the screen; those without one follow in the order of their ids.
+    """
     path, is_descending = order.path, order.is_descending != is_backward
     if not _may_be_null(queryset, path):
         return [(_past(queryset, path, cursor, is_descending) if cursor else Q(), path)]
@@ -132,8 +136,10 @@ def parts_of(
 
 
 def _null_as_filtered(where: WhereNode, path: str) -> bool | None:
-    """Whether a filter asks for rows without a value (True) or with one (False) in that field; None: for neither.
-    PostgreSQL does not see that nothing fits both the filter and the other part, and would look through the table."""
+    """Return whether a filter asks for rows without a value (True), with one (False) or for neither (None).
+
+    PostgreSQL does not see that nothing fits both the filter and the other part, and would look through the table.
+    """
     if where.connector != AND or where.negated:
         return None
     for child in where.children:
@@ -145,14 +151,16 @@ def _null_as_filtered(where: WhereNode, path: str) -> bool | None:
 
 
 def _past(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], is_descending: bool) -> Q:
-    """Rows strictly past the cursor."""
+    """Return the condition for rows strictly past the cursor."""
     return beside(queryset, path, cursor, "<" if is_descending else ">")
 
 
 def narrowed(queryset: QuerySet[Any], place: Q) -> QuerySet[Any]:
-    """The rows at that place of the list. It is said before all other conditions, because SQLite begins to read an
-    index at the first bound that it is told: the period of a log, say, begins a million rows earlier (measured: 350 ms
-    against 6 ms)."""
+    """Return the rows at that place of the list, with the place before all other conditions.
+
+    SQLite begins to read an index at the first bound that it is told. The period of a log, for example, begins a
+    million rows earlier (measured: 350 ms against 6 ms).
+    """
     count = len(queryset.query.where.children)
     rows = queryset.filter(place)
     children = rows.query.where.children
@@ -161,7 +169,7 @@ def narrowed(queryset: QuerySet[Any], place: Q) -> QuerySet[Any]:
 
 
 def beside(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], sign: str) -> Q:
-    """Rows whose (field, id) stands so to the cursor's: <, >, <= or >=."""
+    """Return a condition for rows whose (field, id) compares to the cursor by `sign`: <, >, <= or >=."""
     value, pk = cursor
     if path == "pk":
         return Q(**{{"<": "pk__lt", ">": "pk__gt", "<=": "pk__lte", ">=": "pk__gte"}[sign]: pk})
@@ -177,8 +185,11 @@ def beside(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], sign: st
 
 
 class RowsPast(Func):
-    """(column, id) < (value, id) as one comparison of rows: both databases begin to read an index right there, however
-    many rows share the value. Sources: PostgreSQL, "Row Constructor Comparison"; sqlite.org/rowvalue.html."""
+    """(column, id) < (value, id) as one comparison of rows.
+
+    Both databases begin to read an index right there, however many rows share the value. Sources: PostgreSQL, "Row
+    Constructor Comparison"; sqlite.org/rowvalue.html.
+    """
 
     output_field = BooleanField()
     arity = 4
@@ -192,7 +203,7 @@ class RowsPast(Func):
         arg_joiner: str | None = None,
         **extra_context: Any,
     ) -> tuple[str, tuple[str | int, ...]]:
-        """The comparison with its parameters."""
+        """Write the comparison with its parameters."""
         texts, parameters = zip(*map(compiler.compile, self.get_source_expressions()), strict=True)
         column, pk, value, number = texts
         sql = f"({column}, {pk}) {self.extra['sign']} ({value}, {number})"
@@ -200,12 +211,12 @@ class RowsPast(Func):
 
 
 def cursor_of(queryset: QuerySet[Any], order: Order, text: str) -> tuple[Any, int] | None:
-    """The value and the id that a cursor holds. Raises BadListRequest."""
+    """Return the value and the id that a cursor holds. Raise BadListRequest where it holds none."""
     return read_cursor(text, _field(queryset, order.path), queryset.db) if text else None
 
 
 def within(part: QuerySet[Any], path: str, is_descending: bool, *, is_few: bool = False) -> list[Any]:
-    """The order of one part in reading direction, by that field and by id."""
+    """Return the order of one part in reading direction, by that field and by id."""
     paths = ["pk"] if path == "pk" else [path, "pk"]
     # COALESCE(x, x) is x, and no database takes an index for it.
     columns = [Coalesce(each, each) if is_few else F(each) for each in paths]
@@ -217,7 +228,7 @@ def within(part: QuerySet[Any], path: str, is_descending: bool, *, is_few: bool 
 
 
 def ordering(queryset: QuerySet[Any], order: Order, *, is_backward: bool = False) -> list[Any]:
-    """What order_by() takes for all rows in this order, those without a value too: for downloads."""
+    """Return what order_by() takes for all rows of a download in this order, those without a value too."""
     descending = order.is_descending != is_backward
     if order.path == "pk":
         return ["-pk" if descending else "pk"]
@@ -231,7 +242,7 @@ def ordering(queryset: QuerySet[Any], order: Order, *, is_backward: bool = False
 
 
 def _may_be_null(queryset: QuerySet[Any], path: str) -> bool:
-    """An annotation may be, whatever its field says, and so may a field of a neighbour that may be missing."""
+    """Return whether the value may be missing, as it may in annotations and in fields of a neighbour."""
     return path in queryset.query.annotations or "__" in path or bool(_field(queryset, path).null)
 
 
@@ -258,7 +269,7 @@ def _value(row: Any, path: str) -> Any:
 
 
 def is_by_time(queryset: QuerySet[Any], order: Order) -> bool:
-    """Whether the rows stand in the order of a time."""
+    """Return whether the rows stand in the order of a time."""
     return isinstance(_field(queryset, order.path), DateTimeField)
 
 

@@ -1,4 +1,4 @@
-"""One list as asked for by one URL: reads the parameters, applies them, and holds what the template shows."""
+"""One list as one URL asks for it: its parameters, its rows, and what the template shows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Listing:
     """A table over a queryset, as one request asks for it.
 
     `extra` names further parameters that the page itself reads and that links must keep (a tab, say).
-    Raises BadListRequest where the URL asks for what is not there.
+    To make one raises BadListRequest where the URL asks for what is not there.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Listing:
         return filtered
 
     def _words(self) -> Search | None:
-        """What is searched for: by the search box, or by a filter that looks for words."""
+        """Return what is searched for by the search box, or by a filter that looks for words."""
         if self.search and self.table.search:
             words = words_of(self.search)
             also = self.table.search_also(words)
@@ -251,7 +251,7 @@ class Listing:
         return {name: value for name, value in self.parameters.items() if name not in (*PAGE_PARAMETERS, "csv")}
 
     def url(self, **changes: str | None) -> str:
-        """This list's address with `changes`; a change of order leaves the page, None takes a parameter away."""
+        """Return this list's address with `changes`, without its page; None takes a parameter away."""
         parameters = self.whole_parameters
         for name, value in changes.items():
             if value is None:

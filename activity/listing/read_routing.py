@@ -21,12 +21,15 @@ _elsewhere: list[tuple[Choose, Failed]] = []
 
 
 def provide_reader(choose: Choose, failed: Failed) -> None:
-    """Called once at start: `choose` gives the alias for the lists of a request, `failed` hears that it failed."""
+    """Let lists be read elsewhere: `choose` gives the alias for a request, `failed` is told of each failure.
+
+    Call it once, at start.
+    """
     _elsewhere[:] = [(choose, failed)]
 
 
 def read(request: HttpRequest, rows: QuerySet[Any], answer: Callable[[QuerySet[Any]], Answer]) -> Answer:
-    """answer(rows), from the database chosen for this request; from the main one when that fails.
+    """Return answer(rows) from the database chosen for this request, or from the main one when that fails.
 
     `answer` may be called twice, so it must write nothing.
     """

@@ -32,11 +32,11 @@ def list_response(
     context: Mapping[str, Any] | None = None,
     csv_name: str = "",
 ) -> HttpResponseBase:
-    """The list in the form that the request asks for.
+    """Return the list in the form that the request asks for.
 
     `page_template` gets `listing` and `results` (safe HTML) beside `context`. `csv_name` allows ?csv=1 and names the
     file. The queryset must already hold only what the person may see. It is read from wherever lists are read
-    (reading.py).
+    (read_routing.py).
     """
     answer = read(
         request,
@@ -75,13 +75,13 @@ def _answer(
 
 
 def is_fragment(request: HttpRequest) -> bool:
-    """HTMX asks for a part of the page: not boosted, not a history restore."""
+    """Return whether HTMX asks for a part of the page: not boosted, not a history restore."""
     htmx = request.htmx  # type: ignore[attr-defined]  # set by the middleware of django-htmx
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
 def bad_list_response(request: HttpRequest, message: str) -> HttpResponse:
-    """A 400 that says what was wrong with the address, as page or as fragment."""
+    """Return a 400 that says what was wrong with the address, as page or as fragment."""
     template = "activity/listing/problem_results.html" if is_fragment(request) else "activity/listing/problem.html"
     response = render(request, template, {"message": message, "whole_list": request.path}, status=400)
     patch_vary_headers(response, ["HX-Request"])

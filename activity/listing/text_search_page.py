@@ -42,9 +42,10 @@ class Found:
 def find_page(
     queryset: QuerySet[Any], search: Search, order: Order, size: int, *, after: str = "", before: str = "", last: bool
 ) -> Found:
-    """The page of `size` rows of `queryset` that hold the words, after or before a cursor, or the first, or the last.
+    """Return the page of `size` rows of `queryset` that hold the words.
 
-    Raises BadListRequest for a cursor that this list did not make, and for words that are too short to find.
+    It comes after or before a cursor, or is the first, or the last.
+    Raise BadListRequest for a cursor that this list did not make, and for words that are too short to find.
     """
     seek = _Seek(queryset, search, order, size, is_backward=bool(before) or last, cursor=after or before)
     rows, count = seek.run()
@@ -59,7 +60,7 @@ def find_page(
 
 
 class _Seek:
-    """Reads up to one row more than a page in reading direction."""
+    """A reading of up to one row more than a page, in reading direction."""
 
     def __init__(
         self, queryset: QuerySet[Any], search: Search, order: Order, size: int, *, is_backward: bool, cursor: str
@@ -70,7 +71,7 @@ class _Seek:
         self.parts = parts_of(queryset, order, cursor_of(queryset, order, cursor), is_backward)
 
     def run(self) -> tuple[list[Any], int | None]:
-        """The rows, and how many there are from the cursor on where that is known."""
+        """Return the rows, and how many there are from the cursor on where that is known."""
         if self.order.is_of_few:
             rows, count = self._looked_up(MOST_FOUND)
             if count is None:
@@ -90,7 +91,7 @@ class _Seek:
         return self._looked_up(None)
 
     def _met(self, reach: int | None) -> list[Any] | None:
-        """The rows among the next `reach` ones of the list; None where they fill no page and the list goes on."""
+        """Return the rows among the next `reach` ones, or None where they fill no page and the list goes on."""
         rows: list[Any] = []
         has_ways = bool(getattr(self.queryset, "ways", ()))  # few rows, and no edge that is quickly found
         if has_ways and reach == NEAR:
@@ -112,7 +113,7 @@ class _Seek:
         return rows
 
     def _looked_up(self, most: int | None) -> tuple[list[Any], int | None]:
-        """The rows by the index of words, and how many there are; no number where there are more than `most`."""
+        """Return the rows by the index of words, and their number unless there are more than `most`."""
         if not self.parts:
             return [], 0
         hits = self.queryset.filter(functools.reduce(operator.or_, (part for part, _ in self.parts), Q()))

@@ -19,7 +19,7 @@ from activity import names
 from activity.compiled_query import Prepared
 from activity.folding import fold
 from activity.listing.columns import escaped
-from activity.listing.filterset import QuickFilterSet
+from activity.listing.filterset import KeptFilterSet
 from activity.models import LOG_WORDS, Level, LogEntry, LogEntryQuerySet
 from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span
 from activity.text_index import Search, Term, held_by, words_of
@@ -87,7 +87,7 @@ class AccountFilter(django_filters.CharFilter):  # type: ignore[misc]  # the pac
         return queryset.filter(names.of_accounts(value, self.field_name))
 
 
-class AccountFilterSet(QuickFilterSet):
+class AccountFilterSet(KeptFilterSet):
     """Filters of which one is for the user. `alike` are the accounts that the name stands for where it is not one."""
 
     @property

@@ -6,12 +6,12 @@ import django_filters
 from django.db.models import QuerySet
 
 from activity.filters import LEVEL_CHOICES, LEVELS
-from activity.listing.filterset import QuickFilterSet
+from activity.listing.filterset import KeptFilterSet
 from activity.models import LogEntry
 from sessions_app.privileged.filters import DayFilter
 
 
-class SessionLogFilters(QuickFilterSet):
+class SessionLogFilters(KeptFilterSet):
     """Filters by level and days."""
 
     level = django_filters.ChoiceFilter(

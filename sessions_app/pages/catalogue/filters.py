@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import django_filters
 
-from activity.listing.filterset import QuickFilterSet
+from activity.listing.filterset import KeptFilterSet
 from sessions_app.catalogue.models import Platform
 from sessions_app.privileged.filters import AnyStatusFilters
 
 
-class PlatformFilter(QuickFilterSet):
+class PlatformFilter(KeptFilterSet):
     """Filters by platform."""
 
     platform = django_filters.ChoiceFilter(choices=Platform.choices, empty_label="Any platform", label="Platform")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import django_filters
 from django.contrib.auth.models import Group
 
-from activity.listing.filterset import QuickFilterSet
+from activity.listing.filterset import KeptFilterSet
 from sessions_app.privileged.filters import AnyStatusFilters
 
 STATES = [("active", "Active"), ("locked", "Locked"), ("disabled", "Disabled")]
 
 
-class UserFilter(QuickFilterSet):
+class UserFilter(KeptFilterSet):
     """Filters by role, state and group."""
 
     role = django_filters.ChoiceFilter(
@@ -25,7 +25,7 @@ class UserFilter(QuickFilterSet):
     )
 
 
-class ApplicationFilter(QuickFilterSet):
+class ApplicationFilter(KeptFilterSet):
     """Filters by state."""
 
     state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state", label="State")

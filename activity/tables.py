@@ -5,7 +5,6 @@ Its columns are also those of the download (docs/activity-log.md); the hidden on
 
 from __future__ import annotations
 
-import functools
 import json
 
 from activity import log
@@ -23,17 +22,13 @@ LEVEL_BADGES = {
     Level.WARNING: ("warning", "warning"),
     Level.ERROR: ("error", "error"),
 }
+SHOWN_LEVELS = {level.value: badge(kind, level.label, icon) for level, (kind, icon) in LEVEL_BADGES.items()}
 VERB_LABELS: dict[str, str] = dict(Verb.choices)
-
-
-@functools.cache
-def _level_badges() -> dict[int, str]:
-    return {level.value: badge(kind, level.label, icon) for level, (kind, icon) in LEVEL_BADGES.items()}
 
 
 def level_badge(entry: LogEntry) -> str:
     """How much the entry matters, as icon and text."""
-    return _level_badges()[entry.level]
+    return SHOWN_LEVELS[entry.level]
 
 
 def verb_label(entry: LogEntry) -> str:

@@ -48,20 +48,6 @@ class Tab:
     with_history: bool = False
 
 
-# Fields that only open sessions need; no cell of an ended session reads them.
-OF_LIVE = (
-    *(
-        "maximum_duration",
-        "current_tier",
-        "approval_deadline",
-        "extensions",
-        "end_notice_sent",
-        "ends_as",
-        "is_logged_on",
-    ),
-    *("lock_title", "lock_message", "account_lock"),
-    *("lease", "lease_until", "attempts", "next_attempt_at", "next_monitor_at", "last_error"),
-)
 TABS = {
     "active": Tab("Active", LIVE, ActiveFilters),
     "approvals": Tab("Approvals", frozenset({Status.WAITING}), SessionFilters),

@@ -14,6 +14,7 @@ import math
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 OUTPUT = Path(__file__).resolve().parent.parent / "templates" / "sessions_app" / "logins" / "_world_land.svg"
 WIDTH, HEIGHT = 1000, 500
@@ -24,7 +25,7 @@ Point = tuple[float, float]
 Ring = list[Point]
 
 
-def decoded_arcs(topology: dict) -> list[Ring]:
+def decoded_arcs(topology: dict[str, Any]) -> list[Ring]:
     """Return the arcs in degrees. TopoJSON stores them as differences of integers with a transform."""
     (scale_x, scale_y), (move_x, move_y) = topology["transform"]["scale"], topology["transform"]["translate"]
     arcs = []
@@ -38,7 +39,7 @@ def decoded_arcs(topology: dict) -> list[Ring]:
     return arcs
 
 
-def rings(geometry: dict, arcs: list[Ring]) -> list[Ring]:
+def rings(geometry: dict[str, Any], arcs: list[Ring]) -> list[Ring]:
     """Return every ring of every polygon below `geometry`, outer and inner.
 
     A negative index of an arc means that the arc is read backwards.

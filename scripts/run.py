@@ -80,7 +80,7 @@ def prepare() -> None:
     """
     stamp = settings.VAR_DIR / "prepared.json"
     state = {"migrations": migrations_fingerprint(), "database": str(settings.DATABASES["default"]["NAME"])}
-    is_embedded = settings.DATABASES["default"]["ENGINE"].endswith(".sqlite3")
+    is_embedded = str(settings.DATABASES["default"]["ENGINE"]).endswith(".sqlite3")
     accounts = settings.VAR_DIR / "sample_accounts.txt"
     if is_embedded and Path(state["database"]).exists() and stamp.exists() and json.loads(stamp.read_text()) == state:
         show(accounts)

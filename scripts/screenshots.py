@@ -14,14 +14,15 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("VAR_DIR", ROOT / "var"))
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-WIDTHS = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 400, "height": 800}}
+WIDTHS: dict[str, ViewportSize] = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 400, "height": 800}}
 PAGES = [
     "/sessions/",
     "/sessions/?tab=approvals",
@@ -74,10 +75,10 @@ def main() -> int:
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=FLAGS)
-        cookies = log_in(browser, arguments)
+        login = log_in(browser, arguments)
         for theme in arguments.themes:
             for width in arguments.widths:
-                complaints += visit(browser, arguments, cookies, theme, width)
+                complaints += visit(browser, arguments, login, theme, width)
         browser.close()
     print("\n".join(sorted(set(complaints))) or "No browser complained.")
     print(f"The pictures are in {arguments.into}")
@@ -97,10 +98,10 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def log_in(browser: Browser, arguments: argparse.Namespace) -> list[dict[str, object]]:
-    """Return the cookies of the sample account, whose password is in var/sample_accounts.txt."""
+def log_in(browser: Browser, arguments: argparse.Namespace) -> StorageState | None:
+    """Return the login of the sample account, whose password is in var/sample_accounts.txt; None for a stranger."""
     if not arguments.user:
-        return []
+        return None
     accounts = dict(line.split()[1:3] for line in (VAR / "sample_accounts.txt").read_text().splitlines())
     page = browser.new_page(base_url=arguments.address)
     page.goto("/accounts/login/")
@@ -108,17 +109,22 @@ def log_in(browser: Browser, arguments: argparse.Namespace) -> list[dict[str, ob
     page.fill("[name=password]", accounts[arguments.user])
     page.click("main button[type=submit]")
     page.wait_for_url(lambda address: "/accounts/login/" not in address)
-    cookies = page.context.cookies()
+    login = page.context.storage_state()
     page.context.close()
-    return cookies
+    return login
 
 
 def visit(
-    browser: Browser, arguments: argparse.Namespace, cookies: list[dict[str, object]], theme: str, width: str
+    browser: Browser,
+    arguments: argparse.Namespace,
+    login: StorageState | None,
+    theme: Literal["light", "dark"],
+    width: str,
 ) -> list[str]:
     """Take a picture of each page in this theme and width. Return what the browser complained about."""
-    context = browser.new_context(base_url=arguments.address, viewport=WIDTHS[width], color_scheme=theme)
-    context.add_cookies(cookies)
+    context = browser.new_context(
+        base_url=arguments.address, viewport=WIDTHS[width], color_scheme=theme, storage_state=login
+    )
     page = context.new_page()
     found: list[str] = []
     page.on("pageerror", lambda error: found.append(f"uncaught: {error}"))

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
 from scripts.system_packages import find
 
@@ -25,6 +26,13 @@ STOP_WITHIN = 20  # seconds
 LETTERS = "C.UTF-8"
 # Speed instead of durability; enough connections for parallel workers with threads of their own.
 OPTIONS = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "jit=off"]
+
+
+class RunAs(TypedDict, total=False):
+    """Arguments for subprocess: the user and the group that a program runs as."""
+
+    user: str
+    group: str
 
 
 class PostgresFailedError(Exception):
@@ -63,7 +71,7 @@ def throwaway_postgres() -> Iterator[str]:
         shutil.rmtree(directory)
 
 
-def as_postgres() -> dict[str, str]:
+def as_postgres() -> RunAs:
     """Return arguments for subprocess with which root runs a program as the user postgres.
 
     PostgreSQL refuses to run as root.

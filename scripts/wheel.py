@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("templates", "static")
 
 
-class BuildWithPages(build_py):
+class BuildWithPages(build_py):  # type: ignore[misc]  # the package has no types
     """Builds as setuptools does, and adds the files of the pages.
 
     An editable installation reads them where they are.

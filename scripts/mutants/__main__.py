@@ -70,8 +70,8 @@ def copied(scratch: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
             target.chmod(source.stat().st_mode)
-    for name in (".venv", "node_modules", "static/vendor"):
-        (copy / name).symlink_to(ROOT / name)
+    for linked in (".venv", "node_modules", "static/vendor"):
+        (copy / linked).symlink_to(ROOT / linked)
     return copy
 
 

@@ -52,7 +52,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]  # its type does not know that it takes None
+        threading.settrace(None)
         _found[item.nodeid] = {"seconds": round(time.monotonic() - began, 2), "calls": sorted(_called)}
 
 

@@ -195,7 +195,7 @@ class _Finder(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         """Offer a query without one of its conditions."""
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        arguments = [*node.args, *node.keywords]
+        arguments: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
         if name in QUERIES and len(arguments) > 1 and (node.keywords or name != "get"):
             for before, each in itertools.pairwise(arguments):
                 self._offer(node, "", self._span(before)[1], self._span(each)[1])

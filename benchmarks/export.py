@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db import connection
 from django.test import Client
 
 from activity.models import LogEntry
 from benchmarks.data import Size, browser
+from benchmarks.installed import PEERS
 from benchmarks.peers.export import COLUMNS
 
 RECIPE_ROWS = 100_000  # enough for those whose speed does not depend on how many rows there are
@@ -37,7 +37,7 @@ def figures(size: Size) -> list[dict[str, Any]]:
     found += _tool(rows)
     found.append(_page(f"{OURS}, again", client, f"/activity/?{urlencode(everything)}"))
     found.append(_page("StreamingHttpResponse recipe", client, f"/peer/recipe/?rows={few}"))
-    if settings.PEERS["import_export"]:
+    if PEERS["import_export"]:
         found.append(_page("django-import-export", client, f"/peer/import-export/?rows={few}"))
     grown = _in_a_process(f"/activity/?{urlencode(everything)}")
     return [{**one, **(grown if one["who"] == OURS else {})} for one in found]

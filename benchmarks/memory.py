@@ -23,10 +23,10 @@ def grow(url: str) -> float:
     """Megabytes that the process is larger at its largest than before; it has shown a page and sent a CSV by then."""
     client = browser()
     client.get("/activity/")
-    for _ in client.get("/activity/?csv=1&period=24h"):  # type: ignore[attr-defined]  # it streams
+    for _ in client.get("/activity/?csv=1&period=24h"):
         continue
     before = largest = resident()
-    for number, _ in enumerate(client.get(url)):  # type: ignore[arg-type]
+    for number, _ in enumerate(client.get(url)):
         if number % 20 == 0:
             largest = max(largest, resident())
     return round((max(largest, resident()) - before) / 2**20, 1)

@@ -14,6 +14,7 @@ from django.test import RequestFactory, override_settings
 from django.urls import path
 
 from benchmarks.data import administrator
+from benchmarks.installed import PEERS
 from benchmarks.timing import Figure, contest
 
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -51,7 +52,7 @@ urlpatterns = [path("hello/", hello)]
 
 def figures(rounds: int) -> list[Figure]:
     """Milliseconds of 40 requests, each of which loads the user."""
-    there = {name: stack for name, stack in STACKS.items() if settings.PEERS.get(NEEDS.get(name, ""), True)}
+    there = {name: stack for name, stack in STACKS.items() if PEERS.get(NEEDS.get(name, ""), True)}
     return contest(f"login middleware, {EACH} requests", {name: _asks(*stack) for name, stack in there.items()}, rounds)
 
 

@@ -19,6 +19,7 @@ from django.conf import settings  # noqa: E402 - after the set-up
 from django.db import connection  # noqa: E402
 
 from benchmarks import data, export, middleware, pages, serving, writes  # noqa: E402
+from benchmarks.installed import ALLAUTH, PEERS  # noqa: E402
 from benchmarks.timing import Figure  # noqa: E402
 
 
@@ -27,7 +28,7 @@ def versions() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version" if connection.vendor == "postgresql" else "SELECT sqlite_version()")
         database = f"{connection.vendor} {cursor.fetchone()[0]}"
-    missing = sorted(name for name, is_there in settings.PEERS.items() if not is_there)
+    missing = sorted(name for name, is_there in PEERS.items() if not is_there)
     where = {"python": platform.python_version(), "django": django.get_version(), "machine": platform.platform()}
     return {"database": database, **where, "missing_peers": missing}
 
@@ -58,7 +59,7 @@ def measure(size: data.Size, path: Path) -> dict[str, Any]:
 def main() -> None:
     """Measure, and write the result."""
     begin, path = time.monotonic(), Path(sys.argv[2])
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != settings.ALLAUTH]
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != ALLAUTH]
     result = measure(data.SIZES[sys.argv[1]], path)
     result["minutes"] = round((time.monotonic() - begin) / 60, 1)
     path.write_text(json.dumps(result, indent=1))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.test import Client
 from django.utils import timezone
@@ -16,6 +15,7 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.period import months_before
 from benchmarks.data import Size, browser
+from benchmarks.installed import PEERS
 from benchmarks.timing import Figure, contest
 from sessions_app.sample.volume import words
 
@@ -64,9 +64,7 @@ class Pages:
 
     def contest(self, question: str, contestants: dict[str, Callable[[], Any]]) -> list[Figure]:
         """Those of them that are installed."""
-        there = {
-            who: ask for who, ask in contestants.items() if settings.PEERS["django_tables2"] or "tables2" not in who
-        }
+        there = {who: ask for who, ask in contestants.items() if PEERS["django_tables2"] or "tables2" not in who}
         return contest(question, there, self.size.rounds)
 
     def log(self) -> Iterator[Figure]:

@@ -13,6 +13,8 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import psycopg
 
@@ -93,8 +95,8 @@ def make(db: psycopg.Connection, rows: int) -> None:
     )
     db.execute("SELECT setval(pg_get_serial_sequence('parts', 'id'), (SELECT max(id) FROM plain))")
     for table in ("plain", "parts"):
-        timed(f"index {table}", lambda table=table: [db.execute(f"CREATE INDEX ON {table} {each}") for each in INDEXES])
-        timed(f"analyse {table}", lambda table=table: db.execute(f"VACUUM ANALYZE {table}"))
+        timed(f"index {table}", partial(index, db, table))
+        timed(f"analyse {table}", partial(db.execute, f"VACUUM ANALYZE {table}"))
     print(db.execute("SELECT pg_size_pretty(pg_total_relation_size('plain'))").fetchone())
     print(
         db.execute(
@@ -102,6 +104,17 @@ def make(db: psycopg.Connection, rows: int) -> None:
         ).fetchone(),
         flush=True,
     )
+
+
+def index(db: psycopg.Connection, table: str) -> None:
+    """Make every index of the log on the table."""
+    for each in INDEXES:
+        db.execute(f"CREATE INDEX ON {table} {each}")
+
+
+def ask(db: psycopg.Connection, sql: str, table: str, values: dict[str, object]) -> list[Any]:
+    """Return the rows that the question finds in the table."""
+    return db.execute(sql.format(t=table), values).fetchall()
 
 
 def timed(what: str, do: Callable[[], object]) -> float:
@@ -121,7 +134,7 @@ def compare(db: psycopg.Connection, rounds: int, values: dict[str, object]) -> N
         took: dict[str, list[float]] = {"plain": [], "parts": []}
         for _ in range(rounds * (10 if name == "record()" else 1)):
             for table, times in took.items():
-                times.append(timed("", lambda table=table, sql=sql: db.execute(sql.format(t=table), values).fetchall()))
+                times.append(timed("", partial(ask, db, sql, table, values)))
         figures = [f"{min(times):10.2f} {statistics.median(times):8.2f}" for times in took.values()]
         print(f"{name:28} {' '.join(figures)}", flush=True)
 

@@ -11,23 +11,19 @@ from pathlib import Path
 
 os.environ.setdefault("TEST_VAR_DIR", os.environ.get("BENCH_DIR", "var/bench"))
 
+from benchmarks.installed import ALLAUTH, PEERS, WITHOUT
 from sessionadmin.settings.test import *
 
 if find_spec("pkg_resources") is None:
     # django-user-sessions asks setuptools for its own version, in a way that setuptools has given up.
     stand_in = types.ModuleType("pkg_resources")
-    stand_in.get_distribution = importlib.metadata.distribution
-    stand_in.DistributionNotFound = importlib.metadata.PackageNotFoundError
+    vars(stand_in).update(
+        get_distribution=importlib.metadata.distribution, DistributionNotFound=importlib.metadata.PackageNotFoundError
+    )
     sys.modules["pkg_resources"] = stand_in
 
 DATABASES = {"default": database(os.environ["BENCH_DATABASE"])}
 VAR_DIR = Path(os.environ["TEST_VAR_DIR"])
-WITHOUT = "BENCH_WITHOUT_PEERS" in os.environ
-PEERS = {
-    name: not WITHOUT and find_spec(name) is not None
-    for name in ("django_tables2", "import_export", "allauth", "user_sessions")
-}
-ALLAUTH = "allauth.account.middleware.AccountMiddleware"  # it refuses to start without; no page of ours goes through it
 if PEERS["allauth"]:
     MIDDLEWARE = [*MIDDLEWARE, ALLAUTH]
 OPTIONAL = {

@@ -59,5 +59,14 @@ def contest(question: str, contestants: dict[str, Ask], rounds: int) -> list[Fig
 def _figure(question: str, who: str, times: list[float], ours: float, cpu: float, size: int) -> Figure:
     median = statistics.median(times)
     worst = sorted(times)[min(int(len(times) * 0.95), len(times) - 1)]
-    rounded = [round(number, 2) for number in (median, min(times), worst, median / ours)]
-    return Figure(question, who, *rounded, cpu=round(min(cpu, max(times)), 2), rounds=len(times), size=size)
+    return Figure(
+        question,
+        who,
+        median=round(median, 2),
+        minimum=round(min(times), 2),
+        p95=round(worst, 2),
+        ratio=round(median / ours, 2),
+        cpu=round(min(cpu, max(times)), 2),
+        rounds=len(times),
+        size=size,
+    )

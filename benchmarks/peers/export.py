@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 from activity.models import LogEntry
-from benchmarks import settings as chosen
+from benchmarks.installed import PEERS
 
 COLUMNS = (
     "id",
@@ -60,5 +60,5 @@ def import_export(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [path("peer/recipe/", recipe)]
-if chosen.PEERS["import_export"]:
+if PEERS["import_export"]:
     urlpatterns.append(path("peer/import-export/", import_export))

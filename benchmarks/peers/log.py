@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import django_filters
 from django.contrib import admin
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Q, QuerySet
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django_filters.views import FilterView
 
 from activity.models import LogEntry
-from benchmarks import settings as chosen
+from benchmarks.installed import PEERS
 
 COLUMNS = ("at", "level", "actor_name", "user_name", "verb", "message", "target_name", "ip")
 SEARCHED = ("message", "target_name", "actor_name", "user_name")  # as ours
@@ -80,8 +82,9 @@ def tables2() -> URLPattern:
         table_pagination = {"per_page": 100}  # not paginate_by: the view itself would then count a second time
         template_name = "peers/tables2.html"
 
-    return path("peer/tables2/", LogView.as_view())
+    view: Callable[..., HttpResponseBase] = LogView.as_view()
+    return path("peer/tables2/", view)
 
 
-if chosen.PEERS["django_tables2"]:
+if PEERS["django_tables2"]:
     urlpatterns.append(tables2())

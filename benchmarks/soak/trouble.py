@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -101,7 +102,7 @@ def _be_away(world: World) -> None:
     try:
         for session in persistently(lambda: list(sessions)):
             with contextlib.suppress(Refused, LifecycleError):
-                persistently(lambda one=session: end(world.admin, one))  # type: ignore[misc]
+                persistently(partial(end, world.admin, session))
         away.touch()
         machine.run("pkill -KILL -x sshd || true")
         world.pause(AWAY_SECONDS)

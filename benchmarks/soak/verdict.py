@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections import Counter
+from functools import partial
 
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
@@ -44,7 +45,7 @@ def end_all(admin: User) -> None:
     """End every session that has not ended."""
     for session in persistently(lambda: list(PrivilegedSession.objects.exclude(status__in=ENDED))):
         try:
-            persistently(lambda one=session: end(admin, one))  # type: ignore[misc]
+            persistently(partial(end, admin, session))
         except (Refused, LifecycleError):
             continue  # it is being taken away already
 

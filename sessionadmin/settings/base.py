@@ -4,6 +4,7 @@ Every value that a person may change comes from the environment; `.env.example` 
 """
 
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -63,7 +64,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "sessionadmin.urls"
 WSGI_APPLICATION = "sessionadmin.wsgi.application"
 
-TEMPLATES = [
+TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [PAGES_DIR / "templates"],

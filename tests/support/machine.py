@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if reasons and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reasons[0]))
-    on_sqlite = settings.DATABASES["default"]["ENGINE"].endswith(".sqlite3")
+    on_sqlite = str(settings.DATABASES["default"]["ENGINE"]).endswith(".sqlite3")
     wrong, name = ("postgres_only", "PostgreSQL") if on_sqlite else ("sqlite_only", "SQLite")
     for item in items:
         if item.get_closest_marker(wrong):

@@ -1,0 +1,11 @@
+"""Which of the peers are installed: none of them counts with BENCH_WITHOUT_PEERS in the environment."""
+
+import os
+from importlib.util import find_spec
+
+WITHOUT = "BENCH_WITHOUT_PEERS" in os.environ
+PEERS = {
+    name: not WITHOUT and find_spec(name) is not None
+    for name in ("django_tables2", "import_export", "allauth", "user_sessions")
+}
+ALLAUTH = "allauth.account.middleware.AccountMiddleware"  # it refuses to start without; no page of ours goes through it

@@ -283,7 +283,7 @@ def test_records_with_holes_or_of_the_wrong_type_are_read_as_far_as_they_go(
     ],
 )
 def test_a_record_that_is_no_citys_is_unknown_and_said_once(
-    record: object, tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+    record: dict[str, Any] | str, tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_record(tmp_path / "odd.mmdb", record)
     settings.GEOIP_DATABASE = str(tmp_path / "odd.mmdb")

@@ -22,8 +22,9 @@ FIRST_AGAIN_ON_SQLITE = "DELETE FROM sqlite_sequence WHERE name = 'activity_loge
 SWITCH = "ALTER TABLE activity_logentry {} TRIGGER activity_log_no_change"
 
 Rows = dict[str, list[tuple[Any, ...]]]
-_django_empties = TransactionTestCase._fixture_teardown
-_django_rolls_back = TestCase._fixture_teardown
+# django-stubs do not know Django's own steps.
+_django_empties = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+_django_rolls_back = TestCase._fixture_teardown  # type: ignore[attr-defined]
 _as_made: Rows = {}
 
 

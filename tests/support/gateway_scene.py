@@ -154,13 +154,13 @@ def _place(resource_id: int, port: int) -> None:
 def waiting(relay: Relay) -> int:
     """Bytes that the gateway holds for both sides."""
     host = relay.bridge._host
-    near = relay._downstream
+    near: Any = relay._downstream  # what it holds is no part of its type
     assert host is not None
-    for_person = near.buffered() + near._client.connection._transport.get_write_buffer_size()  # type: ignore[attr-defined]
+    for_person: int = near.buffered() + near._client.connection._transport.get_write_buffer_size()
     unread = sum(len(data) for data, _ in host._recv_buf)
     for_host = host.get_write_buffer_size() + host.get_connection()._transport.get_write_buffer_size()  # type: ignore[union-attr]
-    kept = held(near._client.connection) + held(host.get_connection())  # type: ignore[attr-defined]
-    return kept + for_person + unread + for_host + sum(len(data) for data, _ in near._chan._recv_buf)  # type: ignore[attr-defined]
+    kept = held(near._client.connection) + held(host.get_connection())
+    return kept + for_person + unread + for_host + sum(len(data) for data, _ in near._chan._recv_buf)
 
 
 async def still(front: Front) -> None:

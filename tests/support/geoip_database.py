@@ -1,6 +1,7 @@
 """Small GeoIP databases, written for one test."""
 
 from pathlib import Path
+from typing import Any
 
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
@@ -10,7 +11,7 @@ def write_database(path: Path, city: str, database_type: str = "Test-City") -> N
     write_record(path, {"city": {"names": {"en": city}}, "country": {"iso_code": "CH"}}, database_type)
 
 
-def write_record(path: Path, record: object, database_type: str = "Test-City") -> None:
+def write_record(path: Path, record: dict[str, Any] | str, database_type: str = "Test-City") -> None:
     """A database that knows 198.51.100.0/24, where no test look-up goes."""
     writer = MMDBWriter(ip_version=4, database_type=database_type, languages=["en"], description="test")
     writer.insert_network(IPSet(["198.51.100.0/24"]), record)

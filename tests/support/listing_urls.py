@@ -18,7 +18,7 @@ BUILT = "198.51.100.7"  # the address of builders.make_login; leaves out the bro
 handled: list[tuple[str, list[str]]] = []  # what the action was asked to do
 
 
-class LoginFilters(django_filters.FilterSet):
+class LoginFilters(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
     """One filter is enough to test that filters work."""
 
     device = django_filters.ChoiceFilter(choices=[("Desktop", "Desktop"), ("Mobile", "Mobile")])

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.support.waiting import wait_until
@@ -120,6 +121,10 @@ def shell(script: str, *arguments: str) -> list[str]:
     return lines("sh", "-c", script, "sh", *arguments)
 
 
+def _is_empty(group: Path) -> bool:
+    return shell(EMPTY, str(group)) == ["gone"]
+
+
 def lines(*command: str) -> list[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.splitlines()
@@ -156,4 +161,4 @@ def user_systemd(uid: int, name: str) -> Iterator[bool]:
         manager.wait(10)
         for group in groups:
             if group.exists():
-                wait_until(lambda group=group: shell(EMPTY, str(group)) == ["gone"], "it is empty")
+                wait_until(partial(_is_empty, group), "it is empty")

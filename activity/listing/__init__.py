@@ -1,5 +1,8 @@
 """The table machinery: columns, sort, search, keyset pages, fragments, CSV.
 
+It knows the models of no page. Of the models it uses three: what a person prefers to see of a list, how they want their
+downloads, and the log entry of a download.
+
 A page declares a `Table` (its columns and words), hands `list_response()` a queryset, a filter set and a page template,
 and gets a full page, an HTMX fragment, a 304 or a CSV download.
 """

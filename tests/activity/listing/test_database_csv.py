@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
@@ -26,7 +26,10 @@ from activity.models import Level, LogEntry, PastName
 from activity.tables import COLUMNS
 from activity.verbs import Verb
 from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.pages.catalogue.tables import PROFILES, profiles_queryset
+from sessions_app.pages.people.tables import groups_queryset, groups_table
 from sessions_app.privileged.models import Status
+from sessions_app.privileged.session_log import LOG_TABLE, with_line_numbers
 from sessions_app.privileged.tables import sessions_queryset, sessions_table
 from tests.support import builders
 from tests.support.entries import UNSEEN_BEFORE, make_entry
@@ -141,6 +144,37 @@ def test_every_cell_of_sessions_is_what_python_writes(auditor: User) -> None:
     cells = assert_alike(rows, sessions_table(auditor, with_history=True).columns)
     assert {row[-6] for row in cells} == {"'=asker"}
     assert {row[-5] for row in cells} == {"'@policy, of ours", ""}
+
+
+def test_every_cell_of_groups_is_what_python_writes(alice: User) -> None:
+    for number, text in enumerate(filter(storable, HOSTILE)):
+        group, _ = Group.objects.get_or_create(name=text[:150] or "x")
+        if number % 2:
+            alice.groups.add(group)
+    builders.make_session(alice, Status.PENDING)
+    assert_alike(groups_queryset().order_by("pk"), groups_table().columns)
+
+
+def test_every_cell_of_profiles_is_what_python_writes(admin: User) -> None:
+    builders.make_policy()
+    for number, text in enumerate(filter(storable, HOSTILE)):
+        builders.make_profile(
+            name=f"{text[:60]}{number}",
+            maximum_duration=dt.timedelta(seconds=number + 1, microseconds=500_000 * (number % 2)),
+            extension_by=dt.timedelta(minutes=number),
+            notes_required=bool(number % 2),
+        )
+    assert_alike(profiles_queryset(admin).order_by("pk"), PROFILES.columns)
+
+
+def test_every_cell_of_the_log_of_a_session_is_what_python_writes(alice: User) -> None:
+    session = builders.make_session(alice)
+    for number, text in enumerate(filter(storable, HOSTILE)):
+        level = list(Level)[number % len(Level)]
+        make_entry(
+            text or "x", actor_name=text, level=level, target_type=session._meta.label_lower, target_id=session.pk
+        )
+    assert_alike(with_line_numbers(session).order_by("pk"), LOG_TABLE.columns)
 
 
 @pytest.mark.parametrize("renamed", [False, True])

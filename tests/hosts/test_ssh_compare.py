@@ -71,7 +71,7 @@ def test_what_root_left_behind_is_on_the_sessions_page(
     ConnectionProfile.objects.update(compare_host=True)
     session = given(alice)
     page = text(elements(as_user(auditor).get(session.get_absolute_url())))
-    assert "it is compared when the session is over" in page
+    assert "It is examined again, and compared, when the session is over." in page
     done = server.ssh(session.login_account, key, HOSTILE)
     assert done.returncode == 0, done.stderr
     with socket.create_server(("127.0.0.1", 0)) as listening:

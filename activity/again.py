@@ -1,4 +1,4 @@
-"""Do again what a passing outage of the database kept from being done: for deeds that must not fail by bad luck."""
+"""Retry changes that failed because the database was busy or away for a short time."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def one_patience() -> Iterator[None]:
 
 
 def tried_again(deed: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Decorate a deed that is one transaction: while the database is busy or away it is begun anew for 45 seconds.
+    """Decorate a function that is one transaction: while the database is busy or away, call it again for 45 seconds.
 
-    Inside a transaction of somebody else the deed is tried once, because whoever began that one has to begin it anew.
+    Inside a transaction of the caller it is called once, because the caller has to begin that transaction again.
     """
 
     @functools.wraps(deed)

@@ -9,7 +9,7 @@ WIDTH, HEIGHT = 720, 150  # units of the SVG's view box
 LEFT, BASE, TOP = 44, 128, 12  # where the bars begin, stand, and reach to
 MOST_TICKS = 8
 TICK_WIDTH = 70  # the room of one word under the axis
-BAR_SHARE = 0.8  # of the room that each bar has; the rest parts it from the next
+BAR_SHARE = 0.8  # of the room that each bar has; the rest is the gap to the next bar
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

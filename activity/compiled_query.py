@@ -22,8 +22,10 @@ Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Statement:
-    """SQL, and its parameters: the name of a value, or (no name) what always stands there. `converters` are Django's,
-    for those columns of the answer that need one."""
+    """SQL and its parameters: each is the name of a value, or has an empty name and is the same each time.
+
+    `converters` are those of Django for the columns of the answer that need one.
+    """
 
     sql: str
     parameters: Sequence[tuple[str, Any]]
@@ -80,7 +82,7 @@ class Prepared:
 
 
 def _sample(kind: type, number: int) -> Value:
-    """A value that stands for that one only."""
+    """Return a value that no other parameter has, so that its place in the SQL can be found."""
     if kind is dt.datetime:
         return dt.datetime(1234, 5, 6, 7, 8, 9, number, tzinfo=dt.UTC)
     text = str(1_987_654_000 + number)  # as a number it fits every column of numbers

@@ -88,7 +88,7 @@ class AccountFilter(django_filters.CharFilter):  # type: ignore[misc]  # the pac
 
 
 class AccountFilterSet(KeptFilterSet):
-    """Filters of which one is for the user. `alike` are the accounts that the name stands for where it is not one."""
+    """Filters of which one is for the user. `alike` are the accounts that a name may mean when it means several."""
 
     @property
     def alike(self) -> list[names.Account]:

@@ -1,4 +1,4 @@
-"""Whether the triggers of the log are in force, and nothing else stands between the log and the console."""
+"""Check that the triggers of the log are in force, and that no other object takes the place of the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one person may ask for, so that nobody does it to the harm of the others: so often, or so many at once.
+"""Limit what one person may ask for, so that nobody harms the others: how often, and how many at the same time.
 
 Counts and places live in Django's cache, so that all web processes share them. Where the cache does not answer, nothing
 is refused: whoever is logged in goes on. Failed log-ins, which must not go on then, are counted by logins/throttle.py.

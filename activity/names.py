@@ -78,8 +78,10 @@ def _names(lookup: str, text: str) -> tuple[dict[str, str], QuerySet[PastName]]:
 
 
 def called(text: str) -> list[Account]:
-    """The accounts of that name, those that have it before those that had it. How it is written matters only where two
-    accounts have names that differ in nothing else."""
+    """Return the accounts of that name: first those that have it now, then those that had it.
+
+    Upper and lower case count only where two accounts have names that differ in nothing else.
+    """
     if match := NUMBERED.fullmatch(text):
         return _accounts(Q(pk=int(match[2])))
     now, before = _names(IS, text)

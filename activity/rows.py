@@ -21,7 +21,7 @@ class QuickRows(models.Model):
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any) -> Self:
-        """An instance with these fields; all others are deferred, as Django has it. `options` are of later Djangos."""
+        """Return an instance with these fields; the others are deferred. Later versions of Django pass `options`."""
         if options:
             return super().from_db(db, field_names, values, **options)
         new = cls.__new__(cls)

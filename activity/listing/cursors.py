@@ -21,7 +21,7 @@ BAD_CURSOR = "This page of the list does not exist. Go back to the first page."
 
 
 def cursor_to(value: Any, pk: int) -> str:
-    """Return the cursor to the place of (value, id), whether or not a row stands there."""
+    """Return the cursor to the place of (value, id), whether or not there is such a row."""
     text = json.dumps([value, pk], cls=_Exact, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

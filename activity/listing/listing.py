@@ -240,7 +240,7 @@ class Listing:
 
     @property
     def alike(self) -> list[tuple[str, str]]:
-        """The accounts that the filter for the user stands for where it is not one, each with its own list."""
+        """Return the accounts that the name in the filter may mean when it means several, each with its own list."""
         return [(account.numbered, self.url(user=account.numbered)) for account in getattr(self.filters, "alike", ())]
 
     # --- links

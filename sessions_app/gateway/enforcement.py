@@ -11,9 +11,9 @@ from sessions_app.gateway.models import ConnectionEnd, EntryPoint
 from sessions_app.logins.models import EndReason
 from sessions_app.privileged.models import HOLDS_GRANT, Status
 
-# A terminal in the browser is part of a login session and ends with it, however that ends. Who came with an SSH client
-# and a one-time password is cut when somebody ended the login session to be rid of it; not when it ran out or its
-# person left the console.
+# A terminal in the browser is part of a login session and ends with it, however that ends. A connection that came with
+# a one-time password from an SSH client is cut when an administrator or another browser of the person ended the login
+# session, or the password was changed; not when the login session ran out or the person logged out of it.
 ENDS_SSH_TOO = frozenset({EndReason.FORCED, EndReason.OTHERS, EndReason.PASSWORD})
 
 ASK_AGAIN = "Request a new session in the console if you need one."

@@ -23,7 +23,7 @@ BEAT_EVERY = 5.0  # seconds
 SILENT_AFTER = dt.timedelta(seconds=15)
 FORGOTTEN_AFTER = dt.timedelta(hours=1)  # what a gateway that died leaves behind
 REAP_EVERY = 1.0  # seconds
-GAP = 5.0  # seconds without a look after which what was seen before says nothing
+GAP = 5.0  # seconds without a check, after which the results of earlier checks no longer count
 
 
 def beat(owner: str, *, is_draining: bool = False) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import asyncssh
 
 LOOK_EVERY = 0.25  # seconds, while the peer takes nothing
-# What may wait while nothing is wrong: HIGH of byte_bridge.py for each of eight channels that get their windows back at
-# once, or their share of it for more, and one piece of the host's beyond that for each.
+# As many bytes may wait while nothing is wrong: eight channels whose client begins to read again at the same time,
+# each with HIGH bytes (byte_bridge.py) and one more piece from the host.
 MOST_UNREAD = 8 * 1024 * 1024  # bytes
 # RFC 4253, 6.1 has everybody take 32,768. With packets of one byte, each chunk would occupy the event loop for seconds.
 LEAST_PACKET = 512
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class Pressure:
-    """Tells when the connection takes nothing, and drops it when too many bytes wait meanwhile.
+    """Tells when the client reads nothing, and drops the connection when too many bytes wait meanwhile.
 
     It takes nothing while more than 64 KiB wait for its socket (asyncio.Protocol's pause_writing and resume_writing,
     which asyncssh leaves empty), and while keys are exchanged: asyncssh then keeps what is sent without a limit, and a

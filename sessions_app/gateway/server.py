@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class GatewayServer(asyncssh.SSHServer):
-    """A client connection."""
+    """Serves one client connection: asyncssh makes one of these for each."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.registry = limits.registry
@@ -56,7 +56,7 @@ class GatewayServer(asyncssh.SSHServer):
         self._offered_key = ""
         self._keys = self._passwords = 0
         self._failure = ""
-        self._told: set[str] = set()  # before it had proved who it is
+        self._told: set[str] = set()  # what the client was told before it had proved who it is
         self._is_complete = False  # whether it said that it opens no other session
         self._port_forwarding: PortForwarding | None = None
         self._forwarding = 0  # connections that are being made

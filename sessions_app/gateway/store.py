@@ -1,7 +1,7 @@
-"""The only way from the gateway's event loop to the database.
+"""The only way from the gateway's event loop to the database: `await call(function, ...)`.
 
-These are plain synchronous functions that take and return small frozen values. The loop runs them in a few threads by
-`await call(function, ...)`. Nothing else in this package touches the ORM.
+It runs the function in one of a few threads. Such functions, here and in other modules, are plain and synchronous. They
+take and return small frozen values.
 """
 
 from __future__ import annotations

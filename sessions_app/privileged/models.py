@@ -61,7 +61,7 @@ class PrivilegedSessionQuerySet(models.QuerySet["PrivilegedSession"]):
     def visible_to(self, user: Person) -> Self:
         """Return all sessions for administrators and auditors.
 
-        For others return their own, those they requested, and those that wait for their approval or had it.
+        For others return their own, and those that wait for their approval or had it.
         """
         if sees_everything(user):
             return self

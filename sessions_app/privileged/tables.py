@@ -179,8 +179,8 @@ HISTORY = (
     Column("notes", "Notes", "notes", 220, sort=""),
     Column("ticket", "Ticket", "ticket", 110),
 )
-# Hidden until the person shows them, but always in the download. They cannot be sorted by: names are in another table,
-# which no index of sessions covers, and free text (notes, reasons) is for searching.
+# Hidden until the person shows them, but always in the download. Names of now and free text cannot be
+# sorted by: names are in another table, which no index of sessions covers, and free text is for searching.
 FURTHER = (
     Column("number", "Number", "pk", 90, is_hidden=True, is_number=True),
     now_column("user_now", "User now", "user", "user_name"),

@@ -64,7 +64,7 @@ class Toolbar:
 
     @functools.cached_property
     def html(self) -> SafeString:
-        """Return the rendered buttons, for templates/sessions_app/_sessions_toolbar.html."""
+        """Return the rendered buttons, for pages/sessions/_sessions_toolbar.html."""
         return render_to_string("sessions_app/pages/sessions/_sessions_buttons.html", {"toolbar": self})
 
 

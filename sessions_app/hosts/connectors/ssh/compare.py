@@ -20,7 +20,7 @@ from sessions_app.hosts.connectors.ssh.transport import Remote
 from sessions_app.hosts.models import HostComparison
 from sessions_app.privileged.models import LIVE, PrivilegedSession
 
-# seconds for the files of all local file systems. A line for each thing: kind, name, value, with tabs.
+# $1: seconds for the files of all local file systems. Prints a line for each thing: kind, name, value, with tabs.
 SNAPSHOT = (
     r"""
 set -u
@@ -96,7 +96,7 @@ KINDS = (
 MOST = 4 * 1024 * 1024  # bytes of the output
 MOST_NEWS = 500
 CUT = "Setuid files were not compared: the host has more files than could be searched in {seconds} s."
-# What a session brings has its number in the name. That of open sessions is not reported as new.
+# What a session brings has its number in the name. What open sessions brought is not reported as new.
 NUMBER = re.compile(r"sessionadmin-(?:guard-|session-)?(\d+)(?:\.service|\.new)?$")
 
 State = dict[str, dict[str, str]]  # kind -> name -> value

@@ -32,8 +32,8 @@ class OnHost:
     remote: Remote
     grant: Grant
     say: Say
-    # Until the host ends it alone, as it was when the call began: however long the steps take, the last one sets the
-    # whole span anew, so that the host is not earlier than the End that is counted from there.
+    # How long the host waits before it ends the session alone, counted from the beginning of the call. The steps may
+    # take long; the last one starts the whole span again, so that the host does not end the session before its End.
     seconds: int
     console: str  # its mark, which scripts compare with the notes on the host
 

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sessions_app.hosts.ssh import ca
 from sessions_app.management import sshd
+from sessions_app.management.signals import set_by_signals
 from sessions_app.sample import practice_host
 from sessions_app.sealing import SealingError
 
@@ -54,16 +55,12 @@ class Command(BaseCommand):
     def serve(self, command: list[str], log: Path) -> None:
         """Run sshd until a signal ends this command. Raises CommandError when sshd ends by itself."""
         stopping = threading.Event()
-        previous = {number: signal.signal(number, lambda *_: stopping.set()) for number in ENDS}
-        try:
+        with set_by_signals(stopping, *ENDS):
             with log.open("ab") as sink:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)  # noqa: S603 - our own words
             while process.poll() is None and not stopping.wait(LOOK_EVERY):
                 continue
             process.terminate()
             code = process.wait()
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
         if not stopping.is_set():
             raise CommandError(f"sshd ended with exit code {code}; {log} says why.")

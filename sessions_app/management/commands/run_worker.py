@@ -6,11 +6,11 @@ Several may run on PostgreSQL, one on SQLite.
 import signal
 import threading
 from argparse import ArgumentParser
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from sessions_app.management.signals import set_by_signals
 from sessions_app.worker import loop, reconcile
 
 
@@ -29,13 +29,5 @@ class Command(BaseCommand):
             self.stdout.write(f"{count} session{'' if count == 1 else 's'} handled.")
             return
         stop = threading.Event()
-
-        def on_signal(number: int, frame: FrameType | None) -> None:
-            stop.set()
-
-        previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
+        with set_by_signals(stop, signal.SIGTERM, signal.SIGINT):
             loop.run(stop, interval=max(options["interval"], 0.1), threads=max(options["threads"], 1))
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)

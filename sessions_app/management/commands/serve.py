@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from sessions_app.management.companions import Companion, stop_all
+from sessions_app.management.signals import set_by_signals
 
 DEFAULT_THREADS = 5  # of a web process; more would only wait for Python's lock, and each holds a database connection
 GATEWAY_DRAINS = 3  # seconds people have to leave a gateway that stops with the console
@@ -54,21 +55,23 @@ class Command(BaseCommand):
         sockets = [listen(host, port) for _ in range(options["workers"])]
         webs = [self.web_process(number, one, options) for number, one in enumerate(sockets, start=1)]
         beside = [Companion(arguments[0], arguments, self.stderr.write) for arguments in companion_commands(options)]
-        over, renewed = catch_signals()
+        over, renewed = threading.Event(), threading.Event()
+        at_hangup = over if sys.stdin.isatty() else renewed  # a closed terminal ends a trial
         connections.close_all()
-        try:
-            for companion in [*webs, *beside]:
-                companion.start()
-            threading.Thread(target=self.announce, args=(host, port), daemon=True).start()
-            while not over.wait(0.2):
-                if renewed.is_set():
-                    renewed.clear()
-                    for web in webs:
-                        web.renew()
-        finally:
-            stop_all([*webs, *beside])
-            for one in sockets:
-                one.close()
+        with set_by_signals(over, signal.SIGINT, signal.SIGTERM), set_by_signals(at_hangup, signal.SIGHUP):
+            try:
+                for companion in [*webs, *beside]:
+                    companion.start()
+                threading.Thread(target=self.announce, args=(host, port), daemon=True).start()
+                while not over.wait(0.2):
+                    if renewed.is_set():
+                        renewed.clear()
+                        for web in webs:
+                            web.renew()
+            finally:
+                stop_all([*webs, *beside])
+                for one in sockets:
+                    one.close()
 
     def web_process(self, number: int, listening: socket.socket, options: dict[str, Any]) -> Companion:
         """Return the web process that serves on the socket `listening`."""
@@ -116,16 +119,6 @@ def companion_commands(options: dict[str, Any]) -> list[list[str]]:
     if options["with_practice_host"]:
         commands.append(["practice_sshd"])
     return commands
-
-
-def catch_signals() -> tuple[threading.Event, threading.Event]:
-    """Return two events: one is set when the server must end, one when its web processes must be renewed."""
-    over, renewed = threading.Event(), threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    # A closed terminal ends a trial.
-    signal.signal(signal.SIGHUP, lambda *_: (over if sys.stdin.isatty() else renewed).set())
-    return over, renewed
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -7,12 +7,12 @@ from django.urls import reverse
 
 @functools.cache
 def fixed(name: str, *args: str) -> str:
-    """What reverse(name, args=args) gives, for the few addresses that stand on every page of a list."""
+    """Return reverse(name, args=args). Kept for the few addresses that every page of a list has."""
     return reverse(name, args=args)
 
 
 def numbered(name: str, pk: int) -> str:
-    """What reverse(name, args=[pk]) gives, for addresses with exactly one number; asks the resolver once per name."""
+    """Return reverse(name, args=[pk]) for an address with one number. The resolver is asked once for each name."""
     before, after = _around(name)
     return f"{before}{pk}{after}"
 

@@ -21,8 +21,10 @@ SWALLOWED = (
 
 
 def append(entry: LogEntry) -> None:
-    """Write `entry`, and give it its number. Raises what the database says, and TypeError for an entry that has been
-    written already."""
+    """Write `entry`, and give it its number.
+
+    Raises what the database says, and TypeError for an entry that has been written already.
+    """
     if entry.pk is not None:
         raise TypeError("The activity log is append-only; a log entry is never written twice.")
     alias = router.db_for_write(LogEntry, instance=entry)

@@ -16,8 +16,11 @@ class ActivityConfig(AppConfig):
     verbose_name = "Activity log"
 
     def ready(self) -> None:
-        """Connections to SQLite learn how to fold text; the index of words is made after the tables; renamed accounts
-        keep their old names."""
+        """Prepare the connections and the index of words.
+
+        Connections to SQLite learn how to fold text; the index of words is made after the tables; renamed accounts keep
+        their old names.
+        """
         from activity import folding, names  # noqa: PLC0415 - models are not loaded before ready()
 
         connection_created.connect(folding.register)
@@ -27,7 +30,7 @@ class ActivityConfig(AppConfig):
 
 
 def make_index(using: str, **kwargs: Any) -> None:
-    """What a search of the log needs; each migrate mends it."""
+    """Make the index that a search of the log needs. Each `migrate` repairs it."""
     from activity import text_index  # noqa: PLC0415 - models are not loaded at import
     from activity.models import LOG_WORDS  # noqa: PLC0415
 

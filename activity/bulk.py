@@ -24,10 +24,10 @@ Row = tuple[Any, ...]
 
 
 def append(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row]) -> int:
-    """Add `rows`, each with a value for each of `columns` (names of database columns) as the driver takes it, and the
-    model's defaults in all others. Times are text in UTC. How many there were.
+    """Add `rows` and return how many they were.
 
-    Call it in a transaction; raises what the database says to a row that cannot be.
+    Each row has a value for each of `columns` (names of database columns) as the driver takes it; all others get the
+    model's defaults. Times are text in UTC. Call it in a transaction; raises what the database says to a wrong row.
     """
     given = set(columns)
     others = [field for field in model._meta.concrete_fields if not field.primary_key and field.column not in given]
@@ -62,11 +62,11 @@ def _insert(into: str, width: int, rows: Iterable[Row]) -> int:
 
 @contextlib.contextmanager
 def indexes_aside(model: type[models.Model], texts: Iterable[text_index.TextIndex] = ()) -> Iterator[None]:
-    """Inside, the table has no indexes but its unique ones, and on PostgreSQL no foreign keys; afterwards it has them
-    again, `texts` too, and every row has been checked.
+    """Take the indexes of the table away for the length of the block.
 
-    Call it in a transaction: whatever goes wrong, all of it is there. PostgreSQL lets nobody else read the table, nor
-    the tables that its foreign keys lead to, until that transaction ends.
+    Only the unique ones stay; on PostgreSQL the foreign keys go too. Afterwards the table has them again, and `texts`
+    too, and every row has been checked. Call it in a transaction, so that nothing is lost whatever goes wrong. Until it
+    ends, PostgreSQL lets nobody else read the table, nor those that its foreign keys lead to.
     """
     table = model._meta.db_table
     find, drop, prepare, put_back = _STATEMENTS[connection.vendor]

@@ -59,7 +59,7 @@ class Chart:
 
 
 def draw(buckets: Sequence[Bucket]) -> Chart:
-    """The chart of `buckets` in their order; the tallest bar reaches the top. An empty chart where all are zero."""
+    """Return the chart of `buckets` in their order. The tallest reaches the top; without entries there is none."""
     peak = max((bucket.total for bucket in buckets), default=0)
     if not peak:
         return Chart([], [], 0, "Nothing to show.")

@@ -51,8 +51,10 @@ class Prepared:
         self._statements: dict[str, _Statement] = {}
 
     def rows(self, **values: Value) -> tuple[str, list[Row]]:
-        """The database that was asked (its alias), and its rows. Values of other kinds (a UUID for a key) are asked for
-        by the queryset itself."""
+        """Return the alias of the database that was asked, and its rows.
+
+        The queryset itself asks for values of other kinds, such as a UUID for a key.
+        """
         alias = router.db_for_read(self._model)
         if any(type(value) is not self._kinds[name] for name, value in values.items()):
             return alias, list(self._build(**values).using(alias))
@@ -70,7 +72,7 @@ class Prepared:
         return alias, rows
 
     def _written(self, alias: str) -> _Statement:
-        """As Django writes it. Raises LookupError when a value is not among the parameters as it is."""
+        """Return the statement as Django writes it. Raises LookupError when it changed one of the values."""
         compiler = self._build(**self._samples).using(alias).query.get_compiler(alias)
         sql, parameters = compiler.as_sql()
         names = {_adapted(value, compiler.connection): name for name, value in self._samples.items()}
@@ -90,14 +92,14 @@ def _sample(kind: type, number: int) -> Value:
 
 
 def _adapted(value: Value, connection: BaseDatabaseWrapper) -> Any:
-    """As Django hands it to the database."""
+    """Return the value as Django hands it to the database."""
     return connection.ops.adapt_datetimefield_value(value) if isinstance(value, dt.datetime) else value
 
 
 def _converted(
     row: Row, converters: Sequence[tuple[int, Sequence[Converter], Any]], connection: BaseDatabaseWrapper
 ) -> Row:
-    """The row with values as Python has them."""
+    """Return the row with its values as Python has them."""
     values = list(row)
     for place, functions, expression in converters:
         for function in functions:

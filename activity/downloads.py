@@ -14,7 +14,7 @@ REPLAYS = 4  # being loaded at a time; each is one file, whose page was opened b
 
 
 def take_place(person: AbstractUser, *, is_replay: bool = False) -> limits.Place:
-    """A place for one more download. Raises limits.TooMany."""
+    """Return a place for one more download of this person. Raises limits.TooMany."""
     most: int = REPLAYS if is_replay else settings.DOWNLOADS_LIMIT
     place = limits.take("replay" if is_replay else "download", person.pk, most)
     if place is None:
@@ -34,11 +34,11 @@ class StreamedDownload(StreamingHttpResponse):
         self._place = place
 
     def give_back(self) -> None:
-        """It will not be sent: give its place back."""
+        """Give the place back, because the download will not be sent."""
         self._place.release()
 
     def close(self) -> None:
-        """It is sent, or broken off."""
+        """Give the place back, when the download was sent or broken off."""
         super().close()
         self._place.release()
 
@@ -51,6 +51,6 @@ class FileDownload(FileResponse):
         self._place = place
 
     def close(self) -> None:
-        """It is sent, or broken off."""
+        """Give the place back, when the download was sent or broken off."""
         super().close()
         self._place.release()

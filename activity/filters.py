@@ -42,7 +42,7 @@ LEVEL_CHOICES = [
 
 
 def reads_whole_log(user: AbstractUser | AnonymousUser) -> bool:
-    """Whether the person may see everybody's entries (administrators and auditors)."""
+    """Return whether the person may see everybody's entries, as administrators and auditors do."""
     return bool(user.has_perm("activity.view_logentry"))
 
 
@@ -71,8 +71,10 @@ def _option(name: str, beside: str) -> str:
 
 
 class AccountFilter(django_filters.CharFilter):  # type: ignore[misc]  # the package has no types
-    """Rows by the names that their accounts have and had (names.py). `path` leads to the key of the account; `is_whole`
-    asks for whole names, else for a part of one."""
+    """Selects rows by the names that their accounts have and had (names.py).
+
+    `path` leads to the key of the account; `is_whole` asks for whole names, else for a part of one.
+    """
 
     def __init__(self, path: str, *, is_whole: bool = False, **more: Any) -> None:
         super().__init__(path, label="User", max_length=names.LONGEST, **more)
@@ -92,21 +94,21 @@ class AccountFilterSet(KeptFilterSet):
 
     @property
     def alike(self) -> list[names.Account]:
-        """For the notice above the list (listing.py)."""
+        """Return those accounts for the notice above the list (listing.py)."""
         asked = self.form.cleaned_data.get("user", "") if self.form.is_valid() else ""
         found = names.called(asked) if asked else []
         return found if len(found) > 1 else []
 
 
 def within(queryset: LogEntryQuerySet, span: Span) -> LogEntryQuerySet:
-    """The entries of that time."""
+    """Return the entries of that time."""
     if span.start is not None:
         queryset = queryset.filter(at__gte=span.start)
     return queryset.filter(at__lt=span.end) if span.end is not None else queryset
 
 
 def search_for(text: str) -> Search:
-    """The entries that hold every word of `text`: in the message, the activity, the target or a name; or that IP."""
+    """Return the entries with every word of `text` in the message, activity, target or a name, or with that IP."""
     words = words_of(text)
     renamed = names.renamed_to(words, ("actor_id", "user_id"))
     return Search(tuple(_term(word, renamed.get(word, Q())) for word in words), LOG_WORDS)
@@ -135,7 +137,7 @@ class LogFilterForm(forms.Form):
     accounts: tuple[names.Account, ...] = ()
 
     def clean_user(self) -> str:
-        """An account, or a name that the log knows from failed logins."""
+        """Return the account, or the name that the log knows from failed logins."""
         name = str(self.cleaned_data["user"] or "").strip()
         self.accounts = tuple(names.called(name)) if name else ()
         if name and not self.accounts and not LogEntry.objects.filter(user=None, user_name=name).exists():
@@ -143,7 +145,7 @@ class LogFilterForm(forms.Form):
         return name
 
     def clean(self) -> dict[str, Any]:
-        """The three fields of the period make sense together, or the one to mend is named."""
+        """Check that the fields of the period make sense together, and name the wrong one where they do not."""
         try:
             self.span = read_span({name: str(value or "") for name, value in self.cleaned_data.items()}, timezone.now())
         except PeriodProblem as problem:
@@ -176,7 +178,7 @@ class LogFilter(AccountFilterSet):
             del self.filters["user"]
 
     def filter_queryset(self, queryset: LogEntryQuerySet) -> LogEntryQuerySet:
-        """All filters but the keyword; the form has read them."""
+        """Apply all filters but the keyword, which the list looks for itself."""
         form = self.form
         asked = form.cleaned_data
         queryset = within(queryset, form.span)
@@ -195,6 +197,6 @@ class LogFilter(AccountFilterSet):
 
     @property
     def words(self) -> Search | None:
-        """The keyword, which the list looks for in its own way (activity/listing/text_search_page.py)."""
+        """Return the keyword, which the list looks for in its own way (activity/listing/text_search_page.py)."""
         text = self.form.cleaned_data["activity"]
         return search_for(text) if text.strip() else None

@@ -21,7 +21,7 @@ Parameters = tuple[Any, ...]
 
 
 def fold(text: str) -> str:
-    """The text as it is compared. To fold it again changes nothing."""
+    """Return the text in the form in which it is compared. To fold it again changes nothing."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", text).casefold())
@@ -37,7 +37,7 @@ def register(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 
 def add_to_sqlite(connection: sqlite3.Connection) -> None:
-    """The same for a connection that is none of Django's. Without it no program can write what is searched."""
+    """Register the function on a connection that is not Django's, which else cannot write what is searched."""
     connection.create_function(FUNCTION, 1, _or_none, deterministic=True)
     connection.execute("PRAGMA trusted_schema = ON")  # or a trigger may not call it; nearly everywhere it is on
 
@@ -47,12 +47,15 @@ def _or_none(text: str | None) -> str | None:
 
 
 def is_beyond_ascii(expression: str) -> str:
-    """A condition in SQLite's language. ASCII is compared by SQLite itself: to call Python takes ten times as long."""
+    """Return a condition in SQLite's language that is true for text beyond ASCII.
+
+    SQLite compares ASCII itself, because a call of Python takes ten times as long.
+    """
     return f"LENGTH({expression}) <> LENGTH(CAST({expression} AS BLOB))"
 
 
 def folded_in_sqlite(expression: str) -> str:
-    """The expression folded, as far as it must be where upper and lower case of ASCII do not matter."""
+    """Return the expression folded, as far as that is needed where upper and lower case of ASCII do not matter."""
     return f"CASE WHEN {is_beyond_ascii(expression)} THEN {FUNCTION}({expression}) ELSE {expression} END"
 
 
@@ -105,7 +108,7 @@ class _Folded(Lookup):
     before = after = ""
 
     def get_prep_lookup(self) -> str:
-        """As it is compared."""
+        """Fold the value that is looked for."""
         return fold(str(self.rhs))
 
     def as_postgresql(

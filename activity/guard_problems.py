@@ -24,7 +24,7 @@ class Problem:
 
     @property
     def can_be_mended(self) -> bool:
-        """Whether `migrate` puts it right."""
+        """Return whether `migrate` repairs it."""
         return self.remedy == MEND
 
 

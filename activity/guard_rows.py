@@ -57,7 +57,7 @@ def numbers(connection: BaseDatabaseWrapper) -> list[Problem]:
 
 
 def _is_being_written(connection: BaseDatabaseWrapper) -> bool:
-    """Whether entries are being written that nobody else sees yet. On SQLite their numbers are not seen either."""
+    """Return whether others are writing entries that only they see yet. On SQLite nobody else sees their numbers."""
     if connection.vendor == "sqlite":
         return False
     question = (
@@ -68,13 +68,17 @@ def _is_being_written(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _has_anybody_logged_in(connection: BaseDatabaseWrapper) -> bool:
-    """Each login is an entry, and pruning leaves one too."""
+    """Return whether anybody has logged in. Each login leaves an entry, and so does pruning."""
     people = get_user_model()._default_manager.using(connection.alias)
     return people.filter(last_login__isnull=False).exists()
 
 
 def unreadable_times(connection: BaseDatabaseWrapper, entries: int) -> list[Problem]:
-    """Times that no clock shows, by the index of times; on SQLite, which takes any text, the newest entries each."""
+    """Return problems with times that no clock shows.
+
+    They are found by the index of times; SQLite takes any text as a time, so there the newest entries are read one by
+    one.
+    """
     is_sqlite = connection.vendor == "sqlite"
     shown = "substr(CAST(at AS TEXT), 1, 40)" if is_sqlite else "at::text"
     zone = "" if is_sqlite else " 00:00+00"

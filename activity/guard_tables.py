@@ -44,7 +44,7 @@ def _missing(connection: BaseDatabaseWrapper, table: str) -> list[Problem]:
 
 
 def _stand_in(connection: BaseDatabaseWrapper) -> list[Problem]:
-    """Whether another table has the name of the log, while the triggers are on the true one."""
+    """Return whether another table has the name of the log, while the triggers are on the true one."""
     holders = holding(connection, LOG)
     if LOG in holders:
         return []
@@ -101,7 +101,7 @@ def lookalikes(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def exists(connection: BaseDatabaseWrapper, table: str) -> bool:
-    """Whether it is there under exactly that name; a view does not count."""
+    """Return whether there is a table of exactly that name. A view does not count."""
     if connection.vendor == "sqlite":
         return bool(ask(connection, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = %s", [table]))
     question = "SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relkind IN ('r', 'p')"

@@ -20,7 +20,7 @@ def triggers(connection: BaseDatabaseWrapper) -> list[Problem]:
 
 
 def _sqlite(connection: BaseDatabaseWrapper) -> list[Problem]:
-    """Each trigger by its text. SQLite takes names for the same whatever their case."""
+    """Return each trigger by its text. SQLite ignores upper and lower case in names."""
     rows = ask(connection, "SELECT name, lower(tbl_name), sql FROM sqlite_master WHERE type = 'trigger'")
     there = {name.lower(): (name, table, " ".join(text.split())) for name, table, text in rows}
     problems = []
@@ -35,7 +35,7 @@ def _sqlite(connection: BaseDatabaseWrapper) -> list[Problem]:
 
 
 def _postgresql(connection: BaseDatabaseWrapper) -> list[Problem]:
-    """Each trigger by its kind, its condition, its function's body, and whether it is enabled."""
+    """Return each trigger by its kind, its condition, the body of its function, and whether it is enabled."""
     rows = ask(
         connection,
         "SELECT tgname, relname, tgenabled, tgtype, pg_get_triggerdef(t.oid), proname, prosrc, "

@@ -55,8 +55,11 @@ def count(kind: str, who: int, by: int, limit: int, seconds: int) -> int | None:
 
 @dataclass
 class Requests:
-    """The requests of each person in the running minute. Small numbers stay in this process, so that ordinary work
-    costs the cache nothing: with several processes somebody gets AT_ONCE more in each of them, at most."""
+    """Counts the requests of each person in the running minute.
+
+    Small numbers stay in this process, so that ordinary work costs the cache nothing. With several processes somebody
+    gets at most AT_ONCE more in each of them.
+    """
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _minute: int = 0
@@ -64,11 +67,11 @@ class Requests:
     _over: dict[int, float] = field(default_factory=dict)  # until when
 
     def refused(self, who: int) -> int:
-        """The seconds that the person has to wait; 0: none."""
+        """Return the seconds that the person has to wait; 0 when they need not."""
         return max(0, round(self._over.get(who, 0.0) - time.time()))
 
     def note(self, who: int, seconds: float, limit: int) -> None:
-        """A request was answered, for which the console worked so long."""
+        """Count a request that was answered, on which the console worked for so many seconds."""
         now = time.time()
         with self._lock:
             if self._minute != int(now // MINUTE):
@@ -94,8 +97,10 @@ _seen: dict[tuple[str, int, str], float] = {}  # what holds a place, and when th
 
 @dataclass(frozen=True)
 class Place:
-    """One of the few places that a person has for things that are open at the same time; without a key where the cache
-    did not answer."""
+    """One of the few places that a person has for things that are open at the same time.
+
+    It has no key where the cache did not answer.
+    """
 
     key: str
     what: str
@@ -112,8 +117,10 @@ class Place:
 
 
 def hold(kind: str, who: int, what: str, limit: int) -> bool:
-    """Whether `what` has one of the `limit` places of the person. It keeps it for LEASE seconds from the last call; the
-    cache is asked only now and then."""
+    """Return whether `what` has one of the `limit` places of the person.
+
+    It keeps the place for LEASE seconds from the last call. The cache is asked only now and then.
+    """
     what = hashlib.sha256(what.encode()).hexdigest()
     now = time.monotonic()
     if _seen.get((kind, who, what), 0.0) > now - RENEW_EVERY:
@@ -127,8 +134,10 @@ def hold(kind: str, who: int, what: str, limit: int) -> bool:
 
 
 def take(kind: str, who: int, limit: int) -> Place | None:
-    """One of the `limit` places of the person, kept until it is released or this process dies; None when all are
-    taken."""
+    """Take one of the `limit` places of the person, until it is released or this process dies.
+
+    Returns None when all are taken.
+    """
     place = _take(kind, who, secrets.token_hex(8), limit)
     if place is not None and place.key:
         keeper.keep(place)
@@ -153,7 +162,7 @@ def _take(kind: str, who: int, what: str, limit: int) -> Place | None:
 
 
 def _asked(ask: Callable[[], T], otherwise: T) -> T:
-    """What the cache answers, or `otherwise` when it does not."""
+    """Return what the cache answers, or `otherwise` when it does not answer."""
     try:
         return ask()
     except Exception:
@@ -171,7 +180,7 @@ class Keeper:
         self._is_running = False
 
     def keep(self, place: Place) -> None:
-        """From now on."""
+        """Renew this place from now on."""
         with self._lock:
             self._held.add(place)
             if not self._is_running:
@@ -179,7 +188,7 @@ class Keeper:
                 threading.Thread(target=self._run, name="places", daemon=True).start()
 
     def drop(self, place: Place) -> None:
-        """No more."""
+        """Renew this place no longer."""
         with self._lock:
             self._held.discard(place)
 

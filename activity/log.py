@@ -39,7 +39,7 @@ def coming_from(address: str) -> Iterator[None]:
 
 
 def current_address() -> str:
-    """The address that entries carry here; for work that goes on after the request (a streamed download)."""
+    """Return the address that entries get here, for work that goes on after the request, such as a download."""
     return _address.get()
 
 
@@ -80,7 +80,7 @@ def draft(
     details: Mapping[str, Any] | None = None,
     at: dt.datetime | None = None,
 ) -> LogEntry:
-    """An entry that is not written yet, for load(); the parameters are those of record()."""
+    """Return an entry that is not written yet, for load(). The parameters are those of record()."""
     user = user or actor
     return LogEntry(
         verb=Verb(verb),
@@ -138,6 +138,6 @@ def link_targets(label: str, url: Callable[[int], str]) -> None:
 
 
 def target_url(entry: LogEntry) -> str:
-    """The page of the entry's target, or an empty string when it has none."""
+    """Return the address of the page of the entry's target; empty when it has none."""
     resolve = _target_urls.get(entry.target_type)
     return resolve(entry.target_id) if resolve and entry.target_id is not None else ""

@@ -50,7 +50,7 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
         return found
 
     def visible_to(self, user: AbstractUser | AnonymousUser) -> Self:
-        """All for who may read the whole log (permission `activity.view_logentry`), else the person's own entries."""
+        """Return all entries for who may read the whole log (`activity.view_logentry`), else the person's own."""
         if user.has_perm("activity.view_logentry"):
             return self
         return self.about(user)

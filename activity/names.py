@@ -41,7 +41,7 @@ class Account:
 
     @property
     def numbered(self) -> str:
-        """What finds this account and no other."""
+        """Return the text that finds this account and no other."""
         return f"{self.now} #{self.pk}"
 
 
@@ -73,7 +73,7 @@ def _after(sender: Any, instance: Any, **kwargs: Any) -> None:
 
 
 def _names(lookup: str, text: str) -> tuple[dict[str, str], QuerySet[PastName]]:
-    """The condition on the name that an account has, and the names that accounts had."""
+    """Return the condition on the name that an account has, and the names that accounts had."""
     return {f"{get_user_model().USERNAME_FIELD}__{lookup}": text}, PastName.objects.filter(**{f"name__{lookup}": text})
 
 
@@ -110,8 +110,11 @@ def of_accounts(text: str, path: str) -> Q:
 
 
 def renamed_to(words: Sequence[str], paths: Iterable[str]) -> dict[str, Q]:
-    """Rows of renamed accounts, by their keys at `paths`, whose names now hold one of the words: for each word that has
-    any. Those names do not stand in the rows."""
+    """Return for each word the condition that finds rows of renamed accounts whose name now holds it.
+
+    `paths` lead to the keys of the accounts, because those names are not in the rows. Words that find nobody are left
+    out.
+    """
     model = get_user_model()
     name = model.USERNAME_FIELD
     found: dict[str, Q] = {}
@@ -128,8 +131,10 @@ def renamed_to(words: Sequence[str], paths: Iterable[str]) -> dict[str, Q]:
 
 
 def suggest(text: str) -> list[tuple[str, str]]:
-    """Up to 20 names that hold `text`, those that begin with it first, and after them names that accounts had: what to
-    write in the field, and what it says beside that."""
+    """Return up to 20 names that hold `text`, with what is shown beside each.
+
+    First come names that begin with it, then other names, then names that accounts had.
+    """
     model = get_user_model()
     name = model.USERNAME_FIELD
     now, before = _names(HELD, text)
@@ -147,8 +152,10 @@ def suggest(text: str) -> list[tuple[str, str]]:
 
 @functools.cache
 def name_now(path: str = "user_id") -> Subquery:
-    """The name that the account with its key at `path` has now, as an annotation. A subquery, because a join would turn
-    the order in which SQLite reads round."""
+    """Return an annotation: the name that the account with its key at `path` has now.
+
+    It is a subquery, because a join would change the order in which SQLite reads.
+    """
     model = get_user_model()
     mine = model._default_manager.filter(pk=OuterRef(path)).order_by()
     return Subquery(mine.values(model.USERNAME_FIELD)[:1])
@@ -160,14 +167,16 @@ def logged(entries: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
 
 
 def then_and_now(then: str, now: str | None, shown: SafeString | str | None = None) -> SafeString:
-    """The name at the time, and the name now where it is another one; `shown` is the first as HTML (a link, say)."""
+    """Return the name at the time, and the name now where it differs. `shown` is the first as HTML, such as a link."""
     first = shown if isinstance(shown, SafeString) else escaped(then)
     return SafeString(f"{first} <small class=now>now {escaped(now)}</small>" if now and now != then else first)
 
 
 def now_column(key: str, label: str, path: str, then: str) -> Column:
-    """A column for the download, hidden on the page: the name now of the account at `path`, where it is another than
-    the row's field `then`."""
+    """Return a column with the name that the account at `path` has now, where it differs from the row's field `then`.
+
+    It is hidden on the page and always in the download.
+    """
     name = f"{path}__{get_user_model().USERNAME_FIELD}"
 
     def value(row: Any) -> str:

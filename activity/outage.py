@@ -97,7 +97,7 @@ def _name(error: BaseException) -> str:
 
 
 def _of_postgresql(error: BaseException) -> str:
-    """psycopg has no state for a connection that could not be made or was cut."""
+    """Return the state of an error of psycopg; AWAY where a connection could not be made or was cut."""
     if not type(error).__module__.startswith("psycopg"):
         return ""
     state = getattr(error, "sqlstate", None)
@@ -107,7 +107,7 @@ def _of_postgresql(error: BaseException) -> str:
 
 
 def _of_words(text: str) -> str:
-    """What SQLite says without a code, and what somebody raised in its name."""
+    """Return whether the text is one of those that SQLite gives without a code, or that others raise in its name."""
     for words, name in (("locked", "BUSY"), ("disk is full", "FULL"), ("readonly database", "READ_ONLY")):
         if words in text:
             return name

@@ -55,10 +55,10 @@ class Span:
 
 
 def read_span(parameters: Mapping[str, str], now: dt.datetime) -> Span:
-    """What `period`, `since` and `until` ask for. The dates count with the period "custom" only, or with none.
+    """Return the time that `period`, `since` and `until` ask for.
 
-    Days begin at midnight in the current time zone and both dates are included; a month is a calendar month.
-    Raises PeriodProblem.
+    The dates count only with the period "custom", or with none. Days begin at midnight in the current time zone and
+    both dates are included; a month is a calendar month. Raises PeriodProblem.
     """
     since, until = parameters.get("since", "").strip(), parameters.get("until", "").strip()
     asked = parameters.get("period", "") or (Period.CUSTOM if since or until else DEFAULT)
@@ -76,7 +76,10 @@ def read_span(parameters: Mapping[str, str], now: dt.datetime) -> Span:
 
 
 def months_before(moment: dt.datetime, months: int) -> dt.datetime:
-    """The same time of the same day so many months earlier in the current zone, or of that month's last day. In UTC."""
+    """Return the same time of the same day so many months earlier, in UTC.
+
+    The day is that of the current zone; where that month is shorter, its last day.
+    """
     local = timezone.localtime(moment)
     year, month = divmod(local.year * 12 + local.month - 1 - months, 12)
     day = min(local.day, calendar.monthrange(year, month + 1)[1])

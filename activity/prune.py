@@ -27,7 +27,7 @@ class PruneRefused(Exception):
 
 
 def older_than(before: dt.datetime) -> int:
-    """How many entries `prune` would delete. Raises PruneRefused for a time in the last 24 hours or the future."""
+    """Return how many entries `prune` would delete. Raises PruneRefused for a time after 24 hours ago."""
     if before > timezone.now() - YOUNGEST:
         raise PruneRefused("Entries of the last 24 hours always stay. Nothing was deleted. Name an earlier date.")
     return _deletable(before).count()
@@ -71,7 +71,7 @@ def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
 
 @contextlib.contextmanager
 def _new_file(path: Path) -> Iterator[TextIO]:
-    """A file that was not there before and that only its owner reads; gone again when the work inside fails."""
+    """Make a file that was not there before and that only its owner can read. It is deleted when the block fails."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         try:
@@ -82,7 +82,7 @@ def _new_file(path: Path) -> Iterator[TextIO]:
 
 
 def _write(before: dt.datetime, file: TextIO) -> int:
-    """The same columns as the download (docs/activity-log.md), oldest first. Returns how many rows."""
+    """Write the columns of the download (docs/activity-log.md), oldest first, and return the number of rows."""
     columns = [(column.label, column.value) for column in COLUMNS]
     writer = csv.writer(file)
     writer.writerow([label for label, _ in columns])

@@ -43,8 +43,11 @@ class SessionSummary:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SessionQuestion:
-    """What is asked of who counts sessions: those that `viewer` may see, of `people` (by their keys; none: of
-    everybody), that started within `span`; and the first `top` users. `database` is where they are read."""
+    """What is asked about sessions: those that `viewer` may see and that started within `span`.
+
+    `people` are keys of users; None means everybody. `top` is the number of first users. `database` is where they are
+    read.
+    """
 
     viewer: AbstractUser | AnonymousUser
     people: tuple[int, ...] | None
@@ -58,12 +61,12 @@ _provider: list[Callable[[SessionQuestion], SessionSummary]] = []
 
 
 def provide_sessions(count: Callable[[SessionQuestion], SessionSummary]) -> None:
-    """Called once at start by the app that has sessions."""
+    """Set the function that counts sessions. The app that has sessions calls this once at start."""
     _provider[:] = [count]
 
 
 def sessions(question: SessionQuestion) -> SessionSummary:
-    """The sessions of a period; none where no app has any."""
+    """Return the sessions of a period; none where no app has any."""
     return _provider[0](question) if _provider else SessionSummary()
 
 
@@ -99,8 +102,10 @@ def step_for(span: Span, now: dt.datetime) -> Step:
 
 
 def buckets(entries: QuerySet[LogEntry], span: Span, now: dt.datetime, *, is_everything: bool = False) -> list[Bucket]:
-    """Entries per step of time in the viewer's zone, the empty steps too. `is_everything` says that nothing but the
-    time narrows `entries` down."""
+    """Return the entries for each step of time in the viewer's zone, the empty steps too.
+
+    `is_everything` says that nothing but the time narrows `entries` down.
+    """
     step = step_for(span, now)
     found = _count(_of_indexes(entries) if is_everything else _of_rows(entries), step)
     if not found:
@@ -119,14 +124,14 @@ Counted = Iterable[tuple[int, int, int]]  # a quarter of an hour, its entries, a
 
 
 def _of_rows(entries: QuerySet[LogEntry]) -> Counted:
-    """One look at each of them."""
+    """Return the counts by reading each entry once."""
     problems = Count("pk", filter=Q(level__gte=Level.WARNING))
     counted: Counted = _by_quarter(entries).annotate(total=Count("pk"), problems=problems)
     return counted
 
 
 def _of_indexes(entries: QuerySet[LogEntry]) -> Counted:
-    """The same in two queries that read indexes alone: where there are millions, half the time."""
+    """Return the same counts by two queries that read only indexes, which takes half the time for millions."""
     problems = dict(_by_quarter(entries.filter(level__gte=Level.WARNING)).annotate(total=Count("*")))
     for quarter, total in _by_quarter(entries).annotate(total=Count("*")):
         yield quarter, total, problems.get(quarter, 0)
@@ -137,11 +142,11 @@ def _by_quarter(entries: QuerySet[LogEntry]) -> QuerySet[Any, Any]:
 
 
 def _count(counted: Counted, step: Step) -> dict[dt.datetime, tuple[int, int]]:
-    """All entries, and those that are problems, of each step that has any. By the wall clock: where clocks are set
-    back, both hours of one name count as one.
+    """Return all entries, and those that are problems, for each step that has any.
 
-    The database counts quarters of an hour and knows no time zone: SQLite would ask Python about each single entry
-    (measured with 500,000: 2.6 s against 0.7 s).
+    Steps follow the wall clock: where clocks are set back, both hours of one name count as one. The database counts
+    quarters of an hour and knows no time zone, because SQLite would call Python for each entry (measured with 500,000:
+    2.6 s against 0.7 s).
     """
     unit = HOUR_LONG if step is HOUR else DAY_LONG
     offset = _offsets(timezone.get_current_timezone())
@@ -159,8 +164,10 @@ def _count(counted: Counted, step: Step) -> dict[dt.datetime, tuple[int, int]]:
 
 
 def _offsets(zone: dt.tzinfo) -> Callable[[int], int]:
-    """By how many seconds the wall clock is ahead of UTC in a quarter of an hour. The zone is asked twice a day, and
-    for each quarter on days on which it changes: a year has 35,000."""
+    """Return a function: by how many seconds the wall clock is ahead of UTC in a quarter of an hour.
+
+    The zone is asked twice a day, and for each quarter only on days on which it changes: a year has 35,000.
+    """
 
     @functools.cache
     def ask(quarter: int) -> int:

@@ -27,17 +27,17 @@ VERB_LABELS: dict[str, str] = dict(Verb.choices)
 
 
 def level_badge(entry: LogEntry) -> str:
-    """How much the entry matters, as icon and text."""
+    """Return the level of the entry as icon and text."""
     return SHOWN_LEVELS[entry.level]
 
 
 def verb_label(entry: LogEntry) -> str:
-    """What was done, in words. As get_verb_display(), which goes through all verbs for each row."""
+    """Return in words what was done. get_verb_display() would go through all verbs for each row."""
     return VERB_LABELS.get(entry.verb, entry.verb)
 
 
 def details_text(entry: LogEntry) -> str:
-    """The details as JSON on one line, empty where there are none."""
+    """Return the details as JSON on one line; empty where there are none."""
     return json.dumps(entry.details, ensure_ascii=False, sort_keys=True) if entry.details else ""
 
 
@@ -50,7 +50,7 @@ def _target(entry: LogEntry) -> str:
 
 
 def actor_cell(entry: LogEntry) -> str:
-    """Who did it: the name at the time, and the name now where they differ (of entries by names.logged())."""
+    """Return who did it: the name at the time, and the name now where it differs (for entries of names.logged())."""
     return then_and_now(entry.actor_name, getattr(entry, "actor_now", None)) if entry.actor_name else "System"
 
 
@@ -100,7 +100,7 @@ COLUMNS = (
 
 
 def log_table(words: str = "", empty_text: str = "") -> Table:
-    """The table of log entries, newest first; `words` say which ("in the last 7 days")."""
+    """Return the table of log entries, newest first. `words` name them in the count, such as "in the last 7 days"."""
     return Table(
         name="activity",
         columns=COLUMNS,

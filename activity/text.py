@@ -25,11 +25,11 @@ _UNSEEN = re.compile(
 
 
 def plain(text: object, limit: int | None = None) -> str:
-    """Return `text` on one line, with one space for each run of characters that nobody sees (controls, whatever turns
-    the direction of writing, fillers, tags), cut to `limit` characters with an ellipsis.
+    """Return `text` on one line, cut to `limit` characters with an ellipsis.
 
-    A space, so that two names which look the same but are not do not become the same. Variants are shown as the letter
-    that they are of; joiners stay between letters that they can join.
+    Each run of characters that nobody sees (controls, whatever turns the direction of writing, fillers, tags) becomes
+    one space. With nothing in their place, two names that differ could become the same. Variants are shown as the
+    letter that they are of; joiners stay between letters that they can join.
     """
     line = str(text)
     if not (line.isascii() and line.isprintable()):

@@ -40,14 +40,16 @@ class TextIndex:
 
     @property
     def name(self) -> str:
-        """Of the index on PostgreSQL, of the table that holds it on SQLite."""
+        """Return the name of the index on PostgreSQL, or of the table that holds it on SQLite."""
         return f"{self.table}_words"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Term:
-    """One word that a row must hold, in any of its `forms`, which are folded. `exact` decides; `elsewhere` is the part
-    of it that the index does not hold."""
+    """One word that a row must hold, in any of its folded `forms`.
+
+    `exact` decides; `elsewhere` is the part of it that the index does not hold.
+    """
 
     forms: tuple[str, ...]
     exact: Q
@@ -55,7 +57,7 @@ class Term:
 
     @property
     def is_long(self) -> bool:
-        """Whether it has three letters in a row, so that the index knows it."""
+        """Return whether the word has three letters in a row, so that the index has it."""
         return all(LONG.search(form) for form in self.forms)
 
 
@@ -67,19 +69,19 @@ class Search:
     index: TextIndex | None = None
 
     def exact(self) -> Q:
-        """What rows must hold."""
+        """Return the condition that rows must meet."""
         return functools.reduce(operator.and_, (term.exact for term in self.terms))
 
     def has_index(self, database: str) -> bool:
-        """Whether there is an index of words."""
+        """Return whether the database has an index of words."""
         return self.index is not None and is_ready(self.index, database)
 
     def is_indexed(self, database: str) -> bool:
-        """Whether it helps to find them."""
+        """Return whether the index helps to find these words."""
         return self.has_index(database) and any(term.is_long for term in self.terms)
 
     def applied(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows that hold all the words, through the index where it helps."""
+        """Return the rows that hold all the words, found by the index where it helps."""
         if self.index is not None and self.is_indexed(queryset.db):
             for term in self.terms:
                 if term.is_long:
@@ -89,7 +91,7 @@ class Search:
 
 
 def words_of(text: str) -> list[str]:
-    """What is searched for, word by word, folded."""
+    """Return the words that are searched for, folded."""
     return fold(text).split()[:MOST_WORDS]
 
 
@@ -110,7 +112,7 @@ class _Holds(Func):
     def as_postgresql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, tuple[str | int, ...]]:
-        """The very expression that the index is made of."""
+        """Write exactly the expression that the index is made of, so that PostgreSQL uses it."""
         columns = [compiler.compile(column)[0] for column in self.get_source_expressions()[1:]]
         held = _postgresql_text(self.index, columns)
         return f"{held} LIKE {FUNCTION}(%s)", (f"%{connection.ops.prep_for_like_query(self.word)}%",)
@@ -139,7 +141,7 @@ def _postgresql_text(index: TextIndex, columns: Iterable[str]) -> str:
 
 
 def is_ready(index: TextIndex, database: str = "default") -> bool:
-    """Whether the database has the index. Asked once a process."""
+    """Return whether the database has the index. It is asked once in each process."""
     return _is_there(index, database)
 
 
@@ -155,8 +157,10 @@ def _is_there(index: TextIndex, database: str) -> bool:
 
 
 def ensure(index: TextIndex, database: str = "default") -> bool:
-    """Make what is missing of the index, from all rows of the table. Whether it is there now: PostgreSQL may lack
-    pg_trgm or the right to install it, SQLite may have been built without FTS5."""
+    """Make what is missing of the index, from all rows of the table, and return whether it is there now.
+
+    PostgreSQL may lack pg_trgm or the right to install it; SQLite may have been built without FTS5.
+    """
     connection = connections[database]
     try:
         with transaction.atomic(using=database):
@@ -219,10 +223,11 @@ def _sqlite_text(index: TextIndex, row: str) -> str:
 
 
 def sqlite_triggers(index: TextIndex) -> dict[str, str]:
-    """The text of a row that is added, changed or deleted; what is taken out must be named as it was put in.
+    """Return the triggers that keep the text of rows that are added, changed or deleted.
 
-    New rows wait until they are WAITING: FTS5 makes a part of the index for each transaction and merges them all the
-    time, which took ten times as long as to write the entry with all its other indexes.
+    FTS5 takes text out only by the words with which it was put in. New rows wait until they are WAITING many: FTS5
+    makes a part of the index for each transaction and merges the parts, which took ten times as long as to write the
+    entry with all its other indexes.
     """
     name, table, waiting = index.name, index.table, f"{index.name}_waiting"
     old, new, text = (_sqlite_text(index, row) for row in ("OLD.", "NEW.", "added."))

@@ -39,6 +39,6 @@ def refuse_unreadable(texts: Iterable[str], limit: int = LONGEST_IN_ADDRESS) -> 
 
 
 def refuse_unreadable_address(parameters: QueryDict, limit: int = LONGEST_IN_ADDRESS) -> None:
-    """The same for all names and values of an address."""
+    """Refuse an address with a name or a value that cannot be read."""
     for name, values in parameters.lists():
         refuse_unreadable([name, *values], limit)

@@ -87,5 +87,5 @@ class Verb(models.TextChoices):
 
 
 def verb_choices() -> list[tuple[str, str]]:
-    """The verbs for a model field. A callable, so that a new verb needs no migration."""
+    """Return the verbs for a model field. A function is given to the field, so that a new verb needs no migration."""
     return Verb.choices

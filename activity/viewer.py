@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 
 def viewer(request: HttpRequest) -> AbstractUser:
-    """The person of this request, for code behind the login. Raises PermissionDenied for a stranger."""
+    """Return the person of this request, for code behind the login. Raises PermissionDenied for a stranger."""
     if not isinstance(request.user, AbstractUser):
         raise PermissionDenied("Log in first.")
     return request.user

@@ -42,7 +42,10 @@ FIGURES = ("Sessions", "Total", "Average", "Minimum", "Maximum")
 
 @require_safe
 def activity_log(request: HttpRequest) -> HttpResponseBase:
-    """The activity log: filters, summary, rows, download. Others than auditors see their own entries."""
+    """Show the activity log with filters, summary and rows, or send the download.
+
+    Administrators and auditors see all entries, others their own.
+    """
     span = _span(request)
     table = log_table(span.words, f"Nothing was logged {span.words}. Choose a longer time period.")
     context = {
@@ -64,7 +67,7 @@ def activity_log(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
-    """One entry with everything that was kept of it."""
+    """Show one entry with everything that was kept of it."""
     entry = get_object_or_404(names.logged(LogEntry.objects.visible_to(request.user)), pk=pk)
     details: dict[str, object] = dict(entry.details)
     changes = details.pop("changes", None)
@@ -87,8 +90,10 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def activity_summary(request: HttpRequest) -> HttpResponse:
-    """Figures of the period: sessions and their durations, and the first users. The chart is asked for apart: to count
-    the entries of a year takes longer than all the rest."""
+    """Show figures of the period: sessions, their durations, and the first users.
+
+    The chart is asked for by itself, because to count the entries of a year takes longer than all the rest.
+    """
     parts = ("activity/_log_summary.html", "activity/log_summary.html")
     return read(
         request, LogEntry.objects.visible_to(request.user), lambda entries: _figures(request, entries, parts, _summary)
@@ -110,7 +115,7 @@ def _figures(
     parts: tuple[str, str],
     context: Callable[[HttpRequest, Listing, str], dict[str, object]],
 ) -> HttpResponse:
-    """A fragment or a page, of what is filtered; a 400 where that cannot be read."""
+    """Return a fragment or a page about the filtered entries; a 400 where the filters cannot be read."""
     fragment, page = parts
     try:
         listing = Listing(request, log_table(), entries, filterset=LogFilter, extra=("top", *PERIOD))
@@ -129,7 +134,7 @@ def _figures(
 
 
 def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
-    """What the summary shows. A name that only failed logins know has no sessions."""
+    """Return what the summary shows. A name that only failed logins have has no sessions."""
     form, now = cast(LogFilter, listing.filters).form, timezone.now()
     sessions = summary.SessionSummary()
     asked = tuple(account.pk for account in form.accounts) if form.cleaned_data.get("user") else None
@@ -151,7 +156,7 @@ def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, obje
 
 
 def _chart(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
-    """What the chart shows, as bars and as a table."""
+    """Return what the chart shows, as bars and as a table."""
     span = cast(LogFilter, listing.filters).form.span
     entries = cast(LogEntryQuerySet, listing.queryset)
     is_everything = listing.words is None and not entries.ways and not listing.parameters.get("level")
@@ -180,7 +185,7 @@ def activity_users(request: HttpRequest) -> HttpResponse:
 
 
 def _span(request: HttpRequest) -> Span:
-    """The period asked for; where it cannot be read the list itself answers with what is wrong."""
+    """Return the period of the address. Where it cannot be read, the list itself answers with what is wrong."""
     try:
         return read_span(request.GET, timezone.now())
     except PeriodProblem:
@@ -197,7 +202,7 @@ def _summary_url(request: HttpRequest) -> str:
 
 
 def _file_name(request: HttpRequest, span: Span) -> str:
-    """What is in the download: the period and the filters."""
+    """Return a name that says what is in the download: the period and the filters."""
     parts = ["activity-log", span.slug]
     for name, word in (("user", "user"), ("activity", "keyword"), ("level", "level")):
         if value := part_of_name(request.GET.get(name, "")[:LONGEST_TEXT]):
@@ -248,7 +253,7 @@ def save_downloads(request: HttpRequest) -> HttpResponse:
 
 
 def _back(request: HttpRequest) -> HttpResponse:
-    """To the page that the form stands on, which must be one of ours."""
+    """Redirect to the page with the form, which must be one of ours."""
     there = typed(request.POST, "next", LONGEST_IN_ADDRESS)
     is_ours = there.startswith("/") and url_has_allowed_host_and_scheme(
         there, allowed_hosts={request.get_host()}, require_https=request.is_secure()

@@ -47,12 +47,12 @@ class Column:
 
     @property
     def value(self) -> Callable[[Row], object]:
-        """The function that gives the value of a row for a download."""
+        """Return the function that gives the value of a row for a download."""
         return self.csv or operator.attrgetter(self.path.replace("__", "."))
 
     @property
     def write(self) -> Callable[[Row], str]:
-        """The function that writes the cell of a row."""
+        """Return the function that writes the cell of a row."""
         if self.cell is not None:
             return self.cell
         value = self.value
@@ -60,12 +60,12 @@ class Column:
 
     @property
     def order(self) -> str:
-        """The path that the list is sorted by; empty where it cannot be."""
+        """Return the path that the list is sorted by; empty where it cannot be sorted."""
         return self.path if self.sort is None else self.sort
 
     @property
     def expression(self) -> str | Combinable | Callable[[], Combinable] | None:
-        """What the database writes into a download. None: only Python knows."""
+        """Return what the database writes into a download; None where only Python can write it."""
         if self.sql is None and self.csv is None:
             return self.path
         return self.sql

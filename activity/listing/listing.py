@@ -121,7 +121,7 @@ class Listing:
 
     @functools.cached_property
     def page(self) -> Page:
-        """The rows asked for, and the cursors beside them."""
+        """Return the rows that are shown, and the cursors to the pages beside them."""
         asked = self.parameters
         if "day" in asked:
             if not self.is_by_time:
@@ -145,12 +145,12 @@ class Listing:
 
     @property
     def _indexed(self) -> Search | None:
-        """The search, where an index of words helps it."""
+        """Return the search where an index of words helps it, else None."""
         return self.words if self.words is not None and self.words.index is not None else None
 
     @property
     def is_by_time(self) -> bool:
-        """Whether the list stands in the order of a time, so that a date has its page."""
+        """Return whether the list is in the order of a time, so that a date leads to a page."""
         return is_by_time(self.queryset, self.order)
 
     def _as_shown(self, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -158,7 +158,7 @@ class Listing:
 
     @functools.cached_property
     def preference(self) -> ListPreference | None:
-        """What this person wants to see of this list."""
+        """Return what this person wants to see of this list."""
         if not self.request.user.is_authenticated:
             return None
         _, found = _preferences.rows(user_id=self.request.user.pk, table=self.table.name)
@@ -166,7 +166,7 @@ class Listing:
 
     @functools.cached_property
     def shown_columns(self) -> list[Column]:
-        """The columns that are not hidden."""
+        """Return the columns that are not hidden."""
         hidden = self.preference.hidden if self.preference is not None else None
         if hidden is None:
             return [column for column in self.table.columns if not column.is_hidden]
@@ -174,7 +174,7 @@ class Listing:
 
     @property
     def grid(self) -> SafeString:
-        """The table as finished HTML."""
+        """Return the table as HTML."""
         rows = Rows(self.table, self.shown_columns, self.page.rows)
         return grid(self.table, fixed("save_columns", self.table.name), list(self._headers()), rows)
 
@@ -195,14 +195,14 @@ class Listing:
 
     @functools.cached_property
     def count(self) -> int | None:
-        """How many rows match; counting stops after 10,000. None where a search did not have to count them."""
+        """Return how many rows match, at most 10,000; None where a search did not have to count them."""
         if self._indexed is not None:
             return self._count_found if self.page else None
         return self.queryset.order_by().values("pk")[: COUNT_CAP + 1].count()
 
     @property
     def count_text(self) -> str:
-        """How many rows match, as people read it: "1 session", "10,000+ sessions", "More than 100 sessions"."""
+        """Return in words how many rows match: "1 session", "10,000+ sessions", "More than 100 sessions"."""
         if self.count is None:
             return f"More than {self.table.page_size:,} {self.table.nouns}"
         if self.count > COUNT_CAP:
@@ -211,29 +211,29 @@ class Listing:
 
     @property
     def zone(self) -> str:
-        """The name of the time zone in which times are shown."""
+        """Return the name of the time zone in which times are shown."""
         return timezone.get_current_timezone_name()
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether a search or a filter leaves rows out."""
+        """Return whether a search or a filter leaves rows out."""
         own = {"sort", *PAGE_PARAMETERS, *self.extra}
         return any(name not in own for name in self.parameters)
 
     @property
     def column_choices(self) -> SafeString:
-        """A checkbox for every column, as finished HTML."""
+        """Return a checkbox for each column, as HTML."""
         shown = {column.key for column in self.shown_columns}
         return choices([(column, column.key in shown) for column in self.table.columns])
 
     @property
     def column_keys(self) -> str:
-        """Every column's key."""
+        """Return the key of each column."""
         return " ".join([column.key for column in self.table.columns])
 
     @property
     def kept_parameters(self) -> list[tuple[str, str]]:
-        """What the filter form carries along unseen: the order and the page's own parameters."""
+        """Return what the filter form sends as hidden fields: the order and the page's own parameters."""
         shown = self.filters.form.fields if self.filters is not None else ()
         names = [name for name in ("sort", *self.extra) if name in self.parameters and name not in shown]
         return [(name, self.parameters[name]) for name in names]
@@ -247,7 +247,7 @@ class Listing:
 
     @property
     def whole_parameters(self) -> dict[str, str]:
-        """What this list is, whichever page of it is shown."""
+        """Return the parameters that say what this list is, without those of one page of it."""
         return {name: value for name, value in self.parameters.items() if name not in (*PAGE_PARAMETERS, "csv")}
 
     def url(self, **changes: str | None) -> str:
@@ -268,13 +268,13 @@ class Listing:
 
     @property
     def all_url(self) -> str:
-        """The list without search and filters."""
+        """Return the address of the list without search and filters."""
         kept = {name: self.parameters[name] for name in self.extra if name in self.parameters}
         return f"{self.request.path}?{urlencode(kept)}"
 
     @property
     def pager(self) -> SafeString:
-        """What leads to the other pages, as finished HTML; empty where there are none."""
+        """Return the links to other pages as HTML; empty where there are none."""
         page = self.page
         pages = Pages(
             self.url(),
@@ -287,5 +287,5 @@ class Listing:
 
     @property
     def csv_url(self) -> str:
-        """The download of exactly what is filtered."""
+        """Return the address of the download of exactly the filtered rows."""
         return self.url(csv="1")

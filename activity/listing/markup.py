@@ -127,7 +127,7 @@ class Rows:
 
     @property
     def refusals(self) -> str:
-        """The different answers to what a row does not allow, as JSON. Rows of one status share theirs."""
+        """Return the different reasons why a row refuses an action, as JSON. Rows of one status share theirs."""
         return json.dumps([dict(answer) for answer in self._refusals], separators=(",", ":"))
 
     def _place(self, answer: Mapping[str, str]) -> int:

@@ -13,7 +13,7 @@ from activity.prune import PruneRefused, older_than, prune
 
 
 def _moment(text: str) -> dt.datetime:
-    """A date (its midnight, UTC) or a time in ISO 8601; without an offset it is UTC."""
+    """Return the time of a date (midnight in UTC) or of a time in ISO 8601, in UTC where it has no offset."""
     try:
         moment = dt.datetime.fromisoformat(text)
         return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
@@ -22,15 +22,12 @@ def _moment(text: str) -> dt.datetime:
 
 
 class Command(BaseCommand):
-    """sessionadmin prune_activity --before 2026-01-31 [--export old.csv] [--yes]"""
-
     help = (
         "Deletes the entries of the activity log that are older than a date; the deletion itself is logged. "
         "Without --yes nothing is deleted: it says what would be."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--before DATE, --export FILE, --yes"""
         parser.add_argument(
             "--before", required=True, type=_moment, metavar="DATE", help="2026-01-31 (midnight UTC) or a full time"
         )

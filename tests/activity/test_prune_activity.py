@@ -70,6 +70,15 @@ def test_nothing_more_can_be_deleted_afterwards() -> None:
 
 
 @pytest.mark.django_db
+def test_where_nothing_is_old_enough_no_entry_is_left_either(tmp_path: Path) -> None:
+    make_entry("new", ago(days=2))
+    assert "Deleted 0 log entries" in run("--before", before(days=30), "--yes")
+    assert not LogEntry.objects.filter(verb=Verb.LOG_PRUNED).exists()
+    run("--before", before(days=30), "--yes", "--export", str(tmp_path / "none.csv"))
+    assert LogEntry.objects.get(verb=Verb.LOG_PRUNED).details["rows"] == 0  # the file was asked for, and is named
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("hours", [23, 0, -1, -24 * 365])
 def test_the_last_24_hours_and_the_future_are_refused(hours: int) -> None:
     make_entry("old", ago(days=40))

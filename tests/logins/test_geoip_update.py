@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from pytest_django import Settings
 
 from activity import log
@@ -90,11 +90,16 @@ def test_the_free_database_of_this_month_is_put_in_place(
     assert (entry.details["file"], entry.details["before"]) == (str(target), "2024-05-01")
 
 
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_file_that_the_log_cannot_hear_of_is_in_place_all_the_same(
-    server: DownloadServer, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: DownloadServer,
+    target: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: type[Exception],
 ) -> None:
     def away(*args: object, **values: object) -> None:
-        raise OperationalError("the database is away")
+        raise error("the database is away")
 
     monkeypatch.setattr(log, "append", away)
     offer_dbip(server, database("New town"))

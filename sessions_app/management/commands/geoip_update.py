@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from tqdm import tqdm
 
 from activity import log
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         message = f"The GeoIP database is now {facts.database_type} built {facts.built_at:%Y-%m-%d}"
         try:
             log.record(Verb.GEOIP_UPDATED, message, details=details)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             self.stderr.write(f"The activity log has no entry of this, because the database did not take it: {error}")
 
     def _source(self, chosen: str, url: str) -> Source:

@@ -16,6 +16,7 @@ from activity import limits
 from tests.support import builders, emptying, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
 from tests.support.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.support.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
+from tests.support.ssh_scene import key, server  # noqa: F401 - fixtures
 
 TransactionTestCase._fixture_teardown = emptying.empty
 TestCase._fixture_teardown = emptying.roll_back
@@ -67,6 +68,12 @@ def as_user() -> Callable[[User], Client]:
         return client
 
     return logged_in
+
+
+@pytest.fixture
+def boss(admin: User, as_user: Callable[[User], Client]) -> Client:
+    """A browser that is logged in as the administrator."""
+    return as_user(admin)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -22,11 +22,6 @@ PATHS = [f"/admin/sessions_app/{name}/" for name in MANAGED] + ["/admin/auth/use
 NEW = "a long enough password"
 
 
-@pytest.fixture
-def boss(admin: User, as_user: AsUser) -> Client:
-    return as_user(admin)
-
-
 def said(response: Any) -> str:
     return html.unescape(response.content.decode())
 

@@ -22,7 +22,7 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import gateway, machine, sshd
 from tests.support.breakable import Way, way_to
 from tests.support.gateway import Gateway
-from tests.support.ssh_scene import given, host_server, prepare
+from tests.support.ssh_scene import given, prepare
 from tests.support.waiting import wait_until
 
 pytestmark = [
@@ -40,12 +40,6 @@ HEIGHTS = """() => {
 }"""
 ROCKET, ACCENT = "\N{ROCKET}", "\N{COMBINING ACUTE ACCENT}"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-@pytest.fixture
-def server(tmp_path: Path, transactional_db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,13 @@ from django.test import Client
 
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders, pages, sshd
-from tests.support.ssh_scene import RULE, host_server, make_host, register_key, terminal, worked
+from tests.support.ssh_scene import RULE, make_host, register_key, terminal, worked
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
 AsUser = Callable[[User], Client]
 WIZARD = "/sessions/request/"
 FORM = ".//main//form[@method='post']"
-
-
-@pytest.fixture
-def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
 
 
 def request(client: Client, **values: Any) -> PrivilegedSession:

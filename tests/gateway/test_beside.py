@@ -14,31 +14,15 @@ from django.contrib.auth.models import User
 
 from sessions_app.gateway.recordings.models import Recording
 from sessions_app.privileged.models import PrivilegedSession
-from tests.support import builders, gateway, sshd
+from tests.support import gateway, sshd
 from tests.support.gateway import Gateway
-from tests.support.ssh_scene import given, host_server, prepare, register_key
+from tests.support.ssh_scene import given, prepare
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 
 SECONDS = 30
 Way = Callable[..., list[str]]  # the command line of a client for a command; `tty`: with a terminal
-
-
-@pytest.fixture
-def server(tmp_path: Path, transactional_db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def alice(transactional_db: None) -> User:
-    return builders.make_user("alice")
-
-
-@pytest.fixture
-def key(tmp_path: Path, alice: User) -> Path:
-    return register_key(alice, tmp_path / "id_alice")
 
 
 @pytest.fixture

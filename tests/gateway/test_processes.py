@@ -25,25 +25,15 @@ from tests.support import builders, gateway
 from tests.support.gateway import Gateway
 from tests.support.machine import ROOT
 from tests.support.programs import free_port
-from tests.support.ssh_scene import database_url, given, host_server, prepare, register_key
+from tests.support.ssh_scene import database_url, given, host_server, prepare
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def alice(transactional_db: None) -> User:
-    return builders.make_user("alice")
-
-
-@pytest.fixture
 def admin(transactional_db: None) -> User:
     return builders.make_admin()
-
-
-@pytest.fixture
-def key(tmp_path: Path, alice: User) -> Path:
-    return register_key(alice, tmp_path / "id_alice")
 
 
 @pytest.fixture

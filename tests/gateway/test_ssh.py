@@ -27,26 +27,10 @@ from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders, gateway, programs, sshd
 from tests.support.gateway import Gateway
-from tests.support.ssh_scene import Terminal, given, host_server, prepare, register_key, said, terminal, worked
+from tests.support.ssh_scene import Terminal, given, prepare, register_key, said, terminal, worked
 from tests.support.waiting import seconds, wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def server(tmp_path: Path, transactional_db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def alice(transactional_db: None) -> User:
-    return builders.make_user("alice")
-
-
-@pytest.fixture
-def key(tmp_path: Path, alice: User) -> Path:
-    return register_key(alice, tmp_path / "id_alice")
 
 
 @pytest.fixture

@@ -22,11 +22,6 @@ AsUser = Callable[[User], Client]
 ADD = "/admin/sessions_app/servicekey/add/"
 
 
-@pytest.fixture
-def boss(admin: User, as_user: AsUser) -> Client:
-    return as_user(admin)
-
-
 def test_a_new_pair_is_made_and_its_public_half_shown(boss: Client, admin: User) -> None:
     assert boss.post(ADD, {"name": "fleet", "private": ""}).status_code == 302
     key = ServiceKey.objects.get()

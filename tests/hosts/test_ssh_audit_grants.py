@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -13,15 +12,9 @@ from django.core.management import CommandError, call_command
 from sessions_app.catalogue.models import Resource
 from sessions_app.privileged.models import PrivilegedSession
 from tests.support import builders, sshd
-from tests.support.ssh_scene import given, host_server, prepare, register_key
+from tests.support.ssh_scene import given, prepare, register_key
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
-
-
-@pytest.fixture
-def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
 
 
 def test_living_sessions_are_left_alone_and_leftovers_go(server: sshd.Server, alice: User, tmp_path: Path) -> None:

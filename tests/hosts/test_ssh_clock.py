@@ -26,7 +26,7 @@ from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.models import Status
 from sessions_app.worker.health import checks
 from tests.support import sshd
-from tests.support.ssh_scene import forget, given, prepare, register_key, worked
+from tests.support.ssh_scene import forget, given, prepare, worked
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.clock, pytest.mark.django_db]
@@ -39,11 +39,6 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, db: None) -> Iterator
         authority = ca.create().public_key
         with sshd.serving(tmp_path / "sshd", trusted_authority=authority, clock=request.param) as running:
             yield running
-
-
-@pytest.fixture
-def key(tmp_path: Path, alice: User) -> Path:
-    return register_key(alice, tmp_path / "id_alice")
 
 
 def test_rights_are_given_used_and_taken_away(server: sshd.Server, alice: User, key: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,21 +19,10 @@ from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import sshd
 from tests.support.scene import ask
-from tests.support.ssh_scene import given, host_server, prepare, register_key, said, terminal, worked
+from tests.support.ssh_scene import given, prepare, said, terminal, worked
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
-
-
-@pytest.fixture
-def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def key(tmp_path: Path, alice: User) -> Path:
-    return register_key(alice, tmp_path / "id_alice")
 
 
 def test_an_ephemeral_account_is_made_used_and_removed(server: sshd.Server, alice: User, key: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,9 @@ from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.worker.health import hosts
 from sessions_app.worker.health.findings import Grade
 from tests.support import builders, sshd
-from tests.support.ssh_scene import given, host_server, prepare, register_key
+from tests.support.ssh_scene import given, prepare, register_key
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
 
 
 def test_what_is_left_on_a_host_is_found_and_a_living_session_is_not(

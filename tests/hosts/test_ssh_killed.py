@@ -25,7 +25,7 @@ from sessions_app.worker import reconcile
 from tests.support import sshd
 from tests.support.machine import ROOT
 from tests.support.scene import ask
-from tests.support.ssh_scene import database_url, given, host_server, prepare, register_key, worked
+from tests.support.ssh_scene import database_url, given, prepare, register_key, worked
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 
@@ -50,12 +50,6 @@ for line in sys.stdin:
 """
 SIGKILLED = -9
 OnePass = Callable[[int], int]
-
-
-@pytest.fixture
-def server(tmp_path: Path, transactional_db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -17,17 +17,11 @@ from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders, sshd
 from tests.support.scene import ask
-from tests.support.ssh_scene import given, host_server, prepare, said, worked
+from tests.support.ssh_scene import given, prepare, said, worked
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
 
 ACCOUNT = "satest-deploy"
-
-
-@pytest.fixture
-def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders, own_accounts, sshd
-from tests.support.ssh_scene import given, given_with_key, host_server, prepare, register_key, said, worked
+from tests.support.ssh_scene import given, given_with_key, prepare, register_key, said, worked
 from tests.support.waiting import wait_until
 
 pytestmark = [
@@ -34,12 +34,6 @@ pytestmark = [
 
 CRON = Path("/var/spool/cron/crontabs")
 MANAGED = "satest-deploy"
-
-
-@pytest.fixture
-def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
 
 
 def add(name: str, uid: int | None = None) -> int:

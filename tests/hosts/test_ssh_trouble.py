@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,20 +17,9 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import sshd
 from tests.support.programs import free_port
 from tests.support.scene import ask
-from tests.support.ssh_scene import forget, given, host_server, make_host, prepare, register_key, said, worked
+from tests.support.ssh_scene import forget, given, make_host, prepare, said, worked
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
-
-
-@pytest.fixture
-def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def key(tmp_path: Path, alice: User) -> Path:
-    return register_key(alice, tmp_path / "id_alice")
 
 
 def add_account(name: str) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,7 @@ from sessions_app.worker.host_recovery import RecoveryWatcher
 from tests.support import pages, sshd
 from tests.support.machine import ROOT
 from tests.support.scene import ask, granted
-from tests.support.ssh_scene import database_url, given, host_server, prepare, register_key, said, worked
+from tests.support.ssh_scene import database_url, given, prepare, said, worked
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
@@ -48,17 +48,6 @@ from sessions_app.worker import loop
 host.MARGIN = 3
 loop.run(threading.Event(), interval=0.1, threads=2)
 """
-
-
-@pytest.fixture
-def server(tmp_path: Path, transactional_db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def key(tmp_path: Path, alice: User) -> Path:
-    return register_key(alice, tmp_path / "id_alice")
 
 
 @pytest.fixture

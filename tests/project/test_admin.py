@@ -37,11 +37,6 @@ NEW = "a long enough password"
 
 
 @pytest.fixture
-def boss(admin: User, as_user: AsUser) -> Client:
-    return as_user(admin)
-
-
-@pytest.fixture
 def root(db: None, as_user: AsUser) -> Client:
     return as_user(User.objects.create_superuser("root", password="root's own password"))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 
 from activity.models import LogEntry
@@ -34,6 +35,19 @@ def host_server(tmp_path: Path, *, by_name: bool = False, pam: bool = False) -> 
         authority = ca.create().public_key
         with sshd.serving(tmp_path / "sshd", trusted_authority=authority, by_name=by_name, pam=pam) as running:
             yield running
+
+
+@pytest.fixture
+def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
+    """A running sshd that trusts our authority; conftest.py offers it to every test."""
+    with host_server(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def key(tmp_path: Path, alice: User) -> Path:
+    """The private key of alice, whose public half is registered; conftest.py offers it to every test."""
+    return register_key(alice, tmp_path / "id_alice")
 
 
 def forget() -> None:

@@ -21,11 +21,6 @@ AsUser = Callable[[User], Client]
 ADD = "/admin/sessions_app/secret/add/"
 
 
-@pytest.fixture
-def boss(admin: User, as_user: AsUser) -> Client:
-    return as_user(admin)
-
-
 def form(**values: Any) -> dict[str, Any]:
     return {"resource": make_vault().pk, "name": "db root", "description": "", "content": PLAIN} | values
 

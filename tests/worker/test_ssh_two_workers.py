@@ -28,7 +28,7 @@ from sessions_app.worker.models import WorkerHeartbeat
 from tests.support import builders, sshd
 from tests.support.machine import ROOT
 from tests.support.scene import ask
-from tests.support.ssh_scene import database_url, host_server, prepare, register_key, said
+from tests.support.ssh_scene import database_url, prepare, register_key, said
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -36,12 +36,6 @@ pytestmark = [pytest.mark.sshd, pytest.mark.postgres_only, pytest.mark.django_db
 PEOPLE = 8
 INTERVAL = 5  # seconds between two looks at who is logged on
 IN_ONE_LOOK = 2  # commands: who is on, and what the host's log says
-
-
-@pytest.fixture
-def server(tmp_path: Path, transactional_db: None) -> Iterator[sshd.Server]:
-    with host_server(tmp_path) as running:
-        yield running
 
 
 @contextlib.contextmanager

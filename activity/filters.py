@@ -47,7 +47,7 @@ def reads_whole_log(user: AbstractUser | AnonymousUser) -> bool:
 
 
 def suggest_users(text: str) -> list[tuple[str, str]]:
-    """Up to 20 user names that hold `text`, each with what it says beside it: names that accounts had, too."""
+    """Return up to 20 user names that hold `text`, each with what is shown beside it. Earlier names count too."""
     if not text:  # every full page of the log asks this: the first names of the index, not all of them sorted
         return [(row[0], "") for row in _first_names().rows()[1]]
     return names.suggest(text)

@@ -114,14 +114,14 @@ class _Folded(Lookup):
     def as_postgresql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, Parameters]:
-        """By the expression that indexes are made of."""
+        """Compare by the expression that the indexes are made of."""
         left, parameters = self.process_lhs(compiler, connection)
         if self.lhs.output_field.get_internal_type() == "GenericIPAddressField":
             return f"HOST({left}) LIKE %s", (*parameters, self._pattern(connection))
         return f"{FUNCTION}({left}) LIKE {FUNCTION}(%s)", (*parameters, self._pattern(connection))
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Parameters]:
-        """By LIKE, which knows the case of ASCII, and by fold() where there is more than that."""
+        """Compare by LIKE, which ignores the case of ASCII, and by fold() where there is more than ASCII."""
         left, parameters = self.process_lhs(compiler, connection)
         asked = (*parameters, self._pattern(connection))
         sql = f"({is_beyond_ascii(left)} AND {FUNCTION}({left}) LIKE %s ESCAPE '\\')"

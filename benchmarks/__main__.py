@@ -30,7 +30,7 @@ SIZES = (TRIAL, "small", "1m", "10m")
 
 
 def read_options() -> argparse.Namespace:
-    """What the command line asks for."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--only", choices=("sqlite", "postgresql"), default="", help="one of the two databases")
@@ -57,7 +57,7 @@ def schema() -> str:
 
 @contextlib.contextmanager
 def database(kind: str, size: str, directory: Path) -> Iterator[str]:
-    """The address of a database for this size."""
+    """Return the address of a database for this size."""
     if kind == "sqlite":
         yield f"sqlite:///{directory / f'{size}-{schema()}.sqlite3'}"
     elif given := os.environ.get("BENCH_DATABASE_URL"):

@@ -59,14 +59,14 @@ def administrator() -> Any:
 
 
 def browser() -> Client:
-    """Logged in through our own backend."""
+    """Return a client that is logged in through our own backend."""
     client = Client()
     client.force_login(administrator(), backend="sessions_app.logins.backend.LoginSessionBackend")
     return client
 
 
 def bytes_on_disk() -> int:
-    """What the database takes."""
+    """Return the size of the database on disk in bytes."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT pg_database_size(current_database())")

@@ -64,7 +64,7 @@ def _figure(who: str, rows: int, seconds: float, first: float) -> dict[str, Any]
 
 
 def _tool(rows: int) -> list[dict[str, Any]]:
-    """What the database's own program needs for the same columns, in the same order; nothing where it is missing."""
+    """Return the command of the database's own program for the same columns and order; None where it is missing."""
     who, program = ("psql \\copy", "psql") if connection.vendor == "postgresql" else ("sqlite3 .mode csv", "sqlite3")
     if shutil.which(program) is None:
         return []
@@ -90,7 +90,7 @@ def _run(statement: str, path: Path) -> None:
 
 
 def _in_a_process(url: str) -> dict[str, Any]:
-    """How much a process of its own grows, which has shown a page before."""
+    """Return by how many bytes a process grows that has shown a page before."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory", url],
         check=True,

@@ -24,7 +24,7 @@ PARTS = ("echo", "login", "bulk", "reader", "crowd", "account", "kill")
 
 
 def read_options() -> argparse.Namespace:
-    """What the command line asks for. Read before Django is set up, because it says which database."""
+    """Return the options of the command line. They say which database, so they are read before Django is set up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas (default: %(default)s)")
     parser.add_argument(
@@ -58,7 +58,6 @@ from sessions_app.catalogue.models import ConnectionProfile  # noqa: E402
 
 
 def line(name: str, found: str, bar: str = "") -> None:
-    """One figure."""
     print(f"  {name:44} {found:>42}   {bar}", flush=True)
 
 
@@ -90,7 +89,7 @@ def show_login(scene: Scene) -> None:
 
 
 def show_bulk(scene: Scene) -> None:
-    """Both ways."""
+    """Print how fast bytes go up and down."""
     size = OPTIONS.megabytes * 1_000_000
     found = one.bulk(scene, size, OPTIONS.rounds)
     for to in ("down", "up"):
@@ -130,14 +129,14 @@ def show_account(scene: Scene) -> None:
 
 
 def show_control(name: str, found: many.Reached) -> None:
-    """How fast it reached everybody."""
+    """Print how soon a control reached everybody."""
     bar = "<= 0.2 s" if vendor() == "PostgreSQL" else "<= 1 s"
     line(f"{name}: until seen", f"median {found.median:.2f} s, last {found.last:.2f} s", bar)
     line("  asking took; confirmed after the last", f"{found.asked:.1f} s; {found.confirmed:.2f} s")
 
 
 def show_kill(scene: Scene) -> None:
-    """kill -9."""
+    """Measure what is lost when the gateway is killed with kill -9."""
     ConnectionProfile.objects.filter(pk=scene.session.profile_id).update(record=True)
     found = many.kill(scene)
     line("killed: seconds of the recording lost", f"{found.lost:.2f}", "<= 1")
@@ -151,7 +150,7 @@ SHOW = dict(
 
 
 def main() -> None:
-    """In a database of its own."""
+    """Run everything in a database that is made for it."""
     logging.disable(logging.WARNING)
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)

@@ -28,18 +28,18 @@ class Watched(asyncssh.SSHClientSession[bytes]):
         self._tail = b""
 
     def data_received(self, data: bytes, datatype: Any) -> None:
-        """What is on the terminal."""
+        """Note what is shown on the terminal."""
         self._begun.set()
         self._tail = (self._tail + data)[-500:]
         if LOCKED in self._tail:
             self._seen["locked"].setdefault(self._session, time.monotonic())
 
     def eof_received(self) -> bool:
-        """The end follows."""
+        """Wait for the end, which follows."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The channel is closed."""
+        """Note that the channel is closed."""
         self._begun.set()
         self._seen["gone"].setdefault(self._session, time.monotonic())
 

@@ -84,7 +84,7 @@ class Clients:
             raise SystemExit(f"The clients did not get in: {said}")
 
     def seen(self, what: str) -> dict[int, float]:
-        """When each session's client was `locked` or `gone`."""
+        """Return for each session when its client was `locked` or `gone`."""
         assert self.process.stdin is not None
         self.process.stdin.write("report\n")
         self.process.stdin.flush()
@@ -95,7 +95,7 @@ class Clients:
         return self.process.stdout.readline().strip()
 
     def close(self) -> None:
-        """They go."""
+        """Close every client."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(30)
@@ -103,7 +103,7 @@ class Clients:
 
 @contextlib.contextmanager
 def crowd(scene: Scene, count: int) -> Iterator[Crowd]:
-    """Connected until the block ends."""
+    """Keep so many clients connected until the block ends."""
     person, sessions = crowd_sessions(scene, count)
     begin = time.perf_counter()
     clients = Clients(scene, sessions)
@@ -138,19 +138,19 @@ def _open(sessions: list[PrivilegedSession]) -> QuerySet[GatewayConnection]:
 
 
 def lock_each(people: Crowd) -> Reached:
-    """One session after the other."""
+    """Lock one session after the other."""
     admin = builders.make_admin()
     return _reached(people, _each(_again(people.sessions), lambda one: lock(admin, one, title="Benchmark lock")))
 
 
 def terminate_each(people: Crowd) -> Reached:
-    """One session after the other."""
+    """Terminate one session after the other."""
     admin = builders.make_admin()
     return _reached(people, _each(_again(people.sessions), lambda one: terminate(admin, one)), "gone")
 
 
 def lock_all(people: Crowd) -> Reached:
-    """The person's account, by one request."""
+    """Lock the person's account, which locks all sessions by one request."""
     admin, begin = builders.make_admin(), time.monotonic()
     lock_account(admin, people.person, title="Benchmark lock")
     return _reached(people, (begin, dict.fromkeys([one.pk for one in people.sessions], time.monotonic())))
@@ -159,7 +159,7 @@ def lock_all(people: Crowd) -> Reached:
 def _each(
     sessions: list[PrivilegedSession], ask: Callable[[PrivilegedSession], object]
 ) -> tuple[float, dict[int, float]]:
-    """When asking began, and by session when it was asked."""
+    """Return when the first request was made, and for each session when its own was made."""
     begin, asked = time.monotonic(), {}
     for session in sessions:
         ask(session)

@@ -26,7 +26,7 @@ PART = 64 * 1024  # bytes
 
 @contextmanager
 def started(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The client, once the command on the host has said that it is ready."""
+    """Return the client, once the command on the host has said that it is ready."""
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
     )
@@ -104,7 +104,7 @@ def _key(process: subprocess.Popen[bytes]) -> float:
 
 
 async def _begin(socket: ClientConnection, ticket: str) -> int:
-    """How many bytes came until the host was ready."""
+    """Return how many bytes came until the host was ready."""
     await socket.send(json.dumps({"ticket": ticket, "cols": 80, "rows": 24}))
     await socket.send(f"{ECHO}\n".encode())
     shown = b""
@@ -235,5 +235,5 @@ async def _stop_reading(scene: Scene, window: int) -> int:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Of sorted or unsorted values; 0.5 is the median."""
+    """Return the value below which this share of the values lies; 0.5 gives the median."""
     return statistics.median(values) if share == 0.5 else sorted(values)[int(len(values) * share)]

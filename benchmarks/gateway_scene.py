@@ -45,7 +45,7 @@ class Scene:
     own_key: Path  # with a certificate that the hosts take: for the ways without us
 
     def command(self, way: str, *command: str, tty: bool = False) -> list[str]:
-        """The command line of the system's ssh for one of WAYS."""
+        """Return the command line of the system's ssh for one of WAYS."""
         # Without ssh's own escape character: a ~ after the end of a line would be for ssh, and have no echo.
         more = ["-enone", f"-c{CIPHER}", f"-oKexAlgorithms={EXCHANGE}", *(["-tt"] if tty else [])]
         if way == "gateway":
@@ -75,7 +75,7 @@ class Scene:
 
 
 def make_host(name: str, machine: Machine) -> Resource:
-    """The resource that the machine is."""
+    """Make the resource that this machine is."""
     values = {"port": machine.port, "service_account": "root", "host_key": machine.host_key}
     return builders.make_resource(name, address="127.0.0.1", connector="ssh", **values)
 
@@ -104,7 +104,7 @@ def scene(directory: Path, *, recorded: bool) -> Iterator[Scene]:
 
 
 def make_session(host: Resource, *, recorded: bool) -> PrivilegedSession:
-    """One that the worker's own code made available."""
+    """Make a session that the worker's own code makes available."""
     activity = builders.make_activity("Benchmark", kind=AccountKind.EPHEMERAL, sudo_rule=RULE)
     profile = builders.make_profile("Benchmark", record=recorded)
     person = builders.make_user("bench")
@@ -122,7 +122,7 @@ def make_session(host: Resource, *, recorded: bool) -> PrivilegedSession:
 
 
 def crowd_sessions(scene: Scene, count: int) -> tuple[User, list[PrivilegedSession]]:
-    """So many Available sessions of one person, all with one account on the host; no worker gave these rights."""
+    """Make so many Available sessions of one person with one account on the host. No worker gave these rights."""
     person = builders.make_user("crowd")
     if not (scene.directory / "id_crowd").exists():
         register_key(person, scene.directory / "id_crowd")
@@ -150,7 +150,7 @@ class Used:
 
 
 def used(process_id: int) -> Used:
-    """Of one process, from /proc."""
+    """Return what one process used, from /proc."""
     rollup = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
     kib = sum(int(line.split()[1]) for line in rollup if line.startswith("Private"))
     fields = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()
@@ -158,5 +158,5 @@ def used(process_id: int) -> Used:
 
 
 def vendor() -> str:
-    """The database."""
+    """Return the name of the database."""
     return "PostgreSQL" if connection.vendor == "postgresql" else "SQLite"

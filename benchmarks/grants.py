@@ -33,7 +33,7 @@ from pathlib import Path
 
 
 def read_options() -> argparse.Namespace:
-    """What the command line asks for. Read before Django is set up, because it says which database."""
+    """Return the options of the command line. They say which database, so they are read before Django is set up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hosts", type=int, default=20, help="that live (default: %(default)s)")
     parser.add_argument("--sessions", type=int, default=200, help="spread evenly over them (default: %(default)s)")
@@ -93,7 +93,7 @@ class Figures:
 
 @contextlib.contextmanager
 def dead_port() -> Iterator[int]:
-    """A port that takes connections, as its kernel does, and never answers."""
+    """Yield a port whose kernel takes connections, and on which nobody ever answers."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(100)
@@ -101,7 +101,7 @@ def dead_port() -> Iterator[int]:
 
 
 def make_host(name: str, port: int, host_key: str) -> Resource:
-    """The resource that the server on `port` is."""
+    """Make the resource that the server on `port` is."""
     return builders.make_resource(
         name, address="127.0.0.1", port=port, connector="ssh", service_account="root", host_key=host_key
     )
@@ -136,7 +136,7 @@ def wait_for(statuses: set[Status], sessions: list[int]) -> None:
 
 @contextlib.contextmanager
 def worker() -> Iterator[None]:
-    """The worker's loop, in a thread."""
+    """Run the worker's loop in a thread."""
     stop = threading.Event()
     thread = threading.Thread(target=loop.run, args=(stop,), kwargs={"interval": 0.5, "threads": OPTIONS.threads})
     thread.start()
@@ -148,7 +148,7 @@ def worker() -> Iterator[None]:
 
 
 def take_down(sessions: list[int]) -> None:
-    """Every session ends at once, by its user."""
+    """Let the user of each session end it."""
     person = builders.make_user("bench")
     for session in PrivilegedSession.objects.filter(pk__in=sessions, status=Status.AVAILABLE):
         end(person, session)
@@ -167,9 +167,9 @@ class Clock:
         return sum(one.cpu_seconds() for one in self._living)
 
     def phase(self, moments: list[dt.datetime]) -> Phase:
-        """What was used until now; `moments` are when the sessions were done.
+        """Return what was used until now; `moments` are when the sessions were done.
 
-        A host's sshd knows what a connection cost when that is closed.
+        A host's sshd knows what a connection cost only when the connection is closed.
         """
         CONNECTION_POOL.forget()
         time.sleep(0.3)
@@ -178,7 +178,7 @@ class Clock:
 
 
 def measure(living: list[Resource], dead: list[Resource], each: int, on: list[Machine], to: Figures) -> None:
-    """One round; its phases are added to `to`. The dead host's sessions are dropped afterwards."""
+    """Measure one round and add its phases to `to`. Drop the sessions of the dead host afterwards."""
     forget()
     sessions = make_sessions([*dead, *living], each)
     theirs = PrivilegedSession.objects.filter(pk__in=sessions, resource__in=living)
@@ -203,7 +203,7 @@ def measure(living: list[Resource], dead: list[Resource], each: int, on: list[Ma
 
 
 def run(directory: Path) -> None:
-    """One session alone, then the rounds."""
+    """Measure one session alone, then the rounds."""
     each = OPTIONS.sessions // OPTIONS.hosts
     alone, without, with_dead = Figures(), Figures(), Figures()
     with dead_port() as port, machines(OPTIONS.hosts, directory, ca.create().public_key) as running:
@@ -223,7 +223,7 @@ def run(directory: Path) -> None:
 
 
 def show(found: dict[str, Figures]) -> None:
-    """The table: seconds of a session (median, 95th of a hundred), whole and CPU of the best round of each kind."""
+    """Print the seconds of a session (median, 95th of a hundred), and whole and CPU of the best round of each kind."""
     print(f"\n{'seconds':30} {'median':>7} {'p95':>7} {'whole':>7} {'best':>7} {'CPU worker':>11} {'CPU hosts':>10}")
     for kind, figures in found.items():
         for name, phases in (("give", figures.give), ("take away", figures.take)):
@@ -239,7 +239,7 @@ def show(found: dict[str, Figures]) -> None:
 
 
 def main() -> None:
-    """In a database of its own."""
+    """Run everything in a database that is made for it."""
     logging.disable(logging.WARNING)  # that the dead host is dead
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)

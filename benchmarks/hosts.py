@@ -61,7 +61,7 @@ class Machine:
     process_id: int  # of its first process: sshd, or the shell that starts it again
 
     def cpu_seconds(self) -> float:
-        """What its sshd and every program that it has started and that has ended used so far."""
+        """Return the CPU seconds of its sshd and of every program that it started and that has ended."""
         fields = Path(f"/proc/{self.process_id}/stat").read_text().rsplit(")", 1)[1].split()
         return sum(int(one) for one in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
@@ -116,7 +116,7 @@ def _machine(directory: Path, trusted_authority: str, starts_again: bool) -> Ite
 
 
 def _listens(port: int) -> bool:
-    """Whether somebody listens there; asked without connecting."""
+    """Return whether a process listens on the port, without connecting to it."""
     return any(
         words[1] == f"0100007F:{port:04X}" and words[3] == "0A"
         for words in (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])

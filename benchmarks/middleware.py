@@ -43,7 +43,7 @@ EACH = 40  # requests that count as one
 
 
 def hello(request: HttpRequest) -> HttpResponse:
-    """Who is it? As every page asks."""
+    """Ask who the person is, as every page does."""
     return HttpResponse(str(request.user.pk))
 
 
@@ -75,8 +75,7 @@ def _asks(middleware: list[str], engine: str, backend: str) -> Callable[[], Any]
 
 
 def _login(engine: str, backend: str) -> str:
-    """The cookie of a new session."""
-
+    """Return the cookie of a new session."""
     request = RequestFactory(HTTP_USER_AGENT="bench").get("/")
     store = import_module(engine).SessionStore
     request.session = store(user_agent="bench", ip="192.0.2.1") if engine.startswith("user_") else store()

@@ -24,7 +24,7 @@ from benchmarks.timing import Figure  # noqa: E402
 
 
 def versions() -> dict[str, Any]:
-    """Of what was measured, and on what."""
+    """Return the versions of what was measured, and of what it was measured on."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version" if connection.vendor == "postgresql" else "SELECT sqlite_version()")
         database = f"{connection.vendor} {cursor.fetchone()[0]}"
@@ -34,8 +34,10 @@ def versions() -> dict[str, Any]:
 
 
 def measure(size: data.Size, path: Path) -> dict[str, Any]:
-    """All groups, each reported as soon as it is done, and kept in `path` should the next one fail. Writing comes
-    last: it adds to the log."""
+    """Measure all groups, report each at once, and keep it in `path` in case that the next one fails.
+
+    Writing comes last, because it adds to the log.
+    """
     result: dict[str, Any] = {"filled": data.fill(size), "versions": versions(), "bytes": data.bytes_on_disk()}
     found: list[Figure] = []
     for figure in pages.Pages(size).figures():

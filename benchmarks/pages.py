@@ -46,7 +46,7 @@ class Pages:
         self.busiest = LogEntry.objects.order_by("id").filter(user__username__startswith="person-")[0].user_name
 
     def ask(self, path: str, **parameters: str) -> Callable[[], Any]:
-        """A question for a page."""
+        """Return a question for a page."""
         url = f"{path}?{urlencode(parameters)}" if parameters else path
         return lambda: self.client.get(url)
 
@@ -63,7 +63,7 @@ class Pages:
         yield from self.contest("chart of a year", {OURS: self.ask("/activity/chart/", period="1y")})
 
     def contest(self, question: str, contestants: dict[str, Callable[[], Any]]) -> list[Figure]:
-        """Those of them that are installed."""
+        """Compare those of them that are installed."""
         there = {who: ask for who, ask in contestants.items() if PEERS["django_tables2"] or "tables2" not in who}
         return contest(question, there, self.size.rounds)
 
@@ -102,7 +102,7 @@ class Pages:
         )
 
     def deep(self) -> Callable[[], Any]:
-        """The page in the middle of the log, by the cursor that the page before it would give."""
+        """Return the page in the middle of the log, by the cursor that the page before it would give."""
         newest = LogEntry.objects.order_by("-id").values_list("id", flat=True)[0]
         at = LogEntry.objects.get(id=newest - self.size.entries // 2).at
         there = self.client.get(f"/activity/?{urlencode({**self.everything, 'until': f'{at:%Y-%m-%d}'})}")
@@ -121,7 +121,7 @@ class Pages:
             yield from self.contest(f"log, keyword: {kind}", contestants)
 
     def columns(self, path: str, **parameters: str) -> Iterator[Figure]:
-        """Each way that the list offers to sort it, its first page and its last."""
+        """Return for each order that the list offers its first page and its last."""
         page = self.client.get(path, parameters)
         names = sorted({name.decode().lstrip("-") for name in SORT.findall(page.content)})
         for name in names:

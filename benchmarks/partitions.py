@@ -1,5 +1,7 @@
-"""The log in one table against the log partitioned by month, on PostgreSQL: what each costs to write, to read and to
-prune. `python -m benchmarks.partitions URL [--rows N] [--rounds N]`; URL is a scratch database that loses its tables.
+"""Compare the log in one table with the log partitioned by month, on PostgreSQL.
+
+Measures what each costs to write, to read and to prune: `python -m benchmarks.partitions URL [--rows N] [--rounds N]`.
+URL is a scratch database that loses its tables.
 
 The SQL is what the lists and record() send (activity/listing/keyset.py, activity/text_index.py), written out, so that
 both tables are asked the same. Statements alternate between the two; minima and medians are printed.
@@ -69,13 +71,13 @@ APPEND = """INSERT INTO {t} (at, actor_id, actor_name, user_id, user_name, verb,
 
 
 def months() -> list[dt.datetime]:
-    """The first moment of each month that the log holds, and of the one after the last."""
+    """Return the first moment of each month that the log holds, and of the month after the last."""
     first = NOW.year * 12 + NOW.month - 1 - MONTHS
     return [dt.datetime(m // 12, m % 12 + 1, 1, tzinfo=dt.UTC) for m in range(first, first + MONTHS + 2)]
 
 
 def make(db: psycopg.Connection, rows: int) -> None:
-    """Both tables with the same rows."""
+    """Make both tables with the same rows."""
     db.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     db.execute("DROP TABLE IF EXISTS plain, parts")
     db.execute(f"CREATE TABLE plain ({COLUMNS}, PRIMARY KEY (id))")

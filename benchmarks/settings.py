@@ -1,6 +1,8 @@
-"""Settings of the benchmark: those of the tests, with production's password hashing out of the way, and the peers that
-are installed beside our own apps (none with BENCH_WITHOUT_PEERS). BENCH_DATABASE is the database, BENCH_DIR where files
-go."""
+"""Settings of the benchmark: those of the tests, without production's slow hashing of passwords.
+
+The peers that are installed stand beside our own apps (none with BENCH_WITHOUT_PEERS). BENCH_DATABASE is the database,
+BENCH_DIR is where files go.
+"""
 
 import importlib.metadata
 import os

@@ -16,8 +16,11 @@ FEWEST = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Figure:
-    """One contestant at one question. Milliseconds; `ratio`: its median divided by ours; size in bytes.
-    `cpu` is the least time that this process computed, which no neighbour on the machine prolongs much."""
+    """One contestant at one question.
+
+    Times are in milliseconds and sizes in bytes. `ratio` is its median divided by ours. `cpu` is the least time that
+    this process computed, which other work on the machine makes hardly longer.
+    """
 
     question: str
     who: str

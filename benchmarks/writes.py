@@ -14,7 +14,7 @@ MANY = 10_000_000  # entries that these are taken to be the last of
 
 
 def figures(seconds: float = SECONDS) -> dict[str, Any]:
-    """Each process records for some seconds, every entry in a transaction of its own."""
+    """Let each process record for some seconds, every entry in a transaction of its own."""
     # All are told the same moment to begin at: starting Django takes longer for some than for others.
     begin = time.time() + 4
     command = [sys.executable, "-m", "benchmarks.writes", str(begin), str(seconds)]
@@ -27,7 +27,7 @@ def figures(seconds: float = SECONDS) -> dict[str, Any]:
 
 
 def record_until(end: float) -> int:
-    """How many entries this process recorded."""
+    """Return how many entries this process recorded."""
     from activity import log  # noqa: PLC0415 - after django.setup()
     from activity.verbs import Verb  # noqa: PLC0415
     from benchmarks.data import administrator  # noqa: PLC0415

@@ -32,7 +32,7 @@ class Echo:
     """Gives back what is written to it."""
 
     def write(self, value: str) -> str:
-        """The line."""
+        """Return the line that is written."""
         return value
 
 

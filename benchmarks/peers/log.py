@@ -48,7 +48,7 @@ class LogFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package 
     activity = django_filters.CharFilter(method="holding")
 
     def holding(self, queryset: QuerySet[LogEntry], name: str, value: str) -> QuerySet[LogEntry]:
-        """A keyword in any of the searched columns."""
+        """Return the entries with a keyword in any of the searched columns."""
         found = Q()
         for field in SEARCHED:
             found |= Q(**{f"{field}__icontains": value})
@@ -66,7 +66,7 @@ urlpatterns: list[Any] = [path("peer/stock/", stock.urls), path("peer/tuned/", t
 
 
 def tables2() -> URLPattern:
-    """The page of django-tables2 with its ordinary paginator."""
+    """Show the page of django-tables2 with its ordinary paginator."""
     import django_tables2 as tables  # noqa: PLC0415 - a peer that may not be installed
 
     class LogTable(tables.Table):  # type: ignore[misc]  # the package has no types

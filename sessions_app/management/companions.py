@@ -127,7 +127,7 @@ def reason(code: int) -> str:
 
 
 def end_with_parent(parent: int) -> None:
-    """From now on, send this process SIGTERM soon after its parent is no longer process `parent`."""
+    """Send this process SIGTERM soon after its parent is no longer process `parent`."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -33,7 +33,7 @@ def every_table() -> list[Table]:
 
 @register
 def check_downloads(**kwargs: Any) -> list[CheckMessage]:
-    """Every list is downloaded through the database, or says why it is not."""
+    """Check that the database can write the download of every list, or that the list says why not."""
     return problems(every_table())
 
 

@@ -37,7 +37,7 @@ class Button:
 
     @property
     def style(self) -> str:
-        """The class of the button that stands out: what is asked for most, and what cannot be taken back."""
+        """Return the class of a button that stands out: the most used one, and those that cannot be undone."""
         return {"approve": "primary", "terminate": "danger"}.get(self.verb, "")
 
 

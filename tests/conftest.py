@@ -18,8 +18,9 @@ from tests.support.browser import chromium_browser, open_as  # noqa: F401 - fixt
 from tests.support.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
 from tests.support.ssh_scene import key, server  # noqa: F401 - fixtures
 
-TransactionTestCase._fixture_teardown = emptying.empty
-TestCase._fixture_teardown = emptying.roll_back
+# django-stubs do not know Django's own steps.
+TransactionTestCase._fixture_teardown = emptying.empty  # type: ignore[attr-defined]
+TestCase._fixture_teardown = emptying.roll_back  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -147,7 +147,7 @@ def test_a_byte_order_mark_is_there_for_who_wants_one(as_user: AsUser, auditor: 
     client = as_user(auditor)
 
     def begins() -> bytes:
-        return b"".join(client.get("/activity/?csv=1").streaming_content)[:5]
+        return pages.streamed(client.get("/activity/?csv=1"))[:5]
 
     assert begins() == b"ID,Da"
     form = pages.fields(pages.elements(client.get("/accounts/me/")), ".//form[@action='/activity/downloads/']")
@@ -155,7 +155,7 @@ def test_a_byte_order_mark_is_there_for_who_wants_one(as_user: AsUser, auditor: 
     answer = client.post("/activity/downloads/", form | {"has_mark": "on"})
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/me/#downloads")
     assert begins() == b"\xef\xbb\xbfID"
-    assert b"".join(as_user(admin).get("/activity/?csv=1").streaming_content)[:2] == b"ID"  # theirs, read whole
+    assert pages.streamed(as_user(admin).get("/activity/?csv=1"))[:2] == b"ID"  # theirs, read whole
     page = pages.elements(client.get("/accounts/me/"))
     form = pages.fields(page, ".//form[@action='/activity/downloads/']")
     assert form.pop("has_mark") == "on"

@@ -21,7 +21,7 @@ from tests.support import builders, pages
 from tests.support.entries import ago, make_entry, messages, problem, table_rows
 
 AsUser = Callable[[User], Client]
-FRAGMENT = {"HTTP_HX_REQUEST": "true"}
+FRAGMENT = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -390,12 +390,12 @@ def test_suggestions_hold_the_text_and_begin_with_it_first(as_user: AsUser, audi
 def test_a_fragment_holds_the_rows_only_and_is_a_304_when_nothing_changed(as_user: AsUser, auditor: User) -> None:
     make_entry("there")
     browser = as_user(auditor)
-    first = browser.get("/activity/", **FRAGMENT)
+    first = browser.get("/activity/", headers=FRAGMENT)
     assert "<html" not in first.content.decode()
     assert "there" in messages(first)
-    assert browser.get("/activity/", HTTP_IF_NONE_MATCH=first["ETag"], **FRAGMENT).status_code == 304
+    assert browser.get("/activity/", headers=FRAGMENT | {"If-None-Match": first["ETag"]}).status_code == 304
     make_entry("new")
-    again = browser.get("/activity/", HTTP_IF_NONE_MATCH=first["ETag"], **FRAGMENT)
+    again = browser.get("/activity/", headers=FRAGMENT | {"If-None-Match": first["ETag"]})
     assert again.status_code == 200
     assert messages(again)[0] == "new"
 

@@ -27,7 +27,7 @@ from tests.support.entries import ago, make_entry, problem, table_rows
 from tests.support.query_plans import explained
 
 AsUser = Callable[[User], Client]
-FRAGMENT = {"HTTP_HX_REQUEST": "true"}
+FRAGMENT = {"HX-Request": "true"}
 HOUR = dt.timedelta(hours=1)
 
 
@@ -343,18 +343,18 @@ def test_the_chart_is_asked_for_apart_and_about_the_same(as_user: AsUser, audito
     make_entry("backup")
     browser = as_user(auditor)
     asked = {"period": "1m", "activity": "back", "top": "10", "sort": "-at", "level": ""}
-    html = browser.get("/activity/summary/", asked, **FRAGMENT).content.decode()
+    html = browser.get("/activity/summary/", asked, headers=FRAGMENT).content.decode()
     assert "<svg" not in html
     (url,) = re.findall(r'hx-get="(/activity/chart/[^"]*)"', html)
     assert f'<a href="{url}">' in html
     assert unescape(url) == "/activity/chart/?period=1m&activity=back"
-    assert "Entries in the last month: 1<" in browser.get(unescape(url), **FRAGMENT).content.decode()
+    assert "Entries in the last month: 1<" in browser.get(unescape(url), headers=FRAGMENT).content.decode()
 
 
 @pytest.mark.parametrize("path", ["/activity/summary/", "/activity/chart/"])
 def test_it_is_a_page_and_a_fragment(as_user: AsUser, auditor: User, path: str) -> None:
     browser = as_user(auditor)
-    page, fragment = browser.get(path), browser.get(path, **FRAGMENT)
+    page, fragment = browser.get(path), browser.get(path, headers=FRAGMENT)
     assert "<html" in page.content.decode()
     assert 'href="/activity/?' in page.content.decode()
     assert "<html" not in fragment.content.decode()
@@ -367,9 +367,9 @@ def test_it_takes_the_lists_own_parameters_and_refuses_others(
 ) -> None:
     browser = as_user(auditor)
     asked = {"period": "1m", "since": "", "until": "", "user": "", "activity": "", "level": "", "sort": "-at"}
-    assert browser.get("/activity/summary/", asked | {"top": "10"}, **headers).status_code == 200
+    assert browser.get("/activity/summary/", asked | {"top": "10"}, headers=headers).status_code == 200
     for wrong, told in (("top=7", "5 or 10"), ("user=nobody", "no user called"), ("x=1", "no filter called")):
-        answer = browser.get(f"/activity/summary/?{wrong}", **headers)
+        answer = browser.get(f"/activity/summary/?{wrong}", headers=headers)
         assert answer.status_code == 400
         assert told in answer.content.decode()
         assert (told in problem(answer)) if not headers else ('id="results"' not in answer.content.decode())

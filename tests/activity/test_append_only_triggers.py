@@ -13,7 +13,7 @@ from django.core.management.base import SystemCheckError
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from activity import append_only, guard, log
+from activity import append_only, guard, guard_rows, log
 from activity.models import Level, LogEntry, PruneRequest
 from activity.verbs import Verb
 from sessions_app.worker.health import checks
@@ -433,7 +433,7 @@ def test_whatever_breaks_a_check_is_an_error_and_hides_no_other(monkeypatch: pyt
         raise ZeroDivisionError("of a row")
 
     make_entry("kept")
-    monkeypatch.setattr(guard.guard_rows, "dated_back", broken)
+    monkeypatch.setattr(guard_rows, "dated_back", broken)
     assert [one.text for one in guard.look()] == ["The order of entries cannot be read: ZeroDivisionError: of a row"]
     monkeypatch.setattr(checks, "CHECKS", (checks.geoip, broken, checks.log_guard))
     found = checks.run_quick_checks()

@@ -153,6 +153,7 @@ def test_logins_and_sessions_are_found_in_any_spelling(as_user: AsUser, admin: U
         assert len(table_rows(client.get("/sessions/", {"user": asked}))) == 1
     for query in ({"q": "ZU\u0308RICH"}, {"country": "österreich"}):
         assert len(table_rows(client.get("/logins/", query))) == 1
+    assert login.ip is not None
     for query in ({"host": "GRÖSSE"}, {"q": "gro\u0308sse"}, {"q": "ärger LÉA"}):
         assert len(table_rows(client.get("/sessions/", query))) == 1
     assert LoginSession.objects.filter(pk=login.pk, ip__folded_contains=login.ip[:5]).exists()

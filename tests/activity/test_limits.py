@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
-from django.core.cache import caches
+from django.core.cache import cache, caches
 from django.core.signals import request_finished
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.test import Client
 
 from activity import limits
@@ -174,7 +174,7 @@ def test_places_are_renewed_while_they_are_held(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(limits, "RENEW_EVERY", 0.05)
     renewed: list[str] = []
     monkeypatch.setattr(limits.Place, "renew", lambda self: renewed.append(self.what))
-    monkeypatch.setattr(limits.connections, "close_all", lambda: None)
+    monkeypatch.setattr(connections, "close_all", lambda: None)
     keeper, place = limits.Keeper(), limits.Place("key", "what")
     keeper.keep(place)
     deadline = time.monotonic() + 10
@@ -203,7 +203,7 @@ def test_of_live_views_so_many_may_be_open_and_the_next_is_told(
     monkeypatch.setattr(limits, "LEASE", 1)
     limits.forget()
     deadline = time.monotonic() + 10
-    limits.cache.clear()
+    cache.clear()
     assert client.get(f"{address}&after=-1").status_code == 200
     while client.get(f"/recordings/{third.pk}/live/").status_code == 429:
         assert time.monotonic() < deadline

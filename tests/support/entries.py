@@ -11,12 +11,12 @@ from typing import Any
 
 import psycopg
 from django.db import connection
-from django.http import HttpResponse
 from django.utils import timezone
 
 from activity import folding
 from activity.models import LogEntry
 from activity.verbs import Verb
+from tests.support.pages import ClientResponse, streamed
 
 # Characters of no width, or of no ink.
 UNSEEN_BEFORE = (
@@ -81,11 +81,10 @@ def messages(response: Any) -> list[str]:
 def download(response: Any) -> list[dict[str, str]]:
     """The rows of a CSV answer, read by a program that knows nothing of us."""
     assert response.status_code == 200
-    text = b"".join(response.streaming_content).decode("utf-8")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    return list(csv.DictReader(io.StringIO(streamed(response).decode(), newline="")))
 
 
-def problem(response: HttpResponse) -> str:
+def problem(response: ClientResponse) -> str:
     """The words of a refusal."""
     assert response.status_code == 400
     return response.content.decode().split('class="problem"')[1].split("</div>")[0]

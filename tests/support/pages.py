@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import json
 from html.parser import HTMLParser
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from xml.etree import ElementTree as ET
+
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse  # the type stubs have it, Django does not
+
+ClientResponse: TypeAlias = "_MonkeyPatchedWSGIResponse"
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "use", "wbr"}
 
@@ -65,6 +72,18 @@ def text(element: ET.Element | None) -> str:
     """What a person reads in it, blanks folded."""
     assert element is not None
     return " ".join("".join(element.itertext()).split())
+
+
+def attribute(element: ET.Element | None, name: str) -> str:
+    """Return the attribute of an element. Both have to be there."""
+    assert element is not None
+    return element.attrib[name]
+
+
+def streamed(response: HttpResponseBase) -> bytes:
+    """Read a streamed answer to its end, as a browser does; only then is a download in the log."""
+    assert isinstance(response, StreamingHttpResponse)
+    return b"".join(response)
 
 
 def texts(page: ET.Element, path: str) -> list[str]:

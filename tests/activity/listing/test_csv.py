@@ -26,6 +26,7 @@ from activity.text import UNSEEN, VARIANTS, plain
 from activity.verbs import Verb
 from tests.support import pages
 from tests.support.entries import UNSEEN_BEFORE, download, make_entry
+from tests.support.pages import streamed
 
 AsUser = Callable[[User], Client]
 
@@ -126,7 +127,7 @@ def test_quotes_commas_and_separators_survive_a_reader(as_user: AsUser, auditor:
 def test_the_file_has_one_heading_line_and_no_comment(as_user: AsUser, auditor: User) -> None:
     make_entry("only")
     answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "only"})
-    lines = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode(), newline="")))
+    lines = list(csv.reader(io.StringIO(streamed(answer).decode(), newline="")))
     assert len(lines) == 2
     assert len(lines[0]) == len(lines[1]) == 15
 
@@ -224,7 +225,8 @@ def test_an_end_that_cannot_be_logged_breaks_no_file_and_is_said_in_one_line(
 def test_a_download_that_is_broken_off_is_recorded_too(as_user: AsUser, auditor: User) -> None:
     LogEntry.objects.bulk_create(LogEntry(verb=Verb.LOGIN, message=f"row {number}") for number in range(2000))
     answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "row"})
-    pieces = iter(answer.streaming_content)
+    assert isinstance(answer, StreamingHttpResponse)
+    pieces = iter(answer)
     next(pieces)
     next(pieces)
     answer.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db.models import DateTimeField, DurationField, IntegerField
+from django.db.models import DateTimeField, DurationField, Field, IntegerField
 from django.test import Client
 
 from activity.listing import BadListRequest, Listing, keyset, response
@@ -75,7 +75,9 @@ def lists(alice: User, admin: User) -> list[str]:
 @pytest.fixture
 def shown(lists: list[str], admin: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Listing]:
     """Each of them as the page reads it, by its address. None is forgotten: every caller of list_response is here."""
-    client, found, made = Client(), {}, []
+    client = Client()
+    found: dict[str, Listing] = {}
+    made: list[Listing] = []
 
     class Kept(Listing):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -108,7 +110,11 @@ def test_every_order_of_every_list_takes_or_refuses_whatever_a_cursor_holds(show
 
 def values_for(listing: Listing, path: str) -> list[Any]:
     """All that is hostile to a column of that kind, and some of what is meant for others."""
-    kinds = {IntegerField: INTEGERS, DateTimeField: TIMES, DurationField: DURATIONS}
+    kinds: dict[type[Field[Any, Any]], list[Any]] = {
+        IntegerField: INTEGERS,
+        DateTimeField: TIMES,
+        DurationField: DURATIONS,
+    }
     field = keyset._field(listing.queryset, path)
     own = next((values for kind, values in kinds.items() if isinstance(field, kind)), TEXTS)
     return [*own, *OTHERS, *(values[0] for values in (INTEGERS, TIMES, DURATIONS, TEXTS))]
@@ -117,8 +123,9 @@ def values_for(listing: Listing, path: str) -> list[Any]:
 def try_page(listing: Listing, path: str, text: str, *, is_descending: bool, where: str) -> None:
     """Read it. A database that refuses says which value that was."""
     order = Order(path, is_descending=is_descending)
+    after, before = ("", text) if is_descending else (text, "")
     try:
-        read_page(listing.queryset, order, 1, **{"before" if is_descending else "after": text})
+        read_page(listing.queryset, order, 1, after=after, before=before)
     except BadListRequest:
         return
     except Exception as error:

@@ -29,7 +29,7 @@ from tests.support.builders import make_login, make_user
 
 pytestmark = pytest.mark.django_db
 LIST = "/test/logins/"
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 AsUser = Callable[[User], Client]
 
 
@@ -112,7 +112,7 @@ def test_pages_lead_through_every_row_once_and_back_again(client: Client, sort: 
     made = make_logins(count)
     whole = row_ids(client.get(LIST, {"sort": sort}))
     assert sorted(whole) == sorted(row.pk for row in made)
-    response = client.get(LIST, {"sort": sort, "size": 7})
+    response = client.get(LIST, {"sort": sort, "size": "7"})
     pages = [row_ids(response)]
     while link := by_id(response, "page-next"):
         response = client.get(link["href"])
@@ -124,7 +124,7 @@ def test_pages_lead_through_every_row_once_and_back_again(client: Client, sort: 
         response = client.get(link["href"])
         back.insert(0, row_ids(response))
     assert back == pages
-    last = row_ids(client.get(LIST, {"sort": sort, "size": 7, "last": 1}))
+    last = row_ids(client.get(LIST, {"sort": sort, "size": "7", "last": "1"}))
     assert last == whole[-7:]
 
 
@@ -141,7 +141,7 @@ def test_what_has_no_value_stands_last_in_both_directions(client: Client, key: s
 
 def test_the_first_and_the_last_page_have_no_way_on(client: Client) -> None:
     make_logins(14)
-    first = client.get(LIST, {"size": 7})
+    first = client.get(LIST, {"size": "7"})
     assert by_id(first, "page-previous") is None
     last = client.get((by_id(first, "page-next") or {})["href"])
     assert len(row_ids(last)) == 7
@@ -195,7 +195,7 @@ def test_an_address_that_no_list_made_is_a_clear_400(client: Client, parameters:
     response = client.get(LIST, parameters)
     assert response.status_code == 400
     assert "This list cannot be shown" in response.content.decode()
-    fragment = client.get(LIST, parameters, **HTMX)
+    fragment = client.get(LIST, parameters, headers=HTMX)
     assert fragment.status_code == 400
     assert by_id(fragment, "results") is not None
     assert "<html" not in fragment.content.decode()
@@ -203,15 +203,15 @@ def test_an_address_that_no_list_made_is_a_clear_400(client: Client, parameters:
 
 def test_htmx_gets_the_fragment_and_everybody_else_the_page(client: Client) -> None:
     make_logins(3)
-    page, fragment = client.get(LIST), client.get(LIST, **HTMX)
+    page, fragment = client.get(LIST), client.get(LIST, headers=HTMX)
     assert "<html" in page.content.decode()
     assert "<html" not in fragment.content.decode()
     assert row_ids(page) == row_ids(fragment) != []
     for response in (page, fragment):
         assert "HX-Request" in response["Vary"]
         assert "Cookie" in response["Vary"]
-    boosted = client.get(LIST, **HTMX, HTTP_HX_BOOSTED="true")
-    restored = client.get(LIST, **HTMX, HTTP_HX_HISTORY_RESTORE_REQUEST="true")
+    boosted = client.get(LIST, headers=HTMX | {"HX-Boosted": "true"})
+    restored = client.get(LIST, headers=HTMX | {"HX-History-Restore-Request": "true"})
     assert "<html" in boosted.content.decode()
     assert "<html" in restored.content.decode()
 
@@ -219,12 +219,12 @@ def test_htmx_gets_the_fragment_and_everybody_else_the_page(client: Client) -> N
 def test_a_refresh_is_answered_with_304_until_something_changes(client: Client) -> None:
     row = make_logins(3)[0]
     etag = (by_id(client.get(LIST), "results") or {})["data-etag"]
-    unchanged = client.get(LIST, **HTMX, HTTP_IF_NONE_MATCH=f'"{etag}"')
+    unchanged = client.get(LIST, headers=HTMX | {"If-None-Match": f'"{etag}"'})
     assert unchanged.status_code == 304
     assert unchanged.content == b""
     assert "HX-Request" in unchanged["Vary"]
     LoginSession.objects.filter(pk=row.pk).update(city="Elsewhere")
-    changed = client.get(LIST, **HTMX, HTTP_IF_NONE_MATCH=f'"{etag}"')
+    changed = client.get(LIST, headers=HTMX | {"If-None-Match": f'"{etag}"'})
     assert changed.status_code == 200
     assert (by_id(changed, "results") or {})["data-etag"] != etag
     assert client.get(LIST, HTTP_IF_NONE_MATCH=f'"{etag}"').status_code == 200  # a whole page is never a 304
@@ -251,7 +251,7 @@ def test_an_empty_list_says_what_to_expect(client: Client) -> None:
 
 def test_everything_is_a_link_or_a_form_that_needs_no_script(client: Client) -> None:
     make_logins(30)
-    response = client.get(LIST, {"size": 7, "q": "user", "sort": "-user"})
+    response = client.get(LIST, {"size": "7", "q": "user", "sort": "-user"})
     found = elements(response)
     links = [attributes for tag, attributes in found if tag == "a" and "hx-get" in attributes]
     assert {link["id"] for link in links} >= {"sort-user", "sort-radius", "page-next", "page-last"}
@@ -344,7 +344,7 @@ def test_one_person_cannot_fill_the_database_with_preferences(client: Client, ad
 
 def test_the_download_holds_every_filtered_row_in_order_and_is_logged(client: Client) -> None:
     make_logins(30)
-    response = client.get(LIST, {"sort": "-user", "q": "user00", "size": 7, "csv": 1})
+    response = client.get(LIST, {"sort": "-user", "q": "user00", "size": "7", "csv": "1"})
     lines = b"".join(response).decode().splitlines()
     assert lines[0] == "User,City,Device,Radius,Ended,Logged in,User agent"
     assert len(lines) == 31
@@ -367,7 +367,7 @@ def test_counts_stop_at_ten_thousand(client: Client, monkeypatch: pytest.MonkeyP
 
 
 def test_an_error_inside_a_page_is_a_fragment_for_htmx(client: Client) -> None:
-    whole, part = client.get("/sessions/999999/"), client.get("/sessions/999999/", **HTMX)
+    whole, part = client.get("/sessions/999999/"), client.get("/sessions/999999/", headers=HTMX)
     assert whole.status_code == part.status_code == 404
     assert "<html" in whole.content.decode()
     assert "<html" not in part.content.decode()

@@ -43,7 +43,7 @@ def schema() -> str:
     names = (
         "activity/migrations",
         "sessions_app/migrations",
-        "sessions_app/sample/volume",
+        "benchmarks/volume",
         "activity/text_index.py",
         "activity/folding.py",
     )

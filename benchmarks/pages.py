@@ -17,7 +17,7 @@ from activity.period import months_before
 from benchmarks.data import Size, browser
 from benchmarks.installed import PEERS
 from benchmarks.timing import Figure, contest
-from sessions_app.sample.volume import words
+from benchmarks.volume import words
 
 OURS = "SessionAdmin"
 HTMX = {"HX-Request": "true"}

@@ -31,7 +31,7 @@ def record_until(end: float) -> int:
     from activity import log  # noqa: PLC0415 - after django.setup()
     from activity.verbs import Verb  # noqa: PLC0415
     from benchmarks.data import administrator  # noqa: PLC0415
-    from sessions_app.sample.volume.words import word_of  # noqa: PLC0415
+    from benchmarks.volume.words import word_of  # noqa: PLC0415
 
     person, count = administrator(), 0
     while time.time() < end:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -56,12 +57,12 @@ def make_scene(var: Path) -> Scene:
     scene = Scene(var, [])
     many = ["--entries", str(ENTRIES), "--sessions", "200", "--users", "20", "--logins", "20", "--seed", "1"]
     commands = [
-        ["migrate", "--verbosity", "0"],
-        ["generate", *many, "--until", "2026-06-30", "--verbosity", "0"],
-        ["shell", "--command", _MAKE_PEOPLE],
+        [*programs.MANAGE, "migrate", "--verbosity", "0"],
+        [sys.executable, "-m", "benchmarks.volume", *many, "--until", "2026-06-30", "--verbosity", "0"],
+        [*programs.MANAGE, "shell", "--command", _MAKE_PEOPLE],
     ]
     for command in commands:
-        done = programs.run([*programs.MANAGE, *command], scene.environment())
+        done = programs.run(command, scene.environment())
         assert done.returncode == 0, done.stderr
     scene.cookies = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("COOKIE")]
     return scene

@@ -8,12 +8,12 @@ import hashlib
 import random
 from collections.abc import Iterator
 
-from activity import bulk
+from benchmarks.volume import bulk
+from benchmarks.volume.cast import Cast
+from benchmarks.volume.moments import moments, text_of
 from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES, SamplePlace
 from sessions_app.logins.models import EndReason
 from sessions_app.sample.browsers import BROWSERS
-from sessions_app.sample.volume.cast import Cast
-from sessions_app.sample.volume.moments import moments, text_of
 
 PLACE = ("city", "region", "country", "country_code", "latitude", "longitude", "accuracy_km")
 DEVICE = tuple(field.name for field in dataclasses.fields(BROWSERS[0][1]))

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from django.db import connection, models, transaction
 from tqdm import tqdm
 
-from activity import bulk, log
+from activity import log
 from activity.models import LOG_WORDS, Level, LogEntry
 from activity.text_index import TextIndex
 from activity.verbs import Verb
+from benchmarks.volume import bulk, entries, logins, sessions
+from benchmarks.volume.cast import make_cast
 from sessions_app.logins.models import LOGIN_WORDS, LoginSession
 from sessions_app.privileged.models import SESSION_WORDS, PrivilegedSession
-from sessions_app.sample.volume import entries, logins, sessions
-from sessions_app.sample.volume.cast import make_cast
 
 YEARS = 3
 FEWEST_HOSTS, MOST_HOSTS, SESSIONS_OF_A_HOST = 10, 2000, 500
@@ -60,7 +60,7 @@ def generate(request: VolumeRequest) -> list[InsertedTable]:
 
     1. People and hosts. 2. Sessions and logins. 3. Their log. 4. An entry that says that this is generated.
     """
-    chance = random.Random(request.seed)  # noqa: S311 - the same rows each time; nothing depends on chance
+    chance = random.Random(request.seed)
     start = request.until - dt.timedelta(days=365 * YEARS)
     told = sessions.Told(array.array("l"), array.array("l"), array.array("l"))
     with transaction.atomic():

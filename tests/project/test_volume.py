@@ -1,5 +1,5 @@
-"""`sessionadmin generate` fills a database with made-up data by the million: always the same, and never beside real
-people unless that is what one says. Here by the hundred."""
+"""`python -m benchmarks.volume` fills a database with made-up data by the million, here by the hundred: the same seed
+gives the same rows, and they never come beside real people unless one asks for that."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from activity import bulk, log
+from activity import log
 from activity.models import LOG_WORDS, LogEntry
 from activity.text_index import WAITING
 from activity.verbs import Verb
+from benchmarks.volume import bulk, entries, words
+from benchmarks.volume.cast import DOMAIN
+from benchmarks.volume.command import Command
 from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.models import ENDED, PrivilegedSession
-from sessions_app.sample.volume import entries, words
-from sessions_app.sample.volume.cast import DOMAIN
 
 FEW = {"entries": 2000, "sessions": 300, "logins": 60, "users": 40, "seed": 7, "until": "2020-06-30"}
 IDS = (
@@ -36,7 +37,7 @@ IDS = (
 def generate(**changed: Any) -> None:
     options = {**FEW, **changed}
     flags = ["--into-real-data"] if options.pop("into_real_data", False) else []
-    call_command("generate", *flags, *(f"--{name}={value}" for name, value in options.items()), verbosity=0)
+    call_command(Command(), *flags, *(f"--{name}={value}" for name, value in options.items()), verbosity=0)
 
 
 def made() -> Any:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from django.db import connection
 
-from activity import bulk
+from benchmarks.volume import bulk
+from benchmarks.volume.cast import Cast
+from benchmarks.volume.moments import moments, text_of
+from benchmarks.volume.words import word_of
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.sample.volume.cast import Cast
-from sessions_app.sample.volume.moments import moments, text_of
-from sessions_app.sample.volume.words import word_of
 
 COLUMNS = (
     "user_id",

@@ -52,7 +52,7 @@ def _copy(into: str, rows: Iterable[Row]) -> int:
 def _insert(into: str, width: int, rows: Iterable[Row]) -> int:
     count = 0
     remaining = iter(rows)
-    statement = f"INSERT INTO {into} VALUES ({', '.join(['%s'] * width)})"  # noqa: S608 - names of our own models
+    statement = f"INSERT INTO {into} VALUES ({', '.join(['%s'] * width)})"
     with connection.cursor() as cursor:
         while batch := list(itertools.islice(remaining, AT_ONCE)):
             cursor.executemany(statement, batch)

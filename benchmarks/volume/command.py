@@ -1,4 +1,4 @@
-"""`sessionadmin generate` fills a database with millions of made-up rows, for measuring."""
+"""`python -m benchmarks.volume` fills a database with millions of made-up rows, for measuring."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from sessions_app.sample.volume.cast import real_people
-from sessions_app.sample.volume.generate import VolumeRequest, generate
+from benchmarks.volume.cast import real_people
+from benchmarks.volume.generate import VolumeRequest, generate
 
 
 class Command(BaseCommand):
-    """The arguments of the command. The data is made in sessions_app/sample/volume."""
+    """The arguments of the command, which is no command of the product. The data is made in generate.py."""
 
     help = (
         "Generate made-up people, sessions, logins and log entries: three years of them, with busy and quiet users, "

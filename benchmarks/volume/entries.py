@@ -6,15 +6,15 @@ import datetime as dt
 import random
 from collections.abc import Iterator, Sequence
 
-from activity import bulk
 from activity.models import Level
 from activity.verbs import Verb
+from benchmarks.volume import bulk
+from benchmarks.volume.cast import Cast
+from benchmarks.volume.moments import moments, text_of
+from benchmarks.volume.sessions import Told
+from benchmarks.volume.words import word_of
 from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES
 from sessions_app.privileged.models import PrivilegedSession
-from sessions_app.sample.volume.cast import Cast
-from sessions_app.sample.volume.moments import moments, text_of
-from sessions_app.sample.volume.sessions import Told
-from sessions_app.sample.volume.words import word_of
 
 COLUMNS = (
     "at",

@@ -35,7 +35,7 @@ def send(client: Client, path: str, **values: Any) -> str:
 
 
 def last(verb: Verb) -> LogEntry:
-    return LogEntry.objects.filter(verb=verb).order_by("pk").last()  # type: ignore[return-value]
+    return LogEntry.objects.filter(verb=verb).latest("pk")
 
 
 # --- policy

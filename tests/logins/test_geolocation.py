@@ -137,10 +137,10 @@ def test_the_file_is_looked_at_once_in_fifteen_seconds(watched: Watched, monkeyp
     looks = 0
     real_stat = os.stat
 
-    def counted(target: object, *args: object, **kwargs: object) -> os.stat_result:
+    def counted(target: Any, *args: Any, **kwargs: Any) -> os.stat_result:
         nonlocal looks
         looks += str(target) == str(watched.path)
-        return real_stat(target, *args, **kwargs)  # type: ignore[arg-type]  # passes through
+        return real_stat(target, *args, **kwargs)
 
     monkeypatch.setattr("sessions_app.logins.geolocation.os.stat", counted)
     for _ in range(100):

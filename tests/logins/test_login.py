@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -155,8 +156,8 @@ def test_an_account_closed_while_the_password_is_checked_does_not_get_in(
 ) -> None:
     checked = backend.LoginSessionBackend.authenticate
 
-    def slowly(self: backend.LoginSessionBackend, *args: object, **kwargs: object) -> object:
-        user = checked(self, *args, **kwargs)  # type: ignore[arg-type]
+    def slowly(self: backend.LoginSessionBackend, *args: Any, **kwargs: Any) -> object:
+        user = checked(self, *args, **kwargs)
         other = User.objects.get(pk=alice.pk)
         if what == "locked":
             lock_account(admin, other, title="Now")

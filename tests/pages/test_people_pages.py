@@ -30,7 +30,7 @@ def lock(user: User, by: User, title: str = "Left the company") -> AccountLock:
 def download(client: Client, url: str) -> list[list[str]]:
     response = client.get(f"{url}{'&' if '?' in url else '?'}csv=1")
     assert response.status_code == 200
-    return list(csv.reader(io.StringIO(b"".join(response.streaming_content).decode())))  # type: ignore[attr-defined]
+    return list(csv.reader(io.StringIO(pages.streamed(response).decode())))
 
 
 @pytest.mark.parametrize("url", LISTS)

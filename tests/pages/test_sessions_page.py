@@ -354,7 +354,7 @@ def test_the_download_holds_every_row_and_the_documented_columns(as_user: AsUser
     builders.make_session(alice, Status.AVAILABLE)
     response = as_user(admin).get("/sessions/?tab=historical&csv=1")
     assert response["Content-Disposition"].startswith('attachment; filename="sessions-historical-')
-    header, row = csv.reader(io.StringIO(b"".join(response.streaming_content).decode()))  # type: ignore[attr-defined]
+    header, row = csv.reader(io.StringIO(pages.streamed(response).decode()))
     assert header == [
         "Requested",
         "User",
@@ -388,7 +388,7 @@ def test_the_download_holds_every_row_and_the_documented_columns(as_user: AsUser
 def test_a_user_downloads_their_own_only(as_user: AsUser, alice: User, outsider: User) -> None:
     builders.make_session(outsider)
     response = as_user(alice).get("/sessions/?csv=1")
-    assert len(b"".join(response.streaming_content).decode().splitlines()) == 1  # type: ignore[attr-defined]
+    assert len(pages.streamed(response).splitlines()) == 1
 
 
 def test_the_fragment_is_the_list_alone_and_a_304_when_nothing_changed(

@@ -232,7 +232,11 @@ def test_the_approval_fails_when_only_people_are_left_who_do_not_count(alice: Us
 def test_no_decision_counts_after_the_deadline(alice: User, approver: User) -> None:
     session = waiting(alice, [[approver]])
     PrivilegedSession.objects.filter(pk=session.pk).update(approval_deadline=timezone.now())
-    for decide in (lambda: approve(approver, session), lambda: deny(approver, session, reason="x")):
+    decisions: list[Callable[[], object]] = [
+        lambda: approve(approver, session),
+        lambda: deny(approver, session, reason="x"),
+    ]
+    for decide in decisions:
         with pytest.raises(Refused, match="time for this approval is over"):
             decide()
     assert not Approval.objects.exists()

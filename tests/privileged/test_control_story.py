@@ -115,7 +115,7 @@ def span(since: dt.datetime, until: dt.datetime) -> str:
 def download(client: Client, session: PrivilegedSession) -> str:
     answer = client.get(f"/sessions/{session.pk}/log/?csv=1")
     assert answer.status_code == 200
-    return b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined] # it is a streamed answer
+    return pages.streamed(answer).decode()
 
 
 def test_an_extension_that_only_the_gateway_enforced_is_told_as_that(

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from activity import log
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.privileged import lifecycle
@@ -89,7 +90,7 @@ def test_a_change_and_its_log_entry_happen_both_or_not_at_all(alice: User, monke
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("the log is full")
 
-    monkeypatch.setattr(lifecycle.log, "record", broken)
+    monkeypatch.setattr(log, "record", broken)
     with pytest.raises(RuntimeError, match="the log is full"):
         lifecycle.transition(session, Status.LOCKED, Verb.SESSION_LOCKED, "x")
     assert PrivilegedSession.objects.get(pk=session.pk).status == Status.AVAILABLE

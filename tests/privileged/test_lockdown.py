@@ -16,6 +16,7 @@ from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows import lockdown
 from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.lifecycle import Overtaken
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
@@ -89,7 +90,6 @@ def test_one_session_that_refuses_does_not_keep_the_others_alive(
     alice: User, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stubborn, other = granted(alice), granted(alice, resource="web-2")
-    terminate = lockdown.terminate
 
     def refusing(actor: User, session: PrivilegedSession, **options: bool) -> None:
         if session.pk == stubborn.pk:

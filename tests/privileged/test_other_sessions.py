@@ -85,6 +85,7 @@ def reach_the_end(admin: User, session: PrivilegedSession) -> None:
 
 
 def lose_the_right(admin: User, session: PrivilegedSession) -> None:
+    assert session.policy_id is not None
     AccessPolicy.objects.filter(pk=session.policy_id).update(is_active=False)
 
 
@@ -139,7 +140,7 @@ def test_one_connection_that_ends_outdates_its_own_session_and_host(sessions: li
     session, elsewhere, same_host = sessions
     looks = dict(PrivilegedSession.objects.values_list("pk", "next_monitor_at"))
     assert None not in looks.values()
-    lose_the_connection(session.user, session)  # type: ignore[arg-type]  # the stubs know one user model only
+    lose_the_connection(session.user, session)
     found = dict(PrivilegedSession.objects.values_list("pk", "next_monitor_at"))
     assert found == looks | {session.pk: None}
     assert HostWatch.objects.get(resource=session.resource).began_at is None

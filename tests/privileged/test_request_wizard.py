@@ -12,7 +12,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from django.contrib.auth.models import User
-from django.core import signing
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -71,13 +70,12 @@ def test_the_whole_way_with_links_and_forms_only(as_user: AsUser, alice: User, p
     client = as_user(alice)
     first = page_of(client.get(WIZARD))
     assert step(first) == "Activity"
-    activity = first.find(".//input[@name='activity']")
-    assert activity is not None
-    second = page_of(client.get(WIZARD, {"activity": activity.get("value"), "step": "resources"}))
+    activity = pages.attribute(first.find(".//input[@name='activity']"), "value")
+    second = page_of(client.get(WIZARD, {"activity": activity, "step": "resources"}))
     assert step(second) == "Resources"
-    boxes = [box.get("value") for box in second.findall(".//input[@name='resources']")]
+    boxes = [pages.attribute(box, "value") for box in second.findall(".//input[@name='resources']")]
     assert len(boxes) == 2
-    third = page_of(client.get(WIZARD, {"activity": activity.get("value"), "resources": boxes, "step": "details"}))
+    third = page_of(client.get(WIZARD, {"activity": activity, "resources": boxes, "step": "details"}))
     assert step(third) == "Details"
     sent = {**pages.fields(third, ".//main//form[@method='post']"), "notes": "Broken disk", "do": "review"}
     fourth = page_of(client.post(WIZARD, sent))
@@ -156,9 +154,8 @@ def test_a_prefilled_link_opens_the_details_and_the_steps_lead_back(
 
 
 def test_no_resource_chosen_says_so(as_user: AsUser, alice: User, policy: AccessPolicy) -> None:
-    page = page_of(
-        as_user(alice).get(WIZARD, {"activity": policy.activities.get().pk, "chosen": "1", "step": "details"})
-    )
+    sent: dict[str, Any] = {"activity": policy.activities.get().pk, "chosen": "1", "step": "details"}
+    page = page_of(as_user(alice).get(WIZARD, sent))
     assert step(page) == "Resources"
     assert problems(page) == ["Choose at least one resource."]
 
@@ -171,7 +168,8 @@ def test_the_search_keeps_what_is_ticked(as_user: AsUser, alice: User, policy: A
 
 @pytest.mark.parametrize("field", ["notes", "ticket"])
 def test_what_the_profile_requires_is_marked_and_named(as_user: AsUser, alice: User, field: str) -> None:
-    profile = builders.make_profile("Strict", **{f"{field}_required": True})
+    required: dict[str, Any] = {f"{field}_required": True}
+    profile = builders.make_profile("Strict", **required)
     policy = builders.make_policy(users=[alice], profile=profile)
     client = as_user(alice)
     page = page_of(client.get(WIZARD, draft(policy)))
@@ -466,7 +464,7 @@ def test_a_form_of_long_ago_never_asks_twice(
     client = as_user(alice)
     old = review(client, details(policy, "web-1"))
     later = time.time() + 2
-    monkeypatch.setattr(signing.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     new = review(client, details(policy, "web-2"))
     client.post(WIZARD, old)
     client.post(WIZARD, new)
@@ -565,8 +563,9 @@ def test_a_step_costs_the_same_queries_with_2_resources_and_40(as_user: AsUser, 
 
     def cost(count: int) -> int:
         chosen = [resource.pk for resource in resources[:count]]
+        sent: dict[str, Any] = {"activity": policy.activities.get().pk, "resources": chosen, "step": name}
         with CaptureQueriesContext(connection) as captured:
-            response = client.get(WIZARD, {"activity": policy.activities.get().pk, "resources": chosen, "step": name})
+            response = client.get(WIZARD, sent)
             assert response.status_code == 200
         return len(captured)
 

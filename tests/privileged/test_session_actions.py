@@ -119,12 +119,13 @@ def test_unlock_end_and_extend_do_what_they_say(as_user: AsUser, alice: User, ad
     locked = builders.make_session(alice, Status.LOCKED)
     running = builders.make_session(alice, profile=profile)
     old_end = running.end_at
+    assert old_end is not None
     client = as_user(admin)
     through_the_dialog(client, "unlock", locked)
     assert status(locked) == Status.AVAILABLE
     through_the_dialog(client, "extend", running)
     running.refresh_from_db()
-    assert (running.end_at, running.extensions) == (old_end + profile.extension_by, 1)  # type: ignore[operator]
+    assert (running.end_at, running.extensions) == (old_end + profile.extension_by, 1)
     through_the_dialog(as_user(alice), "end", running)
     running.refresh_from_db()
     assert (running.status, running.ends_as) == (Status.CANCELING, Status.COMPLETE)

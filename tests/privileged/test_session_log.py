@@ -90,9 +90,8 @@ def test_the_second_page_goes_on_counting(as_user: AsUser, alice: User) -> None:
         log.record(Verb.CONNECTOR_STEP, f"step {number + 1}", target=session)
     client = as_user(alice)
     page = pages.elements(client.get(f"/sessions/{session.pk}/log/"))
-    following = page.find(".//a[@id='page-next']")
-    assert following is not None
-    rows = pages.table(pages.elements(client.get(following.get("href"))))
+    following = pages.attribute(page.find(".//a[@id='page-next']"), "href")
+    rows = pages.table(pages.elements(client.get(following)))
     assert [(row["Line"], row["Message"]) for row in (rows[0], rows[-1])] == [("101", "step 101"), ("150", "step 150")]
 
 
@@ -124,7 +123,7 @@ def test_an_opening_is_logged_once_and_a_refresh_is_not(
     fragment = client.get(url, headers={"HX-Request": "true"})
     client.get(url, headers={"HX-Request": "true", "If-None-Match": fragment["ETag"]})
     client.head(url)
-    b"".join(client.get(f"{url}?csv=1").streaming_content)  # type: ignore[attr-defined]
+    pages.streamed(client.get(f"{url}?csv=1"))
     client.get(f"{url}?sort=nonsense")
     assert views() == 1
     client.get(url)
@@ -153,7 +152,7 @@ def test_the_download_has_what_is_filtered_and_is_logged(
 ) -> None:
     response = as_user(auditor).get(f"/sessions/{session.pk}/log/?level=problems&csv=1")
     assert response["Content-Disposition"].startswith(f'attachment; filename="session-{session.pk}-log-')
-    header, *rows = csv.reader(io.StringIO(b"".join(response.streaming_content).decode()))  # type: ignore[attr-defined]
+    header, *rows = csv.reader(io.StringIO(pages.streamed(response).decode()))
     assert header == ["Line", "Date and time", "Status", "Message", "By", "By, now"]
     assert [(row[0], row[2], row[3]) for row in rows] == [
         ("3", "warning", "disk is nearly full"),

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 
 from activity import log
 from activity.models import LOG_WORDS, LogEntry
@@ -40,7 +41,7 @@ def generate(**changed: Any) -> None:
     call_command(Command(), *flags, *(f"--{name}={value}" for name, value in options.items()), verbosity=0)
 
 
-def made() -> Any:
+def made() -> QuerySet[LogEntry]:
     """The log without what happened today: the entries that say what was made."""
     return LogEntry.objects.filter(at__year__lte=2020)
 
@@ -59,7 +60,7 @@ def test_as_many_rows_as_asked_for_and_an_entry_that_says_that_they_are_made_up(
     generate()
     assert (made().count(), PrivilegedSession.objects.count(), LoginSession.objects.count()) == (2000, 300, 60)
     assert User.objects.filter(email__endswith=f"@{DOMAIN}").count() == 40
-    assert "made-up" in LogEntry.objects.order_by("pk").last().message
+    assert "made-up" in LogEntry.objects.latest("pk").message
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others(db: None) -> None:
@@ -83,10 +84,11 @@ def test_the_log_is_in_the_order_of_time_and_its_entries_lead_to_their_sessions(
     generate()
     rows = list(made().order_by("pk"))
     assert [row.at for row in rows] == sorted(row.at for row in rows)
-    about = [row for row in rows if row.target_id]
+    about = [(row, row.target_id) for row in rows if row.target_id]
     assert len(about) > 1000
-    session = PrivilegedSession.objects.get(pk=about[500].target_id)
-    assert (session.user_name, str(session)) == (about[500].user_name, about[500].target_name)
+    row, number = about[500]
+    session = PrivilegedSession.objects.get(pk=number)
+    assert (session.user_name, str(session)) == (row.user_name, row.target_name)
 
 
 def test_few_people_do_most(db: None) -> None:
@@ -105,7 +107,7 @@ def test_words_are_as_rare_as_they_claim(db: None) -> None:
     assert holding(words.MIDDLING) == 2
     assert holding(words.RARE) == 1
     assert holding(words.NONE) == 0
-    oldest = made().order_by("pk")[200:].first()
+    oldest = made().order_by("pk")[200]
     assert holding(words.WORST) == made().filter(message__contains=words.WORST, pk__lt=oldest.pk).count() == 20
 
 

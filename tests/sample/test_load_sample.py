@@ -107,7 +107,7 @@ def test_every_status_is_there_and_every_log_tells_a_possible_way_to_it(loaded: 
         if session.ended_at is not None:
             assert times[-1] == session.ended_at
             assert not TRANSITIONS[Status(session.status)]
-        assert entries.first().verb == "session.requested"  # type: ignore[union-attr]
+        assert entries.earliest("pk").verb == "session.requested"
         assert not entries.filter(message__contains="{").exists()
 
 
@@ -222,7 +222,10 @@ def test_recordings_show_what_two_people_did_within_their_connections(loaded: st
         assert row.is_complete
         assert row.sha256 == digest_of(row.path)
         assert row.connection.started_at == row.started_at
-        assert row.started_at < row.ended_at <= row.connection.ended_at <= row.session.ended_at  # type: ignore[operator]
+        assert row.ended_at is not None
+        assert row.connection.ended_at is not None
+        assert row.session.ended_at is not None
+        assert row.started_at < row.ended_at <= row.connection.ended_at <= row.session.ended_at
         with storage().open(row.path) as file:
             codes = Counter(event[1] for event in map(json.loads, list(file)[1:]))
         assert codes["o"] > 100

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.core import serializers
@@ -21,7 +22,6 @@ from django.test import Client, RequestFactory
 from django.views.debug import ExceptionReporter
 
 from activity.models import LogEntry
-from sessions_app import sealing
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.vault.flows import secret as flow
 from sessions_app.vault.models import Secret
@@ -39,8 +39,8 @@ def leaks(text: str | bytes) -> list[str]:
     return [needle for needle in (*NEEDLES, "pl41n\\u002d", "second &lt;line", "cGw0MW4t") if needle.encode() in data]
 
 
-def body(response: object) -> bytes:
-    return b"".join(response) if getattr(response, "streaming", False) else response.content  # type: ignore[call-overload,attr-defined,no-any-return]
+def body(response: pages.ClientResponse) -> bytes:
+    return pages.streamed(response) if response.streaming else response.content
 
 
 def set_by(admin: Client, plain: str = PLAIN) -> tuple[Secret, list[bytes]]:
@@ -144,7 +144,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> str:
         raise RuntimeError("the moon is full")
 
-    monkeypatch.setattr(sealing.Fernet, "generate_key", fail)
+    monkeypatch.setattr(Fernet, "generate_key", fail)
     monkeypatch.setattr(flow, "_record", fail)
 
 

@@ -9,7 +9,7 @@ the rest within the same statement, in this order:
 3. After the row is there, it deletes those entries and then the row.
 
 So whatever is deleted, by this statement or by one that is joined to it, was counted before, and the entry that says so
-can never be deleted. Who owns the database can drop all of this: guard.py looks whether it is in force.
+can never be deleted. Who owns the database can drop all of this: integrity.py looks whether it is in force.
 """
 
 from __future__ import annotations

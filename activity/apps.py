@@ -26,7 +26,7 @@ class ActivityConfig(AppConfig):
         connection_created.connect(folding.register)
         names.follow()
         post_migrate.connect(make_index, sender=self)
-        post_migrate.connect(guard_log, sender=self)
+        post_migrate.connect(repair_log_protection, sender=self)
 
 
 def make_index(using: str, **kwargs: Any) -> None:
@@ -37,18 +37,18 @@ def make_index(using: str, **kwargs: Any) -> None:
     text_index.ensure(LOG_WORDS, using)
 
 
-def guard_log(using: str, **kwargs: Any) -> None:
+def repair_log_protection(using: str, **kwargs: Any) -> None:
     """Put back what keeps the log append-only; each migrate looks, and says what it found."""
-    from activity import guard  # noqa: PLC0415 - models are not loaded at import
+    from activity import integrity  # noqa: PLC0415 - models are not loaded at import
 
     try:
-        found = guard.mend(using)
+        found = integrity.repair(using)
     except DatabaseError as problem:
         said = " ".join(str(problem).split())[:300]
         sys.stderr.write(f"ERROR: Activity log: it could not be looked at, and nothing was put back: {said}\n")
         return
     for one in found:
-        end = "It was put back, and the log says so." if one.can_be_mended else one.remedy
+        end = "It was put back, and the log says so." if one.is_repairable else one.remedy
         sys.stderr.write(f"ERROR: Activity log: {one.text} {end}\n")
     if found:
         make_index(using)  # which a table under another name, or a view, may have kept from being made

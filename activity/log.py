@@ -113,7 +113,7 @@ def load(entries: Iterable[LogEntry]) -> int:
 def importing(what: str) -> Iterator[None]:
     """Record, in one transaction with the block, which entries it added with times of their own.
 
-    So they are told from entries that somebody dated back (guard.py).
+    So they are told from entries that somebody dated back (integrity.py).
     """
     with transaction.atomic():
         before = _newest()

@@ -80,7 +80,7 @@ class Verb(models.TextChoices):
     EXPORTED = "export.csv", "Exported as CSV"
     LOG_PRUNED = "log.pruned", "Log pruned"
     CONSOLE_RESTORED = "console.restored", "Console restored"
-    LOG_MENDED = "log.mended", "Guard of the log mended"
+    LOG_REPAIRED = "log.repaired", "Protection of the log repaired"
     LOG_IMPORTED = "log.imported", "Entries imported"
     CLOCK_CHANGED = "clock.changed", "Console's clock changed"
     GEOIP_UPDATED = "geoip.updated", "GeoIP database updated"

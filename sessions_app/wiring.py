@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sessions_app import checks_files, sealing_checks
-from sessions_app.admin.ending import OpenSessions, provide_open_sessions
+from sessions_app.admin.confirm_ended_sessions import OpenSessions, provide_open_sessions
 from sessions_app.catalogue import admin as catalogue_admin
 from sessions_app.catalogue.connectors import Connector, register_connector
 from sessions_app.gateway.recordings import checks as recording_checks

@@ -15,7 +15,7 @@ from django.db.models.fields.related import RelatedField
 from django.http import HttpRequest
 
 from activity.typed import Unreadable
-from sessions_app.admin.finding import is_key
+from sessions_app.admin.autocomplete import is_key
 
 BY_KEY = frozenset({"pk", "pk__exact", "id", "id__exact"})
 

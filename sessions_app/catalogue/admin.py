@@ -11,9 +11,9 @@ from django.db.models import Field, Model
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 
-from sessions_app.admin.ending import ConfirmsEndedSessions
-from sessions_app.admin.finding import KeyAutocomplete
-from sessions_app.admin.in_use import ProtectedWhileInUse
+from sessions_app.admin.autocomplete import KeyAutocomplete
+from sessions_app.admin.confirm_ended_sessions import ConfirmsEndedSessions
+from sessions_app.admin.deletion_protection import ProtectedWhileInUse
 from sessions_app.catalogue.connectors import CONNECTORS
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 

@@ -17,8 +17,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from activity.viewer import viewer
-from sessions_app.admin.folded import FoldedSearch
-from sessions_app.admin.in_use import ProtectedWhileInUse
+from sessions_app.admin.deletion_protection import ProtectedWhileInUse
+from sessions_app.admin.folded_search import FoldedSearch
 from sessions_app.errors import Refused
 from sessions_app.hosts.flows.ssh_keys import LONGEST_TITLE, add_key, check_key, remove_key
 from sessions_app.hosts.forms import WriteOnlyTextarea

@@ -21,11 +21,11 @@ from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from sessions_app.admin.ending import ConfirmsEndedSessions
-from sessions_app.admin.finding import KeyAutocomplete
-from sessions_app.admin.folded import FoldedSearch
-from sessions_app.admin.hashed import NewUserForm, SetPasswordForm, hashed_before
-from sessions_app.admin.in_use import ProtectedWhileInUse
+from sessions_app.admin.autocomplete import KeyAutocomplete
+from sessions_app.admin.confirm_ended_sessions import ConfirmsEndedSessions
+from sessions_app.admin.deletion_protection import ProtectedWhileInUse
+from sessions_app.admin.folded_search import FoldedSearch
+from sessions_app.admin.password_hashing import NewUserForm, SetPasswordForm, hash_password_before
 from sessions_app.people.models import Application
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
 
@@ -90,7 +90,7 @@ class ConsoleUserAdmin(KeyAutocomplete, ConfirmsEndedSessions, UserAdmin):  # ty
         """Add a user as Django does, but hash the password before the transaction begins."""
         if request.method != "POST":
             return super().add_view(request, form_url, extra_context)
-        with hashed_before(self.get_form(request)(request.POST)):
+        with hash_password_before(self.get_form(request)(request.POST)):
             return super().add_view(request, form_url, extra_context)
 
     @method_decorator(sensitive_post_parameters())
@@ -106,7 +106,7 @@ class ConsoleUserAdmin(KeyAutocomplete, ConfirmsEndedSessions, UserAdmin):  # ty
             return redirect(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", person.pk)
         if request.method != "POST" or person is None:
             return super().user_change_password(request, id, form_url)
-        with hashed_before(self.change_password_form(person, request.POST)), transaction.atomic():
+        with hash_password_before(self.change_password_form(person, request.POST)), transaction.atomic():
             return super().user_change_password(request, id, form_url)
 
 

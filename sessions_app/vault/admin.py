@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from sessions_app.admin.in_use import ProtectedWhileInUse
+from sessions_app.admin.deletion_protection import ProtectedWhileInUse
 from sessions_app.hosts.forms import WriteOnlyTextarea
 from sessions_app.sealing import SealingError
 from sessions_app.vault.models import LONGEST_CONTENT, Secret

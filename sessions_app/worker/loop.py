@@ -12,7 +12,7 @@ from django.utils import timezone
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.recordings.maintenance import RecordingMaintenance
 from sessions_app.logins import service
-from sessions_app.worker import clock, cuts, lease, passes
+from sessions_app.worker import clock, lease, lockdowns, passes
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.host_recovery import RecoveryWatcher
 from sessions_app.worker.scheduler import Scheduler
@@ -52,7 +52,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
                 times.look()
                 scheduler.offer(passes.due_with_resources(timezone.now()))
                 if time.monotonic() >= next_cuts:
-                    cuts.finish(timezone.now())
+                    lockdowns.finish(timezone.now())
                     next_cuts = time.monotonic() + CUTS_EVERY
                 if time.monotonic() >= next_logins:
                     service.end_expired()

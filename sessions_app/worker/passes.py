@@ -18,7 +18,7 @@ from sessions_app.privileged.flows.permission import RELATED
 from sessions_app.privileged.lifecycle import Overtaken
 from sessions_app.privileged.models import HOLDS_GRANT, ControlRequest, PrivilegedSession, Status
 from sessions_app.privileged.rights import loses_its_right
-from sessions_app.worker import approvals, cuts, deprovision, lease, monitor, provision, retry
+from sessions_app.worker import approvals, deprovision, lease, lockdowns, monitor, provision, retry
 from sessions_app.worker.scheduler import Due
 from sessions_app.worker.step import Clock, StepContext
 
@@ -46,7 +46,7 @@ def reconcile(now: dt.datetime | None = None, owner: str = "") -> int:
     """
     clock: Clock = timezone.now if now is None else lambda: now
     owner = owner or lease.new_owner()
-    cuts.finish(clock())
+    lockdowns.finish(clock())
     visited = sum(handle(pk, owner, clock) for pk in due(clock()))
     service.end_expired()
     return visited

@@ -13,7 +13,7 @@ from django.core.management.base import SystemCheckError
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from activity import append_only, guard, guard_rows, log
+from activity import append_only, integrity, integrity_rows, log
 from activity.models import Level, LogEntry, PruneRequest
 from activity.verbs import Verb
 from sessions_app.worker.health import checks
@@ -98,20 +98,20 @@ def test_what_was_weakened_is_an_error_of_check_and_doctor_and_is_mended_by_migr
     statements: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = make_entry("kept")
-    assert guard.look() == []
+    assert integrity.find_problems() == []
     weaken(statements)
     with pytest.raises(SystemCheckError, match=words):
         call_command("check", stdout=io.StringIO(), stderr=io.StringIO())
-    finding = checks.log_guard()
+    finding = checks.log_integrity()
     assert finding.is_error
     assert words in finding.text
     with pytest.raises(CommandError, match="error"):
         call_command("doctor", "--skip-hosts", stdout=io.StringIO())
     call_command("migrate", verbosity=0)
     assert words in capsys.readouterr().err
-    assert guard.look() == []
+    assert integrity.find_problems() == []
     assert not PruneRequest.objects.exists()
-    told = LogEntry.objects.filter(verb=Verb.LOG_MENDED, level=Level.ERROR)
+    told = LogEntry.objects.filter(verb=Verb.LOG_REPAIRED, level=Level.ERROR)
     assert any(words in entry.message for entry in told)
     for change in ("UPDATE activity_logentry SET message = 'x'", "DELETE FROM activity_logentry"):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
@@ -119,7 +119,7 @@ def test_what_was_weakened_is_an_error_of_check_and_doctor_and_is_mended_by_migr
     assert LogEntry.objects.filter(pk=kept.pk).exists()
     call_command("migrate", verbosity=0)  # says and writes nothing more
     assert capsys.readouterr().err == ""
-    assert LogEntry.objects.filter(verb=Verb.LOG_MENDED).count() == told.count()
+    assert LogEntry.objects.filter(verb=Verb.LOG_REPAIRED).count() == told.count()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -130,21 +130,21 @@ def test_a_trigger_of_somebody_else_is_an_error_and_is_left_to_people(capsys: py
     else:
         weaken("CREATE RULE hush AS ON INSERT TO activity_logentry DO INSTEAD NOTHING")
         remove = "DROP RULE hush ON activity_logentry"
-    [problem] = guard.look()
+    [problem] = integrity.find_problems()
     assert "hush is not ours" in problem.text
     assert remove in problem.remedy
     call_command("migrate", verbosity=0)
     assert "hush is not ours" in capsys.readouterr().err
-    assert len(guard.look()) == 1
+    assert len(integrity.find_problems()) == 1
     weaken(remove)
-    assert guard.look() == []
+    assert integrity.find_problems() == []
 
 
 @pytest.mark.postgres_only
 @pytest.mark.django_db
 def test_a_database_that_runs_no_triggers_is_an_error() -> None:
     weaken("SET LOCAL session_replication_role = 'replica'")
-    assert "session_replication_role" in guard.look()[0].text
+    assert "session_replication_role" in integrity.find_problems()[0].text
 
 
 @pytest.mark.django_db
@@ -152,10 +152,10 @@ def test_entries_with_numbers_below_one_are_an_error_that_nobody_mends() -> None
     name = "activity_log_numbers"
     weaken(f"DROP TRIGGER {name}" + (" ON activity_logentry" if connection.vendor == "postgresql" else ""))
     LogEntry.objects.bulk_create([LogEntry(pk=-5, verb="x", message="hidden")])
-    assert [one.text for one in guard.mend() if not one.can_be_mended] == [
+    assert [one.text for one in integrity.repair() if not one.is_repairable] == [
         "1 entry has a number that the console never gives: 0 or less."
     ]
-    assert len(guard.look()) == 1
+    assert len(integrity.find_problems()) == 1
     assert LogEntry.objects.filter(pk=-5).exists()
 
 
@@ -165,10 +165,10 @@ def test_entries_that_were_dated_back_are_an_error_with_their_numbers() -> None:
     make_entry("a transaction that took some minutes", ago(minutes=30))
     late = make_entry("dated back", ago(days=3))
     make_entry("last")
-    [problem] = guard.look()
+    [problem] = integrity.find_problems()
     assert f"number {late.pk} ({late.at:%Y-%m-%d %H:%M:%S} UTC)" in problem.text
     assert problem.text.startswith("This entry bears a time before")
-    assert not problem.can_be_mended
+    assert not problem.is_repairable
 
 
 @pytest.mark.django_db
@@ -177,12 +177,12 @@ def test_entries_that_were_imported_are_none_nor_those_after_a_clock_was_put_bac
     with log.importing("a test"):
         make_entry("long ago", ago(days=300))
         make_entry("less long ago", ago(days=200))
-    assert guard.look() == []
+    assert integrity.find_problems() == []
     told = LogEntry.objects.get(verb=Verb.LOG_IMPORTED)
     assert told.details["last"] - told.details["first"] == 1
     make_entry("of a clock that was wrong", timezone.now() + dt.timedelta(hours=7))
     log.record(Verb.CLOCK_CHANGED, "The clock was put back")
-    assert guard.look() == []
+    assert integrity.find_problems() == []
 
 
 @pytest.mark.django_db
@@ -190,7 +190,7 @@ def test_a_database_that_was_never_migrated_has_no_problem() -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'activity' AND name LIKE '0002%%'", [])
     weaken("DROP TABLE activity_prunerequest")
-    assert guard.look() == []
+    assert integrity.find_problems() == []
 
 
 # --- rows and objects that were made to break the look, or to deceive it
@@ -222,7 +222,7 @@ def said_everywhere(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CommandError, match="error"):
         call_command("doctor", "--skip-hosts", stdout=told)
     assert words in told.getvalue()
-    finding = next(one for one in checks.run_quick_checks() if one.name == checks.LOG_GUARD)
+    finding = next(one for one in checks.run_quick_checks() if one.name == checks.LOG_INTEGRITY)
     assert finding.is_error
     assert words in finding.text
     assert finding.remedy
@@ -272,9 +272,9 @@ def test_an_import_explains_only_the_rows_that_it_was_written_with() -> None:
     make_entry("two hours before", ago(hours=2))
     told = {"first": late.pk, "last": late.pk}
     log.record(Verb.LOG_IMPORTED, "said two hours later", details=told)
-    assert f"number {late.pk} (" in guard.look()[0].text
+    assert f"number {late.pk} (" in integrity.find_problems()[0].text
     log.record(Verb.LOG_IMPORTED, "of rows to come", details={"first": late.pk, "last": late.pk + 1000})
-    assert f"number {late.pk} (" in guard.look()[0].text
+    assert f"number {late.pk} (" in integrity.find_problems()[0].text
 
 
 BACK = "ALTER TABLE activity_logentry RENAME TO activity_logentry_copy; ALTER TABLE hidden RENAME TO activity_logentry"
@@ -286,9 +286,9 @@ def test_a_view_in_place_of_the_log_is_said_and_taken_away(capsys: pytest.Captur
     kept = make_entry("kept")
     weaken(f"{HIDDEN} WHERE id < 0")
     said_everywhere("The table activity_logentry was renamed to hidden. A view stands in its place: ", capsys)
-    assert guard.look() == []
+    assert integrity.find_problems() == []
     assert LogEntry.objects.filter(pk=kept.pk).exists()
-    assert "WHERE" in LogEntry.objects.get(verb=Verb.LOG_MENDED).message.upper()
+    assert "WHERE" in LogEntry.objects.get(verb=Verb.LOG_REPAIRED).message.upper()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -302,7 +302,7 @@ def test_a_copy_in_place_of_the_log_is_not_guarded_and_the_true_log_is_named(
     weaken(f"ALTER TABLE activity_logentry RENAME TO hidden; CREATE TABLE activity_logentry {copy}")
     try:
         said_everywhere("The table activity_logentry was renamed to hidden, and another table stands in", capsys)
-        [problem] = guard.look()
+        [problem] = integrity.find_problems()
         remedy = problem.remedy.partition("then ")[2].partition("; and run")[0]
     finally:
         weaken(BACK)
@@ -310,7 +310,7 @@ def test_a_copy_in_place_of_the_log_is_not_guarded_and_the_true_log_is_named(
         call_command("migrate", verbosity=0)
     assert remedy == BACK
     assert LogEntry.objects.filter(pk=kept.pk).exists()
-    assert guard.look() == []
+    assert integrity.find_problems() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -320,7 +320,7 @@ def test_a_table_beside_the_log_that_looks_like_it_is_an_error(capsys: pytest.Ca
     try:
         said_everywhere("aside looks like the activity log and holds entries", capsys)
         weaken("DELETE FROM aside")
-        assert guard.look() == []
+        assert integrity.find_problems() == []
     finally:
         weaken("DROP TABLE aside")
 
@@ -368,7 +368,7 @@ def test_a_trigger_on_the_log_is_seen_whatever_the_case_of_its_tables_name(capsy
     call_command("migrate", verbosity=0)
     assert "activity_log_no_update is missing. It was put back, but the log took no entry" in capsys.readouterr().err
     weaken("DROP TRIGGER hush")
-    assert guard.look() == []
+    assert integrity.find_problems() == []
 
 
 @pytest.mark.sqlite_only
@@ -377,7 +377,7 @@ def test_a_log_in_capitals_gets_its_name_back(capsys: pytest.CaptureFixture[str]
     kept = make_entry("kept")
     weaken("ALTER TABLE activity_logentry RENAME TO other; ALTER TABLE other RENAME TO ACTIVITY_LOGENTRY")
     said_everywhere("The table activity_logentry was renamed to ACTIVITY_LOGENTRY.", capsys)
-    assert guard.look() == []
+    assert integrity.find_problems() == []
     assert LogEntry.objects.filter(pk=kept.pk).exists()
 
 
@@ -391,17 +391,17 @@ def test_row_level_security_and_child_tables_are_an_error_and_taken_off(capsys: 
     weaken(f"CREATE TABLE forged () INHERITS ({table})")
     weaken("INSERT INTO forged SELECT * FROM activity_logentry")
     try:
-        texts = [one.text for one in guard.look()]
+        texts = [one.text for one in integrity.find_problems()]
         assert any("Row-level security is on for the table activity_logentry" in one for one in texts)
         assert any("The policy hush is not ours" in one for one in texts)
         said_everywhere("The table forged inherits from activity_logentry", capsys)
-        left = {one.text: one.remedy for one in guard.look()}
+        left = {one.text: one.remedy for one in integrity.find_problems()}
         assert next(iter(left.values())) == "If nobody knows what it is for: DROP POLICY hush ON activity_logentry"
         assert [text.partition(" looks")[0] for text in left][1:] == ["forged"]  # its rows stay for people to look at
         assert LogEntry.objects.filter(pk=kept.pk).count() == 1
     finally:
         weaken("DROP POLICY hush ON activity_logentry; DROP TABLE forged")
-    assert guard.look() == []
+    assert integrity.find_problems() == []
 
 
 @pytest.mark.postgres_only
@@ -420,11 +420,11 @@ def test_a_function_that_cannot_be_replaced_is_said_and_keeps_nothing_else_from_
     assert "activity_log_numbers is missing. It was put back" in said
     assert "activity_log_prune was replaced by another. It could not be put back: " in said
     assert "ALTER … OWNER TO" in said
-    [problem] = guard.look()
+    [problem] = integrity.find_problems()
     assert "function activity_log_prune" in problem.text
     monkeypatch.undo()
     call_command("migrate", verbosity=0)
-    assert guard.look() == []
+    assert integrity.find_problems() == []
 
 
 @pytest.mark.django_db
@@ -433,10 +433,12 @@ def test_whatever_breaks_a_check_is_an_error_and_hides_no_other(monkeypatch: pyt
         raise ZeroDivisionError("of a row")
 
     make_entry("kept")
-    monkeypatch.setattr(guard_rows, "dated_back", broken)
-    assert [one.text for one in guard.look()] == ["The order of entries cannot be read: ZeroDivisionError: of a row"]
-    monkeypatch.setattr(checks, "CHECKS", (checks.geoip, broken, checks.log_guard))
+    monkeypatch.setattr(integrity_rows, "dated_back", broken)
+    assert [one.text for one in integrity.find_problems()] == [
+        "The order of entries cannot be read: ZeroDivisionError: of a row"
+    ]
+    monkeypatch.setattr(checks, "CHECKS", (checks.geoip, broken, checks.log_integrity))
     found = checks.run_quick_checks()
-    assert [one.name for one in found] == [checks.DATABASE, "GeoIP", "Broken", checks.LOG_GUARD]
+    assert [one.name for one in found] == [checks.DATABASE, "GeoIP", "Broken", checks.LOG_INTEGRITY]
     assert found[2].is_error
     assert found[2].text == "It could not be looked at: ZeroDivisionError: of a row"

@@ -30,8 +30,8 @@ from sessions_app.management import dumps
 from sessions_app.management.commands.restore import refuse_newer, refuse_while_running
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
+from sessions_app.worker.after_restore import SKIPPED_NUMBERS, correct_after_restore
 from sessions_app.worker.health.heartbeat import beat
-from sessions_app.worker.restored import SKIPPED_NUMBERS, correct_after_restore
 from tests.support import builders, programs
 from tests.support.recordings import make_connection
 from tests.support.scene import ask, granted

@@ -30,7 +30,7 @@ from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.worker import cuts, reconcile
+from sessions_app.worker import lockdowns, reconcile
 from tests.support import builders, pages
 from tests.support.scene import granted, logged_in
 
@@ -172,12 +172,12 @@ def test_an_accepted_cut_says_what_is_not_done_and_a_worker_does_it(
         Status.LOCKED,
     ]
     assert not LogEntry.objects.filter(verb=Verb.ACCOUNT_CUT).exists()
-    assert cuts.finish(timezone.now()) == 0  # whoever accepted it may be at it still
+    assert lockdowns.finish(timezone.now()) == 0  # whoever accepted it may be at it still
     reconcile(timezone.now() + dt.timedelta(minutes=2))
     assert {PrivilegedSession.objects.get(pk=one.pk).status for one in sessions} == {Status.CANCELED}
     entry = LogEntry.objects.get(verb=Verb.ACCOUNT_CUT)
     assert (entry.actor, entry.user) == (admin, alice)
-    assert cuts.finish(timezone.now() + dt.timedelta(minutes=4)) == 0
+    assert lockdowns.finish(timezone.now() + dt.timedelta(minutes=4)) == 0
     other.refresh_from_db()
     assert other.status == Status.AVAILABLE
 
@@ -197,7 +197,7 @@ def test_an_accepted_cut_is_carried_out_although_its_administrator_is_none_any_m
         User.objects.filter(pk=admin.pk).update(is_active=False)
     else:
         admin.groups.set(auditor.groups.all() if what == "an auditor" else [])
-    assert cuts.finish(timezone.now() + dt.timedelta(minutes=2)) == 1
+    assert lockdowns.finish(timezone.now() + dt.timedelta(minutes=2)) == 1
     assert [PrivilegedSession.objects.get(pk=one.pk).status for one in sessions] == [Status.CANCELING] * 2
     asked.refresh_from_db()
     assert asked.status == Status.CANCELED
@@ -219,11 +219,11 @@ def test_a_worker_that_meets_an_outage_too_tries_the_cut_again_later(
     with monkeypatch.context() as disturbed:
         disturbed.setattr(control, "start_canceling", failing(control.start_canceling))
         assert not all(line.ok for line in lockdown.cut_everything(admin, alice))
-        assert cuts.finish(later) == 1
-    assert cuts.finish(later) == 1
+        assert lockdowns.finish(later) == 1
+    assert lockdowns.finish(later) == 1
     session.refresh_from_db()
     assert session.status == Status.CANCELING
-    assert cuts.finish(later) == 0
+    assert lockdowns.finish(later) == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from activity import guard
+from activity import integrity
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.hosts.models import HostWatch
@@ -62,7 +62,7 @@ def test_a_jump_of_the_clock_is_logged_and_everything_is_looked_at_anew(alice: U
     assert told.level == Level.WARNING
     assert passes.due(timezone.now()) == [session.pk]
     assert ControlRequest.objects.get().next_attempt_at is None
-    assert guard.look() == []  # what was written before is later, and that is no sign of anybody
+    assert integrity.find_problems() == []  # what was written before is later, and that is no sign of anybody
 
 
 def test_a_lease_of_a_worker_that_is_at_work_stands(alice: User) -> None:

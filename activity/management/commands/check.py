@@ -1,4 +1,4 @@
-"""Django's `check`, which looks at the guard of the activity log too."""
+"""Django's `check`, which also tests that the activity log is protected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.management.commands.check import Command as DjangoCheck
 from django.db import DatabaseError, InterfaceError, connections
 
-from activity import guard
+from activity import integrity
 
 TAG = "activity_log"
 _wanted: list[str] = []
@@ -28,9 +28,9 @@ class Command(DjangoCheck):
             _wanted.clear()
 
 
-# Not tagged as a check of the database: such ones run before each migrate too, and would keep it from mending.
+# Not tagged as a check of the database: such ones run before each migrate too, and would keep it from repairing.
 @register(TAG)
-def check_guard(**kwargs: Any) -> list[CheckMessage]:
+def check_log_integrity(**kwargs: Any) -> list[CheckMessage]:
     """Look whether the log is append-only, when somebody runs `check`; other commands do not ask the database."""
     return [message for database in _wanted for message in _look(database)]
 
@@ -40,7 +40,7 @@ def _look(database: str) -> list[CheckMessage]:
     if connection.vendor == "sqlite" and not Path(str(connection.settings_dict["NAME"])).exists():
         return []  # looking would make it
     try:
-        found = guard.look(database)
+        found = integrity.find_problems(database)
     except (DatabaseError, InterfaceError) as problem:  # does not answer; what cannot be read is among what is found
         text = f"The activity log could not be looked at: {' '.join(str(problem).split())[:200]}"
         return [CheckWarning(text, hint="Start the database, or correct DATABASE_URL.", id="activity.W001")]

@@ -17,8 +17,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessions_app.gateway import heartbeats
 from sessions_app.management import archive, dumps
+from sessions_app.worker.after_restore import correct_after_restore
 from sessions_app.worker.health import heartbeat
-from sessions_app.worker.restored import correct_after_restore
 
 NOTHING = "Nothing was changed."
 

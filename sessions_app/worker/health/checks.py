@@ -16,8 +16,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from activity import guard
-from activity.guard_problems import protected, reason
+from activity import integrity
+from activity.integrity_problems import protected, reason
 from sessions_app.catalogue.connectors import names_where
 from sessions_app.catalogue.models import Resource, ServiceAuth
 from sessions_app.gateway import heartbeats
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 OLD_GEOIP = dt.timedelta(days=60)
 DATABASE = "Database"
-LOG_GUARD = "Activity log"
+LOG_INTEGRITY = "Activity log"
 MOST_CLOCKS = 10  # hosts that are named
 VENDORS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
@@ -53,7 +53,7 @@ def run_quick_checks() -> list[Finding]:
 def run_thorough_checks() -> list[Finding]:
     """Run the same checks, but verify more entries of the log, for callers that no page waits for."""
     return [
-        run_check(lambda: log_guard(guard.THOROUGHLY), LOG_GUARD) if one.name == LOG_GUARD else one
+        run_check(lambda: log_integrity(integrity.THOROUGHLY), LOG_INTEGRITY) if one.name == LOG_INTEGRITY else one
         for one in run_quick_checks()
     ]
 
@@ -205,13 +205,13 @@ def sessions() -> Finding:
     )
 
 
-def log_guard(entries: int = guard.QUICKLY) -> Finding:
+def log_integrity(entries: int = integrity.QUICKLY) -> Finding:
     """Check that the database lets nobody change the log. `entries` is how many of them are verified."""
-    found = guard.look(entries=entries)
+    found = integrity.find_problems(entries=entries)
     if not found:
-        return ok(LOG_GUARD, "The database refuses to change it.")
+        return ok(LOG_INTEGRITY, "The database refuses to change it.")
     text = "It is not append-only. " + " ".join(one.text for one in found)
-    return error(LOG_GUARD, text, " ".join(dict.fromkeys(one.remedy for one in found)))
+    return error(LOG_INTEGRITY, text, " ".join(dict.fromkeys(one.remedy for one in found)))
 
 
 def clocks() -> Finding:
@@ -228,7 +228,7 @@ def clocks() -> Finding:
 CHECKS: tuple[Callable[[], Finding], ...] = (
     writing,
     files.room,
-    log_guard,
+    log_integrity,
     worker,
     gateway,
     geoip,

@@ -12,9 +12,9 @@ from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
-from activity import append_only, guard_rows, guard_tables, guard_triggers, log
+from activity import append_only, integrity_rows, integrity_tables, integrity_triggers, log
 from activity.append_only import LOG, REQUEST
-from activity.guard_problems import Problem, attempted, execute, quoted, reason
+from activity.integrity_problems import Problem, attempted, execute, quoted, reason
 from activity.models import Level, PruneRequest
 from activity.text import plain
 from activity.verbs import Verb
@@ -24,8 +24,8 @@ QUICKLY = 2_000  # entries whose times are compared where somebody waits for a p
 THOROUGHLY = 200_000
 
 
-def look(database: str = "default", entries: int = THOROUGHLY) -> list[Problem]:
-    """Return everything that is wrong with the guard of the log and, in the newest `entries`, with its rows.
+def find_problems(database: str = "default", entries: int = THOROUGHLY) -> list[Problem]:
+    """Return everything that is wrong with the protection of the log and, in the newest `entries`, with its rows.
 
     Nothing is said of a database that `migrate` has not brought to this version yet. Raises what the database says when
     it does not answer; whatever else cannot be read is a problem that is returned.
@@ -33,57 +33,57 @@ def look(database: str = "default", entries: int = THOROUGHLY) -> list[Problem]:
     connection = connections[database]
     if LAST_MIGRATION not in MigrationRecorder(connection).applied_migrations():
         return []
-    found = attempted(connection, "The tables of the log", lambda: guard_tables.missing(connection))
+    found = attempted(connection, "The tables of the log", lambda: integrity_tables.missing(connection))
     parts = {
-        "The triggers of the log": lambda: guard_triggers.triggers(connection),
-        "What may hide entries": lambda: guard_triggers.hiding(connection),
-        "The table of the log": lambda: guard_tables.broken_numbers(connection),
-        "What looks like the log": lambda: guard_tables.beside(connection),
-        "The requests of prune_activity": lambda: guard_rows.requests(connection),
-        "The numbers of entries": lambda: guard_rows.numbers(connection),
-        "The times of entries": lambda: guard_rows.unreadable_times(connection, entries),
-        "The order of entries": lambda: guard_rows.dated_back(connection, entries),
+        "The triggers of the log": lambda: integrity_triggers.triggers(connection),
+        "What may hide entries": lambda: integrity_triggers.hiding(connection),
+        "The table of the log": lambda: integrity_tables.broken_numbers(connection),
+        "What looks like the log": lambda: integrity_tables.beside(connection),
+        "The requests of prune_activity": lambda: integrity_rows.requests(connection),
+        "The numbers of entries": lambda: integrity_rows.numbers(connection),
+        "The times of entries": lambda: integrity_rows.unreadable_times(connection, entries),
+        "The order of entries": lambda: integrity_rows.dated_back(connection, entries),
     }
     if not found:
         found = [one for what, part in parts.items() for one in attempted(connection, what, part)]
     return [Problem(plain(one.text, 1000), plain(one.remedy, 1000)) for one in found]
 
 
-def mend(database: str = "default") -> list[Problem]:
+def repair(database: str = "default") -> list[Problem]:
     """Put back what can be put back, and record each problem in the log.
 
     Return what was found: what can still be called mendable was put back, all else says what is left to do.
     """
     connection = connections[database]
-    found = look(database, QUICKLY)
-    if not any(one.can_be_mended for one in found):
+    found = find_problems(database, QUICKLY)
+    if not any(one.is_repairable for one in found):
         return found
     failed = _make_request_table(connection)
     with transaction.atomic(using=database):  # nothing is put back without an entry that says so
         failed += _put_back(connection)
-        now = look(database, QUICKLY)
-        mended = [one for one in found if one.can_be_mended and one not in now]
+        now = find_problems(database, QUICKLY)
+        repaired = [one for one in found if one.is_repairable and one not in now]
         because = " ".join(dict.fromkeys(failed)) or "The database said nothing."
         remedy = (
             f"It could not be put back: {because} Run sessionadmin migrate as the role that owns the table and its "
             "functions, or give them to the console's role (ALTER … OWNER TO). Then find out who was at the database."
         )
-        left = [dataclasses.replace(one, remedy=remedy) if one.can_be_mended else one for one in now]
-        left += [one for one in found if not one.can_be_mended and one not in now]
+        left = [dataclasses.replace(one, remedy=remedy) if one.is_repairable else one for one in now]
+        left += [one for one in found if not one.is_repairable and one not in now]
         try:
-            _record(connection, mended, left)
+            _record(connection, repaired, left)
         except DatabaseError as problem:
             remedy = f"It was put back, but the log took no entry about it: {reason(problem)}"
-            mended = [dataclasses.replace(one, remedy=remedy) for one in mended]
-    return [*mended, *left]
+            repaired = [dataclasses.replace(one, remedy=remedy) for one in repaired]
+    return [*repaired, *left]
 
 
-def _record(connection: BaseDatabaseWrapper, mended: list[Problem], left: list[Problem]) -> None:
+def _record(connection: BaseDatabaseWrapper, repaired: list[Problem], left: list[Problem]) -> None:
     with transaction.atomic(using=connection.alias):
-        for one in mended:
+        for one in repaired:
             log.record(
-                Verb.LOG_MENDED,
-                f"The activity log was not guarded, and is again: {one.text}",
+                Verb.LOG_REPAIRED,
+                f"The activity log was not protected, and is again: {one.text}",
                 level=Level.ERROR,
                 details={"database": connection.vendor, **({"left": [other.text for other in left]} if left else {})},
             )
@@ -92,11 +92,11 @@ def _record(connection: BaseDatabaseWrapper, mended: list[Problem], left: list[P
 def _make_request_table(connection: BaseDatabaseWrapper) -> list[str]:
     """Create the table of requests where it is gone: SQLite does it outside a transaction only. Return what failed."""
     try:
-        if guard_tables.exists(connection, REQUEST) or guard_tables.other_case(connection, REQUEST):
+        if integrity_tables.exists(connection, REQUEST) or integrity_tables.other_case(connection, REQUEST):
             return []
-        if guard_tables.holder(connection, REQUEST):
+        if integrity_tables.holder(connection, REQUEST):
             return []
-        if found := guard_tables.view(connection, REQUEST):
+        if found := integrity_tables.view(connection, REQUEST):
             execute(connection, f"DROP {found[0]} {REQUEST}")
         with connection.schema_editor() as editor:
             editor.create_model(PruneRequest)
@@ -110,13 +110,15 @@ def _put_back(connection: BaseDatabaseWrapper) -> list[str]:
     failed = []
     steps = [*_renames(connection, LOG), *_renames(connection, REQUEST)]
     failed += _run(connection, steps)
-    if not all(guard_tables.exists(connection, table) for table in (LOG, REQUEST)) or guard_tables.missing(connection):
+    if not all(integrity_tables.exists(connection, table) for table in (LOG, REQUEST)) or integrity_tables.missing(
+        connection
+    ):
         return failed
     if connection.vendor == "postgresql":
-        for table in guard_triggers.secured(connection):
+        for table in integrity_triggers.secured(connection):
             failed += _run(connection, [f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY"])
             failed += _run(connection, [f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"])
-        for child, table in guard_triggers.children(connection):
+        for child, table in integrity_triggers.children(connection):
             failed += _run(connection, [f"ALTER TABLE {child} NO INHERIT {table}"])
     for statements in append_only.renewal(connection):
         failed += _run(connection, statements)
@@ -125,13 +127,13 @@ def _put_back(connection: BaseDatabaseWrapper) -> list[str]:
 
 def _renames(connection: BaseDatabaseWrapper, table: str) -> list[str]:
     """Return the statements that give a table its name back."""
-    if guard_tables.exists(connection, table):
+    if integrity_tables.exists(connection, table):
         return []
-    if other := guard_tables.other_case(connection, table):  # SQLite takes both for one name, and refuses
+    if other := integrity_tables.other_case(connection, table):  # SQLite takes both for one name, and refuses
         between = f"{table}_between"
         return [f"ALTER TABLE {quoted(other)} RENAME TO {between}", f"ALTER TABLE {between} RENAME TO {table}"]
-    if name := guard_tables.holder(connection, table):
-        found = guard_tables.view(connection, table)
+    if name := integrity_tables.holder(connection, table):
+        found = integrity_tables.view(connection, table)
         drop = [f"DROP {found[0]} {table}"] if found else []
         return [*drop, f"ALTER TABLE {quoted(name)} RENAME TO {table}"]
     return []

@@ -19,7 +19,7 @@ _ready: ContextVar[tuple[str, str]] = ContextVar("sessions_app_hashed_password")
 
 
 @contextmanager
-def hashed_before(form: BaseForm) -> Iterator[None]:
+def hash_password_before(form: BaseForm) -> Iterator[None]:
     """Hash the password in `form` now, and let the forms in this block use the hash. Do nothing for a refused form."""
     if not form.is_valid() or not form.cleaned_data.get("set_usable_password"):
         yield
@@ -32,8 +32,8 @@ def hashed_before(form: BaseForm) -> Iterator[None]:
         _ready.reset(token)
 
 
-class UsesReadyHash:
-    """A mixin for Django's password forms that saves the hash which `hashed_before` has made."""
+class UsesPreparedHash:
+    """A mixin for Django's password forms that saves the hash which `hash_password_before` has made."""
 
     cleaned_data: dict[str, Any]
 
@@ -49,9 +49,9 @@ class UsesReadyHash:
         return user
 
 
-class NewUserForm(UsesReadyHash, AdminUserCreationForm):  # type: ignore[type-arg]  # generic in the stubs only
+class NewUserForm(UsesPreparedHash, AdminUserCreationForm):  # type: ignore[type-arg]  # generic in the stubs only
     """The form for a new user, with or without a password."""
 
 
-class SetPasswordForm(UsesReadyHash, AdminPasswordChangeForm):  # type: ignore[type-arg]  # as above
+class SetPasswordForm(UsesPreparedHash, AdminPasswordChangeForm):  # type: ignore[type-arg]  # as above
     """The form by which an administrator sets or removes the password of a user."""

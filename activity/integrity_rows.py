@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity.append_only import LOG, REQUEST
-from activity.guard_problems import ASK, MOST, Problem, ask
+from activity.integrity_problems import ASK, MOST, Problem, ask
 from activity.verbs import Verb
 
 APART = "1 hour"  # by which an entry may be before the one that was written before it: transactions overlap

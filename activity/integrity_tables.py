@@ -6,7 +6,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity import append_only
 from activity.append_only import LOG, REQUEST
-from activity.guard_problems import ASK, MOST, Problem, ask, quoted
+from activity.integrity_problems import ASK, MOST, Problem, ask, quoted
 from activity.models import LogEntry
 
 COLUMNS = [str(field.column) for field in LogEntry._meta.concrete_fields]
@@ -51,7 +51,7 @@ def _stand_in(connection: BaseDatabaseWrapper) -> list[Problem]:
     likely = [name for name in lookalikes(connection) if name.strip('"') in holders]
     if not likely:
         return []
-    text = f"The table {LOG} was renamed to {likely[0]}, and another table stands in its place. Nothing was guarded."
+    text = f"The table {LOG} was renamed to {likely[0]}, and another table stands in its place. Nothing was protected."
     remedy = (
         f"Stop the console, then ALTER TABLE {LOG} RENAME TO {LOG}_copy; ALTER TABLE {likely[0]} RENAME TO {LOG}; and "
         f"run: sessionadmin migrate. What was written meanwhile is in {LOG}_copy."

@@ -18,7 +18,7 @@ from django.shortcuts import render
 
 from activity.names import name_now
 from activity.typed import typed
-from sessions_app.admin.folded import FoldedSearch
+from sessions_app.admin.folded_search import FoldedSearch
 
 AGREED = "_agreed_to_end"  # the form field with the number of ending sessions that the person has agreed to
 NAMED = 20  # this many sessions are listed by name; the others are counted

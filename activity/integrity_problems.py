@@ -1,4 +1,4 @@
-"""What is wrong with the activity log, and how its database is asked without ever ending in a traceback (guard.py)."""
+"""What is wrong with the activity log, and how its database is asked without a traceback (integrity.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 MOST = 10  # entries or tables that are named
-MEND = "Run: sessionadmin migrate. Then find out who has been at the database."
+RUN_MIGRATE = "Run: sessionadmin migrate. Then find out who has been at the database."
 ASK = "Find out who has been at the database. Entries are never removed to mend this (docs/activity-log.md)."
 
 
@@ -20,12 +20,12 @@ class Problem:
     """Something that is not as it must be, and what a person does about it."""
 
     text: str
-    remedy: str = MEND
+    remedy: str = RUN_MIGRATE
 
     @property
-    def can_be_mended(self) -> bool:
+    def is_repairable(self) -> bool:
         """Return whether `migrate` repairs it."""
-        return self.remedy == MEND
+        return self.remedy == RUN_MIGRATE
 
 
 def attempted(connection: BaseDatabaseWrapper, what: str, part: Callable[[], list[Problem]]) -> list[Problem]:

@@ -8,7 +8,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity import append_only, text_index
 from activity.append_only import LOG, REQUEST
-from activity.guard_problems import Problem, ask, quoted
+from activity.integrity_problems import Problem, ask, quoted
 from activity.models import LOG_WORDS
 
 TYPES = {"BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}  # pg_trigger.tgtype; 1: for each row

@@ -11,7 +11,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from sessions_app.admin.folded import FoldedSearch
+from sessions_app.admin.folded_search import FoldedSearch
 
 
 class ProtectedWhileInUse(FoldedSearch):

@@ -53,7 +53,6 @@ class Listing:
         *,
         filterset: type[django_filters.FilterSet] | None = None,
         extra: tuple[str, ...] = (),
-        has_csv: bool = False,
     ) -> None:
         self.request = request
         self.table = table
@@ -64,7 +63,6 @@ class Listing:
         except Unreadable as problem:
             raise BadListRequest(f"The address of this list was not understood. {problem}") from problem
         self.extra = extra
-        self.has_csv = has_csv
         self.filters = filterset(request.GET, queryset=queryset, request=request) if filterset is not None else None
         self._refuse_unknown_parameters()
         self.sort, self.order = self._read_sort()
@@ -77,7 +75,8 @@ class Listing:
 
     def _refuse_unknown_parameters(self) -> None:
         known = LIST_PARAMETERS | set(self.extra)
-        known -= {name for name, is_there in (("q", self.table.search), ("csv", self.has_csv)) if not is_there}
+        if not self.table.search:
+            known -= {"q"}
         if self.filters is not None:
             for name, field in self.filters.form.fields.items():
                 suffixes = getattr(field.widget, "suffixes", None) or []

@@ -34,14 +34,16 @@ def list_response(
 ) -> HttpResponseBase:
     """Return the list in the form that the request asks for.
 
-    `page_template` gets `listing` and `results` (safe HTML) beside `context`. `csv_name` allows ?csv=1 and names the
-    file. The queryset must already hold only what the person may see. It is read from wherever lists are read
-    (read_routing.py).
+    `page_template` gets `listing` and `results` (safe HTML) beside `context`. `csv_name` names the file of ?csv=1;
+    without it the table does. The queryset must already hold only what the person may see. It is read from wherever
+    lists are read (read_routing.py).
     """
     answer = read(
         request,
         queryset,
-        lambda rows: _answer(request, table, rows, page_template, filterset, extra, context or {}, csv_name),
+        lambda rows: _answer(
+            request, table, rows, page_template, filterset, extra, context or {}, csv_name or table.name
+        ),
     )
     if isinstance(answer, CsvDownload):
         answer.log_beginning()  # once, and where everything is written
@@ -59,8 +61,8 @@ def _answer(
     csv_name: str,
 ) -> HttpResponseBase:
     try:
-        listing = Listing(request, table, queryset, filterset=filterset, extra=extra, has_csv=bool(csv_name))
-        if csv_name and "csv" in listing.parameters:
+        listing = Listing(request, table, queryset, filterset=filterset, extra=extra)
+        if "csv" in listing.parameters:
             return CsvDownload(listing, csv_name)
         body = render_to_string("activity/listing/body.html", {"listing": listing})
     except BadListRequest as problem:

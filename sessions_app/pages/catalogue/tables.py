@@ -202,6 +202,5 @@ POLICIES = Table(
     noun="access policy",
     nouns="access policies",
     search=("name", "profile__name"),
-    empty_text="An administrator adds access policies in the administration.",
     slow_csv="The state is named by Python.",
 )

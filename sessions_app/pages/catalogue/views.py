@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
+from django_filters import FilterSet
 
 from activity.listing import Table, list_response
 from activity.viewer import viewer
@@ -31,7 +32,6 @@ from sessions_app.privileged.toolbar import sessions_toolbar
 from sessions_app.roles import is_administrator, sees_everything
 
 MOST_NAMES = 100  # on the page of a policy
-LIST = "sessions_app/pages/catalogue/catalogue_list.html"
 
 
 def admin_url(request: HttpRequest, thing: Model) -> str:
@@ -41,53 +41,22 @@ def admin_url(request: HttpRequest, thing: Model) -> str:
     return reverse(f"admin:{thing._meta.app_label}_{thing._meta.model_name}_change", args=[thing.pk])
 
 
-def with_empty_text(request: HttpRequest, table: Table) -> Table:
-    """Return the table with a text for an empty list that is also true for administrators and auditors."""
-    if not sees_everything(viewer(request)):
-        return table
-    return dataclasses.replace(table, empty_text=f"An administrator adds {table.nouns} in the administration.")
-
-
 @require_safe
 def resources(request: HttpRequest) -> HttpResponseBase:
     """Show the resources that the person may see."""
-    rows = tables.resources_queryset(viewer(request))
-    words = {"heading": "Resources", "section": "resources"}
-    return list_response(
-        request,
-        with_empty_text(request, tables.RESOURCES),
-        rows,
-        LIST,
-        filterset=PlatformFilter,
-        context=words,
-        csv_name="resources",
-    )
+    return _list(request, tables.RESOURCES, tables.resources_queryset(viewer(request)), PlatformFilter)
 
 
 @require_safe
 def activity_kinds(request: HttpRequest) -> HttpResponseBase:
     """Show the activities that the person may see."""
-    rows = tables.activities_queryset(viewer(request))
-    words = {"heading": "Activities", "section": "activity_kinds"}
-    return list_response(
-        request,
-        with_empty_text(request, tables.ACTIVITIES),
-        rows,
-        LIST,
-        filterset=PlatformFilter,
-        context=words,
-        csv_name="activities",
-    )
+    return _list(request, tables.ACTIVITIES, tables.activities_queryset(viewer(request)), PlatformFilter)
 
 
 @require_safe
 def profiles(request: HttpRequest) -> HttpResponseBase:
     """Show the connection profiles that the person may see."""
-    rows = tables.profiles_queryset(viewer(request))
-    words = {"heading": "Connection profiles", "section": "profiles"}
-    return list_response(
-        request, with_empty_text(request, tables.PROFILES), rows, LIST, context=words, csv_name="profiles"
-    )
+    return _list(request, tables.PROFILES, tables.profiles_queryset(viewer(request)))
 
 
 @require_safe
@@ -95,8 +64,18 @@ def policies(request: HttpRequest) -> HttpResponseBase:
     """Show the access policies."""
     if not sees_everything(viewer(request)):
         raise PermissionDenied("Only administrators and auditors see the access policies.")
-    words = {"heading": "Access policies", "section": "policies"}
-    return list_response(request, tables.POLICIES, tables.policies_queryset(), LIST, context=words, csv_name="policies")
+    return _list(request, tables.POLICIES, tables.policies_queryset())
+
+
+def _list(
+    request: HttpRequest, table: Table, rows: QuerySet[Any], filterset: type[FilterSet] | None = None
+) -> HttpResponseBase:
+    """Return a list with the tabs of the catalogue. An empty one tells administrators and auditors who adds rows."""
+    if sees_everything(viewer(request)):
+        table = dataclasses.replace(table, empty_text=f"An administrator adds {table.nouns} in the administration.")
+    context = {"heading": table.nouns.capitalize()}
+    template = "sessions_app/pages/catalogue/catalogue_list.html"
+    return list_response(request, table, rows, template, filterset=filterset, context=context)
 
 
 @dataclasses.dataclass

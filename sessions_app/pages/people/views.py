@@ -12,13 +12,14 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, Group
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_safe
+from django_filters import FilterSet
 
 from activity import names
-from activity.listing import list_response
+from activity.listing import Table, list_response
 from activity.listing.response import bad_list_response
 from activity.models import LogEntry
 from activity.tables import log_table
@@ -32,6 +33,7 @@ from sessions_app.pages.people import tables
 from sessions_app.pages.people.facts import AccountFacts, GroupFacts
 from sessions_app.pages.people.filters import ApplicationFilter, SessionsOfOneUserFilter, UserFilter
 from sessions_app.people.models import Application
+from sessions_app.permission import AUDITORS_CHANGE_NOTHING
 from sessions_app.privileged.filters import AnyStatusFilters
 from sessions_app.privileged.tables import sessions_queryset, sessions_table
 from sessions_app.privileged.toolbar import sessions_toolbar
@@ -44,45 +46,29 @@ GROUP_TABS = {**TABS, "members": "Members"}
 @require_safe
 def users(request: HttpRequest) -> HttpResponseBase:
     """Show every person. Applications have a list of their own."""
-    _refuse_unless_sees_everything(request, "users")
-    return list_response(
-        request,
-        tables.users_table(),
-        tables.users_queryset(),
-        "sessions_app/pages/people/users.html",
-        filterset=UserFilter,
-        context={"heading": "Users"},
-        csv_name="users",
-    )
+    return _list(request, tables.users_table(), tables.users_queryset(), UserFilter)
 
 
 @require_safe
 def groups(request: HttpRequest) -> HttpResponseBase:
     """Show every group."""
-    _refuse_unless_sees_everything(request, "groups")
-    return list_response(
-        request,
-        tables.groups_table(),
-        tables.groups_queryset(),
-        "sessions_app/pages/people/groups.html",
-        context={"heading": "Groups"},
-        csv_name="groups",
-    )
+    return _list(request, tables.groups_table(), tables.groups_queryset())
 
 
 @require_safe
 def applications(request: HttpRequest) -> HttpResponseBase:
     """Show every application."""
-    _refuse_unless_sees_everything(request, "applications")
-    return list_response(
-        request,
-        tables.applications_table(),
-        tables.applications_queryset(),
-        "sessions_app/pages/people/applications.html",
-        filterset=ApplicationFilter,
-        context={"heading": "Applications"},
-        csv_name="applications",
-    )
+    return _list(request, tables.applications_table(), tables.applications_queryset(), ApplicationFilter)
+
+
+def _list(
+    request: HttpRequest, table: Table, rows: QuerySet[Any], filterset: type[FilterSet] | None = None
+) -> HttpResponseBase:
+    """Return a list of everybody, for administrators and auditors only."""
+    if not sees_everything(viewer(request)):
+        raise PermissionDenied(f"Only administrators and auditors see the list of {table.nouns}.")
+    context = {"heading": table.nouns.capitalize()}
+    return list_response(request, table, rows, "activity/listing/list.html", filterset=filterset, context=context)
 
 
 @require_safe
@@ -153,11 +139,6 @@ def visible_accounts(request: HttpRequest) -> Any:
     return every if sees_everything(person) else every.filter(pk=person.pk)
 
 
-def _refuse_unless_sees_everything(request: HttpRequest, what: str) -> None:
-    if not sees_everything(viewer(request)):
-        raise PermissionDenied(f"Only administrators and auditors see the list of {what}.")
-
-
 def _about(account: AbstractUser) -> Q:
     """Return a condition for log entries that the account caused, that concern it, or that changed it."""
     changed = Q(target_type=account._meta.label_lower, target_id=account.pk)
@@ -208,6 +189,7 @@ def _sessions(request: HttpRequest, subject: _Subject, context: dict[str, Any]) 
 
 def _logins(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -> HttpResponseBase:
     person = viewer(request)
+    may_log_out = person.pk == subject.scope.get("user") or is_administrator(person)
     return list_response(
         request,
         logins_table(person, current_login(request)),
@@ -215,7 +197,7 @@ def _logins(request: HttpRequest, subject: _Subject, context: dict[str, Any]) ->
         subject.template,
         filterset=LoginFilters,
         extra=("tab",),
-        context={**context, "may_log_out": person.pk == subject.scope.get("user") or is_administrator(person)},
+        context={**context, "logout_refused": "" if may_log_out else AUDITORS_CHANGE_NOTHING},
         csv_name=_file_name(request, "logins"),
     )
 

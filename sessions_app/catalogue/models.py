@@ -47,18 +47,22 @@ class Resource(models.Model):
 
     name = models.CharField(max_length=120, unique=True)
     platform = models.CharField(max_length=10, choices=Platform.choices, default=Platform.LINUX)
-    address = models.CharField(max_length=253, blank=True, help_text="Host name or IP address.")
+    address = models.CharField(max_length=253, blank=True, help_text="The host name or the IP address.")
     port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
     connector = models.CharField(
-        max_length=20, default="practice", help_text="How grants are made on it; 'practice' keeps them in files."
+        max_length=20,
+        default="practice",
+        help_text="The software that grants rights on the resource. “practice” only writes them to files, for a trial.",
     )
-    service_account = models.CharField(max_length=64, blank=True, help_text="The account that SessionAdmin uses there.")
+    service_account = models.CharField(
+        max_length=64, blank=True, help_text="The account that SessionAdmin uses on the host."
+    )
     service_auth = models.CharField(
-        "service account logs in with",
+        "login method of the service account",
         max_length=12,
         choices=ServiceAuth.choices,
         default=ServiceAuth.CERTIFICATE,
-        help_text="Hosts with the connector ssh only.",
+        help_text="Only hosts with the connector “ssh” use this.",
     )
     service_key = models.ForeignKey(
         "sessions_app.ServiceKey",
@@ -66,15 +70,17 @@ class Resource(models.Model):
         null=True,
         blank=True,
         related_name="resources",
-        help_text="The stored private key, where the service account logs in with one.",
+        help_text="Choose the private key if the service account logs in with a stored key.",
     )
     host_key = models.TextField(
         blank=True,
-        help_text="The pinned host key, as “Test connection” on the resource's page shows and confirms it. "
-        "A line that begins with @cert-authority pins the certificate authority of your hosts instead.",
+        help_text="The host must show this key. “Test connection” on the resource's page shows the key, and you "
+        "confirm it there. A line with @cert-authority names the certificate authority of your hosts instead.",
     )
     description = models.TextField(blank=True)
-    is_active = models.BooleanField("active", default=True, help_text="Inactive: no new sessions.")
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Nobody can start a new session on an inactive resource."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -108,31 +114,40 @@ class Activity(models.Model):
     login_account_template = models.CharField(
         max_length=64,
         default="{user}-adm",
-        help_text="The account on the resource; {user} becomes the user's name, {session} the session's number.",
+        help_text="The account on the resource. {user} stands for the user's name, {session} for the number.",
     )
     kind = models.CharField(
-        "on a real host",
+        "account on a real host",
         max_length=10,
         choices=AccountKind.choices,
         default=AccountKind.EPHEMERAL,
-        help_text="Ephemeral: the account is made for the session and removed after it. Managed: an account that is "
-        "there is opened for the session. Commands: the pre- and post-session actions are run.",
+        help_text="An ephemeral account is created for the session and removed after it. A managed account exists on "
+        "the host and is unlocked for the session. “Commands” runs the pre-session and post-session actions.",
     )
     unix_groups = models.CharField(
-        "groups", max_length=300, blank=True, help_text="Groups of the host that the account joins, with commas."
+        "groups",
+        max_length=300,
+        blank=True,
+        help_text="The account joins these groups of the host. Separate them with commas.",
     )
     sudo_rule = models.CharField(
-        max_length=300, blank=True, help_text="What follows the account's name in sudoers: ALL=(ALL) NOPASSWD: ALL"
+        max_length=300,
+        blank=True,
+        help_text="The text after the account's name in sudoers, for instance ALL=(ALL) NOPASSWD: ALL.",
     )
     shell = models.CharField(max_length=120, default="/bin/bash", help_text="The login shell of an ephemeral account.")
     grant_actions = models.TextField(
-        "pre-session actions", blank=True, help_text="One a line: rights given to the login account before the session."
+        "pre-session actions",
+        blank=True,
+        help_text="These actions give the login account its rights before the session. Write one on each line.",
     )
     remove_actions = models.TextField(
-        "post-session actions", blank=True, help_text="One a line, in order: what is taken away after the session."
+        "post-session actions",
+        blank=True,
+        help_text="These actions take the rights away after the session, in this order. Write one on each line.",
     )
     description = models.TextField(blank=True)
-    is_active = models.BooleanField("active", default=True, help_text="Inactive: cannot be requested.")
+    is_active = models.BooleanField("active", default=True, help_text="Nobody can request an inactive activity.")
 
     class Meta:
         ordering = ["name"]
@@ -165,45 +180,61 @@ class ConnectionProfile(models.Model):
     """The rules of session control: the duration, the approvals, and what the person must enter."""
 
     name = models.CharField(max_length=120, unique=True)
-    maximum_duration = models.DurationField(default=dt.timedelta(hours=2), help_text="From start to end, hh:mm:ss.")
-    approval_timeout = models.DurationField(
-        default=dt.timedelta(hours=24), help_text="A request nobody decided on within this time fails."
+    maximum_duration = models.DurationField(
+        default=dt.timedelta(hours=2), help_text="The time from start to end, as hh:mm:ss."
     )
-    extension_by = models.DurationField(default=dt.timedelta(minutes=30), help_text="What one extension adds.")
-    extension_limit = models.PositiveSmallIntegerField(default=0, help_text="How many extensions a session may have.")
+    approval_timeout = models.DurationField(
+        default=dt.timedelta(hours=24), help_text="A request fails if nobody approves or denies it within this time."
+    )
+    extension_by = models.DurationField(
+        default=dt.timedelta(minutes=30), help_text="One extension adds this time to a session."
+    )
+    extension_limit = models.PositiveSmallIntegerField(
+        default=0, help_text="A session can be extended this many times."
+    )
     end_notice = models.DurationField(
-        "end notification", default=dt.timedelta(minutes=10), help_text="How long before the end the user is told."
+        "end notification",
+        default=dt.timedelta(minutes=10),
+        help_text="The user gets a message this long before the end.",
     )
     notes_required = models.BooleanField(default=False)
     ticket_required = models.BooleanField(default=False)
-    record = models.BooleanField(default=True, help_text="Record the terminal of each connection.")
+    record = models.BooleanField(default=True, help_text="Record the terminal of each connection to a host.")
     record_input = models.BooleanField(
         default=False,
-        help_text="Also record what is typed. It can hold passwords; it is kept encrypted.",
+        help_text="Also record what people type. It can contain passwords, so it is stored encrypted.",
     )
     recording_days = models.PositiveIntegerField(
-        "keep recordings for", default=0, help_text="Days after which a recording is removed; 0 keeps it for ever."
+        "keep recordings for",
+        default=0,
+        help_text="A recording is removed after this many days. With 0 it is never removed.",
     )
     tcp_targets = models.CharField(
         "TCP forwarding to",
         max_length=500,
         blank=True,
-        help_text="host:port with commas, as seen from the resource; empty forbids forwarding.",
+        help_text="People may forward TCP connections to these targets. Write host:port as the resource reaches it, "
+        "and separate targets with commas. Leave it empty to forbid forwarding.",
     )
-    terminal_language = models.CharField("language of the browser's terminal", **terms.LOCALE)
+    terminal_language = models.CharField("language of the terminal in the browser", **terms.LOCALE)
     keep_home = models.BooleanField(
-        default=False, help_text="Keep the home directory of an ephemeral account, closed to everybody but root."
+        default=False,
+        help_text="Keep the home directory of an ephemeral account after the session. Only root can read it.",
     )
     compare_host = models.BooleanField(
         "compare the host",
         default=False,
-        help_text="Look at the host's accounts, sudo rules, keys, jobs, units, setuid files and open "
-        "ports before and after each session, and show what is new. It takes the host some seconds.",
+        help_text="Read the accounts, sudo rules, keys, jobs, units, setuid files and open ports of the host "
+        "before and after each session, and show what is new. This takes some seconds.",
     )
     logon_monitor_interval = models.PositiveIntegerField(
-        default=30, validators=[MinValueValidator(5)], help_text="Seconds between looks at who is logged on."
+        default=30,
+        validators=[MinValueValidator(5)],
+        help_text="The worker checks who is logged on to the host once in this many seconds.",
     )
-    secret_view_timeout = models.PositiveIntegerField(default=20, help_text="Seconds a secret stays on screen.")
+    secret_view_timeout = models.PositiveIntegerField(
+        default=20, help_text="A secret stays on the screen for this many seconds."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -243,7 +274,7 @@ class ApprovalTier(models.Model):
     profile = models.ForeignKey(ConnectionProfile, models.CASCADE, related_name="tiers")
     order = models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(3)])
     required = models.PositiveSmallIntegerField(
-        default=1, validators=[MinValueValidator(1)], help_text="How many of them must approve."
+        default=1, validators=[MinValueValidator(1)], help_text="This many of the users and group members must approve."
     )
     users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
     groups = models.ManyToManyField(Group, blank=True, related_name="+")
@@ -278,7 +309,7 @@ class AccessPolicy(models.Model):
 
     name = models.CharField(max_length=120, unique=True)
     priority = models.PositiveIntegerField(
-        default=100, help_text="Where several policies fit, the lowest number counts."
+        default=100, help_text="If several policies match, the one with the lowest number is used."
     )
     users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="access_policies")
     groups = models.ManyToManyField(Group, blank=True, related_name="access_policies")
@@ -289,8 +320,8 @@ class AccessPolicy(models.Model):
     keeps_open_sessions = models.BooleanField(
         "let open sessions run to their end",
         default=False,
-        help_text="When the right to a session is withdrawn while it is open, the session ends within seconds. With "
-        "this it runs to its end, and is not extended.",
+        help_text="When somebody withdraws the right to an open session, the session ends within seconds. With this "
+        "option it goes on until its planned end, but cannot be extended.",
     )
 
     objects = AccessPolicyQuerySet.as_manager()

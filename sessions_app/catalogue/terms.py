@@ -19,7 +19,8 @@ LOCALE: dict[str, Any] = {  # the arguments of a model field for a locale
     "default": "C.UTF-8",
     "blank": True,
     "validators": [RegexValidator(r"^[A-Za-z0-9_.@-]+\Z", "Write a locale, for instance C.UTF-8 or de_DE.UTF-8.")],
-    "help_text": "LANG there, where the host's sshd takes it (AcceptEnv LANG); empty leaves it to the host.",
+    "help_text": "The value of LANG on the host. The host's sshd must allow it with AcceptEnv LANG. Leave it empty to "
+    "use the language of the host.",
 }
 PLACEHOLDERS = ("{account}", "{user}", "{session}")
 

@@ -38,8 +38,8 @@ class NewServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
         required=False,
         max_length=20_000,
         widget=WriteOnlyTextarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Leave it empty, and a new Ed25519 key is made here: the better choice. Else OpenSSH or PEM, without "
-        "a passphrase. Sealed when it is saved, and never shown.",
+        help_text="Leave it empty to create a new Ed25519 key here, which is safer. Or paste a key in OpenSSH or PEM "
+        "format without a passphrase. The key is encrypted when you save it, and is never shown.",
     )
 
     class Meta:
@@ -94,9 +94,11 @@ class ApplicationKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
         label="Public key",
         max_length=10_000,
         widget=WriteOnlyTextarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="The one line of a .pub file. People register theirs themselves, on their account page.",
+        help_text="Paste the line of a .pub file. People register their own keys on their account page.",
     )
-    title = forms.CharField(max_length=LONGEST_TITLE, required=False, help_text="Empty: the comment in the line.")
+    title = forms.CharField(
+        max_length=LONGEST_TITLE, required=False, help_text="Leave it empty to use the comment of the key."
+    )
 
     class Meta:
         model = UserKey

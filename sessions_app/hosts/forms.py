@@ -23,10 +23,10 @@ class KeyForm(forms.Form):
         label="Public key",
         max_length=10_000,
         widget=WriteOnlyTextarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="The one line of a .pub file: Ed25519, ECDSA, a security key, or RSA with at least 3072 bits.",
+        help_text="Paste the line of a .pub file: Ed25519, ECDSA, a security key, or RSA with at least 3072 bits.",
     )
     title = forms.CharField(
-        max_length=80, required=False, help_text="What you call it. Empty: the comment at the end of the line."
+        max_length=80, required=False, help_text="Your name for the key. Leave it empty to use the comment of the key."
     )
 
 

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                     "login_account_template",
                     models.CharField(
                         default="{user}-adm",
-                        help_text="The account on the resource; {user} becomes the user's name, {session} the session's number.",
+                        help_text="The account on the resource. {user} stands for the user's name, {session} for the number.",
                         max_length=64,
                     ),
                 ),
@@ -56,16 +56,16 @@ class Migration(migrations.Migration):
                             ("commands", "Commands"),
                         ],
                         default="ephemeral",
-                        help_text="Ephemeral: the account is made for the session and removed after it. Managed: an account that is there is opened for the session. Commands: the pre- and post-session actions are run.",
+                        help_text="An ephemeral account is created for the session and removed after it. A managed account exists on the host and is unlocked for the session. “Commands” runs the pre-session and post-session actions.",
                         max_length=10,
-                        verbose_name="on a real host",
+                        verbose_name="account on a real host",
                     ),
                 ),
                 (
                     "unix_groups",
                     models.CharField(
                         blank=True,
-                        help_text="Groups of the host that the account joins, with commas.",
+                        help_text="The account joins these groups of the host. Separate them with commas.",
                         max_length=300,
                         verbose_name="groups",
                     ),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                     "sudo_rule",
                     models.CharField(
                         blank=True,
-                        help_text="What follows the account's name in sudoers: ALL=(ALL) NOPASSWD: ALL",
+                        help_text="The text after the account's name in sudoers, for instance ALL=(ALL) NOPASSWD: ALL.",
                         max_length=300,
                     ),
                 ),
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                     "grant_actions",
                     models.TextField(
                         blank=True,
-                        help_text="One a line: rights given to the login account before the session.",
+                        help_text="These actions give the login account its rights before the session. Write one on each line.",
                         verbose_name="pre-session actions",
                     ),
                 ),
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                     "remove_actions",
                     models.TextField(
                         blank=True,
-                        help_text="One a line, in order: what is taken away after the session.",
+                        help_text="These actions take the rights away after the session, in this order. Write one on each line.",
                         verbose_name="post-session actions",
                     ),
                 ),
@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 (
                     "is_active",
                     models.BooleanField(
-                        default=True, help_text="Inactive: cannot be requested.", verbose_name="active"
+                        default=True, help_text="Nobody can request an inactive activity.", verbose_name="active"
                     ),
                 ),
             ],
@@ -179,7 +179,7 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("address", models.CharField(blank=True, help_text="Host name or IP address.", max_length=253)),
+                ("address", models.CharField(blank=True, help_text="The host name or the IP address.", max_length=253)),
                 (
                     "port",
                     models.PositiveIntegerField(
@@ -194,13 +194,15 @@ class Migration(migrations.Migration):
                     "connector",
                     models.CharField(
                         default="practice",
-                        help_text="How grants are made on it; 'practice' keeps them in files.",
+                        help_text="The software that grants rights on the resource. “practice” only writes them to files, for a trial.",
                         max_length=20,
                     ),
                 ),
                 (
                     "service_account",
-                    models.CharField(blank=True, help_text="The account that SessionAdmin uses there.", max_length=64),
+                    models.CharField(
+                        blank=True, help_text="The account that SessionAdmin uses on the host.", max_length=64
+                    ),
                 ),
                 (
                     "service_auth",
@@ -210,22 +212,26 @@ class Migration(migrations.Migration):
                             ("key", "Stored private key"),
                         ],
                         default="certificate",
-                        help_text="Hosts with the connector ssh only.",
+                        help_text="Only hosts with the connector “ssh” use this.",
                         max_length=12,
-                        verbose_name="service account logs in with",
+                        verbose_name="login method of the service account",
                     ),
                 ),
                 (
                     "host_key",
                     models.TextField(
                         blank=True,
-                        help_text="The pinned host key, as “Test connection” on the resource's page shows and confirms it. A line that begins with @cert-authority pins the certificate authority of your hosts instead.",
+                        help_text="The host must show this key. “Test connection” on the resource's page shows the key, and you confirm it there. A line with @cert-authority names the certificate authority of your hosts instead.",
                     ),
                 ),
                 ("description", models.TextField(blank=True)),
                 (
                     "is_active",
-                    models.BooleanField(default=True, help_text="Inactive: no new sessions.", verbose_name="active"),
+                    models.BooleanField(
+                        default=True,
+                        help_text="Nobody can start a new session on an inactive resource.",
+                        verbose_name="active",
+                    ),
                 ),
             ],
             options={
@@ -380,49 +386,52 @@ class Migration(migrations.Migration):
                 (
                     "maximum_duration",
                     models.DurationField(
-                        default=datetime.timedelta(seconds=7200), help_text="From start to end, hh:mm:ss."
+                        default=datetime.timedelta(seconds=7200), help_text="The time from start to end, as hh:mm:ss."
                     ),
                 ),
                 (
                     "approval_timeout",
                     models.DurationField(
                         default=datetime.timedelta(days=1),
-                        help_text="A request nobody decided on within this time fails.",
+                        help_text="A request fails if nobody approves or denies it within this time.",
                     ),
                 ),
                 (
                     "extension_by",
                     models.DurationField(
-                        default=datetime.timedelta(seconds=1800), help_text="What one extension adds."
+                        default=datetime.timedelta(seconds=1800), help_text="One extension adds this time to a session."
                     ),
                 ),
                 (
                     "extension_limit",
-                    models.PositiveSmallIntegerField(default=0, help_text="How many extensions a session may have."),
+                    models.PositiveSmallIntegerField(default=0, help_text="A session can be extended this many times."),
                 ),
                 (
                     "end_notice",
                     models.DurationField(
                         default=datetime.timedelta(seconds=600),
-                        help_text="How long before the end the user is told.",
+                        help_text="The user gets a message this long before the end.",
                         verbose_name="end notification",
                     ),
                 ),
                 ("notes_required", models.BooleanField(default=False)),
                 ("ticket_required", models.BooleanField(default=False)),
-                ("record", models.BooleanField(default=True, help_text="Record the terminal of each connection.")),
+                (
+                    "record",
+                    models.BooleanField(default=True, help_text="Record the terminal of each connection to a host."),
+                ),
                 (
                     "record_input",
                     models.BooleanField(
                         default=False,
-                        help_text="Also record what is typed. It can hold passwords; it is kept encrypted.",
+                        help_text="Also record what people type. It can contain passwords, so it is stored encrypted.",
                     ),
                 ),
                 (
                     "recording_days",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="Days after which a recording is removed; 0 keeps it for ever.",
+                        help_text="A recording is removed after this many days. With 0 it is never removed.",
                         verbose_name="keep recordings for",
                     ),
                 ),
@@ -430,7 +439,7 @@ class Migration(migrations.Migration):
                     "tcp_targets",
                     models.CharField(
                         blank=True,
-                        help_text="host:port with commas, as seen from the resource; empty forbids forwarding.",
+                        help_text="People may forward TCP connections to these targets. Write host:port as the resource reaches it, and separate targets with commas. Leave it empty to forbid forwarding.",
                         max_length=500,
                         verbose_name="TCP forwarding to",
                     ),
@@ -440,28 +449,28 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         default="C.UTF-8",
-                        help_text="LANG there, where the host's sshd takes it (AcceptEnv LANG); empty leaves it to the host.",
+                        help_text="The value of LANG on the host. The host's sshd must allow it with AcceptEnv LANG. Leave it empty to use the language of the host.",
                         max_length=40,
                         validators=[
                             django.core.validators.RegexValidator(
                                 "^[A-Za-z0-9_.@-]+\\Z", "Write a locale, for instance C.UTF-8 or de_DE.UTF-8."
                             )
                         ],
-                        verbose_name="language of the browser's terminal",
+                        verbose_name="language of the terminal in the browser",
                     ),
                 ),
                 (
                     "keep_home",
                     models.BooleanField(
                         default=False,
-                        help_text="Keep the home directory of an ephemeral account, closed to everybody but root.",
+                        help_text="Keep the home directory of an ephemeral account after the session. Only root can read it.",
                     ),
                 ),
                 (
                     "compare_host",
                     models.BooleanField(
                         default=False,
-                        help_text="Look at the host's accounts, sudo rules, keys, jobs, units, setuid files and open ports before and after each session, and show what is new. It takes the host some seconds.",
+                        help_text="Read the accounts, sudo rules, keys, jobs, units, setuid files and open ports of the host before and after each session, and show what is new. This takes some seconds.",
                         verbose_name="compare the host",
                     ),
                 ),
@@ -469,13 +478,15 @@ class Migration(migrations.Migration):
                     "logon_monitor_interval",
                     models.PositiveIntegerField(
                         default=30,
-                        help_text="Seconds between looks at who is logged on.",
+                        help_text="The worker checks who is logged on to the host once in this many seconds.",
                         validators=[django.core.validators.MinValueValidator(5)],
                     ),
                 ),
                 (
                     "secret_view_timeout",
-                    models.PositiveIntegerField(default=20, help_text="Seconds a secret stays on screen."),
+                    models.PositiveIntegerField(
+                        default=20, help_text="A secret stays on the screen for this many seconds."
+                    ),
                 ),
             ],
             options={
@@ -509,7 +520,7 @@ class Migration(migrations.Migration):
                     "required",
                     models.PositiveSmallIntegerField(
                         default=1,
-                        help_text="How many of them must approve.",
+                        help_text="This many of the users and group members must approve.",
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),
@@ -536,7 +547,7 @@ class Migration(migrations.Migration):
                 (
                     "priority",
                     models.PositiveIntegerField(
-                        default=100, help_text="Where several policies fit, the lowest number counts."
+                        default=100, help_text="If several policies match, the one with the lowest number is used."
                     ),
                 ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
@@ -544,7 +555,7 @@ class Migration(migrations.Migration):
                     "keeps_open_sessions",
                     models.BooleanField(
                         default=False,
-                        help_text="When the right to a session is withdrawn while it is open, the session ends within seconds. With this it runs to its end, and is not extended.",
+                        help_text="When somebody withdraws the right to an open session, the session ends within seconds. With this option it goes on until its planned end, but cannot be extended.",
                         verbose_name="let open sessions run to their end",
                     ),
                 ),
@@ -1178,19 +1189,23 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        help_text="The log names the secret by it, so it must not be secret.", max_length=120
+                        help_text="The log shows this name, so do not write the secret here.", max_length=120
                     ),
                 ),
                 (
                     "description",
                     models.CharField(
-                        blank=True, help_text="What it opens. Shown beside the name, and not sealed.", max_length=300
+                        blank=True,
+                        help_text="Say what the secret is for. The text is shown beside the name and is not encrypted.",
+                        max_length=300,
                     ),
                 ),
                 ("sealed", sessions_app.sealing.SealedField(editable=False, verbose_name="content")),
                 (
                     "updated_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="content set"),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="content changed at"
+                    ),
                 ),
                 (
                     "resource",
@@ -1210,7 +1225,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
-                        verbose_name="set by",
+                        verbose_name="changed by",
                     ),
                 ),
             ],
@@ -1223,7 +1238,7 @@ class Migration(migrations.Migration):
             name="service_key",
             field=models.ForeignKey(
                 blank=True,
-                help_text="The stored private key, where the service account logs in with one.",
+                help_text="Choose the private key if the service account logs in with a stored key.",
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="resources",

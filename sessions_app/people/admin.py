@@ -138,7 +138,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
     """The form for a new application: its name, its description and its owner."""
 
     name = forms.CharField(
-        max_length=150, validators=[UnicodeUsernameValidator()], help_text="Letters, digits and @ . + - _ only."
+        max_length=150, validators=[UnicodeUsernameValidator()], help_text="Use only letters, digits and @ . + - _"
     )
 
     class Meta:

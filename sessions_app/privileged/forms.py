@@ -18,16 +18,19 @@ class ActionForm(forms.Form):
 class LockForm(ActionForm):
     """The form to lock a session: the texts for its user, and what else is locked."""
 
-    title = forms.CharField(max_length=120, help_text="The user sees it.")
+    title = forms.CharField(max_length=120, help_text="The user reads this title.")
     message = forms.CharField(
-        max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="Why, and what to do."
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Tell the user why, and what to do.",
     )
     forbid_resource = forms.BooleanField(label="Prevent new sessions on this resource", required=False)
     lock_account = forms.BooleanField(
         label="Lock the account",
         required=False,
-        help_text="Logs the user out everywhere, cuts their connections through the gateway, locks every live session "
-        "of theirs, and lets none begin.",
+        help_text="The user is logged out everywhere, and connections through the gateway are cut. All their live "
+        "sessions are locked, and no new session can start.",
     )
 
 
@@ -38,7 +41,7 @@ class TerminateForm(ActionForm):
         label="Cancel the session too",
         required=False,
         initial=True,
-        help_text="So that nobody logs in through it again.",
+        help_text="The user then cannot connect again in this session.",
     )
 
 
@@ -52,5 +55,5 @@ class DenyForm(ActionForm):
     """The form to deny a session, with the reason that the requester reads."""
 
     reason = forms.CharField(
-        max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="The requester reads it."
+        max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="The requester reads this reason."
     )

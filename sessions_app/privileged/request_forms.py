@@ -67,18 +67,14 @@ class DetailsForm(forms.Form):
             if profile:
                 field = self.fields[name]
                 field.required = True
-                field.help_text = f"The connection profile {profile} requires it."
+                field.help_text = f"The connection profile {profile} requires this field."
                 field.error_messages["required"] = f"The connection profile {profile} requires this field."
-        self.fields[
-            "start_at"
-        ].help_text = (
-            f"In the time zone {zone}. A date that is typed here counts; leave it empty to start as soon as possible."
-        )
+        self.fields["start_at"].help_text = f"Use the time zone {zone}. Leave it empty to start as soon as possible."
         twice = self._ambiguous_time()
         if twice is None:
             del self.fields["which"]
         else:
-            self.fields["which"].help_text = f"The clocks in {zone} go back in that night."
+            self.fields["which"].help_text = f"The clocks in {zone} go back that night, so this time comes twice."
             self.fields["which"].widget.choices = self.fields["which"].choices = _both(twice)  # type: ignore[attr-defined]  # the field of the class above
 
     def clean(self) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class SecretForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
         strip=False,
         max_length=LONGEST_CONTENT,
         widget=WriteOnlyTextarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Sealed when it is saved, and never shown here. Leave it empty to keep what is there.",
+        help_text="The content is encrypted when you save it, and is never shown here. Leave it empty to keep the old "
+        "content.",
     )
 
     class Meta:

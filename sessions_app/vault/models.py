@@ -26,14 +26,16 @@ class Secret(models.Model):
         limit_choices_to={"platform": Platform.VAULT},
         verbose_name="vault",
     )
-    name = models.CharField(max_length=120, help_text="The log names the secret by it, so it must not be secret.")
+    name = models.CharField(max_length=120, help_text="The log shows this name, so do not write the secret here.")
     description = models.CharField(
-        max_length=300, blank=True, help_text="What it opens. Shown beside the name, and not sealed."
+        max_length=300,
+        blank=True,
+        help_text="Say what the secret is for. The text is shown beside the name and is not encrypted.",
     )
     sealed = SealedField("content")
-    updated_at = models.DateTimeField("content set", default=timezone.now, editable=False)
+    updated_at = models.DateTimeField("content changed at", default=timezone.now, editable=False)
     updated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", editable=False, verbose_name="set by"
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", editable=False, verbose_name="changed by"
     )
 
     class Meta:

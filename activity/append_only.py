@@ -24,6 +24,7 @@ NUMBERS = "The activity log is append-only: the numbers of its entries begin at 
 TOO_YOUNG = "Entries of the last 24 hours always stay in the activity log. Nothing was deleted."
 REQUEST_STAYS = "A request to delete old log entries is never changed."
 NO_TRACE = "The deletion could not be written into the activity log. Nothing was deleted."
+INCOMPLETE = "A request to delete old log entries names a time and an export, which may be empty. Nothing was deleted."
 
 COLUMNS = "at, actor_name, user_name, verb, level, message, target_type, target_name, details"
 OLDER = "log entries older than"
@@ -55,12 +56,14 @@ SQLITE = {
         f"""CREATE TRIGGER activity_log_numbers AFTER INSERT ON {LOG} WHEN NEW.id <= 0
             BEGIN SELECT RAISE(ABORT, '{NUMBERS}'); END""",
     ),
-    # Time stands still within a statement. The last step is for who suppresses the entry, as INSERT OR IGNORE may.
+    # INSERT OR IGNORE leaves out a row that breaks NOT NULL, but not what this has written: it refuses such a row. Time
+    # stands still within a statement. The last step is for who suppresses the entry, as INSERT OR IGNORE may.
     "activity_log_prune_trace": (
         REQUEST,
         f"""CREATE TRIGGER activity_log_prune_trace BEFORE INSERT ON {REQUEST} BEGIN
             SELECT RAISE(ABORT, '{TOO_YOUNG}')
                 WHERE typeof(NEW.before) <> 'text' OR NEW.before > strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 day');
+            SELECT RAISE(ABORT, '{INCOMPLETE}') WHERE NEW.export IS NULL;
             INSERT INTO {LOG} ({COLUMNS})
                 SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'), '', '', '{PRUNED}', 30,
                     printf('Deleted %,d {OLDER} %s UTC', found, substr(NEW.before, 1, 19)), '', '',

@@ -202,6 +202,28 @@ def test_whoever_joins_a_deletion_to_a_request_is_counted_all_the_same(statement
 
 @pytest.mark.sqlite_only
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("columns", "values"),
+    [("before, export", "'{}', NULL"), ("before", "'{}'"), ("before, export", "NULL, ''"), ("export", "''")],
+)
+@pytest.mark.parametrize("word", ["INSERT", "INSERT OR IGNORE", "INSERT OR FAIL", "INSERT OR REPLACE"])
+def test_a_request_that_the_database_leaves_out_leaves_no_trace_of_a_deletion(
+    word: str, columns: str, values: str
+) -> None:
+    make_entry("old", ago(days=40))
+    other = another_connection()
+    try:
+        given = values.format(f"{ago(days=30):%Y-%m-%d %H:%M:%S}")
+        with pytest.raises(Exception, match="Nothing was deleted"):
+            other.execute(f"{word} INTO activity_prunerequest ({columns}) VALUES ({given})")
+    finally:
+        other.close()
+    assert [entry.message for entry in LogEntry.objects.all()] == ["old"]
+    assert not PruneRequest.objects.exists()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db(transaction=True)
 def test_who_suppresses_the_trace_deletes_nothing() -> None:
     make_entry("old", ago(days=40))
     other = another_connection()

@@ -19,6 +19,7 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.logins.geoip import sources
 from sessions_app.logins.geoip.download import CredentialsError, UpdateError, update
+from sessions_app.management.commands import geoip_update
 from tests.support.download_server import (
     MAXMIND_PATH,
     Answer,
@@ -106,6 +107,24 @@ def test_a_file_that_the_log_cannot_hear_of_is_in_place_all_the_same(
     call_command("geoip_update", "--url", server.url)
     assert city_in(target) == "New town"
     assert "The activity log has no entry of this" in capsys.readouterr().err
+
+
+def test_before_the_console_has_a_database_none_is_made(
+    server: DownloadServer,
+    target: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also where root runs this before `migrate`: the console could not open a file of root's."""
+    missing = tmp_path / "not there.sqlite3"
+    monkeypatch.setattr(geoip_update, "database_file", lambda: missing)
+    offer_dbip(server, database("New town"))
+    call_command("geoip_update", "--url", server.url)
+    assert city_in(target) == "New town"
+    assert "has no entry of this, because the console has no database yet" in capsys.readouterr().err
+    assert not missing.exists()
+    assert not LogEntry.objects.filter(verb=Verb.GEOIP_UPDATED).exists()
 
 
 def test_an_update_that_was_refused_is_not_in_the_log(server: DownloadServer, target: Path) -> None:

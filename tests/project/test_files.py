@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from collections import namedtuple
@@ -133,6 +134,24 @@ def test_what_sqlite_says_of_a_full_disk_is_known(small_database: sqlite3.Connec
     with pytest.raises(sqlite3.OperationalError) as caught:
         small_database.execute("INSERT INTO rows VALUES (?)", ["x" * 100_000])
     assert writing.Outage.of(caught.value) is writing.Outage.FULL
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize(("account", "gives"), [(0, True), (1000, False)])
+def test_a_database_file_that_root_makes_belongs_to_the_owner_of_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: int, *, gives: bool
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: account)
+    monkeypatch.setattr(os, "fchown", lambda file, user, group: given.append((user, group)))
+    fresh = connection.copy()
+    fresh.settings_dict["NAME"] = tmp_path / "new.sqlite3"
+    for _ in range(2):  # the second finds the file
+        fresh.ensure_connection()
+        fresh.close()
+    assert stat.S_IMODE((tmp_path / "new.sqlite3").stat().st_mode) == 0o600
+    owner = tmp_path.stat()
+    assert given == ([(owner.st_uid, owner.st_gid)] if gives else [])
 
 
 @pytest.mark.parametrize(("mode", "is_refused"), [(0o700, False), (0o750, True), (0o701, True), (0o755, True)])

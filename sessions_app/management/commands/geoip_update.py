@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from activity import log
 from activity.verbs import Verb
+from sessions_app.checks_files import database_file
 from sessions_app.logins.geoip.download import Updated, UpdateError, update
 from sessions_app.logins.geoip.sources import Source, dbip, maxmind
 
@@ -70,6 +71,11 @@ class Command(BaseCommand):
             "built": f"{facts.built_at:%Y-%m-%d}",
             "before": f"{previous.built_at:%Y-%m-%d}" if previous else "",
         }
+        file = database_file()
+        if file is not None and not file.exists():
+            # To open it would make it, an empty one that belongs to whoever runs this.
+            self.stderr.write("The activity log has no entry of this, because the console has no database yet.")
+            return
         message = f"The GeoIP database is now {facts.database_type} built {facts.built_at:%Y-%m-%d}"
         try:
             log.record(Verb.GEOIP_UPDATED, message, details=details)

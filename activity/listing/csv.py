@@ -15,14 +15,14 @@ import unicodedata
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from activity import log
 from activity.downloads import StreamedDownload, take_place
 from activity.listing.columns import Column, Table
-from activity.listing.database_csv import ROWS_IN_PIECE, Sheet
+from activity.listing.database_csv import ROWS_IN_PIECE, Sheet, one_snapshot
 from activity.listing.file_names import attachment
 from activity.listing.keyset import ordering
 from activity.listing.listing import Listing
@@ -131,6 +131,7 @@ class _Export:
         """Yield the whole file. Log how many rows left at the end, also when the browser broke the download off."""
         columns = self._table.columns
         count, is_whole = 0, False
+        mended_before = self._texts_mended()
         pieces = _pieces(self._listing, columns)
         try:
             mark = BYTE_ORDER_MARK if DownloadPreference.of(self._listing.request.user).has_mark else ""
@@ -141,12 +142,17 @@ class _Export:
             is_whole = True
         finally:
             pieces.close()  # stops the query, before the connection is needed for the log
-            self._log_end(count, is_whole=is_whole)
+            self._log_end(count, is_whole=is_whole, is_mended=self._texts_mended() > mended_before)
 
-    def _log_end(self, count: int, *, is_whole: bool) -> None:
+    def _texts_mended(self) -> int:
+        """Return how many texts the connection has read that are not UTF-8: sessionadmin/database/sqlite3."""
+        return int(getattr(connections[self._listing.queryset.db], "texts_mended", 0))
+
+    def _log_end(self, count: int, *, is_whole: bool, is_mended: bool) -> None:
         """Log the end. An outage breaks no file that is whole: the log has its beginning, the server's log the rest."""
         message = f"Downloaded {count:,} {self._table.nouns} as CSV"
         message += "" if is_whole else "; the download was broken off"
+        message += "; it has \ufffd for text that is not UTF-8, which another program wrote" if is_mended else ""
         details = {**self._details, "rows": count, "complete": is_whole}
         try:
             with log.coming_from(self._address):
@@ -171,8 +177,9 @@ def _pieces(listing: Listing, columns: Sequence[Column]) -> Pieces:
 def written_here(rows: QuerySet[Any], columns: Sequence[Column]) -> Pieces:
     """Yield the rows as Python writes them, some at a time, and how many they are."""
     values = [column.value for column in columns]
-    iterator = rows.iterator(chunk_size=ROWS_AT_ONCE)
-    while some := list(itertools.islice(iterator, ROWS_IN_PIECE)):
-        piece = io.StringIO(newline="")
-        csv.writer(piece).writerows([neutral(value(row)) for value in values] for row in some)
-        yield piece.getvalue().encode(), len(some)
+    with one_snapshot(rows.db):
+        iterator = rows.iterator(chunk_size=ROWS_AT_ONCE)
+        while some := list(itertools.islice(iterator, ROWS_IN_PIECE)):
+            piece = io.StringIO(newline="")
+            csv.writer(piece).writerows([neutral(value(row)) for value in values] for row in some)
+            yield piece.getvalue().encode(), len(some)

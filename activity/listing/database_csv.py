@@ -6,11 +6,12 @@ are written anew.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import re
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db import connections, transaction
@@ -85,7 +86,7 @@ class Sheet:
                     yield (piece if _is_clean(piece, count) else self._mended(piece, count)), count
 
     def _sqlite(self) -> Parts:
-        with connections[self.database].cursor() as cursor:
+        with one_snapshot(self.database), connections[self.database].cursor() as cursor:
             cursor.execute(self.sql, self.parameters)
             while rows := cursor.fetchmany(ROWS_IN_PIECE):
                 piece = _lines(rows)
@@ -113,6 +114,22 @@ class Sheet:
         if cell.is_json:
             text = json.dumps(json.loads(text), ensure_ascii=False)
         return self.neutral(text)
+
+
+@contextlib.contextmanager
+def one_snapshot(database: str) -> Iterator[None]:
+    """Let all queries of the block see the same rows on SQLite.
+
+    A query that begins anew at text that is not UTF-8 (sessionadmin/database/sqlite3) then goes on where it was.
+    """
+    connection = connections[database]
+    if connection.vendor != "sqlite":
+        yield
+        return
+    connection.ensure_connection()
+    with contextlib.closing(connection.connection.execute("SELECT name FROM sqlite_master")) as held:
+        held.fetchone()  # a query that is not read to its end keeps its snapshot, for the whole connection
+        yield
 
 
 def _lines(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -1,0 +1,99 @@
+"""A row whose text is not UTF-8, as another program can write it with SQLite, breaks no page and no download."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+from django.test import Client
+
+from activity import append_only
+from activity.listing.csv import neutral, written_here
+from activity.listing.database_csv import Sheet
+from activity.models import LogEntry
+from activity.tables import COLUMNS
+from activity.verbs import Verb
+from tests.support import pages
+from tests.support.entries import download, make_entry
+
+AsUser = Callable[[User], Client]
+pytestmark = [pytest.mark.sqlite_only, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def tampered() -> Iterator[LogEntry]:
+    """The middle one of 1,201 entries, in the second piece of a download."""
+    LogEntry.objects.bulk_create(LogEntry(verb=Verb.LOGIN, message=f"row {number}") for number in range(600))
+    entry = make_entry("was true")
+    LogEntry.objects.bulk_create(LogEntry(verb=Verb.LOGIN, message=f"row {number}") for number in range(601, 1201))
+    append_only.remove(connection)
+    with connection.cursor() as cursor:
+        message = b"for\xffged \xc3\x28"
+        cursor.execute(
+            "UPDATE activity_logentry SET message = CAST(%s AS TEXT), details = CAST(%s AS TEXT) WHERE id = %s",
+            [message, b'{"to": "\xe9"}', entry.pk],
+        )
+    append_only.renew(connection)
+    connection.close()  # what it noted of such texts goes with it
+    yield entry
+    connection.close()
+
+
+def run_in_thread(deed: Callable[[], object]) -> None:
+    """Do it with another connection."""
+
+    def run() -> None:
+        deed()
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def test_pages_and_downloads_show_what_can_be_read(
+    tampered: LogEntry, as_user: AsUser, auditor: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = as_user(auditor)
+    page = browser.get("/activity/", {"activity": "Log", "after": ""})
+    assert page.status_code == 200
+    rows = download(browser.get("/activity/", {"csv": "1"}))
+    messages = [row["Message"] for row in rows if row["Verb"] != Verb.EXPORT_BEGAN and not row["User"]]
+    assert messages[-1201:].count("for\ufffdged \ufffd(") == 1
+    assert len({row["ID"] for row in rows}) == len(rows) >= 1201
+    (end,) = LogEntry.objects.filter(verb=Verb.EXPORTED)
+    assert end.message.endswith("; it has \ufffd for text that is not UTF-8, which another program wrote")
+    entry = browser.get(f"/activity/{tampered.pk}/")
+    assert "for\ufffdged \ufffd(" in pages.text(pages.elements(entry))
+    assert caplog.text.count("is not UTF-8: another program wrote it") >= 1
+
+
+def test_both_ways_of_a_download_have_each_row_once(tampered: LogEntry) -> None:
+    rows = LogEntry.objects.order_by("pk")
+    pieces = Sheet(rows, [column.expression for column in COLUMNS], neutral).pieces()
+    begun = next(pieces)
+    run_in_thread(lambda: make_entry("came while it was written"))
+    by_database = b"".join(piece for piece, _ in [begun, *pieces])
+    connection.close()
+    pieces = written_here(rows.exclude(message="came while it was written"), COLUMNS)
+    by_python = b"".join(piece for piece, _ in pieces)
+    assert by_database == by_python
+    assert by_database.count(b"\r\n") == 1201
+    assert by_database.decode().count("\ufffd") == 3
+
+
+def test_other_errors_are_raised_and_rows_are_read_one_by_one_too(tampered: LogEntry) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT message FROM activity_logentry WHERE id >= %s ORDER BY id", [tampered.pk - 1])
+        assert [cursor.fetchone() for _ in range(3)] == [("row 599",), ("for\ufffdged \ufffd(",), ("row 601",)]
+        assert len(cursor.fetchall()) == 599
+        connection.connection.text_factory = str
+        cursor.execute("SELECT message FROM activity_logentry ORDER BY id")
+        assert len(cursor.fetchall()) == 1201
+        connection.connection.text_factory = str
+        cursor.execute("SELECT abs(-9223372036854775808 + id) FROM (SELECT 1 AS id UNION ALL SELECT 0)")
+        with pytest.raises(OperationalError, match="integer overflow"):
+            cursor.fetchall()

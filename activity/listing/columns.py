@@ -48,7 +48,7 @@ class Column:
     @property
     def value(self) -> Callable[[Row], object]:
         """Return the function that gives the value of a row for a download."""
-        return self.csv or operator.attrgetter(self.path.replace("__", "."))
+        return self.csv or _at(self.path)
 
     @property
     def write(self) -> Callable[[Row], str]:
@@ -74,6 +74,22 @@ class Column:
     def paths(self) -> tuple[str, ...]:
         """Everything that the column reads of a row."""
         return (self.path, *self.reads) if self.path else self.reads
+
+
+def _at(path: str) -> Callable[[Row], object]:
+    """Return the function that follows `path` from a row; it returns None where a neighbour is missing."""
+    *steps, name = path.split("__")
+    if not steps:
+        return operator.attrgetter(name)
+
+    def value(row: Row) -> object:
+        for step in steps:
+            row = getattr(row, step)
+            if row is None:
+                return None
+        return getattr(row, name)
+
+    return value
 
 
 def _nothing_else(words: Sequence[str]) -> Mapping[str, Q]:

@@ -6,13 +6,15 @@ import datetime as dt
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings as project
 from django.utils import timezone
 
-from activity.listing import badge, empty, link, moment, span_of_time
+from activity.listing import Column, badge, empty, link, moment, span_of_time
 from activity.listing.columns import COLOURED
+from activity.listing.csv import neutral
 from activity.tables import LEVEL_BADGES
 from sessions_app.logins.tables import DEVICE_ICONS
 from sessions_app.pages.health import BADGES
@@ -54,6 +56,19 @@ def test_a_moment_is_in_the_viewers_zone_and_exact_to_the_second() -> None:
 )
 def test_a_duration_reads_as_people_say_it(seconds: float, text: str) -> None:
     assert span_of_time(dt.timedelta(seconds=seconds)) == text
+
+
+def test_a_neighbour_that_is_missing_is_an_empty_cell() -> None:
+    column = Column("owner", "Owner", "application__owner__username")
+    there = SimpleNamespace(application=SimpleNamespace(owner=SimpleNamespace(username="carol")))
+    assert (column.value(there), column.write(there)) == ("carol", "carol")
+    for missing in (
+        SimpleNamespace(application=None),
+        SimpleNamespace(application=SimpleNamespace(owner=None)),
+    ):
+        assert column.value(missing) is None
+        assert neutral(column.value(missing)) == ""
+        assert column.write(missing) == empty("")
 
 
 def test_a_badge_has_icon_text_and_colour() -> None:

@@ -1,15 +1,22 @@
-"""Reports to the person what a view did: to HTMX by an event on the open page, else by messages and a redirect."""
+"""Asks a person before a view does something, and reports what it did.
+
+HTMX gets the question as a dialog, and the report by an event on the open page. Without it there are a page with the
+same question, and messages and a redirect.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from activity.listing.response import is_fragment
 from activity.outage import Outage
 
 MOST_IN_HEADER = 8  # lines for HTMX; proxies refuse answers whose headers are long (nginx: 4 KB)
@@ -21,6 +28,19 @@ LEVELS = {
     "warning": messages.WARNING,
     "error": messages.ERROR,
 }
+
+
+def confirmation(request: HttpRequest, fragment: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+    """Return the template `fragment` as the content of the dialog, or on a page of its own.
+
+    On the page `heading` of the context is the title. `is_dialog` says in the template which of the two it is.
+    """
+    is_dialog = is_fragment(request)
+    template = fragment if is_dialog else "sessions_app/confirmation_page.html"
+    response = render(request, template, {**context, "fragment": fragment, "is_dialog": is_dialog}, status=status)
+    response["Cache-Control"] = "no-store"
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 def outcome(request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: str) -> HttpResponse:

@@ -11,18 +11,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from activity.listing.response import is_fragment
 from activity.viewer import viewer
 from sessions_app.errors import Refused
 from sessions_app.hosts.flows.certificate import give_certificate, why_no_certificate
 from sessions_app.hosts.flows.ssh_keys import add_key, remove_key
 from sessions_app.hosts.forms import CertificateForm, KeyForm
 from sessions_app.hosts.models import UserKey
+from sessions_app.outcome import confirmation
 from sessions_app.privileged.flows.permission import RELATED
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import Person
@@ -63,12 +62,8 @@ def ssh_key_remove(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, f"Removed the SSH key “{key.title}”.")
         return redirect("account")
-    fragment = "sessions_app/hosts/ssh_key_remove.html"
-    template = fragment if is_fragment(request) else "sessions_app/pages/people/account_page.html"
-    context = {"key": key, "form": form, "page_url": reverse("account"), "fragment": fragment}
-    response = render(request, template, context)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    context = {"key": key, "form": form, "page_url": reverse("account")}
+    return confirmation(request, "sessions_app/hosts/ssh_key_remove.html", context)
 
 
 @never_cache

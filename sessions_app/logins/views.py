@@ -31,7 +31,7 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.logins.service import live_logins
 from sessions_app.logins.tables import logins_queryset, logins_table, refusal
 from sessions_app.logins.world_map import MapMarker, world_map_svg
-from sessions_app.outcome import outage_text, outcome, safe_next
+from sessions_app.outcome import confirmation, outage_text, outcome, safe_next
 from sessions_app.roles import is_administrator
 
 logger = logging.getLogger(__name__)
@@ -102,9 +102,11 @@ def logins_logout(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "possible": sum(not reason for _, reason in rows),
         "has_current": current in chosen,
-        "next": next_url,
+        "action_url": reverse("logins_logout"),
+        "back": next_url,
+        "back_label": "Back to the login sessions",
     }
-    return _confirmation(request, "sessions_app/logins/logins_logout.html", context)
+    return confirmation(request, "sessions_app/logins/logins_logout.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -116,9 +118,14 @@ def logins_logout_others(request: HttpRequest) -> HttpResponse:
         sessions = "session" if count == 1 else "sessions"
         text = f"Logged out {count} other {sessions} of yours." if count else "You had no other sessions."
         return outcome(request, [("success", text)], reverse("logins"))
-    count = live_logins(me, but=current).count()
-    context = {"heading": "Log out all my other sessions", "count": count}
-    return _confirmation(request, "sessions_app/logins/logins_logout_others.html", context)
+    context = {
+        "heading": "Log out",
+        "possible": live_logins(me, but=current).count(),
+        "action_url": reverse("logins_logout_others"),
+        "back": reverse("logins"),
+        "back_label": "Back to the login sessions",
+    }
+    return confirmation(request, "sessions_app/logins/logins_logout_others.html", context)
 
 
 def _chosen(request: HttpRequest, ids: Sequence[str]) -> list[LoginSession]:
@@ -164,12 +171,3 @@ def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str
     if current in chosen and outage is None:
         auth.logout(request)  # deletes the content of this browser's session
     return outcome(request, lines, next_url)
-
-
-def _confirmation(request: HttpRequest, fragment: str, context: dict[str, object]) -> HttpResponse:
-    """Return the content of the dialog, or a page with the same content without JavaScript."""
-    is_dialog = is_fragment(request)
-    template = fragment if is_dialog else "sessions_app/logins/logins_confirm.html"
-    response = render(request, template, {**context, "fragment": fragment, "is_dialog": is_dialog})
-    patch_vary_headers(response, ["HX-Request"])
-    return response

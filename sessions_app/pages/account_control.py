@@ -20,15 +20,15 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from activity.listing.response import is_fragment
 from activity.outage import Outage
 from activity.viewer import viewer
 from sessions_app.catalogue.flows.resource import lock_resource, unlock_resource
 from sessions_app.catalogue.models import Resource
-from sessions_app.error_pages import error_page
+from sessions_app.emergency import NOT_DONE
+from sessions_app.error_pages import unavailable
 from sessions_app.errors import Refused
 from sessions_app.logins.models import LoginSession
-from sessions_app.outcome import outcome
+from sessions_app.outcome import confirmation, outcome
 from sessions_app.pages.catalogue.tables import visible_resources
 from sessions_app.pages.people.views import visible_accounts
 from sessions_app.people.forms import CutForm, LockForm
@@ -47,65 +47,42 @@ get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 @get_or_post
 def account_lock(request: HttpRequest, pk: int) -> HttpResponse:
     """Lock an account: the person is logged out and cut, their sessions are locked, and new ones are refused."""
-    account = get_object_or_404(visible_accounts(request), pk=pk)
-    _administrators_only(request)
-
-    def lock(values: dict[str, Any]) -> str:
-        lock_account(viewer(request), account, title=values["title"], message=values["message"])
-        return f"Locked the account {account.get_username()}."
-
-    return _confirmed(request, account, LockForm, lock, "sessions_app/pages/people/account_lock.html")
+    template = "sessions_app/pages/people/account_lock.html"
+    return _confirmed(request, _account(request, pk), LockForm, lock_account, "Locked the account {}.", template)
 
 
 @get_or_post
 def account_unlock(request: HttpRequest, pk: int) -> HttpResponse:
     """Lift the lock of an account."""
-    account = get_object_or_404(visible_accounts(request), pk=pk)
-    _administrators_only(request)
-
-    def unlock(values: dict[str, Any]) -> str:
-        unlock_account(viewer(request), account)
-        return f"Unlocked the account {account.get_username()}."
-
-    return _confirmed(request, account, forms.Form, unlock, "sessions_app/pages/people/account_unlock.html")
+    template = "sessions_app/pages/people/account_unlock.html"
+    return _confirmed(request, _account(request, pk), forms.Form, unlock_account, "Unlocked the account {}.", template)
 
 
 @get_or_post
 def resource_lock(request: HttpRequest, pk: int) -> HttpResponse:
     """Close a resource to new sessions."""
-    resource = get_object_or_404(visible_resources(viewer(request)), pk=pk)
-    _administrators_only(request)
-
-    def lock(values: dict[str, Any]) -> str:
-        lock_resource(viewer(request), resource, title=values["title"], message=values["message"])
-        return f"Closed {resource} to new sessions."
-
-    return _confirmed(request, resource, LockForm, lock, "sessions_app/pages/catalogue/resource_lock.html")
+    template = "sessions_app/pages/catalogue/resource_lock.html"
+    return _confirmed(request, _resource(request, pk), LockForm, lock_resource, "Closed {} to new sessions.", template)
 
 
 @get_or_post
 def resource_unlock(request: HttpRequest, pk: int) -> HttpResponse:
     """Open a resource to new sessions again."""
-    resource = get_object_or_404(visible_resources(viewer(request)), pk=pk)
-    _administrators_only(request)
-
-    def unlock(values: dict[str, Any]) -> str:
-        unlock_resource(viewer(request), resource)
-        return f"Opened {resource} to new sessions."
-
-    return _confirmed(request, resource, forms.Form, unlock, "sessions_app/pages/catalogue/resource_unlock.html")
+    template = "sessions_app/pages/catalogue/resource_unlock.html"
+    return _confirmed(
+        request, _resource(request, pk), forms.Form, unlock_resource, "Opened {} to new sessions.", template
+    )
 
 
 @get_or_post
 def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
     """Cut everything of a person, and show line by line what was done."""
-    account = get_object_or_404(visible_accounts(request), pk=pk)
-    _administrators_only(request)
+    account = _account(request, pk)
     context = {
         "account": account,
         "page_url": _page_of(account),
-        "logins": LoginSession.objects.live().filter(user=account).count(),
-        "sessions": PrivilegedSession.objects.not_ended().filter(user=account).count(),
+        "logins": LoginSession.objects.live().filter(user=account.pk).count(),
+        "sessions": PrivilegedSession.objects.not_ended().filter(user=account.pk).count(),
     }
     form = CutForm(request.POST if request.method == "POST" else None, label_suffix="")
     if form.is_valid():
@@ -114,25 +91,28 @@ def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
         except (Refused, LifecycleError) as error:
             form.add_error(None, str(error))
         except (DatabaseError, InterfaceError) as error:
-            return _not_accepted(request, account, error)
+            outage = Outage.of(error)
+            if outage is None:
+                raise
+            logger.warning("Nothing was cut of %s", account, exc_info=error)
+            return unavailable(request, outage, NOT_DONE["account_cut"])
         else:
             return render(request, "sessions_app/pages/people/account_cut_done.html", {**context, "lines": lines})
-    return _form(request, "sessions_app/pages/people/account_cut.html", {**context, "form": form})
+    return _question(request, "sessions_app/pages/people/account_cut.html", {**context, "form": form})
 
 
-def _not_accepted(request: HttpRequest, account: AbstractUser, error: Exception) -> HttpResponse:
-    """Say that nothing was cut, and what stops the person while the database cannot be used."""
-    outage = Outage.of(error)
-    if outage is None:
-        raise error
-    logger.warning("Nothing was cut of %s", account, exc_info=error)
-    text = (
-        f"Nothing was cut: the account {account} is not locked, its sessions and logins go on. {outage.remedy} If it "
-        "cannot wait, stop the gateway and the web server, or close the account on the host."
-    )
-    response = error_page(request, 503, outage.heading, text)
-    response["Retry-After"] = str(outage.retry_after)
-    return response
+def _account(request: HttpRequest, pk: int) -> AbstractUser:
+    """Return the account that an administrator acts on. Raise Http404 or PermissionDenied."""
+    account: AbstractUser = get_object_or_404(visible_accounts(request), pk=pk)
+    _administrators_only(request)
+    return account
+
+
+def _resource(request: HttpRequest, pk: int) -> Resource:
+    """Return the resource that an administrator acts on. Raise Http404 or PermissionDenied."""
+    resource = get_object_or_404(visible_resources(viewer(request)), pk=pk)
+    _administrators_only(request)
+    return resource
 
 
 def _administrators_only(request: HttpRequest) -> None:
@@ -144,32 +124,28 @@ def _confirmed(
     request: HttpRequest,
     thing: AbstractUser | Resource,
     form_class: type[forms.Form],
-    act: Callable[[dict[str, Any]], str],
+    act: Callable[..., object],
+    done: str,
     template: str,
 ) -> HttpResponse:
-    """Show the confirmation (GET), or act and redirect to the page of `thing` (POST).
+    """Show the confirmation (GET), or act, say `done` and redirect to the page of `thing` (POST).
 
-    If the flow refuses, the form is shown again with the reason.
+    `act` gets the person, `thing` and the values of the form. If it refuses, the form is shown again with the reason.
     """
     form = form_class(request.POST if request.method == "POST" else None, label_suffix="")
     page_url = _page_of(thing)
     if form.is_valid():
         try:
-            done = act(form.cleaned_data)
+            act(viewer(request), thing, **form.cleaned_data)
         except (Refused, LifecycleError) as error:
             form.add_error(None, str(error))
         else:
-            return outcome(request, [("success", done)], page_url)
-    return _form(request, template, {"thing": thing, "page_url": page_url, "form": form})
+            return outcome(request, [("success", done.format(thing))], page_url)
+    return _question(request, template, {"thing": thing, "page_url": page_url, "form": form})
 
 
-def _form(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    """Return the confirmation as content of the dialog, or on a page of its own."""
-    status = 422 if context["form"].is_bound else 200
-    if is_fragment(request):
-        return render(request, template, context, status=status)
-    shown = {**context, "fragment": template}
-    return render(request, "sessions_app/pages/people/account_page.html", shown, status=status)
+def _question(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    return confirmation(request, template, context, status=422 if context["form"].is_bound else 200)
 
 
 def _page_of(thing: Model) -> str:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
-
-from django.contrib.auth.models import AbstractUser
 
 from activity.listing import moment, span_of_time
 from sessions_app.privileged.flows.approve import approve
@@ -21,7 +18,6 @@ from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.privileged.policy import NOT_BEGUN
 
 About = Callable[[PrivilegedSession], str]
-Do = Callable[[AbstractUser, PrivilegedSession, dict[str, Any]], object]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,7 +27,7 @@ class Action:
     label: str  # the label of the button
     text: str  # what will happen
     done: str  # "2 sessions {done}."
-    do: Do
+    do: Callable[..., object]  # the flow; it gets the person, the session and the values of the form
     form: type[ActionForm] = ActionForm
     is_danger: bool = False
     about: About = lambda session: ""  # what the person should know about each session
@@ -58,7 +54,7 @@ WITHDRAWING = Action(
     "The request is over before it began, and nothing was given. Your own becomes Complete, withdrawn before it began; "
     "somebody else's becomes Canceled.",
     "withdrawn",
-    lambda actor, session, values: end(actor, session),
+    end,
 )
 
 
@@ -74,13 +70,13 @@ ACTIONS = {
         "End session",
         "The rights are taken away in order, and the session is over. A request that has not begun is withdrawn.",
         "ended or being ended",
-        lambda actor, session, values: end(actor, session),
+        end,
     ),
     "lock": Action(
         "Lock",
         "The connection stays, and the user can do nothing until the session is unlocked.",
         "locked",
-        lambda actor, session, values: lock(actor, session, **values),
+        lock,
         LockForm,
         is_danger=True,
     ),
@@ -88,13 +84,13 @@ ACTIONS = {
         "Unlock",
         "The user can go on where the lock stopped them.",
         "unlocked",
-        lambda actor, session, values: unlock(actor, session),
+        unlock,
     ),
     "terminate": Action(
         "Terminate",
         "Live connections are cut at once; work that is not saved there is lost.",
         "terminated",
-        lambda actor, session, values: terminate(actor, session, **values),
+        terminate,
         TerminateForm,
         is_danger=True,
     ),
@@ -102,7 +98,7 @@ ACTIONS = {
         "Approve",
         "When every tier has approved, the session begins, or waits for the date it is scheduled for.",
         "approved",
-        lambda actor, session, values: approve(actor, session, **values),
+        approve,
         ApproveForm,
         about=_request_of,
     ),
@@ -110,7 +106,7 @@ ACTIONS = {
         "Deny",
         "The request is over. Whoever asked gets an e-mail with the reason.",
         "denied",
-        lambda actor, session, values: deny(actor, session, **values),
+        deny,
         DenyForm,
         is_danger=True,
         about=_request_of,
@@ -119,7 +115,7 @@ ACTIONS = {
         "Extend",
         "The end moves by one extension of the connection profile.",
         "extended",
-        lambda actor, session, values: extend(actor, session),
+        extend,
         about=_extension_of,
     ),
 }

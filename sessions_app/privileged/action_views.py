@@ -14,17 +14,15 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.cache import patch_vary_headers
+from django.shortcuts import redirect
+from django.urls import reverse, reverse_lazy
 from django.views.decorators.http import require_http_methods
 
-from activity.listing.response import is_fragment
 from activity.outage import Outage
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.errors import Refused
-from sessions_app.outcome import outage_text, outcome
+from sessions_app.outcome import confirmation, outage_text, outcome
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING
 from sessions_app.privileged.action_verbs import ACTIONS, Action, action_for
 from sessions_app.privileged.flows.start_check import mark_without_right
@@ -40,6 +38,8 @@ MOST_SESSIONS = 200
 NAMED_AT_MOST = 3  # this many sessions are named in the outcome; the others are counted
 MOST_LINES = 8  # because they are sent in a header of the response
 LARGEST_ID = 2**63 - 1
+
+BACK = {"back": reverse_lazy("sessions"), "back_label": "Back to the sessions"}  # of a confirmation
 
 OutcomeLines = list[tuple[str, str]]
 
@@ -65,7 +65,8 @@ def session_action(request: HttpRequest, verb: str) -> HttpResponse:
         if verb in ("log", "relaunch"):
             return _redirect(request, verb, rows, person)
     except BadSelection as problem:
-        return _show(request, "sessions_app/privileged/action_problem.html", {"text": str(problem)}, status=400)
+        context = {"heading": "Sessions", "text": str(problem), **BACK}
+        return confirmation(request, "sessions_app/privileged/action_problem.html", context, status=400)
     refusals = refusals_for(person)
     if {refusals(row).get(verb) for row in rows} == {AUDITORS_CHANGE_NOTHING}:
         raise PermissionDenied(AUDITORS_CHANGE_NOTHING)
@@ -141,30 +142,18 @@ def _confirm(
     ]
     possible = sum(not row["refused"] for row in shown)
     context = {
-        "verb": verb,
+        "heading": action.label,
         "action": action,
+        "action_url": reverse("session_action", args=[verb]),
+        "is_danger": action.is_danger,
         "rows": shown,
         "possible": possible,
         "refused": len(shown) - possible,
         "form": form,
         "next": next_url,
+        **BACK,
     }
-    return _show(request, "sessions_app/privileged/action_confirm.html", context, status=status)
-
-
-def _show(request: HttpRequest, fragment: str, context: dict[str, Any], *, status: int) -> HttpResponse:
-    """Return the fragment for the dialog, or a whole page with the same fragment."""
-    is_dialog = is_fragment(request)
-    template = fragment if is_dialog else "sessions_app/privileged/action_page.html"
-    response = render(
-        request,
-        template,
-        {**context, "fragment": fragment, "is_dialog": is_dialog, "back": reverse("sessions")},
-        status=status,
-    )
-    response["Cache-Control"] = "no-store"
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return confirmation(request, "sessions_app/privileged/action_confirm.html", context, status=status)
 
 
 def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], values: dict[str, Any]) -> OutcomeLines:
@@ -185,7 +174,7 @@ def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], val
             done.append(row)  # an earlier session of this selection has locked the whole account
             continue
         try:
-            action.do(person, row, values)
+            action.do(person, row, **values)
         except Refused as problem:
             refused[problem.message].append(row)
         except LifecycleError as problem:

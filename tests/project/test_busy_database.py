@@ -139,7 +139,7 @@ def test_a_cut_that_was_not_accepted_changes_nothing_and_says_so(
     assert int(answer["Retry-After"]) > 0
     page = pages.elements(answer)
     assert pages.texts(page, ".//h1") == ["The database of the console is busy"]
-    assert "Nothing was cut: the account alice is not locked" in pages.text(page.find(".//main"))
+    assert "Nothing was cut: the account is not locked" in pages.text(page.find(".//main"))
     session.refresh_from_db()
     assert session.status == Status.LOGGED_IN
     assert LoginSession.objects.live().filter(user=alice).exists()

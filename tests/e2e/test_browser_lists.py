@@ -117,6 +117,12 @@ def test_no_refresh_happens_while_a_dialog_is_open(open_as: OpenAs, admin: User,
     assert asked == []
 
 
+def width_of(page: Page, column: str) -> float:
+    box = page.locator(f"[data-column={column}]").bounding_box()
+    assert box is not None
+    return box["width"]
+
+
 def test_a_dragged_column_is_remembered_and_saved_once(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
     page = open_as(admin, LIST)
     saves: list[Request] = []
@@ -132,10 +138,10 @@ def test_a_dragged_column_is_remembered_and_saved_once(open_as: OpenAs, admin: U
         page.mouse.up()
     assert saved.value.status == 204
     assert len(saves) == 1
-    assert page.locator("[data-column=user]").bounding_box()["width"] == 300
+    assert width_of(page, "user") == 300
     assert ListPreference.objects.get(user=admin, table="test-logins").widths == {"user": 300}
     page.reload()
-    assert page.locator("[data-column=user]").bounding_box()["width"] == 300
+    assert width_of(page, "user") == 300
 
 
 def test_a_column_is_made_wider_and_narrower_with_the_keyboard(

@@ -64,8 +64,8 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     )
     command = [sys.executable, "-m", "scripts.run"]
     with sshd.alone(), programs.serving(command, environment, port, directory / "printed") as running:
-        for words in ("Practice host practice-host", f"Gateway on port {ssh_port}"):
-            wait_until(lambda words=words: words in running.printed(), words)  # type: ignore[misc]
+        wait_until(lambda: "Practice host practice-host" in running.printed(), "the practice host is told")
+        wait_until(lambda: f"Gateway on port {ssh_port}" in running.printed(), "the gateway listens")
         shell(PREPARE, environment)
         lines = (var / "sample_accounts.txt").read_text().splitlines()
         accounts = {words[1]: words[2] for words in map(str.split, lines) if len(words) == 3}

@@ -31,11 +31,8 @@ def request(client: Client, **values: Any) -> PrivilegedSession:
     """Through the wizard's four pages, as a browser without JavaScript does it."""
     activity = str(builders.make_activity().pk)
     page = pages.elements(client.get(WIZARD, {"activity": activity, "step": "resources"}))
-    box = page.find(".//input[@name='resources']")
-    assert box is not None
-    page = pages.elements(
-        client.get(WIZARD, {"activity": activity, "resources": [box.get("value")], "step": "details"})
-    )
+    resource = pages.attribute(page.find(".//input[@name='resources']"), "value")
+    page = pages.elements(client.get(WIZARD, {"activity": activity, "resources": resource, "step": "details"}))
     page = pages.elements(client.post(WIZARD, {**pages.fields(page, FORM), **values, "do": "review"}))
     client.post(WIZARD, {**pages.fields(page, FORM), "do": "send"})
     return PrivilegedSession.objects.latest("pk")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def test_every_call_fails_as_the_host_says(state: str, error: type[ConnectorErro
     CONNECTOR.grant(grant_of(), Said())
     practice.set_state("web-1", state)
     grant, said = grant_of(), Said()
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: CONNECTOR.grant(grant, said),
         lambda: CONNECTOR.revoke(grant, said),
         lambda: CONNECTOR.lock(grant, "", "", said),
@@ -155,7 +156,8 @@ def test_every_call_fails_as_the_host_says(state: str, error: type[ConnectorErro
         lambda: CONNECTOR.disconnect(grant, said),
         lambda: CONNECTOR.presence(grant).is_logged_on,
         lambda: CONNECTOR.notify(grant, "", said),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(error):
             call()
     assert said == []

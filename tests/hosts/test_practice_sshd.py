@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -52,8 +54,8 @@ def nothing_left() -> Iterator[None]:
 def seen(var: Path, pk: str) -> tuple[str, int, str]:
     """The session's status, and the port and the key of its host, as the database of the trial has them now."""
     with contextlib.closing(sqlite3.connect(var / "sessionadmin.sqlite3", timeout=20)) as database:
-        [row] = database.execute(SELECT, [pk])
-    return row
+        [(status, port, key)] = database.execute(SELECT, [pk])
+    return status, port, key
 
 
 @pytest.mark.sshd
@@ -96,7 +98,7 @@ def test_a_second_start_corrects_the_port_and_keeps_the_rest(db: None) -> None:
 
 def test_a_port_in_use_is_not_taken() -> None:
     used = programs.free_port()
-    with programs.socket.socket() as probe:
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", used))
         probe.listen()
         assert practice.free_port(used) not in (0, used)
@@ -104,5 +106,5 @@ def test_a_port_in_use_is_not_taken() -> None:
 
 
 def test_without_root_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(practice.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert practice.program() is None

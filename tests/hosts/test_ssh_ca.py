@@ -152,8 +152,10 @@ def test_the_old_key_stays_trusted_for_the_overlap_and_signs_no_more() -> None:
         assert any(line in each for each in ca.session_lines(1))
     old.refresh_from_db()
     assert old.private_key == ""
-    signed = asyncssh.import_certificate(ca.sign(public(user_key()), principals=["x"], key_id="x", seconds=60).line)
-    assert signed.signing_key.get_fingerprint("sha256") == new.fingerprint  # type: ignore[attr-defined]
+    signed: Any = asyncssh.import_certificate(
+        ca.sign(public(user_key()), principals=["x"], key_id="x", seconds=60).line
+    )
+    assert signed.signing_key.get_fingerprint("sha256") == new.fingerprint
     CertificateAuthority.objects.filter(pk=old.pk).update(trusted_until=timezone.now())
     assert [each.pk for each in ca.trusted()] == [new.pk]
     assert old.public_key not in printed("ca", "show")

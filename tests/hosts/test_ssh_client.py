@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +171,7 @@ def test_the_persons_arguments_come_after_ours() -> None:
 
 def test_without_ssh_it_says_so_and_leaves_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(ssh_client.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(Problem, match="no ssh on this machine"):
         ssh_client.run_ssh(way(), Ed25519PrivateKey.generate(), [])
     assert list(tmp_path.iterdir()) == []
@@ -178,7 +180,7 @@ def test_without_ssh_it_says_so_and_leaves_no_key(tmp_path: Path, monkeypatch: p
 def test_a_console_that_cannot_be_reached_is_said_in_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(ssh_client.getpass, "getpass", lambda _: "secret")
+    monkeypatch.setattr(getpass, "getpass", lambda _: "secret")
     monkeypatch.setattr(
         sys, "argv", ["sessionadmin", "ssh", "--console", "http://127.0.0.1:9", "--user", "alice", "web-1"]
     )

@@ -8,7 +8,6 @@ from typing import Any
 import asyncssh
 import pytest
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import Client
 
 from activity.models import LogEntry
@@ -20,6 +19,7 @@ from sessions_app.hosts.ssh import ca
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support.builders import make_key, make_resource, make_session
+from tests.support.pages import ClientResponse
 
 AsUser = Callable[[User], Client]
 
@@ -38,12 +38,11 @@ def session_of(user: User, status: Status = Status.AVAILABLE, **values: Any) -> 
     return make_session(user, status, **({"resource": host} | values))
 
 
-def ask(client: Client, wanted: object, key: str = "") -> HttpResponse:
-    answer: HttpResponse = client.post("/sessions/ssh/", {"session": str(wanted), "key": key or new_key()})
-    return answer
+def ask(client: Client, wanted: object, key: str = "") -> ClientResponse:
+    return client.post("/sessions/ssh/", {"session": str(wanted), "key": key or new_key()})
 
 
-def problem(answer: Any) -> str:
+def problem(answer: ClientResponse) -> str:
     assert answer.status_code == 422
     assert set(answer.json()) == {"problem"}
     return str(answer.json()["problem"])
@@ -58,7 +57,7 @@ def test_a_key_of_the_moment_is_signed_and_not_stored(alice: User, as_user: AsUs
     answer = ask(as_user(alice), session.pk, key)
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
-    told = answer.json()  # type: ignore[attr-defined]
+    told = answer.json()
     certificate: Any = asyncssh.import_certificate(told.pop("certificate"))
     assert certificate.principals == [f"session-{session.pk}"]
     assert certificate.key.export_public_key().decode().strip() == key
@@ -79,7 +78,7 @@ def test_a_key_of_the_moment_is_signed_and_not_stored(alice: User, as_user: AsUs
 def test_a_session_is_found_by_the_name_of_its_host(alice: User, as_user: AsUser) -> None:
     session_of(alice, Status.COMPLETE)
     session = session_of(alice)
-    assert ask(as_user(alice), "WEB-1").json()["session"] == session.pk  # type: ignore[attr-defined]
+    assert ask(as_user(alice), "WEB-1").json()["session"] == session.pk
 
 
 def test_two_sessions_on_a_host_are_told_apart_by_number(alice: User, as_user: AsUser) -> None:
@@ -89,7 +88,7 @@ def test_two_sessions_on_a_host_are_told_apart_by_number(alice: User, as_user: A
     assert f"{first.pk} as" in said
     assert f"{second.pk} as" in said
     assert signed() == 0
-    assert ask(client, second.pk).json()["session"] == second.pk  # type: ignore[attr-defined]
+    assert ask(client, second.pk).json()["session"] == second.pk
 
 
 @pytest.mark.parametrize("wanted", ["web-2", "", "0", "9" * 30, "web-1'; --", "²"])

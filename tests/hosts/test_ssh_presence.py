@@ -14,6 +14,7 @@ from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import Resource
 from sessions_app.hosts.connectors.ssh import live_account, transport
+from sessions_app.hosts.connectors.ssh.results import Result
 from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.terminate import terminate
@@ -33,7 +34,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     script = transport.Remote.script
 
-    def counted(self: transport.Remote, text: str, *arguments: str, **options: Any) -> transport.Result:
+    def counted(self: transport.Remote, text: str, *arguments: str, **options: Any) -> Result:
         if text == live_account.WHO:
             seen.append(self.host.name)
         return script(self, text, *arguments, **options)
@@ -126,10 +127,10 @@ def test_lines_that_are_no_answer_are_passed_over(
     junk = f"\n{session.pk}\n{session.pk} no more\nsession-{session.pk} no\n-{session.pk} no\n² no\nno\n\x00\ufffd\n"
     script = transport.Remote.script
 
-    def answered(self: transport.Remote, text: str, *arguments: str, given: str = "") -> transport.Result:
+    def answered(self: transport.Remote, text: str, *arguments: str, given: str = "") -> Result:
         if text != live_account.WHO:
             return script(self, text, *arguments, given=given)
-        return transport.Result(0, f"{junk}{session.pk} yes\n{junk}", "")
+        return Result(0, f"{junk}{session.pk} yes\n{junk}", "")
 
     monkeypatch.setattr(transport.Remote, "script", answered)
     interval_is_over(60)

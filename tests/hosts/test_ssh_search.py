@@ -205,7 +205,8 @@ def test_of_many_workers_at_the_same_moment_one_searches(server: sshd.Server, al
     ended(alice)
     for _ in range(5):
         HostSearch.objects.update(next_at=timezone.now())
-        barrier, claims = threading.Barrier(4), []
+        barrier = threading.Barrier(4)
+        claims: list[search.SearchClaim] = []
 
         def take(barrier: threading.Barrier = barrier, claims: list[search.SearchClaim] = claims) -> None:
             try:

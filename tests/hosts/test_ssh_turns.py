@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from sessions_app.catalogue.connectors import ForNow
@@ -30,8 +32,8 @@ def test_a_silent_host_is_not_asked_again_at_once_and_others_are() -> None:
 def test_after_the_silence_one_session_tries_and_the_others_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = transport._Turns()
     turns.note(HOST, "web-1 cannot be reached")
-    now = transport.time.monotonic() + transport.SILENCE + 1
-    monkeypatch.setattr(transport.time, "monotonic", lambda: now)
+    now = time.monotonic() + transport.SILENCE + 1
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     with turns.turn(HOST), pytest.raises(ForNow, match="cannot be reached"):
         entered(turns, HOST)
 

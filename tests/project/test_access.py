@@ -15,7 +15,6 @@ import pytest
 from django.contrib import admin as django_admin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -29,6 +28,7 @@ from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
 from tests.support import builders
+from tests.support.pages import ClientResponse, streamed
 from tests.support.recordings import make_recording, make_running
 from tests.support.vault import make_secret
 
@@ -262,7 +262,7 @@ def everything() -> dict[str, list[Any]]:
     return state
 
 
-def is_at_login(response: HttpResponse) -> bool:
+def is_at_login(response: ClientResponse) -> bool:
     """Sent to the login page, by redirect or, for HTMX, by its header."""
     there = response.get("Location", "") or response.get("HX-Redirect", "")
     return response.status_code in (200, 302) and there.split("?")[0] == "/accounts/login/"
@@ -332,10 +332,10 @@ def test_each_role_gets_what_it_may_by_reading(scene: Scene, role: str) -> None:
         if is_file != (address.csv and expected == 200):
             wrong.append(f"{role} csv {address}: {download.get('Content-Type')}")
         if is_file:
-            b"".join(download.streaming_content)  # type: ignore[attr-defined] # the download is logged at its end
+            streamed(download)  # the download is logged at its end
         for answer in (download, page, htmx):
             if answer.streaming and not is_file:
-                b"".join(answer.streaming_content)  # a recording that nobody reads takes one of few places
+                streamed(answer)  # a recording that nobody reads takes one of few places
     assert wrong == []
     assert everything() == before
 

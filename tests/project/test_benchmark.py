@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_a_page_that_is_refused_stops_the_benchmark() -> None:
 
 
 def test_missing_peers_are_named_in_the_report() -> None:
-    result = {
+    result: dict[str, Any] = {
         "versions": {"database": "sqlite 3", "python": "3", "django": "5", "missing_peers": ["allauth"]},
         "pages": [],
         "csv": [],

@@ -21,6 +21,7 @@ from activity import again
 from activity.again import tried_again
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app import change_notify
 from sessions_app.errors import Forbidden
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason, LoginSession
@@ -35,6 +36,7 @@ from tests.support import builders, pages
 from tests.support.scene import granted, logged_in
 
 AsUser = Callable[[User], Client]
+READ = "_get_session_from_db"  # Django's own step of SessionStore, which the type stubs do not know
 BUSY = OperationalError("database is locked")
 
 
@@ -85,13 +87,14 @@ def test_emergency_verbs_outlast_a_busy_database(
     session, other = granted(alice), granted(outsider, resource="web-2")
     login, kept = builders.make_login(alice), builders.make_login(outsider)
     request.getfixturevalue("locked_for_a_moment")
-    {
+    verbs: dict[str, Callable[[], object]] = {
         "lock": lambda: lock(admin, session, title="Look"),
         "terminate": lambda: terminate(admin, session),
         "logout": lambda: service.end(login, EndReason.FORCED, actor=admin),
         "cut": lambda: lockdown.cut_everything(admin, alice),
         "lock account": lambda: lock_account(admin, alice, title="Look"),
-    }[verb]()
+    }
+    verbs[verb]()
     session.refresh_from_db()
     login.refresh_from_db()
     assert (session.status != Status.AVAILABLE) is (verb != "logout")
@@ -255,7 +258,7 @@ def test_of_several_browsers_each_says_whether_it_was_logged_out(
 ) -> None:
     logins = [builders.make_login(alice) for _ in range(3)]
     browser = as_user(admin)
-    monkeypatch.setattr(service.change_notify, "notify_gateways", failing(service.change_notify.notify_gateways, 2))
+    monkeypatch.setattr(change_notify, "notify_gateways", failing(change_notify.notify_gateways, 2))
     form = {"ids": [one.pk for one in logins]}
     answer = browser.post(reverse("logins_logout"), form, headers={"HX-Request": "true"})
     levels = [level for level, _ in json.loads(answer["HX-Trigger"])["done"]["messages"]]
@@ -293,9 +296,8 @@ def test_emergency_verbs_outlast_an_outage_in_which_nobody_can_read_who_asks(
     session, beside = granted(alice), granted(admin, resource="web-2")
     browser = as_user(admin)
     address, form = emergency(verb, alice, session)
-    read = SessionStore._get_session_from_db
     with monkeypatch.context() as disturbed:
-        disturbed.setattr(SessionStore, "_get_session_from_db", failing(read))
+        disturbed.setattr(SessionStore, READ, failing(getattr(SessionStore, READ)))
         answer = browser.post(address, form)
     assert answer.status_code == 503
     assert pages.texts(pages.elements(answer), ".//h1") == ["The database of the console is busy"]
@@ -304,7 +306,7 @@ def test_emergency_verbs_outlast_an_outage_in_which_nobody_can_read_who_asks(
     assert PrivilegedSession.objects.get(pk=session.pk).status == Status.AVAILABLE
     with monkeypatch.context() as disturbed:
         disturbed.setattr(again, "PATIENCE", 20.0)
-        disturbed.setattr(SessionStore, "_get_session_from_db", failing(read, 1, 2))
+        disturbed.setattr(SessionStore, READ, failing(getattr(SessionStore, READ), 1, 2))
         assert browser.post(address, form).status_code in (200, 302)
     if verb == "logout":
         assert not LoginSession.objects.live().filter(user=admin).exists()
@@ -319,5 +321,5 @@ def test_a_page_is_not_tried_again(
 ) -> None:
     browser = as_user(admin)
     browser.raise_request_exception = False
-    monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(SessionStore._get_session_from_db, 1))
+    monkeypatch.setattr(SessionStore, READ, failing(getattr(SessionStore, READ), 1))
     assert browser.get(reverse("sessions")).status_code == 503

@@ -17,10 +17,11 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test import Client, override_settings
 
+from activity.outage import Outage
 from sessionadmin import urls
 from sessions_app import checks_files
 from sessions_app.checks_files import check_browser_files, check_private_files
-from sessions_app.worker.health import checks, files, writing
+from sessions_app.worker.health import files, writing
 from sessions_app.worker.models import HealthMark
 from tests.support import programs
 
@@ -82,7 +83,7 @@ def test_a_database_that_cannot_be_written_is_a_503_until_it_can(
         full.setattr(writing, "write", refusing(words))
         assert health(client) == (503, said)
         assert int(client.get("/healthz")["Retry-After"]) > 0
-        assert checks.writing().is_error
+        assert writing.writing().is_error
     clock.now += writing.EVERY
     assert health(client) == (200, "ok")
 
@@ -102,14 +103,14 @@ def test_a_busy_database_is_no_reason_to_take_a_web_server_away_at_once(
     ("free", "grade"), [(files.LITTLE, "ok"), (files.LITTLE - 1, "warning"), (files.NEARLY_NONE - 1, "error")]
 )
 def test_the_room_on_the_disk_is_looked_at(monkeypatch: pytest.MonkeyPatch, free: int, grade: str) -> None:
-    monkeypatch.setattr(files.os, "statvfs", lambda path: Disk(free, 1))
+    monkeypatch.setattr(os, "statvfs", lambda path: Disk(free, 1))
     found = files.room()
     assert found.grade.value == grade
     assert (FULL in found.text) is (grade == "error")
 
 
 def test_no_room_at_all_is_a_503(client: Client, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files.os, "statvfs", lambda path: Disk(0, 4096))
+    monkeypatch.setattr(os, "statvfs", lambda path: Disk(0, 4096))
     assert health(client) == (503, f"{FULL}.")
 
 
@@ -133,7 +134,7 @@ def test_what_sqlite_says_of_a_full_disk_is_known(small_database: sqlite3.Connec
     small_database.execute("CREATE TABLE rows (text)")
     with pytest.raises(sqlite3.OperationalError) as caught:
         small_database.execute("INSERT INTO rows VALUES (?)", ["x" * 100_000])
-    assert writing.Outage.of(caught.value) is writing.Outage.FULL
+    assert Outage.of(caught.value) is Outage.FULL
 
 
 @pytest.mark.sqlite_only
@@ -198,23 +199,19 @@ def test_files_that_browsers_need_and_nobody_brought_are_told_by_the_deployment_
     settings: Any, tmp_path: Path
 ) -> None:
     settings.STATICFILES_DIRS = [tmp_path]
-    checks_files.finders.get_finder.cache_clear()
-    try:
-        settings.STATIC_ROOT = tmp_path / "collected"
-        (told,) = check_browser_files()
-        assert "xterm.mjs" in told.msg
-        assert told.id == "sessions_app.W031"
-        assert told.is_serious(WARNING)
-        assert "Run .venv/bin/python -m scripts.vendor" in str(told.hint)
-        with override_settings(BASE_DIR=tmp_path):  # as in the environment of a wheel
-            assert "build the wheel again" in str(check_browser_files()[0].hint)
-        assert files.in_the_browser().grade.value == "warning"
-        (settings.STATIC_ROOT / "vendor").mkdir(parents=True)
-        for name in checks_files.BROWSER_FILES:
-            (settings.STATIC_ROOT / "vendor" / name).touch()
-        assert check_browser_files() == []
-    finally:
-        checks_files.finders.get_finder.cache_clear()
+    settings.STATIC_ROOT = tmp_path / "collected"
+    (told,) = check_browser_files()
+    assert "xterm.mjs" in told.msg
+    assert told.id == "sessions_app.W031"
+    assert told.is_serious(WARNING)
+    assert "Run .venv/bin/python -m scripts.vendor" in str(told.hint)
+    with override_settings(BASE_DIR=tmp_path):  # as in the environment of a wheel
+        assert "build the wheel again" in str(check_browser_files()[0].hint)
+    assert files.in_the_browser().grade.value == "warning"
+    (settings.STATIC_ROOT / "vendor").mkdir(parents=True)
+    for name in checks_files.BROWSER_FILES:
+        (settings.STATIC_ROOT / "vendor" / name).touch()
+    assert check_browser_files() == []
 
 
 def test_the_list_of_files_for_browsers_is_that_of_what_brings_them() -> None:

@@ -4,6 +4,7 @@ that somebody did is lost. Real processes, which share the database alone."""
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def have(status: Status) -> bool:
     return set(PrivilegedSession.objects.values_list("status", flat=True)) == {status}
 
 
-def how_often(verb: Verb) -> Counter[int]:
+def how_often(verb: Verb) -> Counter[int | None]:
     """How many entries with this verb each session has."""
     return Counter(
         LogEntry.objects.filter(verb=verb, target_type="sessions_app.privilegedsession").values_list(
@@ -77,11 +78,7 @@ def test_everything_happens_once_and_nothing_is_lost(cast: list[User], admin: Us
         forms = {person: reviewed(browsers[person], first, AccessPolicy.objects.get(users=person)) for person in cast}
         # Each form is sent twice, to both servers at the same moment.
         answers = at_once(
-            [
-                lambda person=person, at=at: browsers[person].post(at, WIZARD, forms[person])
-                for person in cast
-                for at in (first, second)
-            ]
+            [partial(browsers[person].post, at, WIZARD, forms[person]) for person in cast for at in (first, second)]
         )
         assert [answer.status_code for answer in answers] == [302] * len(answers), answers[0].text
         sessions = list(PrivilegedSession.objects.order_by("pk"))
@@ -96,9 +93,7 @@ def test_everything_happens_once_and_nothing_is_lost(cast: list[User], admin: Us
             for chunk in (numbers[:4], numbers[4:]):
                 at_once(
                     [
-                        lambda window=window, at=at, pk=pk: window.post(
-                            at, f"/sessions/do/{verb}/", {"ids": [pk], **values}
-                        )
+                        partial(window.post, at, f"/sessions/do/{verb}/", {"ids": [pk], **values})
                         for pk in chunk
                         for window, at in zip(windows, (first, second), strict=True)
                     ]
@@ -117,7 +112,9 @@ def test_everything_happens_once_and_nothing_is_lost(cast: list[User], admin: Us
         do("extend", admin, admin)
         for session in PrivilegedSession.objects.all():
             assert session.extensions == how_often(Verb.SESSION_EXTENDED)[session.pk] == 2
-            assert session.end_at == ends[session.pk] + 2 * HOUR
+            end = ends[session.pk]
+            assert end is not None
+            assert session.end_at == end + 2 * HOUR
 
         do("lock", admin, builders.make_admin("second-admin"), title="Stop", message="")
         assert how_often(Verb.SESSION_LOCKED) == once

@@ -13,6 +13,7 @@ import pytest
 import requests
 from django.contrib.auth.models import User
 from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpResponse
 
 from sessionadmin import replica
 from tests.support import builders, programs
@@ -57,7 +58,7 @@ def test_what_the_replica_shows_is_as_old_as_the_last_moment_it_had_everything()
 def test_without_a_replica_everything_is_read_from_the_main_database() -> None:
     assert replica.ReplicaGauge().where(None) == "default"
     with pytest.raises(MiddlewareNotUsed):
-        replica.OwnWrites(lambda request: None)  # type: ignore[arg-type, return-value]
+        replica.OwnWrites(lambda request: HttpResponse())
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ def test_a_streaming_replica_serves_lists_and_may_fall_behind_or_die(tmp_path: P
         with programs.serving([*programs.MANAGE, "serve", "--port", str(port)], env, port, tmp_path / "out") as web:
             admin = Admin(port, password)
             admin.forget_own_writes()
-            wait_until(lambda: admin.log() and standby.ask(READERS), "the log is read from the replica")
+            wait_until(lambda: bool(admin.log() and standby.ask(READERS)), "the log is read from the replica")
             for path in LISTS:
                 admin.get(path)
             assert "The replica is not used" not in web.printed()

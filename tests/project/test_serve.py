@@ -110,6 +110,11 @@ def web_process_of(running: programs.Running) -> int | None:
     return found[0] if found else None
 
 
+def kill_web_process(running: programs.Running, pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: web_process_of(running) != pid, "it is dead")
+
+
 def test_worker_and_gateway_outlive_every_death_of_the_web_process(console: dict[str, str], tmp_path: Path) -> None:
     port, ssh, terminals = (programs.free_port() for _ in range(3))
     environment = console | {"GATEWAY_PORT": str(ssh), "GATEWAY_TERMINAL_PORT": str(terminals)}
@@ -122,8 +127,7 @@ def test_worker_and_gateway_outlive_every_death_of_the_web_process(console: dict
             wait_until(lambda: web_process_of(running) is not None, "a web process runs")
             web = web_process_of(running)
             assert web is not None
-            os.kill(web, signal.SIGKILL)
-            wait_until(lambda died=web: web_process_of(running) != died, "it is dead")
+            kill_web_process(running, web)
         assert running.printed().count("Web process 1 ended unexpectedly (signal 9)") >= 1
         # Clients wait meanwhile, and are not refused.
         wait_until(lambda: answered(running), "pages are served again")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.no_database
 def test_a_signal_that_comes_while_the_event_is_waited_for_sets_it() -> None:
     event = threading.Event()
     with set_by_signals(event, signal.SIGUSR1):
-        with event._cond:  # as inside event.wait(): the main thread holds the lock that event.set() needs
+        with vars(event)["_cond"]:  # as inside event.wait(): the main thread holds the lock that event.set() needs
             os.kill(os.getpid(), signal.SIGUSR1)
         assert event.wait(PATIENCE)
         event.clear()

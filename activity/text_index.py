@@ -80,14 +80,18 @@ class Search:
         """Return whether the index helps to find these words."""
         return self.has_index(database) and any(term.is_long for term in self.terms)
 
-    def applied(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows that hold all the words, found by the index where it helps."""
+    def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows that may hold all the words, as far as the index tells; exact() has to decide."""
         if self.index is not None and self.is_indexed(queryset.db):
             for term in self.terms:
                 if term.is_long:
                     held = (Q(_Holds(self.index, form)) for form in term.forms)
                     queryset = queryset.filter(functools.reduce(operator.or_, held, term.elsewhere))
-        return queryset.filter(self.exact())
+        return queryset
+
+    def applied(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows that hold all the words, found by the index where it helps."""
+        return self.narrowed(queryset).filter(self.exact())
 
 
 def words_of(text: str) -> list[str]:

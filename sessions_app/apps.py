@@ -4,7 +4,6 @@ import functools
 from typing import Any
 
 from django.apps import AppConfig
-from django.db import connections
 from django.db.models.signals import post_migrate, pre_migrate
 
 from activity.addresses import numbered
@@ -56,10 +55,9 @@ def create_role_groups(using: str, **kwargs: Any) -> None:
 def make_indexes(using: str, **kwargs: Any) -> None:
     """Create the search indexes of sessions, logins and recordings where they are missing. Runs after each migrate."""
     from activity import text_index  # noqa: PLC0415 - models are not loaded at import
-    from sessions_app.gateway.recordings import search_index  # noqa: PLC0415
+    from sessions_app.gateway.recordings.models import LINE_WORDS  # noqa: PLC0415
     from sessions_app.logins.models import LOGIN_WORDS  # noqa: PLC0415
     from sessions_app.privileged.models import SESSION_WORDS  # noqa: PLC0415
 
-    for index in (SESSION_WORDS, LOGIN_WORDS):
+    for index in (SESSION_WORDS, LOGIN_WORDS, LINE_WORDS):
         text_index.ensure(index, using)
-    search_index.ensure(connections[using])

@@ -1,20 +1,8 @@
-"""The index behind the search across recordings (sessions_app/gateway/recordings/search_index.py)."""
+"""Does nothing any more: the index of the search across recordings is made after migrate (activity/text_index.py)."""
 
 from django.db import migrations
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.state import StateApps
-
-from sessions_app.gateway.recordings import search_index
-
-
-def forwards(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    search_index.install(schema_editor.connection)
-
-
-def backwards(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    search_index.remove(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
     dependencies = [("sessions_app", "0001_initial")]
-    operations = [migrations.RunPython(forwards, backwards)]
+    operations = []

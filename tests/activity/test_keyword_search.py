@@ -17,6 +17,7 @@ from activity.filters import search_for
 from activity.listing import text_search_page
 from activity.models import LOG_WORDS, LogEntry, PruneRequest
 from activity.verbs import Verb
+from sessions_app.gateway.recordings.models import LINE_WORDS, RecordingText
 from sessions_app.logins.models import LOGIN_WORDS, LoginSession
 from sessions_app.privileged.models import SESSION_WORDS, PrivilegedSession, Status
 from sessions_app.worker.health.search import search
@@ -26,6 +27,7 @@ from tests.support.query_plans import explained
 
 pytestmark = pytest.mark.django_db
 AsUser = Callable[[User], Client]
+MODELS = {LOG_WORDS: LogEntry, SESSION_WORDS: PrivilegedSession, LOGIN_WORDS: LoginSession, LINE_WORDS: RecordingText}
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def found(text: str) -> list[str]:
     return list(entries.values_list("message", flat=True))
 
 
-@pytest.mark.parametrize("index", [LOG_WORDS, SESSION_WORDS, LOGIN_WORDS], ids=lambda index: index.table)
+@pytest.mark.parametrize("index", MODELS, ids=lambda index: index.table)
 def test_each_long_list_has_its_index(index: text_index.TextIndex) -> None:
     assert text_index.is_ready(index)
     assert text_index.ensure(index)
@@ -260,9 +262,9 @@ def test_an_index_of_an_older_version_is_made_anew(long_list: pytest.MonkeyPatch
 # --- and is used
 
 
-@pytest.mark.parametrize("index", [LOG_WORDS, SESSION_WORDS, LOGIN_WORDS], ids=lambda index: index.table)
+@pytest.mark.parametrize("index", MODELS, ids=lambda index: index.table)
 def test_the_look_up_asks_the_index(index: text_index.TextIndex) -> None:
-    model = {LOG_WORDS: LogEntry, SESSION_WORDS: PrivilegedSession, LOGIN_WORDS: LoginSession}[index]
+    model: Any = MODELS[index]
     term = text_index.Term(("needle",), text_index.held_by(index.columns, "needle"))
     rows = text_index.Search((term,), index).applied(model._default_manager.all()).order_by()
     with CaptureQueriesContext(connection) as captured:

@@ -13,7 +13,9 @@ from sessions_app.management.trial_data import SINCE_FIRST_VERSION, refuse_trial
 @pytest.mark.django_db
 def test_migrations_that_are_gone_are_refused_with_what_to_delete() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied(*SINCE_FIRST_VERSION)
+    for app, name in recorder.applied_migrations():
+        if app == SINCE_FIRST_VERSION[0] and name >= SINCE_FIRST_VERSION[1]:
+            recorder.record_unapplied(app, name)
     recorder.record_applied("activity", "0003_log_indexes")
     before = recorder.applied_migrations().keys()
     with pytest.raises(CommandError) as refused:

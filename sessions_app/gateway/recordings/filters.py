@@ -5,7 +5,8 @@ from __future__ import annotations
 import django_filters
 
 from activity.filters import AccountFilter, AccountFilterSet
-from sessions_app.gateway.recordings.models import Recording, RecordingText
+from activity.text_index import Search, Term, held_by, words_of
+from sessions_app.gateway.recordings.models import LINE_WORDS, Recording, RecordingText
 from sessions_app.privileged.filters import DayFilter
 
 
@@ -35,3 +36,8 @@ class LineFilters(AccountFilterSet):
     class Meta:
         model = RecordingText
         fields: list[str] = []
+
+
+def line_search(text: str) -> Search:
+    """Return the search for lines with every word of `text`."""
+    return Search(tuple(Term((word,), held_by(LINE_WORDS.columns, word)) for word in words_of(text)), LINE_WORDS)

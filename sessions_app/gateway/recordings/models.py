@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from activity.text_index import TextIndex
 from sessions_app.gateway.models import GatewayConnection
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import Person, sees_everything
@@ -83,6 +84,9 @@ class RecordingChunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recording_id}/{self.number}"
+
+
+LINE_WORDS = TextIndex("sessions_app_recordingtext", ("text",))
 
 
 class RecordingText(models.Model):

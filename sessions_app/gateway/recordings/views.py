@@ -39,8 +39,8 @@ from activity.typed import typed
 from activity.verbs import Verb
 from activity.viewer import viewer
 from sessions_app.error_pages import storage_failed
-from sessions_app.gateway.recordings import assemble, search_index
-from sessions_app.gateway.recordings.filters import LineFilters, RecordingFilters
+from sessions_app.gateway.recordings import assemble
+from sessions_app.gateway.recordings.filters import LineFilters, RecordingFilters, line_search
 from sessions_app.gateway.recordings.models import Recording, RecordingChunk, RecordingText
 from sessions_app.gateway.recordings.replay_marks import find as find_lines
 from sessions_app.gateway.recordings.replay_marks import replay_marks
@@ -98,9 +98,9 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
     if not sees_everything(person):
         lines = lines.filter(recording__session__user_id=person.pk)
     lines = lines.annotate(user_now=name_now("recording__session__user_id"))
-    found = search_index.narrowed(lines, words)
+    lines = line_search(words).narrowed(lines)
     return list_response(
-        request, hits_table(words), found, template, filterset=LineFilters, context=context, csv_name="recording-lines"
+        request, hits_table(words), lines, template, filterset=LineFilters, context=context, csv_name="recording-lines"
     )
 
 

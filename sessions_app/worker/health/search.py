@@ -6,6 +6,7 @@ from django.db import connection
 
 from activity import text_index
 from activity.models import LOG_WORDS
+from sessions_app.gateway.recordings.models import LINE_WORDS
 from sessions_app.logins.models import LOGIN_WORDS
 from sessions_app.privileged.models import SESSION_WORDS
 from sessions_app.worker.health.findings import Finding, ok, warning
@@ -18,8 +19,8 @@ REMEDIES = {
 
 
 def search() -> Finding:
-    """Check that the log, sessions and login sessions have their text indexes: a database can have all or none."""
-    if all(text_index.is_ready(index) for index in (LOG_WORDS, SESSION_WORDS, LOGIN_WORDS)):
-        return ok("Search", "The log, sessions and logins are searched through an index.")
-    text = "There is no index of words: searching a long log, or long lists of sessions and logins, is slow."
+    """Check that what can be long has its text index: a database can have all or none."""
+    if all(text_index.is_ready(index) for index in (LOG_WORDS, SESSION_WORDS, LOGIN_WORDS, LINE_WORDS)):
+        return ok("Search", "The log, sessions, logins and recordings are searched through an index.")
+    text = "There is no index of words: searching a long log, many sessions, logins or recordings is slow."
     return warning("Search", text, REMEDIES[connection.vendor])

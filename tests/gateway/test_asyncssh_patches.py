@@ -1,14 +1,20 @@
-"""No packet without content goes out on a connection whose cipher does not need it."""
+"""No packet without content goes out on a connection whose cipher does not need it, and asyncssh stays as it is."""
 
 import asyncio
+import importlib.metadata
+import re
+import tomllib
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import asyncssh
 import pytest
 from asyncssh import constants
 
+from sessions_app.gateway import asyncssh_patches, pressure
 from sessions_app.gateway.asyncssh_patches import leave_out_empty_packets
+from tests.support.source import ROOT
 
 KEYS = 20
 
@@ -67,3 +73,13 @@ def test_an_echo_comes_without_an_empty_packet_before_it_unless_the_cipher_chain
     came = asyncio.run(packets_for_keys(cipher))
     assert came.count(constants.MSG_CHANNEL_DATA) >= KEYS
     assert came.count(constants.MSG_IGNORE) >= empty if empty else constants.MSG_IGNORE not in came
+
+
+@pytest.mark.parametrize("module", [asyncssh_patches, pressure], ids=lambda module: module.__name__.rpartition(".")[2])
+def test_asyncssh_is_pinned_to_the_minor_version_whose_private_names_are_used(module: ModuleType) -> None:
+    named = re.search(r"names of asyncssh (\d+)\.(\d+)", " ".join((module.__doc__ or "").split()))
+    assert named
+    major, minor = map(int, named.groups())
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert f"asyncssh>={major}.{minor},<{major}.{minor + 1}" in dependencies
+    assert importlib.metadata.version("asyncssh").startswith(f"{major}.{minor}.")

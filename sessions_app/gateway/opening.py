@@ -44,20 +44,7 @@ async def open_relay(
     """
     if registry.is_draining:
         raise AccessRefused("This gateway is being stopped. Try again in a moment.")
-    try:
-        admitted = await store.call(store.admit, login, registry.owner)
-    except Refused as refused:
-        raise AccessRefused(refused.message) from refused
-    except ConnectorError as error:
-        raise AccessRefused(str(error)) from error
-    except (AuthorityError, SealingError) as error:
-        logger.exception("No certificate for session %s", login.session_id)
-        raise AccessRefused(
-            "Certificates cannot be signed at the moment. Ask an administrator to set this up."
-        ) from error
-    except Exception as error:
-        logger.exception("Nobody can be let in to session %s", login.session_id)
-        raise AccessRefused(message_for_person(error)) from error
+    admitted = await _admit(registry, login)
     text = openssh.command_text(command)
     files = watcher_for(text, subsystem, has_terminal=bool(terminal.kind))
     relay = registry.add(admitted, downstream, terminal, files, is_tunnel=is_tunnel)
@@ -81,3 +68,21 @@ async def open_relay(
         await relay.fail("The gateway failed")
         raise AccessRefused(message_for_person(error)) from error
     return relay
+
+
+async def _admit(registry: Registry, login: AuthenticatedClient) -> store.Admitted:
+    """Ask the database whether the person may connect, and note the connection. Raises AccessRefused."""
+    try:
+        return await store.call(store.admit, login, registry.owner)
+    except Refused as refused:
+        raise AccessRefused(refused.message) from refused
+    except ConnectorError as error:
+        raise AccessRefused(str(error)) from error
+    except (AuthorityError, SealingError) as error:
+        logger.exception("No certificate for session %s", login.session_id)
+        raise AccessRefused(
+            "Certificates cannot be signed at the moment. Ask an administrator to set this up."
+        ) from error
+    except Exception as error:
+        logger.exception("Nobody can be let in to session %s", login.session_id)
+        raise AccessRefused(message_for_person(error)) from error

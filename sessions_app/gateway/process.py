@@ -63,17 +63,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     key = await _once_the_database_is_there(registry, stop)
     if key is None:
         return
-    limits = ConnectionLimits(registry)
-    try:
-        ssh = await server.listen(limits, key, options.host, options.port)
-        try:
-            terminals = await web.serve(registry, options.host, options.terminal_port, reuse_port=True)
-        except OSError:
-            ssh.close()
-            raise
-    except OSError:
-        await store.call(heartbeats.stopped, registry.owner)
-        raise
+    ssh, terminals = await _listen(options, registry, key)
     waker = ChangeListener()
     waker.start()
     beside = [
@@ -115,6 +105,22 @@ async def _once_the_database_is_there(registry: Registry, stop: asyncio.Event) -
         else:
             return key
     return None
+
+
+async def _listen(
+    options: Options, registry: Registry, key: asyncssh.SSHKey
+) -> tuple[asyncssh.SSHAcceptor, web.Terminals]:
+    """Start both servers. Raises OSError if one cannot listen; then none does, and the heartbeat is deleted."""
+    try:
+        ssh = await server.listen(ConnectionLimits(registry), key, options.host, options.port)
+        try:
+            return ssh, await web.serve(registry, options.host, options.terminal_port, reuse_port=True)
+        except OSError:
+            ssh.close()
+            raise
+    except OSError:
+        await store.call(heartbeats.stopped, registry.owner)
+        raise
 
 
 def _keep(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

@@ -120,14 +120,7 @@ def transition(
     if to in ENDED:
         values |= _end_values(session)
     with transaction.atomic():
-        won = PrivilegedSession.objects.filter(pk=session.pk, status=old).update(**values)
-        if not won:
-            raise Overtaken(
-                "Somebody else changed this session at the same moment. Nothing was changed by you. "
-                "Look at its status and try again."
-            )
-        for name, value in values.items():
-            setattr(session, name, value)
+        _set(session, old, values)
         log.record(
             verb,
             message,
@@ -141,6 +134,17 @@ def transition(
             _record_schedule(session, actor)
         if old in HOLDS_GRANT or to in HOLDS_GRANT:
             change_notify.notify_gateways()
+
+
+def _set(session: PrivilegedSession, old: Status, values: Mapping[str, Any]) -> None:
+    """Write `values` to the row and the instance. Raise Overtaken if the row no longer has the status `old`."""
+    if not PrivilegedSession.objects.filter(pk=session.pk, status=old).update(**values):
+        raise Overtaken(
+            "Somebody else changed this session at the same moment. Nothing was changed by you. "
+            "Look at its status and try again."
+        )
+    for name, value in values.items():
+        setattr(session, name, value)
 
 
 def _record_schedule(session: PrivilegedSession, actor: AbstractBaseUser | None) -> None:

@@ -9,41 +9,25 @@ import logging
 import threading
 from collections.abc import Iterable
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
-
 from sessions_app.catalogue.connectors import names_where
 from sessions_app.hosts.connectors.ssh.knock import SilentHosts
 from sessions_app.hosts.models import HostWatch
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession
-
-EVERY = 2.0  # seconds between looks
+from sessions_app.repeating import RepeatingThread
 
 logger = logging.getLogger(__name__)
 
 
-class RecoveryWatcher:
-    """The thread that looks for hosts that answer again, until `stop` is set."""
+class RecoveryWatcher(RepeatingThread):
+    """The thread that looks for hosts that answer again."""
+
+    name = "host-recovery"
+    every = 2.0
+    problem = "Which hosts are waited for could not be read"
 
     def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
+        super().__init__(stop)
         self._silent_hosts = SilentHosts()
-        self._thread = threading.Thread(target=self._run, name="host-recovery")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def finish(self) -> None:
-        """Wait for the look that is under way."""
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            close_old_connections()
-            try:
-                self.look()
-            except (DatabaseError, InterfaceError):
-                logger.exception("Which hosts are waited for could not be read; trying again")
-        connection.close()  # each thread has its own connection
 
     def look(self) -> int:
         """Ask the silent hosts at which sessions had trouble. Return how many answer again."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
@@ -12,6 +11,7 @@ from django.utils import timezone
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.recordings.maintenance import RecordingMaintenance
 from sessions_app.logins import service
+from sessions_app.repeating import RegularTask
 from sessions_app.worker import clock, lease, lockdowns, passes
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.host_recovery import RecoveryWatcher
@@ -31,44 +31,34 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     sessions that a worker holds are not due. While the database cannot be reached, the worker logs that and waits.
     """
     owner = lease.new_owner()
-    next_cuts = next_logins = next_beat = next_reap = 0.0
-    reaper = heartbeats.Reaper()
-    scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))
-    maintenance = RecordingMaintenance(stop)
-    maintenance.start()
+    regular = (
+        RegularTask(heartbeat.BEAT_EVERY, lambda: heartbeat.beat(owner)),
+        RegularTask(CUTS_EVERY, lambda: lockdowns.finish(timezone.now())),
+        RegularTask(LOGINS_EVERY, service.end_expired),
+        RegularTask(heartbeats.REAP_EVERY, heartbeats.Reaper().look),
+    )
     times = clock.ClockWatch()
-    recovery = RecoveryWatcher(stop)
-    recovery.start()
-    searcher = Searcher(stop)
-    searcher.start()
+    scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))
+    beside = (RecordingMaintenance(stop), RecoveryWatcher(stop), Searcher(stop))
+    for thread in beside:
+        thread.start()
     logger.info("Worker %s is running", owner)
     try:
         while not stop.is_set():
             close_old_connections()
             try:
-                if time.monotonic() >= next_beat:
-                    heartbeat.beat(owner)
-                    next_beat = time.monotonic() + heartbeat.BEAT_EVERY
                 times.look()
                 scheduler.offer(passes.due_with_resources(timezone.now()))
-                if time.monotonic() >= next_cuts:
-                    lockdowns.finish(timezone.now())
-                    next_cuts = time.monotonic() + CUTS_EVERY
-                if time.monotonic() >= next_logins:
-                    service.end_expired()
-                    next_logins = time.monotonic() + LOGINS_EVERY
-                if time.monotonic() >= next_reap:
-                    reaper.look()
-                    next_reap = time.monotonic() + heartbeats.REAP_EVERY
+                for task in regular:
+                    task.look()
             except (DatabaseError, InterfaceError):
                 logger.exception("The database did not answer; trying again")
             stop.wait(interval)
     finally:
         logger.info("Worker %s finishes what is under way", owner)
         scheduler.finish()
-        maintenance.finish()
-        recovery.finish()
-        searcher.finish()
+        for thread in beside:
+            thread.finish()
     try:
         heartbeat.stopped(owner)
     except (DatabaseError, InterfaceError):

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from activity import log
@@ -24,8 +24,8 @@ from sessions_app.hosts.connectors.ssh.left import MOST_SAID
 from sessions_app.hosts.connectors.ssh.search import Findings, search
 from sessions_app.hosts.search_models import MOST_SESSIONS, SEARCH_EVERY, HostSearch, HostSearchQuerySet, LeftFiles
 from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.repeating import RepeatingThread
 
-EVERY = 2.0  # seconds between looks for hosts that are to be searched
 AT_A_TIME = 8  # hosts
 LAST_WORDS = 2.0  # seconds that a stopping worker waits for searches; longer ones are started again
 LONGEST = dt.timedelta(days=1)  # how long a host that cannot be searched is tried again
@@ -127,36 +127,28 @@ def claim_due(most: int = AT_A_TIME) -> list[SearchClaim]:
     return claims
 
 
-class Searcher:
-    """The thread that looks for hosts to be searched, until `stop` is set."""
+class Searcher(RepeatingThread):
+    """The thread that looks for hosts to be searched. Each search has a thread of its own."""
+
+    name = "search"
+    every = 2.0
+    problem = "Which hosts are to be searched could not be read"
 
     def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-        self._thread = threading.Thread(target=self._run, name="search")
+        super().__init__(stop)
         self._under_way: list[tuple[SearchClaim, threading.Thread]] = []
-
-    def start(self) -> None:
-        self._thread.start()
 
     def finish(self) -> None:
         """Wait a moment for running searches, and give back those that would take longer."""
-        self._thread.join()
+        super().finish()
         until = time.monotonic() + LAST_WORDS
         for claim, thread in self._under_way:
             thread.join(max(until - time.monotonic(), 0.0))
             if thread.is_alive():
                 claim.give_back()
 
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            close_old_connections()
-            try:
-                self._look()
-            except (DatabaseError, InterfaceError):
-                logger.exception("Which hosts are to be searched could not be read; trying again")
-        connection.close()  # each thread has its own connection
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Start the searches that are due, as many as may run at a time."""
         self._under_way = [one for one in self._under_way if one[1].is_alive()]
         for claim in claim_due(AT_A_TIME - len(self._under_way)):
             # A daemon thread, so that the process does not wait for it at its end.

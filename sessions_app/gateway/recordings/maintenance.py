@@ -11,46 +11,35 @@ import threading
 import time
 
 from django.core.files.storage import InvalidStorageError
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from sessions_app.gateway.recordings import assemble, retention
+from sessions_app.repeating import RegularTask, RepeatingThread
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds between looks for recordings that are over
 RETENTION_EVERY = 300.0  # seconds between looks for recordings to remove
 PAUSE = 60.0  # seconds until a recording that could not be written is tried again
 
 
-class RecordingMaintenance:
-    """The thread that closes and removes recordings, until `stop` is set."""
+class RecordingMaintenance(RepeatingThread):
+    """The thread that closes and removes recordings."""
+
+    name = "recordings"
+    every = 1.0
+    problem = "Recordings: the database or the setting of their storage is at fault"
+    failures = (DatabaseError, InterfaceError, InvalidStorageError)
 
     def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-        self._thread = threading.Thread(target=self._run, name="recordings")
+        super().__init__(stop)
+        self._retention = RegularTask(RETENTION_EVERY, self.remove_those_due)
         self._not_before: dict[int, float] = {}  # recordings that failed, and when they are tried again
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def finish(self) -> None:
-        """Wait for what is under way."""
-        self._thread.join()
-
-    def _run(self) -> None:
-        next_retention = 0.0
-        while not self._stop.is_set():
-            close_old_connections()
-            try:
-                self.close_those_over()
-                if time.monotonic() >= next_retention:
-                    self.remove_those_due()
-                    next_retention = time.monotonic() + RETENTION_EVERY
-            except (DatabaseError, InterfaceError, InvalidStorageError):
-                logger.exception("Recordings: the database or the setting of their storage is at fault; trying again")
-            self._stop.wait(LOOK_EVERY)
-        connection.close()  # each thread has its own connection
+    def look(self) -> None:
+        """Close the recordings that are over, and remove those that nobody keeps any longer."""
+        self.close_those_over()
+        self._retention.look()
 
     def close_those_over(self) -> int:
         """Make the files of recordings that ended. Return how many.
@@ -66,7 +55,7 @@ class RecordingMaintenance:
             try:
                 done += assemble.close(pk)
                 self._not_before.pop(pk, None)
-            except (DatabaseError, InterfaceError, InvalidStorageError):
+            except self.failures:
                 raise
             except Exception:
                 # A storage may raise anything. Nothing is lost: the pieces stay in the database.
@@ -82,7 +71,7 @@ class RecordingMaintenance:
                 break
             try:
                 done += retention.remove(recording)
-            except (DatabaseError, InterfaceError, InvalidStorageError):
+            except self.failures:
                 raise
             except Exception:
                 logger.exception("Recording %s could not be removed; trying again", recording.pk)

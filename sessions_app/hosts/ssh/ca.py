@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,22 +180,39 @@ def sign(
         source_address=source_address.split(",") if source_address else None,
         permit_port_forwarding=may_forward,
     )
-    details = {
-        "serial": str(serial),  # a string, because numbers in JavaScript cannot hold it
-        "key_id": key_id,
-        "principals": list(principals),
-        "valid_until": valid_until.isoformat(),
-        "source_address": source_address,
+    signed = Certificate(certificate.export_certificate().decode().strip(), serial, valid_until)
+    facts = {
         "key": user_key.get_fingerprint("sha256"),
         "authority": authority.fingerprint,
+        "source_address": source_address,
         **({"clock_off": round(clock_off)} if round(clock_off) else {}),
     }
+    _record_signature(signed, key_id, principals, facts, actor=actor, target=target, level=level)
+    return signed
+
+
+def _record_signature(
+    signed: Certificate,
+    key_id: str,
+    principals: Sequence[str],
+    facts: Mapping[str, Any],
+    *,
+    actor: AbstractBaseUser | None,
+    target: models.Model | None,
+    level: Level,
+) -> None:
     message = (
         f"Signed an SSH certificate for {', '.join(principals)}, key id {key_id}, "
-        f"until {valid_until:%Y-%m-%d %H:%M:%S} UTC"
+        f"until {signed.valid_until:%Y-%m-%d %H:%M:%S} UTC"
     )
+    details = {
+        "serial": str(signed.serial),  # a string, because numbers in JavaScript cannot hold it
+        "key_id": key_id,
+        "principals": list(principals),
+        "valid_until": signed.valid_until.isoformat(),
+        **facts,
+    }
     log.record(Verb.CERTIFICATE_SIGNED, message, actor=actor, target=target, level=level, details=details)
-    return Certificate(certificate.export_certificate().decode().strip(), serial, valid_until)
 
 
 @sensitive_variables("authority_key")

@@ -26,7 +26,7 @@ from activity.verbs import Verb
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from sessions_app.hosts.connectors import practice
 from sessions_app.logins.models import LoginSession
-from sessions_app.management import dumps
+from sessions_app.management import archive, dumps
 from sessions_app.management.commands.restore import refuse_newer, refuse_while_running
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
@@ -97,14 +97,14 @@ def test_a_backup_is_its_owners_alone_holds_the_keys_unless_told_and_overwrites_
     file, bare = tmp_path / "one.tar", tmp_path / "two.tar"
     call_command("backup", str(file), stdout=StringIO())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    with tarfile.open(file) as archive:
-        assert {"manifest.json", "database", "keys.json"} <= set(archive.getnames())
-        keys = archive.extractfile("keys.json")
+    with tarfile.open(file) as written:
+        assert {"manifest.json", "database", "keys.json"} <= set(written.getnames())
+        keys = written.extractfile("keys.json")
         assert keys is not None
         assert django_settings.ENCRYPTION_KEYS[0] in keys.read().decode()
     call_command("backup", str(bare), without_keys=True, stdout=StringIO())
-    with tarfile.open(bare) as archive:
-        assert "keys.json" not in archive.getnames()
+    with tarfile.open(bare) as written:
+        assert "keys.json" not in written.getnames()
     with pytest.raises(CommandError, match="is there already"):
         call_command("backup", str(file))
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["one.tar", "two.tar"]
@@ -120,6 +120,22 @@ def test_what_is_no_backup_changes_nothing(tmp_path: Path, settings: Any) -> Non
     damaged.write_bytes(b"SQLite format 3\x00" + b"x" * 5000)
     with pytest.raises(CommandError, match="Nothing was changed"):
         dumps.check(damaged)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("../out", tarfile.REGTYPE), ("/out", tarfile.REGTYPE), ("recordings/out", tarfile.SYMTYPE)]
+)
+@pytest.mark.django_db
+def test_an_archive_that_leads_out_of_its_directory_is_refused(tmp_path: Path, name: str, kind: bytes) -> None:
+    with tarfile.open(tmp_path / "bad.tar", "w") as bad:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, "/etc/passwd"
+        bad.addfile(member)
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    with pytest.raises(CommandError, match=r"which no backup does\. Nothing was changed"):
+        archive.unpack(tmp_path / "bad.tar", inside)
+    assert {path.name for path in tmp_path.rglob("*")} == {"bad.tar", "inside"}
 
 
 @pytest.mark.django_db(transaction=True)

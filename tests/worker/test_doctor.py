@@ -95,6 +95,15 @@ def test_a_migration_that_is_missing_is_an_error() -> None:
     assert "migrate" in found.remedy
 
 
+def test_a_database_of_a_newer_version_is_an_error() -> None:
+    MigrationRecorder(connection).record_applied("sessions_app", "9999_of_a_newer_version")
+    MigrationRecorder(connection).record_applied("an_app_that_is_gone", "0001_initial")
+    found = checks.database()
+    assert grade(found) == "error"
+    assert found.text.endswith("this version does not know sessions_app.9999_of_a_newer_version.")
+    assert "docs/how-to/upgrade.md" in found.remedy
+
+
 def test_a_database_that_does_not_answer_is_the_only_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise OperationalError("connection\nrefused")

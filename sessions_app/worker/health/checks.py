@@ -76,6 +76,7 @@ def database() -> Finding:
     try:
         executor = MigrationExecutor(connection)
         missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        newer = unknown_migrations(executor)
     except (DatabaseError, InterfaceError) as problem:
         return error(
             DATABASE,
@@ -85,7 +86,17 @@ def database() -> Finding:
     if missing:
         text = f"{name} answers, but {_count(missing, 'migration')} of this version {_is(missing)} not applied."
         return error(DATABASE, text, "Run: sessionadmin migrate")
+    if newer:
+        text = f"{name} answers, but a newer version changed it: this version does not know {', '.join(newer)}."
+        return error(DATABASE, text, "Install that version, or roll back by its backup: docs/how-to/upgrade.md")
     return ok(DATABASE, f"{name} answers and is up to date.")
+
+
+def unknown_migrations(executor: MigrationExecutor) -> list[str]:
+    """Return the migrations of our apps that were applied to the database and that this version does not have."""
+    loader = executor.loader
+    unknown = set(loader.applied_migrations or {}) - set(loader.disk_migrations or {})
+    return sorted(f"{app}.{name}" for app, name in unknown if app in loader.migrated_apps)
 
 
 def worker() -> Finding:

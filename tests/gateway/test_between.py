@@ -73,7 +73,7 @@ def test_what_was_asked_before_a_lock_does_not_begin_after_it(
     [
         (asyncssh.HostKeyNotVerifiable("x"), "shows another host key"),
         (asyncssh.KeyExchangeFailed("x"), "offers no host key of the confirmed kind"),
-        (asyncssh.PermissionDenied("x"), "does not let satest-1 in"),
+        (asyncssh.PermissionDenied("x"), r"does not let satest-1 in\..*certificate authority .* request a new session"),
         (asyncssh.ConnectionLost("the wire was cut"), "cannot be reached: the wire was cut"),
         (ConnectionRefusedError("Connection refused"), "cannot be reached: Connection refused"),
         (TimeoutError(), "cannot be reached: no answer in time"),

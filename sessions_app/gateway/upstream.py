@@ -114,8 +114,8 @@ async def open_upstream(admitted: Admitted) -> Upstream:
         raise HostRefused(f"{host.name} offers no host key of the confirmed kind. Tell an administrator.") from error
     except asyncssh.PermissionDenied as error:
         raise HostRefused(
-            f"{host.name} does not let {host.account} in. {_clock(admitted.clock_off)} If the certificate authority was "
-            "changed after the session began, request a new session."
+            f"{host.name} does not let {host.account} in. {_clock(admitted.clock_off)} If the certificate "
+            "authority was changed after the session began, request a new session."
         ) from error
     except (OSError, asyncssh.Error) as error:
         if local := local_trouble(error):

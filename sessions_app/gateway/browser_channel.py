@@ -140,7 +140,7 @@ class BrowserChannel:
                 self._flushed.set()  # nobody waits for a page that is away
 
     def _greeting(self, position: int | None) -> dict[str, Any]:
-        assert self.relay is not None  # noqa: S101 - the door opens it first
+        assert self.relay is not None  # noqa: S101 - web.py opens the relay first
         greeting = {"type": "connected", "id": self.relay.connection_id, "resumed": position is not None}
         return greeting if position is None else greeting | {"taken": self._taken}
 
@@ -171,7 +171,7 @@ class BrowserChannel:
         The other socket was told what had come here by then, so whatever is found here after that is ignored. Raises
         ConnectionClosed when the socket is gone.
         """
-        assert self.relay is not None  # noqa: S101 - the door opens it first
+        assert self.relay is not None  # noqa: S101 - web.py opens the relay first
         while True:
             message = await socket.recv()
             if self.socket is not socket:
@@ -199,7 +199,7 @@ class BrowserChannel:
 
     def _obey(self, text: str) -> bool:
         """Handle one message beside the terminal. Return True when it was the last one."""
-        assert self.relay is not None  # noqa: S101 - the door opens it first
+        assert self.relay is not None  # noqa: S101 - web.py opens the relay first
         message = read_object(text)
         match message.get("type"):
             case "confirm":

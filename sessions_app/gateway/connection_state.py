@@ -43,7 +43,7 @@ class ConnectionState:
 
     connection_id: int
     session_id: int
-    door: str
+    entry_point: str
     confirmed: int  # the newest ControlRequest that was confirmed here
     is_frozen: bool  # as confirmed
     newest: int  # ControlRequest of the session; 0: there was none
@@ -82,7 +82,7 @@ def _facts(gateway: str) -> QuerySet[GatewayConnection, tuple[Any, ...]]:
         .values_list(
             "pk",
             "session_id",
-            "door",
+            "entry_point",
             "confirmed_control",
             "is_frozen",
             Coalesce(Subquery(controls.order_by("-pk").values("pk")[:1]), 0),

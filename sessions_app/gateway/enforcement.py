@@ -55,7 +55,7 @@ def decide(state: ConnectionState, now: dt.datetime) -> Decision:
         return Cut(ConnectionEnd.ENDED, f"Your session is over{why}. {ASK_AGAIN}")
     if state.end_at is None or state.end_at <= now:
         return Cut(ConnectionEnd.ENDED, f"Your session has reached its end. {ASK_AGAIN}")
-    if state.login_end and (state.door == EntryPoint.BROWSER or state.login_end in ENDS_SSH_TOO):
+    if state.login_end and (state.entry_point == EntryPoint.BROWSER or state.login_end in ENDS_SSH_TOO):
         return Cut(ConnectionEnd.LOGGED_OUT, "You were logged out of the console.")
     if state.status == Status.LOCKED:
         return Frozen(state.lock_title or "Locked", state.lock_message)

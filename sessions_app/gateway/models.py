@@ -85,7 +85,7 @@ class GatewayConnection(models.Model):
 
     session = models.ForeignKey(PrivilegedSession, models.PROTECT, related_name="connections")
     gateway = models.CharField(max_length=60)  # the owner of its heartbeat
-    door = models.CharField(max_length=10, choices=EntryPoint.choices)
+    entry_point = models.CharField(max_length=10, choices=EntryPoint.choices)
     address = models.GenericIPAddressField(null=True)
     client = models.CharField(max_length=120, blank=True)  # what the client calls itself
     key = models.ForeignKey(UserKey, models.SET_NULL, null=True, related_name="+")
@@ -119,7 +119,7 @@ class GatewayConnection(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_door_display()} from {self.address or 'an unknown address'}"
+        return f"{self.get_entry_point_display()} from {self.address or 'an unknown address'}"
 
 
 class GatewayEnforcement(models.Model):

@@ -54,7 +54,7 @@ async def open_relay(
         if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
             wanted = Recorded(admitted, text, bool(terminal.kind), *recorded_size(terminal.size))
             relay.bridge.recorder = await registry.make_recorder(wanted)
-        if login.door == EntryPoint.BROWSER and admitted.language:
+        if login.entry_point == EntryPoint.BROWSER and admitted.language:
             env = {"LANG": admitted.language}
         await relay.connect(command, subsystem, env or {}, terminal)
     except AccessRefused as refused:

@@ -224,7 +224,7 @@ class GatewayServer(asyncssh.SSHServer):
         return AuthenticatedClient(
             user_id=self.identity.user_id,
             session_id=session_id,
-            door=EntryPoint.SSH,
+            entry_point=EntryPoint.SSH,
             address=self.address,
             client=self.client,
             key_id=self.identity.key_id,

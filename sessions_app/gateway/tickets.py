@@ -19,7 +19,7 @@ def open_terminal(secret: str, address: str) -> AuthenticatedClient:
     return AuthenticatedClient(
         user_id=ticket.user_id,
         session_id=ticket.session_id,
-        door=EntryPoint.BROWSER,
+        entry_point=EntryPoint.BROWSER,
         address=address,
         client=_browser(ticket.login_session),
         login_session_id=ticket.login_session_id,

@@ -55,7 +55,7 @@ def touch_terminals(connections: Collection[int]) -> None:
     `connections` are ids of gateway connections. A person who works in a terminal is not idle.
     """
     now = timezone.now()
-    typed = GatewayConnection.objects.open().filter(pk__in=connections, door=EntryPoint.BROWSER)
+    typed = GatewayConnection.objects.open().filter(pk__in=connections, entry_point=EntryPoint.BROWSER)
     late = LoginSession.objects.live().filter(last_access_at__lt=now - service.ACCESS_RESOLUTION)
     late.filter(pk__in=typed.values("login_session")).update(last_access_at=now)
 

@@ -133,7 +133,7 @@ def connections_context(session: PrivilegedSession) -> dict[str, Any]:
 def _connection_row(row: GatewayConnection) -> dict[str, str]:
     key = f"{row.key.title} {row.fingerprint}" if row.key else row.fingerprint
     return {
-        "door": row.get_door_display(),
+        "entry_point": row.get_entry_point_display(),
         "address": row.address or "an unknown address",
         "client": row.client,
         "key": key,

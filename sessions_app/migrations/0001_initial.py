@@ -942,7 +942,10 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("gateway", models.CharField(max_length=60)),
-                ("door", models.CharField(choices=[("ssh", "SSH client"), ("browser", "Browser")], max_length=10)),
+                (
+                    "entry_point",
+                    models.CharField(choices=[("ssh", "SSH client"), ("browser", "Browser")], max_length=10),
+                ),
                 ("address", models.GenericIPAddressField(null=True)),
                 ("client", models.CharField(blank=True, max_length=120)),
                 ("fingerprint", models.CharField(blank=True, max_length=60)),

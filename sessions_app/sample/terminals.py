@@ -157,7 +157,7 @@ def _keep(story: Story) -> Recording:
     connection = GatewayConnection.objects.create(
         session=story.session,
         gateway=GATEWAY,
-        door=EntryPoint.BROWSER,
+        entry_point=EntryPoint.BROWSER,
         address=home(story.session.user).address(1),
         started_at=story.connected_at,
         ended_at=story.disconnected_at,

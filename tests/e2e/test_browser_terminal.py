@@ -91,7 +91,7 @@ def test_a_terminal_with_colours_sizes_and_a_clipboard(
     session.refresh_from_db()
     assert session.status == Status.LOGGED_IN
     row = GatewayConnection.objects.get()
-    assert (row.door, row.address) == ("browser", "127.0.0.1")
+    assert (row.entry_point, row.address) == ("browser", "127.0.0.1")
     assert row.login_session is not None
 
     enter(page, "echo $((6*7)) as $(whoami)")

@@ -260,7 +260,7 @@ def test_a_terminal_ends_with_the_time_of_its_login_also_while_no_worker_is_ther
     monkeypatch.setattr(heartbeats, "REAP_EVERY", 0.01)
     old, new = builders.make_login(alice, created_at=timezone.now() - dt.timedelta(days=2)), builders.make_login(alice)
     session = builders.make_session(alice)
-    rows = [connect(session, login_session=login, door=EntryPoint.BROWSER) for login in (old, new)]
+    rows = [connect(session, login_session=login, entry_point=EntryPoint.BROWSER) for login in (old, new)]
 
     async def story() -> None:
         registry = Registry(OWNER)

@@ -50,7 +50,7 @@ def row(connection: GatewayConnection) -> GatewayConnection:
 
 def test_a_lock_freezes_the_session_and_no_other_and_is_confirmed(admin: User, alice: User) -> None:
     session, other = builders.make_session(alice), make_connection()
-    one, two = connect(session), connect(session, door=EntryPoint.BROWSER)
+    one, two = connect(session), connect(session, entry_point=EntryPoint.BROWSER)
 
     async def story() -> None:
         registry = Registry(OWNER)
@@ -136,11 +136,13 @@ def disable(user: User) -> None:
 
 @pytest.mark.parametrize("name", CUTS)
 def test_it_cuts_and_says_why(admin: User, alice: User, name: str) -> None:
-    door, step, expected = CUTS[name]
+    entry_point, step, expected = CUTS[name]
     session = builders.make_session(alice)
     has: dict[str, Any] = {"login": builders.make_login(alice), "key": builders.make_key(alice)}
-    login = has["login"] if name.startswith("log ") or door == EntryPoint.BROWSER else None
-    mine = connect(session, door=door, login_session=login, key=has["key"], fingerprint=has["key"].fingerprint)
+    login = has["login"] if name.startswith("log ") or entry_point == EntryPoint.BROWSER else None
+    mine = connect(
+        session, entry_point=entry_point, login_session=login, key=has["key"], fingerprint=has["key"].fingerprint
+    )
     other = make_connection() if name != "cut" else connect(builders.make_session(builders.make_user("bob")))
     if "account" in name or name == "cut everything":
         other = connect(builders.make_session(builders.make_user("bob")))
@@ -453,7 +455,7 @@ def test_who_types_in_a_browsers_terminal_is_not_idle(alice: User) -> None:
     logins = {one: builders.make_login(alice, last_access_at=hour) for one in ("typed", "silent", "ssh")}
     session = builders.make_session(alice)
     rows = {
-        one: connect(session, login_session=login, door=EntryPoint.SSH if one == "ssh" else EntryPoint.BROWSER)
+        one: connect(session, login_session=login, entry_point=EntryPoint.SSH if one == "ssh" else EntryPoint.BROWSER)
         for one, login in logins.items()
     }
 

@@ -19,7 +19,7 @@ NOW = timezone.now()
 GOOD = ConnectionState(
     connection_id=1,
     session_id=1,
-    door=EntryPoint.SSH,
+    entry_point=EntryPoint.SSH,
     confirmed=0,
     is_frozen=False,
     newest=0,
@@ -79,7 +79,7 @@ def test_whose_account_is_locked_reads_why() -> None:
 
 @pytest.mark.parametrize("reason", EndReason)
 def test_a_terminal_in_the_browser_ends_with_its_login(reason: EndReason) -> None:
-    found = of(door=EntryPoint.BROWSER, login_end=reason)
+    found = of(entry_point=EntryPoint.BROWSER, login_end=reason)
     assert isinstance(found, Cut)
     assert found.end == ConnectionEnd.LOGGED_OUT
 

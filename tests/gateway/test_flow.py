@@ -151,7 +151,7 @@ def test_ctrl_x_extends_while_the_notice_is_up_and_reaches_the_program_otherwise
 
 
 @pytest.mark.parametrize(
-    ("door", "language", "sent"),
+    ("entry_point", "language", "sent"),
     [
         (EntryPoint.BROWSER, "C.UTF-8", "C.UTF-8"),
         (EntryPoint.BROWSER, "de_DE.UTF-8", "de_DE.UTF-8"),
@@ -160,11 +160,11 @@ def test_ctrl_x_extends_while_the_notice_is_up_and_reaches_the_program_otherwise
     ],
 )
 def test_a_terminal_in_the_browser_has_the_language_of_the_profile(
-    alice: User, door: EntryPoint, language: str, sent: str | None
+    alice: User, entry_point: EntryPoint, language: str, sent: str | None
 ) -> None:
     async def story() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there:
-            login = AuthenticatedClient(alice.pk, given.session.pk, door, "127.0.0.1", "")
+            login = AuthenticatedClient(alice.pk, given.session.pk, entry_point, "127.0.0.1", "")
             relay = await open_relay(there.registry, login, Person(), Terminal("xterm-256color"))
             await until(lambda: there.host.process is not None, "the host listens")
             assert there.host.process.env.get("LANG") == sent

@@ -356,7 +356,7 @@ def test_what_a_client_asks_for_is_said_again_without_what_could_move_a_terminal
 
 def test_names_of_files_reach_the_log_without_what_could_move_a_terminal(alice: User) -> None:
     session = builders.make_session(alice)
-    connection = GatewayConnection.objects.create(session=session, gateway="g", door="ssh", address="192.0.2.1")
+    connection = GatewayConnection.objects.create(session=session, gateway="g", entry_point="ssh", address="192.0.2.1")
     name = "a\x1b]0;owned\x07\x9b2J\u202egpj.exe\r\nalice removed b"
     store.note_files(
         connection.pk,

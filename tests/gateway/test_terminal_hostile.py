@@ -1,4 +1,4 @@
-"""The browser's door and those who mean harm: handshakes and pastes without end, tickets that come late."""
+"""Terminals in the browser, and people who mean harm: handshakes and pastes without end, tickets that come late."""
 
 from __future__ import annotations
 

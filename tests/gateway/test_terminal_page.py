@@ -242,9 +242,9 @@ def test_connections_are_listed_live_ones_first(alice: User, auditor: User, as_u
     session, key = session_of(alice, Status.LOGGED_IN), make_key(alice, title="work laptop")
     values = {"session": session, "gateway": "g", "address": "192.0.2.4"}
     GatewayConnection.objects.create(
-        **values, door="ssh", ended_at=timezone.now(), end_reason=ConnectionEnd.TERMINATED, client="OpenSSH_9.2"
+        **values, entry_point="ssh", ended_at=timezone.now(), end_reason=ConnectionEnd.TERMINATED, client="OpenSSH_9.2"
     )
-    GatewayConnection.objects.create(**values, door="ssh", key=key, fingerprint=key.fingerprint)
+    GatewayConnection.objects.create(**values, entry_point="ssh", key=key, fingerprint=key.fingerprint)
     shown = page(as_user(auditor), session, path="")
     live, over = shown.index("work laptop"), shown.index("OpenSSH_9.2")
     assert live < over

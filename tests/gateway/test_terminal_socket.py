@@ -1,4 +1,4 @@
-"""The browser's door: who may open a terminal, what passes through it, and a page that comes back."""
+"""Terminals in the browser: who may open a terminal, what passes through it, and a page that comes back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_ticket_opens_a_terminal_with_its_size(alice: User) -> None:
             [relay] = gateway.relays
             assert (relay.terminal.kind, relay.terminal.size) == ("xterm-256color", (132, 43, 0, 0))
             assert (relay.login.user_id, relay.login.session_id) == (alice.pk, session.pk)
-            assert (relay.login.door, relay.login.address) == ("browser", "127.0.0.1")
+            assert (relay.login.entry_point, relay.login.address) == ("browser", "127.0.0.1")
             assert relay.login.login_session_id == login.pk
             assert "Firefox" in relay.login.client
             await page.send(b"ls\n")

@@ -60,7 +60,7 @@ def test_nothing_is_imported_inside_a_function_without_saying_why() -> None:
                         assert re.search(r"noqa: .*PLC0415", line), f"{name(path)}:{inner.lineno}"
 
 
-# one door for each thing
+# one place for each thing
 
 
 def status_writes(path: Path) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""A gateway's browser door in this process with a host that is made of lines of Python, and a page that talks to it."""
+"""A gateway's websocket server in this process with a host that is made of lines of Python, and a page that talks to it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class EchoRelay:
 
 
 class Gateway:
-    """The door, and the relays it opened."""
+    """The websocket server, and the relays it opened."""
 
     def __init__(self) -> None:
         self.registry = Registry(owner="gateway-of-the-test")
@@ -130,7 +130,7 @@ async def shown(socket: ClientConnection, length: int) -> bytes:
 
 
 async def ending(socket: ClientConnection) -> tuple[int | None, str]:
-    """How the door closes the socket: the code, and the reason it gave before."""
+    """How the gateway closes the socket: the code, and the reason it gave before."""
     reason = ""
     with contextlib.suppress(ConnectionClosed):
         while True:

@@ -63,7 +63,7 @@ class Person:
 def connect(session: PrivilegedSession, **values: Any) -> GatewayConnection:
     """The row of an open connection, as if made after all that was asked of the session so far."""
     newest = session.controls.order_by("-pk").values_list("pk", flat=True).first() or 0
-    defaults = {"gateway": OWNER, "door": EntryPoint.SSH, "address": "192.0.2.9", "confirmed_control": newest}
+    defaults = {"gateway": OWNER, "entry_point": EntryPoint.SSH, "address": "192.0.2.9", "confirmed_control": newest}
     return GatewayConnection.objects.create(session=session, **(defaults | values))
 
 

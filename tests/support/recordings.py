@@ -40,7 +40,11 @@ def make_cast(clock: Clock | None = None, **values: Any) -> Cast:
 def make_connection(session: PrivilegedSession | None = None, **values: Any) -> GatewayConnection:
     """A connection that goes on, unless `ended_at` says otherwise."""
     session = session or make_session(status=Status.LOGGED_IN)
-    defaults: dict[str, Any] = {"gateway": "gateway-of-the-test", "door": EntryPoint.SSH, "address": "198.51.100.7"}
+    defaults: dict[str, Any] = {
+        "gateway": "gateway-of-the-test",
+        "entry_point": EntryPoint.SSH,
+        "address": "198.51.100.7",
+    }
     return GatewayConnection.objects.create(session=session, **(defaults | values))
 
 

@@ -36,7 +36,7 @@ class AuthenticatedClient:
 
     user_id: int
     session_id: int
-    door: EntryPoint
+    entry_point: EntryPoint
     address: str
     client: str  # what the client calls itself
     key_id: int | None = None  # the registered key, when they came with one
@@ -105,7 +105,7 @@ def admit(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
                 session=session,
                 confirmed_control=newest or 0,
                 gateway=gateway,
-                door=login.door,
+                entry_point=login.entry_point,
                 address=login.address or None,
                 client=plain(login.client, 120),
                 key=key,
@@ -135,13 +135,13 @@ def connected(connection: GatewayConnection, host_port: int | None = None) -> Pr
             log.record(
                 Verb.CONNECTION_OPENED,
                 f"{session.user_name} connected to {session.resource_name} through the gateway "
-                f"({connection.get_door_display()}{_with(connection)})",
+                f"({connection.get_entry_point_display()}{_with(connection)})",
                 actor=session.user,
                 user=session.user,
                 target=session,
                 details={
                     "connection": connection.pk,
-                    "door": connection.door,
+                    "entry_point": connection.entry_point,
                     "client": connection.client,
                     "key": connection.fingerprint,
                     "gateway": connection.gateway,
@@ -195,7 +195,7 @@ def _note_refusal(user: AbstractUser, login: AuthenticatedClient, reason: str) -
             actor=user,
             target=session,
             level=Level.WARNING,
-            details={"door": login.door.value, "client": plain(login.client, 120)},
+            details={"entry_point": login.entry_point.value, "client": plain(login.client, 120)},
         )
 
 

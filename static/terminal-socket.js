@@ -6,7 +6,7 @@ const CONFIRM_AFTER = 200; // milliseconds
 const WAITS = [0.5, 1, 2, 3, 3, 4, 4, 4, 4, 15, 15, 15, 15, 15];
 
 export class Way {
-  // tell: opened(resumed, wasThere, lost), bytes(data, done), frozen(title, message, isLock), thawed(), unsent(), waiting(text),
+  // tell: opened(resumed, wasThere, lost), bytes(data, done), frozen(title, message, isLock), unfrozen(), unsent(), waiting(text),
   // over(text). What is typed while there is no connection is not sent later: by then it may mean something else.
   constructor({ url, form, size, tell }) {
     Object.assign(this, { url, form, size, tell, socket: null, id: null, attempt: 0, isOver: false, isReady: false, timer: 0 });
@@ -109,7 +109,7 @@ export class Way {
       this.tell.opened(message.resumed, wasThere, lost);
       this.resize();
     } else if (message.type === "frozen") this.tell.frozen(message.title, message.message, message.is_lock);
-    else if (message.type === "thawed") this.tell.thawed();
+    else if (message.type === "unfrozen") this.tell.unfrozen();
     else if (message.type === "refused") this.#end(message.reason);
     else if (message.type === "closed") this.#end(message.reason || `The program on the host ended${message.code ? ` with code ${message.code}` : ""}.`);
   }

@@ -83,7 +83,7 @@ async function begin() {
         wasLock = isLock;
         say(`${isLock ? "Locked: " : ""}${[title, message].filter(Boolean).join(". ")}`, "frozen");
       },
-      thawed: () => say(wasLock ? "Unlocked. Connected" : "Connected again, where you were", "open"),
+      unfrozen: () => say(wasLock ? "Unlocked. Connected" : "Connected again, where you were", "open"),
       unsent: () => note("Not connected: what you type is not sent."),
       waiting: (text) => say(text, "waiting"),
       over: (text) => say(text, "over"),

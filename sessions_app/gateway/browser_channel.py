@@ -86,7 +86,7 @@ class BrowserChannel:
         """Show beside the terminal, on the page itself, whether it is frozen."""
         text = {"type": "frozen", "title": title, "message": message, "is_lock": is_lock}
         self._frozen = text if is_frozen else None
-        self.tell(self._frozen or {"type": "thawed"})
+        self.tell(self._frozen or {"type": "unfrozen"})
 
     async def close(self, code: int, reason: str) -> None:
         """Send the reason after everything that was written. Then the socket is closed (_send)."""

@@ -186,21 +186,21 @@ class ByteBridge:
         """Let nothing pass, and show the text where there is a terminal; called again it shows another text."""
         if self.has_terminal:
             if self.is_frozen:
-                self._show(self._screen.thaw())
+                self._show(self._screen.unfreeze())
             self._show(self._screen.freeze(title, message, until))
         elif not self.is_frozen:
             self._downstream.pause_reading()
         self.is_frozen = True
         self._balance()
 
-    def thaw(self, *, says_untaken: bool) -> None:
+    def unfreeze(self, *, says_untaken: bool) -> None:
         """Go on after a lock: what the host sent meanwhile comes now, and full-screen programs paint again.
 
         With `says_untaken` the person is told how many typed bytes were dropped.
         """
         self.is_frozen = False
         if self.has_terminal:
-            self._show(self._screen.thaw())
+            self._show(self._screen.unfreeze())
             self._repaint()
             self._record_size()
         else:
@@ -216,7 +216,7 @@ class ByteBridge:
     def uncover(self) -> None:
         """Bring the screen back that freeze() covered; the bridge stays frozen."""
         if self.is_frozen and self.has_terminal:
-            self._show(self._screen.thaw())
+            self._show(self._screen.unfreeze())
 
     def say_line(self, text: bytes) -> None:
         """Show one line of ours where there is a terminal."""

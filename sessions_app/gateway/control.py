@@ -156,7 +156,7 @@ class Control:
     def _set_frozen(self, relay: Relay, wanted: Frozen | None) -> None:
         if wanted is None:
             self._shown.pop(relay.connection_id, None)
-            relay.thaw()
+            relay.unfreeze()
         elif not relay.is_frozen or self._shown.get(relay.connection_id) != wanted:
             self._shown[relay.connection_id] = wanted
             relay.freeze(wanted.title, wanted.message, wanted.until, is_lock=wanted.is_lock)

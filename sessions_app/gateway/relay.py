@@ -104,13 +104,13 @@ class Relay:
         self._is_locked = is_lock
         self._say_state(is_frozen=True, title=title, message=message)
 
-    def thaw(self) -> None:
+    def unfreeze(self) -> None:
         """Let the person go on; nothing happens when it is not frozen."""
         if self.is_over or not self.is_frozen:
             return
         self.bridge.mark("Unlocked" if self._is_locked else "Goes on")
         self._say_state(is_frozen=False)
-        self.bridge.thaw(says_untaken=not self._is_locked)
+        self.bridge.unfreeze(says_untaken=not self._is_locked)
 
     def cut(self, end: ConnectionEnd, text: str) -> None:
         """Drop the connection at once and say why."""

@@ -59,7 +59,7 @@ class Screen:
         self.is_covered = True
         return self._cancel() + (OVER_ALTERNATE if self.is_alternate else ENTER) + text
 
-    def thaw(self) -> bytes:
+    def unfreeze(self) -> bytes:
         """Return bytes that bring the program's screen back. On the alternate screen the program must paint again."""
         self.is_covered = False
         return (BACK_TO_ALTERNATE if self.is_alternate else LEAVE) + self.unfinished

@@ -86,10 +86,10 @@ class Stage:
         self.cast.mark(f"Locked: {title}")
         self.cast.output(self._screen.freeze(title, message, UNTIL_UNLOCKED))
 
-    def thaw(self, at: float) -> None:
+    def unfreeze(self, at: float) -> None:
         """Let an administrator unlock the session."""
         self.now = max(self.now, at)
-        self.cast.output(self._screen.thaw())
+        self.cast.output(self._screen.unfreeze())
         self.cast.mark("Unlocked")
 
 
@@ -122,7 +122,7 @@ def replace_the_certificate(stage: Stage, story: Story) -> None:
     stage.run(f"sudo install -o postgres -m 600 certificates/web-1.crt {target}", after=9)
     lock, unlock = (control for control in story.controls if control.kind in (ControlKind.LOCK, ControlKind.UNLOCK))
     stage.freeze(_seconds(story, lock.enforced_at), lock.title, lock.message)
-    stage.thaw(_seconds(story, unlock.enforced_at))
+    stage.unfreeze(_seconds(story, unlock.enforced_at))
     stage.run("", after=3)
     stage.run(look, f"{BOLD}subject=CN = web-1.example.com{PLAIN}", f"notAfter={later}", after=9)
     stage.run(f"sudo install -o postgres -m 600 certificates/db-1.crt {target}", after=8)

@@ -189,7 +189,7 @@ def test_while_it_is_locked_nothing_new_is_forwarded(alice: User) -> None:
             first.write(b"after")
             await asyncio.sleep(0.1)
             assert reached == [b"before"]
-            there.relay().thaw()
+            there.relay().unfreeze()
             await until(lambda: b"after" in reached, "it goes on")
         listening.close()
 

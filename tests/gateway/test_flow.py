@@ -80,7 +80,7 @@ def test_what_the_host_says_while_frozen_comes_after_and_what_was_typed_is_gone(
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(process.stdout.readuntil(b"held"), 0.5)
             assert there.host.sizes == []
-            relay.thaw()
+            relay.unfreeze()
             after = await process.stdout.readuntil(b"held")
             assert b"\x1b[?1049l" in after
             process.stdin.write(b"after")
@@ -104,7 +104,7 @@ def test_a_programs_input_waits_while_frozen(alice: User) -> None:
             process.stdin.write_eof()
             await asyncio.sleep(0.3)
             assert there.host.typed == b"one"
-            there.relay().thaw()
+            there.relay().unfreeze()
             done = await process.wait()
             assert (done.exit_status, there.host.typed) == (0, b"onetwo")
 

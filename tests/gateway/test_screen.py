@@ -51,7 +51,7 @@ def test_what_was_begun_is_said_again_after_ours(tail: bytes) -> None:
     assert screen.unfinished == tail
     shown = screen.freeze("Audit", "", "Wait.")
     assert (shown[:1] == b"\x18") == tail.startswith(b"\x1b")
-    assert screen.thaw().endswith(tail)
+    assert screen.unfreeze().endswith(tail)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_last_words_stand_below_what_was_there() -> None:
     assert b"\x1b[?1049l" not in screen.end(b"Over.")
     screen.freeze("Audit", "", "Wait.")
     assert screen.end(b"Over.").startswith(b"\x1b[?1049l")
-    screen.thaw()
+    screen.unfreeze()
     assert b"\x1b[?1049l" not in screen.end(b"Over.")
     screen.feed(b"\x1b[?1049hvim")
     assert screen.end(b"Over.").startswith(b"\x1b[?1049l")

@@ -460,7 +460,7 @@ def test_a_lock_or_an_outage_shows_beside_the_terminal_also_after_a_break(alice:
             await message(again)
             assert await message(again) == frozen
             gateway.relays[0].near.show_state(False, "", "", is_lock=is_lock)
-            assert await message(again) == {"type": "thawed"}
+            assert await message(again) == {"type": "unfrozen"}
 
     drive(scenario)
 

@@ -1,4 +1,4 @@
-"""A gateway's websocket server in this process with a host that is made of lines of Python, and a page that talks to it."""
+"""A gateway's websocket server in this process, a host of a few lines of Python, and a page that talks to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SSH server of a gateway in this process, before a host that is asyncssh's own: for what OpenSSH's clients cannot do."""
+"""The SSH server of a gateway in this process, with a host by asyncssh: for what OpenSSH's clients cannot do."""
 
 from __future__ import annotations
 

@@ -250,7 +250,7 @@ def _facts(row: Recording) -> list[tuple[str, str]]:
         ("User", then_and_now(row.session.user_name, row.session.user.get_username())),
         ("Host", row.session.resource_name),
         ("Login account", row.session.login_account),
-        ("Came in by", f"{connection.get_door_display()} from {connection.address or 'an unknown address'}"),
+        ("Came in by", f"{connection.get_entry_point_display()} from {connection.address or 'an unknown address'}"),
         ("Client", connection.client),
         ("Command", row.title),
         ("Started", moment(row.started_at)),

@@ -15,8 +15,8 @@ from sessions_app.logins import service
 from sessions_app.logins.models import EndReason
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import clean_text, lock_account_row, require_administrator
+from sessions_app.privileged.flows.apply_lock import apply_lock, lift_lock
 from sessions_app.privileged.flows.control import start_canceling
-from sessions_app.privileged.flows.freeze import freeze, thaw
 from sessions_app.privileged.models import PrivilegedSession, Status
 
 
@@ -58,7 +58,7 @@ def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message
             if session.status == Status.PROVISIONING:
                 start_canceling(session, Status.CANCELED, f"The account was locked: {title}", actor=actor)
             else:
-                freeze(session, actor=actor, title=title, message=message, account_lock=lock)
+                apply_lock(session, actor=actor, title=title, message=message, account_lock=lock)
     return lock
 
 
@@ -87,7 +87,7 @@ def unlock_account(actor: AbstractUser, user: AbstractUser) -> None:
         )
         for session in _sessions_for_update(user, Status.LOCKED):
             if session.account_lock_id:
-                thaw(session, actor=actor)
+                lift_lock(session, actor=actor)
 
 
 def _sessions_for_update(user: AbstractUser, *statuses: Status) -> list[PrivilegedSession]:

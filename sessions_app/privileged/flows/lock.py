@@ -9,7 +9,7 @@ from activity.again import tried_again
 from sessions_app.catalogue.flows.resource import close_resource
 from sessions_app.permission import clean_text, lock_account_row
 from sessions_app.privileged.flows.account import lock_account as lock_whole_account
-from sessions_app.privileged.flows.freeze import freeze
+from sessions_app.privileged.flows.apply_lock import apply_lock
 from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import PrivilegedSession
 
@@ -42,4 +42,4 @@ def lock(
             lock_whole_account(actor, session.user, title=title, message=message)
             session.refresh_from_db()
         else:
-            freeze(session, actor=actor, title=title, message=message)
+            apply_lock(session, actor=actor, title=title, message=message)

@@ -9,7 +9,7 @@ from sessions_app.errors import Refused
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
 from sessions_app.privileged import policy
-from sessions_app.privileged.flows.freeze import thaw
+from sessions_app.privileged.flows.apply_lock import lift_lock
 from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import PrivilegedSession
 
@@ -22,4 +22,4 @@ def unlock(actor: AbstractUser, session: PrivilegedSession) -> None:
         require(actor, session, "unlock")
         if AccountLock.objects.in_force().filter(user_id=session.user_id).exists():
             raise Refused(policy.ACCOUNT_IS_LOCKED)
-        thaw(session, actor=actor)
+        lift_lock(session, actor=actor)

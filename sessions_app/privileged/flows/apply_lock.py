@@ -13,7 +13,7 @@ from sessions_app.privileged.flows import control
 from sessions_app.privileged.models import ControlKind, PrivilegedSession, Status
 
 
-def freeze(
+def apply_lock(
     session: PrivilegedSession,
     *,
     actor: AbstractUser,
@@ -39,7 +39,7 @@ def freeze(
         control.request_control(session, ControlKind.LOCK, actor=actor, title=title, message=message)
 
 
-def thaw(session: PrivilegedSession, *, actor: AbstractUser) -> None:
+def lift_lock(session: PrivilegedSession, *, actor: AbstractUser) -> None:
     """Move a locked session back to the status that the resource last reported, and request its unlock there."""
     with transaction.atomic():
         lifecycle.transition(

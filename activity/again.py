@@ -17,8 +17,8 @@ from activity.outage import Outage
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 45.0  # seconds; a person waits for the answer, and proxies wait for a minute
-PAUSE = 0.5  # seconds between two tries
+RETRY_FOR_SECONDS = 45.0  # seconds; a person waits for the answer, and proxies wait for a minute
+RETRY_PAUSE_SECONDS = 0.5  # seconds between two tries
 PASSING = (Outage.BUSY, Outage.AWAY)
 
 _until: ContextVar[float] = ContextVar("activity_again_until", default=math.inf)
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 @contextlib.contextmanager
 def one_patience() -> Iterator[None]:
     """Let everything that is tried again inside share the 45 seconds: somebody waits for all of it."""
-    token = _until.set(time.monotonic() + PATIENCE)
+    token = _until.set(time.monotonic() + RETRY_FOR_SECONDS)
     try:
         yield
     finally:
@@ -45,15 +45,19 @@ def tried_again(deed: Callable[Given, Result]) -> Callable[Given, Result]:
 
     @functools.wraps(deed)
     def trying(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-        deadline = min(time.monotonic() + PATIENCE, _until.get())
+        deadline = min(time.monotonic() + RETRY_FOR_SECONDS, _until.get())
         while True:
             try:
                 return deed(*args, **kwargs)
             except (DatabaseError, InterfaceError) as error:
-                if connection.in_atomic_block or Outage.of(error) not in PASSING or time.monotonic() + PAUSE > deadline:
+                if (
+                    connection.in_atomic_block
+                    or Outage.of(error) not in PASSING
+                    or time.monotonic() + RETRY_PAUSE_SECONDS > deadline
+                ):
                     raise
                 logger.warning("%s is tried again", deed.__qualname__, exc_info=error)
             connection.close_if_unusable_or_obsolete()
-            time.sleep(PAUSE)
+            time.sleep(RETRY_PAUSE_SECONDS)
 
     return trying

@@ -77,7 +77,7 @@ class AccountFilter(django_filters.CharFilter):  # type: ignore[misc]  # the pac
     """
 
     def __init__(self, path: str, *, is_whole: bool = False, **more: Any) -> None:
-        super().__init__(path, label="User", max_length=names.LONGEST, **more)
+        super().__init__(path, label="User", max_length=names.LONGEST_LABEL, **more)
         self.is_whole = is_whole
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
@@ -160,7 +160,7 @@ class LogFilter(AccountFilterSet):
     period = django_filters.ChoiceFilter(label="Time period", choices=Period.choices, empty_label=None)
     since = django_filters.CharFilter(label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = django_filters.CharFilter(label="To", widget=forms.DateInput(attrs={"type": "date"}))
-    user = django_filters.CharFilter(label="User", max_length=names.LONGEST)
+    user = django_filters.CharFilter(label="User", max_length=names.LONGEST_LABEL)
     activity = django_filters.CharFilter(label="Activity keyword", max_length=200)
     level = django_filters.ChoiceFilter(label="Level", choices=LEVEL_CHOICES, empty_label="All levels")
 

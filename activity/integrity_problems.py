@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-MOST = 10  # entries or tables that are named
+MOST_NAMED = 10  # entries or tables that are named
 RUN_MIGRATE = "Run: sessionadmin migrate. Then find out who has been at the database."
 ASK = "Find out who has been at the database. Entries are never removed to mend this (docs/activity-log.md)."
 

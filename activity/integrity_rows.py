@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity.append_only import LOG, REQUEST
-from activity.integrity_problems import ASK, MOST, Problem, ask
+from activity.integrity_problems import ASK, MOST_NAMED, Problem, ask
 from activity.verbs import Verb
 
 APART = "1 hour"  # by which an entry may be before the one that was written before it: transactions overlap
@@ -83,18 +83,18 @@ def unreadable_times(connection: BaseDatabaseWrapper, entries: int) -> list[Prob
     shown = "substr(CAST(at AS TEXT), 1, 40)" if is_sqlite else "at::text"
     zone = "" if is_sqlite else " 00:00+00"
     ranges = f"at < '{EARLIEST}{zone}'", f"at > '{LATEST}{zone}'"
-    parts = [f"SELECT id, {shown} FROM {LOG} WHERE {one} LIMIT {MOST + 1}" for one in ranges]
+    parts = [f"SELECT id, {shown} FROM {LOG} WHERE {one} LIMIT {MOST_NAMED + 1}" for one in ranges]
     if is_sqlite:
         newest = f"SELECT id, at FROM {LOG} ORDER BY id DESC LIMIT {int(entries)}"
         parts.append(
             f"SELECT id, {shown} FROM ({newest}) WHERE at NOT GLOB '{WRITTEN}' OR "
-            f"date(at, '+0 days') IS NOT substr(at, 1, 10) LIMIT {MOST + 1}"
+            f"date(at, '+0 days') IS NOT substr(at, 1, 10) LIMIT {MOST_NAMED + 1}"
         )
     found = dict(row for part in parts for row in ask(connection, part.replace("%", "%%")))
     if not found:
         return []
-    named = ", ".join(f"number {pk} (“{found[pk]}”)" for pk in sorted(found)[:MOST])
-    more = " and more" if len(found) > MOST else ""
+    named = ", ".join(f"number {pk} (“{found[pk]}”)" for pk in sorted(found)[:MOST_NAMED])
+    more = " and more" if len(found) > MOST_NAMED else ""
     what = "This entry bears" if len(found) == 1 else "These entries bear"
     return [Problem(f"{what} a time that the console never writes: {named}{more}.", ASK)]
 
@@ -124,9 +124,9 @@ def dated_back(connection: BaseDatabaseWrapper, entries: int) -> list[Problem]:
     if not late:
         return []
     shown = ", ".join(
-        f"number {pk} ({EPOCH + dt.timedelta(seconds=at):%Y-%m-%d %H:%M:%S} UTC)" for pk, at in late[:MOST]
+        f"number {pk} ({EPOCH + dt.timedelta(seconds=at):%Y-%m-%d %H:%M:%S} UTC)" for pk, at in late[:MOST_NAMED]
     )
-    more = " and more" if len(late) > MOST else ""
+    more = " and more" if len(late) > MOST_NAMED else ""
     are = "This entry bears" if len(late) == 1 else "These entries bear"
     return [
         Problem(

@@ -6,7 +6,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity import append_only
 from activity.append_only import LOG, REQUEST
-from activity.integrity_problems import ASK, MOST, Problem, ask, quoted
+from activity.integrity_problems import ASK, MOST_NAMED, Problem, ask, quoted
 from activity.models import LogEntry
 
 COLUMNS = [str(field.column) for field in LogEntry._meta.concrete_fields]
@@ -63,7 +63,7 @@ def beside(connection: BaseDatabaseWrapper) -> list[Problem]:
     """Return a problem when other tables look like the log and hold entries: one of them may be the true log."""
     if not (names := lookalikes(connection)):
         return []
-    looks = f"{names[0]} looks" if len(names) == 1 else f"{', '.join(names[:MOST])} look"
+    looks = f"{names[0]} looks" if len(names) == 1 else f"{', '.join(names[:MOST_NAMED])} look"
     return [
         Problem(
             f"{looks} like the activity log and {'holds' if len(names) == 1 else 'hold'} entries: the true log may "
@@ -82,7 +82,7 @@ def lookalikes(connection: BaseDatabaseWrapper) -> list[str]:
             "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table' "
             f"AND lower(m.name) <> %s AND m.sql NOT LIKE 'CREATE VIRTUAL%%' AND lower(c.name) IN ({marks}) "
             "GROUP BY m.name HAVING COUNT(*) = %s ORDER BY m.name LIMIT %s",
-            [LOG, *COLUMNS, len(COLUMNS), MOST],
+            [LOG, *COLUMNS, len(COLUMNS), MOST_NAMED],
         )
         names = [name if name.isidentifier() else quoted(name) for (name,) in rows]
     else:
@@ -94,7 +94,7 @@ def lookalikes(connection: BaseDatabaseWrapper) -> list[str]:
             "WHERE relkind IN ('r', 'p', 'm', 'f') AND nspname !~ '^pg_' AND attnum > 0 AND NOT attisdropped "
             f"AND attname IN ({marks}) AND c.oid IS DISTINCT FROM to_regclass(%s) AND NOT ({OF_ANOTHER_CONSOLE}) "
             "GROUP BY 1 HAVING COUNT(*) = %s ORDER BY 1 LIMIT %s",
-            [*COLUMNS, LOG, LOG, len(COLUMNS), MOST],
+            [*COLUMNS, LOG, LOG, len(COLUMNS), MOST_NAMED],
         )
         names = [name for (name,) in rows]
     return [name for name in names if ask(connection, f"SELECT 1 FROM {name} LIMIT 1")]

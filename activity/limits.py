@@ -19,7 +19,7 @@ from django.core.cache import cache
 from django.db import connections
 
 MINUTE = 60  # seconds
-AT_ONCE = 60  # requests that a process counts by itself before it tells the others
+MOST_UNSHARED = 60  # requests that a process counts by itself before it tells the others
 PER_SECOND = 20  # a second that the console works for a request counts as so many requests
 MOST_FOR_ONE = 100  # what one request counts at most
 LEASE = 60  # seconds that a place is kept when its process dies
@@ -58,7 +58,7 @@ class Requests:
     """Counts the requests of each person in the running minute.
 
     Small numbers stay in this process, so that ordinary work costs the cache nothing. With several processes somebody
-    gets at most AT_ONCE more in each of them.
+    gets at most MOST_UNSHARED more in each of them.
     """
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -79,8 +79,8 @@ class Requests:
                 self._kept.clear()
                 self._over.clear()
             kept = self._kept.get(who, 0) + min(1 + int(seconds * PER_SECOND), MOST_FOR_ONE)
-            self._kept[who] = kept if kept < AT_ONCE else 0
-        if kept >= AT_ONCE and (wait := count("requests", who, kept, limit, MINUTE)) is not None:
+            self._kept[who] = kept if kept < MOST_UNSHARED else 0
+        if kept >= MOST_UNSHARED and (wait := count("requests", who, kept, limit, MINUTE)) is not None:
             with self._lock:
                 self._over[who] = now + wait
 

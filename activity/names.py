@@ -24,7 +24,7 @@ from activity.listing.columns import Column, empty, escaped
 from activity.listing.csv_expressions import Text
 from activity.models import LogEntry, PastName
 
-LONGEST = 170  # characters of a name and a number
+LONGEST_LABEL = 170  # characters of a name and a number
 MOST_ALIKE = 10  # accounts of one name
 MOST_FOUND = 200  # accounts whose names hold a text, asked for one by one
 MOST_SUGGESTIONS = 20

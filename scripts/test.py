@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
 NOTHING_SELECTED = 5  # pytest's exit code when -k or -m leaves no test
 # Nothing else of the caller's environment may change what the tests see.
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "CI", "PYTEST_ADDOPTS", "TEST_PATIENCE")
+PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "CI", "PYTEST_ADDOPTS", "TEST_PATIENCE")
 WORKERS = "3"  # one more than the cores it is made for: many tests wait for hosts and browsers
 TIDY_WITHIN = 20  # seconds that interrupted tests have to stop what they started
 ON_SQLITE = "not postgres_only"
@@ -70,7 +70,7 @@ def run(name: str, selection: str, address: str | None, scratch: Path, arguments
     """Run the tests of `selection` on the database server at `address`, or on SQLite without one."""
     scratch.mkdir()
     summary = scratch / "results.xml"
-    environment = {key: value for key, value in os.environ.items() if key in KEPT}
+    environment = {key: value for key, value in os.environ.items() if key in PASSED_VARIABLES}
     environment["TEST_VAR_DIR"] = str(scratch)
     if address:
         environment["TEST_DATABASE_URL"] = f"{address}/sessionadmin"

@@ -25,7 +25,7 @@ FILES = {
     "@xterm/addon-fit/lib/addon-fit.mjs": "xterm-addon-fit.mjs",
     "@xterm/addon-unicode11/lib/addon-unicode11.mjs": "xterm-addon-unicode.mjs",
 }
-LONGEST = 180  # seconds for npm; a network that swallows everything must not hold up the start for ever
+NPM_SECONDS = 180  # seconds for npm; a network that swallows everything must not hold up the start for ever
 # A source map is not shipped, and collectstatic would look for it.
 SOURCE_MAP = re.compile(r"^\s*(//[#@] sourceMappingURL=.*|/\*[#@] sourceMappingURL=.*\*/)\s*$", re.M)
 
@@ -79,9 +79,9 @@ def install(lock: Path = ROOT / "package-lock.json") -> bool:
     print("Fetching what runs in the browser from npm ...", flush=True)
     command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--fetch-retries=1"]
     try:
-        return subprocess.run(command, cwd=lock.parent, check=False, timeout=LONGEST).returncode == 0
+        return subprocess.run(command, cwd=lock.parent, check=False, timeout=NPM_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:
-        print(f"npm did not answer within {LONGEST} seconds.", file=sys.stderr)
+        print(f"npm did not answer within {NPM_SECONDS} seconds.", file=sys.stderr)
         return False
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from activity.outage import Outage
 from activity.text import plain
 
-QUIET = 300.0  # seconds between two lines about an outage that lasts
-OVER = 30.0  # seconds without the error after which the outage is over
-LONGEST = 300  # characters of what an exception says
+REPEAT_SECONDS = 300.0  # seconds between two lines about an outage that lasts
+OVER_AFTER_SECONDS = 30.0  # seconds without the error after which the outage is over
+LONGEST_ERROR = 300  # characters of what an exception says
 
 
 @dataclass
@@ -72,7 +72,7 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
             return _in_one_line(record, plain(f"{outage.heading}: {_said_by(error)}. {record.getMessage()}"))
         lasting.met_at = now
         lasting.times += 1
-        if now - lasting.said_at < QUIET:
+        if now - lasting.said_at < REPEAT_SECONDS:
             lasting.unsaid += 1
             return None
         more = f" (and {lasting.unsaid} times more since this was said last)" if lasting.unsaid else ""
@@ -92,14 +92,14 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
 
     def _look_later(self) -> None:
         if self._timer is None:
-            self._timer = threading.Timer(OVER, self.look)
+            self._timer = threading.Timer(OVER_AFTER_SECONDS, self.look)
             self._timer.daemon = True
             self._timer.start()
 
     def _say_ends(self) -> None:
         now = self._clock()
         for outage, lasting in list(self._lasting.items()):
-            if now - lasting.met_at >= OVER:
+            if now - lasting.met_at >= OVER_AFTER_SECONDS:
                 del self._lasting[outage]
                 times = "once" if lasting.times == 1 else f"{lasting.times} times"
                 ago = f"{now - lasting.met_at:.0f} seconds"
@@ -108,7 +108,7 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
 
 
 def _said_by(error: BaseException) -> str:
-    return plain(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, LONGEST).rstrip(".")
+    return plain(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, LONGEST_ERROR).rstrip(".")
 
 
 def _in_one_line(record: logging.LogRecord, text: str) -> logging.LogRecord:

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 MAIN, REPLICA = "default", "replica"
 COOKIE = "written_at"
-LOOK_EVERY = 1.0  # seconds between two looks of a process at how far the replica is
+LOOK_EVERY_SECONDS = 1.0  # seconds between two looks of a process at how far the replica is
 TRY_AGAIN = 5.0  # seconds after the replica failed
 UNKNOWN = "unknown"  # the position could not be read: the browser reads the main database while the cookie lasts
 
@@ -100,7 +100,7 @@ class ReplicaGauge:
         if time.monotonic() < self._next_look or not self._lock.acquire(blocking=False):
             return
         try:
-            self._next_look = time.monotonic() + LOOK_EVERY
+            self._next_look = time.monotonic() + LOOK_EVERY_SECONDS
             replayed = _position(REPLICA, "pg_last_wal_replay_lsn()")
             if replayed is None:
                 raise DatabaseError("REPLICA_URL leads to a database that replays nothing, not to a replica")

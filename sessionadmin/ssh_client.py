@@ -27,7 +27,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-SECONDS = 20  # for each answer of the console
+ANSWER_SECONDS = 20  # for each answer of the console
 LOGIN, LOGOUT, CERTIFICATE = "/accounts/login/", "/accounts/logout/", "/sessions/ssh/"
 # What the console says goes on ssh's command line, so it must not look like an option or a word for a shell.
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -106,14 +106,14 @@ class Client:
         self._http.headers["User-Agent"] = "sessionadmin-ssh"
 
     def get(self, path: str) -> requests.Response:
-        return self._http.get(self._console + path, timeout=SECONDS, allow_redirects=False)
+        return self._http.get(self._console + path, timeout=ANSWER_SECONDS, allow_redirects=False)
 
     def post(self, path: str, fields: dict[str, str]) -> requests.Response:
         """Send a form, with the CSRF token that the console gave as a cookie."""
         tokens = [cookie.value for cookie in self._http.cookies if cookie.name.endswith("csrftoken")]
         headers = {"X-CSRFToken": tokens[0] or "" if tokens else "", "Referer": self._console + path}
         return self._http.post(
-            self._console + path, data=fields, headers=headers, timeout=SECONDS, allow_redirects=False
+            self._console + path, data=fields, headers=headers, timeout=ANSWER_SECONDS, allow_redirects=False
         )
 
 
@@ -314,7 +314,7 @@ def _plain(error: requests.RequestException) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "The console's certificate is not trusted (REQUESTS_CA_BUNDLE names an authority of your own)."
     if isinstance(error, requests.Timeout):
-        return f"The console did not answer within {SECONDS} seconds."
+        return f"The console did not answer within {ANSWER_SECONDS} seconds."
     if isinstance(error, requests.ConnectionError):
         return "The console cannot be reached. Check its address."
     return f"The console cannot be asked: {type(error).__name__}."

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-LONGEST = 60  # bytes of one part; file systems take 255 of a whole name
+LONGEST_PART = 60  # bytes of one part; file systems take 255 of a whole name
 WITHOUT_LETTERS = "other"  # stands for a text of signs alone, which is not the same as no text
 
 
@@ -18,7 +18,7 @@ def part_of_name(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).strip().lower()
     kept = "".join(each if _stays(each) else " " if each.isspace() or each == "-" else "" for each in folded)
     words = re.sub(r"\s+", "-", kept.strip())
-    cut = words.encode()[:LONGEST].decode(errors="ignore").strip("-_")
+    cut = words.encode()[:LONGEST_PART].decode(errors="ignore").strip("-_")
     return cut or (WITHOUT_LETTERS if folded else "")
 
 

@@ -28,11 +28,11 @@ from scripts.mutants.changes import Change, draw
 ROOT = Path(__file__).resolve().parent.parent.parent
 SELECTION = "not postgres_only and not browser"
 MAP = ROOT / "var" / "mutants" / "called.json"
-LONGEST = 600  # seconds for the tests of one change: an endless loop is noticed by that
-AT_ONCE = 60.0  # seconds of tests that are tried first; the others only when these pass
-MOST = 400.0  # seconds of tests for one change; more call what everything calls
+LONGEST_SECONDS = 600  # seconds for the tests of one change: an endless loop is noticed by that
+FIRST_TESTS_SECONDS = 60.0  # seconds of tests that are tried first; the others only when these pass
+MOST_TESTS_SECONDS = 400.0  # seconds of tests for one change; more call what everything calls
 # What the caller has in the environment must not change the result.
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 Tests = Mapping[str, Mapping[str, Any]]
 
@@ -119,9 +119,9 @@ def chosen(change: Change, tests: Tests) -> list[list[str]]:
     seconds = 0.0
     for test in calling:
         seconds += tests[test]["seconds"]
-        if seconds < AT_ONCE or not first:
+        if seconds < FIRST_TESTS_SECONDS or not first:
             first.append(test)
-        elif seconds < MOST:
+        elif seconds < MOST_TESTS_SECONDS:
             others.append(test)
     return [some for some in (first, others) if some]
 
@@ -130,7 +130,7 @@ def noticing(copy: Path, tests: list[str]) -> str:
     """Return the first test that fails; empty when all pass."""
     listed = copy.parent / "tests.txt"
     listed.write_text("\n".join(tests), encoding="utf-8")
-    code, said = run(copy, ["-x", f"@{listed}"], longest=LONGEST)
+    code, said = run(copy, ["-x", f"@{listed}"], longest=LONGEST_SECONDS)
     if code is None:
         return "not ending"
     failed = [line.split(" - ")[0] for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
@@ -142,7 +142,7 @@ def run(copy: Path, arguments: list[str], *, longest: int, **environment: object
 
     The exit code is None when it did not end within `longest` seconds.
     """
-    given = {key: value for key, value in os.environ.items() if key in KEPT}
+    given = {key: value for key, value in os.environ.items() if key in PASSED_VARIABLES}
     given |= {"PYTHONPATH": str(copy), "TEST_VAR_DIR": str(copy.parent / "var"), "PYTHONDONTWRITEBYTECODE": "1"}
     given |= {key: str(value) for key, value in environment.items()}
     (copy.parent / "var").mkdir(exist_ok=True)

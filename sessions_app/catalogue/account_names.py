@@ -11,7 +11,7 @@ TEMPLATE_RULE = (
     "Use small letters, digits, - and _, and only the placeholders {user} and {session}; the name must start with "
     "a letter or _ and fit 32 characters."
 )
-LONGEST = 32  # characters
+LONGEST_ACCOUNT_NAME = 32  # characters
 DIGITS = 8  # how many hexadecimal digits of the hash are used
 MARKED = re.compile(rf"-[0-9a-f]{{{DIGITS}}}$")
 
@@ -24,7 +24,7 @@ def account_name(template: str, username: str, session_id: int) -> str:
     gets one too.
     """
     name = template.replace("{session}", str(session_id))
-    room = max((LONGEST - len(name.replace("{user}", ""))) // max(name.count("{user}"), 1), 1)
+    room = max((LONGEST_ACCOUNT_NAME - len(name.replace("{user}", ""))) // max(name.count("{user}"), 1), 1)
     return name.replace("{user}", _written(username, room, is_first=name.startswith("{user}")))
 
 

@@ -18,10 +18,10 @@ from psycopg import Error as PostgresError
 
 from sessions_app.change_notify import CHANNEL
 
-POLL = 0.5  # seconds between looks at SQLite
-LISTEN = 1.0  # seconds until the thread checks whether it must stop
-PROBE = 15  # times LISTEN after which a silent connection is asked whether it is there
-AGAIN = 1.0  # seconds before the database is tried again
+POLL_SECONDS = 0.5  # seconds between looks at SQLite
+LISTEN_SECONDS = 1.0  # seconds until the thread checks whether it must stop
+PROBE_AFTER_TIMEOUTS = 15  # times LISTEN_SECONDS after which a silent connection is asked whether it is there
+RETRY_SECONDS = 1.0  # seconds before the database is tried again
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class ChangeListener:
                 watch(own)
             except (DatabaseError, InterfaceError, PostgresError):
                 logger.exception("The database does not say what changes; trying again")
-                self._stop.wait(AGAIN)
+                self._stop.wait(RETRY_SECONDS)
             finally:
                 own.close()
 
@@ -65,12 +65,12 @@ class ChangeListener:
         self._set()  # because something may have changed while nobody listened
         silent = 0
         while not self._stop.is_set():
-            if list(own.connection.notifies(timeout=LISTEN, stop_after=1)):
+            if list(own.connection.notifies(timeout=LISTEN_SECONDS, stop_after=1)):
                 self._set()
                 silent = 0
                 continue
             silent += 1
-            if silent % PROBE == 0:
+            if silent % PROBE_AFTER_TIMEOUTS == 0:
                 with own.cursor() as cursor:
                     cursor.execute("SELECT 1")
 
@@ -82,4 +82,4 @@ class ChangeListener:
             if version != seen:
                 seen = version
                 self._set()
-            self._stop.wait(POLL)
+            self._stop.wait(POLL_SECONDS)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sessions_app.gateway import store
 from sessions_app.gateway.flows.disconnect import Ending
 
-AT_A_TIME = 100  # connections, so that other writers do not wait long
+CONNECTIONS_PER_WRITE = 100  # connections, so that other writers do not wait long
 
 Waiting = tuple[Ending, "asyncio.Future[None]"]
 
@@ -37,7 +37,7 @@ class CloseBatcher:
     async def _write(self) -> None:
         try:
             while self._waiting:
-                now, self._waiting = self._waiting[:AT_A_TIME], self._waiting[AT_A_TIME:]
+                now, self._waiting = self._waiting[:CONNECTIONS_PER_WRITE], self._waiting[CONNECTIONS_PER_WRITE:]
                 if len(now) == 1 or not await self._write_all(now):
                     for one in now:
                         await self._write_one(*one)

@@ -32,7 +32,7 @@ from sessions_app.gateway.flows import enforced
 from sessions_app.gateway.models import GatewayConnection
 from sessions_app.privileged.models import ControlKind, ControlRequest
 
-AT_A_TIME = 200  # rows of one UPDATE
+ROWS_PER_UPDATE = 200  # rows of one UPDATE
 Row = TypeVar("Row")
 LOCK_IN_FORCE = Q(session__user__account_locks__lifted_at=None)  # at most one of an account, which the database ensures
 
@@ -151,4 +151,4 @@ def _seen(done: Sequence[EnforcedState]) -> list[enforced.Observation]:
 
 
 def _parts(rows: Sequence[Row]) -> list[Sequence[Row]]:
-    return [rows[start : start + AT_A_TIME] for start in range(0, len(rows), AT_A_TIME)]
+    return [rows[start : start + ROWS_PER_UPDATE] for start in range(0, len(rows), ROWS_PER_UPDATE)]

@@ -23,14 +23,14 @@ from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 
-LOOK_EVERY = 5.0  # seconds, when nothing wakes us
-SPACING = 0.05  # seconds between looks, however many changes there are
-LOOK_SOON = 0.25  # seconds until a row whose connection is being made is looked at again
-STALE = 5.0  # seconds after which an answer of the database is too old to act on
+LOOK_EVERY_SECONDS = 5.0  # seconds, when nothing wakes us
+LOOK_SPACING_SECONDS = 0.05  # seconds between looks, however many changes there are
+LOOK_SOON_SECONDS = 0.25  # seconds until a row whose connection is being made is looked at again
+STALE_AFTER_SECONDS = 5.0  # seconds after which an answer of the database is too old to act on
 # Other processes mark our connections as lost after 15 s without a heartbeat; everything is frozen before that.
-ISOLATED_AFTER = 10.0
-ORPHAN_AFTER = 60.0  # seconds; no connection takes that long to be made
-JUMP = 1.0  # seconds by which the wall clock may differ from the monotonic clock between two looks
+ISOLATED_AFTER_SECONDS = 10.0
+ORPHAN_AFTER_SECONDS = 60.0  # seconds; no connection takes that long to be made
+CLOCK_JUMP_SECONDS = 1.0  # seconds by which the wall clock may differ from the monotonic clock between two looks
 ISOLATED = Frozen(
     "One moment",
     "The gateway cannot reach its database. What you type now is lost; what your programs say comes later.",
@@ -69,9 +69,9 @@ class Control:
                     self._seen_at = time.monotonic()
             except Exception:
                 logger.exception("How the connections stand could not be read or confirmed; trying again")
-                await asyncio.sleep(LOOK_SOON)
+                await asyncio.sleep(LOOK_SOON_SECONDS)
             self._freeze_if_isolated()
-            await asyncio.sleep(SPACING)
+            await asyncio.sleep(LOOK_SPACING_SECONDS)
 
     async def look(self) -> None:
         """Read, enforce what differs, and have it confirmed."""
@@ -81,12 +81,12 @@ class Control:
             self._looking = asyncio.create_task(
                 store.call_first(connection_state.connection_states, self._registry.owner)
             )
-        done, _ = await asyncio.wait({self._looking}, timeout=STALE)
+        done, _ = await asyncio.wait({self._looking}, timeout=STALE_AFTER_SECONDS)
         if not done:
             raise TimeoutError("The database takes too long to answer")
         looking, self._looking = self._looking, None
         found = looking.result()
-        if time.monotonic() - self._asked_at > STALE:
+        if time.monotonic() - self._asked_at > STALE_AFTER_SECONDS:
             return
         self._seen_at = self._asked_at
         self._unconfirmed |= self._enforce({one.connection_id: one for one in found})
@@ -111,7 +111,9 @@ class Control:
     async def _wait(self) -> bool:
         """Wait for a change or for the next look. Return whether it was a change."""
         try:
-            async with asyncio.timeout(LOOK_SOON if self._unknown or self._is_isolated() else LOOK_EVERY):
+            async with asyncio.timeout(
+                LOOK_SOON_SECONDS if self._unknown or self._is_isolated() else LOOK_EVERY_SECONDS
+            ):
                 await self._wake.wait()
         except TimeoutError:
             return False
@@ -163,10 +165,10 @@ class Control:
 
     def _has_clock_jumped(self) -> bool:
         before, self._offset = self._offset, _wall_offset()
-        return abs(self._offset - before) > JUMP
+        return abs(self._offset - before) > CLOCK_JUMP_SECONDS
 
     def _is_isolated(self) -> bool:
-        return time.monotonic() - self._seen_at > ISOLATED_AFTER
+        return time.monotonic() - self._seen_at > ISOLATED_AFTER_SECONDS
 
     def _freeze_if_isolated(self) -> None:
         """Freeze every connection while the database cannot be reached.
@@ -182,7 +184,7 @@ class Control:
     async def _end_orphans(self) -> None:
         """End rows of this gateway without a connection, whose end could not be noted when it came."""
         now = time.monotonic()
-        over = [one for one, since in self._unknown.items() if now - since > ORPHAN_AFTER]
+        over = [one for one, since in self._unknown.items() if now - since > ORPHAN_AFTER_SECONDS]
         if over:
             ends = [Ending(one, ConnectionEnd.FAILED, "Its end was not noted in time") for one in over]
             await store.call(store.ended, ends)

@@ -9,8 +9,8 @@ from sessions_app.gateway import heartbeats, store
 from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
 
-CLOSING = 10.0  # seconds for connections to close and be noted
-LOOK_EVERY = 0.1  # seconds
+CLOSE_SECONDS = 10.0  # seconds for connections to close and be noted
+LOOK_EVERY_SECONDS = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> Non
     await _until_empty(registry, seconds, hurry)
     for relay in list(registry.relays.values()):
         relay.cut(ConnectionEnd.DRAINED, "This gateway has stopped. Connect again: your session goes on.")
-    await _until_empty(registry, CLOSING, asyncio.Event())
+    await _until_empty(registry, CLOSE_SECONDS, asyncio.Event())
     if registry.relays:
         logger.error("%s connections did not close in time", len(registry.relays))
     try:
@@ -51,6 +51,6 @@ async def _until_empty(registry: Registry, seconds: float, hurry: asyncio.Event)
     try:
         async with asyncio.timeout(seconds):
             while registry.relays and not hurry.is_set():
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(LOOK_EVERY_SECONDS)
     except TimeoutError:
         logger.info("%s connections are left", len(registry.relays))

@@ -19,11 +19,11 @@ from sessions_app.gateway.models import GatewayConnection, GatewayHeartbeat
 
 logger = logging.getLogger(__name__)
 
-BEAT_EVERY = 5.0  # seconds
+BEAT_EVERY_SECONDS = 5.0
 SILENT_AFTER = dt.timedelta(seconds=15)
 FORGOTTEN_AFTER = dt.timedelta(hours=1)  # what a gateway that died leaves behind
-REAP_EVERY = 1.0  # seconds
-GAP = 5.0  # seconds without a check, after which the results of earlier checks no longer count
+REAP_EVERY_SECONDS = 1.0
+CHECK_GAP_SECONDS = 5.0  # seconds without a check, after which the results of earlier checks no longer count
 
 
 def beat(owner: str, *, is_draining: bool = False) -> None:
@@ -66,7 +66,7 @@ class Reaper:
         now = self._clock()
         owners = set(GatewayConnection.objects.open().order_by().values_list("gateway", flat=True).distinct())
         beats = dict(GatewayHeartbeat.objects.filter(owner__in=owners).values_list("owner", "seen_at"))
-        before = self._still_since if now - self._looked_at <= GAP else {}
+        before = self._still_since if now - self._looked_at <= CHECK_GAP_SECONDS else {}
         self._looked_at, self._still_since = now, {}
         lost = 0
         for owner in sorted(owners):

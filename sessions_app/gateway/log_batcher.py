@@ -10,8 +10,9 @@ from typing import Generic, TypeVar
 
 from django.db import DatabaseError, InterfaceError
 
-EVERY = 0.5  # seconds
-AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between tries at the end, for a database that is only being restarted
+WRITE_EVERY_SECONDS = 0.5
+# Seconds between tries at the end, for a database that is only being restarted.
+RETRY_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 Event = TypeVar("Event")
 
@@ -43,7 +44,7 @@ class LogBatcher(Generic[Event]):
         if self._writing is not None:
             await self._writing
         self._waiting += events
-        for pause in AGAIN:
+        for pause in RETRY_PAUSES_SECONDS:
             if await self._try():
                 return
             await asyncio.sleep(pause)
@@ -51,12 +52,12 @@ class LogBatcher(Generic[Event]):
 
     async def _write_soon(self) -> None:
         """Write until nothing waits. What happens during a write comes with the next; a failed one is repeated."""
-        pause = EVERY
+        pause = WRITE_EVERY_SECONDS
         try:
             while self._waiting and not self._over.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._over.wait(), pause)
-                pause = EVERY if await self._try() else min(pause * 2, AGAIN[-1])
+                pause = WRITE_EVERY_SECONDS if await self._try() else min(pause * 2, RETRY_PAUSES_SECONDS[-1])
         finally:
             self._writing = None
 

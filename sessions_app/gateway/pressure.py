@@ -14,12 +14,12 @@ from typing import Any
 
 import asyncssh
 
-LOOK_EVERY = 0.25  # seconds, while the peer takes nothing
+LOOK_EVERY_SECONDS = 0.25  # seconds, while the peer takes nothing
 # As many bytes may wait while nothing is wrong: eight channels whose client begins to read again at the same time,
 # each with HIGH bytes (byte_bridge.py) and one more piece from the host.
-MOST_UNREAD = 8 * 1024 * 1024  # bytes
+MOST_UNREAD_BYTES = 8 * 1024 * 1024  # bytes
 # RFC 4253, 6.1 has everybody take 32,768. With packets of one byte, each chunk would occupy the event loop for seconds.
-LEAST_PACKET = 512
+LEAST_PACKET_BYTES = 512
 
 logger = logging.getLogger(__name__)
 
@@ -74,13 +74,13 @@ class Pressure:
             self._is_told = is_blocked
             self._blocked(is_blocked)
         if is_blocked and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
+            self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_SECONDS, self._look)
 
     def _look(self) -> None:
         self._timer = None
         if self._connection._transport is None:
             return
-        if (unread := self.unread()) > MOST_UNREAD:
+        if (unread := self.unread()) > MOST_UNREAD_BYTES:
             peer = self._connection.get_extra_info("peername", ("?",))[0]
             logger.warning("%s asks and does not read: dropped with %s bytes unread", peer, unread)
             self._connection.abort()
@@ -110,4 +110,4 @@ def has_tiny_packets(
     channel: asyncssh.SSHServerChannel[bytes] | asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes],
 ) -> bool:
     """Return whether the peer wants its data in pieces that are too small for any good use."""
-    return channel._send_pktsize < LEAST_PACKET
+    return channel._send_pktsize < LEAST_PACKET_BYTES

@@ -22,7 +22,7 @@ from sessions_app.gateway.drain import drain
 from sessions_app.gateway.recording_writer import RecordingWriter
 from sessions_app.gateway.registry import Registry
 
-AGAIN = 2.0  # seconds until a database that cannot be used at the start is tried again
+RETRY_SECONDS = 2.0  # seconds until a database that cannot be used at the start is tried again
 
 logger = logging.getLogger(__name__)
 
@@ -99,9 +99,9 @@ async def _once_the_database_is_there(registry: Registry, stop: asyncio.Event) -
             key = await store.call(identity.host_key)
             await upkeep.first(registry)
         except (DatabaseError, InterfaceError) as error:
-            logger.error("The gateway waits for its database, and tries again every %.0f s: %s", AGAIN, error)
+            logger.error("The gateway waits for its database, and tries again every %.0f s: %s", RETRY_SECONDS, error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), AGAIN)
+                await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
         else:
             return key
     return None

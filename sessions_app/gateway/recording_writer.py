@@ -23,7 +23,7 @@ from sessions_app.sealing import SealingError
 
 logger = logging.getLogger(__name__)
 
-EVERY = 0.5  # seconds
+WRITE_EVERY_SECONDS = 0.5
 MOST_IN_ONE = 4 * 1024 * 1024  # bytes after which a transaction ends
 
 
@@ -95,7 +95,7 @@ class RecordingWriter:
     async def run(self) -> None:
         """Write at an interval, until cancelled. Then flush() must be called once more."""
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(WRITE_EVERY_SECONDS)
             await self.flush()
 
     @property

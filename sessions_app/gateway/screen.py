@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 4096  # bytes of an unfinished sequence; what is longer is not one
+LONGEST_SEQUENCE = 4096  # bytes of an unfinished sequence; what is longer is not one
 LOOKED_AT = 64  # bytes at the end of a chunk, unless a longer sequence is under way
 
 _MODES = re.compile(rb"\x1b\[\?([0-9;]{1,200})([hl])")  # bounded: hosts could make it read the same again and again
@@ -80,7 +80,7 @@ class Screen:
 
 
 def _unfinished(data: bytes, looked_at: int) -> bytes:
-    tail = data[-min(looked_at, LONGEST) :]
+    tail = data[-min(looked_at, LONGEST_SEQUENCE) :]
     begin = tail.rfind(b"\x1b")
     if begin > 0 and tail[begin : begin + 2] in (b"\x1b", b"\x1b\\"):  # may end a string that began before
         before = tail.rfind(b"\x1b", 0, begin)

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 
 from sessions_app.logins.throttle import network
 
-MOST = 200  # sockets, all together
+MOST_SOCKETS = 200  # sockets, all together
 
 
 class UnauthenticatedSockets:
@@ -25,7 +25,7 @@ class UnauthenticatedSockets:
     def add(self, socket: ServerConnection, address: str) -> None:
         """Count a new socket. When there are too many, close the oldest of the network with the most."""
         self._networks[socket] = network(address)
-        if len(self._networks) > MOST:
+        if len(self._networks) > MOST_SOCKETS:
             [(crowd, _)] = Counter(self._networks.values()).most_common(1)
             oldest = next(one for one, found in self._networks.items() if found == crowd)
             del self._networks[oldest]

@@ -18,7 +18,7 @@ from sessions_app.gateway.registry import Registry
 from sessions_app.logins import service
 from sessions_app.logins.models import LoginSession
 
-TOUCH_EVERY = 60.0  # seconds
+TOUCH_EVERY_SECONDS = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -31,20 +31,20 @@ async def first(registry: Registry) -> None:
 async def run(registry: Registry) -> None:
     """Do the tasks until cancelled. While the database does not answer, they are tried again every second."""
     reaper = heartbeats.Reaper()
-    next_beat = time.monotonic() + heartbeats.BEAT_EVERY
+    next_beat = time.monotonic() + heartbeats.BEAT_EVERY_SECONDS
     next_touch = 0.0
     typed: dict[int, int] = {}
     while True:
-        await asyncio.sleep(heartbeats.REAP_EVERY)
+        await asyncio.sleep(heartbeats.REAP_EVERY_SECONDS)
         try:
             if time.monotonic() >= next_beat:
                 await store.call_first(heartbeats.beat, registry.owner, is_draining=registry.is_draining)
-                next_beat = time.monotonic() + heartbeats.BEAT_EVERY
+                next_beat = time.monotonic() + heartbeats.BEAT_EVERY_SECONDS
             await store.call_first(reaper.look)
             if time.monotonic() >= next_touch:
                 typed = await _touch(registry, typed)
                 await store.call(service.end_expired)
-                next_touch = time.monotonic() + TOUCH_EVERY
+                next_touch = time.monotonic() + TOUCH_EVERY_SECONDS
         except Exception:
             logger.exception("The heartbeat could not be written; trying again")
 

@@ -20,7 +20,7 @@ from sessions_app.hosts.connectors.ssh.transport import NO_FILES, known_hosts, l
 from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 
 CONNECT_SECONDS = 10.0
-AT_A_TIME = 8  # log-ins at one host: sshd drops some of those beyond ten that have not proved who they are
+LOGINS_AT_ONE_HOST = 8  # log-ins at one host: sshd drops some of those beyond ten that have not proved who they are
 WINDOW = 2 * 1024 * 1024  # bytes
 PACKET = 32 * 1024  # bytes
 KEEPALIVE_SECONDS = 15
@@ -84,7 +84,7 @@ async def open_upstream(admitted: Admitted) -> Upstream:
     if not host.host_key.strip():
         raise HostRefused(f"The host key of {host.name} is not confirmed yet. Ask an administrator.")
     of_loop = _turns.setdefault(asyncio.get_running_loop(), {})
-    turns = of_loop.setdefault((host.address, host.port), asyncio.Semaphore(AT_A_TIME))
+    turns = of_loop.setdefault((host.address, host.port), asyncio.Semaphore(LOGINS_AT_ONE_HOST))
     try:
         async with asyncio.timeout(CONNECT_SECONDS), turns:
             upstream = Upstream()

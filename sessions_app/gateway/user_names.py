@@ -7,7 +7,7 @@ unchanged (docs/decisions/0008-the-name-of-a-session-in-ssh.md).
 from __future__ import annotations
 
 SEPARATOR = "="
-LONGEST = 300  # characters; a user name has at most 150, a resource's 120
+LONGEST_USER_NAME = 300  # characters; a user name has at most 150, a resource's 120
 
 
 def split(name: str) -> tuple[str, str]:
@@ -15,7 +15,7 @@ def split(name: str) -> tuple[str, str]:
 
     The second is empty when the client names none, which means the only open session.
     """
-    user_name, _, wanted = name[:LONGEST].partition(SEPARATOR)
+    user_name, _, wanted = name[:LONGEST_USER_NAME].partition(SEPARATOR)
     return user_name, wanted.strip()
 
 

@@ -35,8 +35,8 @@ from sessions_app.gateway.unauthenticated_sockets import UnauthenticatedSockets
 from sessions_app.logins.client_ip import client_ip
 
 PATH = "/terminal/"
-HELLO_WITHIN = 5.0  # seconds from the handshake to the first message
-KEPT = 30.0  # seconds a terminal waits for its page to come back
+HELLO_SECONDS = 5.0  # seconds from the handshake to the first message
+RESUME_SECONDS = 30.0  # seconds a terminal waits for its page to come back
 LARGEST_MESSAGE = 1024 * 1024  # bytes; pages send what is pasted in smaller parts
 PING = 20.0  # seconds; a socket that does not answer for as long is gone
 TERMINAL = "xterm-256color"
@@ -71,7 +71,7 @@ class Terminals:
             create_connection=self._unauthenticated.connection(),
             process_request=self._check,
             compression=None,  # a terminal's bytes are few, and what is typed must not show in their length
-            open_timeout=HELLO_WITHIN,
+            open_timeout=HELLO_SECONDS,
             close_timeout=1.0,
             ping_interval=PING,
             ping_timeout=PING,
@@ -135,7 +135,7 @@ class Terminals:
         if socket in self._foreign:
             raise Refused(NOT_OURS.format(plain(origin_of(socket), 200)))
         address = address_of(socket)
-        async with asyncio.timeout(HELLO_WITHIN):
+        async with asyncio.timeout(HELLO_SECONDS):
             hello = read_object(await socket.recv())
         secret = hello.get("ticket")
         if not isinstance(secret, str) or not secret.isascii() or len(secret) > 200:
@@ -173,7 +173,7 @@ class Terminals:
                 self._channels.pop(relay.connection_id, None)
                 relay.client_gone()
             elif page.socket is None:
-                asyncio.get_running_loop().call_later(KEPT, self._give_up, page, relay.connection_id)
+                asyncio.get_running_loop().call_later(RESUME_SECONDS, self._give_up, page, relay.connection_id)
         await socket.close(1000)
 
     def _give_up(self, page: BrowserChannel, connection_id: int) -> None:

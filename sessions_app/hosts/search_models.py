@@ -17,7 +17,7 @@ from sessions_app.privileged.models import PrivilegedSession
 SEARCH_EVERY = dt.timedelta(minutes=10)  # at one host, at most
 # A search that has not ended by then died with its worker: longer than connecting and the step may take.
 GIVEN_UP = dt.timedelta(seconds=120)
-AFTER = dt.timedelta(seconds=5)  # from the end of a session: more often end together
+SEARCH_AFTER = dt.timedelta(seconds=5)  # from the end of a session: more often end together
 MOST_SESSIONS = 200  # of one search; the next one takes the rest
 
 
@@ -26,7 +26,7 @@ class LeftFilesQuerySet(models.QuerySet["LeftFiles"]):
 
     def waiting(self, now: dt.datetime) -> Self:
         """Return sessions that are over and whose files nobody has searched for yet."""
-        return self.filter(searched_at=None, session__ended_at__lte=now - AFTER)
+        return self.filter(searched_at=None, session__ended_at__lte=now - SEARCH_AFTER)
 
 
 class LeftFiles(models.Model):

@@ -14,7 +14,7 @@ from activity.typed import Unreadable, typed
 from activity.viewer import viewer
 from sessions_app.errors import Refused
 from sessions_app.hosts.flows.certificate import give_certificate_for, session_to_log_in_to
-from sessions_app.hosts.ssh.keys import LONGEST as LONGEST_KEY
+from sessions_app.hosts.ssh.keys import LONGEST_KEY_LINE as LONGEST_KEY
 
 
 @sensitive_post_parameters("key")

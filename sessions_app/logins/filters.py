@@ -20,8 +20,8 @@ from sessions_app.roles import sees_everything
 
 DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
 STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]
-TYPED = {"user": "user_now", "country": "country"}  # filters with suggestions, and where those come from
-NEWEST = 100  # live rows that suggestions are taken from
+SUGGESTED_FIELDS = {"user": "user_now", "country": "country"}  # filters with suggestions, and where those come from
+NEWEST_ROWS = 100  # live rows that suggestions are taken from
 MOST_SUGGESTIONS = 20  # of users; more are looked up while somebody types (activity/filters.py)
 LOOK_UP = {
     "autocomplete": "off",
@@ -36,7 +36,7 @@ LOOK_UP = {
 
 def _newest(logins: LoginSessionQuerySet) -> QuerySet[LoginSession, Any]:
     newest = logins.live().annotate(user_now=name_now()).order_by("-last_access_at", "-pk")
-    return newest.values_list(*TYPED.values())[:NEWEST]
+    return newest.values_list(*SUGGESTED_FIELDS.values())[:NEWEST_ROWS]
 
 
 @functools.cache
@@ -84,7 +84,7 @@ class LoginFilters(AccountFilterSet):
         person = self.request.user
         _, rows = _newest_live().rows() if sees_everything(person) else _own_newest_live().rows(user_id=person.pk)
         lists = []
-        for place, name in enumerate(TYPED):
+        for place, name in enumerate(SUGGESTED_FIELDS):
             if name in self.filters:
                 values = list(dict.fromkeys(row[place] for row in rows if row[place]))[:MOST_SUGGESTIONS]
                 lists.append((f"{name}-list", options((value, "") for value in sorted(values))))

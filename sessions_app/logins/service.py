@@ -31,7 +31,7 @@ from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
 from sessions_app.people.models import AccountLock, Application
 
 ACCESS_RESOLUTION = dt.timedelta(seconds=60)
-PATIENCE = 2.0  # seconds to wait for a busy database before the last use is not stored; the response waits too
+WAIT_SECONDS = 2.0  # seconds to wait for a busy database before the last use is not stored; the response waits too
 
 
 def request_ip(request: HttpRequest) -> str:
@@ -116,7 +116,7 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
     if ip and ip != login.ip and (is_late or login.ip):
         _record_new_address(login, ip, now)
     elif is_late and not _is_refresh(request):
-        with waiting_at_most(PATIENCE), transaction.atomic():
+        with waiting_at_most(WAIT_SECONDS), transaction.atomic():
             live = LoginSession.objects.live().filter(pk=login.pk, last_access_at=login.last_access_at)
             live.update(last_access_at=now)
 
@@ -124,7 +124,7 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
 def _record_new_address(login: LoginSession, ip: str, now: dt.datetime) -> None:
     """Store and log the new address. Of several requests from it only the first writes an entry."""
     values = {"last_access_at": now, **_address(ip)}
-    with waiting_at_most(PATIENCE), transaction.atomic():
+    with waiting_at_most(WAIT_SECONDS), transaction.atomic():
         if LoginSession.objects.live().filter(pk=login.pk, ip=login.ip).update(**values):
             log.record(
                 Verb.LOGIN_MOVED,

@@ -32,7 +32,7 @@ from activity.patience import waiting_at_most
 logger = logging.getLogger(__name__)
 
 WINDOW = dt.timedelta(minutes=15)
-PATIENCE = 1.0  # seconds to wait for a busy database before a count is taken back later
+WAIT_SECONDS = 1.0  # seconds to wait for a busy database before a count is taken back later
 MOST_DEBTS = 10_000  # tries that a process still has to take back; the oldest are dropped first
 IPV6_HOME = 64  # bits: one home or one machine gets a whole network of this size
 
@@ -121,7 +121,7 @@ def _take_back(counters: Iterable[_Counter]) -> None:
     owed_until = time.monotonic() + WINDOW.total_seconds()
     _debts.extend((counter, owed_until) for counter in counters)
     try:
-        with waiting_at_most(PATIENCE):
+        with waiting_at_most(WAIT_SECONDS):
             _take_back_owed()
     except (CannotCount, DatabaseError, InterfaceError) as error:
         logger.warning("A login that broke stays counted for now", exc_info=error)

@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 FORMAT = 1
 MANIFEST, DATABASE, KEYS, RECORDINGS = "manifest.json", "database", "keys.json", "recordings"
-KEPT = ("SECRET_KEY", "ENCRYPTION_KEYS")
+SAVED_SETTINGS = ("SECRET_KEY", "ENCRYPTION_KEYS")
 
 
 def recordings_directory() -> Path | None:
@@ -51,7 +51,7 @@ def write(target: Path, database: Path, *, with_keys: bool) -> int:
         _add(archive, MANIFEST, manifest())
         archive.add(database, DATABASE)
         if with_keys:
-            _add(archive, KEYS, {name: getattr(settings, name) for name in KEPT})
+            _add(archive, KEYS, {name: getattr(settings, name) for name in SAVED_SETTINGS})
         for path in files:
             try:
                 archive.add(path, f"{RECORDINGS}/{path.relative_to(recordings or path)}")
@@ -114,4 +114,6 @@ def missing_keys(directory: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     stored: dict[str, Any] = json.loads(file.read_text())
-    return {name: value for name, value in stored.items() if name in KEPT and value != getattr(settings, name)}
+    return {
+        name: value for name, value in stored.items() if name in SAVED_SETTINGS and value != getattr(settings, name)
+    }

@@ -19,7 +19,7 @@ from django.core.management import execute_from_command_line
 FIRST_PAUSE = 1.0  # seconds before the first restart; doubles with every failure in a row
 LONGEST_PAUSE = 60.0  # seconds
 STEADY_AFTER = 30.0  # seconds of life after which the next death counts as a first one again
-GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+KILL_AFTER_SECONDS = 10.0  # seconds between SIGTERM and SIGKILL
 MODULE = "sessions_app.management.companions"
 LOOK_FOR_PARENT_EVERY = 0.5  # seconds
 
@@ -79,9 +79,9 @@ class Companion:
             process = self._process
         if process is not None:
             try:
-                process.wait(GRACE)
+                process.wait(KILL_AFTER_SECONDS)
             except subprocess.TimeoutExpired:
-                self._say(f"{self.name} did not stop within {GRACE:.0f} seconds and was killed.")
+                self._say(f"{self.name} did not stop within {KILL_AFTER_SECONDS:.0f} seconds and was killed.")
                 process.kill()
                 process.wait()
         if self._thread.is_alive():

@@ -54,7 +54,7 @@ def main(parent: int, descriptor: int, threads: int, *, has_access_log: bool) ->
         access_log=has_access_log,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=int(connection.PAUSE),
+        timeout_keep_alive=int(connection.IDLE_SECONDS),
         timeout_graceful_shutdown=STOP_WITHIN,
     )
     if has_access_log:

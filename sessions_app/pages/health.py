@@ -14,7 +14,7 @@ from sessions_app.roles import is_administrator
 from sessions_app.worker.health import checks, hosts
 from sessions_app.worker.health.findings import Finding, Grade
 
-PATIENCE = 20.0  # seconds for all hosts, because a person waits for the page
+ALL_HOSTS_SECONDS = 20.0  # seconds for all hosts, because a person waits for the page
 # The arguments of badge(). A function, because addresses of static files are not known at import.
 BADGES = {
     Grade.OK: ("success", "Works", "check"),
@@ -34,7 +34,9 @@ def health(request: HttpRequest) -> HttpResponse:
 def health_hosts(request: HttpRequest) -> HttpResponse:
     """Show all checks with a test of every host, which is logged."""
     _require_administrator(request)
-    return _page(request, checks.run_quick_checks() + hosts.check_hosts(viewer(request), PATIENCE), with_hosts=True)
+    return _page(
+        request, checks.run_quick_checks() + hosts.check_hosts(viewer(request), ALL_HOSTS_SECONDS), with_hosts=True
+    )
 
 
 def _require_administrator(request: HttpRequest) -> None:

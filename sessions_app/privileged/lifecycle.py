@@ -43,7 +43,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.FAILED: frozenset(),
     Status.APPROVAL_FAILED: frozenset(),
 }
-FIRST = frozenset({Status.PENDING, Status.WAITING, Status.PROVISIONING})
+FIRST_STATUSES = frozenset({Status.PENDING, Status.WAITING, Status.PROVISIONING})
 
 
 class LifecycleError(Exception):
@@ -70,7 +70,7 @@ def create(
 
     Raise NotAllowed if a session cannot begin with `status`.
     """
-    if status not in FIRST:
+    if status not in FIRST_STATUSES:
         raise NotAllowed(f"A session cannot begin as {status.label}.")
     with transaction.atomic():
         session.status = status

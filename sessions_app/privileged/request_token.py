@@ -19,7 +19,7 @@ from sessions_app.logins.backend import current_login
 
 KEY = "request_tokens"
 SALT = "sessions_app.request_token"
-KEPT = 20  # how many used tokens are stored with their results
+MOST_USED_TOKENS = 20  # how many used tokens are stored with their results
 
 
 def issue(request: HttpRequest) -> str:
@@ -57,8 +57,8 @@ def store_result(request: HttpRequest, token: str, session_ids: list[int]) -> No
     stored = _stored(request)
     kept = _kept(stored)
     sent = sorted({**kept["sent"], token: session_ids}.items(), key=lambda one: _issued_at(one[0]))
-    forgotten = max([kept["forgotten"], *(_issued_at(old) for old, _ in sent[:-KEPT])])
-    stored[KEY] = {"sent": dict(sent[-KEPT:]), "forgotten": forgotten}
+    forgotten = max([kept["forgotten"], *(_issued_at(old) for old, _ in sent[:-MOST_USED_TOKENS])])
+    stored[KEY] = {"sent": dict(sent[-MOST_USED_TOKENS:]), "forgotten": forgotten}
     stored.save(must_create=False)
     request.session[KEY] = stored[KEY]
 

@@ -24,7 +24,7 @@ from sessions_app.sample.browsers import BROWSERS
 from sessions_app.sample.catalogue import Catalogue
 from sessions_app.sample.people import Account
 
-AT_ONCE = 2000
+ROWS_AT_ONCE = 2000
 MOST_USERS = 10_000
 OUTCOMES = (Status.COMPLETE, Status.COMPLETE, Status.COMPLETE, Status.CANCELED, Status.DENIED, Status.FAILED)
 
@@ -73,7 +73,7 @@ def _users(count: int) -> list[Account]:
             )
             for number in range(count)
         ],
-        batch_size=AT_ONCE,
+        batch_size=ROWS_AT_ONCE,
     )
 
 
@@ -127,5 +127,5 @@ def _login(chance: random.Random, user: Account, at: dt.datetime, now: dt.dateti
 
 
 def _parts(moments: list[dt.datetime]) -> Iterator[list[Any]]:
-    for start in range(0, len(moments), AT_ONCE):
-        yield moments[start : start + AT_ONCE]
+    for start in range(0, len(moments), ROWS_AT_ONCE):
+        yield moments[start : start + ROWS_AT_ONCE]

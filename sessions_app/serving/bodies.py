@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-WITHIN = 60.0  # seconds for the whole body
-GRACE = 5.0  # seconds before the rate counts
-RATE = 500  # bytes a second, on average, after that
-OPEN_PER_SENDER = 20  # incomplete bodies of one person, or of one address where nobody is logged in
-OPEN = 200  # incomplete bodies of all strangers; as many again of everybody who is logged in
-KEPT = 32 * 1024 * 1024  # bytes of all bodies that are incomplete or wait for a thread, for each of the two groups
+BODY_SECONDS = 60.0  # seconds for the whole body
+RATE_GRACE_SECONDS = 5.0  # seconds before the rate counts
+LEAST_BYTES_A_SECOND = 500  # bytes a second, on average, after that
+MOST_INCOMPLETE_OF_SENDER = 20  # incomplete bodies of one person, or of one address where nobody is logged in
+MOST_INCOMPLETE = 200  # incomplete bodies of all strangers; as many again of everybody who is logged in
+# Bytes of all bodies that are incomplete or wait for a thread, for each of the two groups.
+MOST_BYTES = 32 * 1024 * 1024
 THROWN_AWAY = 16 * 1024 * 1024  # bytes of a refused body that are still read, so that its sender can read why
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -94,9 +95,9 @@ class Allowance:
         """Count `body` in. When there are too many, refuse the oldest of its sender, or of the busiest sender."""
         self._open[body] = None
         self._senders[body.sender] += 1
-        if self._senders[body.sender] > OPEN_PER_SENDER:
+        if self._senders[body.sender] > MOST_INCOMPLETE_OF_SENDER:
             self._send_away(body.sender)
-        elif len(self._open) > OPEN:
+        elif len(self._open) > MOST_INCOMPLETE:
             [(busiest, _)] = self._senders.most_common(1)
             self._send_away(busiest)
 
@@ -115,7 +116,7 @@ class Allowance:
         When all bodies together are too large, the largest that is not complete is refused. Raises Refusal when that is
         `body` itself.
         """
-        while self.kept + len(piece) > KEPT:
+        while self.kept + len(piece) > MOST_BYTES:
             largest = max(self._open, key=lambda one: len(one.data), default=body)
             if len(largest.data) <= len(body.data):
                 raise Refusal(
@@ -177,7 +178,9 @@ class Bodies:
         is_refused = (announced or 0) > self.largest
         while True:
             received = len(body.data) + thrown_away
-            message = await body.next(receive, began + min(WITHIN, GRACE + received / RATE))
+            message = await body.next(
+                receive, began + min(BODY_SECONDS, RATE_GRACE_SECONDS + received / LEAST_BYTES_A_SECOND)
+            )
             piece = message.get("body", b"")
             is_refused = is_refused or len(body.data) + len(piece) > self.largest
             if is_refused:

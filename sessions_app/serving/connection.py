@@ -19,7 +19,7 @@ from sessions_app.serving.open_connections import OpenConnections
 
 HEAD_WITHIN = 10.0  # seconds from its first byte (for the first request: from the connection) to the end of its headers
 LARGEST_HEAD = 64 * 1024  # bytes
-PAUSE = 15.0  # seconds between two requests of one connection
+IDLE_SECONDS = 15.0  # seconds between two requests of one connection
 # A reader must take 48 KB (what the loop keeps between its two marks) in each such time: 1.6 KB a second.
 READ_WITHIN = 30.0  # seconds
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

@@ -35,7 +35,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
         RegularTask(heartbeat.BEAT_EVERY, lambda: heartbeat.beat(owner)),
         RegularTask(CUTS_EVERY, lambda: lockdowns.finish(timezone.now())),
         RegularTask(LOGINS_EVERY, service.end_expired),
-        RegularTask(heartbeats.REAP_EVERY, heartbeats.Reaper().look),
+        RegularTask(heartbeats.REAP_EVERY_SECONDS, heartbeats.Reaper().look),
     )
     times = clock.ClockWatch()
     scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))

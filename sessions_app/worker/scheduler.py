@@ -1,8 +1,8 @@
 """Decide which sessions are handled at the same time: a few at each resource, so that a dead one stops no other.
 
-A thread that waits for a dead host is lost until the host's timeout. So one resource gets at most FEW threads. A
-resource where the last step failed gets one, and all such resources together get half of the threads. This module knows
-neither database nor clock: it is offered what is due, and calls `work`.
+A thread that waits for a dead host is lost until the host's timeout. So one resource gets a few threads at most. A resource
+where the last step failed gets one, and all such resources together get half of the threads. This module knows neither
+database nor clock: it is offered what is due, and calls `work`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
-FEW = 4  # sessions at one resource at a time; as many as connections (hosts/connectors/ssh/transport.py)
+# Sessions at one resource at a time; as many as connections (hosts/connectors/ssh/transport.py).
+SESSIONS_AT_ONE_RESOURCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Scheduler:
 
     def __init__(self, threads: int, work: Callable[[int], None]) -> None:
         self._threads = threads
-        self._few = max(1, min(FEW, threads // 2))
+        self._few = max(1, min(SESSIONS_AT_ONE_RESOURCE, threads // 2))
         self._work = work
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._lock = threading.Lock()

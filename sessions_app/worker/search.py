@@ -28,7 +28,7 @@ from sessions_app.repeating import RepeatingThread
 
 AT_A_TIME = 8  # hosts
 LAST_WORDS = 2.0  # seconds that a stopping worker waits for searches; longer ones are started again
-LONGEST = dt.timedelta(days=1)  # how long a host that cannot be searched is tried again
+GIVE_UP_AFTER = dt.timedelta(days=1)  # how long a host that cannot be searched is tried again
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class SearchClaim:
     def _note_problem(self, problem: str) -> None:
         if not self._is_over(problem):
             return
-        late = [one for one in self.sessions if one.ended_at and one.ended_at < self.began_at - LONGEST]
+        late = [one for one in self.sessions if one.ended_at and one.ended_at < self.began_at - GIVE_UP_AFTER]
         for session in late:
             _record(
                 session,
@@ -113,7 +113,7 @@ def _record(session: PrivilegedSession, text: str, level: Level) -> None:
     log.record(Verb.CONNECTOR_STEP, text, user=session.user, target=session, level=level)
 
 
-def claim_due(most: int = AT_A_TIME) -> list[SearchClaim]:
+def claim_due(most: int = HOSTS_AT_A_TIME) -> list[SearchClaim]:
     """SearchClaim hosts whose search is due, at most `most` of them."""
     if not settings.HOST_SEARCH_SECONDS:
         return []
@@ -150,7 +150,7 @@ class Searcher(RepeatingThread):
     def look(self) -> None:
         """Start the searches that are due, as many as may run at a time."""
         self._under_way = [one for one in self._under_way if one[1].is_alive()]
-        for claim in claim_due(AT_A_TIME - len(self._under_way)):
+        for claim in claim_due(HOSTS_AT_A_TIME - len(self._under_way)):
             # A daemon thread, so that the process does not wait for it at its end.
             thread = threading.Thread(
                 target=_search, args=(claim,), name=f"search-{claim.row.resource_id}", daemon=True

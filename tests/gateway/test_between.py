@@ -257,7 +257,7 @@ def test_a_gateway_that_lost_what_runs_beside_lets_nobody_go_on_and_fails(
 def test_a_terminal_ends_with_the_time_of_its_login_also_while_no_worker_is_there(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heartbeats, "REAP_EVERY", 0.01)
+    monkeypatch.setattr(heartbeats, "REAP_EVERY_SECONDS", 0.01)
     old, new = builders.make_login(alice, created_at=timezone.now() - dt.timedelta(days=2)), builders.make_login(alice)
     session = builders.make_session(alice)
     rows = [connect(session, login_session=login, entry_point=EntryPoint.BROWSER) for login in (old, new)]

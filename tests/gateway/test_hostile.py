@@ -89,7 +89,7 @@ def test_a_host_that_begins_an_exchange_of_keys_and_never_ends_it_costs_little(a
 
 
 def test_who_asks_and_never_reads_the_answers_is_dropped(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pressure, "MOST_UNREAD", 256 * 1024)
+    monkeypatch.setattr(pressure, "MOST_UNREAD_BYTES", 256 * 1024)
 
     async def story() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:

@@ -126,7 +126,7 @@ def test_a_clean_stop_leaves_no_heartbeat_and_an_old_one_is_forgotten() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_looks_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeats, "SILENT_AFTER", dt.timedelta(seconds=0.2))
-    monkeypatch.setattr(heartbeats, "REAP_EVERY", 0.1)
+    monkeypatch.setattr(heartbeats, "REAP_EVERY_SECONDS", 0.1)
     connection = connect(builders.make_session(status=Status.COMPLETE))  # which is nothing to do for the worker
     stop = threading.Event()
 

@@ -40,7 +40,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("said", [b"", b"GET /terminal/ HTTP/1.1\r\nHost: web\r\nX-Slow: "], ids=["nothing", "headers"])
 def test_a_handshake_that_never_ends_is_ended(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "HELLO_WITHIN", 0.3)
+    monkeypatch.setattr(web, "HELLO_SECONDS", 0.3)
 
     async def scenario(gateway: Gateway) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
@@ -67,7 +67,7 @@ def test_a_handshake_that_never_ends_is_ended(said: bytes, monkeypatch: pytest.M
 def test_what_is_no_handshake_is_ended_and_others_come_in(
     said: bytes, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "HELLO_WITHIN", 0.5)
+    monkeypatch.setattr(web, "HELLO_SECONDS", 0.5)
 
     async def scenario(gateway: Gateway) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
@@ -111,7 +111,7 @@ def test_a_paste_of_100_mb_waits_in_the_browser_while_the_host_takes_nothing(ali
 def test_a_page_that_goes_while_the_host_takes_nothing_leaves_nothing_behind(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "KEPT", 0.2)
+    monkeypatch.setattr(web, "RESUME_SECONDS", 0.2)
 
     async def scenario(gateway: Gateway) -> None:
         page = await gateway.socket()
@@ -211,8 +211,8 @@ HANDSHAKE = (
 def test_strangers_that_hold_all_places_lose_the_oldest_of_them(
     said: bytes, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unauthenticated_sockets, "MOST", 5)
-    monkeypatch.setattr(web, "HELLO_WITHIN", 60.0)
+    monkeypatch.setattr(unauthenticated_sockets, "MOST_SOCKETS", 5)
+    monkeypatch.setattr(web, "HELLO_SECONDS", 60.0)
 
     async def scenario(gateway: Gateway) -> None:
         crowd = []

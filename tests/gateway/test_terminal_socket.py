@@ -213,7 +213,7 @@ def test_a_first_message_that_is_no_ticket_ends_the_socket(alice: User, first: s
 
 
 def test_who_says_nothing_is_closed_and_others_come_in(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "HELLO_WITHIN", 0.5)
+    monkeypatch.setattr(web, "HELLO_SECONDS", 0.5)
 
     async def scenario(gateway: Gateway) -> None:
         async with gateway.socket() as first, gateway.socket():
@@ -294,7 +294,7 @@ def test_what_was_typed_before_a_break_and_never_came_is_told_and_comes_no_more(
 
 
 def test_a_terminal_does_not_wait_for_its_page_for_ever(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "KEPT", 0.2)
+    monkeypatch.setattr(web, "RESUME_SECONDS", 0.2)
     session = session_of(alice)
 
     async def scenario(gateway: Gateway) -> None:

@@ -16,7 +16,7 @@ from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.errors import Forbidden, Refused
 from sessions_app.gateway.flows.connect import AuthenticatedClient, admit
-from sessions_app.gateway.flows.ticket import KEPT, TICKETS_A_MINUTE, IssuedTicket, issue, redeem
+from sessions_app.gateway.flows.ticket import KEEP_TICKETS_FOR, TICKETS_A_MINUTE, IssuedTicket, issue, redeem
 from sessions_app.gateway.models import EntryPoint, GatewayConnection, GatewayTicket, TicketKind
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason
@@ -209,7 +209,7 @@ def test_too_many_tickets_within_a_minute_are_refused_and_old_ones_are_forgotten
         given(alice, session)
     with pytest.raises(Refused, match="Wait a minute"):
         given(alice, session)
-    old = timezone.now() - KEPT - dt.timedelta(minutes=1)
+    old = timezone.now() - KEEP_TICKETS_FOR - dt.timedelta(minutes=1)
     GatewayTicket.objects.update(created_at=old, expires_at=old)
     given(alice, session)
     assert GatewayTicket.objects.count() == 1

@@ -45,7 +45,7 @@ def test_a_gateway_waits_for_a_database_that_cannot_be_written_yet(
     """As web and worker do. A signal meanwhile ends the waiting."""
     read_only = failing(OperationalError("attempt to write a readonly database"))
     tries = iter([read_only, read_only, identity.host_key])
-    monkeypatch.setattr(process, "AGAIN", 0.01)
+    monkeypatch.setattr(process, "RETRY_SECONDS", 0.01)
     listening: list[int] = []
 
     def host_key() -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from sessions_app.hosts.ssh.keys import LONGEST, BadKey, PrivateKeyPasted, read_public_key
+from sessions_app.hosts.ssh.keys import LONGEST_KEY_LINE, BadKey, PrivateKeyPasted, read_public_key
 
 
 def security_key() -> str:
@@ -26,7 +26,7 @@ def make(kind: str, **options: int) -> str:
 
 def test_a_line_as_long_as_may_be_is_read_and_no_longer_one() -> None:
     line = make("ssh-ed25519")
-    longest = f"{line.strip()}{'x' * LONGEST}"[:LONGEST]
+    longest = f"{line.strip()}{'x' * LONGEST_KEY_LINE}"[:LONGEST_KEY_LINE]
     assert read_public_key(longest).kind == "Ed25519"
     with pytest.raises(BadKey, match="too long"):
         read_public_key(f"{longest}x")
@@ -102,7 +102,7 @@ GOOD = make("ssh-ed25519").split()
         f"cert-authority {GOOD[0]} {GOOD[1]}",
         f"{GOOD[0]} {GOOD[1]}\n{GOOD[0]} {GOOD[1]}",
         f"{GOOD[0]} {GOOD[1]} x\nssh-rsa AAAA",
-        f"ssh-ed25519 {'A' * LONGEST}",
+        f"ssh-ed25519 {'A' * LONGEST_KEY_LINE}",
         "ssh-ed25519 ☃",
     ],
     ids=itertools.count(),  # GOOD is made anew by each process; names of tests must not differ between them

@@ -460,7 +460,7 @@ def test_review_pages_opened_at_the_same_moment_can_all_be_sent(alice: User) -> 
 def test_a_form_of_long_ago_never_asks_twice(
     as_user: AsUser, alice: User, policy: AccessPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request_token, "KEPT", 1)
+    monkeypatch.setattr(request_token, "MOST_USED_TOKENS", 1)
     client = as_user(alice)
     old = review(client, details(policy, "web-1"))
     later = time.time() + 2

@@ -42,13 +42,13 @@ BUSY = OperationalError("database is locked")
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again, "PAUSE", 0.01)
-    monkeypatch.setattr(again, "PATIENCE", 0.0)
+    monkeypatch.setattr(again, "RETRY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(again, "RETRY_FOR_SECONDS", 0.0)
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again, "PATIENCE", 20.0)
+    monkeypatch.setattr(again, "RETRY_FOR_SECONDS", 20.0)
 
 
 def failing(function: Callable[..., Any], *calls: int) -> Callable[..., Any]:
@@ -305,7 +305,7 @@ def test_emergency_verbs_outlast_an_outage_in_which_nobody_can_read_who_asks(
     assert int(answer["Retry-After"]) > 0
     assert PrivilegedSession.objects.get(pk=session.pk).status == Status.AVAILABLE
     with monkeypatch.context() as disturbed:
-        disturbed.setattr(again, "PATIENCE", 20.0)
+        disturbed.setattr(again, "RETRY_FOR_SECONDS", 20.0)
         disturbed.setattr(SessionStore, READ, failing(getattr(SessionStore, READ), 1, 2))
         assert browser.post(address, form).status_code in (200, 302)
     if verb == "logout":

@@ -88,8 +88,8 @@ def test_the_connections_of_a_worker_and_a_gateway_are_counted_as_they_are_made(
     )
     assert told is not None
     as_a_rule = threads + for_itself
-    at_most = as_a_rule + search.AT_A_TIME + threads + 1
-    assert [int(number) for number in told.groups()] == [at_most, as_a_rule, threads, search.AT_A_TIME, threads]
+    at_most = as_a_rule + search.HOSTS_AT_A_TIME + threads + 1
+    assert [int(number) for number in told.groups()] == [at_most, as_a_rule, threads, search.HOSTS_AT_A_TIME, threads]
     assert len(re.findall(r"^    \w+\.start\(\)$", worker_loop(), re.MULTILINE)) == for_itself - 1
     gateway = re.search(r"(\d+) for each `run_gateway`", text_of("deploy.md"))
     assert gateway is not None

@@ -62,7 +62,7 @@ def test_healthz_writes_at_most_every_five_seconds(client: Client, clock: Clock)
     first = HealthMark.objects.get().written_at
     assert health(client) == (200, "ok")
     assert HealthMark.objects.get().written_at == first
-    clock.now += writing.EVERY
+    clock.now += writing.TRY_EVERY_SECONDS
     assert health(client) == (200, "ok")
     assert HealthMark.objects.get().written_at > first
 
@@ -78,13 +78,13 @@ def test_a_database_that_cannot_be_written_is_a_503_until_it_can(
     client: Client, clock: Clock, monkeypatch: pytest.MonkeyPatch, words: str, said: str
 ) -> None:
     assert health(client) == (200, "ok")
-    clock.now += writing.EVERY
+    clock.now += writing.TRY_EVERY_SECONDS
     with monkeypatch.context() as full:
         full.setattr(writing, "write", refusing(words))
         assert health(client) == (503, said)
         assert int(client.get("/healthz")["Retry-After"]) > 0
         assert writing.writing().is_error
-    clock.now += writing.EVERY
+    clock.now += writing.TRY_EVERY_SECONDS
     assert health(client) == (200, "ok")
 
 
@@ -93,14 +93,15 @@ def test_a_busy_database_is_no_reason_to_take_a_web_server_away_at_once(
 ) -> None:
     assert health(client) == (200, "ok")
     monkeypatch.setattr(writing, "write", refusing("database is locked"))
-    clock.now += writing.EVERY
+    clock.now += writing.TRY_EVERY_SECONDS
     assert health(client) == (200, "ok")
     clock.now += writing.BUSY_FOR
     assert health(client) == (503, "The database of the console is busy.")
 
 
 @pytest.mark.parametrize(
-    ("free", "grade"), [(files.LITTLE, "ok"), (files.LITTLE - 1, "warning"), (files.NEARLY_NONE - 1, "error")]
+    ("free", "grade"),
+    [(files.LITTLE_FREE_BYTES, "ok"), (files.LITTLE_FREE_BYTES - 1, "warning"), (files.NEARLY_NONE - 1, "error")],
 )
 def test_the_room_on_the_disk_is_looked_at(monkeypatch: pytest.MonkeyPatch, free: int, grade: str) -> None:
     monkeypatch.setattr(os, "statvfs", lambda path: Disk(free, 1))

@@ -31,7 +31,7 @@ from sessions_app.worker.health.heartbeat import beat
 from sessions_app.models import PrivilegedSession
 from tests.support.pages import elements, texts
 
-writing.EVERY = 0.0
+writing.TRY_EVERY_SECONDS = 0.0
 place, is_mounted = sys.argv[1], os.path.ismount(sys.argv[1])
 session, beside = PrivilegedSession.objects.order_by("pk")
 admin, stranger = (Client(raise_request_exception=False) for _ in range(2))

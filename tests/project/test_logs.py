@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
-from sessionadmin.logs import OVER, QUIET, BriefHandler
+from sessionadmin.logs import OVER_AFTER_SECONDS, REPEAT_SECONDS, BriefHandler
 
 AsUser = Callable[[User], Client]
 
@@ -85,7 +85,7 @@ def test_an_outage_that_lasts_is_said_once_and_then_every_five_minutes_with_how_
     for _ in range(1000):
         say(OperationalError("database is locked"))
     say(OperationalError("database or disk is full"), "A pass failed")
-    for _ in range(int(QUIET / 10)):
+    for _ in range(int(REPEAT_SECONDS / 10)):
         clock.now += 10
         say(OperationalError("database is locked"))
     assert printed.getvalue().splitlines() == [
@@ -102,7 +102,7 @@ def test_the_end_of_an_outage_is_said_and_so_is_the_next_within_five_minutes(
     over = "WARNING Over: The database of the console is busy. It was met {}, and not any more for 30 seconds"
     for _ in range(3):
         say(OperationalError("database is locked"))
-    clock.now += OVER - 1
+    clock.now += OVER_AFTER_SECONDS - 1
     handler.look()
     assert printed.getvalue().splitlines() == [BUSY]  # not yet
     clock.now += 1
@@ -110,7 +110,7 @@ def test_the_end_of_an_outage_is_said_and_so_is_the_next_within_five_minutes(
     handler.look()
     assert printed.getvalue().splitlines() == [BUSY, over.format("3 times")]
     say(OperationalError("database is locked"))
-    clock.now += OVER
+    clock.now += OVER_AFTER_SECONDS
     handler.look()
     assert printed.getvalue().splitlines()[2:] == [BUSY, over.format("once")]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sessions_app.serving import bodies
-from sessions_app.serving.bodies import OPEN, OPEN_PER_SENDER, Bodies, Body, Receive, Refusal
+from sessions_app.serving.bodies import MOST_INCOMPLETE, MOST_INCOMPLETE_OF_SENDER, Bodies, Body, Receive, Refusal
 from sessions_app.serving.fair_queue import STRANGERS, WAITING_PER_PERSON, WAITING_STRANGERS, FairQueue
 from tests.support.waiting import seconds
 
@@ -71,7 +71,7 @@ def test_the_oldest_of_an_address_makes_room_for_the_next_and_other_addresses_st
     async def scene() -> None:
         every = Bodies(MiB)
         beside = await slow(every, 3, "192.0.2.2")
-        crowd = await slow(every, OPEN_PER_SENDER, "192.0.2.1")
+        crowd = await slow(every, MOST_INCOMPLETE_OF_SENDER, "192.0.2.1")
         assert refused(crowd) == []
         body = await every.read(sends(b"a", b"b"), 2, "192.0.2.1")
         assert body.data == b"ab"
@@ -87,7 +87,10 @@ def test_ten_addresses_keep_no_other_stranger_from_sending() -> None:
     async def scene() -> None:
         every = Bodies(MiB)
         beside = await slow(every, 1, "192.0.2.99")
-        crowds = [await slow(every, OPEN_PER_SENDER, f"192.0.2.{number}") for number in range(OPEN // OPEN_PER_SENDER)]
+        crowds = [
+            await slow(every, MOST_INCOMPLETE_OF_SENDER, f"192.0.2.{number}")
+            for number in range(MOST_INCOMPLETE // MOST_INCOMPLETE_OF_SENDER)
+        ]
         newcomer = await slow(every, 1, "192.0.2.100")
         assert sum(len(refused(crowd)) for crowd in crowds) == 2
         assert refused([*beside, *newcomer]) == []
@@ -99,9 +102,9 @@ def test_ten_addresses_keep_no_other_stranger_from_sending() -> None:
 def test_no_number_of_strangers_takes_the_place_of_a_person() -> None:
     async def scene() -> None:
         every = Bodies(MiB)
-        person = await slow(every, OPEN_PER_SENDER, "192.0.2.1", "7")
-        for number in range(2 * OPEN // OPEN_PER_SENDER):
-            await slow(every, OPEN_PER_SENDER, f"192.0.2.{number}")
+        person = await slow(every, MOST_INCOMPLETE_OF_SENDER, "192.0.2.1", "7")
+        for number in range(2 * MOST_INCOMPLETE // MOST_INCOMPLETE_OF_SENDER):
+            await slow(every, MOST_INCOMPLETE_OF_SENDER, f"192.0.2.{number}")
         assert refused(person) == []
         assert (await every.read(sends(b"ab"), 2, "192.0.2.1", "8")).data == b"ab"
         assert refused(person) == []  # another person took none of theirs
@@ -114,7 +117,7 @@ def test_no_number_of_strangers_takes_the_place_of_a_person() -> None:
 def test_large_bodies_of_strangers_leave_room_for_those_of_people_and_for_small_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bodies, "KEPT", 4 * MiB)
+    monkeypatch.setattr(bodies, "MOST_BYTES", 4 * MiB)
 
     async def scene() -> None:
         every = Bodies(2 * MiB)

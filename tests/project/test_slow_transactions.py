@@ -93,7 +93,7 @@ def counts_between_transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.django_db(transaction=True)
 def test_the_lines_of_a_recording_are_written_and_removed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     recording = a_long_recording()
-    monkeypatch.setattr(lines, "AT_ONCE", 7)
+    monkeypatch.setattr(lines, "LINES_PER_WRITE", 7)
     counts = counts_between_transactions(monkeypatch)
     assert assemble.close(recording.pk)
     assert counts == [0, 7, 14, 21, 28, 30]
@@ -110,7 +110,7 @@ def test_who_was_overtaken_while_writing_lines_writes_no_more_and_the_other_has_
     recording = a_long_recording()
     other = a_long_recording()
     assert assemble.close(other.pk)
-    monkeypatch.setattr(lines, "AT_ONCE", 7)
+    monkeypatch.setattr(lines, "LINES_PER_WRITE", 7)
     keep = assemble.ClosingClaim.keep
     looks = iter(range(100))
 

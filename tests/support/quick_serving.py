@@ -4,6 +4,6 @@ from sessionadmin.settings.development import *
 from sessions_app.serving import bodies, connection
 
 connection.HEAD_WITHIN = 1.0
-connection.PAUSE = 1.0
+connection.IDLE_SECONDS = 1.0
 connection.READ_WITHIN = 1.5
-bodies.GRACE = 1.0
+bodies.RATE_GRACE_SECONDS = 1.0

@@ -34,7 +34,7 @@ VALID_FOR = {
     TicketKind.PASSWORD: dt.timedelta(seconds=120),
 }
 TICKETS_A_MINUTE = 60  # for one person over all their sessions: a page that reconnects asks every few seconds
-KEPT = dt.timedelta(days=1)  # after that a ticket, used or not, tells nobody anything
+KEEP_TICKETS_FOR = dt.timedelta(days=1)  # after that a ticket, used or not, tells nobody anything
 NOT_YOURS = "Only the person a session is for connects to it."
 
 
@@ -168,7 +168,7 @@ def _why_no_account(user: AbstractUser) -> str:
 def _count(actor: AbstractUser, now: dt.datetime) -> None:
     """Delete old tickets of the actor. Raises Refused when they asked for too many within a minute."""
     mine = GatewayTicket.objects.filter(user_id=actor.pk)
-    mine.filter(expires_at__lt=now - KEPT).delete()
+    mine.filter(expires_at__lt=now - KEEP_TICKETS_FOR).delete()
     if mine.filter(created_at__gt=now - dt.timedelta(minutes=1)).count() >= TICKETS_A_MINUTE:
         raise Refused(f"You asked for {TICKETS_A_MINUTE} tickets within a minute, which is the limit. Wait a minute.")
 

@@ -32,14 +32,15 @@ logger = logging.getLogger(__name__)
 
 CLAIMED_FOR = dt.timedelta(seconds=30)  # how long a worker that died while closing blocks the others
 RENEW_EVERY = CLAIMED_FOR.total_seconds() / 3
-LATE = dt.timedelta(seconds=30)  # after its connection ended a gateway that lives has handed everything over
+# A gateway that is alive has handed everything over this long after the end of a connection.
+HANDED_OVER_AFTER = dt.timedelta(seconds=30)
 IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger file is made on disk
 CHUNKS_AT_ONCE = 50
 
 
 def to_close(now: dt.datetime) -> list[int]:
     """Return recordings whose last piece is there, or will not come any more."""
-    is_over = Q(written_at__isnull=False) | Q(connection__ended_at__lt=now - LATE)
+    is_over = Q(written_at__isnull=False) | Q(connection__ended_at__lt=now - HANDED_OVER_AFTER)
     is_lost = Q(connection__end_reason=ConnectionEnd.LOST)
     is_free = Q(closing_at=None) | Q(closing_at__lt=now - CLAIMED_FOR)
     found = Recording.objects.filter(is_over | is_lost, is_free, ended_at=None)

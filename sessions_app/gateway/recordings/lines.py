@@ -15,7 +15,7 @@ from django.db import connection
 from sessions_app.gateway.recordings.models import Recording, RecordingText
 from sessions_app.gateway.recordings.screen_text import ScreenLine
 
-AT_ONCE = 500  # lines; some 40 ms
+LINES_PER_WRITE = 500  # lines; some 40 ms
 LONGEST_PAUSE = 1.0  # seconds
 
 
@@ -27,7 +27,7 @@ def replace(recording: Recording, lines: Iterable[ScreenLine], is_mine: Callable
     if not remove(recording, is_mine):
         return False
     remaining = iter(lines)
-    while batch := list(itertools.islice(remaining, AT_ONCE)):
+    while batch := list(itertools.islice(remaining, LINES_PER_WRITE)):
         began = time.monotonic()
         if not is_mine():
             return False
@@ -41,7 +41,7 @@ def replace(recording: Recording, lines: Iterable[ScreenLine], is_mine: Callable
 def remove(recording: Recording, is_mine: Callable[[], bool] = lambda: True) -> bool:
     """Remove the recording's lines. Return False as soon as `is_mine` says that somebody else handles it."""
     there = RecordingText.objects.filter(recording=recording).order_by("pk").values_list("pk", flat=True)
-    while pks := list(there[:AT_ONCE]):
+    while pks := list(there[:LINES_PER_WRITE]):
         began = time.monotonic()
         if not is_mine():
             return False

@@ -20,7 +20,7 @@ from sessions_app.repeating import RegularTask, RepeatingThread
 logger = logging.getLogger(__name__)
 
 RETENTION_EVERY = 300.0  # seconds between looks for recordings to remove
-PAUSE = 60.0  # seconds until a recording that could not be written is tried again
+RETRY_SECONDS = 60.0  # seconds until a recording that could not be written is tried again
 
 
 class RecordingMaintenance(RepeatingThread):
@@ -60,7 +60,7 @@ class RecordingMaintenance(RepeatingThread):
             except Exception:
                 # A storage may raise anything. Nothing is lost: the pieces stay in the database.
                 logger.exception("Recording %s could not be written to its storage; trying again", pk)
-                self._not_before[pk] = now + PAUSE
+                self._not_before[pk] = now + RETRY_SECONDS
         return done
 
     def remove_those_due(self) -> int:

@@ -14,7 +14,7 @@ from sessions_app.gateway.recordings import lines
 from sessions_app.gateway.recordings.models import Recording
 from sessions_app.gateway.recordings.storage import storage
 
-AT_ONCE = 100
+MOST_RECORDINGS = 100
 
 
 def due(now: dt.datetime) -> list[Recording]:
@@ -24,7 +24,7 @@ def due(now: dt.datetime) -> list[Recording]:
         over = Recording.objects.filter(
             session__profile=profile, ended_at__lt=now - dt.timedelta(days=profile.recording_days), removed_at=None
         )
-        found += over.select_related("session__profile").order_by("pk")[:AT_ONCE]
+        found += over.select_related("session__profile").order_by("pk")[:MOST_RECORDINGS]
     return found
 
 

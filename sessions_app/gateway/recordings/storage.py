@@ -15,7 +15,7 @@ from django.core.files.storage import InvalidStorageError, Storage, storages
 
 from sessions_app.gateway.recordings.models import Recording
 
-BLOCK = 256 * 1024
+BLOCK_BYTES = 256 * 1024
 
 
 class StorageFailed(OSError):
@@ -44,7 +44,7 @@ def put(name: str, content: IO[bytes]) -> tuple[str, int, str]:
     """
     digest, size = hashlib.sha256(), 0
     content.seek(0)
-    while block := content.read(BLOCK):
+    while block := content.read(BLOCK_BYTES):
         digest.update(block)
         size += len(block)
     content.seek(0)
@@ -58,7 +58,7 @@ def digest_of(name: str) -> str:
     """Return the SHA-256 in hex of the file as it is now. Raises OSError: FileNotFoundError, StorageFailed."""
     digest = hashlib.sha256()
     with _by_one_name(), storage().open(name) as file:
-        while block := file.read(BLOCK):
+        while block := file.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
 

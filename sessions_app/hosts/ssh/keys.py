@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
-LONGEST = 8192  # characters; RSA with 16,384 bits, the most that OpenSSH takes, needs 2,800
+LONGEST_KEY_LINE = 8192  # characters; RSA with 16,384 bits, the most that OpenSSH takes, needs 2,800
 LEAST_RSA_BITS = 3072  # 128 bits of security: NIST SP 800-57 part 1
 MOST_RSA_BITS = 16384  # OpenSSH's own limit
 KINDS = {
@@ -51,7 +51,7 @@ def read_public_key(text: str) -> PublicKey:
             "This is a private key. It was not stored. It has left your machine, so make a new one, and paste the "
             "line of its .pub file."
         )
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_KEY_LINE:
         raise BadKey(f"This is too long for a public key. {WHAT_TO_PASTE}")
     lines = [line for line in text.strip().splitlines() if line.strip()]
     if len(lines) != 1:

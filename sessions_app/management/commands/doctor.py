@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--seconds",
             type=float,
-            default=hosts.SECONDS,
+            default=hosts.ALL_HOSTS_SECONDS,
             help="deadline for all hosts together (default: %(default)s)",
         )
 

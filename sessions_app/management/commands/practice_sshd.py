@@ -17,7 +17,7 @@ from sessions_app.sample import practice_host
 from sessions_app.sealing import SealingError
 
 ENDS = (signal.SIGTERM, signal.SIGINT)
-LOOK_EVERY = 0.5  # seconds
+LOOK_EVERY_SECONDS = 0.5
 
 
 class Command(BaseCommand):
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         with set_by_signals(stopping, *ENDS):
             with log.open("ab") as sink:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)  # noqa: S603 - our own words
-            while process.poll() is None and not stopping.wait(LOOK_EVERY):
+            while process.poll() is None and not stopping.wait(LOOK_EVERY_SECONDS):
                 continue
             process.terminate()
             code = process.wait()

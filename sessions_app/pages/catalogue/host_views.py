@@ -12,7 +12,7 @@ from activity.viewer import viewer
 from sessions_app.catalogue.models import Resource
 from sessions_app.errors import Refused
 from sessions_app.hosts.flows import host_key
-from sessions_app.hosts.ssh.keys import LONGEST as LONGEST_KEY
+from sessions_app.hosts.ssh.keys import LONGEST_KEY_LINE as LONGEST_KEY
 from sessions_app.outcome import outcome
 from sessions_app.pages.catalogue.tables import visible_resources
 from sessions_app.roles import is_administrator

@@ -12,7 +12,7 @@ from sessions_app.checks_files import database_file, install_instructions, missi
 from sessions_app.worker.health.findings import Finding, error, ok, warning
 
 MIB = 1024 * 1024
-LITTLE = 1024 * MIB  # bytes
+LITTLE_FREE_BYTES = 1024 * MIB  # bytes
 NEARLY_NONE = 64 * MIB  # bytes; one recording may have as many
 REMEDY = "Make room there, or give it a larger disk. Recordings can go to S3 (docs/recordings.md)."
 
@@ -48,7 +48,7 @@ def room() -> Finding:
     least = left[0][0]
     if least < NEARLY_NONE:
         return error("Disk", f"The disk of the console is full: {text}.", REMEDY)
-    return warning("Disk", f"{text}.", REMEDY) if least < LITTLE else ok("Disk", f"{text}.")
+    return warning("Disk", f"{text}.", REMEDY) if least < LITTLE_FREE_BYTES else ok("Disk", f"{text}.")
 
 
 def in_the_browser() -> Finding:

@@ -31,11 +31,11 @@ from sessions_app.worker.health.findings import Finding, error, ok, warning
 
 logger = logging.getLogger(__name__)
 
-AT_A_TIME = 8
-SECONDS = 60.0  # for all hosts together
+HOSTS_AT_A_TIME = 8
+ALL_HOSTS_SECONDS = 60.0  # for all hosts together
 
 
-def check_hosts(actor: AbstractUser | None, seconds: float = SECONDS) -> list[Finding]:
+def check_hosts(actor: AbstractUser | None, seconds: float = ALL_HOSTS_SECONDS) -> list[Finding]:
     """Check every host with SSH, and all practice hosts together. Return one finding for each.
 
     The whole check is one entry of the log. `actor` is None when the command line asks. `seconds` is the deadline for
@@ -94,7 +94,7 @@ def _living(numbers: Iterable[int]) -> set[str]:
 
 def _all_of_them(resources: list[Resource], seconds: float) -> list[Finding]:
     """Check the hosts at the same time. Return the findings in the order of `resources`."""
-    pool = concurrent.futures.ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="health")
+    pool = concurrent.futures.ThreadPoolExecutor(HOSTS_AT_A_TIME, thread_name_prefix="health")
     try:
         asked = [(resource, pool.submit(_in_thread, resource)) for resource in resources]
         concurrent.futures.wait([future for _, future in asked], timeout=seconds)

@@ -11,7 +11,7 @@ from sessions_app.privileged.models import HOLDS_GRANT, ControlRequest, Privileg
 
 OVERDUE = dt.timedelta(minutes=2)  # after the time at which a worker should have acted
 MANY_ATTEMPTS = 4  # with the worker's pauses about 15 seconds; fewer failures are ordinary
-MOST = 100
+MOST_SESSIONS = 100
 
 
 def stuck_sessions() -> list[str]:
@@ -29,7 +29,7 @@ def stuck_sessions() -> list[str]:
         | Q(status=Status.WAITING, approval_deadline__lt=late)
     )
     holds_rights = {Status.CANCELING, *HOLDS_GRANT}
-    found = sorted(rows.order_by()[:MOST], key=lambda one: (one.status not in holds_rights, one.pk))
+    found = sorted(rows.order_by()[:MOST_SESSIONS], key=lambda one: (one.status not in holds_rights, one.pk))
     return [_sentence(one) for one in found] + _open_controls()
 
 
@@ -51,5 +51,5 @@ def _open_controls() -> list[str]:
     return [
         f"Session {one.session_id} on {one.session.resource_name}: {one.get_kind_display()} is not in force, tried "
         f"{one.attempts} times: {one.last_error}"
-        for one in asked.order_by("pk")[:MOST]
+        for one in asked.order_by("pk")[:MOST_SESSIONS]
     ]

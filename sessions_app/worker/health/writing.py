@@ -19,8 +19,8 @@ from sessions_app.worker.health.files import directories, free_bytes
 from sessions_app.worker.health.findings import Finding, error, ok
 from sessions_app.worker.models import HealthMark
 
-EVERY = 5.0  # seconds
-PATIENCE = 3.0  # seconds to wait for a busy database
+TRY_EVERY_SECONDS = 5.0
+WAIT_SECONDS = 3.0  # seconds to wait for a busy database
 BUSY_FOR = 30.0  # seconds without a write after which a busy database counts as an outage
 NO_ROOM = 1024 * 1024  # bytes
 
@@ -37,7 +37,7 @@ class Probe:
     def look(self) -> Outage | None:
         """Return what keeps the console from writing, or None. Raises database errors that are no outage."""
         with self._lock:
-            if self._clock() - self._looked_at >= EVERY:
+            if self._clock() - self._looked_at >= TRY_EVERY_SECONDS:
                 self._found = self._write()
                 self._looked_at = self._clock()
             if self._found is Outage.BUSY and self._clock() - self._wrote_at < BUSY_FOR:
@@ -61,7 +61,7 @@ probe = Probe()
 
 def write() -> None:
     """Write the time into the row. Raises the database's error."""
-    with waiting_at_most(PATIENCE):
+    with waiting_at_most(WAIT_SECONDS):
         HealthMark.objects.bulk_create(
             [HealthMark(pk=1, written_at=timezone.now())],
             update_conflicts=True,

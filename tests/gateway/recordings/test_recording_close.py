@@ -112,7 +112,7 @@ def test_one_whose_last_piece_never_came_is_closed_after_a_while() -> None:
     end(recording)
     Recording.objects.filter(pk=recording.pk).update(written_at=None)
     assert assemble.to_close(timezone.now()) == []
-    assert assemble.to_close(timezone.now() + assemble.LATE * 2) == [recording.pk]
+    assert assemble.to_close(timezone.now() + assemble.HANDED_OVER_AFTER * 2) == [recording.pk]
 
 
 def test_closing_that_dies_half_way_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:

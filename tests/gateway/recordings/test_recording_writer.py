@@ -173,7 +173,7 @@ def test_nobody_is_recorded_when_the_row_cannot_be_made() -> None:
 
 
 def test_it_runs_at_an_interval_until_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sessions_app.gateway.recording_writer.EVERY", 0.01)
+    monkeypatch.setattr("sessions_app.gateway.recording_writer.WRITE_EVERY_SECONDS", 0.01)
     wanted = recorded()
     made: list[CastRecorder] = []
 

@@ -1,6 +1,6 @@
 """Limit what one person may ask for, so that nobody harms the others: how often, and how many at the same time.
 
-Counts and places live in Django's cache, so that all web processes share them. Where the cache does not answer, nothing
+Counts and slots live in Django's cache, so that all web processes share them. Where the cache does not answer, nothing
 is refused: whoever is logged in goes on. Failed log-ins, which must not go on then, are counted by logins/throttle.py.
 """
 
@@ -22,7 +22,7 @@ MINUTE = 60  # seconds
 MOST_UNSHARED = 60  # requests that a process counts by itself before it tells the others
 PER_SECOND = 20  # a second that the console works for a request counts as so many requests
 MOST_FOR_ONE = 100  # what one request counts at most
-LEASE = 60  # seconds that a place is kept when its process dies
+LEASE = 60  # seconds that a slot is kept when its process dies
 RENEW_EVERY = 20  # seconds
 
 T = TypeVar("T")
@@ -92,12 +92,12 @@ class Requests:
 
 
 requests = Requests()
-_seen: dict[tuple[str, int, str], float] = {}  # what holds a place, and when the cache was told last
+_seen: dict[tuple[str, int, str], float] = {}  # what holds a slot, and when the cache was told last
 
 
 @dataclass(frozen=True)
-class Place:
-    """One of the few places that a person has for things that are open at the same time.
+class Slot:
+    """One of the few slots that a person has for things that are open at the same time.
 
     It has no key where the cache did not answer.
     """
@@ -117,9 +117,9 @@ class Place:
 
 
 def hold(kind: str, who: int, what: str, limit: int) -> bool:
-    """Return whether `what` has one of the `limit` places of the person.
+    """Return whether `what` has one of the `limit` slots of the person.
 
-    It keeps the place for LEASE seconds from the last call. The cache is asked only now and then.
+    It keeps the slot for LEASE seconds from the last call. The cache is asked only now and then.
     """
     what = hashlib.sha256(what.encode()).hexdigest()
     now = time.monotonic()
@@ -133,31 +133,31 @@ def hold(kind: str, who: int, what: str, limit: int) -> bool:
     return is_held
 
 
-def take(kind: str, who: int, limit: int) -> Place | None:
-    """Take one of the `limit` places of the person, until it is released or this process dies.
+def take(kind: str, who: int, limit: int) -> Slot | None:
+    """Take one of the `limit` slots of the person, until it is released or this process dies.
 
     Returns None when all are taken.
     """
-    place = _take(kind, who, secrets.token_hex(8), limit)
-    if place is not None and place.key:
-        keeper.keep(place)
-    return place
+    slot = _take(kind, who, secrets.token_hex(8), limit)
+    if slot is not None and slot.key:
+        keeper.keep(slot)
+    return slot
 
 
-def _take(kind: str, who: int, what: str, limit: int) -> Place | None:
-    keys = [f"place:{kind}:{who}:{number}" for number in range(limit)]
+def _take(kind: str, who: int, what: str, limit: int) -> Slot | None:
+    keys = [f"slot:{kind}:{who}:{number}" for number in range(limit)]
 
-    def taken() -> Place | None:
+    def taken() -> Slot | None:
         found = cache.get_many(keys)
         for key, holder in found.items():
             if holder == what:
                 cache.set(key, what, LEASE)
-                return Place(key, what)
+                return Slot(key, what)
         free = (key for key in keys if key not in found and cache.add(key, what, LEASE))
         key = next(free, None)
-        return None if key is None else Place(key, what)
+        return None if key is None else Slot(key, what)
 
-    nobody_knows: Place | None = Place("", what)
+    nobody_knows: Slot | None = Slot("", what)
     return _asked(taken, nobody_knows)
 
 
@@ -172,25 +172,25 @@ def _asked(ask: Callable[[], T], otherwise: T) -> T:
 
 
 class Keeper:
-    """Renews the places that this process holds, in a thread that is there while there are any."""
+    """Renews the slots that this process holds, in a thread that is there while there are any."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: set[Place] = set()
+        self._held: set[Slot] = set()
         self._is_running = False
 
-    def keep(self, place: Place) -> None:
-        """Renew this place from now on."""
+    def keep(self, slot: Slot) -> None:
+        """Renew this slot from now on."""
         with self._lock:
-            self._held.add(place)
+            self._held.add(slot)
             if not self._is_running:
                 self._is_running = True
-                threading.Thread(target=self._run, name="places", daemon=True).start()
+                threading.Thread(target=self._run, name="slots", daemon=True).start()
 
-    def drop(self, place: Place) -> None:
-        """Renew this place no longer."""
+    def drop(self, slot: Slot) -> None:
+        """Renew this slot no longer."""
         with self._lock:
-            self._held.discard(place)
+            self._held.discard(slot)
 
     def _run(self) -> None:
         while True:
@@ -200,8 +200,8 @@ class Keeper:
                 if not held:
                     self._is_running = False
                     return
-            for place in held:
-                place.renew()
+            for slot in held:
+                slot.renew()
             connections.close_all()
 
 

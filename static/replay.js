@@ -1,4 +1,4 @@
-// Replay and live view of a terminal, on asciinema-player (static/vendor/). The moments beside it are links; here they
+// Replay and live view of a terminal, on asciinema-player (static/vendor/). The marks beside it are links; here they
 // seek. What was recorded goes into the player's terminal and nowhere else, so it cannot become part of the page.
 const place = document.getElementById("player");
 const OPTIONS = { fit: "width", terminalFontFamily: "ui-monospace, 'Cascadia Mono', Menlo, Consolas, monospace" };
@@ -69,11 +69,11 @@ async function replay() {
   });
   await begin(Number(place.dataset.start), false);
   // Beside the replay stands where it is.
-  const list = document.getElementById("moments"), moments = [...document.querySelectorAll("#moments [data-seek]")];
+  const list = document.getElementById("marks"), marks = [...document.querySelectorAll("#marks [data-seek]")];
   let here;
   setInterval(async () => {
     const at = real((await player.getCurrentTime()) || 0);
-    const now = moments.findLast((moment) => moment.dataset.seek <= at + 0.1);
+    const now = marks.findLast((mark) => mark.dataset.seek <= at + 0.1);
     if (now === here) return;
     here?.removeAttribute("aria-current");
     here = now;

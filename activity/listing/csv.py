@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from activity import log
-from activity.downloads import StreamedDownload, take_place
+from activity.downloads import StreamedDownload, take_slot
 from activity.listing.columns import Column, Table
 from activity.listing.database_csv import ROWS_IN_PIECE, Sheet, one_snapshot
 from activity.listing.file_names import attachment
@@ -91,7 +91,7 @@ class CsvDownload(StreamedDownload):
 
     def __init__(self, listing: Listing, name: str) -> None:
         """Take one of the places for downloads. Raise limits.TooMany where none is free."""
-        place = take_place(viewer(listing.request))
+        place = take_slot(viewer(listing.request))
         # The address is read here: the lines are written after the middleware that knows it has gone.
         export = _Export(listing, name, log.current_address())
         super().__init__(

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from benchmarks.volume.cast import real_people
 from benchmarks.volume.generate import VolumeRequest, generate
+from benchmarks.volume.population import real_people
 
 
 class Command(BaseCommand):
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         if not options["into_real_data"] and (real := real_people()):
             raise CommandError(
                 f"This database has real data: {real:,} of its accounts are neither generated nor sample accounts. "
-                "Nothing was changed. Generated log entries cannot be told from real ones nor be deleted alone. "
+                "Nothing was changed. Generated log entries cannot be inserted from real ones nor be deleted alone. "
                 "Point DATABASE_URL to another database, or use --into-real-data."
             )
         for poured in generate(wanted):

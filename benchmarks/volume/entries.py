@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from activity.models import Level
 from activity.verbs import Verb
 from benchmarks.volume import bulk
-from benchmarks.volume.cast import Cast
-from benchmarks.volume.moments import moments, text_of
-from benchmarks.volume.sessions import Told
+from benchmarks.volume.population import Population
+from benchmarks.volume.sessions import SessionParts
+from benchmarks.volume.timestamps import text_of, timestamps
 from benchmarks.volume.words import word_of
 from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES
 from sessions_app.privileged.models import PrivilegedSession
@@ -59,25 +59,28 @@ def rows(
     count: int,
     start: dt.datetime,
     end: dt.datetime,
-    cast: Cast,
+    population: Population,
     chance: random.Random,
-    told: Told,
+    parts: SessionParts,
     ids: Sequence[int],
 ) -> Iterator[bulk.Row]:
-    """Yield `count` rows for `COLUMNS`, oldest first. `ids` are the sessions' in the order of `told`."""
+    """Yield `count` rows for `COLUMNS`, oldest first. `ids` are the sessions' in the order of `parts`."""
     addresses = [(place.city, place.address(number)) for place in SAMPLE_PLACES for number in range(10)]
     rnd, many = chance.random, len(ids)
-    for number, moment in enumerate(moments(count, start, end, chance)):
+    for number, moment in enumerate(timestamps(count, start, end, chance)):
         if many and rnd() < 0.7:
             session = max(many * number // count - int(rnd() * 3), 0)
-            user_id, user = cast.people[told.person[session]]
-            host, activity = cast.hosts[told.host[session]][1], cast.activities[told.activity[session]][1]
+            user_id, user = population.people[parts.person[session]]
+            host, activity = (
+                population.hosts[parts.host[session]][1],
+                population.activities[parts.activity[session]][1],
+            )
             verb, level, text, is_theirs = _step(rnd())
             message = text.format(user=user, host=host, activity=activity)
             target: tuple[str, int | None, str] = (TARGET, ids[session], f"{activity} on {host} for {user}")
             address = None
         else:
-            user_id, user = cast.people[cast.person(chance)]
+            user_id, user = population.people[population.person(chance)]
             city, address = addresses[int(len(addresses) * rnd() ** 2)]
             verb, level, text, is_theirs = ABOUT_LOGINS[int(4 * rnd() ** 2)]
             message, target = text.format(user=user, city=city), ("", None, "")

@@ -18,7 +18,7 @@ from activity.models import LOG_WORDS, Level, LogEntry
 from activity.text_index import TextIndex
 from activity.verbs import Verb
 from benchmarks.volume import bulk, entries, logins, sessions
-from benchmarks.volume.cast import make_cast
+from benchmarks.volume.population import make_population
 from sessions_app.logins.models import LOGIN_WORDS, LoginSession
 from sessions_app.privileged.models import SESSION_WORDS, PrivilegedSession
 
@@ -62,10 +62,10 @@ def generate(request: VolumeRequest) -> list[InsertedTable]:
     """
     chance = random.Random(request.seed)
     start = request.until - dt.timedelta(days=365 * YEARS)
-    told = sessions.Told(array.array("l"), array.array("l"), array.array("l"))
+    parts = sessions.SessionParts(array.array("l"), array.array("l"), array.array("l"))
     with transaction.atomic():
         hosts = min(max(request.sessions // SESSIONS_OF_A_HOST, FEWEST_HOSTS), MOST_HOSTS)
-        cast = make_cast(request.users, hosts)
+        population = make_population(request.users, hosts)
         newest = _newest_session()
         inserted = [
             _insert_rows(
@@ -73,7 +73,13 @@ def generate(request: VolumeRequest) -> list[InsertedTable]:
                 SESSION_WORDS,
                 sessions.COLUMNS,
                 sessions.rows(
-                    request.sessions, start, request.until, cast, chance, told, PrivilegedSession.objects.count()
+                    request.sessions,
+                    start,
+                    request.until,
+                    population,
+                    chance,
+                    parts,
+                    PrivilegedSession.objects.count(),
                 ),
                 request.sessions,
             ),
@@ -82,14 +88,14 @@ def generate(request: VolumeRequest) -> list[InsertedTable]:
                 LOGIN_WORDS,
                 logins.COLUMNS,
                 logins.rows(
-                    request.logins, start, request.until, cast, chance, request.seed, LoginSession.objects.count()
+                    request.logins, start, request.until, population, chance, request.seed, LoginSession.objects.count()
                 ),
                 request.logins,
             ),
         ]
         made = PrivilegedSession.objects.filter(pk__gt=newest).order_by("pk").values_list("pk", flat=True)
         ids = array.array("q", made.iterator())
-        rows = entries.rows(request.entries, start, request.until, cast, chance, told, ids)
+        rows = entries.rows(request.entries, start, request.until, population, chance, parts, ids)
         with log.importing("made-up data"):
             inserted.append(_insert_rows(LogEntry, LOG_WORDS, entries.COLUMNS, rows, request.entries))
         words = f"{request.entries:,} log entries, {request.sessions:,} sessions and {request.logins:,} logins"

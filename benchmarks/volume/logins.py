@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterator
 
 from benchmarks.volume import bulk
-from benchmarks.volume.cast import Cast
-from benchmarks.volume.moments import moments, text_of
+from benchmarks.volume.population import Population
+from benchmarks.volume.timestamps import text_of, timestamps
 from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES, SamplePlace
 from sessions_app.logins.models import EndReason
 from sessions_app.sample.browsers import BROWSERS
@@ -34,7 +34,13 @@ DAY = 86400
 
 
 def rows(
-    count: int, start: dt.datetime, end: dt.datetime, cast: Cast, chance: random.Random, seed: int, before: int
+    count: int,
+    start: dt.datetime,
+    end: dt.datetime,
+    population: Population,
+    chance: random.Random,
+    seed: int,
+    before: int,
 ) -> Iterator[bulk.Row]:
     """Yield `count` rows for `COLUMNS`, in the order of their log-ins. No browser has the keys of their hashes.
 
@@ -44,12 +50,12 @@ def rows(
     browsers = [(agent, *dataclasses.astuple(device)) for agent, device in BROWSERS]
     now = end.timestamp()
     rnd = chance.random
-    for number, moment in enumerate(moments(count, start, end, chance)):
+    for number, moment in enumerate(timestamps(count, start, end, chance)):
         is_live = number * 10 >= count * 9  # the newest
         place, where = places[int(len(places) * rnd() ** 2)]
         last = min(moment + rnd() * DAY / 3, now)
         yield (
-            *cast.people[cast.person(chance)],
+            *population.people[population.person(chance)],
             hashlib.sha256(f"{seed}/{before + number}".encode()).hexdigest(),
             place.address(int(rnd() * 250)),
             *where,

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from django.db import connection
 
 from benchmarks.volume import bulk
-from benchmarks.volume.cast import Cast
-from benchmarks.volume.moments import moments, text_of
+from benchmarks.volume.population import Population
+from benchmarks.volume.timestamps import text_of, timestamps
 from benchmarks.volume.words import word_of
 from sessions_app.privileged.models import PrivilegedSession, Status
 
@@ -45,8 +45,8 @@ NOTES = ("weekly maintenance", "ticket from the service desk", "alarm of the mon
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Told:
-    """What the log needs to know about each session, by its number."""
+class SessionParts:
+    """The person, host and activity of each session, which its log entries repeat."""
 
     person: array.array[int]
     host: array.array[int]
@@ -54,36 +54,42 @@ class Told:
 
 
 def rows(
-    count: int, start: dt.datetime, end: dt.datetime, cast: Cast, chance: random.Random, told: Told, before: int
+    count: int,
+    start: dt.datetime,
+    end: dt.datetime,
+    population: Population,
+    chance: random.Random,
+    parts: SessionParts,
+    before: int,
 ) -> Iterator[bulk.Row]:
     """Yield `count` rows for `COLUMNS`, in the order of their requests.
 
-    `told` is filled at the same time, and `before` is how many sessions there are already. It makes no query, because
+    `parts` is filled at the same time, and `before` is how many sessions there are already. It makes no query, because
     the database may be busy inserting the rows.
     """
     field = PrivilegedSession._meta.get_field("duration")
     lasted = [field.get_db_prep_save(dt.timedelta(minutes=minutes), connection) for minutes in range(LONGEST + 1)]
     rnd = chance.random
     latest = end - dt.timedelta(minutes=2 * LONGEST)
-    for number, moment in enumerate(moments(count, start, latest, chance)):
-        person, host, activity = cast.person(chance), int(len(cast.hosts) * rnd() ** 2), int(rnd() * 8)
-        told.person.append(person)
-        told.host.append(host)
-        told.activity.append(activity)
+    for number, moment in enumerate(timestamps(count, start, latest, chance)):
+        person, host, activity = population.person(chance), int(len(population.hosts) * rnd() ** 2), int(rnd() * 8)
+        parts.person.append(person)
+        parts.host.append(host)
+        parts.activity.append(activity)
         status = OUTCOMES[int(rnd() * 20)]
         minutes = 1 + int(rnd() ** 3 * (LONGEST - 1))
         has_run = status not in NEVER_BEGAN
         begin = moment + 5 + rnd() * 300
-        user_id, user_name = cast.people[person]
+        user_id, user_name = population.people[person]
         word = word_of(number, count)
         yield (
             user_id,
             user_name,
             user_id,
-            *cast.hosts[host],
-            *cast.activities[activity],
-            cast.policy,
-            cast.profile.pk,
+            *population.hosts[host],
+            *population.activities[activity],
+            population.policy,
+            population.profile.pk,
             lasted[LONGEST],
             f"{user_name}-adm",
             f"{NOTES[number % 4]} {word}" if word else NOTES[number % 4] if number % 3 == 0 else "",

@@ -19,7 +19,7 @@ ROOM_FOR_MARKS = 64 * 1024  # bytes beyond the limit that only markers may use
 LONGEST_LABEL = 500  # characters of a marker
 
 
-class Cast:
+class Asciicast:
     """A terminal as lines of asciicast v2, kept until they are taken. Nothing here waits or fails.
 
     `limit` is the size of the whole recording in bytes. `clock` returns seconds; the times in the recording are

@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError
 from django.views.decorators.debug import sensitive_variables
 
 from sessions_app.gateway.recorder import Recorded
-from sessions_app.gateway.recording import Cast
+from sessions_app.gateway.recording import Asciicast
 from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.recordings.chunks import Piece
 from sessions_app.sealing import SealingError
@@ -34,10 +34,10 @@ class Call(Protocol):
         """Return what the function returns, and raise what it raises."""
 
 
-class CastRecorder:
+class AsciicastRecorder:
     """A terminal that is being recorded. recorder.Recorder says what each call means."""
 
-    def __init__(self, writer: RecordingWriter, recording_id: int, cast: Cast, *, has_terminal: bool) -> None:
+    def __init__(self, writer: RecordingWriter, recording_id: int, cast: Asciicast, *, has_terminal: bool) -> None:
         self.recording_id = recording_id
         self.cast = cast
         self.output = cast.output if has_terminal else self._output_of_pipe
@@ -62,11 +62,11 @@ class RecordingWriter:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._recorders: dict[int, CastRecorder] = {}
+        self._recorders: dict[int, AsciicastRecorder] = {}
         self._unsaved: list[Piece] = []  # taken from the recorders, and not in the database for certain
         self._turn = asyncio.Lock()
 
-    async def record(self, recorded: Recorded) -> CastRecorder:
+    async def record(self, recorded: Recorded) -> AsciicastRecorder:
         """Return a recorder for a new terminal.
 
         Raises DatabaseError and SealingError; then nobody may get in without a recording.
@@ -81,7 +81,7 @@ class RecordingWriter:
             title=recorded.command,
             keeps_typed=admitted.is_input_recorded,
         )
-        cast = Cast(
+        cast = Asciicast(
             cols=recorded.cols,
             rows=recorded.rows,
             started_at=row.started_at.timestamp(),
@@ -89,7 +89,7 @@ class RecordingWriter:
             title=row.title,
             keeps_typed=admitted.is_input_recorded,
         )
-        recorder = self._recorders[row.pk] = CastRecorder(self, row.pk, cast, has_terminal=recorded.has_terminal)
+        recorder = self._recorders[row.pk] = AsciicastRecorder(self, row.pk, cast, has_terminal=recorded.has_terminal)
         return recorder
 
     async def run(self) -> None:
@@ -129,7 +129,7 @@ class RecordingWriter:
         except (DatabaseError, InterfaceError, SealingError):
             logger.exception("What was recorded could not be saved; trying again")
 
-    def _take(self, recorder: CastRecorder) -> None:
+    def _take(self, recorder: AsciicastRecorder) -> None:
         data, typed = recorder.cast.take()
         if data or typed:
             self._unsaved.append(Piece(recorder.recording_id, recorder.pieces, data, typed))

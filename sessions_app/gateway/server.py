@@ -57,7 +57,7 @@ class GatewayServer(asyncssh.SSHServer):
         self._keys = self._passwords = 0
         self._failure = ""
         self._told: set[str] = set()  # what the client was told before it had proved who it is
-        self._is_complete = False  # whether it said that it opens no other session
+        self._takes_no_more_sessions = False  # OpenSSH says so when it will open no other channel
         self._port_forwarding: PortForwarding | None = None
         self._forwarding = 0  # connections that are being made
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,7 +69,7 @@ class GatewayServer(asyncssh.SSHServer):
         Pressure(conn, self._blocked)
         leave_out_empty_packets(conn)
         algorithms.prefer_own_order(conn)
-        openssh.on_no_more_sessions(conn, self._complete)
+        openssh.on_no_more_sessions(conn, self._note_no_more_sessions)
         if self.registry.is_draining:
             conn.abort()
         else:
@@ -160,12 +160,12 @@ class GatewayServer(asyncssh.SSHServer):
 
     # What they may ask for.
 
-    def _complete(self) -> None:
-        self._is_complete = True
+    def _note_no_more_sessions(self) -> None:
+        self._takes_no_more_sessions = True
 
     def session_requested(self) -> ClientChannel:
         """Open a channel for a shell, a command or sftp. Raises ChannelOpenError."""
-        if self._is_complete:
+        if self._takes_no_more_sessions:
             text = "The client said before that it would open no other session."
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, text)
         self._count_channel()

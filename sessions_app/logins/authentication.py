@@ -87,11 +87,11 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
     3. Take the counted try back after a success, and after an error of the console, which is raised on.
     """
     address = service.request_ip(request)
-    wait = _count_try(user_name, address)
-    if wait is not None:
-        if wait.is_news:  # one entry for each window, so that many tries do not make many entries
+    block = _count_try(user_name, address)
+    if block is not None:
+        if block.is_news:  # one entry for each window, so that many tries do not make many entries
             _record(Verb.LOGIN_THROTTLED, user_name, "was refused for too many failures, and is until the wait is over")
-        raise TooManyTries(wait.until)
+        raise TooManyTries(block.until)
     with _try_taken_back_on_error(user_name, address):
         user = authenticate(request, username=user_name, password=password)
         if user is None:
@@ -112,11 +112,11 @@ def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool
     ThrottleUnavailable without checking the password, as authenticate_person() does.
     """
     user_name, address = user.get_username(), service.request_ip(request)
-    wait = _count_try(user_name, address)
-    if wait is not None:
-        if wait.is_news:
+    block = _count_try(user_name, address)
+    if block is not None:
+        if block.is_news:
             _record(Verb.LOGIN_THROTTLED, user_name, "or a change of its password was refused for too many failures")
-        raise TooManyTries(wait.until)
+        raise TooManyTries(block.until)
     with _try_taken_back_on_error(user_name, address):
         if not user.check_password(password):
             _record(Verb.LOGIN_FAILED, user_name, "was not asked for: its password was entered wrongly to change it")
@@ -141,7 +141,7 @@ def _try_taken_back_on_error(user_name: str, address: str) -> Iterator[None]:
         raise
 
 
-def _count_try(user_name: str, address: str) -> throttle.Wait | None:
+def _count_try(user_name: str, address: str) -> throttle.LoginBlock | None:
     try:
         return throttle.count_try(user_name, address)
     except throttle.CannotCount as error:

@@ -42,7 +42,7 @@ class CannotCount(Exception):
 
 
 @dataclass(frozen=True)
-class Wait:
+class LoginBlock:
     """Too many failures: no password is checked before `until`.
 
     `is_news` is true for the first refusal of its window.
@@ -62,13 +62,13 @@ class _Counter:
 _debts: deque[tuple[_Counter, float]] = deque(maxlen=MOST_DEBTS)
 
 
-def count_try(user_name: str, address: str) -> Wait | None:
-    """Count one try. Return a Wait if the account or the address had too many within 15 minutes.
+def count_try(user_name: str, address: str) -> LoginBlock | None:
+    """Count one try. Return a LoginBlock if the account or the address had too many within 15 minutes.
 
     Raise CannotCount, or the error of the database; nothing is counted then.
     """
     counted: list[_Counter] = []
-    waits = []
+    blocks = []
     try:
         _take_back_owed()
         with _cache_errors():
@@ -76,13 +76,13 @@ def count_try(user_name: str, address: str) -> Wait | None:
                 count = _increment(counter)
                 counted.append(counter)
                 if count > counter.limit:
-                    waits.append(Wait(_until(counter), is_news=count == counter.limit + 1))
+                    blocks.append(LoginBlock(_until(counter), is_news=count == counter.limit + 1))
     except (CannotCount, DatabaseError, InterfaceError):
         _take_back(counted)
         raise
-    if not waits:
+    if not blocks:
         return None
-    return Wait(max(wait.until for wait in waits), any(wait.is_news for wait in waits))
+    return LoginBlock(max(block.until for block in blocks), any(block.is_news for block in blocks))
 
 
 def count_broken(user_name: str, address: str) -> None:

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from sessions_app.gateway.downstream import UNTIL_UNLOCKED
 from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection
-from sessions_app.gateway.recording import Cast
+from sessions_app.gateway.recording import Asciicast
 from sessions_app.gateway.recordings import assemble, chunks
 from sessions_app.gateway.recordings.models import Recording
 from sessions_app.gateway.screen import Screen
@@ -31,7 +31,7 @@ class Stage:
     def __init__(self, story: Story) -> None:
         session = story.session
         self.now = 0.0
-        self.cast = Cast(
+        self.cast = Asciicast(
             cols=COLS,
             rows=ROWS,
             started_at=story.connected_at.timestamp(),

@@ -1,8 +1,8 @@
 """Decide which sessions are handled at the same time: a few at each resource, so that a dead one stops no other.
 
-A thread that waits for a dead host is lost until the host's timeout. So one resource gets a few threads at most. A resource
-where the last step failed gets one, and all such resources together get half of the threads. This module knows neither
-database nor clock: it is offered what is due, and calls `work`.
+A thread that waits for a dead host is lost until the host's timeout. So one resource gets a few threads at most. A
+resource where the last step failed gets one, and all such resources together get half of the threads. This module knows
+neither database nor clock: it is offered what is due, and calls `work`.
 """
 
 from __future__ import annotations

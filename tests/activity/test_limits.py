@@ -108,9 +108,9 @@ def test_without_its_cache_the_console_limits_nobody(alice: User, monkeypatch: p
 
     monkeypatch.setattr(limits, "cache", Gone())
     assert limits.count("session-requests", alice.pk, 1, 0, 600) is None
-    place = limits.take("download", alice.pk, 1)
-    assert place is not None
-    place.release()
+    slot = limits.take("download", alice.pk, 1)
+    assert slot is not None
+    slot.release()
     assert limits.hold("live", alice.pk, "one", 0)
 
 
@@ -154,7 +154,7 @@ def test_a_place_is_kept_while_it_is_used_and_free_soon_after_its_process_died(
     shared: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "LEASE", 2)
-    monkeypatch.setattr(limits.keeper, "keep", lambda place: None)  # its process is killed
+    monkeypatch.setattr(limits.keeper, "keep", lambda slot: None)  # its process is killed
     lost = limits.take("download", 1, 1)
     assert lost is not None
     assert limits.take("download", 1, 1) is None
@@ -173,15 +173,15 @@ def test_a_place_is_kept_while_it_is_used_and_free_soon_after_its_process_died(
 def test_places_are_renewed_while_they_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "RENEW_EVERY", 0.05)
     renewed: list[str] = []
-    monkeypatch.setattr(limits.Place, "renew", lambda self: renewed.append(self.what))
+    monkeypatch.setattr(limits.Slot, "renew", lambda self: renewed.append(self.what))
     monkeypatch.setattr(connections, "close_all", lambda: None)
-    keeper, place = limits.Keeper(), limits.Place("key", "what")
-    keeper.keep(place)
+    keeper, slot = limits.Keeper(), limits.Slot("key", "what")
+    keeper.keep(slot)
     deadline = time.monotonic() + 10
     while len(renewed) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    keeper.drop(place)
+    keeper.drop(slot)
     while keeper._is_running:
         assert time.monotonic() < deadline
         time.sleep(0.02)

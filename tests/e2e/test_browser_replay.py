@@ -88,7 +88,7 @@ def by_the_keyboard_alone(page: Page) -> None:
     before = seconds(page)
     page.keyboard.press("ArrowRight")
     wait_until(lambda: seconds(page) > before, "an arrow moves on")
-    command = page.locator("#moments a", has_text="whoami")
+    command = page.locator("#marks a", has_text="whoami")
     command.focus()
     assert command.evaluate("link => getComputedStyle(link).outlineStyle") == "solid"
     page.keyboard.press("Enter")

@@ -160,7 +160,7 @@ def test_a_terminal_is_watched_locked_ended_and_replayed(chromium_browser: Brows
     expect(seen).to_contain_text("needle-42", timeout=BROWSER_PATIENCE)
     admin.get_by_label("Words on the screen").fill("sudo -n whoami")
     admin.get_by_role("button", name="Search", exact=True).click()
-    expect(admin.locator(".moments a").filter(has_text="sudo -n whoami").first).to_be_visible()
+    expect(admin.locator(".marks a").filter(has_text="sudo -n whoami").first).to_be_visible()
     admin.goto("/recordings/?q=typed-3-afterwards")
     admin.locator("tbody a").filter(has_text="typed-3-afterwards").first.click()
     admin.wait_for_url(re.compile(r"/recordings/\d+/\?t="))

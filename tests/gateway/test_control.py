@@ -18,7 +18,7 @@ from sessions_app.gateway import connection_state, store, upkeep
 from sessions_app.gateway import control as control_module
 from sessions_app.gateway.control import Control
 from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection
-from sessions_app.gateway.recording import Cast
+from sessions_app.gateway.recording import Asciicast
 from sessions_app.gateway.registry import Registry
 from sessions_app.hosts.flows.ssh_keys import remove_key
 from sessions_app.logins.flows.logout import logout
@@ -305,7 +305,7 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
     run(story())
 
 
-def recorder() -> tuple[Any, Cast]:
+def recorder() -> tuple[Any, Asciicast]:
     """What keeps the terminal of a relay, without a database."""
     cast = make_cast()
 

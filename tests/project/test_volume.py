@@ -16,8 +16,8 @@ from activity.models import LOG_WORDS, LogEntry
 from activity.text_index import WAITING
 from activity.verbs import Verb
 from benchmarks.volume import bulk, entries, words
-from benchmarks.volume.cast import DOMAIN
 from benchmarks.volume.command import Command
+from benchmarks.volume.population import DOMAIN
 from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.models import ENDED, PrivilegedSession
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection
-from sessions_app.gateway.recording import Cast
+from sessions_app.gateway.recording import Asciicast
 from sessions_app.gateway.recordings import assemble, chunks
 from sessions_app.gateway.recordings.chunks import Piece
 from sessions_app.gateway.recordings.models import Recording
@@ -31,10 +31,10 @@ class Clock:
         return self.now
 
 
-def make_cast(clock: Clock | None = None, **values: Any) -> Cast:
+def make_cast(clock: Clock | None = None, **values: Any) -> Asciicast:
     """A terminal of 80 by 24."""
     defaults: dict[str, Any] = {"cols": 80, "rows": 24, "started_at": 1_800_000_000.0, "limit": LIMIT}
-    return Cast(**(defaults | values), clock=clock or Clock())
+    return Asciicast(**(defaults | values), clock=clock or Clock())
 
 
 def make_connection(session: PrivilegedSession | None = None, **values: Any) -> GatewayConnection:
@@ -61,7 +61,7 @@ def make_running(session: PrivilegedSession | None = None, *, keeps_typed: bool 
     )
 
 
-def add(recording: Recording, cast: Cast) -> None:
+def add(recording: Recording, cast: Asciicast) -> None:
     """One more piece, of what `cast` has."""
     data, typed = cast.take()
     chunks.append([Piece(recording.pk, recording.chunks.count(), data, typed)])

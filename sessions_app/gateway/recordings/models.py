@@ -64,7 +64,7 @@ class Recording(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Recording {self.pk} of session {self.session_id}"
+        return f"Recording {self.pk} of {self.session}"
 
 
 class RecordingChunk(models.Model):
@@ -83,7 +83,7 @@ class RecordingChunk(models.Model):
         constraints = [models.UniqueConstraint(fields=["recording", "number"], name="chunk_number_once")]
 
     def __str__(self) -> str:
-        return f"{self.recording_id}/{self.number}"
+        return f"Part {self.number} of recording {self.recording_id}"
 
 
 LINE_WORDS = TextIndex("sessions_app_recordingtext", ("text",))

@@ -13,7 +13,7 @@ from activity.text_index import words_of
 from sessions_app.gateway.recordings.models import Recording, RecordingText
 
 MOST_LINES = 5000  # looked through for commands
-MOST_MOMENTS = 500
+MOST_MARKS = 500
 MOST_FOUND = 200
 
 # What most shells put before a command: name@host:place$, or a bare $ or #. A guess; it is shown as one.
@@ -42,7 +42,7 @@ def replay_marks(recording: Recording, entries: Iterable[LogEntry]) -> list[Repl
         at = (entry.at - recording.started_at).total_seconds()
         kind = {30: "warning", 40: "error"}.get(int(entry.level), "event")
         found.append(ReplayMark(min(max(at, 0.0), length), kind, entry.message))
-    return sorted(found, key=lambda moment: moment.at)[:MOST_MOMENTS]
+    return sorted(found, key=lambda mark: mark.at)[:MOST_MARKS]
 
 
 def command_of(line: str) -> str:

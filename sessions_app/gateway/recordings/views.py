@@ -30,7 +30,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from activity import limits, log
-from activity.downloads import FileDownload, StreamedDownload, take_place
+from activity.downloads import FileDownload, StreamedDownload, take_slot
 from activity.listing import list_response, moment, span_of_time
 from activity.listing.response import is_fragment
 from activity.models import Level
@@ -123,7 +123,7 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
         "facts": _facts(row),
         "find": words,
         "found": [_shown(line.recording_id, line.at, line.text) for line in find_lines(row, words)] if words else [],
-        "moments": [_shown(row.pk, one.at, one.text, one.kind) for one in beside],
+        "marks": [_shown(row.pk, one.at, one.text, one.kind) for one in beside],
         "markers": json.dumps([[one.at, one.text[:100]] for one in beside if one.kind != "command"]),
         "start": _seconds(typed(request.GET, "t")),
         "cast_url": f"{reverse('recording_cast', args=[row.pk])}?{urlencode({'view': _token(person, row)})}",
@@ -147,11 +147,11 @@ def recording_cast(request: HttpRequest, pk: int) -> HttpResponseBase:
     except StorageFailed:
         return storage_failed(request)
     is_replay = _is_token(typed(request.GET, "view"), person, row)
-    place = _place(person, file, is_replay=is_replay)
+    slot = _slot(person, file, is_replay=is_replay)
     if not is_replay:
         _note(Verb.RECORDING_DOWNLOADED, f"Downloaded {_name(row)}", person, row)
     response = FileDownload(
-        place, file, as_attachment=True, filename=f"recording-{row.pk}.cast", content_type="application/x-asciicast"
+        slot, file, as_attachment=True, filename=f"recording-{row.pk}.cast", content_type="application/x-asciicast"
     )
     response["Cache-Control"] = "private, no-store"
     return response
@@ -170,9 +170,9 @@ def recording_typed(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = _file(row, row.input_path)
     except StorageFailed:
         return storage_failed(request)
-    place = _place(person, file)
+    slot = _slot(person, file)
     _note(Verb.RECORDING_DOWNLOADED, f"Downloaded what was typed in {_name(row)}", person, row, Level.WARNING)
-    response = StreamedDownload(place, assemble.typed_lines(row, file), content_type="application/x-asciicast")
+    response = StreamedDownload(slot, assemble.typed_lines(row, file), content_type="application/x-asciicast")
     response["Content-Disposition"] = f'attachment; filename="recording-{row.pk}-typed.cast"'
     response["Cache-Control"] = "private, no-store"
     return response
@@ -289,10 +289,10 @@ def _file(row: Recording, name: str) -> File[bytes]:
     return file
 
 
-def _place(person: AbstractUser, file: File[bytes], *, is_replay: bool = False) -> limits.Place:
-    """Reserve a place for the download of `file`, which is closed when there is none. Raises limits.TooMany."""
+def _slot(person: AbstractUser, file: File[bytes], *, is_replay: bool = False) -> limits.Slot:
+    """Reserve a slot for the download of `file`, which is closed when there is none. Raises limits.TooMany."""
     try:
-        return take_place(person, is_replay=is_replay)
+        return take_slot(person, is_replay=is_replay)
     except limits.TooMany:
         file.close()
         raise

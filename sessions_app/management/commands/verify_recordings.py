@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, numbers: list[int], **options: Any) -> None:
         """Compare the recordings, and name each that differs. Raises CommandError when one does."""
-        rows = Recording.objects.filter(ended_at__isnull=False, removed_at=None)
+        rows = Recording.objects.filter(ended_at__isnull=False, removed_at=None).select_related("session")
         if numbers:
             rows = rows.filter(pk__in=numbers)
             self._say_which_have_none(numbers)
@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
     def _say_which_have_none(self, numbers: list[int]) -> None:
         """Print which of these recordings have no file. Raises CommandError for unknown numbers."""
-        found = Recording.objects.in_bulk(numbers)
+        found = Recording.objects.select_related("session").in_bulk(numbers)
         if unknown := sorted(set(numbers) - set(found)):
             raise CommandError(f"There is no recording {', '.join(map(str, unknown))}. Nothing was compared.")
         for row in found.values():

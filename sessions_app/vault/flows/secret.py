@@ -35,7 +35,7 @@ COPY_GRACE = dt.timedelta(seconds=60)  # from the end of a view until its copy m
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Shown:
+class RevealedSecret:
     """A decrypted secret for one response."""
 
     name: str
@@ -68,7 +68,7 @@ def secrets_of(session: PrivilegedSession) -> QuerySet[Secret]:
 
 
 @sensitive_variables()
-def view(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> Shown:
+def view(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> RevealedSecret:
     """Decrypt one secret, and log it in the same transaction.
 
     Raise Forbidden if it is not the actor's own session of a vault. Raise Refused if the session shows no secrets now,
@@ -82,7 +82,7 @@ def view(actor: AbstractUser, session: PrivilegedSession, secret: Secret) -> Sho
         left = (session.end_at - timezone.now()).total_seconds() if session.end_at else 0
         seconds = max(min(seconds_of_view(session), int(left)), 1)
         secret.refresh_from_db()
-        shown = Shown(secret.name, _open(secret), seconds)
+        shown = RevealedSecret(secret.name, _open(secret), seconds)
         _record(Verb.SECRET_VIEWED, actor, session, secret, f"viewed the secret “{secret.name}” for {seconds} s")
     return shown
 

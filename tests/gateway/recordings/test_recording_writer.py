@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError
 
 from sessions_app.gateway.recorder import Recorded
-from sessions_app.gateway.recording_writer import CastRecorder, RecordingWriter
+from sessions_app.gateway.recording_writer import AsciicastRecorder, RecordingWriter
 from sessions_app.gateway.recordings import chunks
 from sessions_app.gateway.recordings.models import Recording, RecordingChunk
 from tests.support.recordings import make_connection
@@ -71,7 +71,7 @@ def kept(recording_id: int) -> str:
 
 def test_all_terminals_are_handed_over_in_one_call() -> None:
     first, second = recorded(command="top"), recorded()
-    made: list[CastRecorder] = []
+    made: list[AsciicastRecorder] = []
 
     async def work(writer: RecordingWriter, store: Store) -> None:
         made.extend([await writer.record(first), await writer.record(second)])
@@ -89,7 +89,7 @@ def test_all_terminals_are_handed_over_in_one_call() -> None:
 
 def test_the_end_hands_over_the_rest_and_lets_the_worker_begin() -> None:
     wanted = recorded(typed=True)
-    made: list[CastRecorder] = []
+    made: list[AsciicastRecorder] = []
 
     async def work(writer: RecordingWriter, store: Store) -> None:
         made.append(await writer.record(wanted))
@@ -109,7 +109,7 @@ def test_the_end_hands_over_the_rest_and_lets_the_worker_begin() -> None:
 
 def test_lines_of_a_command_without_a_terminal_begin_at_the_left() -> None:
     wanted = recorded(command="ls", has_terminal=False)
-    made: list[CastRecorder] = []
+    made: list[AsciicastRecorder] = []
 
     async def work(writer: RecordingWriter, store: Store) -> None:
         made.append(await writer.record(wanted))
@@ -122,7 +122,7 @@ def test_lines_of_a_command_without_a_terminal_begin_at_the_left() -> None:
 
 def test_a_database_that_is_away_loses_nothing_and_doubles_nothing(caplog: pytest.LogCaptureFixture) -> None:
     wanted = recorded()
-    made: list[CastRecorder] = []
+    made: list[AsciicastRecorder] = []
 
     async def work(writer: RecordingWriter, store: Store) -> None:
         made.append(await writer.record(wanted))
@@ -144,7 +144,7 @@ def test_a_database_that_is_away_loses_nothing_and_doubles_nothing(caplog: pytes
 
 def test_a_call_whose_answer_was_lost_may_be_repeated() -> None:
     wanted = recorded()
-    made: list[CastRecorder] = []
+    made: list[AsciicastRecorder] = []
 
     async def work(writer: RecordingWriter, store: Store) -> None:
         made.append(await writer.record(wanted))
@@ -175,7 +175,7 @@ def test_nobody_is_recorded_when_the_row_cannot_be_made() -> None:
 def test_it_runs_at_an_interval_until_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sessions_app.gateway.recording_writer.WRITE_EVERY_SECONDS", 0.01)
     wanted = recorded()
-    made: list[CastRecorder] = []
+    made: list[AsciicastRecorder] = []
 
     async def work(writer: RecordingWriter, store: Store) -> None:
         made.append(await writer.record(wanted))

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 AsUser = Callable[[User], Client]
 
 
-def moments_of(response: object) -> list[str]:
+def marks_of(response: object) -> list[str]:
     return texts(elements(response), ".//section[h2='Commands and events']//li")
 
 
@@ -126,7 +126,7 @@ def test_the_page_has_commands_and_events_each_at_its_second(alice: User, as_use
     recording = make_recording(
         session, (1.0, "alice@web-1:~$ "), (3.0, "sudo id\r\nuid=0(root)\r\n"), (65.0, "root@web-1:/# reboot\r\n")
     )
-    found = moments_of(as_user(alice).get(f"/recordings/{recording.pk}/"))
+    found = marks_of(as_user(alice).get(f"/recordings/{recording.pk}/"))
     assert found == ["0:03 sudo id", "1:05 reboot"]
 
 

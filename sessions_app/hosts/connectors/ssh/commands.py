@@ -11,11 +11,11 @@ import shlex
 from activity.models import Level
 from sessions_app.catalogue.connectors import ForGood, ForNow, Grant
 from sessions_app.hosts.connectors.ssh import removal, scripts
-from sessions_app.hosts.connectors.ssh.host import OnHost
+from sessions_app.hosts.connectors.ssh.host import GrantOnHost
 from sessions_app.hosts.connectors.ssh.results import TEMPORARY, TIMED_OUT, Result, failure, masked
 
 
-def run_grant(on: OnHost) -> None:
+def run_grant(on: GrantOnHost) -> None:
     """Run each pre-session action in order. A repeated grant runs all of them again, so they must allow that."""
     account = on.grant.login_account
     lines = [words_of(line, on.grant) for line in on.grant.grant_actions]
@@ -33,7 +33,7 @@ def run_grant(on: OnHost) -> None:
     on.do("Note the account", scripts.NOTE_ACCOUNT, account, str(on.seconds))
 
 
-def run_remove(on: OnHost) -> None:
+def run_remove(on: GrantOnHost) -> None:
     """Run every post-session action in order, and then raise the first failure."""
     failed: list[str] = []
     for number, line in enumerate(on.grant.remove_actions, start=1):
@@ -66,7 +66,7 @@ def words_of(line: str, grant: Grant) -> list[str]:
     return words
 
 
-def _run(on: OnHost, words: list[str]) -> Result:
+def _run(on: GrantOnHost, words: list[str]) -> Result:
     result = on.remote.program(words)
     on.note(masked(shlex.join(words)), "", result)
     if result.exit_code != 0 and result.errors.startswith("sudo:"):

@@ -29,7 +29,7 @@ from sessions_app.hosts.connectors.ssh import (
     sshd_log,
 )
 from sessions_app.hosts.connectors.ssh.credentials import credentials_for, host_of
-from sessions_app.hosts.connectors.ssh.host import OnHost, seconds_left
+from sessions_app.hosts.connectors.ssh.host import GrantOnHost, seconds_left
 from sessions_app.hosts.connectors.ssh.results import GrantOfAnotherSession
 from sessions_app.hosts.connectors.ssh.transport import connected
 from sessions_app.hosts.models import ConsoleMark, HostComparison
@@ -152,12 +152,12 @@ class SshConnector(Connector):
 
 
 @contextlib.contextmanager
-def _on_host(grant: Grant, say: Say) -> Iterator[OnHost]:
+def _on_host(grant: Grant, say: Say) -> Iterator[GrantOnHost]:
     seconds = seconds_left(grant)
     console = ConsoleMark.text()
     resource = _resource(grant.resource_id, grant.resource_name)
     with connected(host_of(resource), credentials_for(resource)) as remote:
-        yield OnHost(remote, grant, say, seconds, console)
+        yield GrantOnHost(remote, grant, say, seconds, console)
 
 
 def _resource(resource_id: int, name: str) -> Resource:
@@ -168,7 +168,7 @@ def _resource(resource_id: int, name: str) -> Resource:
     return found
 
 
-def _give_account(on: OnHost) -> None:
+def _give_account(on: GrantOnHost) -> None:
     grant = on.grant
     if grant.kind == AccountKind.MANAGED:
         on.do("Note the managed account", scripts.CLAIM_MANAGED, grant.login_account, ",".join(grant.groups))
@@ -181,12 +181,12 @@ def _give_account(on: OnHost) -> None:
     on.do("Make the account", scripts.CREATE, grant.login_account, grant.shell, groups, str(on.seconds), ids)
 
 
-def _start_watchdog(on: OnHost) -> None:
+def _start_watchdog(on: GrantOnHost) -> None:
     """Start the watchdog, with which the host ends the grant without the console."""
     on.do("Start the watchdog", scripts.SET_GUARD, str(on.seconds), given=commands.watchdog_program_of(on.grant))
 
 
-def _give_keys(on: OnHost) -> None:
+def _give_keys(on: GrantOnHost) -> None:
     """Install the user's keys and our authority, until shortly after the end by the host's own clock."""
     grant = on.grant
     marker = f"sessionadmin-session-{grant.session_id}"
@@ -205,7 +205,7 @@ def _give_keys(on: OnHost) -> None:
     )
 
 
-def _notes(on: OnHost) -> dict[str, str] | None:
+def _notes(on: GrantOnHost) -> dict[str, str] | None:
     """Return what the host has stored about the session.
 
     Return None with a warning if it belongs to another session.
@@ -219,7 +219,7 @@ def _notes(on: OnHost) -> dict[str, str] | None:
     return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
 
-def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
+def _take(on: GrantOnHost, account: str, notes: dict[str, str]) -> None:
     first: ConnectorError | None = None
     for step in removal.STEPS:
         try:
@@ -240,13 +240,13 @@ def _take(on: OnHost, account: str, notes: dict[str, str]) -> None:
         _report_leftovers(on, account)
 
 
-def _warn(on: OnHost, output: str) -> None:
+def _warn(on: GrantOnHost, output: str) -> None:
     """Say what a script found and left alone, or what it restored."""
     for line in output.splitlines():
         on.say(plain(f"On {on.grant.resource_name} {line}", 300), Level.WARNING)
 
 
-def _report_leftovers(on: OnHost, account: str) -> None:
+def _report_leftovers(on: GrantOnHost, account: str) -> None:
     """Say what of the account's user id is left. Its files elsewhere are searched for when the session is over."""
     rest = left.parse(on.do("Look for what is left", removal.LOOK_FOR_MORE, account))
     if rest:

@@ -26,7 +26,7 @@ def seconds_left(grant: Grant) -> int:
 
 
 @dataclasses.dataclass
-class OnHost:
+class GrantOnHost:
     """The connection, the grant and the log of the session, which every step needs."""
 
     remote: Remote

@@ -13,7 +13,7 @@ BURSTS, BURST = 0.004, 15.0  # the part of hours with a burst, and by how much t
 GROWTH = 2.0  # the last day has so many times the events of the first
 
 
-def moments(count: int, start: dt.datetime, end: dt.datetime, chance: random.Random) -> Iterator[float]:
+def timestamps(count: int, start: dt.datetime, end: dt.datetime, chance: random.Random) -> Iterator[float]:
     """Yield `count` times from `start` to `end`, ascending, in seconds since 1970 (UTC)."""
     first = start.timestamp()
     hours = max(int((end.timestamp() - first) // HOUR), 1)

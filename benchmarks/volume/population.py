@@ -36,7 +36,7 @@ NAME = "Generated"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Cast:
+class Population:
     """Ids and names. People are sorted by how much they do."""
 
     people: list[tuple[int, str]]
@@ -56,14 +56,14 @@ def real_people() -> int:
     return get_user_model()._default_manager.exclude(made_up).count()
 
 
-def make_cast(users: int, hosts: int) -> Cast:
+def make_population(users: int, hosts: int) -> Population:
     """Make `users` more people, and hosts, activities, a profile and a policy if they are missing."""
     profile, _ = ConnectionProfile.objects.get_or_create(
         name=NAME, defaults={"maximum_duration": dt.timedelta(hours=8)}
     )
     policy, _ = AccessPolicy.objects.get_or_create(name=NAME, defaults={"profile": profile, "is_active": False})
     host_names = [f"{ROLES[number % len(ROLES)]}-{number:04}" for number in range(hosts)]
-    return Cast(
+    return Population(
         _people(users),
         _named(Resource, host_names, connector="practice", address="192.0.2.1"),
         _named(Activity, list(ACTIVITIES)),

@@ -125,26 +125,19 @@ class Activity(models.Model):
         "the host and is unlocked for the session. “Commands” runs the pre-session and post-session actions.",
     )
     unix_groups = models.CharField(
-        "groups",
-        max_length=300,
-        blank=True,
-        help_text="The account joins these groups of the host. Separate them with commas.",
+        "groups", max_length=300, blank=True, help_text="The account joins these groups. Separate them with commas."
     )
     sudo_rule = models.CharField(
-        max_length=300,
-        blank=True,
-        help_text="The text after the account's name in sudoers, for instance ALL=(ALL) NOPASSWD: ALL.",
+        max_length=300, blank=True, help_text="The rule after the account's name, such as ALL=(ALL) NOPASSWD: ALL."
     )
     shell = models.CharField(max_length=120, default="/bin/bash", help_text="The login shell of an ephemeral account.")
     grant_actions = models.TextField(
-        "pre-session actions",
-        blank=True,
-        help_text="These actions give the login account its rights before the session. Write one on each line.",
+        "pre-session actions", blank=True, help_text="Write one action on each line. They run before the session."
     )
     remove_actions = models.TextField(
         "post-session actions",
         blank=True,
-        help_text="These actions take the rights away after the session, in this order. Write one on each line.",
+        help_text="Write one action on each line. They run in this order after the session.",
     )
     description = models.TextField(blank=True)
     is_active = models.BooleanField("active", default=True, help_text="Nobody can request an inactive activity.")
@@ -180,34 +173,23 @@ class ConnectionProfile(models.Model):
     """The rules of session control: the duration, the approvals, and what the person must enter."""
 
     name = models.CharField(max_length=120, unique=True)
-    maximum_duration = models.DurationField(
-        default=dt.timedelta(hours=2), help_text="The time from start to end, as hh:mm:ss."
-    )
+    maximum_duration = models.DurationField(default=dt.timedelta(hours=2), help_text="From start to end, as hh:mm:ss.")
     approval_timeout = models.DurationField(
         default=dt.timedelta(hours=24), help_text="A request fails if nobody approves or denies it within this time."
     )
-    extension_by = models.DurationField(
-        default=dt.timedelta(minutes=30), help_text="One extension adds this time to a session."
-    )
-    extension_limit = models.PositiveSmallIntegerField(
-        default=0, help_text="A session can be extended this many times."
-    )
+    extension_by = models.DurationField(default=dt.timedelta(minutes=30), help_text="An extension adds this time.")
+    extension_limit = models.PositiveSmallIntegerField(default=0, help_text="How often people may extend a session.")
     end_notice = models.DurationField(
-        "end notification",
-        default=dt.timedelta(minutes=10),
-        help_text="The user gets a message this long before the end.",
+        "end notification", default=dt.timedelta(minutes=10), help_text="The user is warned this long before the end."
     )
     notes_required = models.BooleanField(default=False)
     ticket_required = models.BooleanField(default=False)
     record = models.BooleanField(default=True, help_text="Record the terminal of each connection to a host.")
     record_input = models.BooleanField(
-        default=False,
-        help_text="Also record what people type. It can contain passwords, so it is stored encrypted.",
+        default=False, help_text="Also record what people type, passwords too. It is stored encrypted."
     )
     recording_days = models.PositiveIntegerField(
-        "keep recordings for",
-        default=0,
-        help_text="A recording is removed after this many days. With 0 it is never removed.",
+        "keep recordings for", default=0, help_text="Days until recordings are removed. With 0 they stay for ever."
     )
     tcp_targets = models.CharField(
         "TCP forwarding to",
@@ -218,8 +200,7 @@ class ConnectionProfile(models.Model):
     )
     terminal_language = models.CharField("language of the terminal in the browser", **terms.LOCALE)
     keep_home = models.BooleanField(
-        default=False,
-        help_text="Keep the home directory of an ephemeral account after the session. Only root can read it.",
+        default=False, help_text="Keep the home directory of an ephemeral account. Only root can read it."
     )
     compare_host = models.BooleanField(
         "compare the host",
@@ -228,13 +209,9 @@ class ConnectionProfile(models.Model):
         "before and after each session, and show what is new. This takes some seconds.",
     )
     logon_monitor_interval = models.PositiveIntegerField(
-        default=30,
-        validators=[MinValueValidator(5)],
-        help_text="The worker checks who is logged on to the host once in this many seconds.",
+        default=30, validators=[MinValueValidator(5)], help_text="Seconds between checks of who is logged on."
     )
-    secret_view_timeout = models.PositiveIntegerField(
-        default=20, help_text="A secret stays on the screen for this many seconds."
-    )
+    secret_view_timeout = models.PositiveIntegerField(default=20, help_text="How many seconds a secret is shown.")
 
     class Meta:
         ordering = ["name"]

@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                     "unix_groups",
                     models.CharField(
                         blank=True,
-                        help_text="The account joins these groups of the host. Separate them with commas.",
+                        help_text="The account joins these groups. Separate them with commas.",
                         max_length=300,
                         verbose_name="groups",
                     ),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                     "sudo_rule",
                     models.CharField(
                         blank=True,
-                        help_text="The text after the account's name in sudoers, for instance ALL=(ALL) NOPASSWD: ALL.",
+                        help_text="The rule after the account's name, such as ALL=(ALL) NOPASSWD: ALL.",
                         max_length=300,
                     ),
                 ),
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                     "grant_actions",
                     models.TextField(
                         blank=True,
-                        help_text="These actions give the login account its rights before the session. Write one on each line.",
+                        help_text="Write one action on each line. They run before the session.",
                         verbose_name="pre-session actions",
                     ),
                 ),
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                     "remove_actions",
                     models.TextField(
                         blank=True,
-                        help_text="These actions take the rights away after the session, in this order. Write one on each line.",
+                        help_text="Write one action on each line. They run in this order after the session.",
                         verbose_name="post-session actions",
                     ),
                 ),
@@ -386,7 +386,7 @@ class Migration(migrations.Migration):
                 (
                     "maximum_duration",
                     models.DurationField(
-                        default=datetime.timedelta(seconds=7200), help_text="The time from start to end, as hh:mm:ss."
+                        default=datetime.timedelta(seconds=7200), help_text="From start to end, as hh:mm:ss."
                     ),
                 ),
                 (
@@ -399,18 +399,18 @@ class Migration(migrations.Migration):
                 (
                     "extension_by",
                     models.DurationField(
-                        default=datetime.timedelta(seconds=1800), help_text="One extension adds this time to a session."
+                        default=datetime.timedelta(seconds=1800), help_text="An extension adds this time."
                     ),
                 ),
                 (
                     "extension_limit",
-                    models.PositiveSmallIntegerField(default=0, help_text="A session can be extended this many times."),
+                    models.PositiveSmallIntegerField(default=0, help_text="How often people may extend a session."),
                 ),
                 (
                     "end_notice",
                     models.DurationField(
                         default=datetime.timedelta(seconds=600),
-                        help_text="The user gets a message this long before the end.",
+                        help_text="The user is warned this long before the end.",
                         verbose_name="end notification",
                     ),
                 ),
@@ -424,14 +424,14 @@ class Migration(migrations.Migration):
                     "record_input",
                     models.BooleanField(
                         default=False,
-                        help_text="Also record what people type. It can contain passwords, so it is stored encrypted.",
+                        help_text="Also record what people type, passwords too. It is stored encrypted.",
                     ),
                 ),
                 (
                     "recording_days",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="A recording is removed after this many days. With 0 it is never removed.",
+                        help_text="Days until recordings are removed. With 0 they stay for ever.",
                         verbose_name="keep recordings for",
                     ),
                 ),
@@ -463,7 +463,7 @@ class Migration(migrations.Migration):
                     "keep_home",
                     models.BooleanField(
                         default=False,
-                        help_text="Keep the home directory of an ephemeral account after the session. Only root can read it.",
+                        help_text="Keep the home directory of an ephemeral account. Only root can read it.",
                     ),
                 ),
                 (
@@ -478,15 +478,13 @@ class Migration(migrations.Migration):
                     "logon_monitor_interval",
                     models.PositiveIntegerField(
                         default=30,
-                        help_text="The worker checks who is logged on to the host once in this many seconds.",
+                        help_text="Seconds between checks of who is logged on.",
                         validators=[django.core.validators.MinValueValidator(5)],
                     ),
                 ),
                 (
                     "secret_view_timeout",
-                    models.PositiveIntegerField(
-                        default=20, help_text="A secret stays on the screen for this many seconds."
-                    ),
+                    models.PositiveIntegerField(default=20, help_text="How many seconds a secret is shown."),
                 ),
             ],
             options={

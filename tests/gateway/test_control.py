@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _only_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is found by looking now and then: what a test sees, the gateway was woken for."""
-    monkeypatch.setattr(control_module, "LOOK_EVERY", 600.0)
+    monkeypatch.setattr(control_module, "LOOK_EVERY_SECONDS", 600.0)
 
 
 def row(connection: GatewayConnection) -> GatewayConnection:
@@ -269,9 +269,9 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
     alice: User, monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
     mine = connect(builders.make_session(alice))
-    monkeypatch.setattr(control_module, "ISOLATED_AFTER", 0.3)
-    monkeypatch.setattr(control_module, "STALE", 0.2)
-    monkeypatch.setattr(control_module, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(control_module, "ISOLATED_AFTER_SECONDS", 0.3)
+    monkeypatch.setattr(control_module, "STALE_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(control_module, "LOOK_EVERY_SECONDS", 0.1)
     real = connection_state.connection_states
     back = threading.Event()
 
@@ -338,7 +338,7 @@ class Quiet:
 def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     session = builders.make_session(alice)
     mine = connect(session)
-    monkeypatch.setattr(control_module, "STALE", 0.05)
+    monkeypatch.setattr(control_module, "STALE_AFTER_SECONDS", 0.05)
     real, back, asked = connection_state.connection_states, threading.Event(), []
     ask = store.call_first
 
@@ -361,7 +361,7 @@ def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, m
                 await control.look()
         assert len(asked) == 1
         monkeypatch.setattr(connection_state, "connection_states", real)
-        monkeypatch.setattr(control_module, "STALE", PATIENCE)
+        monkeypatch.setattr(control_module, "STALE_AFTER_SECONDS", PATIENCE)
         control._asked_at -= PATIENCE  # it was long ago
         back.set()
         await control.look()
@@ -377,7 +377,7 @@ def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, m
 
 
 def test_a_connection_that_others_gave_up_is_cut(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_module, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(control_module, "LOOK_EVERY_SECONDS", 0.1)
     mine = connect(builders.make_session(alice))
 
     async def story() -> None:
@@ -394,8 +394,8 @@ def test_a_connection_that_others_gave_up_is_cut(alice: User, monkeypatch: pytes
 
 
 def test_a_row_that_nobody_holds_is_ended_after_a_while(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_module, "LOOK_EVERY", 0.1)
-    monkeypatch.setattr(control_module, "ORPHAN_AFTER", 0.5)
+    monkeypatch.setattr(control_module, "LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(control_module, "ORPHAN_AFTER_SECONDS", 0.5)
     mine = connect(builders.make_session(alice))
 
     async def story() -> None:

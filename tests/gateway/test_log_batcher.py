@@ -22,8 +22,8 @@ from tests.support.waiting import seconds
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes_module, "EVERY", 0.01)
-    monkeypatch.setattr(notes_module, "AGAIN", (0.01, 0.01))
+    monkeypatch.setattr(notes_module, "WRITE_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(notes_module, "RETRY_PAUSES_SECONDS", (0.01, 0.01))
 
 
 class Log:

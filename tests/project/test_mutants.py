@@ -68,7 +68,7 @@ def test_the_most_particular_tests_come_first_and_who_calls_the_file_when_nobody
     tests = {
         "wide": {"seconds": 1.0, "calls": ["a.py::f", "a.py::g", "b.py::h"]},
         "narrow": {"seconds": 1.0, "calls": ["a.py::f"]},
-        "long": {"seconds": mutants.AT_ONCE, "calls": ["a.py::f"]},
+        "long": {"seconds": mutants.FIRST_TESTS_SECONDS, "calls": ["a.py::f"]},
         "other": {"seconds": 0.1, "calls": ["b.py::h"]},
     }
     assert mutants.chosen(Change("a.py", "f", 1, 0, "", ""), tests) == [["narrow", "wide"], ["long"]]

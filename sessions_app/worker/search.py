@@ -26,7 +26,7 @@ from sessions_app.hosts.search_models import MOST_SESSIONS, SEARCH_EVERY, HostSe
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.repeating import RepeatingThread
 
-AT_A_TIME = 8  # hosts
+HOSTS_AT_A_TIME = 8
 LAST_WORDS = 2.0  # seconds that a stopping worker waits for searches; longer ones are started again
 GIVE_UP_AFTER = dt.timedelta(days=1)  # how long a host that cannot be searched is tried again
 

@@ -38,7 +38,7 @@ WITHOUT_SETTING = {
     "fields of one form": global_settings.DATA_UPLOAD_MAX_NUMBER_FIELDS,
     "SSH keys of one account": MOST_KEYS,
     "tiers of approval": MOST_TIERS,
-    "characters of a login account": account_names.LONGEST,
+    "characters of a login account": account_names.LONGEST_ACCOUNT_NAME,
     "seconds in which an SSH client": int(server.LOGIN_SECONDS),
     "shells, commands and transfers": server.MOST_CHANNELS,
     "forwarded TCP connections": server.MOST_FORWARDED,

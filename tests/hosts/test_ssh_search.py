@@ -187,7 +187,7 @@ def test_after_a_worker_that_was_killed_one_of_two_others_searches(
     assert of_search(session) == []
     assert claim_due() == []  # it could still be at it
     HostSearch.objects.update(next_at=timezone.now())
-    monkeypatch.setattr(search, "LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(search.Searcher, "every", 0.1)
     stop = threading.Event()
     searchers = [Searcher(stop), Searcher(stop)]
     for one in searchers:
@@ -229,7 +229,7 @@ def test_a_worker_that_stops_gives_a_long_search_back(
     settings.HOST_SEARCH_SECONDS = 3
     ended(alice)
     slow(monkeypatch)
-    monkeypatch.setattr(search, "LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(search.Searcher, "every", 0.1)
     monkeypatch.setattr(search, "LAST_WORDS", 0.1)
     stop = threading.Event()
     searcher = Searcher(stop)

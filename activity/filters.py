@@ -184,10 +184,10 @@ class LogFilter(AccountFilterSet):
         queryset = within(queryset, form.span)
         if name := asked.get("user"):
             # Without an account: entries about a name alone, from failed logins.
-            ways = [Q(user=None, user_name=name)]
+            alternatives = [Q(user=None, user_name=name)]
             for account in form.accounts:
-                ways += [Q(actor_id=account.pk), Q(user_id=account.pk)]
-            queryset = queryset.either(*ways)
+                alternatives += [Q(actor_id=account.pk), Q(user_id=account.pk)]
+            queryset = queryset.either(*alternatives)
         if asked["level"]:
             levels = LEVELS[asked["level"]]
             queryset = queryset.filter(level__in=levels)

@@ -184,15 +184,15 @@ def _reasons(connection: BaseDatabaseWrapper, first: int) -> list[_Reason]:
         [Verb.LOG_IMPORTED.value, Verb.CLOCK_CHANGED.value, first],
     )
     reasons = [_Reason(int(pk), str(verb), float(at), _parsed(text)) for pk, verb, at, text in rows if at is not None]
-    kept = []
+    unexplained = []
     for one in reasons:
         last = one.details.get("last")
         if one.verb == Verb.LOG_IMPORTED and type(last) is int and 0 < last < one.pk - 1:
             [(earliest,)] = ask(connection, between, [last, one.pk])
             if earliest is not None and one.at - float(earliest) > SAME_MINUTE:
                 continue
-        kept.append(one)
-    return kept
+        unexplained.append(one)
+    return unexplained
 
 
 def _parsed(text: object) -> dict[str, Any]:

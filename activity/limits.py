@@ -63,7 +63,7 @@ class Requests:
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _minute: int = 0
-    _kept: dict[int, int] = field(default_factory=dict)  # not told yet
+    _unshared: dict[int, int] = field(default_factory=dict)  # not told yet
     _over: dict[int, float] = field(default_factory=dict)  # until when
 
     def refused(self, who: int) -> int:
@@ -76,18 +76,18 @@ class Requests:
         with self._lock:
             if self._minute != int(now // MINUTE):
                 self._minute = int(now // MINUTE)
-                self._kept.clear()
+                self._unshared.clear()
                 self._over.clear()
-            kept = self._kept.get(who, 0) + min(1 + int(seconds * PER_SECOND), MOST_FOR_ONE)
-            self._kept[who] = kept if kept < MOST_UNSHARED else 0
-        if kept >= MOST_UNSHARED and (wait := count("requests", who, kept, limit, MINUTE)) is not None:
+            unshared = self._unshared.get(who, 0) + min(1 + int(seconds * PER_SECOND), MOST_FOR_ONE)
+            self._unshared[who] = unshared if unshared < MOST_UNSHARED else 0
+        if unshared >= MOST_UNSHARED and (wait := count("requests", who, unshared, limit, MINUTE)) is not None:
             with self._lock:
                 self._over[who] = now + wait
 
     def forget(self) -> None:
         """Begin anew."""
         with self._lock:
-            self._kept.clear()
+            self._unshared.clear()
             self._over.clear()
 
 

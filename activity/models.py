@@ -36,17 +36,17 @@ class Level(models.IntegerChoices):
 class LogEntryQuerySet(models.QuerySet["LogEntry"]):
     """What people select from the log."""
 
-    ways: tuple[models.Q, ...] = ()  # each finds some of the rows, together they find all (listing/keyset.py)
+    alternatives: tuple[models.Q, ...] = ()  # each finds some of the rows, together they find all (listing/keyset.py)
 
     def _clone(self) -> Self:
         copy: Self = super()._clone()  # type: ignore[misc]  # its types do not know it
-        copy.ways = self.ways
+        copy.alternatives = self.alternatives
         return copy
 
-    def either(self, *ways: models.Q) -> Self:
+    def either(self, *alternatives: models.Q) -> Self:
         """Entries that any of `ways` selects; a list of them reads each by its own index."""
-        found = self.filter(functools.reduce(operator.or_, ways))
-        found.ways = ways
+        found = self.filter(functools.reduce(operator.or_, alternatives))
+        found.alternatives = alternatives
         return found
 
     def visible_to(self, user: AbstractUser | AnonymousUser) -> Self:

@@ -159,7 +159,7 @@ def _chart(request: HttpRequest, listing: Listing, top: str) -> dict[str, object
     """Return what the chart shows, as bars and as a table."""
     span = cast(LogFilter, listing.filters).form.span
     entries = cast(LogEntryQuerySet, listing.queryset)
-    is_everything = listing.words is None and not entries.ways and not listing.parameters.get("level")
+    is_everything = listing.words is None and not entries.alternatives and not listing.parameters.get("level")
     buckets = summary.buckets(entries, span, timezone.now(), is_everything=is_everything)
     return {
         "heading": "Entries over time",

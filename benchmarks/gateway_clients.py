@@ -48,7 +48,7 @@ async def attend(port: int, key: str, user: str, sessions: range) -> None:
     """Connect them all, then report when asked."""
     seen: dict[str, dict[int, float]] = {"locked": {}, "gone": {}}
     turn = asyncio.Semaphore(TOGETHER)
-    kept: list[Any] = []
+    open_clients: list[Any] = []
     private = asyncssh.read_private_key(key)
 
     async def begin(session: int) -> None:
@@ -72,7 +72,7 @@ async def attend(port: int, key: str, user: str, sessions: range) -> None:
                 term_size=(80, 24),
                 encoding=None,
             )
-            kept.append((client, channel))
+            open_clients.append((client, channel))
             await begun.wait()
 
     await asyncio.gather(*(begin(session) for session in sessions))
@@ -81,7 +81,7 @@ async def attend(port: int, key: str, user: str, sessions: range) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while await reader.readline():
         print(json.dumps(seen), flush=True)
-    for client, _ in kept:
+    for client, _ in open_clients:
         client.abort()
 
 

@@ -214,13 +214,13 @@ def kill(scene: Scene) -> Killed:
                 seen += part
         row = GatewayConnection.objects.filter(session=session).latest("pk")
         chunks = RecordingChunk.objects.filter(recording__connection=row).order_by("number")
-        kept = b"".join(bytes(one) for one in chunks.values_list("data", flat=True))
+        recorded = b"".join(bytes(one) for one in chunks.values_list("data", flat=True))
         _until(lambda: GatewayConnection.objects.get(pk=row.pk).end_reason == ConnectionEnd.LOST, "lost")
         lost_row = time.monotonic() - killed
         _until(lambda: _status(session) == Status.AVAILABLE, "Available again")
         true = time.monotonic() - killed
         _until(lambda: not Recording.objects.filter(connection=row, ended_at=None).exists(), "a closed recording")
-    return Killed(_newest(seen) - _newest(kept), lost_row, true)
+    return Killed(_newest(seen) - _newest(recorded), lost_row, true)
 
 
 def _status(session: PrivilegedSession) -> str:

@@ -61,8 +61,8 @@ def _actor() -> AbstractBaseUser | None:
 def _fields(model: type[models.Model]) -> list[models.Field[Any, Any]]:
     names = USER_FIELDS if issubclass(model, AbstractBaseUser) else None
     concrete = [field for field in model._meta.concrete_fields if not field.primary_key]
-    told = [field for field in concrete if field.editable or isinstance(field, SealedField)]
-    return [field for field in told if names is None or field.name in names]
+    logged = [field for field in concrete if field.editable or isinstance(field, SealedField)]
+    return [field for field in logged if names is None or field.name in names]
 
 
 def _remember(sender: type[models.Model], instance: Any, raw: bool = False, **kwargs: Any) -> None:

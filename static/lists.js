@@ -4,7 +4,7 @@ const byId = (id) => document.getElementById(id);
 const on = (name, act) => document.addEventListener(name, act);
 const boxes = (checked = "") => [...document.querySelectorAll(`#results [name="ids"]${checked}`)];
 const FOCUSABLE = "a[href], button, input, summary, [tabindex]";
-let kept = null; // what the running swap must bring back
+let saved = null; // what the running swap must bring back
 let typed = false; // the running request goes on with a search
 
 // --- the timer rests while nobody looks, a dialog is open, a column is dragged or a person's own request is under way
@@ -23,7 +23,7 @@ on("htmx:beforeSwap", ({ detail }) => {
   const { scrollLeft = 0, scrollTop = 0 } = byId("results-region") ?? {};
   const here = document.activeElement;
   const row = here.closest("#results tr[id]");
-  kept = {
+  saved = {
     url: detail.target.dataset.url,
     ids: new Set(boxes(":checked").map((box) => box.value)),
     scrollLeft,
@@ -34,9 +34,9 @@ on("htmx:beforeSwap", ({ detail }) => {
   };
 });
 on("htmx:afterSwap", ({ target }) => {
-  if (target.id !== "results" || !kept) return;
-  const { url, ids, scrollLeft, scrollTop, focus, isInside } = kept;
-  kept = null;
+  if (target.id !== "results" || !saved) return;
+  const { url, ids, scrollLeft, scrollTop, focus, isInside } = saved;
+  saved = null;
   Object.assign(byId("results-region") ?? {}, { scrollLeft, scrollTop: target.dataset.url === url ? scrollTop : 0 });
   for (const box of boxes()) box.checked = ids.has(box.value);
   if (focus) byId(focus[0])?.querySelectorAll(FOCUSABLE)[focus[1]]?.focus({ preventScroll: true });

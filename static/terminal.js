@@ -1,4 +1,4 @@
-// The terminal's page: xterm.js on the screen, keys, size, colours and the line that says how it stands.
+// The terminal's page: xterm.js on the screen, keys, size, colours and the line that shows the state.
 // What goes over the network is in terminal-socket.js. xterm.js itself lies where data-xterm says.
 import { TouchKeys, fillWhatIsSeen } from "./terminal-keys.js";
 import { Way } from "./terminal-socket.js";
@@ -20,12 +20,12 @@ const LIGHT = {
   selectionBackground: "#b9cdf7", scrollbarSliderBackground: "#1b243040", scrollbarSliderHoverBackground: "#1b243070", scrollbarSliderActiveBackground: "#1b243090",
 };
 
-let standing = "";
+let lastStatus = "";
 let noted = 0;
 
 function say(text, kind = "") {
   clearTimeout(noted);
-  standing = status.textContent = text;
+  lastStatus = status.textContent = text;
   status.dataset.kind = kind;
   const isGone = kind === "over" || kind === "waiting";
   tools.querySelector("[data-reconnect]").hidden = !isGone;
@@ -35,7 +35,7 @@ function say(text, kind = "") {
 function note(text) { // for a moment, then how it stands is there again
   clearTimeout(noted);
   status.textContent = text;
-  noted = setTimeout(() => (status.textContent = standing), 4000);
+  noted = setTimeout(() => (status.textContent = lastStatus), 4000);
 }
 
 function colours() {
@@ -46,8 +46,8 @@ function colours() {
 }
 
 function fontSize() {
-  const kept = Number(localStorage.getItem("terminal-font-size"));
-  return kept >= SIZES.least && kept <= SIZES.most ? kept : SIZES.usual;
+  const size = Number(localStorage.getItem("terminal-font-size"));
+  return size >= SIZES.least && size <= SIZES.most ? size : SIZES.usual;
 }
 
 async function begin() {

@@ -16,8 +16,8 @@ def part_of_name(text: str) -> str:
     "" for no text, WITHOUT_LETTERS for a text that has none of these.
     """
     folded = unicodedata.normalize("NFKC", text).strip().lower()
-    kept = "".join(each if _stays(each) else " " if each.isspace() or each == "-" else "" for each in folded)
-    words = re.sub(r"\s+", "-", kept.strip())
+    readable = "".join(each if _stays(each) else " " if each.isspace() or each == "-" else "" for each in folded)
+    words = re.sub(r"\s+", "-", readable.strip())
     cut = words.encode()[:LONGEST_PART].decode(errors="ignore").strip("-_")
     return cut or (WITHOUT_LETTERS if folded else "")
 

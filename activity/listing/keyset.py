@@ -83,13 +83,17 @@ def read_page(
 def read_part(queryset: QuerySet[Any], part: QuerySet[Any], by: list[Any], count: int) -> list[Any]:
     """Return the first `count` rows of `part` of `queryset` in that order.
 
-    Rows that are selected by one thing or another (`ways`: an entry's actor or its user) are read by each of them in
-    turn. Where an OR stands, no database reads an index in the order of the list: it sorts all.
+    Rows may be selected by one of several conditions (`alternatives`: an entry's actor or its user). Each is read by
+    itself, because with an OR no database reads an index in the order of the list: it sorts all rows.
     """
-    ways: tuple[Q, ...] = getattr(queryset, "ways", ())
-    if not ways:
+    alternatives: tuple[Q, ...] = getattr(queryset, "alternatives", ())
+    if not alternatives:
         return list(part.order_by(*by)[:count])
-    found = {pk for way in ways for pk in narrowed(part, way).order_by(*by).values_list("pk", flat=True)[:count]}
+    found = {
+        pk
+        for alternative in alternatives
+        for pk in narrowed(part, alternative).order_by(*by).values_list("pk", flat=True)[:count]
+    }
     return list(queryset.filter(pk__in=found).order_by(*by)[:count])
 
 

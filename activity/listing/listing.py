@@ -268,8 +268,8 @@ class Listing:
     @property
     def all_url(self) -> str:
         """Return the address of the list without search and filters."""
-        kept = {name: self.parameters[name] for name in self.extra if name in self.parameters}
-        return f"{self.request.path}?{urlencode(kept)}"
+        extra = {name: self.parameters[name] for name in self.extra if name in self.parameters}
+        return f"{self.request.path}?{urlencode(extra)}"
 
     @property
     def pager(self) -> SafeString:

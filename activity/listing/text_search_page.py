@@ -77,35 +77,37 @@ class _Seek:
             if count is None:
                 raise BadListRequest(MANY_TO_SORT)
             return rows, count
-        if (met := self._met(NEAR)) is not None:
-            return met, None
+        if (found := self._scan(NEAR)) is not None:
+            return found, None
         if not self.search.is_indexed(self.queryset.db):
-            if (met := self._met(SHORT if self.search.has_index(self.queryset.db) else None)) is not None:
-                return met, None
+            if (found := self._scan(SHORT if self.search.has_index(self.queryset.db) else None)) is not None:
+                return found, None
             raise BadListRequest(TOO_SHORT)
         rows, count = self._looked_up(MOST_FOUND)
         if count is not None:
             return rows, count
-        if (met := self._met(FAR)) is not None:
-            return met, None
+        if (found := self._scan(FAR)) is not None:
+            return found, None
         return self._looked_up(None)
 
-    def _met(self, reach: int | None) -> list[Any] | None:
+    def _scan(self, reach: int | None) -> list[Any] | None:
         """Return the rows among the next `reach` ones, or None where they fill no page and the list goes on."""
         rows: list[Any] = []
-        has_ways = bool(getattr(self.queryset, "ways", ()))  # few rows, and no edge that is quickly found
-        if has_ways and reach == NEAR:
+        has_alternatives = bool(
+            getattr(self.queryset, "alternatives", ())
+        )  # few rows, and no edge that is quickly found
+        if has_alternatives and reach == NEAR:
             return None
         for part, path in self.parts:
             by = within(self.queryset, path, self.is_descending)
-            near = narrowed(self.queryset, part)
+            newest = narrowed(self.queryset, part)
             edge = None
-            if reach is not None and not has_ways:
-                edge = near.order_by(*by).values_list(path, "pk")[reach : reach + 1].first()
+            if reach is not None and not has_alternatives:
+                edge = newest.order_by(*by).values_list(path, "pk")[reach : reach + 1].first()
             if edge is not None:
-                near = narrowed(near, beside(self.queryset, path, edge, ">=" if self.is_descending else "<="))
-            near = near.filter(self.search.exact())
-            rows += read_part(self.queryset, near, by, self.wanted - len(rows))
+                newest = narrowed(newest, beside(self.queryset, path, edge, ">=" if self.is_descending else "<="))
+            newest = newest.filter(self.search.exact())
+            rows += read_part(self.queryset, newest, by, self.wanted - len(rows))
             if len(rows) == self.wanted:
                 return rows
             if edge is not None:

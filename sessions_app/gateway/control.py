@@ -44,9 +44,9 @@ logger = logging.getLogger(__name__)
 class Control:
     """Enforces the state of the database on all relays of one process."""
 
-    def __init__(self, registry: Registry, wake: asyncio.Event) -> None:
+    def __init__(self, registry: Registry, changed: asyncio.Event) -> None:
         self._registry = registry
-        self._wake = wake
+        self._changed = changed
         self._seen_at = time.monotonic()  # when the database last answered
         self._offset = _wall_offset()
         self._shown: dict[int, Frozen] = {}  # by connection: what a frozen one shows
@@ -60,10 +60,10 @@ class Control:
     async def run(self) -> None:
         """Look until cancelled. No error in one look ends this."""
         while True:
-            is_woken = await self._wait()
-            self._wake.clear()
+            has_changed = await self._wait()
+            self._changed.clear()
             try:
-                if self._registry.relays or self._unknown or not is_woken:
+                if self._registry.relays or self._unknown or not has_changed:
                     await self.look()
                 else:
                     self._seen_at = time.monotonic()
@@ -114,7 +114,7 @@ class Control:
             async with asyncio.timeout(
                 LOOK_SOON_SECONDS if self._unknown or self._is_isolated() else LOOK_EVERY_SECONDS
             ):
-                await self._wake.wait()
+                await self._changed.wait()
         except TimeoutError:
             return False
         return True

@@ -56,7 +56,7 @@ class GatewayServer(asyncssh.SSHServer):
         self._offered_key = ""
         self._keys = self._passwords = 0
         self._failure = ""
-        self._told: set[str] = set()  # what the client was told before it had proved who it is
+        self._banner_lines: set[str] = set()  # what the client was told before it had proved who it is
         self._takes_no_more_sessions = False  # OpenSSH says so when it will open no other channel
         self._port_forwarding: PortForwarding | None = None
         self._forwarding = 0  # connections that are being made
@@ -252,8 +252,8 @@ class GatewayServer(asyncssh.SSHServer):
 
     def _tell(self, text: str) -> None:
         """Send a text, once, to a client that is not authenticated."""
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self._banner_lines:
+            self._banner_lines.add(text)
             self.connection.send_auth_banner(f"{text}\r\n")
 
     def _done(self, task: asyncio.Task[None]) -> None:

@@ -40,11 +40,11 @@ def result_of(request: HttpRequest, token: str) -> list[int] | None:
         raise KeyError(token) from error
     if browser != _browser(request):
         raise KeyError(token)
-    kept = _kept(_stored(request))
-    if token in kept["sent"]:
-        answer: list[int] = kept["sent"][token]
+    used = _used_tokens(_stored(request))
+    if token in used["sent"]:
+        answer: list[int] = used["sent"][token]
         return answer
-    if _issued_at(token) <= kept["forgotten"]:
+    if _issued_at(token) <= used["forgotten"]:
         raise KeyError(token)
     return None
 
@@ -55,9 +55,9 @@ def store_result(request: HttpRequest, token: str, session_ids: list[int]) -> No
     The oldest results are deleted, and every token that is not newer than they becomes invalid.
     """
     stored = _stored(request)
-    kept = _kept(stored)
-    sent = sorted({**kept["sent"], token: session_ids}.items(), key=lambda one: _issued_at(one[0]))
-    forgotten = max([kept["forgotten"], *(_issued_at(old) for old, _ in sent[:-MOST_USED_TOKENS])])
+    used = _used_tokens(stored)
+    sent = sorted({**used["sent"], token: session_ids}.items(), key=lambda one: _issued_at(one[0]))
+    forgotten = max([used["forgotten"], *(_issued_at(old) for old, _ in sent[:-MOST_USED_TOKENS])])
     stored[KEY] = {"sent": dict(sent[-MOST_USED_TOKENS:]), "forgotten": forgotten}
     stored.save(must_create=False)
     request.session[KEY] = stored[KEY]
@@ -74,9 +74,9 @@ def _issued_at(token: str) -> int:
     return signing.b62_decode(token.split(":")[1])
 
 
-def _kept(stored: SessionBase) -> dict[str, Any]:
-    kept: dict[str, Any] = stored.get(KEY, {"sent": {}, "forgotten": 0})
-    return kept
+def _used_tokens(stored: SessionBase) -> dict[str, Any]:
+    used: dict[str, Any] = stored.get(KEY, {"sent": {}, "forgotten": 0})
+    return used
 
 
 def _stored(request: HttpRequest) -> SessionBase:

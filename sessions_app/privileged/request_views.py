@@ -128,8 +128,8 @@ def _posted(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpRes
         return _resources_step(request, draft, is_sent=True)
     plan = make_plan(draft, person.pk)
     if typed(request.POST, "do") == "edit":
-        kept = {name: typed(request.POST, name, LONGEST_IN_ADDRESS) for name in DETAILS}
-        return _details_step(request, draft, plan, _details_form(plan, initial=kept))
+        entered = {name: typed(request.POST, name, LONGEST_IN_ADDRESS) for name in DETAILS}
+        return _details_step(request, draft, plan, _details_form(plan, initial=entered))
     form = _details_form(plan, request.POST)
     if not form.is_valid():
         return _details_step(request, draft, plan, form, status=422)
@@ -147,7 +147,7 @@ def _review_step(
         "start": form.start,
         "zone": timezone.get_current_timezone_name(),
         "offset": form.start.isoformat()[-6:] if form.start and form.cleaned_data.get("which") else "",
-        "kept": [(name, typed(form.data, name, LONGEST_IN_ADDRESS)) for name in DETAILS],
+        "entered": [(name, typed(form.data, name, LONGEST_IN_ADDRESS)) for name in DETAILS],
         "token": request_token.issue(request),
         "problem": problem,
     }

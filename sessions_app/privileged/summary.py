@@ -51,15 +51,15 @@ def _by_user(question: SessionQuestion) -> dict[int, _Counted]:
 
     Durations are read in the form of the database, because Django would convert each of thousands twice.
     """
-    kept: Field[object, object] = Field()
+    stored_field: Field[object, object] = Field()
     grouped, path = _by_session(question) if _is_postgresql(question) else _by_account(question)
     lasted = F(f"{path}duration")
     rows = grouped.annotate(
         count=Count(f"{path}start_at"),
         ended=Count(lasted),
-        total=Sum(lasted, output_field=kept),
-        least=Min(lasted, output_field=kept),
-        most=Max(lasted, output_field=kept),
+        total=Sum(lasted, output_field=stored_field),
+        least=Min(lasted, output_field=stored_field),
+        most=Max(lasted, output_field=stored_field),
     ).values_list(*grouped.query.values_select, "count", "ended", "total", "least", "most")
     found: dict[int, _Counted] = {}
     running = []

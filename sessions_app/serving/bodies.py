@@ -87,7 +87,7 @@ class Body:
 class Allowance:
     """What strangers, or people who are logged in, may send at a time. `_open` has the oldest body first."""
 
-    kept: int = 0  # bytes
+    bytes_held: int = 0  # bytes
     _open: dict[Body, None] = field(default_factory=dict)
     _senders: Counter[str] = field(default_factory=Counter)
 
@@ -116,7 +116,7 @@ class Allowance:
         When all bodies together are too large, the largest that is not complete is refused. Raises Refusal when that is
         `body` itself.
         """
-        while self.kept + len(piece) > MOST_BYTES:
+        while self.bytes_held + len(piece) > MOST_BYTES:
             largest = max(self._open, key=lambda one: len(one.data), default=body)
             if len(largest.data) <= len(body.data):
                 raise Refusal(
@@ -128,11 +128,11 @@ class Allowance:
             largest.go()
             self.let_go(largest)
         body.data += piece
-        self.kept += len(piece)
+        self.bytes_held += len(piece)
 
     def let_go(self, body: Body) -> None:
         """Free the memory of `body`."""
-        self.kept -= len(body.data)
+        self.bytes_held -= len(body.data)
         body.data = bytearray()
 
     def _send_away(self, sender: str) -> None:

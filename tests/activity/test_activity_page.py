@@ -327,7 +327,7 @@ def test_every_heading_with_a_link_sorts_both_ways(page: Callable[..., Any], ali
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "shown_text"),
     [
         ({"period": "2w"}, "Time period"),
         ({"since": "yesterday"}, "“yesterday” is not a date. Write it as 2026-01-31."),
@@ -344,8 +344,8 @@ def test_every_heading_with_a_link_sorts_both_ways(page: Callable[..., Any], ali
         ({"user": "a\x00b"}, "a character that no list knows"),
     ],
 )
-def test_a_wrong_filter_is_told_in_words(page: Callable[..., Any], asked: dict[str, str], told: str) -> None:
-    assert told in problem(page(**asked))
+def test_a_wrong_filter_is_told_in_words(page: Callable[..., Any], asked: dict[str, str], shown_text: str) -> None:
+    assert shown_text in problem(page(**asked))
 
 
 def test_a_search_that_the_page_calls_otherwise_is_not_dropped_in_silence(page: Callable[..., Any]) -> None:

@@ -368,11 +368,11 @@ def test_it_takes_the_lists_own_parameters_and_refuses_others(
     browser = as_user(auditor)
     asked = {"period": "1m", "since": "", "until": "", "user": "", "activity": "", "level": "", "sort": "-at"}
     assert browser.get("/activity/summary/", asked | {"top": "10"}, headers=headers).status_code == 200
-    for wrong, told in (("top=7", "5 or 10"), ("user=nobody", "no user called"), ("x=1", "no filter called")):
+    for wrong, shown_text in (("top=7", "5 or 10"), ("user=nobody", "no user called"), ("x=1", "no filter called")):
         answer = browser.get(f"/activity/summary/?{wrong}", headers=headers)
         assert answer.status_code == 400
-        assert told in answer.content.decode()
-        assert (told in problem(answer)) if not headers else ('id="results"' not in answer.content.decode())
+        assert shown_text in answer.content.decode()
+        assert (shown_text in problem(answer)) if not headers else ('id="results"' not in answer.content.decode())
 
 
 def test_two_users_and_two_hundred_cost_the_same_queries(as_user: AsUser, auditor: User) -> None:

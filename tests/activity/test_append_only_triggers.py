@@ -97,7 +97,7 @@ def cases(vendor: str) -> list[object]:
 def test_what_was_weakened_is_an_error_of_check_and_doctor_and_is_mended_by_migrate(
     statements: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept = make_entry("kept")
+    stored = make_entry("kept")
     assert integrity.find_problems() == []
     weaken(statements)
     with pytest.raises(SystemCheckError, match=words):
@@ -111,15 +111,15 @@ def test_what_was_weakened_is_an_error_of_check_and_doctor_and_is_mended_by_migr
     assert words in capsys.readouterr().err
     assert integrity.find_problems() == []
     assert not PruneRequest.objects.exists()
-    told = LogEntry.objects.filter(verb=Verb.LOG_REPAIRED, level=Level.ERROR)
-    assert any(words in entry.message for entry in told)
+    shown_text = LogEntry.objects.filter(verb=Verb.LOG_REPAIRED, level=Level.ERROR)
+    assert any(words in entry.message for entry in shown_text)
     for change in ("UPDATE activity_logentry SET message = 'x'", "DELETE FROM activity_logentry"):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             weaken(change)
-    assert LogEntry.objects.filter(pk=kept.pk).exists()
+    assert LogEntry.objects.filter(pk=stored.pk).exists()
     call_command("migrate", verbosity=0)  # says and writes nothing more
     assert capsys.readouterr().err == ""
-    assert LogEntry.objects.filter(verb=Verb.LOG_REPAIRED).count() == told.count()
+    assert LogEntry.objects.filter(verb=Verb.LOG_REPAIRED).count() == shown_text.count()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -178,8 +178,8 @@ def test_entries_that_were_imported_are_none_nor_those_after_a_clock_was_put_bac
         make_entry("long ago", ago(days=300))
         make_entry("less long ago", ago(days=200))
     assert integrity.find_problems() == []
-    told = LogEntry.objects.get(verb=Verb.LOG_IMPORTED)
-    assert told.details["last"] - told.details["first"] == 1
+    shown_text = LogEntry.objects.get(verb=Verb.LOG_IMPORTED)
+    assert shown_text.details["last"] - shown_text.details["first"] == 1
     make_entry("of a clock that was wrong", timezone.now() + dt.timedelta(hours=7))
     log.record(Verb.CLOCK_CHANGED, "The clock was put back")
     assert integrity.find_problems() == []
@@ -218,10 +218,10 @@ def said_everywhere(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Check, doctor, the page Health and migrate say it as an error, and none of them ends with a traceback."""
     with pytest.raises(SystemCheckError, match=re.escape(words)):
         call_command("check", stdout=io.StringIO(), stderr=io.StringIO())
-    told = io.StringIO()
+    shown_text = io.StringIO()
     with pytest.raises(CommandError, match="error"):
-        call_command("doctor", "--skip-hosts", stdout=told)
-    assert words in told.getvalue()
+        call_command("doctor", "--skip-hosts", stdout=shown_text)
+    assert words in shown_text.getvalue()
     finding = next(one for one in checks.run_quick_checks() if one.name == checks.LOG_INTEGRITY)
     assert finding.is_error
     assert words in finding.text
@@ -270,8 +270,8 @@ def test_an_import_explains_only_the_rows_that_it_was_written_with() -> None:
     make_entry("long before", ago(hours=3))
     late = make_entry("dated back", ago(days=3))
     make_entry("two hours before", ago(hours=2))
-    told = {"first": late.pk, "last": late.pk}
-    log.record(Verb.LOG_IMPORTED, "said two hours later", details=told)
+    shown_text = {"first": late.pk, "last": late.pk}
+    log.record(Verb.LOG_IMPORTED, "said two hours later", details=shown_text)
     assert f"number {late.pk} (" in integrity.find_problems()[0].text
     log.record(Verb.LOG_IMPORTED, "of rows to come", details={"first": late.pk, "last": late.pk + 1000})
     assert f"number {late.pk} (" in integrity.find_problems()[0].text
@@ -283,11 +283,11 @@ HIDDEN = "ALTER TABLE activity_logentry RENAME TO hidden; CREATE VIEW activity_l
 
 @pytest.mark.django_db(transaction=True)
 def test_a_view_in_place_of_the_log_is_said_and_taken_away(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = make_entry("kept")
+    stored = make_entry("kept")
     weaken(f"{HIDDEN} WHERE id < 0")
     said_everywhere("The table activity_logentry was renamed to hidden. A view stands in its place: ", capsys)
     assert integrity.find_problems() == []
-    assert LogEntry.objects.filter(pk=kept.pk).exists()
+    assert LogEntry.objects.filter(pk=stored.pk).exists()
     assert "WHERE" in LogEntry.objects.get(verb=Verb.LOG_REPAIRED).message.upper()
 
 
@@ -295,7 +295,7 @@ def test_a_view_in_place_of_the_log_is_said_and_taken_away(capsys: pytest.Captur
 def test_a_copy_in_place_of_the_log_is_not_guarded_and_the_true_log_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    kept = make_entry("kept")
+    stored = make_entry("kept")
     copy = (
         "(LIKE hidden INCLUDING ALL)" if connection.vendor == "postgresql" else "AS SELECT * FROM hidden WHERE id < 0"
     )
@@ -309,7 +309,7 @@ def test_a_copy_in_place_of_the_log_is_not_guarded_and_the_true_log_is_named(
         weaken("DROP TABLE activity_logentry_copy")
         call_command("migrate", verbosity=0)
     assert remedy == BACK
-    assert LogEntry.objects.filter(pk=kept.pk).exists()
+    assert LogEntry.objects.filter(pk=stored.pk).exists()
     assert integrity.find_problems() == []
 
 
@@ -374,17 +374,17 @@ def test_a_trigger_on_the_log_is_seen_whatever_the_case_of_its_tables_name(capsy
 @pytest.mark.sqlite_only
 @pytest.mark.django_db(transaction=True)
 def test_a_log_in_capitals_gets_its_name_back(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = make_entry("kept")
+    stored = make_entry("kept")
     weaken("ALTER TABLE activity_logentry RENAME TO other; ALTER TABLE other RENAME TO ACTIVITY_LOGENTRY")
     said_everywhere("The table activity_logentry was renamed to ACTIVITY_LOGENTRY.", capsys)
     assert integrity.find_problems() == []
-    assert LogEntry.objects.filter(pk=kept.pk).exists()
+    assert LogEntry.objects.filter(pk=stored.pk).exists()
 
 
 @pytest.mark.postgres_only
 @pytest.mark.django_db(transaction=True)
 def test_row_level_security_and_child_tables_are_an_error_and_taken_off(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = make_entry("kept")
+    stored = make_entry("kept")
     table = "activity_logentry"
     weaken(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     weaken(f"CREATE POLICY hush ON {table} USING (id < 0)")
@@ -398,7 +398,7 @@ def test_row_level_security_and_child_tables_are_an_error_and_taken_off(capsys: 
         left = {one.text: one.remedy for one in integrity.find_problems()}
         assert next(iter(left.values())) == "If nobody knows what it is for: DROP POLICY hush ON activity_logentry"
         assert [text.partition(" looks")[0] for text in left][1:] == ["forged"]  # its rows stay for people to look at
-        assert LogEntry.objects.filter(pk=kept.pk).count() == 1
+        assert LogEntry.objects.filter(pk=stored.pk).count() == 1
     finally:
         weaken("DROP POLICY hush ON activity_logentry; DROP TABLE forged")
     assert integrity.find_problems() == []

@@ -162,11 +162,11 @@ def test_a_place_is_kept_while_it_is_used_and_free_soon_after_its_process_died(
     while limits.take("download", 1, 1) is None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    kept = limits.take("download", 2, 1)
-    assert kept is not None
+    stored = limits.take("download", 2, 1)
+    assert stored is not None
     for _ in range(4):
         time.sleep(0.7)
-        kept.renew()
+        stored.renew()
     assert limits.take("download", 2, 1) is None
 
 

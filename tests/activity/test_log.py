@@ -46,8 +46,8 @@ def test_an_entry_is_read_as_it_was_written(alice: User, auditor: User) -> None:
             level=Level.WARNING,
             details={"n": [1, None, {"ж": "日本"}]},
         )
-    kept = LogEntry.objects.get(pk=entry.pk)
-    assert {field.attname: getattr(kept, field.attname) for field in LogEntry._meta.concrete_fields} == {
+    stored = LogEntry.objects.get(pk=entry.pk)
+    assert {field.attname: getattr(stored, field.attname) for field in LogEntry._meta.concrete_fields} == {
         field.attname: getattr(entry, field.attname) for field in LogEntry._meta.concrete_fields
     }
 

@@ -85,10 +85,10 @@ def test_a_name_that_two_had_in_turn_offers_both(as_user: AsUser, admin: User, r
     page = pages.elements(client.get(f"{address}&user=anna"))
     offered = {pages.text(link): link.get("href", "") for link in page.findall(".//p[@id='alike']/a")}
     assert set(offered) == {f"anna #{renamed.second.pk}", f"bea #{renamed.first.pk}"}
-    kept = {name: value for name, value in parse_qs(urlsplit(address).query).items() if name != "user"}
+    stored = {name: value for name, value in parse_qs(urlsplit(address).query).items() if name != "user"}
     for name, shown in ((f"anna #{renamed.second.pk}", ["anna"]), (f"bea #{renamed.first.pk}", ["anna now bea"])):
         alone = client.get(offered[name])
-        assert kept.items() <= parse_qs(urlsplit(offered[name]).query).items()
+        assert stored.items() <= parse_qs(urlsplit(offered[name]).query).items()
         assert [row["User"] for row in pages.table(pages.elements(alone))] == shown
         assert pages.elements(alone).find(".//p[@id='alike']") is None
     assert pages.elements(client.get(f"{address}&user=carol")).find(".//p[@id='alike']") is None

@@ -140,5 +140,5 @@ def test_the_summary_takes_the_room_that_was_kept_for_it(open_as: OpenAs, admin:
     page = open_as(admin, "/activity/", viewport={"width": width, "height": 900})
     top = page.locator("#summary").get_by_role("region", name="Top users by total duration")
     expect(top.locator("tbody tr")).to_have_count(5)
-    kept = "part => part.getBoundingClientRect().height - parseFloat(getComputedStyle(part).minHeight)"
-    assert page.locator("#summary").evaluate(kept) == 0
+    stored = "part => part.getBoundingClientRect().height - parseFloat(getComputedStyle(part).minHeight)"
+    assert page.locator("#summary").evaluate(stored) == 0

@@ -94,7 +94,7 @@ def test_a_new_user_works_on_a_real_host_and_everything_is_told(
     log = administrators.get(f"/sessions/{session.pk}/log/").content.decode()
     answer = as_user(auditor).get("/activity/", {"csv": "1"})
     rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
-    told = "\n".join(row["Message"] for row in rows)
+    shown_text = "\n".join(row["Message"] for row in rows)
     for step in steps:
         assert step in log, step
-        assert step in told, step
+        assert step in shown_text, step

@@ -32,7 +32,7 @@ def session(server: sshd.Server, alice: User, key: Path) -> PrivilegedSession:
 
 
 @pytest.fixture
-def ways(
+def routes(
     server: sshd.Server, session: PrivilegedSession, key: Path, tmp_path: Path
 ) -> Iterator[tuple[Gateway, dict[str, Way]]]:
     """The client's line by each way."""
@@ -50,9 +50,9 @@ def ways(
 
 
 def test_what_a_client_sees_is_what_it_sees_without_a_gateway(
-    ways: tuple[Gateway, dict[str, Way]], tmp_path: Path
+    routes: tuple[Gateway, dict[str, Way]], tmp_path: Path
 ) -> None:
-    for name, way in ways[1].items():
+    for name, way in routes[1].items():
         reader_that_leaves(name, way)
         output_that_ends_before_the_program(name, way)
         input_that_nobody_reads(name, way)
@@ -63,7 +63,7 @@ def test_what_a_client_sees_is_what_it_sees_without_a_gateway(
         exit_statuses_over_a_shared_connection(name, way, tmp_path / f"shared-{len(name)}")
     recorded = Recording.objects.exclude(title="").values_list("title", flat=True)
     assert "printf %s \ufffd" in recorded
-    assert "Traceback" not in ways[0].printed()
+    assert "Traceback" not in routes[0].printed()
 
 
 def reader_that_leaves(name: str, way: Way) -> None:

@@ -147,8 +147,8 @@ def test_variables_without_end_are_dropped_and_the_usual_ones_reach_the_host(ali
             assert passed["LANG"] == "de_DE.UTF-8"
             assert passed["TZ"] == "UTC"
             assert "LD_PRELOAD" not in passed
-            kept = there.relay()._downstream._channel.get_environment_bytes()  # type: ignore[attr-defined]
-            assert sum(len(name) + len(value) for name, value in kept.items()) <= ssh_channel.MOST_ENVIRONMENT
+            stored = there.relay()._downstream._channel.get_environment_bytes()  # type: ignore[attr-defined]
+            assert sum(len(name) + len(value) for name, value in stored.items()) <= ssh_channel.MOST_ENVIRONMENT
 
     given = prepared(alice)
     run(story())

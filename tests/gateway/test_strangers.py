@@ -180,11 +180,11 @@ class Guesser(asyncssh.SSHClient):
     """Tries passwords and reads what is said to that."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.message: list[str] = []
         self._left = 2
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
-        self.told.append(msg)
+        self.message.append(msg)
 
     def password_auth_requested(self) -> str | None:
         self._left -= 1
@@ -193,19 +193,19 @@ class Guesser(asyncssh.SSHClient):
 
 @pytest.mark.parametrize("wanted", ["", "=web-1", "=no-such-host"])
 def test_who_guesses_passwords_does_not_learn_which_names_there_are(alice: User, wanted: str) -> None:
-    async def told(there: Front, name: str) -> list[str]:
+    async def message(there: Front, name: str) -> list[str]:
         guesser = Guesser()
         with pytest.raises(asyncssh.PermissionDenied):
             await there.connect(
                 username=f"{name}{wanted}", client_keys=None, client_factory=lambda: guesser, preferred_auth="password"
             )
-        return guesser.told
+        return guesser.message
 
     async def story() -> None:
         async with asyncio.timeout(seconds(20)), front(given) as there:
-            of_alice = await told(there, "alice")
+            of_alice = await message(there, "alice")
             assert "refused" in "".join(of_alice)
-            assert await told(there, "nobody") == of_alice
+            assert await message(there, "nobody") == of_alice
 
     given = prepared(alice)
     run(story())

@@ -97,7 +97,7 @@ def test_a_paste_of_100_mb_waits_in_the_browser_while_the_host_takes_nothing(ali
             await page.send(hello(await ticket_for(session)))
             await message(page)
             [relay] = gateway.relays
-            relay.near.pause_reading()
+            relay.downstream.pause_reading()
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(paste(page), 1.5)
             assert taken < 32 * MIB  # what the network between holds, and a few messages
@@ -118,7 +118,7 @@ def test_a_page_that_goes_while_the_host_takes_nothing_leaves_nothing_behind(
         await page.send(hello(await ticket_for(session)))
         await message(page)
         [relay] = gateway.relays
-        relay.near.pause_reading()
+        relay.downstream.pause_reading()
         await page.send(b"typed")
         await asyncio.sleep(0.1)
         page.transport.abort()
@@ -127,11 +127,11 @@ def test_a_page_that_goes_while_the_host_takes_nothing_leaves_nothing_behind(
         cut = await gateway.socket()
         await cut.send(hello(await ticket_for(session)))
         await message(cut)
-        near = gateway.relays[1].near
-        near.pause_reading()
+        downstream = gateway.relays[1].downstream
+        downstream.pause_reading()
         await cut.send(b"typed")
         await asyncio.sleep(0.1)
-        await near.close(1, "Terminated.")
+        await downstream.close(1, "Terminated.")
         assert (await ending(cut))[1] == "Terminated."
         await gateway.relays[1].gone.wait()
 
@@ -184,14 +184,14 @@ def test_who_waits_for_the_host_or_for_the_page_to_go_leaves_nothing_waiting() -
             await self.is_gone.wait()
 
     async def story() -> None:
-        near, socket = BrowserChannel(), Socket()
-        near.pause_reading()
-        waiting = asyncio.create_task(near._may_take(socket))  # type: ignore[arg-type]  # as far as it is asked
+        downstream, socket = BrowserChannel(), Socket()
+        downstream.pause_reading()
+        waiting = asyncio.create_task(downstream._may_take(socket))  # type: ignore[arg-type]  # as far as it is asked
         await asyncio.sleep(0)
-        near.resume_reading()
+        downstream.resume_reading()
         assert await waiting
-        near.pause_reading()
-        waiting = asyncio.create_task(near._may_take(socket))  # type: ignore[arg-type]
+        downstream.pause_reading()
+        waiting = asyncio.create_task(downstream._may_take(socket))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         socket.is_gone.set()
         assert not await waiting

@@ -62,15 +62,15 @@ def test_the_page_of_an_open_session_leads_to_its_terminal(alice: User, as_user:
 def test_people_are_told_that_they_are_recorded_before_they_connect(alice: User, as_user: AsUser) -> None:
     session, client = session_of(alice), as_user(alice)
 
-    def told() -> str:
+    def message() -> str:
         found = re.search(r'<p class="quiet" id="recorded">(.*?)</p>', page(client, session, path=""), re.DOTALL)
         return found[1].strip() if found else ""
 
-    assert told() == "Terminals of this session are recorded."
+    assert message() == "Terminals of this session are recorded."
     ConnectionProfile.objects.update(record_input=True)
-    assert told() == "Terminals of this session are recorded, and what you type in them too, passwords included."
+    assert message() == "Terminals of this session are recorded, and what you type in them too, passwords included."
     ConnectionProfile.objects.update(record=False)
-    assert told() == ""
+    assert message() == ""
 
 
 @pytest.mark.parametrize("status", CLOSED)
@@ -125,10 +125,10 @@ def test_the_ticket_of_the_page_is_bound_to_the_login_and_the_address(alice: Use
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
     secret = answer.json()["ticket"]
-    kept = GatewayTicket.objects.get()
-    assert (kept.user, kept.session, kept.address) == (alice, session, "192.0.2.9")
-    assert kept.login_session == LoginSession.objects.get(user=alice)
-    assert redeem(secret, TicketKind.TERMINAL, address="192.0.2.9").pk == kept.pk
+    stored = GatewayTicket.objects.get()
+    assert (stored.user, stored.session, stored.address) == (alice, session, "192.0.2.9")
+    assert stored.login_session == LoginSession.objects.get(user=alice)
+    assert redeem(secret, TicketKind.TERMINAL, address="192.0.2.9").pk == stored.pk
 
 
 def test_a_refused_ticket_says_why(alice: User, as_user: AsUser) -> None:

@@ -61,7 +61,7 @@ def test_bytes_that_are_no_text_pass_unchanged(alice: User) -> None:
             await page.send(hello(await ticket_for(session)))
             await message(page)
             everything = bytes(range(256))
-            gateway.relays[0].near.write(everything)
+            gateway.relays[0].downstream.write(everything)
             assert await shown(page, 256) == everything
             await page.send(everything[128:])
             await shown(page, 128)
@@ -79,10 +79,10 @@ def test_a_page_of_another_origin_is_told_so_and_gets_nothing_else(alice: User, 
         async with gateway.socket(origin=origin) as page:
             with contextlib.suppress(ConnectionClosed):
                 await page.send(hello(ticket))
-            told = await message(page)
-            assert told["type"] == "refused"
-            assert f"opens no terminals for pages from {origin}. Ask an administrator" in told["reason"]
-            assert "GATEWAY_ORIGINS" in told["reason"]
+            shown_text = await message(page)
+            assert shown_text["type"] == "refused"
+            assert f"opens no terminals for pages from {origin}. Ask an administrator" in shown_text["reason"]
+            assert "GATEWAY_ORIGINS" in shown_text["reason"]
             assert (await ending(page))[0] == web.REFUSED
         assert gateway.relays == []
         async with gateway.socket() as page:  # the ticket was not touched
@@ -238,7 +238,7 @@ def test_nothing_of_a_page_that_does_not_confirm_is_lost_when_it_comes_back(alic
         await shown(page, 1)
         page.transport.abort()
         await asyncio.sleep(0.05)
-        gateway.relays[0].near.write(b" four")
+        gateway.relays[0].downstream.write(b" four")
         async with gateway.socket() as again:
             await again.send(hello(await ticket_for(session), resume=number, position=8))
             assert await message(again) == {"type": "connected", "id": number, "resumed": True, "taken": 14}
@@ -278,13 +278,13 @@ def test_what_was_typed_before_a_break_and_never_came_is_told_and_comes_no_more(
         [relay] = gateway.relays
         await half_open.send(b"came")
         assert await shown(half_open, 4) == b"CAME"
-        relay.near.pause_reading()  # the host takes nothing for now
+        relay.downstream.pause_reading()  # the host takes nothing for now
         for _ in range(3):
             await half_open.send(b"late")
         async with gateway.socket() as again:
             await again.send(hello(await ticket_for(session), resume=number, position=4))
             assert (await message(again))["taken"] == 4
-            relay.near.resume_reading()
+            relay.downstream.resume_reading()
             await again.send(b"new")
             assert await shown(again, 3) == b"NEW"
             assert relay.typed == b"camenew"
@@ -377,15 +377,15 @@ def test_what_a_page_does_not_confirm_counts_as_waiting(alice: User) -> None:
         async with gateway.socket() as page:
             await page.send(hello(await ticket_for(session)))
             await message(page)
-            near, much = gateway.relays[0].near, b"x" * 300_000
-            near.write(much)
+            downstream, much = gateway.relays[0].downstream, b"x" * 300_000
+            downstream.write(much)
             await shown(page, len(much))
-            assert near.buffered() == len(much)
+            assert downstream.buffered() == len(much)
             assert gateway.relays[0].drains == 0
             await page.send(json.dumps({"type": "confirm", "position": 290_000}))
             await page.send(b"y")
             await shown(page, 1)
-            assert near.buffered() == 10_001
+            assert downstream.buffered() == 10_001
             assert gateway.relays[0].drains == 1
 
     drive(scenario)
@@ -398,9 +398,9 @@ def test_a_program_that_ends_is_shown_to_its_last_byte(alice: User) -> None:
         async with gateway.socket() as page:
             await page.send(hello(await ticket_for(session)))
             await message(page)
-            near = gateway.relays[0].near
-            near.write(b"z" * 200_000)
-            closing = asyncio.create_task(near.close(3, ""))
+            downstream = gateway.relays[0].downstream
+            downstream.write(b"z" * 200_000)
+            closing = asyncio.create_task(downstream.close(3, ""))
             await shown(page, 200_000)
             assert await message(page) == {"type": "closed", "code": 3, "reason": ""}
             assert (await ending(page))[0] == 1000
@@ -418,7 +418,7 @@ def test_a_cut_is_told_with_its_reason_also_to_a_page_that_was_away(alice: User)
         number = (await message(page))["id"]
         page.transport.abort()
         await asyncio.sleep(0.05)
-        await gateway.relays[0].near.close(1, "Terminated by admin.")
+        await gateway.relays[0].downstream.close(1, "Terminated by admin.")
         async with gateway.socket() as again:
             await again.send(hello(await ticket_for(session), resume=number, position=0))
             assert (await message(again))["resumed"]
@@ -434,11 +434,11 @@ def test_a_cut_does_not_wait_for_a_page_that_reads_nothing(alice: User) -> None:
         async with gateway.socket(max_queue=1, close_timeout=0.1) as page:
             await page.send(hello(await ticket_for(session)))
             await message(page)
-            near = gateway.relays[0].near
-            near.write(b"x" * 30_000_000)
+            downstream = gateway.relays[0].downstream
+            downstream.write(b"x" * 30_000_000)
             await asyncio.sleep(0.1)
-            await asyncio.wait_for(near.close(1, "Terminated."), 5)
-            assert near.socket is None or near.socket.transport.is_closing()
+            await asyncio.wait_for(downstream.close(1, "Terminated."), 5)
+            assert downstream.socket is None or downstream.socket.transport.is_closing()
 
     drive(scenario)
 
@@ -451,7 +451,7 @@ def test_a_lock_or_an_outage_shows_beside_the_terminal_also_after_a_break(alice:
         page = await gateway.socket()
         await page.send(hello(await ticket_for(session)))
         number = (await message(page))["id"]
-        gateway.relays[0].near.show_state(True, "Stop", "Call us", is_lock=is_lock)
+        gateway.relays[0].downstream.show_state(True, "Stop", "Call us", is_lock=is_lock)
         frozen = {"type": "frozen", "title": "Stop", "message": "Call us", "is_lock": is_lock}
         assert await message(page) == frozen
         page.transport.abort()
@@ -459,7 +459,7 @@ def test_a_lock_or_an_outage_shows_beside_the_terminal_also_after_a_break(alice:
             await again.send(hello(await ticket_for(session), resume=number, position=0))
             await message(again)
             assert await message(again) == frozen
-            gateway.relays[0].near.show_state(False, "", "", is_lock=is_lock)
+            gateway.relays[0].downstream.show_state(False, "", "", is_lock=is_lock)
             assert await message(again) == {"type": "unfrozen"}
 
     drive(scenario)

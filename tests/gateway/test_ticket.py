@@ -67,9 +67,9 @@ def test_a_ticket_opens_its_session_once(alice: User, kind: TicketKind) -> None:
 def test_the_secret_is_in_no_table_and_no_log(alice: User, kind: TicketKind) -> None:
     ticket = given(alice, session_of(alice), kind)
     assert ticket.secret not in repr(ticket)
-    kept = [*GatewayTicket.objects.values_list(), *LogEntry.objects.values_list()]
-    assert kept
-    assert ticket.secret not in str(kept)
+    stored = [*GatewayTicket.objects.values_list(), *LogEntry.objects.values_list()]
+    assert stored
+    assert ticket.secret not in str(stored)
 
 
 def test_a_one_time_password_is_logged_and_the_ticket_of_a_page_is_not(alice: User) -> None:

@@ -31,8 +31,8 @@ def test_living_sessions_are_left_alone_and_leftovers_go(server: sshd.Server, al
     call_command("audit_grants", "web-1", remove=True, stdout=out)
     assert "Removed what was left of 1 session." in out.getvalue()
     assert sshd.accounts() == []
-    kept = f"/home/{session.login_account}.session-{session.pk}"
-    assert sshd.leftovers() == [kept]
+    stored = f"/home/{session.login_account}.session-{session.pk}"
+    assert sshd.leftovers() == [stored]
 
 
 def test_a_host_that_cannot_be_asked_is_an_error(server: sshd.Server, alice: User) -> None:

@@ -187,11 +187,11 @@ def test_a_stored_service_key_comes_back_from_its_seal_only() -> None:
     made = ServiceKey(name="fleet")
     service.fill(made)
     made.save()
-    kept = ServiceKey.objects.get(pk=made.pk)
-    key = service.open_key(kept)
-    assert key.get_fingerprint("sha256") == kept.fingerprint
-    assert "PRIVATE" not in kept.private_key
-    assert key.export_private_key().decode().splitlines()[2] not in kept.private_key
+    saved = ServiceKey.objects.get(pk=made.pk)
+    key = service.open_key(saved)
+    assert key.get_fingerprint("sha256") == saved.fingerprint
+    assert "PRIVATE" not in saved.private_key
+    assert key.export_private_key().decode().splitlines()[2] not in saved.private_key
     own = user_key()
     service.fill(made, own.export_private_key().decode())
     assert made.fingerprint == own.get_fingerprint("sha256")

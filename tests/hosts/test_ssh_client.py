@@ -32,14 +32,14 @@ GOOD = {
 class Answer(requests.Response):
     """An answer of the console."""
 
-    def __init__(self, told: Any, status: int = 200) -> None:
+    def __init__(self, message: Any, status: int = 200) -> None:
         super().__init__()
-        self.told, self.status_code = told, status
+        self.message, self.status_code = message, status
 
     def json(self, **_: Any) -> Any:
-        if self.told is None:
+        if self.message is None:
             raise requests.JSONDecodeError("no", "", 0)
-        return self.told
+        return self.message
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def busy(method: str = "post") -> Answer:
 
 
 def test_a_console_that_cannot_answer_is_heard_in_its_own_words() -> None:
-    with pytest.raises(Problem) as told:
+    with pytest.raises(Problem) as message:
         ssh_client.read_connection_details(busy())
-    assert str(told.value) == f"The console gave no certificate. {BUSY}"
+    assert str(message.value) == f"The console gave no certificate. {BUSY}"
     empty = Answer(None, 502)
     empty._content = b"<h1>Bad gateway</h1>"
     with pytest.raises(Problem, match=r"^The console gave no certificate\. It answered with status 502\."):
@@ -122,9 +122,9 @@ def test_the_same_at_the_login_page_at_the_login_and_at_the_end(
 
     def said(*given: Answer) -> str:
         answers[:] = given
-        with pytest.raises(Problem) as told, ssh_client.logged_in("https://c", "alice", "secret"):
+        with pytest.raises(Problem) as message, ssh_client.logged_in("https://c", "alice", "secret"):
             pass
-        return str(told.value)
+        return str(message.value)
 
     shown, in_it = Answer(None), Answer(None, 302)
     page = "https://c shows no login page. The database of the console is busy. Nothing was changed. Try again in"

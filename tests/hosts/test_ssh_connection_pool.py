@@ -47,7 +47,7 @@ def logins(server: sshd.Server) -> int:
     return server.printed().count("Accepted publickey")
 
 
-def told(host: Host, key: asyncssh.SSHKey, *, anew: bool = False) -> str:
+def message(host: Host, key: asyncssh.SSHKey, *, anew: bool = False) -> str:
     """What the host answers to a step."""
     with connected(host, key, anew=anew) as remote:
         return remote.script("echo here").output.strip()
@@ -75,7 +75,7 @@ def test_who_closes_a_connection_waits_for_its_goodbye() -> None:
 
 
 def test_steps_in_quick_succession_share_a_login(server: sshd.Server, host: Host, key: asyncssh.SSHKey) -> None:
-    assert [told(host, key) for _ in range(3)] == ["here"] * 3
+    assert [message(host, key) for _ in range(3)] == ["here"] * 3
     assert logins(server) == 1
 
 
@@ -83,46 +83,46 @@ def test_two_at_once_have_a_connection_each(server: sshd.Server, host: Host, key
     with connected(host, key) as one, connected(host, key) as two:
         assert one.script("echo 1").output + two.script("echo 2").output == "1\n2\n"
     assert logins(server) == 2
-    told(host, key)
+    message(host, key)
     assert logins(server) == 2
 
 
 def test_a_test_of_the_connection_logs_in_anew(server: sshd.Server, host: Host, key: asyncssh.SSHKey) -> None:
-    told(host, key)
-    told(host, key, anew=True)
+    message(host, key)
+    message(host, key, anew=True)
     assert logins(server) == 2
 
 
 def test_another_pinned_host_key_is_compared_at_once(
     server: sshd.Server, host: Host, key: asyncssh.SSHKey, tmp_path: Path
 ) -> None:
-    told(host, key)
+    message(host, key)
     other = Host(host.name, host.address, host.port, host.account, sshd.make_key(tmp_path / "other"))
     with pytest.raises(HostKeyChanged):
-        told(other, key)
+        message(other, key)
 
 
 def test_another_key_logs_in_for_itself(server: sshd.Server, host: Host, key: asyncssh.SSHKey, tmp_path: Path) -> None:
-    told(host, key)
+    message(host, key)
     sshd.make_key(tmp_path / "stranger")
     with pytest.raises(ForGood, match="refuses the service account"):
-        told(host, asyncssh.read_private_key(tmp_path / "stranger"))
+        message(host, asyncssh.read_private_key(tmp_path / "stranger"))
 
 
 def test_after_a_failure_it_is_not_used_again(server: sshd.Server, host: Host, key: asyncssh.SSHKey) -> None:
     with pytest.raises(ForNow), connected(host, key):
         raise ForNow("a step failed")
-    told(host, key)
+    message(host, key)
     assert logins(server) == 2
 
 
 def test_one_that_the_host_closed_is_not_used_again(server: sshd.Server, host: Host, key: asyncssh.SSHKey) -> None:
-    told(host, key)
+    message(host, key)
     monitors = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True)
     for process in monitors.stdout.split():
         os.kill(int(process), signal.SIGTERM)
     wait_until(lambda: all(line.connection.is_closed() for line in CONNECTION_POOL._idle), "the close is noticed")
-    assert told(host, key) == "here"
+    assert message(host, key) == "here"
     assert logins(server) == 2
 
 
@@ -130,7 +130,7 @@ def test_an_idle_one_is_closed_after_a_while(
     server: sshd.Server, host: Host, key: asyncssh.SSHKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_pool, "IDLE_SECONDS", 0.05)
-    told(host, key)
+    message(host, key)
     wait_until(lambda: "Received disconnect" in server.printed(), "it is closed")
     assert CONNECTION_POOL._idle == []
 
@@ -139,9 +139,9 @@ def test_an_old_one_is_closed_even_if_it_was_used_just_now(
     server: sshd.Server, host: Host, key: asyncssh.SSHKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_pool, "OLD_SECONDS", 0.0)
-    told(host, key)
+    message(host, key)
     assert CONNECTION_POOL._idle == []
-    told(host, key)
+    message(host, key)
     assert logins(server) == 2
 
 
@@ -155,13 +155,13 @@ def test_only_so_many_stay_open(
 
 
 def test_a_child_process_opens_its_own(server: sshd.Server, host: Host, key: asyncssh.SSHKey) -> None:
-    told(host, key)
+    message(host, key)
     child = os.fork()
     if child == 0:
-        os._exit(0 if told(host, key) else 1)
+        os._exit(0 if message(host, key) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert logins(server) == 2
-    told(host, key)
+    message(host, key)
     assert logins(server) == 2
 
 

@@ -136,9 +136,9 @@ def test_a_home_that_is_kept_is_closed_to_everybody_but_root(server: sshd.Server
     assert server.ssh(session.login_account, key, "echo work > result").returncode == 0
     end(alice, session)
     assert worked(session).status == Status.COMPLETE
-    kept = Path(f"/home/{session.login_account}.session-{session.pk}")
-    assert (kept / "result").read_text() == "work\n"
-    assert (kept.stat().st_uid, kept.stat().st_mode & 0o777) == (0, 0o700)
+    stored = Path(f"/home/{session.login_account}.session-{session.pk}")
+    assert (stored / "result").read_text() == "work\n"
+    assert (stored.stat().st_uid, stored.stat().st_mode & 0o777) == (0, 0o700)
     assert session.login_account not in sshd.accounts()
 
 

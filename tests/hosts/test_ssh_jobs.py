@@ -130,9 +130,9 @@ def test_jobs_of_an_account_that_was_there_are_as_before_the_session(
     assert older.exists()
     assert not newer.exists()
     assert (crontab.read_text(), crontab.stat().st_uid) == ("1 1 * * * backup\n", uid)
-    kept = sshd.STATE / f"crontab-of-{MANAGED}.session-{session.pk}"
-    assert kept.read_text() == "* * * * * sudo -n id\n"
-    assert any(str(kept) in line for line in said(session))
+    stored = sshd.STATE / f"crontab-of-{MANAGED}.session-{session.pk}"
+    assert stored.read_text() == "* * * * * sudo -n id\n"
+    assert any(str(stored) in line for line in said(session))
 
 
 def test_what_came_after_the_end_is_found_by_its_user_id_and_removed(

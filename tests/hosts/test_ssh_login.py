@@ -57,12 +57,12 @@ def test_a_key_of_the_moment_is_signed_and_not_stored(alice: User, as_user: AsUs
     answer = ask(as_user(alice), session.pk, key)
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
-    told = answer.json()
-    certificate: Any = asyncssh.import_certificate(told.pop("certificate"))
+    message = answer.json()
+    certificate: Any = asyncssh.import_certificate(message.pop("certificate"))
     assert certificate.principals == [f"session-{session.pk}"]
     assert certificate.key.export_public_key().decode().strip() == key
-    assert told.pop("valid_until") > "2"
-    assert told == {
+    assert message.pop("valid_until") > "2"
+    assert message == {
         "session": session.pk,
         "account": session.login_account,
         "address": "web-1.example.com",

@@ -214,10 +214,10 @@ def test_what_others_have_in_the_home_below_a_mount_or_since_the_sweep_began_is_
         subprocess.run(["umount", str(mounted)], check=True)
         shutil.rmtree(elsewhere)
         mounted.rmdir()
-    kept = Path(f"{home}.session-{session.pk}")
+    stored = Path(f"{home}.session-{session.pk}")
     assert not home.exists()
-    assert [path.name for path in kept.iterdir()] == ["theirs"]
-    assert any(f"they are in {kept} now" in line for line in said(session))
+    assert [path.name for path in stored.iterdir()] == ["theirs"]
+    assert any(f"they are in {stored} now" in line for line in said(session))
 
 
 def test_of_several_sessions_on_one_account_the_last_takes_what_came_since_the_first(

@@ -150,13 +150,13 @@ def test_the_file_is_looked_at_once_in_fifteen_seconds(watched: Watched, monkeyp
     assert looks == 2
 
 
-@pytest.mark.parametrize("kept", [0, 1, 100, -1, -150])
+@pytest.mark.parametrize("stored", [0, 1, 100, -1, -150])
 def test_a_truncated_file_is_refused_with_the_old_one_kept(
-    watched: Watched, kept: int, caplog: pytest.LogCaptureFixture
+    watched: Watched, stored: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert watched.city() == "Old town"
     whole = watched.path.read_bytes()
-    watched.path.write_bytes(whole[:kept])
+    watched.path.write_bytes(whole[:stored])
     for _ in range(5):
         assert watched.later().city() == "Old town"
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

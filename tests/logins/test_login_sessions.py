@@ -358,6 +358,6 @@ def test_pages_behind_the_login_are_not_kept_by_any_cache(alice: User) -> None:
 def test_the_session_key_is_kept_as_a_hash_only(alice: User) -> None:
     client = browser()
     key = client.session.session_key or ""
-    kept = str(list(LoginSession.objects.values())) + str(list(LogEntry.objects.values()))
+    stored = str(list(LoginSession.objects.values())) + str(list(LogEntry.objects.values()))
     assert len(key) >= 32
-    assert key not in kept
+    assert key not in stored

@@ -39,7 +39,7 @@ def messages_of(response: Any) -> list[list[str]]:
 # --- the button in the frame
 
 
-def test_logging_out_ends_the_login_and_goes_to_the_door(alice: User, as_user: AsUser) -> None:
+def test_logging_out_ends_the_login_and_goes_to_the_login_page(alice: User, as_user: AsUser) -> None:
     client = as_user(alice)
     login = login_of(client)
     assert client.post("/accounts/logout/")["Location"] == "/accounts/login/"
@@ -219,8 +219,8 @@ def test_of_two_administrators_at_once_one_logs_the_browser_out_and_the_other_is
             connections.close_all()
 
     with ThreadPoolExecutor(2) as pool:
-        told = sorted(line for lines in pool.map(act, bosses) for line in lines)
-    assert told == [
+        shown_text = sorted(line for lines in pool.map(act, bosses) for line in lines)
+    assert shown_text == [
         ["error", "alice was logged out there already."],
         ["success", "Logged out alice from Firefox (Bern)."],
     ]

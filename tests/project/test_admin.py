@@ -170,9 +170,9 @@ def test_an_administrator_cannot_change_a_superuser_or_their_password(boss: Clie
     assert boss.post(f"/admin/auth/user/{root.pk}/change/", user_form(root, username="me")).status_code == 403
     response = boss.post(f"/admin/auth/user/{root.pk}/password/", {"password1": NEW, "password2": NEW})
     assert response.status_code == 403
-    kept = User.objects.get(pk=root.pk)
-    assert kept.username == "root"
-    assert kept.check_password("root's own password")
+    stored = User.objects.get(pk=root.pk)
+    assert stored.username == "root"
+    assert stored.check_password("root's own password")
 
 
 def test_a_superuser_may_make_another(root: Client, alice: User) -> None:
@@ -186,10 +186,10 @@ def test_a_superuser_may_make_another(root: Client, alice: User) -> None:
 
 def test_nobody_takes_their_own_rights_away_by_mistake(boss: Client, admin: User) -> None:
     send(boss, f"/admin/auth/user/{admin.pk}/change/", **user_form(admin, is_active="", groups=[], email="new@x.org"))
-    kept = User.objects.get(pk=admin.pk)
-    assert kept.email == "new@x.org"
-    assert kept.is_active
-    assert is_administrator(kept)
+    stored = User.objects.get(pk=admin.pk)
+    assert stored.email == "new@x.org"
+    assert stored.is_active
+    assert is_administrator(stored)
 
 
 def test_the_two_roles_keep_their_names_and_permissions(boss: Client, root: Client) -> None:

@@ -179,9 +179,9 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     if connection.vendor == "sqlite":
         [replaced] = var.glob("sessionadmin.sqlite3.before-restore-*")
         assert stat.S_IMODE(replaced.stat().st_mode) == 0o600
-    kept = var / "restored.env"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert kept.read_text() == f"ENCRYPTION_KEYS={(var / 'encryption_key').read_text()}\n"
+    stored = var / "restored.env"
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o600
+    assert stored.read_text() == f"ENCRYPTION_KEYS={(var / 'encryption_key').read_text()}\n"
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE {name}")

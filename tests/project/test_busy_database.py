@@ -85,7 +85,7 @@ def test_emergency_verbs_outlast_a_busy_database(
     patient: None, request: pytest.FixtureRequest, alice: User, admin: User, outsider: User, verb: str
 ) -> None:
     session, other = granted(alice), granted(outsider, resource="web-2")
-    login, kept = builders.make_login(alice), builders.make_login(outsider)
+    login, stored = builders.make_login(alice), builders.make_login(outsider)
     request.getfixturevalue("locked_for_a_moment")
     verbs: dict[str, Callable[[], object]] = {
         "lock": lambda: lock(admin, session, title="Look"),
@@ -100,8 +100,8 @@ def test_emergency_verbs_outlast_a_busy_database(
     assert (session.status != Status.AVAILABLE) is (verb != "logout")
     assert (login.ended_at is not None) is (verb in ("logout", "cut", "lock account"))
     other.refresh_from_db()
-    kept.refresh_from_db()
-    assert (other.status, kept.ended_at) == (Status.AVAILABLE, None)
+    stored.refresh_from_db()
+    assert (other.status, stored.ended_at) == (Status.AVAILABLE, None)
 
 
 @pytest.mark.django_db(transaction=True)

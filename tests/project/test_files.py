@@ -201,11 +201,11 @@ def test_files_that_browsers_need_and_nobody_brought_are_told_by_the_deployment_
 ) -> None:
     settings.STATICFILES_DIRS = [tmp_path]
     settings.STATIC_ROOT = tmp_path / "collected"
-    (told,) = check_browser_files()
-    assert "xterm.mjs" in told.msg
-    assert told.id == "sessions_app.W031"
-    assert told.is_serious(WARNING)
-    assert "Run .venv/bin/python -m scripts.vendor" in str(told.hint)
+    (message,) = check_browser_files()
+    assert "xterm.mjs" in message.msg
+    assert message.id == "sessions_app.W031"
+    assert message.is_serious(WARNING)
+    assert "Run .venv/bin/python -m scripts.vendor" in str(message.hint)
     with override_settings(BASE_DIR=tmp_path):  # as in the environment of a wheel
         assert "build the wheel again" in str(check_browser_files()[0].hint)
     assert files.in_the_browser().grade.value == "warning"

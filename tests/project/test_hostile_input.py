@@ -264,8 +264,8 @@ def test_what_is_said_about_a_session_loses_what_nobody_sees(
     form = {"ids": session.pk, "reason": said, "title": said, "message": said}
     as_user(admin if verb == "lock" else approver).post(reverse("session_action", args=[verb]), form)
     session.refresh_from_db()
-    told = session.lock_message if verb == "lock" else Approval.objects.get().reason
-    assert told == "Not  now, come  back [31m later"
+    shown_text = session.lock_message if verb == "lock" else Approval.objects.get().reason
+    assert shown_text == "Not  now, come  back [31m later"
 
 
 @pytest.mark.parametrize("key", ["25:61", "x", "\x00", "9" * 30, "-1", "²", "1,2"])

@@ -82,17 +82,17 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    told = {what: (int(most), name) for what, most, name in rows(section(REFERENCE, "Limits"))}
-    without = {what: most for what, (most, name) in told.items() if not name}
+    message = {what: (int(most), name) for what, most, name in rows(section(REFERENCE, "Limits"))}
+    without = {what: most for what, (most, name) in message.items() if not name}
     expected = {what: most for start, most in WITHOUT_SETTING.items() for what in without if what.startswith(start)}
     assert without == expected
     assert len(expected) == len(WITHOUT_SETTING)
-    for most, name in told.values():
+    for most, name in message.values():
         assert not name or getattr(base, name.strip("`")) == most, name
 
 
 def test_the_exit_codes_are_those_of_the_commands() -> None:
-    told = {command.strip("`"): codes for command, _, codes in rows(section(REFERENCE, "Commands"))}
+    message = {command.strip("`"): codes for command, _, codes in rows(section(REFERENCE, "Commands"))}
     others = {"geoip_update": {UpdateError, DownloadError, CredentialsError, FileRefusedError}}
     for path in ROOT.glob("*/management/commands/[a-z]*.py"):
         code = path.read_text()
@@ -102,7 +102,7 @@ def test_the_exit_codes_are_those_of_the_commands() -> None:
         assert "returncode=error" not in code or path.stem in others
         if "CommandError" in code:
             expected |= {1}
-        assert {int(number) for number in re.findall(r"(\d+):", told[path.stem])} | {1} == expected | {1}, path.stem
+        assert {int(number) for number in re.findall(r"(\d+):", message[path.stem])} | {1} == expected | {1}, path.stem
 
 
 @pytest.mark.django_db
@@ -112,8 +112,8 @@ def test_the_columns_of_the_downloads_of_sessions_are_those_of_the_tables(admin:
         ("CSV of the list", sessions_table(admin, with_history=True)),
         ("CSV of a session's log", LOG_TABLE),
     ):
-        told = [name for name, _ in rows(section(document, heading))]
-        assert told == [column.label for column in table.columns], heading
+        message = [name for name, _ in rows(section(document, heading))]
+        assert message == [column.label for column in table.columns], heading
 
 
 @pytest.mark.parametrize("part", SUBJECTS)

@@ -121,7 +121,7 @@ def test_a_trial_makes_its_own_key_once_and_keeps_it_to_its_owner(tmp_path: Path
     first, second = run(show, environment), run(show, environment)
     assert first.stdout == second.stdout
     assert len(first.stdout) > 44, first.stderr
-    kept = tmp_path / "encryption_key"
-    assert kept.stat().st_mode & 0o777 == 0o600
-    assert kept.read_text() in first.stdout
+    stored = tmp_path / "encryption_key"
+    assert stored.stat().st_mode & 0o777 == 0o600
+    assert stored.read_text() in first.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["encryption_key", "secret_key", "static"]

@@ -47,7 +47,7 @@ def impatient(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def everybody_is_served(console: programs.Running, scene: Scene) -> None:
-    """The balancer, somebody who is logged in, and a stranger at the door."""
+    """The balancer, somebody who is logged in, and a stranger who is not logged in."""
     assert console.get("/healthz") == (200, "ok")
     status, page = console.get("/activity/", cookie=f"sessionid={scene.cookies[-1]}")
     assert status == 200

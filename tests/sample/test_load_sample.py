@@ -59,10 +59,10 @@ def passwords(var: Path) -> dict[str, tuple[str, str]]:
 
 
 def test_the_four_roles_can_log_in_with_what_was_printed_and_kept(loaded: str, var: Path) -> None:
-    kept = passwords(var)
-    assert set(kept) == {"admin", "auditor", "approver", "alice"}
-    assert len({password for _, password in kept.values()}) == 4
-    for name, (_, password) in kept.items():
+    stored = passwords(var)
+    assert set(stored) == {"admin", "auditor", "approver", "alice"}
+    assert len({password for _, password in stored.values()}) == 4
+    for name, (_, password) in stored.items():
         assert password in loaded
         assert len(password) >= 16
         assert authenticate(username=name, password=password) is not None

@@ -35,13 +35,13 @@ class Way:
     def _listen(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                near, _ = self._listener.accept()
+                channel, _ = self._listener.accept()
                 if self.is_down:
-                    near.close()
+                    channel.close()
                     continue
                 far = socket.create_connection(("127.0.0.1", self.target))
-                self._open += [near, far]
-                for source, sink in ((near, far), (far, near)):
+                self._open += [channel, far]
+                for source, sink in ((channel, far), (far, channel)):
                     threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:

@@ -31,9 +31,11 @@ ORIGIN = "https://console.example.com"
 class EchoRelay:
     """Stands where relay and bridge to a host stand: says back what is typed, upper case, and notes the rest."""
 
-    def __init__(self, registry: Registry, number: int, login: Any, near: BrowserChannel, terminal: Terminal) -> None:
+    def __init__(
+        self, registry: Registry, number: int, login: Any, downstream: BrowserChannel, terminal: Terminal
+    ) -> None:
         self.connection_id, self.session_id = number, login.session_id
-        self.login, self.near, self.terminal = login, near, terminal
+        self.login, self.downstream, self.terminal = login, downstream, terminal
         self.bridge = self
         self.sizes: list[tuple[int, int]] = []
         self.typed = bytearray()
@@ -43,7 +45,7 @@ class EchoRelay:
 
     def client_data(self, data: bytes) -> None:
         self.typed += data
-        self.near.write(data.upper())
+        self.downstream.write(data.upper())
 
     def resize(self, size: tuple[int, int, int, int]) -> None:
         self.sizes.append(size[:2])
@@ -63,8 +65,8 @@ class Gateway:
         self.relays: list[EchoRelay] = []
         self.port = 0
 
-    async def open(self, registry: Registry, login: Any, near: Any, terminal: Terminal) -> EchoRelay:
-        relay = EchoRelay(registry, len(self.relays) + 1, login, near, terminal)
+    async def open(self, registry: Registry, login: Any, downstream: Any, terminal: Terminal) -> EchoRelay:
+        relay = EchoRelay(registry, len(self.relays) + 1, login, downstream, terminal)
         self.relays.append(relay)
         return relay
 

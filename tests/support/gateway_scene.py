@@ -112,8 +112,8 @@ def prepared(user: User, **profile: Any) -> Prepared:
     resource = builders.make_resource(
         "web-1", address="127.0.0.1", connector="ssh", host_key=host_key.export_public_key().decode().strip()
     )
-    kept = builders.make_profile(**({"record": False} | profile))
-    session = builders.make_session(user, resource=resource, profile=kept)
+    stored = builders.make_profile(**({"record": False} | profile))
+    session = builders.make_session(user, resource=resource, profile=stored)
     return Prepared(session, key, host_key, ca.create().public_key)
 
 
@@ -154,13 +154,13 @@ def _place(resource_id: int, port: int) -> None:
 def waiting(relay: Relay) -> int:
     """Bytes that the gateway holds for both sides."""
     host = relay.bridge._host
-    near: Any = relay._downstream  # what it holds is no part of its type
+    client_side: Any = relay._downstream  # what it holds is no part of its type
     assert host is not None
-    for_person: int = near.buffered() + near._client.connection._transport.get_write_buffer_size()
+    for_person: int = client_side.buffered() + client_side._client.connection._transport.get_write_buffer_size()
     unread = sum(len(data) for data, _ in host._recv_buf)
     for_host = host.get_write_buffer_size() + host.get_connection()._transport.get_write_buffer_size()  # type: ignore[union-attr]
-    kept = held(near._client.connection) + held(host.get_connection())
-    return kept + for_person + unread + for_host + sum(len(data) for data, _ in near._chan._recv_buf)
+    stored = held(client_side._client.connection) + held(host.get_connection())
+    return stored + for_person + unread + for_host + sum(len(data) for data, _ in client_side._chan._recv_buf)
 
 
 async def still(front: Front) -> None:

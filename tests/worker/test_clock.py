@@ -57,9 +57,9 @@ def test_a_jump_of_the_clock_is_logged_and_everything_is_looked_at_anew(alice: U
     wall[:] = [1002.0 - 3600, 1002.0]
     watch.look()
     watch.look()
-    told = LogEntry.objects.get(verb=Verb.CLOCK_CHANGED)
-    assert told.message == "The console's clock was put back by 3,602 s"
-    assert told.level == Level.WARNING
+    shown_text = LogEntry.objects.get(verb=Verb.CLOCK_CHANGED)
+    assert shown_text.message == "The console's clock was put back by 3,602 s"
+    assert shown_text.level == Level.WARNING
     assert passes.due(timezone.now()) == [session.pk]
     assert ControlRequest.objects.get().next_attempt_at is None
     assert integrity.find_problems() == []  # what was written before is later, and that is no sign of anybody

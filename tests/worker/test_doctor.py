@@ -149,7 +149,7 @@ LATE = OVERDUE + MINUTE
 
 
 @pytest.mark.parametrize(
-    ("status", "values", "told"),
+    ("status", "values", "shown_text"),
     [
         (Status.CANCELING, {"attempts": MANY_ATTEMPTS, "last_error": "web-1 is down."}, "are not taken away, tried 4"),
         (Status.PROVISIONING, {"attempts": MANY_ATTEMPTS}, "it is not given its rights, tried 4 times: no reason"),
@@ -159,7 +159,7 @@ LATE = OVERDUE + MINUTE
     ],
 )
 def test_a_session_that_does_not_move_on_is_told(
-    alice: User, status: Status, values: dict[str, Any], told: str
+    alice: User, status: Status, values: dict[str, Any], shown_text: str
 ) -> None:
     builders.make_session(alice, Status.COMPLETE)
     builders.make_session(alice, status)
@@ -168,7 +168,7 @@ def test_a_session_that_does_not_move_on_is_told(
     found = checks.sessions()
     assert grade(found) == "error"
     assert f"1 session is stuck. Session {session.pk} on web-2: " in found.text
-    assert told in found.text
+    assert shown_text in found.text
 
 
 def test_a_lock_that_is_not_in_force_is_told(alice: User, admin: User) -> None:

@@ -264,8 +264,8 @@ def test_everything_is_a_link_or_a_form_that_needs_no_script(client: Client) -> 
     assert sorted_by["city"] is None
     form = by_id(response, "filters") or {}
     assert form["method"] == "get"
-    kept = {a["name"]: a["value"] for tag, a in found if tag == "input" and a.get("form") == "filters"}
-    assert kept == {"sort": "-user", "size": "7"}
+    stored = {a["name"]: a["value"] for tag, a in found if tag == "input" and a.get("form") == "filters"}
+    assert stored == {"sort": "-user", "size": "7"}
 
 
 def test_no_page_holds_inline_style_or_script(client: Client) -> None:

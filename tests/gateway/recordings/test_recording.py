@@ -130,11 +130,11 @@ def test_at_its_limit_a_recording_stops_and_says_so() -> None:
     cast.mark("Locked")
     assert cast.is_truncated
     assert cast.size < 1000 + recording.ROOM_FOR_MARKS
-    kept = make_cast(limit=300)
-    kept.output(b"x" * 100)
-    first = kept.take()[0]
-    kept.output(b"x" * 400)
-    last = events(kept.take()[0])
+    stored = make_cast(limit=300)
+    stored.output(b"x" * 100)
+    first = stored.take()[0]
+    stored.output(b"x" * 400)
+    last = events(stored.take()[0])
     assert shown(first) == "x" * 100
     assert [event[1] for event in last] == ["m"]
     assert "300 bytes" in last[0][2]

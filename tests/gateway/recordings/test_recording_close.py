@@ -68,7 +68,7 @@ def test_the_pieces_become_one_file_that_is_hashed_and_nobody_elses_to_read() ->
 
 
 @pytest.mark.parametrize(
-    ("reason", "shown", "kept"),
+    ("reason", "shown", "stored"),
     [
         (ConnectionEnd.FAILED, b"", False),
         (ConnectionEnd.FAILED, b"hello", True),
@@ -76,7 +76,7 @@ def test_the_pieces_become_one_file_that_is_hashed_and_nobody_elses_to_read() ->
     ],
 )
 def test_a_connection_that_did_not_come_to_be_leaves_no_empty_recording(
-    reason: ConnectionEnd, shown: bytes, kept: bool
+    reason: ConnectionEnd, shown: bytes, stored: bool
 ) -> None:
     recording, other = make_running(), make_running()
     for one in (recording, other):
@@ -84,8 +84,8 @@ def test_a_connection_that_did_not_come_to_be_leaves_no_empty_recording(
         cast.output(shown if one == recording else b"other")
         add(one, cast)
     end(recording, end_reason=reason)
-    assert assemble.close(recording.pk) == kept
-    assert Recording.objects.filter(pk=recording.pk).exists() == kept
+    assert assemble.close(recording.pk) == stored
+    assert Recording.objects.filter(pk=recording.pk).exists() == stored
     assert Recording.objects.get(pk=other.pk).chunks.exists()
 
 
@@ -163,11 +163,11 @@ def test_what_was_typed_is_sealed_in_the_database_and_in_its_file() -> None:
     assemble.close(recording.pk)
     recording.refresh_from_db()
     with storage().open(recording.input_path) as file:
-        kept = file.read()
+        stored = file.read()
         file.seek(0)
         typed = list(assemble.typed_lines(recording, file))
-    assert b"hunter2" not in kept
-    assert hashlib.sha256(kept).hexdigest() == recording.input_sha256
+    assert b"hunter2" not in stored
+    assert hashlib.sha256(stored).hexdigest() == recording.input_sha256
     assert json.loads(typed[0])[2] == "hunter2\r"
     assert not recording.lines.filter(text__contains="hunter2").exists()
 

@@ -64,7 +64,7 @@ def run(work: Callable[[RecordingWriter, Store], Awaitable[None]]) -> Store:
     return store
 
 
-def kept(recording_id: int) -> str:
+def stored(recording_id: int) -> str:
     rows = RecordingChunk.objects.filter(recording_id=recording_id).order_by("number")
     return b"".join(bytes(row.data) for row in rows).decode()
 
@@ -82,7 +82,7 @@ def test_all_terminals_are_handed_over_in_one_call() -> None:
 
     assert run(work).asked == ["begin", "begin", "append"]
     for recorder in made:
-        assert '"o","one"' in kept(recorder.recording_id)
+        assert '"o","one"' in stored(recorder.recording_id)
     assert Recording.objects.get(pk=made[0].recording_id).title == "top"
     assert Recording.objects.get(pk=made[0].recording_id).written_at is None
 
@@ -100,7 +100,7 @@ def test_the_end_hands_over_the_rest_and_lets_the_worker_begin() -> None:
         assert writer.is_empty
 
     run(work)
-    assert "last words" in kept(made[0].recording_id)
+    assert "last words" in stored(made[0].recording_id)
     chunk = RecordingChunk.objects.get()
     assert chunk.typed
     assert "hunter2" not in chunk.typed
@@ -117,7 +117,7 @@ def test_lines_of_a_command_without_a_terminal_begin_at_the_left() -> None:
         await made[0].finish()
 
     run(work)
-    assert r"one\r\ntwo\r\n" in kept(made[0].recording_id)
+    assert r"one\r\ntwo\r\n" in stored(made[0].recording_id)
 
 
 def test_a_database_that_is_away_loses_nothing_and_doubles_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -137,7 +137,7 @@ def test_a_database_that_is_away_loses_nothing_and_doubles_nothing(caplog: pytes
 
     run(work)
     assert "could not be saved" in caplog.text
-    text = kept(made[0].recording_id)
+    text = stored(made[0].recording_id)
     assert text.count("first") == 1
     assert text.count("second") == 1
 
@@ -155,8 +155,8 @@ def test_a_call_whose_answer_was_lost_may_be_repeated() -> None:
         await store(chunks.append, again)
 
     run(work)
-    assert "once" in kept(made[0].recording_id)
-    assert "other" not in kept(made[0].recording_id)
+    assert "once" in stored(made[0].recording_id)
+    assert "other" not in stored(made[0].recording_id)
 
 
 def test_nobody_is_recorded_when_the_row_cannot_be_made() -> None:
@@ -188,4 +188,4 @@ def test_it_runs_at_an_interval_until_it_is_cancelled(monkeypatch: pytest.Monkey
             await task
 
     run(work)
-    assert "by itself" in kept(made[0].recording_id)
+    assert "by itself" in stored(made[0].recording_id)

@@ -116,10 +116,10 @@ class Remote:
 
 async def _bounded(stream: asyncssh.SSHReader[bytes], most: int) -> str:
     """Return the first `most` bytes as text. The rest is read and thrown away, so that the program does not wait."""
-    kept = bytearray()
+    received = bytearray()
     while data := await stream.read(16384):
-        kept += data[: most - len(kept)]
-    return kept.decode(errors="replace")
+        received += data[: most - len(received)]
+    return received.decode(errors="replace")
 
 
 class _Turns:

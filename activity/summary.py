@@ -112,9 +112,9 @@ def buckets(entries: QuerySet[LogEntry], span: Span, now: dt.datetime, *, is_eve
         return []
     first, last = min(found), max(found)
     if step is not MONTH and span.start is not None:
-        first = min(first, _cut(_wall(span.start), step))
+        first = min(first, _start_of_step(_wall(span.start), step))
         end = min(span.end - dt.timedelta(microseconds=1), now) if span.end is not None else now
-        last = max(last, _cut(_wall(end), step))
+        last = max(last, _start_of_step(_wall(end), step))
     return [
         Bucket(f"{at:{step.label}}", f"{at:{step.tick}}", *found.get(at, (0, 0))) for at in _walk(first, last, step)
     ]
@@ -157,7 +157,7 @@ def _count(counted: Counted, step: Step) -> dict[dt.datetime, tuple[int, int]]:
         units[number] = (before[0] + total, before[1] + problems)
     found: dict[dt.datetime, tuple[int, int]] = {}
     for number, (total, problems) in units.items():
-        at = _cut(EPOCH + dt.timedelta(seconds=number * unit), step)
+        at = _start_of_step(EPOCH + dt.timedelta(seconds=number * unit), step)
         before = found.get(at, (0, 0))
         found[at] = (before[0] + total, before[1] + problems)
     return found
@@ -186,7 +186,7 @@ def _wall(moment: dt.datetime) -> dt.datetime:
     return timezone.localtime(moment).replace(tzinfo=None)
 
 
-def _cut(wall: dt.datetime, step: Step) -> dt.datetime:
+def _start_of_step(wall: dt.datetime, step: Step) -> dt.datetime:
     if step is HOUR:
         return wall.replace(minute=0, second=0, microsecond=0)
     day = wall.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -25,9 +25,9 @@ LONGEST_ERROR = 300  # characters of what an exception says
 class _Lasting:
     """An outage that has begun and is not over."""
 
-    said_at: float
-    met_at: float
-    unsaid: int = 0  # errors since the last line about it
+    printed_at: float
+    last_at: float
+    unprinted: int = 0  # errors since the last line about it
     times: int = 1
 
 
@@ -70,13 +70,17 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
             self._lasting[outage] = _Lasting(now, now)
             self._look_later()
             return _in_one_line(record, plain(f"{outage.heading}: {_said_by(error)}. {record.getMessage()}"))
-        lasting.met_at = now
+        lasting.last_at = now
         lasting.times += 1
-        if now - lasting.said_at < REPEAT_SECONDS:
-            lasting.unsaid += 1
+        if now - lasting.printed_at < REPEAT_SECONDS:
+            lasting.unprinted += 1
             return None
-        more = f" (and {lasting.unsaid} times more since this was said last)" if lasting.unsaid else ""
-        lasting.said_at, lasting.unsaid = now, 0
+        more = (
+            f" (This happened {lasting.unprinted} times more since the last line about it.)"
+            if lasting.unprinted
+            else ""
+        )
+        lasting.printed_at, lasting.unprinted = now, 0
         return _in_one_line(record, plain(f"{outage.heading}: {_said_by(error)}. {record.getMessage()}{more}"))
 
     def look(self) -> None:
@@ -99,11 +103,11 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
     def _say_ends(self) -> None:
         now = self._clock()
         for outage, lasting in list(self._lasting.items()):
-            if now - lasting.met_at >= OVER_AFTER_SECONDS:
+            if now - lasting.last_at >= OVER_AFTER_SECONDS:
                 del self._lasting[outage]
                 times = "once" if lasting.times == 1 else f"{lasting.times} times"
-                ago = f"{now - lasting.met_at:.0f} seconds"
-                text = f"Over: {outage.heading}. It was met {times}, and not any more for {ago}"
+                ago = f"{now - lasting.last_at:.0f} seconds"
+                text = f"Over: {outage.heading}. It happened {times}, the last time {ago} ago"
                 super().emit(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (), None))
 
 

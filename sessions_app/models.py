@@ -13,15 +13,15 @@ from sessions_app.gateway.recordings.models import Recording, RecordingChunk, Re
 from sessions_app.hosts.models import CertificateAuthority, ConsoleMark, HostComparison, HostWatch, ServiceKey, UserKey
 from sessions_app.hosts.search_models import HostSearch, LeftFiles
 from sessions_app.logins.models import LoginSession
-from sessions_app.people.models import AccountCut, AccountLock, Application
+from sessions_app.people.models import AccountLock, AccountLockdown, Application
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
 from sessions_app.vault.models import Secret
 from sessions_app.worker.models import HealthMark, WorkerHeartbeat
 
 __all__ = [
     "AccessPolicy",
-    "AccountCut",
     "AccountLock",
+    "AccountLockdown",
     "Activity",
     "Application",
     "Approval",

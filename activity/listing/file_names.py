@@ -18,8 +18,8 @@ def part_of_name(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).strip().lower()
     readable = "".join(each if _stays(each) else " " if each.isspace() or each == "-" else "" for each in folded)
     words = re.sub(r"\s+", "-", readable.strip())
-    cut = words.encode()[:LONGEST_PART].decode(errors="ignore").strip("-_")
-    return cut or (WITHOUT_LETTERS if folded else "")
+    shortened = words.encode()[:LONGEST_PART].decode(errors="ignore").strip("-_")
+    return shortened or (WITHOUT_LETTERS if folded else "")
 
 
 def _stays(character: str) -> bool:

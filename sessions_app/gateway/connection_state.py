@@ -47,7 +47,7 @@ class ConnectionState:
     confirmed: int  # the newest ControlRequest that was confirmed here
     is_frozen: bool  # as confirmed
     newest: int  # ControlRequest of the session; 0: there was none
-    is_cut: bool  # a cut that was not confirmed here
+    is_disconnect_requested: bool  # a cut that was not confirmed here
     status: str
     end_at: dt.datetime | None
     end_reason: str

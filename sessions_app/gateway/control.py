@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from sessions_app.gateway import connection_state, store
 from sessions_app.gateway.connection_state import ConnectionState, EnforcedState
-from sessions_app.gateway.enforcement import Cut, Frozen, decide
+from sessions_app.gateway.enforcement import Disconnect, Freeze, decide
 from sessions_app.gateway.flows.disconnect import Ending
 from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
@@ -31,7 +31,7 @@ STALE_AFTER_SECONDS = 5.0  # seconds after which an answer of the database is to
 ISOLATED_AFTER_SECONDS = 10.0
 ORPHAN_AFTER_SECONDS = 60.0  # seconds; no connection takes that long to be made
 CLOCK_JUMP_SECONDS = 1.0  # seconds by which the wall clock may differ from the monotonic clock between two looks
-ISOLATED = Frozen(
+ISOLATED = Freeze(
     "One moment",
     "The gateway cannot reach its database. What you type now is lost; what your programs say comes later.",
     "You go on when it is back.",
@@ -49,7 +49,7 @@ class Control:
         self._changed = changed
         self._seen_at = time.monotonic()  # when the database last answered
         self._offset = _wall_offset()
-        self._shown: dict[int, Frozen] = {}  # by connection: what a frozen one shows
+        self._shown: dict[int, Freeze] = {}  # by connection: what a frozen one shows
         self._unknown: dict[int, float] = {}  # rows without a relay, since when
         self._looking: asyncio.Task[list[ConnectionState]] | None = None
         self._unconfirmed: dict[int, EnforcedState] = {}
@@ -128,7 +128,9 @@ class Control:
             if row is None:
                 if connection_id in self._known:
                     with _apart(relay):
-                        relay.cut(ConnectionEnd.LOST, "The gateway was out of touch for too long. Connect again.")
+                        relay.disconnect(
+                            ConnectionEnd.LOST, "The gateway was out of touch for too long. Connect again."
+                        )
                 continue
             with _apart(relay):
                 is_frozen = self._enforce_one(relay, row, has_jumped)
@@ -143,8 +145,8 @@ class Control:
     def _enforce_one(self, relay: Relay, row: ConnectionState, has_jumped: bool) -> bool:
         """Enforce the state of one connection. Return whether the connection is frozen now."""
         wanted = decide(row, timezone.now())
-        if isinstance(wanted, Cut):
-            relay.cut(wanted.end, wanted.text)
+        if isinstance(wanted, Disconnect):
+            relay.disconnect(wanted.end, wanted.text)
             return row.is_frozen
         relay.can_extend = row.can_extend
         if has_jumped or row.end_at != relay.end_at:
@@ -155,7 +157,7 @@ class Control:
         self._set_frozen(relay, wanted)
         return wanted is not None
 
-    def _set_frozen(self, relay: Relay, wanted: Frozen | None) -> None:
+    def _set_frozen(self, relay: Relay, wanted: Freeze | None) -> None:
         if wanted is None:
             self._shown.pop(relay.connection_id, None)
             relay.unfreeze()

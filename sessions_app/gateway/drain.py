@@ -36,7 +36,7 @@ async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> Non
         relay.notice(text)
     await _until_empty(registry, seconds, hurry)
     for relay in list(registry.relays.values()):
-        relay.cut(ConnectionEnd.DRAINED, "This gateway has stopped. Connect again: your session goes on.")
+        relay.disconnect(ConnectionEnd.DRAINED, "This gateway has stopped. Connect again: your session goes on.")
     await _until_empty(registry, CLOSE_SECONDS, asyncio.Event())
     if registry.relays:
         logger.error("%s connections did not close in time", len(registry.relays))

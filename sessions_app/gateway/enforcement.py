@@ -20,7 +20,7 @@ ASK_AGAIN = "Request a new session in the console if you need one."
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Disconnect:
     """Says that the connection must be dropped, and why."""
 
     end: ConnectionEnd
@@ -28,7 +28,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
+class Freeze:
     """Says that the person can do nothing, and sees this text."""
 
     title: str
@@ -37,28 +37,28 @@ class Frozen:
     is_lock: bool = True  # locked by an administrator; else the gateway waits for something
 
 
-Decision = Cut | Frozen | None  # None: it goes on
+Decision = Disconnect | Freeze | None  # None: it goes on
 
 
 def decide(state: ConnectionState, now: dt.datetime) -> Decision:
     """Return the first decision that applies; None when the connection goes on."""
     if not state.is_account_active:
-        return Cut(ConnectionEnd.REVOKED, "Your account is disabled.")
+        return Disconnect(ConnectionEnd.REVOKED, "Your account is disabled.")
     if state.account_lock:
-        return Cut(ConnectionEnd.REVOKED, " ".join(["Your account is locked:", *_sentences(state)]))
+        return Disconnect(ConnectionEnd.REVOKED, " ".join(["Your account is locked:", *_sentences(state)]))
     if state.is_key_gone:
-        return Cut(ConnectionEnd.REVOKED, "The SSH key that you came in with was removed from your account.")
-    if state.is_cut:
-        return Cut(ConnectionEnd.TERMINATED, "An administrator terminated this connection.")
+        return Disconnect(ConnectionEnd.REVOKED, "The SSH key that you came in with was removed from your account.")
+    if state.is_disconnect_requested:
+        return Disconnect(ConnectionEnd.TERMINATED, "An administrator terminated this connection.")
     if state.status not in HOLDS_GRANT:
         why = f": {state.end_reason}" if state.end_reason else ""
-        return Cut(ConnectionEnd.ENDED, f"Your session is over{why}. {ASK_AGAIN}")
+        return Disconnect(ConnectionEnd.ENDED, f"Your session is over{why}. {ASK_AGAIN}")
     if state.end_at is None or state.end_at <= now:
-        return Cut(ConnectionEnd.ENDED, f"Your session has reached its end. {ASK_AGAIN}")
+        return Disconnect(ConnectionEnd.ENDED, f"Your session has reached its end. {ASK_AGAIN}")
     if state.login_end and (state.entry_point == EntryPoint.BROWSER or state.login_end in ENDS_SSH_TOO):
-        return Cut(ConnectionEnd.LOGGED_OUT, "You were logged out of the console.")
+        return Disconnect(ConnectionEnd.LOGGED_OUT, "You were logged out of the console.")
     if state.status == Status.LOCKED:
-        return Frozen(state.lock_title or "Locked", state.lock_message)
+        return Freeze(state.lock_title or "Locked", state.lock_message)
     return None
 
 

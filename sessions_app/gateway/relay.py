@@ -71,7 +71,9 @@ class Relay:
         self._is_tunnel = is_tunnel  # no channel of its own: forwarded ones, which the person's side holds
         self._is_notice_up = False
         self._is_locked = False  # the last time it was frozen
-        self._deadline = Deadline(self._announce, lambda: self.cut(ConnectionEnd.ENDED, "Your session has ended."))
+        self._deadline = Deadline(
+            self._announce, lambda: self.disconnect(ConnectionEnd.ENDED, "Your session has ended.")
+        )
         self._tasks: set[asyncio.Task[None]] = set()
 
     # The person's side calls this, and the bridge for everything else.
@@ -112,7 +114,7 @@ class Relay:
         self._say_state(is_frozen=False)
         self.bridge.unfreeze(says_untaken=not self._is_locked)
 
-    def cut(self, end: ConnectionEnd, text: str) -> None:
+    def disconnect(self, end: ConnectionEnd, text: str) -> None:
         """Drop the connection at once and say why."""
         if self.is_over:
             return
@@ -163,7 +165,7 @@ class Relay:
         )
         self.retime(state.end_at)
         if state.status not in HOLDS_GRANT:
-            self.cut(ConnectionEnd.ENDED, "Your session has ended.")
+            self.disconnect(ConnectionEnd.ENDED, "Your session has ended.")
         elif state.status == Status.LOCKED:
             self.freeze(state.title, state.message)
         if self.bridge.recorder is not None and self.admitted.is_input_recorded:

@@ -25,8 +25,8 @@ from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 
 SUBSYSTEMS = ("sftp",)
-CUT_WITHIN = 1.0  # seconds to send the reason to a client that is cut
-ENDS_WITHIN = 5.0  # seconds that a program gets to end whose client closed its side and reads no more
+DISCONNECT_SECONDS = 1.0  # seconds to send the reason to a client that is cut
+END_SECONDS = 5.0  # seconds that a program gets to end whose client closed its side and reads no more
 MOST_COMMAND = 1024 * 1024  # bytes
 MOST_PACKET = 2 * MOST_COMMAND  # bytes; what Linux gives OpenSSH's client at most, so that it is refused in words
 USUAL_CHANNELS = 8  # of one client; with more of them each may let less wait, so that all together stay bounded
@@ -187,7 +187,7 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
         if not self._is_eof:
             self.eof_received()
         if not self._is_host_eof:
-            asyncio.get_running_loop().call_later(ENDS_WITHIN, self._answer_close)
+            asyncio.get_running_loop().call_later(END_SECONDS, self._answer_close)
 
     def _answer_close(self) -> None:
         answer, self._answer = self._answer, None
@@ -270,7 +270,7 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
         self._answer_close()
         if reason:
             try:
-                await asyncio.wait_for(self._channel.wait_closed(), CUT_WITHIN)
+                await asyncio.wait_for(self._channel.wait_closed(), DISCONNECT_SECONDS)
             except TimeoutError:
                 self._client.connection.abort()
 

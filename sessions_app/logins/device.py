@@ -134,9 +134,9 @@ def _describe(user_agent: str, hint_items: tuple[tuple[str, str], ...]) -> Devic
     system, system_version = ("iPadOS", _ipados_version(user_agent)) if is_ipad else _system(agent, hints)
     return Device(
         device="Tablet" if is_ipad else _kind(agent, hints),
-        os=_cut(system, NAME_LENGTH),
+        os=_truncated(system, NAME_LENGTH),
         os_version=_version(system_version),
-        browser=_cut(browser, NAME_LENGTH),
+        browser=_truncated(browser, NAME_LENGTH),
         browser_version=_version(browser_version),
     )
 
@@ -254,5 +254,5 @@ def _version(text: str) -> str:
     return re.sub(r"(\.0)+$", "", text)
 
 
-def _cut(text: str, length: int) -> str:
+def _truncated(text: str, length: int) -> str:
     return printable(text, length).strip() or UNKNOWN

@@ -1278,7 +1278,7 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
-            name="AccountCut",
+            name="AccountLockdown",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("reason", models.CharField(max_length=120)),
@@ -1301,7 +1301,9 @@ class Migration(migrations.Migration):
             options={
                 "default_permissions": (),
                 "indexes": [
-                    models.Index(condition=models.Q(("done_at", None)), fields=["accepted_at"], name="account_cut_open")
+                    models.Index(
+                        condition=models.Q(("done_at", None)), fields=["accepted_at"], name="account_lockdown_open"
+                    )
                 ],
             },
         ),

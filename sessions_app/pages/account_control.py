@@ -31,10 +31,10 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.outcome import confirmation, outcome
 from sessions_app.pages.catalogue.tables import visible_resources
 from sessions_app.pages.people.views import visible_accounts
-from sessions_app.people.forms import CutForm, LockForm
+from sessions_app.people.forms import LockdownForm, LockForm
 from sessions_app.people.models import Application
 from sessions_app.privileged.flows.account import lock_account, unlock_account
-from sessions_app.privileged.flows.lockdown import cut_everything
+from sessions_app.privileged.flows.lockdown import lock_down
 from sessions_app.privileged.lifecycle import LifecycleError
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import is_administrator
@@ -84,10 +84,10 @@ def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
         "logins": LoginSession.objects.live().filter(user=account.pk).count(),
         "sessions": PrivilegedSession.objects.not_ended().filter(user=account.pk).count(),
     }
-    form = CutForm(request.POST if request.method == "POST" else None, label_suffix="")
+    form = LockdownForm(request.POST if request.method == "POST" else None, label_suffix="")
     if form.is_valid():
         try:
-            lines = cut_everything(viewer(request), account, reason=form.cleaned_data["reason"])
+            lines = lock_down(viewer(request), account, reason=form.cleaned_data["reason"])
         except (Refused, LifecycleError) as error:
             form.add_error(None, str(error))
         except (DatabaseError, InterfaceError) as error:

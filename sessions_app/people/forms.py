@@ -17,7 +17,7 @@ class LockForm(forms.Form):
     )
 
 
-class CutForm(forms.Form):
+class LockdownForm(forms.Form):
     """The form to end all access: the reason, which is logged and becomes the message of the lock."""
 
     reason = forms.CharField(

@@ -57,7 +57,7 @@ class AccountLock(Lock):
         return f"{self.user}: {self.title}"
 
 
-class AccountCut(models.Model):
+class AccountLockdown(models.Model):
     """An accepted request to end all access of an account.
 
     The worker finishes it if the process that accepted it could not.
@@ -72,7 +72,7 @@ class AccountCut(models.Model):
 
     class Meta:
         default_permissions = ()
-        indexes = [models.Index(fields=["accepted_at"], name="account_cut_open", condition=models.Q(done_at=None))]
+        indexes = [models.Index(fields=["accepted_at"], name="account_lockdown_open", condition=models.Q(done_at=None))]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.reason}"

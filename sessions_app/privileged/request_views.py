@@ -94,7 +94,7 @@ def _resources_step(request: HttpRequest, draft: Draft, *, is_sent: bool) -> Htt
         "resources": resources,
         "chosen": chosen,
         "locks": locked_resources(resources),
-        "is_cut": len(shown) > MOST_SHOWN,
+        "is_truncated": len(shown) > MOST_SHOWN,
         "most_shown": MOST_SHOWN,
         "problem": problem,
     }

@@ -84,7 +84,7 @@ class SearchClaim:
         if row.count:
             left = row.words(MOST_SAID)
             _record(session, f"Left on {host} by {account}, whose user id nobody gets again: {left}", Level.WARNING)
-        if findings.is_cut:
+        if findings.is_incomplete:
             _record(
                 session,
                 f"{host} has more files than could be searched in {settings.HOST_SEARCH_SECONDS} s for what {account} "

@@ -43,7 +43,7 @@ def test_many_that_are_cut_at_once_are_noted_in_a_few_transactions(
         registry = Registry(OWNER)
         relays = [hold(registry, row)[0] for row in rows]
         for relay in relays:
-            relay.cut(ConnectionEnd.TERMINATED, "Terminated")
+            relay.disconnect(ConnectionEnd.TERMINATED, "Terminated")
         await asyncio.gather(*(relay.closed.wait() for relay in relays))
         assert registry.relays == {}
 

@@ -26,7 +26,7 @@ from sessions_app.privileged.flows.account import lock_account, unlock_account
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.flows.lock import lock
-from sessions_app.privileged.flows.lockdown import cut_everything
+from sessions_app.privileged.flows.lockdown import lock_down
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession
@@ -112,7 +112,7 @@ CUTS: dict[str, tuple[EntryPoint, Step, ConnectionEnd]] = {
     ),
     "cut everything": (
         EntryPoint.SSH,
-        lambda admin, session, has: cut_everything(admin, session.user),
+        lambda admin, session, has: lock_down(admin, session.user),
         ConnectionEnd.REVOKED,  # the lock of the account comes first
     ),
     "remove the key": (

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from sessions_app.gateway.connection_state import ConnectionState
-from sessions_app.gateway.enforcement import Cut, Frozen, decide
+from sessions_app.gateway.enforcement import Disconnect, Freeze, decide
 from sessions_app.gateway.models import ConnectionEnd, EntryPoint
 from sessions_app.logins.models import EndReason
 from sessions_app.privileged.models import Status
@@ -23,7 +23,7 @@ GOOD = ConnectionState(
     confirmed=0,
     is_frozen=False,
     newest=0,
-    is_cut=False,
+    is_disconnect_requested=False,
     status=Status.LOGGED_IN,
     end_at=NOW + dt.timedelta(hours=1),
     end_reason="",
@@ -52,11 +52,11 @@ def test_a_good_connection_goes_on() -> None:
     [
         ({"is_account_active": False}, ConnectionEnd.REVOKED),
         ({"account_lock": "Stop", "status": Status.LOCKED}, ConnectionEnd.REVOKED),
-        ({"account_lock": "Stop", "is_cut": True}, ConnectionEnd.REVOKED),
+        ({"account_lock": "Stop", "is_disconnect_requested": True}, ConnectionEnd.REVOKED),
         ({"is_key_gone": True}, ConnectionEnd.REVOKED),
-        ({"is_cut": True}, ConnectionEnd.TERMINATED),
-        ({"is_cut": True, "status": Status.CANCELING}, ConnectionEnd.TERMINATED),
-        ({"is_cut": True, "status": Status.LOCKED}, ConnectionEnd.TERMINATED),
+        ({"is_disconnect_requested": True}, ConnectionEnd.TERMINATED),
+        ({"is_disconnect_requested": True, "status": Status.CANCELING}, ConnectionEnd.TERMINATED),
+        ({"is_disconnect_requested": True, "status": Status.LOCKED}, ConnectionEnd.TERMINATED),
         ({"status": Status.CANCELING}, ConnectionEnd.ENDED),
         ({"status": Status.COMPLETE}, ConnectionEnd.ENDED),
         ({"end_at": NOW}, ConnectionEnd.ENDED),
@@ -66,32 +66,32 @@ def test_a_good_connection_goes_on() -> None:
 )
 def test_what_cuts(changes: dict[str, Any], end: ConnectionEnd) -> None:
     found = of(**changes)
-    assert isinstance(found, Cut)
+    assert isinstance(found, Disconnect)
     assert found.end == end
     assert found.text
 
 
 def test_whose_account_is_locked_reads_why() -> None:
     found = of(account_lock="Lost laptop", account_lock_message="Call 12.")
-    assert isinstance(found, Cut)
+    assert isinstance(found, Disconnect)
     assert found.text == "Your account is locked: Lost laptop. Call 12."
 
 
 @pytest.mark.parametrize("reason", EndReason)
 def test_a_terminal_in_the_browser_ends_with_its_login(reason: EndReason) -> None:
     found = of(entry_point=EntryPoint.BROWSER, login_end=reason)
-    assert isinstance(found, Cut)
+    assert isinstance(found, Disconnect)
     assert found.end == ConnectionEnd.LOGGED_OUT
 
 
 @pytest.mark.parametrize("reason", EndReason)
 def test_an_ssh_client_is_cut_when_somebody_ended_the_login_that_gave_its_password(reason: EndReason) -> None:
     somebody_did = reason in (EndReason.FORCED, EndReason.OTHERS, EndReason.PASSWORD)
-    assert isinstance(of(login_end=reason), Cut) == somebody_did
+    assert isinstance(of(login_end=reason), Disconnect) == somebody_did
 
 
 def test_a_lock_freezes_with_its_text() -> None:
     found = of(status=Status.LOCKED, lock_title="Stop", lock_message="Call us")
-    assert isinstance(found, Frozen)
+    assert isinstance(found, Freeze)
     assert (found.title, found.message) == ("Stop", "Call us")
-    assert of(status=Status.LOCKED) == Frozen("Locked", "")
+    assert of(status=Status.LOCKED) == Freeze("Locked", "")

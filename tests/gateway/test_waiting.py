@@ -214,7 +214,7 @@ def test_a_person_whose_host_side_cannot_be_closed_is_let_go_all_the_same(alice:
                 raise RuntimeError("it is in a state that nobody thought of")
 
         live.bridge._host = Broken()  # type: ignore[assignment]
-        live.cut(ConnectionEnd.TERMINATED, "Terminated")
+        live.disconnect(ConnectionEnd.TERMINATED, "Terminated")
         await live.closed.wait()
         assert person.closed == "Terminated"
 

@@ -134,13 +134,13 @@ def test_a_host_that_was_not_compared_is_said_and_one_too_slow_stops_nothing(
 
 
 def test_only_what_is_not_the_same_is_news_and_a_search_that_was_cut_off_is_told() -> None:
-    before, is_cut = compare.parse(
+    before, is_incomplete = compare.parse(
         "account\ta\t1\naccount\tb\t2\nport\ttcp 1\tx\nport\ttcp 1\ty\nnonsense\tq\t1\ncut\n"
     )
-    assert is_cut
+    assert is_incomplete
     assert before == {"account": {"a": "1", "b": "2"}, "port": {"tcp 1": "x y"}}
-    after, is_cut = compare.parse("account\tb\t3\naccount\tc\x1b[2J\t4\nport\ttcp 1\tx\nport\ttcp 1\ty\n")
-    assert not is_cut
+    after, is_incomplete = compare.parse("account\tb\t3\naccount\tc\x1b[2J\t4\nport\ttcp 1\tx\nport\ttcp 1\ty\n")
+    assert not is_incomplete
     assert compare.differences(before, after) == [
         ["gone", "account", "a", "1"],
         ["changed", "account", "b", "3"],

@@ -21,7 +21,7 @@ from django.utils import timezone
 from sessions_app.catalogue.models import ConnectionProfile
 from sessions_app.privileged.flows.account import lock_account, unlock_account
 from sessions_app.privileged.flows.end import end
-from sessions_app.privileged.flows.lockdown import cut_everything
+from sessions_app.privileged.flows.lockdown import lock_down
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders, own_accounts, sshd
@@ -164,7 +164,7 @@ def test_nothing_is_left_whichever_way_it_ends_and_nobody_elses_is_touched(
     by_itself(one["guard"])
     assert one["guard"].left() == {}
     end(admin, one["lock"].session)
-    assert all(line.ok for line in cut_everything(admin, one["cut"].user))
+    assert all(line.ok for line in lock_down(admin, one["cut"].user))
     for leaver_ in one.values():
         assert worked(leaver_.session).is_ended, said(leaver_.session)
         assert (leaver_.user.username, leaver_.left()) == (leaver_.user.username, {})

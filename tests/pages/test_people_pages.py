@@ -151,7 +151,7 @@ def test_an_auditor_sees_the_buttons_with_the_reason_why_not(as_user: AsUser, al
 
 def test_administrators_cannot_lock_themselves(as_user: AsUser, admin: User) -> None:
     page = as_user(admin).get(f"/users/{admin.pk}/").content.decode()
-    assert "Nobody locks or cuts themself" in page
+    assert "You cannot lock or cut your own account" in page
     assert f'href="/users/{admin.pk}/lock/"' not in page
 
 

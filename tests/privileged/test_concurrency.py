@@ -31,7 +31,7 @@ from sessions_app.privileged.flows.deny import deny
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.flows.lock import lock
-from sessions_app.privileged.flows.lockdown import cut_everything
+from sessions_app.privileged.flows.lockdown import lock_down
 from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
@@ -193,8 +193,8 @@ def test_two_cut_everything_at_once(alice: User, admin: User) -> None:
     builders.make_login(alice)
     outcomes = at_once(
         [
-            lambda: cut_everything(admin, User.objects.get(pk=alice.pk)),
-            lambda: cut_everything(second, User.objects.get(pk=alice.pk)),
+            lambda: lock_down(admin, User.objects.get(pk=alice.pk)),
+            lambda: lock_down(second, User.objects.get(pk=alice.pk)),
             reconcile,
         ]
     )

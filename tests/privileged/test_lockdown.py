@@ -47,7 +47,7 @@ def everything_of(user: User, approver: User) -> list[PrivilegedSession]:
 
 def test_nothing_is_left_and_every_line_says_what_was_done(alice: User, admin: User, approver: User) -> None:
     sessions = everything_of(alice, approver)
-    lines = lockdown.cut_everything(admin, alice, reason="Contract ended")
+    lines = lockdown.lock_down(admin, alice, reason="Contract ended")
     assert all(line.ok for line in lines)
     assert [line.text for line in lines] == [
         "Locked the account; nobody can log in to it.",
@@ -73,16 +73,16 @@ def test_nothing_is_left_and_every_line_says_what_was_done(alice: User, admin: U
 def test_an_account_that_is_locked_already_is_cut_all_the_same(alice: User, admin: User) -> None:
     session = granted(alice)
     lock_account(admin, alice, title="Before")
-    lines = lockdown.cut_everything(admin, alice)
-    assert lines[0] == lockdown.CutStep(True, "The account was locked already.")
+    lines = lockdown.lock_down(admin, alice)
+    assert lines[0] == lockdown.LockdownStep(True, "The account was locked already.")
     session.refresh_from_db()
     assert session.status == Status.CANCELING
 
 
 def test_cutting_twice_does_no_harm(alice: User, admin: User) -> None:
     granted(alice)
-    lockdown.cut_everything(admin, alice)
-    lines = lockdown.cut_everything(admin, alice)
+    lockdown.lock_down(admin, alice)
+    lines = lockdown.lock_down(admin, alice)
     assert all(line.ok for line in lines)
 
 
@@ -97,7 +97,7 @@ def test_one_session_that_refuses_does_not_keep_the_others_alive(
         terminate(actor, session, **options)
 
     monkeypatch.setattr(lockdown, "terminate", refusing)
-    lines = lockdown.cut_everything(admin, alice)
+    lines = lockdown.lock_down(admin, alice)
     assert [line.ok for line in lines] == [True, True, False, True]
     assert "Somebody else changed" in lines[2].text
     other.refresh_from_db()
@@ -106,8 +106,8 @@ def test_one_session_that_refuses_does_not_keep_the_others_alive(
 
 def test_nobody_cuts_themself_and_only_administrators_cut(alice: User, admin: User, auditor: User) -> None:
     with pytest.raises(Refused, match="another administrator"):
-        lockdown.cut_everything(admin, admin)
+        lockdown.lock_down(admin, admin)
     for somebody in (alice, auditor):
         with pytest.raises(Forbidden):
-            lockdown.cut_everything(somebody, admin)
+            lockdown.lock_down(somebody, admin)
     assert not AccountLock.objects.exists()

@@ -31,7 +31,7 @@ from sessions_app.privileged.flows.account import lock_account, unlock_account
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.flows.lock import lock
-from sessions_app.privileged.flows.lockdown import cut_everything
+from sessions_app.privileged.flows.lockdown import lock_down
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -128,7 +128,7 @@ def test_what_happens_to_an_account_leaves_other_people_as_they_are(
     reconcile()
     unlock_account(admin, alice)
     reconcile()
-    cut_everything(admin, alice)
+    lock_down(admin, alice)
     reconcile()
     assert state(sessions[2]) == before
     login.refresh_from_db()
@@ -153,7 +153,7 @@ def test_a_cut_is_noted_in_the_watch_of_its_own_host(sessions: list[PrivilegedSe
     HostWatch.objects.update(found=on)
     watched, other = (HostWatch.objects.get(resource=sessions[number].resource) for number in (1, 0))
     assert other.pk < watched.pk  # else any first row would do
-    presence.note_cut(watched.resource_id, sessions[1].pk)
+    presence.note_disconnect(watched.resource_id, sessions[1].pk)
     watched.refresh_from_db()
     other.refresh_from_db()
     assert watched.found == on | {str(sessions[1].pk): {"is_logged_on": False}}

@@ -25,7 +25,7 @@ from sessions_app import change_notify
 from sessions_app.errors import Forbidden
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason, LoginSession
-from sessions_app.people.models import AccountCut, AccountLock
+from sessions_app.people.models import AccountLock, AccountLockdown
 from sessions_app.privileged.flows import control, lockdown
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.flows.lock import lock
@@ -91,7 +91,7 @@ def test_emergency_verbs_outlast_a_busy_database(
         "lock": lambda: lock(admin, session, title="Look"),
         "terminate": lambda: terminate(admin, session),
         "logout": lambda: service.end(login, EndReason.FORCED, actor=admin),
-        "cut": lambda: lockdown.cut_everything(admin, alice),
+        "cut": lambda: lockdown.lock_down(admin, alice),
         "lock account": lambda: lock_account(admin, alice, title="Look"),
     }
     verbs[verb]()
@@ -136,7 +136,7 @@ def test_a_cut_that_was_not_accepted_changes_nothing_and_says_so(
     builders.make_login(alice)
     entries = LogEntry.objects.filter(verb__in=[Verb.ACCOUNT_LOCKED, Verb.SESSION_LOCKED, Verb.LOGOUT_FORCED]).count()
     browser = as_user(admin)
-    monkeypatch.setattr(AccountCut.objects, "create", failing(AccountCut.objects.create))
+    monkeypatch.setattr(AccountLockdown.objects, "create", failing(AccountLockdown.objects.create))
     answer = browser.post(reverse("account_cut", args=[alice.pk]), {"reason": "Fired"})
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
@@ -195,7 +195,7 @@ def test_an_accepted_cut_is_carried_out_although_its_administrator_is_none_any_m
     other = granted(outsider, resource="web-4")
     with monkeypatch.context() as disturbed:
         disturbed.setattr(control, "start_canceling", failing(control.start_canceling))
-        lockdown.cut_everything(admin, alice)
+        lockdown.lock_down(admin, alice)
     if what == "disabled":
         User.objects.filter(pk=admin.pk).update(is_active=False)
     else:
@@ -221,7 +221,7 @@ def test_a_worker_that_meets_an_outage_too_tries_the_cut_again_later(
     later = timezone.now() + dt.timedelta(minutes=2)
     with monkeypatch.context() as disturbed:
         disturbed.setattr(control, "start_canceling", failing(control.start_canceling))
-        assert not all(line.ok for line in lockdown.cut_everything(admin, alice))
+        assert not all(line.ok for line in lockdown.lock_down(admin, alice))
         assert lockdowns.finish(later) == 1
     assert lockdowns.finish(later) == 1
     session.refresh_from_db()

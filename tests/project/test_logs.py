@@ -91,15 +91,15 @@ def test_an_outage_that_lasts_is_said_once_and_then_every_five_minutes_with_how_
     assert printed.getvalue().splitlines() == [
         BUSY,
         "ERROR The disk of the console is full: OperationalError: database or disk is full. A pass failed",
-        "WARNING Over: The disk of the console is full. It was met once, and not any more for 30 seconds",
-        f"{BUSY} (and 1028 times more since this was said last)",
+        "WARNING Over: The disk of the console is full. It happened once, the last time 30 seconds ago",
+        f"{BUSY} (This happened 1028 times more since the last line about it.)",
     ]
 
 
 def test_the_end_of_an_outage_is_said_and_so_is_the_next_within_five_minutes(
     printed: io.StringIO, clock: Clock, handler: BriefHandler
 ) -> None:
-    over = "WARNING Over: The database of the console is busy. It was met {}, and not any more for 30 seconds"
+    over = "WARNING Over: The database of the console is busy. It happened {}, the last time 30 seconds ago"
     for _ in range(3):
         say(OperationalError("database is locked"))
     clock.now += OVER_AFTER_SECONDS - 1

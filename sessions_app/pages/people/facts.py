@@ -105,7 +105,7 @@ class AccountFacts(_Counts):
         if not is_administrator(self.viewer):
             return "Auditors read everything and change nothing."
         if self.viewer.pk == self.account.pk:
-            return "Nobody locks or cuts themself. Another administrator can."
+            return "You cannot lock or cut your own account. Ask another administrator."
         return ""
 
 

@@ -120,21 +120,27 @@ def _shown(
 
 def _in_force(request: ControlRequest) -> tuple[str, ...]:
     """Return a line for each enforcer: the gateways, and then the host."""
-    is_cut = request.kind == ControlKind.DISCONNECT
+    is_disconnect = request.kind == ControlKind.DISCONNECT
     spans = [
-        (one.began_at, None if is_cut else one.ended_at, f"gateway {one.gateway}, {_connections(one.connections)}")
+        (
+            one.began_at,
+            None if is_disconnect else one.ended_at,
+            f"gateway {one.gateway}, {_connections(one.connections)}",
+        )
         for one in request.gateways.all()
     ]
     if request.enforced_at:
         spans.append((request.enforced_at, request.enforced_until, "host"))
-    words = "done" if is_cut else "in force"
+    words = "done" if is_disconnect else "in force"
     shown = '{} <span class="moment">{}</span> ({})'  # no date breaks at the end of a line
-    return tuple(format_html(shown, words, _span(since, until, is_cut=is_cut), by) for since, until, by in spans)
+    return tuple(
+        format_html(shown, words, _span(since, until, is_disconnect=is_disconnect), by) for since, until, by in spans
+    )
 
 
-def _span(since: dt.datetime, until: dt.datetime | None, *, is_cut: bool) -> str:
+def _span(since: dt.datetime, until: dt.datetime | None, *, is_disconnect: bool) -> str:
     begin = moment(since)
-    if is_cut:
+    if is_disconnect:
         return begin
     if until is None:
         return f"since {begin}"

@@ -58,7 +58,7 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
         "tiers": _tiers(session),
         "controls": controls_shown(session),
         "timeline": [_timeline_row(entry) for entry in reversed(entries[:TIMELINE_LENGTH])],
-        "is_timeline_cut": len(entries) > TIMELINE_LENGTH,
+        "is_timeline_truncated": len(entries) > TIMELINE_LENGTH,
         "is_stuck": bool(session.last_error) and session.status in (Status.CANCELING, Status.PROVISIONING),
         "next_attempt": moment(session.next_attempt_at) if session.next_attempt_at else "",
         "waits_since": moment(session.waiting_since) if session.lease and session.waiting_since else "",

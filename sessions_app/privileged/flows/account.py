@@ -35,7 +35,7 @@ def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message
     """
     require_administrator(actor)
     if actor.pk == user.pk:
-        raise Refused("Nobody locks the account they are logged in to. Ask another administrator.")
+        raise Refused("You cannot lock your own account. Ask another administrator.")
     title = clean_text(title, "title", 120, required="Enter a title; the user sees it.")
     message = clean_text(message, "message", 500)
     with transaction.atomic():

@@ -180,8 +180,8 @@ def _look(remote: Remote, grant: Grant) -> tuple[State, str]:
     result = remote.script(SNAPSHOT, str(seconds), most=MOST)
     if result.exit_code != 0:
         return {}, f"The host could not be looked at: {failure(result, grant.resource_name, grant.login_account)}"
-    state, is_cut = parse(result.output)
-    return state, CUT.format(seconds=seconds) if is_cut else ""
+    state, is_incomplete = parse(result.output)
+    return state, CUT.format(seconds=seconds) if is_incomplete else ""
 
 
 def _is_of(sessions: dict[int, str], one: list[str]) -> bool:

@@ -116,7 +116,7 @@ class SshConnector(Connector):
         """End every log-in and every process of the account now."""
         with _on_host(grant, say) as on:
             _warn(on, on.do("End logins and processes", live_account.DISCONNECT, grant.login_account))
-        presence.note_cut(grant.resource_id, grant.session_id)
+        presence.note_disconnect(grant.resource_id, grant.session_id)
         say(f"Cut the connections of {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def presence(self, grant: Grant) -> Presence:

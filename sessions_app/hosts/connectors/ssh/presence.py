@@ -51,7 +51,7 @@ def presence(resource: Resource, host: Host, credentials: Callable[[], Credentia
     return _answer(watch, session_id, interval)
 
 
-def note_cut(resource_id: int, session_id: int) -> None:
+def note_disconnect(resource_id: int, session_id: int) -> None:
     """Store that every log-in of the session was ended, so that nobody counts as logged on until the next look."""
     with transaction.atomic():
         watch = HostWatch.objects.select_for_update().filter(resource=resource_id).first()

@@ -95,7 +95,7 @@ class Findings:
 
     paths: Mapping[int, list[str]]
     counts: Mapping[int, int]
-    is_cut: bool
+    is_incomplete: bool
 
 
 def request_search(grant: Grant) -> None:

@@ -61,8 +61,8 @@ def test_an_entry_that_cannot_be_written_undoes_what_it_is_about(alice: User) ->
         with pytest.raises(TransactionManagementError):
             alice.save()
         transaction.set_rollback(True)
-    assert entry.pk is None
     assert not LogEntry.objects.filter(message="one").exists()
+    assert entry.pk is None
 
 
 @pytest.mark.sqlite_only

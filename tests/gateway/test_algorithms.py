@@ -24,7 +24,8 @@ SECONDS = 30
 
 async def gets_in(there: Front, **values: Any) -> bool:
     async with await there.connect(**values) as client:
-        return (await client.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
+        done = await client.run("swallow", stdin=asyncssh.DEVNULL)
+    return done.exit_status == 0
 
 
 @pytest.mark.parametrize(("algorithm", "is_taken"), [("ssh-rsa", False), ("rsa-sha2-256", True)])
@@ -59,7 +60,7 @@ def test_what_is_out_of_use_is_not_announced(alice: User) -> None:
     async def story() -> None:
         async with asyncio.timeout(SECONDS), front(given) as there:
             async with await there.connect() as client:
-                announced = client._server_sig_algs  # type: ignore[union-attr]
+                announced = client._server_sig_algs
                 assert b"ssh-ed25519" in announced
                 assert not announced & {b"ssh-rsa", b"ssh-dss"}
             for old in ("diffie-hellman-group14-sha1", "diffie-hellman-group1-sha1"):
@@ -109,7 +110,7 @@ def test_a_client_that_waits_for_the_offer_of_the_server_gets_one(alice: User, m
                 else:
                     asyncio.get_running_loop().call_soon(setattr, conn, "_kexinit_sent", False)
 
-            conn._send_kexinit = send_kexinit  # type: ignore[method-assign]
+            conn._send_kexinit = send_kexinit  # type: ignore[method-assign]  # of this connection only
 
     async def story() -> None:
         async with asyncio.timeout(SECONDS), front(given) as there:

@@ -51,7 +51,7 @@ async def packets_for_keys(cipher: str) -> list[int]:
             assert await process.stdout.read(1) == b"x"
             logs = {one: one.log_received_packet for one in (client, process.channel)}
             for one, log in logs.items():
-                one.log_received_packet = _noting(came, log)  # type: ignore[method-assign]
+                one.log_received_packet = _noting(came, log)  # type: ignore[method-assign]  # of these two only
             for _ in range(KEYS):
                 process.stdin.write(b"x")
                 assert await process.stdout.read(1) == b"x"

@@ -284,7 +284,8 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
         relay.bridge.recorder, cast = recorder()
-        relay.bridge._host = Quiet()  # type: ignore[assignment]
+        host: Any = Quiet()
+        relay.bridge._host = host
         async with controlled(registry):
             monkeypatch.setattr(connection_state, "connection_states", broken)
             await until(lambda: relay.is_frozen, "it is frozen")

@@ -142,9 +142,9 @@ def test_scp_the_other_way_and_broken_off() -> None:
     seen = ScpWatch("scp -f '/etc/a file'")
     assert seen.client(b"\0") == []
     assert seen.host(b"C0600 100 a file\n") == []
-    assert not seen.is_content
+    was_content = seen.is_content
     assert seen.client(b"\0") == []
-    assert seen.is_content
+    assert (was_content, seen.is_content) == (False, True)
     assert seen.host(b"x" * 60) == []
     assert seen.end() == [FileEvent(FileAction.FETCHED, "/etc/a file", name="a file", size=60, is_complete=False)]
 

@@ -20,7 +20,7 @@ from sessions_app.gateway.opening import open_relay
 from sessions_app.privileged.models import PrivilegedSession
 from tests.support import builders
 from tests.support.control_scene import Person, run
-from tests.support.gateway_scene import CHUNK, CHUNKS, MOST, front, prepared, still, waiting
+from tests.support.gateway_scene import CHUNK, CHUNKS, MOST, front, prepared, still, transport_of, waiting
 from tests.support.waiting import seconds, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,11 +39,11 @@ def test_a_client_that_stops_reading_costs_little_and_loses_nothing(alice: User,
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(f"flood {CHUNKS}", encoding=None, window=window)
             await until(lambda: there.host.sent > 0, "the host sends")
-            client._transport.pause_reading()  # type: ignore[union-attr]
+            transport_of(client).pause_reading()
             await still(there)
             assert there.host.sent < CHUNKS * len(CHUNK)
             assert waiting(there.relay()) < MOST
-            client._transport.resume_reading()  # type: ignore[union-attr]
+            transport_of(client).resume_reading()
             output = await process.stdout.read()
             assert hashlib.sha256(output).digest() == hashlib.sha256(CHUNK * CHUNKS).digest()
 
@@ -117,13 +117,13 @@ def test_a_cut_says_why_and_ends_it_also_for_who_does_not_read(alice: User) -> N
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(f"flood {CHUNKS}", encoding=None)
             await until(lambda: there.host.sent > 0, "the host sends")
-            client._transport.pause_reading()  # type: ignore[union-attr]
+            transport_of(client).pause_reading()
             await still(there)
             relay = there.relay()
             there.registry.relays[relay.connection_id].retime(timezone.now() + dt.timedelta(seconds=0.2))
             await asyncio.wait_for(relay.closed.wait(), 5)
             await until(lambda: there.host.process.is_closing(), "the host is let go")
-            client._transport.resume_reading()  # type: ignore[union-attr]
+            transport_of(client).resume_reading()
             await asyncio.wait_for(process.wait_closed(), 5)
 
     given = prepared(alice)

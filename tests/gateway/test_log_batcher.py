@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -36,7 +37,7 @@ class Log:
         self.delay = asyncio.Event()
         self.delay.set()
 
-    async def __call__(self, events: Sequence[str]) -> None:
+    async def __call__(self, events: Sequence[Any]) -> None:
         self.arrived.set()
         await self.delay.wait()
         if self.failures:
@@ -103,7 +104,7 @@ def test_a_recording_is_closed_whatever_becomes_of_the_files(alice: User) -> Non
     async def story() -> None:
         relay, _ = hold(Registry(OWNER), row, terminal="")
         relay.bridge.files = FileLog(relay.admitted, ScpWatch("scp -t /"))
-        relay.bridge.files._log = LogBatcher(Log(1000), "Files")  # type: ignore[arg-type]
+        relay.bridge.files._log = LogBatcher(Log(1000), "Files")
         relay.bridge.files.client(b"C0644 0 empty\n")
         relay.bridge.files.client(b"\0")
         relay.bridge.recorder = Recorder()

@@ -149,7 +149,7 @@ def test_a_client_that_vanished_without_a_word_is_noticed(alice: User, monkeypat
             await client.create_process(encoding=None, term_type="xterm")
             await until(lambda: there.host.process is not None, "the host has a shell")
             relay = there.relay()
-            client.data_received = lambda data, datatype=None: None  # type: ignore[method-assign]
+            monkeypatch.setattr(client, "data_received", lambda data, datatype=None: None)
             await relay.closed.wait()
             await until(lambda: there.host.process.is_closing(), "the host is let go")
             client.abort()

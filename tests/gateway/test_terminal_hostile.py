@@ -184,14 +184,15 @@ def test_who_waits_for_the_host_or_for_the_page_to_go_leaves_nothing_waiting() -
             await self.is_gone.wait()
 
     async def story() -> None:
-        downstream, socket = BrowserChannel(), Socket()
+        downstream = BrowserChannel()
+        socket: Any = Socket()
         downstream.pause_reading()
-        waiting = asyncio.create_task(downstream._may_take(socket))  # type: ignore[arg-type]  # as far as it is asked
+        waiting = asyncio.create_task(downstream._may_take(socket))
         await asyncio.sleep(0)
         downstream.resume_reading()
         assert await waiting
         downstream.pause_reading()
-        waiting = asyncio.create_task(downstream._may_take(socket))  # type: ignore[arg-type]
+        waiting = asyncio.create_task(downstream._may_take(socket))
         await asyncio.sleep(0)
         socket.is_gone.set()
         assert not await waiting

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -24,6 +23,7 @@ from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, Gatewa
 from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support.builders import make_key, make_resource, make_session
+from tests.support.pages import ClientResponse
 
 AsUser = Callable[[User], Client]
 CLOSED = sorted(set(Status) - {Status.AVAILABLE, Status.LOGGED_IN})
@@ -46,7 +46,7 @@ def page(client: Client, session: PrivilegedSession, *, path: str = "terminal/")
     return answer.content.decode()
 
 
-def directives(answer: HttpResponse) -> dict[str, str]:
+def directives(answer: ClientResponse) -> dict[str, str]:
     parts = [one.strip().partition(" ") for one in answer["Content-Security-Policy"].split(";")]
     return {name: value for name, _, value in parts}
 

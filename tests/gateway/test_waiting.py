@@ -83,7 +83,8 @@ def failing(error: Exception) -> Callable[..., Any]:
 
 async def another_gets_in(there: Front) -> bool:
     async with await there.connect() as client:
-        return (await client.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
+        done = await client.run("swallow", stdin=asyncssh.DEVNULL)
+    return done.exit_status == 0
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -213,7 +214,8 @@ def test_a_person_whose_host_side_cannot_be_closed_is_let_go_all_the_same(alice:
             def abort(self) -> None:
                 raise RuntimeError("it is in a state that nobody thought of")
 
-        live.bridge._host = Broken()  # type: ignore[assignment]
+        host: Any = Broken()
+        live.bridge._host = host
         live.disconnect(ConnectionEnd.TERMINATED, "Terminated")
         await live.closed.wait()
         assert person.closed == "Terminated"

@@ -18,9 +18,8 @@ LINES = [("success", "Locked 2 sessions."), ("error", "“ü” was not locked.\
 
 def request_of(*, htmx: bool) -> HttpRequest:
     request = RequestFactory().post("/", headers={"HX-Request": "true"} if htmx else {})
-    request.htmx = HtmxDetails(request)  # type: ignore[attr-defined]
-    request.session = {}  # type: ignore[assignment]
-    request._messages = FallbackStorage(request)  # type: ignore[attr-defined]
+    vars(request).update(htmx=HtmxDetails(request), session={})
+    vars(request).update(_messages=FallbackStorage(request))
     return request
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncssh
+from asyncssh.connection import SSHConnection
 from django.contrib.auth.models import User
 
 from sessions_app.gateway import identity, server, store
@@ -151,6 +152,11 @@ def _place(resource_id: int, port: int) -> None:
     type(builders.make_resource("web-1")).objects.filter(pk=resource_id).update(port=port)
 
 
+def transport_of(connection: SSHConnection) -> asyncio.Transport:
+    assert connection._transport is not None
+    return connection._transport
+
+
 def waiting(relay: Relay) -> int:
     """Bytes that the gateway holds for both sides."""
     host = relay.bridge._host
@@ -158,7 +164,7 @@ def waiting(relay: Relay) -> int:
     assert host is not None
     for_person: int = client_side.buffered() + client_side._client.connection._transport.get_write_buffer_size()
     unread = sum(len(data) for data, _ in host._recv_buf)
-    for_host = host.get_write_buffer_size() + host.get_connection()._transport.get_write_buffer_size()  # type: ignore[union-attr]
+    for_host = host.get_write_buffer_size() + transport_of(host.get_connection()).get_write_buffer_size()
     stored = held(client_side._client.connection) + held(host.get_connection())
     return stored + for_person + unread + for_host + sum(len(data) for data, _ in client_side._chan._recv_buf)
 

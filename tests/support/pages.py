@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, TypeAlias
 from xml.etree import ElementTree as ET
@@ -80,10 +81,15 @@ def attribute(element: ET.Element | None, name: str) -> str:
     return element.attrib[name]
 
 
+def pieces(response: HttpResponseBase) -> Iterator[bytes]:
+    """Return an iterator over a streamed answer as the server would send it, one piece at a time."""
+    assert isinstance(response, StreamingHttpResponse)
+    return iter(response)
+
+
 def streamed(response: HttpResponseBase) -> bytes:
     """Read a streamed answer to its end, as a browser does; only then is a download in the log."""
-    assert isinstance(response, StreamingHttpResponse)
-    return b"".join(response)
+    return b"".join(pieces(response))
 
 
 def texts(page: ET.Element, path: str) -> list[str]:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
-from django.http import StreamingHttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -26,7 +25,6 @@ from activity.text import UNSEEN, VARIANTS, plain
 from activity.verbs import Verb
 from tests.support import pages
 from tests.support.entries import UNSEEN_BEFORE, download, make_entry
-from tests.support.pages import streamed
 
 AsUser = Callable[[User], Client]
 
@@ -127,7 +125,7 @@ def test_quotes_commas_and_separators_survive_a_reader(as_user: AsUser, auditor:
 def test_the_file_has_one_heading_line_and_no_comment(as_user: AsUser, auditor: User) -> None:
     make_entry("only")
     answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "only"})
-    lines = list(csv.reader(io.StringIO(streamed(answer).decode(), newline="")))
+    lines = list(csv.reader(io.StringIO(pages.streamed(answer).decode(), newline="")))
     assert len(lines) == 2
     assert len(lines[0]) == len(lines[1]) == 15
 
@@ -137,10 +135,10 @@ def test_rows_are_streamed_and_never_held_together(as_user: AsUser, auditor: Use
     browser = as_user(auditor)
     with CaptureQueriesContext(connection) as queries:
         answer = browser.get("/activity/", {"csv": "1", "activity": "row"})
-        assert isinstance(answer, StreamingHttpResponse)
+        unread = pages.pieces(answer)
         asked = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
         assert not [sql for sql in asked if "row" in sql and "activity_logentry" in sql]
-        pieces = list(answer.streaming_content)
+        pieces = list(unread)
     assert len(pieces) > 5
     assert max(len(piece) for piece in pieces) < 100_000
     assert sum(piece.count(b"\r\n") for piece in pieces) == 5001
@@ -225,8 +223,7 @@ def test_an_end_that_cannot_be_logged_breaks_no_file_and_is_said_in_one_line(
 def test_a_download_that_is_broken_off_is_recorded_too(as_user: AsUser, auditor: User) -> None:
     LogEntry.objects.bulk_create(LogEntry(verb=Verb.LOGIN, message=f"row {number}") for number in range(2000))
     answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "row"})
-    assert isinstance(answer, StreamingHttpResponse)
-    pieces = iter(answer)
+    pieces = pages.pieces(answer)
     next(pieces)
     next(pieces)
     answer.close()

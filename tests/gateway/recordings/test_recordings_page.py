@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -23,7 +24,7 @@ from sessions_app.gateway.recordings.storage import storage
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import Status
 from tests.support import builders
-from tests.support.pages import elements, table, text, texts
+from tests.support.pages import attribute, elements, streamed, table, text, texts
 from tests.support.recordings import add, end, make_cast, make_recording, make_running, pieces_address
 
 pytestmark = pytest.mark.django_db
@@ -132,7 +133,7 @@ def test_the_page_has_commands_and_events_each_at_its_second(alice: User, as_use
 
 def test_the_details_of_each_step_are_no_events(alice: User) -> None:
     recording = make_recording(builders.make_session(alice), (1.0, "$ whoami\r\n"))
-    common = {"target": recording.session, "at": recording.started_at}
+    common: dict[str, Any] = {"target": recording.session, "at": recording.started_at}
     entries = [
         log.draft(Verb.SESSION_LOCKED, "Locked", level=Level.WARNING, **common),
         log.draft(Verb.CONNECTOR_STEP, "exit code 0", level=Level.DEBUG, **common),
@@ -232,7 +233,7 @@ def test_opening_and_downloading_are_logged_and_the_players_own_request_is_not(a
     assert viewed.actor_name == "alice"
     player = page.find(".//div[@id='player']")
     if player is not None:
-        whole = b"".join(client.get(player.get("data-cast")).streaming_content)  # type: ignore[attr-defined]
+        whole = streamed(client.get(attribute(player, "data-cast")))
         assert json.loads(whole.splitlines()[0])["version"] == 2
         assert looked(Verb.RECORDING_DOWNLOADED) == []
     response = client.get(f"/recordings/{recording.pk}/cast/")
@@ -259,7 +260,7 @@ def test_what_was_typed_is_for_administrators_and_logged_as_a_warning(
     recording = make_recording(builders.make_session(alice), typed="hunter2\r")
     assert as_user(alice).get(f"/recordings/{recording.pk}/typed/").status_code == 403
     response = as_user(admin).get(f"/recordings/{recording.pk}/typed/")
-    lines = b"".join(response.streaming_content).splitlines()  # type: ignore[attr-defined]
+    lines = streamed(response).splitlines()
     assert json.loads(lines[0])[1:] == ["i", "hunter2\r"]
     (entry,) = looked(Verb.RECORDING_DOWNLOADED)
     assert entry.level == Level.WARNING

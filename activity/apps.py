@@ -45,7 +45,7 @@ def repair_log_protection(using: str, **kwargs: Any) -> None:
         found = integrity.repair(using)
     except DatabaseError as problem:
         said = " ".join(str(problem).split())[:300]
-        sys.stderr.write(f"ERROR: Activity log: it could not be looked at, and nothing was put back: {said}\n")
+        sys.stderr.write(f"ERROR: Activity log: it could not be checked, and nothing was put back: {said}\n")
         return
     for one in found:
         end = "It was put back, and the log says so." if one.is_repairable else one.remedy

@@ -20,7 +20,7 @@ def take_slot(person: AbstractUser, *, is_replay: bool = False) -> limits.Slot:
     if slot is None:
         raise limits.TooMany(
             f"{most} of your downloads are running, which is as many as one person may have at a time. Nothing was "
-            "downloaded. Wait until one of them is over, or break it off.",
+            "downloaded. Wait until one has finished, or cancel it.",
             retry_after=10,
         )
     return slot

@@ -141,7 +141,9 @@ class LogFilterForm(forms.Form):
         name = str(self.cleaned_data["user"] or "").strip()
         self.accounts = tuple(names.called(name)) if name else ()
         if name and not self.accounts and not LogEntry.objects.filter(user=None, user_name=name).exists():
-            raise forms.ValidationError(f"There is no user called “{name[:40]}”, and the log never met that name.")
+            raise forms.ValidationError(
+                f"There is no user called “{name[:40]}”, and the log does not contain that name."
+            )
         return name
 
     def clean(self) -> dict[str, Any]:

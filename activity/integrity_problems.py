@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 MOST_NAMED = 10  # entries or tables that are named
 RUN_MIGRATE = "Run: sessionadmin migrate. Then find out who has been at the database."
-ASK = "Find out who has been at the database. Entries are never removed to mend this (docs/activity-log.md)."
+ASK = "Find out who has been at the database. Entries are never removed to repair this (docs/activity-log.md)."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -66,8 +66,8 @@ def beside(connection: BaseDatabaseWrapper) -> list[Problem]:
     looks = f"{names[0]} looks" if len(names) == 1 else f"{', '.join(names[:MOST_NAMED])} look"
     return [
         Problem(
-            f"{looks} like the activity log and {'holds' if len(names) == 1 else 'hold'} entries: the true log may "
-            f"have been put aside, and {LOG} be a copy without some of them.",
+            f"{looks} like the activity log and {'holds' if len(names) == 1 else 'hold'} entries: somebody may "
+            f"have moved the true log away and left a copy with fewer entries as {LOG}.",
             f"Compare it with {LOG}, and find out who made it. If it is nobody's log, move it to another database.",
         )
     ]

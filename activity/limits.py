@@ -167,7 +167,7 @@ def _asked(ask: Callable[[], T], otherwise: T) -> T:
         return ask()
     except Exception:
         # Each cache raises what its library does, which nobody here can name. A limit is no reason to stop people.
-        logger.warning("The cache does not answer, so a limit was not looked at", exc_info=True)
+        logger.warning("The cache does not answer, so a limit was not checked", exc_info=True)
         return otherwise
 
 

@@ -103,7 +103,7 @@ class ReplicaGauge:
             self._next_look = time.monotonic() + LOOK_EVERY_SECONDS
             replayed = _position(REPLICA, "pg_last_wal_replay_lsn()")
             if replayed is None:
-                raise DatabaseError("REPLICA_URL leads to a database that replays nothing, not to a replica")
+                raise DatabaseError("REPLICA_URL names a database that is not a replica: it replays nothing")
             # A replica can only have what is flushed. Read second, so that the lag is never computed as too small.
             now = time.monotonic()
             self._lag.note(now, _position(MAIN, "pg_current_wal_flush_lsn()") or 0, replayed)

@@ -63,7 +63,7 @@ class OutageRetryMiddleware:
             if outage is None:
                 raise
             not_done = NOT_DONE.get(name) or SESSIONS_NOT_DONE.get(str(kwargs.get("verb")), "Nothing was changed.")
-            logger.warning("Who asks for %s cannot be read. %s", name, not_done, exc_info=error)
+            logger.warning("The database cannot say who asks for %s. %s", name, not_done, exc_info=error)
             return unavailable(request, outage, not_done)
         return None
 

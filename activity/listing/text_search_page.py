@@ -26,7 +26,7 @@ from activity.text_index import Search
 NEAR, SHORT, FAR = 5_000, 50_000, 200_000  # rows of the list that are read to meet the words
 MOST_FOUND = 10_000  # rows that the look-up sorts
 TOO_SHORT = (
-    "Short words are looked for in a short list only, and this list is long. Search for a word with three letters or "
+    "Short words can be searched only in a short list, and this list is long. Search for a word with three letters or "
     "more, or narrow the list down first."
 )
 

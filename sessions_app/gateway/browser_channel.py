@@ -228,7 +228,7 @@ def _sent(task: asyncio.Task[None], socket: ServerConnection) -> None:
     A page that gets no more messages would wait for ever.
     """
     if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("A page could not be told what its terminal shows", exc_info=error)
+        logger.error("The output of a terminal could not be sent to its page", exc_info=error)
         socket.transport.abort()
 
 

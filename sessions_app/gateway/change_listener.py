@@ -54,7 +54,7 @@ class ChangeListener:
             try:
                 watch(own)
             except (DatabaseError, InterfaceError, PostgresError):
-                logger.exception("The database does not say what changes; trying again")
+                logger.exception("Changes in the database cannot be followed; trying again")
                 self._stop.wait(RETRY_SECONDS)
             finally:
                 own.close()

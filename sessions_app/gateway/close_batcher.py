@@ -48,7 +48,7 @@ class CloseBatcher:
         try:
             await store.call(store.ended, [ending for ending, _ in now])
         except Exception:
-            logger.exception("The end of %s connections could not be noted at once; now one by one", len(now))
+            logger.exception("The end of %s connections could not be written at once; writing one by one", len(now))
             return False
         for _, done in now:
             if not done.done():
@@ -60,7 +60,7 @@ class CloseBatcher:
             await store.call(store.ended, [ending])
         except Exception as error:
             if done.done():
-                logger.exception("The end of connection %s could not be noted", ending.connection_id)
+                logger.exception("The end of connection %s could not be written to the database", ending.connection_id)
             else:
                 done.set_exception(error)
         else:

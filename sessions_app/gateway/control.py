@@ -68,7 +68,7 @@ class Control:
                 else:
                     self._seen_at = time.monotonic()
             except Exception:
-                logger.exception("How the connections stand could not be read or confirmed; trying again")
+                logger.exception("The state of the connections could not be read or confirmed; trying again")
                 await asyncio.sleep(LOOK_SOON_SECONDS)
             self._freeze_if_isolated()
             await asyncio.sleep(LOOK_SPACING_SECONDS)

@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError
 
 NO_DATABASE = "The gateway cannot reach its database at the moment, or it is busy. Nothing was begun. Try again soon."
 PROBLEM = "The gateway has a problem and could not connect you. Tell an administrator."
-UNTIL_UNLOCKED = "You can do nothing until an administrator unlocks it."
+UNTIL_UNLOCKED = "You can continue when an administrator unlocks it."
 
 
 class Downstream(Protocol):

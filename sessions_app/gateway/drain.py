@@ -30,7 +30,7 @@ async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> Non
     try:
         await store.call_first(heartbeats.beat, registry.owner, is_draining=True)
     except Exception:
-        logger.exception("That gateway %s stops could not be noted", registry.owner)
+        logger.exception("The stop of gateway %s could not be written to the database", registry.owner)
     text = f"This gateway stops in {seconds:.0f} seconds. Save your work, and connect again after that."
     for relay in list(registry.relays.values()):
         relay.notice(text)
@@ -43,7 +43,10 @@ async def drain(registry: Registry, seconds: float, hurry: asyncio.Event) -> Non
     try:
         await store.call_first(heartbeats.stopped, registry.owner)
     except Exception:
-        logger.exception("That gateway %s stopped could not be noted; it will look as if it had died", registry.owner)
+        logger.exception(
+            "The end of gateway %s could not be written to the database, so it will look as if it had died",
+            registry.owner,
+        )
 
 
 async def _until_empty(registry: Registry, seconds: float, hurry: asyncio.Event) -> None:

@@ -47,7 +47,7 @@ def decide(state: ConnectionState, now: dt.datetime) -> Decision:
     if state.account_lock:
         return Disconnect(ConnectionEnd.REVOKED, " ".join(["Your account is locked:", *_sentences(state)]))
     if state.is_key_gone:
-        return Disconnect(ConnectionEnd.REVOKED, "The SSH key that you came in with was removed from your account.")
+        return Disconnect(ConnectionEnd.REVOKED, "The SSH key that you connected with was removed from your account.")
     if state.is_disconnect_requested:
         return Disconnect(ConnectionEnd.TERMINATED, "An administrator terminated this connection.")
     if state.status not in HOLDS_GRANT:

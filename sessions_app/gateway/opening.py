@@ -84,5 +84,5 @@ async def _admit(registry: Registry, login: AuthenticatedClient) -> store.Admitt
             "Certificates cannot be signed at the moment. Ask an administrator to set this up."
         ) from error
     except Exception as error:
-        logger.exception("Nobody can be let in to session %s", login.session_id)
+        logger.exception("No connection to session %s can be opened", login.session_id)
         raise AccessRefused(message_for_person(error)) from error

@@ -213,7 +213,7 @@ class GatewayServer(asyncssh.SSHServer):
     async def login(self) -> AuthenticatedClient:
         """Return who the client is, and for which session. Raises Refused, which is recorded."""
         if self.identity is None:
-            raise Refused("Nobody has proved who they are.")
+            raise Refused("The client has not logged in.")
         session_id = self.identity.session_id
         if session_id is None:
             try:

@@ -60,7 +60,7 @@ def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None
     if before["password"] != instance.password:
         if _is_same_password_hashed_anew(instance, update_fields):
             # Django refuses the other browsers from now on, because their sessions hold a hash of the old one.
-            log.record(Verb.RECORD_CHANGED, f"The password of {name} was hashed anew; it is the same", user=instance)
+            log.record(Verb.RECORD_CHANGED, f"The password of {name} was hashed again and is unchanged", user=instance)
             service.end_all(instance, EndReason.EXPIRED, actor=None, keep=own)
         else:
             log.record(Verb.PASSWORD_CHANGED, f"Password of {name} was changed", actor=actor, user=instance)

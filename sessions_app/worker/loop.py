@@ -62,7 +62,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     try:
         heartbeat.stopped(owner)
     except (DatabaseError, InterfaceError):
-        logger.exception("That worker %s stopped could not be noted; it will look as if it had died", owner)
+        logger.exception("The end of worker %s could not be written, so it will look as if it had died", owner)
     logger.info("Worker %s stopped", owner)
 
 

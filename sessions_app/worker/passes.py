@@ -137,6 +137,6 @@ def _note_trouble(context: StepContext, error: Exception) -> bool:
             attempts=session.attempts + (session.status != Status.PROVISIONING), next_attempt_at=context.now() + wait
         )
     except (DatabaseError, InterfaceError):
-        logger.exception("Session %s: the failure could not be noted either", context.session.pk)
+        logger.exception("Session %s: its failure could not be written to the database either", context.session.pk)
         return False
     return True

@@ -163,6 +163,8 @@ def _search(claim: SearchClaim) -> None:
     try:
         claim.search()
     except (DatabaseError, InterfaceError):
-        logger.exception("What %s said could not be noted; it is searched again", claim.row.resource.name)
+        logger.exception(
+            "The result of the search on %s could not be stored; the search is repeated", claim.row.resource.name
+        )
     finally:
         connection.close()  # each thread has its own connection

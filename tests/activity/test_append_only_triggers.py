@@ -441,4 +441,4 @@ def test_whatever_breaks_a_check_is_an_error_and_hides_no_other(monkeypatch: pyt
     found = checks.run_quick_checks()
     assert [one.name for one in found] == [checks.DATABASE, "GeoIP", "Broken", checks.LOG_INTEGRITY]
     assert found[2].is_error
-    assert found[2].text == "It could not be looked at: ZeroDivisionError: of a row"
+    assert found[2].text == "It could not be checked: ZeroDivisionError: of a row"

@@ -129,7 +129,7 @@ def test_a_host_that_was_not_compared_is_said_and_one_too_slow_stops_nothing(
     end(alice, session)
     assert worked(session).status == Status.COMPLETE, said(session)
     row = HostComparison.objects.get()
-    assert row.problem == "The host could not be looked at: web-1 did not finish a step in time."
+    assert row.problem == "The host could not be checked: web-1 did not finish a step in time."
     assert row.news == []
 
 

@@ -234,5 +234,5 @@ def test_a_host_that_keeps_silent_holds_up_nobody(monkeypatch: pytest.MonkeyPatc
         found = {one.name: one for one in hosts.check_hosts(None, 1.0)}
     finally:
         hold.set()
-    assert found["Host silent-1"].text == "It was not looked at within 1 s."
+    assert found["Host silent-1"].text == "It was not checked within 1 s."
     assert "failed unexpectedly (ValueError)" in found["Host web-1"].text

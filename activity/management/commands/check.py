@@ -42,7 +42,7 @@ def _look(database: str) -> list[CheckMessage]:
     try:
         found = integrity.find_problems(database)
     except (DatabaseError, InterfaceError) as problem:  # does not answer; what cannot be read is among what is found
-        text = f"The activity log could not be looked at: {' '.join(str(problem).split())[:200]}"
+        text = f"The activity log could not be checked: {' '.join(str(problem).split())[:200]}"
         return [CheckWarning(text, hint="Start the database, or correct DATABASE_URL.", id="activity.W001")]
     return [
         Error(f"The activity log is not append-only. {one.text}", hint=one.remedy, id="activity.E001") for one in found

@@ -20,7 +20,7 @@ from sessions_app.permission import clean_text, require_administrator
 def lock_resource(actor: AbstractUser, resource: Resource, *, title: str, message: str = "") -> ResourceLock:
     """Let no new session start on the resource. Raise Refused if it is closed already, Forbidden without permission."""
     require_administrator(actor)
-    title = clean_text(title, "title", 120, required="Enter a title; whoever is refused sees it.")
+    title = clean_text(title, "title", 120, required="Enter a title. People who are refused read it.")
     message = clean_text(message, "message", 500)
     lock, is_new = close_resource(resource, actor=actor, title=title, message=message)
     if not is_new:

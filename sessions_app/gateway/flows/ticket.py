@@ -66,7 +66,7 @@ def issue(
         raise Forbidden(NOT_YOURS)
     if not address:
         raise Refused(
-            "It cannot be told which address you come from, and a ticket is good for one address only. "
+            "The console does not know which address you come from, and a ticket is valid for one address only. "
             "Ask an administrator to look at TRUSTED_PROXIES."
         )
     secret = _password() if kind == TicketKind.PASSWORD else secrets.token_urlsafe(32)

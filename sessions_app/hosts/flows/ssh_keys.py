@@ -18,7 +18,7 @@ from sessions_app.roles import is_administrator
 
 MOST_KEYS = 20
 LONGEST_TITLE = 80  # characters
-IN_USE = "This key is in use by somebody else. Nobody shares a key; make your own with: ssh-keygen -t ed25519"
+IN_USE = "This key is in use by somebody else. Keys are not shared; make your own with: ssh-keygen -t ed25519"
 
 
 def require_unused_key(person: AbstractUser, line: str) -> PublicKey:
@@ -48,7 +48,7 @@ def check_key(owner: AbstractUser, line: str) -> PublicKey:
     if taken is not None:
         raise Refused(f"This key is registered already, as “{taken.title}”.", field="key")
     if UserKey.objects.filter(user_id=owner.pk).count() >= MOST_KEYS:
-        raise Refused(f"There are {MOST_KEYS} keys already, and more are not kept. Remove one first.")
+        raise Refused(f"There are {MOST_KEYS} keys already, which is the limit. Remove one first.")
     return key
 
 

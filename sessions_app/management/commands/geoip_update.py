@@ -31,7 +31,9 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--source", choices=["maxmind", "dbip"], help="MaxMind when its account is set, else DB-IP")
+        parser.add_argument(
+            "--source", choices=["maxmind", "dbip"], help="default: MaxMind if its account is set, otherwise DB-IP"
+        )
         parser.add_argument("--url", default="", help="the server's base address, for a mirror of your own")
         parser.add_argument(
             "--output", type=Path, metavar="PATH", help="where to write it; GEOIP_DATABASE unless given"

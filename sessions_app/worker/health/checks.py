@@ -66,7 +66,7 @@ def run_check(check: Callable[[], Finding], name: str = "") -> Finding:
     except Exception as problem:
         name = name or check.__name__.replace("_", " ").capitalize()
         logger.exception("The check %s failed", name)
-        text = f"It could not be looked at: {reason(problem)}"
+        text = f"It could not be checked: {reason(problem)}"
         return error(name, text, "Its whole error is in the log of the process. Run: sessionadmin migrate")
 
 

@@ -107,7 +107,7 @@ def _all_of_them(resources: list[Resource], seconds: float) -> list[Finding]:
 def _too_late(resource: Resource, seconds: float) -> Finding:
     return warning(
         f"Host {resource.name}",
-        f"It was not looked at within {seconds:.0f} s.",
+        f"It was not checked within {seconds:.0f} s.",
         f"Look at it alone: sessionadmin host_check {shlex.quote(resource.name)}",
     )
 

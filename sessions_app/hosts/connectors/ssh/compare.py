@@ -137,7 +137,7 @@ def compare_now(remote: Remote, grant: Grant, row: HostComparison) -> tuple[list
     problem = row.problem or problem
     before: State = row.before
     if not before or not state:
-        return [], problem or "The host could not be looked at."
+        return [], problem or "The host could not be checked."
     if problem:
         before, state = (
             {kind: names for kind, names in one.items() if kind != "setuid file"} for one in (before, state)
@@ -179,7 +179,7 @@ def _look(remote: Remote, grant: Grant) -> tuple[State, str]:
     seconds = settings.HOST_SEARCH_SECONDS
     result = remote.script(SNAPSHOT, str(seconds), most=MOST)
     if result.exit_code != 0:
-        return {}, f"The host could not be looked at: {failure(result, grant.resource_name, grant.login_account)}"
+        return {}, f"The host could not be checked: {failure(result, grant.resource_name, grant.login_account)}"
     state, is_incomplete = parse(result.output)
     return state, CUT.format(seconds=seconds) if is_incomplete else ""
 

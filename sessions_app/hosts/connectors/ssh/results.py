@@ -30,7 +30,7 @@ MEANINGS = {
     "Nothing was given.",
     27: "{host} holds a session of this number that another console gave, or this one before it was restored. Nothing "
     "of it was touched; see /var/lib/sessionadmin there.",
-    28: "Another account on {host} has the user id of {account} too, so what is whose cannot be told. Nothing was "
+    28: "Another account on {host} has the user id of {account} too, so their files cannot be told apart. Nothing was "
     "given.",
 }
 OF_ANOTHER = 27

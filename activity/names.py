@@ -8,7 +8,6 @@ more than one account they are told of each. "anna #7" is account 7 and no other
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -150,7 +149,6 @@ def suggest(text: str) -> list[tuple[str, str]]:
 # --- showing them
 
 
-@functools.cache
 def name_now(path: str = "user_id") -> Subquery:
     """Return an annotation: the name that the account with its key at `path` has now.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import functools
 import html
 import operator
 import re
@@ -221,7 +220,6 @@ BAD = ("error", "danger", "locked", "failed", "denied", "approval_failed")
 COLOURED = frozenset((*GOOD, *TELLING, *CAREFUL, *BAD))
 
 
-@functools.lru_cache(maxsize=1000)
 def badge(kind: str, label: str, icon_name: str) -> SafeString:
     """Return a status badge, which differs by icon and text as well as by colour.
 

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import django_filters
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from activity.addresses import fixed
 from activity.compiled_query import Prepared
 from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
@@ -175,7 +175,7 @@ class Listing:
     def grid(self) -> SafeString:
         """Return the table as HTML."""
         rows = Rows(self.table, self.shown_columns, self.page.rows)
-        return grid(self.table, fixed("save_columns", self.table.name), list(self._headers()), rows)
+        return grid(self.table, reverse("save_columns", args=[self.table.name]), list(self._headers()), rows)
 
     def _headers(self) -> Iterator[Header]:
         widths: Mapping[str, int] = self.preference.widths if self.preference is not None else {}

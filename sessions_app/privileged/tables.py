@@ -69,19 +69,15 @@ def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
     return (
         PrivilegedSession.objects.visible_to(viewer)
         .prefetch_related("profile")
-        .annotate(awaits_me=_awaits(viewer.pk), open_control=_open_control(), user_now=name_now())
+        .annotate(awaits_me=_awaits(viewer), open_control=_open_control(), user_now=name_now())
     )
 
 
-@functools.lru_cache(maxsize=1000)
-def _awaits(viewer_id: Any) -> Case:
-    """Return the expression of `awaits_me`. It is cached, because building it takes a tenth of the page."""
-    viewer = get_user_model()(pk=viewer_id)
+def _awaits(viewer: AbstractUser) -> Case:
     waits = Exists(PrivilegedSession.objects.awaiting(viewer).filter(pk=OuterRef("pk")))
     return Case(When(status=Status.WAITING, then=waits), default=Value(False), output_field=BooleanField())
 
 
-@functools.cache
 def _open_control() -> Subquery:
     asked = ControlRequest.objects.filter(session=OuterRef("pk"), enforced_at=None, dropped_at=None)
     return Subquery(asked.order_by("-pk").values("kind")[:1])

@@ -7,14 +7,11 @@ privileged/policy.py.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 
 from django.contrib.auth.models import AbstractUser
-from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
+from django.urls import reverse
 
-from activity.addresses import fixed
 from sessions_app.privileged import policy
 from sessions_app.roles import is_administrator, sees_everything
 
@@ -33,7 +30,7 @@ class Button:
     @property
     def url(self) -> str:
         """Return the address that the chosen ids are sent to."""
-        return fixed("session_action", self.verb)
+        return reverse("session_action", args=[self.verb])
 
     @property
     def style(self) -> str:
@@ -55,17 +52,12 @@ BUTTONS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Toolbar:
-    """The buttons above a list. There is one for each role, which is cached for the life of the process."""
+    """The buttons above a list, for pages/sessions/_sessions_toolbar.html."""
 
     buttons: tuple[Button, ...]
     request_refused: str  # why the person may not request sessions; empty if they may
-
-    @functools.cached_property
-    def html(self) -> SafeString:
-        """Return the rendered buttons, for pages/sessions/_sessions_toolbar.html."""
-        return render_to_string("sessions_app/pages/sessions/_sessions_buttons.html", {"toolbar": self})
 
 
 def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:
@@ -73,13 +65,10 @@ def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:
 
     `request` is one of them, reading is none.
     """
-    return _refusals(is_administrator(viewer), sees_everything(viewer))
-
-
-@functools.cache
-def _refusals(administers: bool, sees_all: bool) -> Mapping[str, str]:
+    administers = is_administrator(viewer)
+    is_auditor_only = sees_everything(viewer) and not administers
     reasons = {
-        verb: policy.role_refusal(verb, is_administrator=administers, is_auditor_only=sees_all and not administers)
+        verb: policy.role_refusal(verb, is_administrator=administers, is_auditor_only=is_auditor_only)
         for verb in (*policy.RULES, "request")
     }
     return {verb: reason for verb, reason in reasons.items() if reason}
@@ -87,12 +76,7 @@ def _refusals(administers: bool, sees_all: bool) -> Mapping[str, str]:
 
 def sessions_toolbar(viewer: AbstractUser, *, with_history: bool, has_begun: bool = True) -> Toolbar:
     """Return the toolbar of a list. Relaunch is there only if the list has ended sessions."""
-    return _toolbar(is_administrator(viewer), sees_everything(viewer), with_history, has_begun)
-
-
-@functools.cache
-def _toolbar(administers: bool, sees_all: bool, with_history: bool, has_begun: bool) -> Toolbar:
-    refused = _refusals(administers, sees_all)
+    refused = role_refusals(viewer)
     return Toolbar(
         tuple(
             dataclasses.replace(button, refused=refused.get(button.verb, ""), label=_label(button, has_begun))

@@ -97,14 +97,15 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
 def _of_tab(person: AbstractUser, tab: Tab) -> QuerySet[PrivilegedSession]:
     """Return the sessions of a tab.
 
-    The few open sessions are found by their status. The many ended ones are found by excluding the open ones, so that
-    SQLite reads them in the order of the list and stops after a page (measured with 300,000: 50 ms against 280 ms).
-    Ended sessions need no data for decisions or extensions.
+    The few open sessions are found by having no end. By their statuses alone SQLite may expect so many that it reads
+    the whole table (measured with 100,000 after ANALYZE: 20 ms). The many ended ones are found by excluding the open
+    ones, so that SQLite reads them in the order of the list and stops after a page (measured with 300,000: 50 ms
+    against 280 ms). Ended sessions need no data for decisions or extensions.
     """
     if tab.statuses == ENDED:
         ended = PrivilegedSession.objects.visible_to(person).exclude(status__in=sorted(set(Status) - ENDED))
         return ended.annotate(user_now=name_now())
-    return sessions_queryset(person).filter(status__in=sorted(tab.statuses))
+    return sessions_queryset(person).filter(ended_at=None, status__in=sorted(tab.statuses))
 
 
 def _filtered_by_owner(

@@ -1,7 +1,9 @@
 """A model whose instances are quickly made from what the database answered: a list makes hundreds for each page.
 
 Django's own way sets each field through a descriptor and asks who listens to pre_init and post_init; that takes as long
-as the query. Not for models with fields that listen there (files with dimensions, generic foreign keys).
+as the query: 11 to 18 % of the page of sessions, 5 % of that of the log (100 rows, SQLite). A model inherits QuickRows,
+and nothing else has to know of it. Not for models with fields that listen there (files with dimensions, generic foreign
+keys).
 """
 
 from __future__ import annotations

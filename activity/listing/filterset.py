@@ -1,7 +1,8 @@
 """The base class of a list's filters: those of django-filter, with fields whose HTML is kept.
 
-Django renders each field, and each choice of a menu, by a template, which takes 1 to 2 ms of a page's 7 to 10 ms. So
-what a filter offers must not depend on the request; one that somebody may not use is deleted from `self.filters`.
+Django renders each field, and each choice of a menu, by a template, which takes 11 % of the log's page, 9 % of that of
+sessions and 21 % of that of logins. So what a filter offers must not depend on the request; one that somebody may not
+use is deleted from `self.filters`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 from collections.abc import Iterable
 from typing import Any
@@ -49,15 +48,17 @@ def reads_whole_log(user: AbstractUser | AnonymousUser) -> bool:
 def suggest_users(text: str) -> list[tuple[str, str]]:
     """Return up to 20 user names that hold `text`, each with what is shown beside it. Earlier names count too."""
     if not text:  # every full page of the log asks this: the first names of the index, not all of them sorted
-        return [(row[0], "") for row in _first_names().rows()[1]]
+        return [(row[0], "") for row in _first_names.rows()[1]]
     return names.suggest(text)
 
 
-@functools.cache
-def _first_names() -> Prepared:
+def _first() -> QuerySet[Any, Any]:
     model = get_user_model()
     name = model.USERNAME_FIELD
-    return Prepared(model, lambda: model._default_manager.order_by(name).values_list(name)[: names.MOST_SUGGESTIONS])
+    return model._default_manager.order_by(name).values_list(name)[: names.MOST_SUGGESTIONS]
+
+
+_first_names = Prepared(get_user_model(), _first)
 
 
 def options(suggested: Iterable[tuple[str, str]]) -> SafeString:

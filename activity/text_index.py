@@ -149,7 +149,7 @@ def is_ready(index: TextIndex, database: str = "default") -> bool:
     return _is_there(index, database)
 
 
-@functools.cache
+@functools.cache  # of four indexes; every search asks, and the answer is a query
 def _is_there(index: TextIndex, database: str) -> bool:
     connection = connections[database]
     with connection.cursor() as cursor:

@@ -9,7 +9,6 @@ because every request runs them.
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +59,7 @@ class LoginSessionBackend(ModelBackend):
         """Return the permissions of the account and of its groups, with one query instead of two."""
         is_asked = user_obj.is_active and not user_obj.is_superuser and obj is None
         if is_asked and not hasattr(user_obj, "_perm_cache"):
-            _, rows = _permissions().rows(user_id=user_obj.pk)
+            _, rows = _permissions.rows(user_id=user_obj.pk)
             user_obj._perm_cache = {f"{app}.{name}" for app, name in rows}
         return super().get_all_permissions(user_obj, obj)
 
@@ -88,22 +87,20 @@ def _columns(model: type[Model]) -> list[str]:
     return [field.attname for field in model._meta.concrete_fields]
 
 
-@functools.cache
-def _live_logins() -> Prepared:
-    """Return the statement that selects the login session of a key together with its user."""
+def _logins_with_users(key_hash: str, idle: dt.datetime, old: dt.datetime) -> QuerySet[LoginSession, Any]:
+    """Return the login session of a key together with its user."""
+    logins = LoginSession.objects.live().exclude(_is_before(idle, old)).filter(key_hash=key_hash)
+    columns = [*_columns(LoginSession), *(f"user__{name}" for name in _columns(get_user_model()))]
+    return logins.values_list(*columns)
 
-    def build(key_hash: str, idle: dt.datetime, old: dt.datetime) -> QuerySet[LoginSession, Any]:
-        logins = LoginSession.objects.live().exclude(_is_before(idle, old)).filter(key_hash=key_hash)
-        columns = [*_columns(LoginSession), *(f"user__{name}" for name in _columns(get_user_model()))]
-        return logins.values_list(*columns)
 
-    return Prepared(LoginSession, build, key_hash=str, idle=dt.datetime, old=dt.datetime)
+_live_logins = Prepared(LoginSession, _logins_with_users, key_hash=str, idle=dt.datetime, old=dt.datetime)
 
 
 def _live_login(session_key: str, user_id: Any) -> LoginSession | None:
     """Return the login session of that key and user, with its user; None if it is over."""
     idle, old = _limits(timezone.now())
-    alias, rows = _live_logins().rows(key_hash=hash_session_key(session_key), idle=idle, old=old)
+    alias, rows = _live_logins.rows(key_hash=hash_session_key(session_key), idle=idle, old=old)
     if not rows:
         return None
     columns, user_model = _columns(LoginSession), get_user_model()
@@ -114,17 +111,15 @@ def _live_login(session_key: str, user_id: Any) -> LoginSession | None:
     return login
 
 
-@functools.cache
-def _permissions() -> Prepared:
-    """Return the statement that selects the permissions of an account and of its groups."""
+def _own_and_of_groups(user_id: int) -> QuerySet[Permission, Any]:
+    """Return the permissions of an account and of its groups."""
+    user = get_user_model()(pk=user_id)
+    querysets = (user.user_permissions.all(), Permission.objects.filter(group__in=user.groups.all()))
+    own, groups = (queryset.order_by().values_list("content_type__app_label", "codename") for queryset in querysets)
+    return own.union(groups)
 
-    def build(user_id: int) -> QuerySet[Permission, Any]:
-        user = get_user_model()(pk=user_id)
-        querysets = (user.user_permissions.all(), Permission.objects.filter(group__in=user.groups.all()))
-        own, groups = (queryset.order_by().values_list("content_type__app_label", "codename") for queryset in querysets)
-        return own.union(groups)
 
-    return Prepared(Permission, build, user_id=int)
+_permissions = Prepared(Permission, _own_and_of_groups, user_id=int)
 
 
 def is_expired(now: dt.datetime) -> Q:

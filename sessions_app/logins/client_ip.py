@@ -44,7 +44,7 @@ def client_ip(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> str:
     return "" if hop is None else str(hop)
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=1000)  # pure: the same text is the same address
 def parse_address(text: str) -> Address | None:
     """Return the address in `text`, or None.
 
@@ -76,7 +76,7 @@ def networks_of_everybody(trusted_proxies: Sequence[str]) -> list[str]:
     return [entry for entry, network in networks.items() if network is not None and network.prefixlen == 0]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8)  # pure: a setting, read once
 def _trusted(entries: tuple[str, ...]) -> tuple[tuple[Network, ...], bool]:
     networks = tuple(network for network in map(_network, entries) if network is not None)
     return networks, any(entry.strip() == UNIX_SOCKET for entry in entries)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import django_filters
@@ -39,14 +38,10 @@ def _newest(logins: LoginSessionQuerySet) -> QuerySet[LoginSession, Any]:
     return newest.values_list(*SUGGESTED_FIELDS.values())[:NEWEST_ROWS]
 
 
-@functools.cache
-def _newest_live() -> Prepared:
-    return Prepared(LoginSession, lambda: _newest(LoginSession.objects.all()))
-
-
-@functools.cache
-def _own_newest_live() -> Prepared:
-    return Prepared(LoginSession, lambda user_id: _newest(LoginSession.objects.filter(user_id=user_id)), user_id=int)
+_newest_live = Prepared(LoginSession, lambda: _newest(LoginSession.objects.all()))
+_own_newest_live = Prepared(
+    LoginSession, lambda user_id: _newest(LoginSession.objects.filter(user_id=user_id)), user_id=int
+)
 
 
 class LoginFilters(AccountFilterSet):
@@ -82,7 +77,7 @@ class LoginFilters(AccountFilterSet):
         It does not have all values, because there can be thousands.
         """
         person = self.request.user
-        _, rows = _newest_live().rows() if sees_everything(person) else _own_newest_live().rows(user_id=person.pk)
+        _, rows = _newest_live.rows() if sees_everything(person) else _own_newest_live.rows(user_id=person.pk)
         lists = []
         for place, name in enumerate(SUGGESTED_FIELDS):
             if name in self.filters:

@@ -62,7 +62,7 @@ _first_names = Prepared(get_user_model(), _first)
 
 
 def options(suggested: Iterable[tuple[str, str]]) -> SafeString:
-    """Suggestions for a field, each with what it says beside it, as finished HTML for its datalist."""
+    """Return suggestions for a field, each with what it says beside it, as finished HTML for its datalist."""
     return SafeString("".join([_option(name, beside) for name, beside in suggested]))
 
 
@@ -82,7 +82,7 @@ class AccountFilter(django_filters.CharFilter):  # type: ignore[misc]  # the pac
         self.is_whole = is_whole
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Rows of all accounts that are asked for."""
+        """Select the rows of all accounts that the person chose."""
         if not value:
             return queryset
         if self.is_whole:

@@ -31,7 +31,7 @@ def fold(text: str) -> str:
 
 
 def register(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    """Teach a new connection to SQLite fold(): triggers (words.py) and lookups call it."""
+    """Add the function fold() to a new connection to SQLite. Triggers (text_index.py) and lookups call it."""
     if connection.vendor == "sqlite":
         add_to_sqlite(connection.connection)
 
@@ -108,7 +108,7 @@ class _Folded(Lookup):
     before = after = ""
 
     def get_prep_lookup(self) -> str:
-        """Fold the value that is looked for."""
+        """Fold the value to search for."""
         return fold(str(self.rhs))
 
     def as_postgresql(

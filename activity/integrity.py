@@ -1,4 +1,4 @@
-"""Looks whether everything that keeps the activity log append-only is in force, and puts it back (append_only.py).
+"""Check that everything which keeps the activity log append-only is in force, and put it back (append_only.py).
 
 Who owns the database can take any of it away. That is not prevented here, but it is seen: by `check`, `doctor`, the
 page Health and each `migrate`, which puts back what it can and writes into the log that it had to.
@@ -140,7 +140,7 @@ def _renames(connection: BaseDatabaseWrapper, table: str) -> list[str]:
 
 
 def _run(connection: BaseDatabaseWrapper, statements: list[str]) -> list[str]:
-    """Run all of them or none; return why not."""
+    """Run all statements in one transaction. Return the reason if they failed."""
     try:
         with transaction.atomic(using=connection.alias):
             for statement in statements:

@@ -53,7 +53,7 @@ def reason(problem: Exception) -> str:
 
 
 def ask(connection: BaseDatabaseWrapper, statement: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-    """Return all rows."""
+    """Run a query and return all its rows."""
     with connection.cursor() as cursor:
         cursor.execute(statement, list(values))
         return list(cursor.fetchall())

@@ -33,7 +33,7 @@ def requests(connection: BaseDatabaseWrapper) -> list[Problem]:
 
 
 def numbers(connection: BaseDatabaseWrapper) -> list[Problem]:
-    """Numbers below 1, and entries that are not there although their numbers were given."""
+    """Return a problem for numbers below 1, and for entries that are missing although their numbers were given."""
     problems = []
     [(count,)] = ask(connection, f"SELECT COUNT(*) FROM {LOG} WHERE id <= 0")
     if count:
@@ -119,7 +119,7 @@ class _Reason:
 
 
 def dated_back(connection: BaseDatabaseWrapper, entries: int) -> list[Problem]:
-    """Entries whose time is before that of the one with the number before, as far as no entry explains it."""
+    """Return a problem for entries that are older than the entry before them, unless another entry explains it."""
     late = _unexplained(connection, entries)
     if not late:
         return []

@@ -85,7 +85,7 @@ class Requests:
                 self._over[who] = now + wait
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Forget every count."""
         with self._lock:
             self._unshared.clear()
             self._over.clear()
@@ -106,11 +106,11 @@ class Slot:
     what: str
 
     def renew(self) -> None:
-        """Keep it for a while longer."""
+        """Keep the slot for LEASE more seconds."""
         _asked(lambda: cache.set(self.key, self.what, LEASE), None)
 
     def release(self) -> None:
-        """Somebody else may have it."""
+        """Give the slot back, so that another request can take it."""
         keeper.drop(self)
         if self.key:
             _asked(lambda: cache.delete(self.key), False)
@@ -180,7 +180,7 @@ class Keeper:
         self._is_running = False
 
     def keep(self, slot: Slot) -> None:
-        """Renew this slot from now on."""
+        """Renew this slot until it is dropped."""
         with self._lock:
             self._held.add(slot)
             if not self._is_running:
@@ -188,7 +188,7 @@ class Keeper:
                 threading.Thread(target=self._run, name="slots", daemon=True).start()
 
     def drop(self, slot: Slot) -> None:
-        """Renew this slot no longer."""
+        """Stop renewing this slot."""
         with self._lock:
             self._held.discard(slot)
 

@@ -30,7 +30,7 @@ _target_urls: dict[str, Callable[[int], str]] = {}
 
 @contextlib.contextmanager
 def coming_from(address: str) -> Iterator[None]:
-    """Entries recorded inside carry this IP address. The middleware wraps each request in it."""
+    """Write this IP address into all entries recorded in the block. The middleware wraps each request in it."""
     token = _address.set(address)
     try:
         yield

@@ -34,7 +34,7 @@ class Level(models.IntegerChoices):
 
 
 class LogEntryQuerySet(models.QuerySet["LogEntry"]):
-    """What people select from the log."""
+    """Selections of log entries."""
 
     alternatives: tuple[models.Q, ...] = ()  # each finds some of the rows, together they find all (listing/keyset.py)
 
@@ -44,7 +44,7 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
         return copy
 
     def either(self, *alternatives: models.Q) -> Self:
-        """Entries that any of `ways` selects; a list of them reads each by its own index."""
+        """Select entries that match any of the `alternatives`. A list reads each of them by its own index."""
         found = self.filter(functools.reduce(operator.or_, alternatives))
         found.alternatives = alternatives
         return found
@@ -56,11 +56,11 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
         return self.about(user)
 
     def about(self, user: AbstractUser | AnonymousUser) -> Self:
-        """Entries that `user` caused or that concern them."""
+        """Select entries that `user` caused or that concern them."""
         return self.either(models.Q(actor_id=user.pk), models.Q(user_id=user.pk))
 
     def of_target(self, target: models.Model) -> Self:
-        """Entries about one object."""
+        """Select the entries about one object."""
         return self.filter(target_type=target._meta.label_lower, target_id=target.pk)
 
 
@@ -112,7 +112,7 @@ class LogEntry(QuickRows):
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.message}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Refused for a row that exists: the log is append-only."""
+        """Insert the entry. Raise an error for a row that exists, because the log is append-only."""
         if self.pk is not None:
             raise TypeError("The activity log is append-only; a log entry is never changed.")
         super().save(*args, **kwargs)
@@ -151,7 +151,7 @@ class PastName(models.Model):
 
 
 class DownloadPreference(models.Model):
-    """How one person wants their downloads."""
+    """The way in which one person wants their downloads."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     has_mark = models.BooleanField(default=False)  # a byte-order mark before the CSV

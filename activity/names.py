@@ -97,7 +97,7 @@ def _accounts(which: Q) -> list[Account]:
 
 
 def of_accounts(text: str, path: str) -> Q:
-    """Rows whose account, by its key at `path`, has or had a name that holds `text`."""
+    """Select rows whose account, by its key at `path`, has or had a name that contains `text`."""
     if match := NUMBERED.fullmatch(text):
         return Q(**{path: int(match[2])})
     now, before = _names(HELD, text)

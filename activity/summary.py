@@ -90,7 +90,7 @@ EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - by the wall clock, as are all 
 
 
 def step_for(span: Span, now: dt.datetime) -> Step:
-    """Hours for up to 3 days, days for up to 3 months, weeks for up to 2 years, months for more."""
+    """Return hours for up to 3 days, days for up to 3 months, weeks for up to 2 years, months for more."""
     if span.start is None:
         return MONTH
     length = (min(span.end, now) if span.end is not None else now) - span.start

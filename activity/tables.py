@@ -55,7 +55,7 @@ def actor_cell(entry: LogEntry) -> str:
 
 
 def user_cell(entry: LogEntry) -> str:
-    """Whom it concerns, in the same way."""
+    """Return the name of the person whom the entry concerns, as actor_cell() does."""
     return then_and_now(entry.user_name, getattr(entry, "user_now", None)) if entry.user_name else empty("")
 
 

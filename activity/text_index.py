@@ -100,7 +100,7 @@ def words_of(text: str) -> list[str]:
 
 
 def held_by(paths: Iterable[str], word: str) -> Q:
-    """`word` in any of these fields, however either is written."""
+    """Return the condition that any of these fields contains `word`, ignoring case and accents."""
     return functools.reduce(operator.or_, (Q(**{f"{path}__folded_contains": word}) for path in paths))
 
 

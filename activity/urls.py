@@ -1,4 +1,4 @@
-"""Addresses of the activity floor."""
+"""The addresses of the activity log."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Who is looking."""
+"""The person who looks at a page."""
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied

@@ -102,7 +102,7 @@ def activity_summary(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def activity_chart(request: HttpRequest) -> HttpResponse:
-    """Entries of the period over time."""
+    """Render the chart of the entries in the period."""
     parts = ("activity/_log_chart.html", "activity/log_chart.html")
     return read(
         request, LogEntry.objects.visible_to(request.user), lambda entries: _figures(request, entries, parts, _chart)
@@ -177,7 +177,7 @@ def _texts(figures: summary.Figures) -> list[str]:
 
 @require_safe
 def activity_users(request: HttpRequest) -> HttpResponse:
-    """Names for the type-ahead of the User field, as options: `q`, or the field's own name `user`, holds the text."""
+    """Return names for the type-ahead of the User field, as options. `q` or `user` holds the text."""
     if not reads_whole_log(request.user):
         raise PermissionDenied("Only auditors and administrators may look up users in the activity log.")
     text = typed(request.GET, "q") or typed(request.GET, "user")
@@ -262,7 +262,7 @@ def _back(request: HttpRequest) -> HttpResponse:
 
 
 def _read_widths(text: str) -> dict[str, int] | None:
-    """{column: pixels} from JSON, None when it is anything else."""
+    """Return {column: pixels} from JSON, or None if it is anything else."""
     try:
         widths = json.loads(text)
     except (ValueError, RecursionError):

@@ -71,7 +71,7 @@ class Column:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Everything that the column reads of a row."""
+        """Return the paths of all fields that the column reads."""
         return (self.path, *self.reads) if self.path else self.reads
 
 

@@ -1,4 +1,4 @@
-"""What a list cannot show."""
+"""The errors of a list that cannot be shown."""
 
 
 class BadListRequest(Exception):

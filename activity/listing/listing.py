@@ -261,7 +261,7 @@ class Listing:
 
     @property
     def here_url(self) -> str:
-        """This very page of the list."""
+        """Return the address of this page of the list."""
         parameters = {name: value for name, value in self.parameters.items() if name != "csv"}
         return f"{self.request.path}?{urlencode(parameters)}"
 

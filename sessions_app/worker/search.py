@@ -114,7 +114,7 @@ def _record(session: PrivilegedSession, text: str, level: Level) -> None:
 
 
 def claim_due(most: int = HOSTS_AT_A_TIME) -> list[SearchClaim]:
-    """SearchClaim hosts whose search is due, at most `most` of them."""
+    """Claim hosts whose search is due, at most `most` of them."""
     if not settings.HOST_SEARCH_SECONDS:
         return []
     now = timezone.now()

@@ -1,6 +1,6 @@
 """Queries that are built once and asked often: Django's making of a statement costs more than the answer to it.
 
-A Prepared keeps the statement that Django wrote for its queryset, once for each database, and puts other values in.
+A CompiledQuery keeps the statement that Django wrote for its queryset, once for each database, and puts other values in.
 Its only method is `rows()`, which answers as the queryset would. Knows no model.
 
 Without it the log's page takes 39 % more CPU, that of sessions 34 % and that of logins 41 % (100,000 rows, SQLite, the
@@ -36,7 +36,7 @@ class _Statement:
     converters: Sequence[tuple[int, Sequence[Converter], Any]]
 
 
-class Prepared:
+class CompiledQuery:
     """A query whose statement is the same each time, whatever the values are.
 
     `build` gets the values by name and gives a queryset of `model` by values_list(). It is called once for each

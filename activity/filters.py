@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from activity import names
-from activity.compiled_query import Prepared
+from activity.compiled_query import CompiledQuery
 from activity.folding import fold
 from activity.listing.columns import escaped
 from activity.listing.filterset import KeptFilterSet
@@ -58,7 +58,7 @@ def _first() -> QuerySet[Any, Any]:
     return model._default_manager.order_by(name).values_list(name)[: names.MOST_SUGGESTIONS]
 
 
-_first_names = Prepared(get_user_model(), _first)
+_first_names = CompiledQuery(get_user_model(), _first)
 
 
 def options(suggested: Iterable[tuple[str, str]]) -> SafeString:

@@ -1,6 +1,6 @@
 """Lets forms that stop something work through a short outage of the database, such as Lock, Terminate and Log out.
 
-The flows try again by themselves (activity/again.py). The user of the request is read before any flow runs, so the
+The flows try again by themselves (activity/retries.py). The user of the request is read before any flow runs, so the
 middleware here tries that again too.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 
-from activity.again import one_patience, tried_again
 from activity.outage import Outage
+from activity.retries import retry_while_unavailable, share_retry_time
 from sessions_app.error_pages import unavailable
 from sessions_app.limits import NEVER_LIMITED
 
@@ -48,7 +48,7 @@ class OutageRetryMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with one_patience():  # one time limit for the retries here and in the flow
+        with share_retry_time():  # one time limit for the retries here and in the flow
             return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
@@ -68,7 +68,7 @@ class OutageRetryMiddleware:
         return None
 
 
-@tried_again
+@retry_while_unavailable
 def _who_asks(request: HttpRequest) -> bool:
     """Load the user of the request, and return whether somebody is logged in. Django keeps the user in the request."""
     return bool(request.user.is_authenticated)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from activity.compiled_query import Prepared
+from activity.compiled_query import CompiledQuery
 from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
 from activity.listing.go_to_date import cursor_of_day, page_from
@@ -35,7 +35,7 @@ def _preference(user_id: int, table: str) -> QuerySet[ListPreference, Any]:
     return ListPreference.objects.filter(user_id=user_id, table=table).values_list("hidden", "widths")
 
 
-_preferences = Prepared(ListPreference, _preference, user_id=int, table=str)
+_preferences = CompiledQuery(ListPreference, _preference, user_id=int, table=str)
 
 
 class Listing:

@@ -2,7 +2,7 @@
 
 PostgreSQL: LISTEN on a connection of its own (change_notify.py notifies), which is made again whenever it breaks.
 SQLite: PRAGMA data_version twice a second, which changes with any commit of another connection. What has changed is not
-known here: control.py reads that. It also reads every few seconds without a notification, so that a lost one costs
+known here: control_loop.py reads that. It also reads every few seconds without a notification, so that a lost one costs
 seconds only.
 """
 
@@ -33,7 +33,7 @@ class ChangeListener:
         self.event = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="wake", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="change-listener", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

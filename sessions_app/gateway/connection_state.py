@@ -1,4 +1,4 @@
-"""The database functions of control.py: the state of every open connection, and what was enforced.
+"""The database functions of control_loop.py: the state of every open connection, and what was enforced.
 
 They are run by store.call() only. What must be enforced follows from these rows, never from a message.
 """
@@ -27,7 +27,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from activity.compiled_query import Prepared
+from activity.compiled_query import CompiledQuery
 from sessions_app.gateway.flows import enforced
 from sessions_app.gateway.models import GatewayConnection
 from sessions_app.privileged.models import ControlKind, ControlRequest
@@ -106,7 +106,7 @@ def _is(condition: Q) -> Case:
     return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
-_STATES = Prepared(GatewayConnection, _facts, gateway=str)
+_STATES = CompiledQuery(GatewayConnection, _facts, gateway=str)
 
 
 @dataclass(frozen=True, slots=True)

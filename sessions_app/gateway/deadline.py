@@ -10,7 +10,7 @@ from django.utils import timezone
 
 
 class Deadline:
-    """The timers of one connection. When the wall clock jumps, control.py sets them again."""
+    """The timers of one connection. When the wall clock jumps, control_loop.py sets them again."""
 
     def __init__(self, announce: Callable[[], None], end: Callable[[], None]) -> None:
         self._announce = announce

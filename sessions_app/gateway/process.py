@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError
 from sessions_app.gateway import heartbeats, identity, server, store, upkeep, web
 from sessions_app.gateway.change_listener import ChangeListener
 from sessions_app.gateway.connection_limits import ConnectionLimits
-from sessions_app.gateway.control import Control
+from sessions_app.gateway.control_loop import ControlLoop
 from sessions_app.gateway.drain import drain
 from sessions_app.gateway.recording_writer import RecordingWriter
 from sessions_app.gateway.registry import Registry
@@ -64,11 +64,11 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
     if key is None:
         return
     ssh, terminals = await _listen(options, registry, key)
-    waker = ChangeListener()
-    waker.start()
+    changes = ChangeListener()
+    changes.start()
     beside = [
         _keep(upkeep.run(registry), "heartbeat"),
-        _keep(Control(registry, waker.event).run(), "control"),
+        _keep(ControlLoop(registry, changes.event).run(), "control"),
         _keep(writer.run(), "recording writer"),
     ]
     ready(ssh.get_port(), terminals.port)
@@ -86,7 +86,7 @@ async def run(options: Options, ready: Callable[[int, int], None]) -> None:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-        await waker.stop()
+        await changes.stop()
     logger.info("Gateway %s stopped", options.owner)
     if failed:
         raise Failed(f"The gateway has stopped, because its {' and '.join(failed)} ended.")

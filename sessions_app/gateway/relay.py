@@ -82,7 +82,7 @@ class Relay:
         """Close the connection: the person's side is closed or lost."""
         self._finish(ConnectionEnd.CLOSED)
 
-    # Control calls these.
+    # The control loop calls these.
 
     @property
     def is_over(self) -> bool:
@@ -252,7 +252,7 @@ class Relay:
         self.notice(f"This session ends at {self.end_at:%H:%M} UTC. Save your work.{how}")
 
     async def _extend(self) -> None:
-        """Extend the session. Control sees the new end there, here and in other gateways, and tells the person."""
+        """Extend the session. The control loop sees the new end, here and in other gateways, and tells the person."""
         self._is_notice_up = False  # pressed twice, it extends once
         try:
             end_at, refusal = await store.call(store.extend_session, self.session_id)

@@ -21,7 +21,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from activity.compiled_query import Prepared
+from activity.compiled_query import CompiledQuery
 from sessions_app.logins.models import LoginSession, hash_session_key
 from sessions_app.people.models import AccountLock, Application
 
@@ -94,7 +94,7 @@ def _logins_with_users(key_hash: str, idle: dt.datetime, old: dt.datetime) -> Qu
     return logins.values_list(*columns)
 
 
-_live_logins = Prepared(LoginSession, _logins_with_users, key_hash=str, idle=dt.datetime, old=dt.datetime)
+_live_logins = CompiledQuery(LoginSession, _logins_with_users, key_hash=str, idle=dt.datetime, old=dt.datetime)
 
 
 def _live_login(session_key: str, user_id: Any) -> LoginSession | None:
@@ -119,7 +119,7 @@ def _own_and_of_groups(user_id: int) -> QuerySet[Permission, Any]:
     return own.union(groups)
 
 
-_permissions = Prepared(Permission, _own_and_of_groups, user_id=int)
+_permissions = CompiledQuery(Permission, _own_and_of_groups, user_id=int)
 
 
 def is_expired(now: dt.datetime) -> Q:

@@ -11,7 +11,7 @@ from django.urls import reverse_lazy
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from activity.compiled_query import Prepared
+from activity.compiled_query import CompiledQuery
 from activity.filters import AccountFilter, AccountFilterSet, options
 from activity.names import name_now
 from sessions_app.logins.models import LoginSession, LoginSessionQuerySet
@@ -38,8 +38,8 @@ def _newest(logins: LoginSessionQuerySet) -> QuerySet[LoginSession, Any]:
     return newest.values_list(*SUGGESTED_FIELDS.values())[:NEWEST_ROWS]
 
 
-_newest_live = Prepared(LoginSession, lambda: _newest(LoginSession.objects.all()))
-_own_newest_live = Prepared(
+_newest_live = CompiledQuery(LoginSession, lambda: _newest(LoginSession.objects.all()))
+_own_newest_live = CompiledQuery(
     LoginSession, lambda user_id: _newest(LoginSession.objects.filter(user_id=user_id)), user_id=int
 )
 

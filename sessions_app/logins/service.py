@@ -19,9 +19,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from activity import log
-from activity.again import tried_again
 from activity.models import Level
 from activity.patience import waiting_at_most
+from activity.retries import retry_while_unavailable
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app import change_notify
@@ -148,7 +148,7 @@ def rekey(login: LoginSession, session_key: str) -> None:
     LoginSession.objects.live().filter(pk=login.pk).update(key_hash=hash_session_key(session_key))
 
 
-@tried_again
+@retry_while_unavailable
 def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | None) -> bool:
     """End one login session, so that the next request of its browser is refused.
 

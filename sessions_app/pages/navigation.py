@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from activity.compiled_query import Prepared
+from activity.compiled_query import CompiledQuery
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import is_administrator, sees_everything
 
@@ -25,7 +25,7 @@ def _awaiting(user_id: int) -> QuerySet[PrivilegedSession, Any]:
     return PrivilegedSession.objects.awaiting(person).order_by().values_list("pk")[:MOST_WAITING]
 
 
-_waiting = Prepared(PrivilegedSession, _awaiting, user_id=int)
+_waiting = CompiledQuery(PrivilegedSession, _awaiting, user_id=int)
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:

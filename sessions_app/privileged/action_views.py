@@ -159,7 +159,7 @@ def _confirm(
 def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], values: dict[str, Any]) -> OutcomeLines:
     """Perform the action for each session in a transaction of its own, and return a line for each.
 
-    A session that refuses does not stop the others. An outage that lasts longer than the retries (activity/again.py)
+    A session that refuses does not stop the others. An outage that lasts longer than the retries (activity/retries.py)
     does.
     """
     done: list[PrivilegedSession] = []

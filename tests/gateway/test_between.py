@@ -21,7 +21,7 @@ from sessions_app.errors import Refused
 from sessions_app.gateway import heartbeats, process, store
 from sessions_app.gateway import relay as relay_module
 from sessions_app.gateway import upkeep as heartbeat
-from sessions_app.gateway.control import Control
+from sessions_app.gateway.control_loop import ControlLoop
 from sessions_app.gateway.flows import connect as connecting
 from sessions_app.gateway.flows.disconnect import Ending, disconnected
 from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection
@@ -247,7 +247,7 @@ def test_a_gateway_that_lost_what_runs_beside_lets_nobody_go_on_and_fails(
         hurried.append(hurry.is_set())
 
     writer = (RecordingWriter, "run")
-    target = {"control": (Control, "run"), "heartbeat": (heartbeat, "run"), "recording writer": writer}[name]
+    target = {"control": (ControlLoop, "run"), "heartbeat": (heartbeat, "run"), "recording writer": writer}[name]
     monkeypatch.setattr(*target, broken)
     monkeypatch.setattr(process, "drain", drain)
     options = process.Options(OWNER, "127.0.0.1", 0, 0, 3600)

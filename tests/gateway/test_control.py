@@ -15,8 +15,8 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from sessions_app.gateway import connection_state, store, upkeep
-from sessions_app.gateway import control as control_module
-from sessions_app.gateway.control import Control
+from sessions_app.gateway import control_loop as control_module
+from sessions_app.gateway.control_loop import ControlLoop
 from sessions_app.gateway.models import ConnectionEnd, EntryPoint, GatewayConnection
 from sessions_app.gateway.recording import Asciicast
 from sessions_app.gateway.registry import Registry
@@ -251,7 +251,7 @@ def test_a_clock_that_jumps_ahead_ends_sessions_and_one_that_jumps_back_does_not
     async def story() -> None:
         nonlocal jump
         registry = Registry(OWNER)
-        control = Control(registry, asyncio.Event())
+        control = ControlLoop(registry, asyncio.Event())
         (first, _), (second, _) = hold(registry, soon), hold(registry, later)
         jump = dt.timedelta(minutes=-10)
         await control.look()
@@ -354,7 +354,7 @@ def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, m
     async def story() -> None:
         registry = Registry(OWNER)
         relay, _ = hold(registry, mine)
-        control = Control(registry, asyncio.Event())
+        control = ControlLoop(registry, asyncio.Event())
         monkeypatch.setattr(store, "call_first", counted)
         monkeypatch.setattr(connection_state, "connection_states", hanging)
         for _ in range(4):

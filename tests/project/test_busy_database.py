@@ -17,9 +17,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from activity import again
-from activity.again import tried_again
+from activity import retries
 from activity.models import LogEntry
+from activity.retries import retry_while_unavailable
 from activity.verbs import Verb
 from sessions_app import change_notify
 from sessions_app.errors import Forbidden
@@ -42,13 +42,13 @@ BUSY = OperationalError("database is locked")
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again, "RETRY_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(again, "RETRY_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(retries, "RETRY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "RETRY_FOR_SECONDS", 0.0)
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again, "RETRY_FOR_SECONDS", 20.0)
+    monkeypatch.setattr(retries, "RETRY_FOR_SECONDS", 20.0)
 
 
 def failing(function: Callable[..., Any], *calls: int) -> Callable[..., Any]:
@@ -108,7 +108,7 @@ def test_emergency_verbs_outlast_a_busy_database(
 def test_only_a_passing_outage_is_worth_another_try(patient: None) -> None:
     tries: list[Exception] = []
 
-    @tried_again
+    @retry_while_unavailable
     def deed(error: Exception, times: int) -> int:
         tries.append(error)
         if len(tries) <= times:
@@ -305,7 +305,7 @@ def test_emergency_verbs_outlast_an_outage_in_which_nobody_can_read_who_asks(
     assert int(answer["Retry-After"]) > 0
     assert PrivilegedSession.objects.get(pk=session.pk).status == Status.AVAILABLE
     with monkeypatch.context() as disturbed:
-        disturbed.setattr(again, "RETRY_FOR_SECONDS", 20.0)
+        disturbed.setattr(retries, "RETRY_FOR_SECONDS", 20.0)
         disturbed.setattr(SessionStore, READ, failing(getattr(SessionStore, READ), 1, 2))
         assert browser.post(address, form).status_code in (200, 302)
     if verb == "logout":

@@ -1,4 +1,4 @@
-"""Live relays without a network: the real Relay, Control and database, a person's side that keeps what it is told."""
+"""Live relays without a network: the real Relay, control loop and database, a person's side that keeps what it gets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from sessions_app.gateway import store
 from sessions_app.gateway.change_listener import ChangeListener
-from sessions_app.gateway.control import Control
+from sessions_app.gateway.control_loop import ControlLoop
 from sessions_app.gateway.downstream import Terminal
 from sessions_app.gateway.models import EntryPoint, GatewayConnection
 from sessions_app.gateway.registry import Registry
@@ -96,18 +96,18 @@ _CERTIFICATE = _KEY.generate_user_certificate(_KEY, "nobody", principals=["nobod
 
 
 @contextlib.asynccontextmanager
-async def controlled(registry: Registry) -> AsyncIterator[Control]:
-    """Control at work, woken as in a real gateway."""
-    waker = ChangeListener()
-    waker.start()
-    control = Control(registry, waker.event)
+async def controlled(registry: Registry) -> AsyncIterator[ControlLoop]:
+    """Run a control loop that listens for changes as in a real gateway."""
+    changes = ChangeListener()
+    changes.start()
+    control = ControlLoop(registry, changes.event)
     task = asyncio.create_task(control.run())
     try:
         yield control
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await waker.stop()
+        await changes.stop()
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:

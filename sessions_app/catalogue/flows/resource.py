@@ -7,8 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from activity import log
-from activity.again import tried_again
 from activity.models import Level
+from activity.retries import retry_while_unavailable
 from activity.verbs import Verb
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import Resource
@@ -16,7 +16,7 @@ from sessions_app.errors import Refused
 from sessions_app.permission import clean_text, require_administrator
 
 
-@tried_again
+@retry_while_unavailable
 def lock_resource(actor: AbstractUser, resource: Resource, *, title: str, message: str = "") -> ResourceLock:
     """Let no new session start on the resource. Raise Refused if it is closed already, Forbidden without permission."""
     require_administrator(actor)

@@ -91,7 +91,7 @@ def admit(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
 
     2. Account, key, login session and session must all be valid now.
 
-    3. From now on control.py looks at the new row. Earlier requests for the session do not concern it.
+    3. From now on control_loop.py looks at the new row. Earlier requests for the session do not concern it.
     """
     user: AbstractUser = get_user_model().objects.get(pk=login.user_id)
     try:

@@ -7,8 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from activity import log
-from activity.again import tried_again
 from activity.models import Level
+from activity.retries import retry_while_unavailable
 from activity.verbs import Verb
 from sessions_app.errors import Refused
 from sessions_app.logins import service
@@ -20,7 +20,7 @@ from sessions_app.privileged.flows.control import start_canceling
 from sessions_app.privileged.models import PrivilegedSession, Status
 
 
-@tried_again
+@retry_while_unavailable
 def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message: str = "") -> AccountLock:
     """Lock the account of `user`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
-from activity.again import tried_again
+from activity.retries import retry_while_unavailable
 from activity.verbs import Verb
 from sessions_app.privileged import lifecycle, policy
 from sessions_app.privileged.flows.control import start_canceling
@@ -13,7 +13,7 @@ from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import PrivilegedSession, Status
 
 
-@tried_again
+@retry_while_unavailable
 def end(actor: AbstractUser, session: PrivilegedSession, *, is_accepted: bool = False) -> None:
     """End the session early. It becomes complete if its own user or requester ends it, else canceled.
 

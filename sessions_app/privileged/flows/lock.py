@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
-from activity.again import tried_again
+from activity.retries import retry_while_unavailable
 from sessions_app.catalogue.flows.resource import close_resource
 from sessions_app.permission import clean_text, lock_account_row
 from sessions_app.privileged.flows.account import lock_account as lock_whole_account
@@ -14,7 +14,7 @@ from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import PrivilegedSession
 
 
-@tried_again
+@retry_while_unavailable
 def lock(
     actor: AbstractUser,
     session: PrivilegedSession,

@@ -11,9 +11,9 @@ from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 
 from activity import log
-from activity.again import tried_again
 from activity.models import Level
 from activity.outage import Outage
+from activity.retries import retry_while_unavailable
 from activity.verbs import Verb
 from sessions_app.errors import Refused
 from sessions_app.logins import service
@@ -60,7 +60,7 @@ def lock_down(actor: AbstractUser, user: AbstractUser, *, reason: str = "") -> l
     return carry_out(_accept(actor, user, clean_text(reason, "reason", 120) or DEFAULT_REASON))
 
 
-@tried_again
+@retry_while_unavailable
 def _accept(actor: AbstractUser, user: AbstractUser, reason: str) -> AccountLockdown:
     with transaction.atomic():
         lock_account_row(user)
@@ -101,7 +101,7 @@ def carry_out(cut: AccountLockdown) -> list[LockdownStep]:
     return lines
 
 
-@tried_again
+@retry_while_unavailable
 def _finish(cut: AccountLockdown, lines: list[LockdownStep]) -> None:
     with transaction.atomic():
         if not AccountLockdown.objects.filter(pk=cut.pk, done_at=None).update(done_at=timezone.now()):

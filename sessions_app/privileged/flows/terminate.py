@@ -6,15 +6,15 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
 from activity import log
-from activity.again import tried_again
 from activity.models import Level
+from activity.retries import retry_while_unavailable
 from activity.verbs import Verb
 from sessions_app.privileged.flows import control
 from sessions_app.privileged.flows.permission import lock_session_row, require
 from sessions_app.privileged.models import ControlKind, PrivilegedSession, Status
 
 
-@tried_again
+@retry_while_unavailable
 def terminate(
     actor: AbstractUser, session: PrivilegedSession, *, cancel: bool = True, is_accepted: bool = False
 ) -> None:

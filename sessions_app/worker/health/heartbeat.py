@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from activity.compiled_query import Prepared
+from activity.compiled_query import CompiledQuery
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
 from sessions_app.worker.models import WorkerHeartbeat
 
@@ -65,5 +65,5 @@ def _seen_since(since: dt.datetime) -> QuerySet[WorkerHeartbeat, Any]:
 
 
 # Every page of sessions runs both queries.
-_seen = Prepared(WorkerHeartbeat, _seen_since, since=dt.datetime)
-_work = Prepared(PrivilegedSession, _work_waiting, now=dt.datetime)
+_seen = CompiledQuery(WorkerHeartbeat, _seen_since, since=dt.datetime)
+_work = CompiledQuery(PrivilegedSession, _work_waiting, now=dt.datetime)

@@ -9,7 +9,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import QuerySet
 
-from activity.compiled_query import Prepared
+from activity.compiled_query import CompiledQuery
 from activity.models import LogEntry
 from sessions_app.logins.backend import LoginSessionBackend
 from tests.support.entries import make_entry
@@ -23,7 +23,7 @@ def test_other_values_are_put_into_the_same_statement(alice: User) -> None:
         return LogEntry.objects.filter(user_name=user_name, level=10, pk__gt=pk, at__lte=at).values_list("pk", "at")
 
     entry, other = (make_entry(user_name=name, level=10) for name in ("o'hara %s", "other"))
-    asked = Prepared(LogEntry, build, user_name=str, pk=int, at=type(entry.at))
+    asked = CompiledQuery(LogEntry, build, user_name=str, pk=int, at=type(entry.at))
     for each in (entry, other):
         _, rows = asked.rows(user_name=each.user_name, pk=each.pk - 1, at=each.at)
         assert rows == [(each.pk, each.at)]
@@ -32,7 +32,7 @@ def test_other_values_are_put_into_the_same_statement(alice: User) -> None:
 
 
 def test_a_value_that_is_computed_with_is_refused(db: None) -> None:
-    asked = Prepared(LogEntry, lambda pk: LogEntry.objects.filter(pk=pk + 1).values_list("pk"), pk=int)
+    asked = CompiledQuery(LogEntry, lambda pk: LogEntry.objects.filter(pk=pk + 1).values_list("pk"), pk=int)
     with pytest.raises(LookupError, match="pk"):
         asked.rows(pk=1)
 

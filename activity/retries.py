@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_FOR_SECONDS = 45.0  # seconds; a person waits for the answer, and proxies wait for a minute
 RETRY_PAUSE_SECONDS = 0.5  # seconds between two tries
-PASSING = (Outage.BUSY, Outage.AWAY)
+TEMPORARY_OUTAGES = (Outage.BUSY, Outage.AWAY)
 
 _until: ContextVar[float] = ContextVar("activity_again_until", default=math.inf)
 
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 
 @contextlib.contextmanager
-def one_patience() -> Iterator[None]:
+def share_retry_time() -> Iterator[None]:
     """Let everything that is tried again inside share the 45 seconds: somebody waits for all of it."""
     token = _until.set(time.monotonic() + RETRY_FOR_SECONDS)
     try:
@@ -37,26 +37,26 @@ def one_patience() -> Iterator[None]:
         _until.reset(token)
 
 
-def tried_again(deed: Callable[Given, Result]) -> Callable[Given, Result]:
+def retry_while_unavailable(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """Decorate a function that is one transaction: while the database is busy or away, call it again for 45 seconds.
 
     Inside a transaction of the caller it is called once, because the caller has to begin that transaction again.
     """
 
-    @functools.wraps(deed)
+    @functools.wraps(function)
     def trying(*args: Given.args, **kwargs: Given.kwargs) -> Result:
         deadline = min(time.monotonic() + RETRY_FOR_SECONDS, _until.get())
         while True:
             try:
-                return deed(*args, **kwargs)
+                return function(*args, **kwargs)
             except (DatabaseError, InterfaceError) as error:
                 if (
                     connection.in_atomic_block
-                    or Outage.of(error) not in PASSING
+                    or Outage.of(error) not in TEMPORARY_OUTAGES
                     or time.monotonic() + RETRY_PAUSE_SECONDS > deadline
                 ):
                     raise
-                logger.warning("%s is tried again", deed.__qualname__, exc_info=error)
+                logger.warning("%s is tried again", function.__qualname__, exc_info=error)
             connection.close_if_unusable_or_obsolete()
             time.sleep(RETRY_PAUSE_SECONDS)
 

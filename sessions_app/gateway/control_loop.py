@@ -41,7 +41,7 @@ ISOLATED = Freeze(
 logger = logging.getLogger(__name__)
 
 
-class Control:
+class ControlLoop:
     """Enforces the state of the database on all relays of one process."""
 
     def __init__(self, registry: Registry, changed: asyncio.Event) -> None:

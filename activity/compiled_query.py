@@ -1,11 +1,11 @@
 """Queries that are built once and asked often: Django's making of a statement costs more than the answer to it.
 
-A CompiledQuery keeps the statement that Django wrote for its queryset, once for each database, and puts other values in.
-Its only method is `rows()`, which answers as the queryset would. Knows no model.
+A CompiledQuery keeps the statement that Django wrote for its queryset, once for each database, and puts other values
+in. Its only method is `rows()`, which answers as the queryset would. It knows no model.
 
 Without it the log's page takes 39 % more CPU, that of sessions 34 % and that of logins 41 % (100,000 rows, SQLite, the
 login lookup aside). The count of approvals that wait is most of it: 37, 25 and 28 %. So it is for what every page or
-refresh asks, and for the gateway, which asks 20 times a second how its connections stand.
+refresh asks, and for the gateway, which reads the state of its connections 20 times a second.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any
 
@@ -14,28 +13,10 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.privileged.models import PrivilegedSession
+from tests.support.administration import last, said, send
 from tests.support.builders import make_activity, make_policy, make_profile, make_session
 
 AsUser = Callable[[User], Client]
-MANAGED = ["resource", "activity", "connectionprofile", "accesspolicy", "application"]
-PATHS = [f"/admin/sessions_app/{name}/" for name in MANAGED] + ["/admin/auth/user/", "/admin/auth/group/"]
-NEW = "a long enough password"
-
-
-def said(response: Any) -> str:
-    return html.unescape(response.content.decode())
-
-
-def send(client: Client, path: str, **values: Any) -> str:
-    """Post a form of the admin; returns what the next page says. Fails when the form came back with errors."""
-    response = client.post(path, values, follow=True)
-    assert response.status_code == 200
-    assert response.redirect_chain, said(response)
-    return said(response)
-
-
-def last(verb: Verb) -> LogEntry:
-    return LogEntry.objects.filter(verb=verb).latest("pk")
 
 
 # --- policy

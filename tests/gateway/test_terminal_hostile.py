@@ -13,7 +13,17 @@ from websockets.asyncio.client import ClientConnection
 from sessions_app.gateway import store, unauthenticated_sockets, web
 from sessions_app.gateway.browser_channel import BrowserChannel
 from sessions_app.privileged.flows.lock import lock
-from tests.support.browser_terminal import ORIGIN, Gateway, drive, ending, hello, message, session_of, ticket_for
+from tests.support.browser_terminal import (
+    ORIGIN,
+    Gateway,
+    drive,
+    ending,
+    hello,
+    message,
+    session_of,
+    terminal_of,
+    ticket_for,
+)
 from tests.support.control_scene import run
 from tests.support.gateway_scene import front, prepared
 from tests.support.waiting import seconds
@@ -93,9 +103,7 @@ def test_a_paste_of_100_mb_waits_in_the_browser_while_the_host_takes_nothing(ali
             taken += MIB // 2
 
     async def scenario(gateway: Gateway) -> None:
-        async with gateway.socket() as page:
-            await page.send(hello(await ticket_for(session)))
-            await message(page)
+        async with terminal_of(gateway, session) as page:
             [relay] = gateway.relays
             relay.downstream.pause_reading()
             with pytest.raises(TimeoutError):

@@ -17,7 +17,18 @@ from sessions_app.gateway import web
 from sessions_app.gateway.models import GatewayTicket
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason
-from tests.support.browser_terminal import ORIGIN, Gateway, drive, ending, hello, message, session_of, shown, ticket_for
+from tests.support.browser_terminal import (
+    ORIGIN,
+    Gateway,
+    drive,
+    ending,
+    hello,
+    message,
+    session_of,
+    shown,
+    terminal_of,
+    ticket_for,
+)
 from tests.support.builders import make_login
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,9 +68,7 @@ def test_bytes_that_are_no_text_pass_unchanged(alice: User) -> None:
     session = session_of(alice)
 
     async def scenario(gateway: Gateway) -> None:
-        async with gateway.socket() as page:
-            await page.send(hello(await ticket_for(session)))
-            await message(page)
+        async with terminal_of(gateway, session) as page:
             everything = bytes(range(256))
             gateway.relays[0].downstream.write(everything)
             assert await shown(page, 256) == everything
@@ -334,9 +343,7 @@ def test_leaving_the_page_ends_the_terminal_at_once(alice: User, goodbye: str | 
     session = session_of(alice)
 
     async def scenario(gateway: Gateway) -> None:
-        async with gateway.socket() as page:
-            await page.send(hello(await ticket_for(session)))
-            await message(page)
+        async with terminal_of(gateway, session) as page:
             if goodbye is not None:
                 await page.send(goodbye)
                 assert (await ending(page))[0] == 1000
@@ -359,9 +366,7 @@ def test_a_message_that_no_page_of_ours_sends_ends_the_terminal(alice: User, tex
     session = session_of(alice)
 
     async def scenario(gateway: Gateway) -> None:
-        async with gateway.socket() as page:
-            await page.send(hello(await ticket_for(session)))
-            await message(page)
+        async with terminal_of(gateway, session) as page:
             await page.send(text)
             assert (await ending(page))[0] == web.BAD
         await gateway.relays[0].gone.wait()
@@ -374,9 +379,7 @@ def test_what_a_page_does_not_confirm_counts_as_waiting(alice: User) -> None:
     session = session_of(alice)
 
     async def scenario(gateway: Gateway) -> None:
-        async with gateway.socket() as page:
-            await page.send(hello(await ticket_for(session)))
-            await message(page)
+        async with terminal_of(gateway, session) as page:
             downstream, much = gateway.relays[0].downstream, b"x" * 300_000
             downstream.write(much)
             await shown(page, len(much))
@@ -395,9 +398,7 @@ def test_a_program_that_ends_is_shown_to_its_last_byte(alice: User) -> None:
     session = session_of(alice)
 
     async def scenario(gateway: Gateway) -> None:
-        async with gateway.socket() as page:
-            await page.send(hello(await ticket_for(session)))
-            await message(page)
+        async with terminal_of(gateway, session) as page:
             downstream = gateway.relays[0].downstream
             downstream.write(b"z" * 200_000)
             closing = asyncio.create_task(downstream.close(3, ""))
@@ -431,9 +432,7 @@ def test_a_cut_does_not_wait_for_a_page_that_reads_nothing(alice: User) -> None:
     session = session_of(alice)
 
     async def scenario(gateway: Gateway) -> None:
-        async with gateway.socket(max_queue=1, close_timeout=0.1) as page:
-            await page.send(hello(await ticket_for(session)))
-            await message(page)
+        async with terminal_of(gateway, session, max_queue=1, close_timeout=0.1):
             downstream = gateway.relays[0].downstream
             downstream.write(b"x" * 30_000_000)
             await asyncio.sleep(0.1)
@@ -469,9 +468,7 @@ def test_a_message_that_is_too_large_ends_the_terminal(alice: User) -> None:
     session = session_of(alice)
 
     async def scenario(gateway: Gateway) -> None:
-        async with gateway.socket() as page:
-            await page.send(hello(await ticket_for(session)))
-            await message(page)
+        async with terminal_of(gateway, session) as page:
             await page.send(b"x" * (web.LARGEST_MESSAGE + 1))
             assert (await ending(page))[0] == 1009
         assert gateway.relays[0].typed == b""

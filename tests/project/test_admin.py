@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import Application
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import ADMINISTRATORS, is_administrator
+from tests.support.administration import last, said, send
 from tests.support.builders import (
     make_activity,
     make_application,
@@ -41,18 +41,6 @@ def root(db: None, as_user: AsUser) -> Client:
     return as_user(User.objects.create_superuser("root", password="root's own password"))
 
 
-def said(response: Any) -> str:
-    return html.unescape(response.content.decode())
-
-
-def send(client: Client, path: str, **values: Any) -> str:
-    """Post a form of the admin; returns what the next page says. Fails when the form came back with errors."""
-    response = client.post(path, values, follow=True)
-    assert response.status_code == 200
-    assert response.redirect_chain, said(response)
-    return said(response)
-
-
 def user_form(user: User, **changes: Any) -> dict[str, Any]:
     return {
         "username": user.username,
@@ -60,10 +48,6 @@ def user_form(user: User, **changes: Any) -> dict[str, Any]:
         "is_active": "on" if user.is_active else "",
         "groups": [group.pk for group in user.groups.all()],
     } | changes
-
-
-def last(verb: Verb) -> LogEntry:
-    return LogEntry.objects.filter(verb=verb).latest("pk")
 
 
 # --- who gets in

@@ -113,6 +113,15 @@ def hello(ticket: str, **values: Any) -> str:
     return json.dumps({"ticket": ticket, "cols": 80, "rows": 24} | values)
 
 
+@contextlib.asynccontextmanager
+async def terminal_of(gateway: Gateway, session: PrivilegedSession, **options: Any) -> AsyncIterator[ClientConnection]:
+    """The socket of a page whose terminal is connected."""
+    async with gateway.socket(**options) as page:
+        await page.send(hello(await ticket_for(session)))
+        await message(page)
+        yield page
+
+
 async def message(socket: ClientConnection) -> dict[str, Any]:
     """The next message beside the terminal."""
     while True:

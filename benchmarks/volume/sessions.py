@@ -29,7 +29,7 @@ COLUMNS = (
     "maximum_duration",
     "login_account",
     "notes",
-    "ticket",
+    "ticket_number",
     "status",
     "requested_at",
     "start_at",

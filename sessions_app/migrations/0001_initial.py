@@ -719,7 +719,7 @@ class Migration(migrations.Migration):
                 ("maximum_duration", models.DurationField()),
                 ("login_account", models.CharField(blank=True, max_length=32)),
                 ("notes", models.CharField(blank=True, max_length=1000)),
-                ("ticket", models.CharField(blank=True, max_length=80)),
+                ("ticket_number", models.CharField(blank=True, max_length=80)),
                 (
                     "status",
                     models.CharField(
@@ -1539,7 +1539,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="privilegedsession",
-            index=models.Index(fields=["ticket", "id"], name="session_ticket"),
+            index=models.Index(fields=["ticket_number", "id"], name="session_ticket_number"),
         ),
         migrations.AddIndex(
             model_name="privilegedsession",

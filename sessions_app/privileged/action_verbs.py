@@ -36,7 +36,7 @@ class Action:
 def _request_of(session: PrivilegedSession) -> str:
     """Return what an approver decides on, as a line of the dialog."""
     facts = [f"Notes: {session.notes}"] if session.notes else []
-    facts += [f"Ticket: {session.ticket}"] if session.ticket else []
+    facts += [f"Ticket: {session.ticket_number}"] if session.ticket_number else []
     facts += [f"Start: {moment(session.scheduled_for)}"] if session.scheduled_for else []
     return ". ".join([*facts, f"At most {span_of_time(session.maximum_duration)}"])
 

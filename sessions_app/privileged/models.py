@@ -51,7 +51,7 @@ WITHDRAWN = "withdrawn before it began"
 # The fields that the search of the list covers.
 SESSION_WORDS = TextIndex(
     "sessions_app_privilegedsession",
-    ("user_name", "resource_name", "activity_name", "login_account", "ticket", "notes"),
+    ("user_name", "resource_name", "activity_name", "login_account", "ticket_number", "notes"),
 )
 
 
@@ -121,7 +121,7 @@ class PrivilegedSession(QuickRows):
     maximum_duration = models.DurationField()
     login_account = models.CharField(max_length=32, blank=True)
     notes = models.CharField(max_length=1000, blank=True)
-    ticket = models.CharField(max_length=80, blank=True)
+    ticket_number = models.CharField(max_length=80, blank=True)
 
     status = models.CharField(max_length=20, choices=Status.choices, editable=False)
     requested_at = models.DateTimeField("requested", default=timezone.now)
@@ -179,7 +179,7 @@ class PrivilegedSession(QuickRows):
             models.Index(fields=["status", "id"], name="session_status"),
             models.Index(fields=["activity_name", "id"], name="session_activity_name"),
             models.Index(fields=["duration", "id"], name="session_duration"),
-            models.Index(fields=["ticket", "id"], name="session_ticket"),
+            models.Index(fields=["ticket_number", "id"], name="session_ticket_number"),
             models.Index(fields=["scheduled_for", "id"], name="session_scheduled"),
             models.Index(fields=["user", "status"], name="session_user_status"),
             models.Index(fields=["resource", "status"], name="session_resource_status"),

@@ -170,7 +170,7 @@ class PolicyInputs:
     notes_required: bool
     ticket_required: bool
     notes: str
-    ticket: str
+    ticket_number: str
     start_at: dt.datetime | None  # None for as soon as possible
     account_is_active: bool = True
     account_lock: str = ""  # the title of the lock in force; empty if there is none
@@ -267,8 +267,8 @@ def _not_given(inputs: PolicyInputs) -> str:
 def _not_filled_in(inputs: PolicyInputs, now: dt.datetime) -> Decision | None:
     if inputs.notes_required and not inputs.notes:
         return Decision(None, f"The connection profile {inputs.profile} requires notes: say why you need it.", "notes")
-    if inputs.ticket_required and not inputs.ticket:
-        return Decision(None, f"The connection profile {inputs.profile} requires a ticket number.", "ticket")
+    if inputs.ticket_required and not inputs.ticket_number:
+        return Decision(None, f"The connection profile {inputs.profile} requires a ticket number.", "ticket_number")
     if reason := why_start_time_invalid(inputs.start_at, now):
         return Decision(None, reason, "start_at")
     return None

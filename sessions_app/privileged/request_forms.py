@@ -43,7 +43,7 @@ class DetailsForm(forms.Form):
     """
 
     notes = forms.CharField(max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 4}))
-    ticket = forms.CharField(max_length=80, required=False)
+    ticket_number = forms.CharField(max_length=80, required=False)
     when = forms.ChoiceField(
         label="Start",
         choices=[(NOW, "As soon as possible"), (LATER, "At a time")],
@@ -59,11 +59,11 @@ class DetailsForm(forms.Form):
         *,
         initial: Mapping[str, Any] | None = None,
         notes_for: str = "",
-        ticket_for: str = "",
+        ticket_number_for: str = "",
         zone: str = "UTC",
     ) -> None:
         super().__init__(_with_choice_for_date(data), initial=_with_choice_for_date(initial) or {})
-        for name, profile in (("notes", notes_for), ("ticket", ticket_for)):
+        for name, profile in (("notes", notes_for), ("ticket_number", ticket_number_for)):
             if profile:
                 field = self.fields[name]
                 field.required = True

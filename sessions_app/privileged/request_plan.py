@@ -34,7 +34,7 @@ class Plan:
 
     rows: tuple[PlanRow, ...]
     notes_for: str  # the connection profiles that require notes; empty if none does
-    ticket_for: str
+    ticket_number_for: str
 
     @property
     def refusals(self) -> list[str]:

@@ -37,7 +37,7 @@ from sessions_app.roles import is_administrator
 
 STEPS = (("activity", "Activity"), ("resources", "Resources"), ("details", "Details"), ("review", "Review"))
 MOST_SHOWN = 200  # how many resources a page shows; the search finds the others
-DETAILS = ("notes", "ticket", "when", "start_at", "which")
+DETAILS = ("notes", "ticket_number", "when", "start_at", "which")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -106,7 +106,7 @@ def _details_form(plan: Plan, data: Any = None, initial: Any = None) -> DetailsF
         data,
         initial=initial,
         notes_for=plan.notes_for,
-        ticket_for=plan.ticket_for,
+        ticket_number_for=plan.ticket_number_for,
         zone=timezone.get_current_timezone_name(),
     )
 
@@ -169,7 +169,7 @@ def _send(request: HttpRequest, person: AbstractUser, draft: Draft, plan: Plan, 
                     activity=draft.activity,
                     resources=list(draft.resources),
                     notes=form.cleaned_data["notes"],
-                    ticket=form.cleaned_data["ticket"],
+                    ticket_number=form.cleaned_data["ticket_number"],
                     start_at=form.start,
                 )
                 made = [session.pk for session in sessions]

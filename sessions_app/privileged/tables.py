@@ -173,7 +173,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
 HISTORY = (
     Column("duration", "Duration", "duration", 110, is_number=True),
     Column("notes", "Notes", "notes", 220, sort=""),
-    Column("ticket", "Ticket", "ticket", 110),
+    Column("ticket_number", "Ticket", "ticket_number", 110),
 )
 # Hidden until the person shows them, but always in the download. Names of now and free text cannot be
 # sorted by: names are in another table, which no index of sessions covers, and free text is for searching.

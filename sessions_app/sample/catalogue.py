@@ -97,7 +97,7 @@ def _profiles(people: People) -> dict[str, ConnectionProfile]:
     one = ConnectionProfile.objects.create(
         name="One approval", maximum_duration=2 * HOURS, extension_limit=1, notes_required=True
     )
-    ticket = ConnectionProfile.objects.create(
+    with_ticket = ConnectionProfile.objects.create(
         name="With a ticket", maximum_duration=4 * HOURS, ticket_required=True, extension_limit=2
     )
     three = ConnectionProfile.objects.create(
@@ -111,7 +111,7 @@ def _profiles(people: People) -> dict[str, ConnectionProfile]:
     _tier(three, 1, 2, people, groups=["Approvers"])
     _tier(three, 2, 1, people, users=["bob", "carol"])
     _tier(three, 3, 1, people, users=["admin"])
-    return {profile.name: profile for profile in (short, day, one, ticket, three)}
+    return {profile.name: profile for profile in (short, day, one, with_ticket, three)}
 
 
 def _tier(

@@ -10,7 +10,7 @@ from sessions_app.sample.catalogue import Catalogue
 from sessions_app.sample.people import People
 from sessions_app.sample.story import Story
 
-TICKETS = ("CHG-1041", "CHG-1052", "INC-2210", "INC-2237", "CHG-1066")
+TICKET_NUMBERS = ("CHG-1041", "CHG-1052", "INC-2210", "INC-2237", "CHG-1066")
 
 
 class Stories:
@@ -37,7 +37,7 @@ class Stories:
         minutes: float = 0,
         by: str = "",
         notes: str = "",
-        ticket: str = "",
+        ticket_number: str = "",
         starts_in: dt.timedelta | None = None,
     ) -> Story:
         """Add a request that was made so many days and minutes ago."""
@@ -50,7 +50,7 @@ class Stories:
             self.now - dt.timedelta(days=days, minutes=minutes),
             by=users[by] if by else None,
             notes=notes,
-            ticket=ticket,
+            ticket_number=ticket_number,
             starts_in=starts_in,
         )
 
@@ -62,8 +62,10 @@ class Stories:
                 story = self.ask(user, "Patch the web", "Patch Linux", host, days=7 * week + day, minutes=17 * day)
                 story.begin().log_on(3).log_off(35 + 10 * week)
                 yield story.end(users[user], 2)
-            ticket = TICKETS[week % len(TICKETS)]
-            story = self.ask("carol", "Databases", "Maintain PostgreSQL", "db-1", days=7 * week + 3, ticket=ticket)
+            ticket_number = TICKET_NUMBERS[week % len(TICKET_NUMBERS)]
+            story = self.ask(
+                "carol", "Databases", "Maintain PostgreSQL", "db-1", days=7 * week + 3, ticket_number=ticket_number
+            )
             yield story.begin().log_on(1).extend(200).log_off(40).run_out()
             story = self.ask(
                 "backup-job",
@@ -72,7 +74,7 @@ class Stories:
                 "backup-1",
                 days=7 * week + 5,
                 by="admin",
-                ticket=ticket,
+                ticket_number=ticket_number,
                 notes="Nightly copy",
             )
             yield story.begin().run_out()
@@ -94,7 +96,7 @@ class Stories:
         story = self.ask("dave", "Patch the web", "Patch Linux", "web-2", days=4.2)
         story.begin().log_on(5)
         yield story.end(users["admin"], 45, terminated=True)
-        story = self.ask("frank", "Switches", "Configure switches", "core-switch", days=3.7, ticket="CHG-1070")
+        story = self.ask("frank", "Switches", "Configure switches", "core-switch", days=3.7, ticket_number="CHG-1070")
         yield story.fail("core-switch cannot be reached.")
         story = self.ask(
             "alice",
@@ -103,7 +105,7 @@ class Stories:
             "build-1",
             days=2.6,
             notes="Rotate the signing key",
-            ticket="CHG-1071",
+            ticket_number="CHG-1071",
         )
         story.approve(users["approver"], 10, moves_on=False).approve(users["heidi"], 25).approve(users["carol"], 8)
         yield story.approve(users["admin"], 30).begin().log_on(4).run_out()
@@ -122,16 +124,16 @@ class Stories:
         yield self.ask("alice", "Patch the web", "Patch Linux", "web-1", minutes=25).begin()
         yield self.ask("bob", "Patch the web", "Patch Linux", "web-1", minutes=95).begin().log_on(4)
         yield self.ask("dave", "Patch the web", "Patch Linux", "web-2", minutes=140).begin().log_on(2).extend(60)
-        story = self.ask("carol", "Databases", "Maintain PostgreSQL", "db-1", minutes=50, ticket="INC-2251")
+        story = self.ask("carol", "Databases", "Maintain PostgreSQL", "db-1", minutes=50, ticket_number="INC-2251")
         yield story.begin().log_on(1)
-        story = self.ask("erin", "Databases", "Maintain PostgreSQL", "db-1", minutes=70, ticket="INC-2252")
+        story = self.ask("erin", "Databases", "Maintain PostgreSQL", "db-1", minutes=70, ticket_number="INC-2252")
         story.begin().log_on(3)
         yield story.lock(users["admin"], 18, "Under review", "Call the operations desk before you go on.")
         story = self.ask("deploy-bot", "Patch the web", "Patch Linux", "web-2", minutes=33, by="admin", notes="Release")
         yield story.begin()
         story = self.ask("alice", "Root needs approval", "Root shell", "db-1", minutes=80, notes="Slow queries")
         yield story.approve(users["approver"], 9).begin().log_on(2)
-        story = self.ask("carol", "Databases", "Maintain PostgreSQL", "backup-1", minutes=275, ticket="INC-2249")
+        story = self.ask("carol", "Databases", "Maintain PostgreSQL", "backup-1", minutes=275, ticket_number="INC-2249")
         yield story.begin().log_on(2).get_stuck("backup-1 cannot be reached.")
 
     def to_come(self) -> Iterator[Story]:
@@ -141,7 +143,13 @@ class Stories:
         yield self.ask("bob", "Root needs approval", "Root shell", "web-2", minutes=41, notes="Rotate the logs")
         yield self.ask("grace", "Domain", "Manage the domain", "dc-1", minutes=8, notes="Reset a password policy")
         story = self.ask(
-            "dave", "Build server", "Patch Linux", "build-1", minutes=130, notes="Compiler update", ticket="CHG-1080"
+            "dave",
+            "Build server",
+            "Patch Linux",
+            "build-1",
+            minutes=130,
+            notes="Compiler update",
+            ticket_number="CHG-1080",
         )
         yield story.approve(users["approver"], 20, moves_on=False)
         for user, days in (("alice", 1), ("bob", 2), ("dave", 5)):
@@ -154,6 +162,6 @@ class Stories:
             "Configure switches",
             "core-switch",
             minutes=190,
-            ticket="CHG-1090",
+            ticket_number="CHG-1090",
             starts_in=start,
         )

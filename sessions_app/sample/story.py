@@ -42,7 +42,7 @@ class Story:
         *,
         by: Account | None = None,
         notes: str = "",
-        ticket: str = "",
+        ticket_number: str = "",
         starts_in: dt.timedelta | None = None,
     ) -> None:
         self.at = at
@@ -60,7 +60,7 @@ class Story:
             profile=profile,
             maximum_duration=profile.maximum_duration,
             notes=notes,
-            ticket=ticket,
+            ticket_number=ticket_number,
             requested_at=at,
             scheduled_for=at + starts_in if starts_in else None,
         )

@@ -223,7 +223,7 @@ def ask(client: Client, policy: AccessPolicy) -> Any:
         "activity": policy.activities.get().pk,
         "resources": policy.resources.get().pk,
         "notes": "the disk is full",
-        "ticket": "",
+        "ticket_number": "",
         "when": "now",
         "start_at": "",
     }

@@ -41,7 +41,7 @@ def addresses(admin: User, approver: User) -> list[str]:
     group = Group.objects.create(name=LONG)
     policy = make_policy(groups=[group], users=[admin], profile=make_profile("Approved", [[approver]]))
     sessions = [make_session(make_user(f"{status}"), status) for status in Status]
-    make_session(make_user(LONG[:140]), notes=LONG, ticket=LONG[:60])
+    make_session(make_user(LONG[:140]), notes=LONG, ticket_number=LONG[:60])
     make_login(city=LONG[:110])
     application = make_application()
     tabs = [f"/sessions/?tab={tab}" for tab in ("active", "approvals", "scheduled", "historical")]

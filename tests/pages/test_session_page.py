@@ -45,7 +45,7 @@ def section(page: ET.Element, title: str) -> str:
 def test_the_facts_are_those_of_the_session(as_user: AsUser, alice: User, admin: User) -> None:
     policy = builders.make_policy(users=[alice])
     session = builders.make_session(
-        alice, policy=policy, profile=policy.profile, notes="Broken disk", ticket="OPS-7", requested_by=admin
+        alice, policy=policy, profile=policy.profile, notes="Broken disk", ticket_number="OPS-7", requested_by=admin
     )
     found = facts(page_of(as_user(alice), session))
     assert found["Status"] == "Available"

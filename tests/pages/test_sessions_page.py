@@ -114,7 +114,9 @@ def row_element(client: Client, query: str, session: PrivilegedSession) -> ET.El
 
 def test_columns_are_those_of_the_seed(as_user: AsUser, alice: User, admin: User) -> None:
     session = builders.make_session(alice, Status.LOGGED_IN)
-    builders.make_session(alice, Status.COMPLETE, notes="Broken disk", ticket="OPS-7", duration=dt.timedelta(minutes=3))
+    builders.make_session(
+        alice, Status.COMPLETE, notes="Broken disk", ticket_number="OPS-7", duration=dt.timedelta(minutes=3)
+    )
     common = ["Requested", "User", "Host", "Login account", "Start", "End", "Status", "Activity"]
     [active] = listed(as_user(admin))
     assert list(active)[2:] == common
@@ -349,7 +351,7 @@ def test_a_list_costs_the_same_queries_with_2_rows_and_200(
 
 def test_the_download_holds_every_row_and_the_documented_columns(as_user: AsUser, alice: User, admin: User) -> None:
     session = builders.make_session(
-        alice, Status.COMPLETE, notes="=HYPERLINK(1)", ticket="OPS-7", duration=dt.timedelta(minutes=3)
+        alice, Status.COMPLETE, notes="=HYPERLINK(1)", ticket_number="OPS-7", duration=dt.timedelta(minutes=3)
     )
     builders.make_session(alice, Status.AVAILABLE)
     response = as_user(admin).get("/sessions/?tab=historical&csv=1")

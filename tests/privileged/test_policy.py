@@ -115,7 +115,7 @@ WANTED = policy.PolicyInputs(
     notes_required=False,
     ticket_required=False,
     notes="",
-    ticket="",
+    ticket_number="",
     start_at=None,
 )
 
@@ -152,7 +152,7 @@ def test_a_request_begins_in_the_status_that_policy_asks_for(values: dict[str, A
         ({"is_running": True}, "already", ""),
         ({"short_tier": "approval tier 1 needs 2."}, "Linux work cannot be followed", ""),
         ({"notes_required": True}, "Short requires notes", "notes"),
-        ({"ticket_required": True}, "Short requires a ticket", "ticket"),
+        ({"ticket_required": True}, "Short requires a ticket", "ticket_number"),
         ({"start_at": NOW}, "must be in the future", "start_at"),
         ({"start_at": NOW + dt.timedelta(days=366)}, "one year ahead", "start_at"),
     ],

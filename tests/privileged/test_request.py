@@ -28,14 +28,14 @@ from tests.support.scene import ask
 
 def test_a_request_without_approval_is_provisioned_at_once(alice: User) -> None:
     policy = builders.make_policy(users=[alice])
-    session = ask(alice, notes="Kernel update", ticket="CHG-1")
+    session = ask(alice, notes="Kernel update", ticket_number="CHG-1")
     stored = PrivilegedSession.objects.get(pk=session.pk)
     assert stored.status == Status.PROVISIONING
     assert (stored.user, stored.requested_by, stored.policy) == (alice, alice, policy)
-    assert (stored.notes, stored.ticket, stored.login_account) == ("Kernel update", "CHG-1", "alice-adm")
+    assert (stored.notes, stored.ticket_number, stored.login_account) == ("Kernel update", "CHG-1", "alice-adm")
     entry = LogEntry.objects.of_target(session).get()
     assert entry.message == "alice asked for Patch Linux on web-1"
-    assert (entry.actor, entry.details["policy"], entry.details["ticket"]) == (alice, "Linux work", "CHG-1")
+    assert (entry.actor, entry.details["policy"], entry.details["ticket_number"]) == (alice, "Linux work", "CHG-1")
 
 
 def test_a_request_for_later_is_scheduled(alice: User) -> None:
@@ -125,9 +125,9 @@ def test_a_request_names_one_to_fifty_resources(alice: User, values: dict[str, i
     ("profile", "values", "field"),
     [
         ({"notes_required": True}, {"notes": "  "}, "notes"),
-        ({"ticket_required": True}, {}, "ticket"),
+        ({"ticket_required": True}, {}, "ticket_number"),
         ({}, {"notes": "x" * 1001}, "notes"),
-        ({}, {"ticket": "x" * 81}, "ticket"),
+        ({}, {"ticket_number": "x" * 81}, "ticket_number"),
         ({}, {"start_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}, "start_at"),
     ],
 )

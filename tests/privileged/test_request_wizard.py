@@ -43,7 +43,7 @@ def draft(policy: AccessPolicy, *names: str, **values: Any) -> dict[str, Any]:
 
 
 def details(policy: AccessPolicy, *names: str, **values: Any) -> dict[str, Any]:
-    return draft(policy, *names, notes="", ticket="", when="now", start_at="", do="review", **values)
+    return draft(policy, *names, notes="", ticket_number="", when="now", start_at="", do="review", **values)
 
 
 def page_of(response: Any, status: int = 200) -> ET.Element:
@@ -166,7 +166,7 @@ def test_the_search_keeps_what_is_ticked(as_user: AsUser, alice: User, policy: A
     assert len(page.findall(".//input[@name='resources'][@checked]")) == 1
 
 
-@pytest.mark.parametrize("field", ["notes", "ticket"])
+@pytest.mark.parametrize("field", ["notes", "ticket_number"])
 def test_what_the_profile_requires_is_marked_and_named(as_user: AsUser, alice: User, field: str) -> None:
     required: dict[str, Any] = {f"{field}_required": True}
     profile = builders.make_profile("Strict", **required)
@@ -393,11 +393,11 @@ def test_approval_is_announced_and_then_waited_for(as_user: AsUser, alice: User,
 
 def test_details_can_be_changed_before_sending(as_user: AsUser, alice: User, policy: AccessPolicy) -> None:
     client = as_user(alice)
-    sent = review(client, details(policy) | {"notes": "Broken disk", "ticket": "OPS-7"})
+    sent = review(client, details(policy) | {"notes": "Broken disk", "ticket_number": "OPS-7"})
     page = page_of(client.post(WIZARD, sent | {"do": "edit"}))
     assert step(page) == "Details"
     again = pages.fields(page, ".//main//form[@method='post']")
-    assert (again["notes"], again["ticket"], again["when"]) == ("Broken disk", "OPS-7", "now")
+    assert (again["notes"], again["ticket_number"], again["when"]) == ("Broken disk", "OPS-7", "now")
 
 
 def test_a_form_that_is_sent_twice_asks_once(as_user: AsUser, alice: User, policy: AccessPolicy) -> None:

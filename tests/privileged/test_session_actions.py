@@ -143,7 +143,7 @@ def test_the_dialog_to_extend_says_the_new_end_and_what_is_left(as_user: AsUser,
 def test_an_approver_reads_what_is_asked_before_deciding(as_user: AsUser, alice: User, approver: User) -> None:
     profile = builders.make_profile(tiers=[[approver]])
     session = builders.make_session(
-        alice, Status.WAITING, profile=profile, current_tier=1, notes="Broken disk", ticket="OPS-7"
+        alice, Status.WAITING, profile=profile, current_tier=1, notes="Broken disk", ticket_number="OPS-7"
     )
     for verb in ("approve", "deny"):
         dialog = pages.text(pages.elements(as_user(approver).get(url(verb, session), headers=HTMX)))

@@ -62,7 +62,7 @@ def reviewed(browser: Browser, at: str, policy: AccessPolicy) -> dict[str, Any]:
         "activity": policy.activities.get().pk,
         "resources": list(policy.resources.values_list("pk", flat=True)),
         "notes": "",
-        "ticket": "",
+        "ticket_number": "",
         "when": "now",
         "start_at": "",
         "do": "review",

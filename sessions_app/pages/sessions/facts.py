@@ -107,7 +107,7 @@ def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
         ("Access policy", session.policy.name if session.policy else ""),
         ("Connection profile", session.profile.name),
         ("Notes", session.notes),
-        ("Ticket", session.ticket),
+        ("Ticket", session.ticket_number),
         ("End reason", session.end_reason),
     ]
     return [(label, value) for label, value in rows if value]

@@ -66,7 +66,7 @@ def url(session: PrivilegedSession) -> str:
 
 def _why(session: PrivilegedSession) -> list[str]:
     facts = [f"Notes: {session.notes}"] if session.notes else []
-    facts += [f"Ticket: {session.ticket}"] if session.ticket else []
+    facts += [f"Ticket: {session.ticket_number}"] if session.ticket_number else []
     if session.scheduled_for:
         facts.append(f"Start: {session.scheduled_for:%Y-%m-%d %H:%M %Z}")
     if session.approval_deadline:

@@ -26,7 +26,7 @@ class Request:
     user: AbstractUser
     activity: Activity
     notes: str = ""
-    ticket: str = ""
+    ticket_number: str = ""
     start_at: dt.datetime | None = None
 
 
@@ -121,7 +121,7 @@ def _wanted(
         notes_required=bool(profile and profile.notes_required),
         ticket_required=bool(profile and profile.ticket_required),
         notes=request.notes,
-        ticket=request.ticket,
+        ticket_number=request.ticket_number,
         start_at=request.start_at,
         account_is_active=request.user.is_active,
         account_lock=account_lock,

@@ -56,7 +56,7 @@ def request_sessions(
     activity: Activity,
     resources: Sequence[Resource],
     notes: str = "",
-    ticket: str = "",
+    ticket_number: str = "",
     start_at: dt.datetime | None = None,
 ) -> list[PrivilegedSession]:
     """Request `activity` on each of `resources` for `user`. Make all sessions or none.
@@ -77,7 +77,7 @@ def request_sessions(
         user=user,
         activity=activity,
         notes=clean_text(notes, "notes", 1000),
-        ticket=clean_text(ticket, "ticket", 80),
+        ticket_number=clean_text(ticket_number, "ticket_number", 80),
         start_at=start_at,
     )
     chosen = list({resource.pk: resource for resource in resources}.values())
@@ -161,7 +161,7 @@ def _create(
         profile=found.profile,
         maximum_duration=found.profile.maximum_duration,
         notes=request.notes,
-        ticket=request.ticket,
+        ticket_number=request.ticket_number,
         requested_at=now,
         scheduled_for=request.start_at,
     )
@@ -174,7 +174,7 @@ def _create(
     details = {
         "policy": found.name,
         "profile": found.profile.name,
-        "ticket": request.ticket,
+        "ticket_number": request.ticket_number,
         "notes": request.notes,
         "start_at": request.start_at.isoformat() if request.start_at else None,
     }

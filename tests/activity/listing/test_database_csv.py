@@ -133,7 +133,7 @@ def test_every_cell_of_sessions_is_what_python_writes(auditor: User) -> None:
             user_name=text or "x",
             resource_name=f"{text}host",
             notes=text,
-            ticket=text[:80],
+            ticket_number=text[:80],
             end_reason=f"ended, {text}",
             start_at=start if number % 3 else None,
             duration=dt.timedelta(seconds=number, microseconds=500_000) if number % 3 else None,

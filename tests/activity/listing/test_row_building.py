@@ -37,9 +37,9 @@ def test_they_are_saved_and_read_again_as_any_other(alice: User) -> None:
     session = PrivilegedSession.objects.select_related("user").defer("notes").get(pk=builders.make_session(alice).pk)
     assert session.user == alice
     assert session.notes == ""
-    session.ticket = "CHG-1"
-    session.save(update_fields=["ticket"])
+    session.ticket_number = "CHG-1"
+    session.save(update_fields=["ticket_number"])
     session.user_id = alice.pk
     session.refresh_from_db()
-    assert session.ticket == "CHG-1"
-    assert PrivilegedSession.objects.get(ticket="CHG-1") == session
+    assert session.ticket_number == "CHG-1"
+    assert PrivilegedSession.objects.get(ticket_number="CHG-1") == session

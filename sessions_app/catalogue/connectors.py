@@ -26,11 +26,11 @@ class ConnectorError(Exception):
     permanent = False
 
 
-class ForNow(ConnectorError):
+class TemporaryError(ConnectorError):
     """A call failed, and another try may help: the host is down, the network is slow, the disk is full."""
 
 
-class ForGood(ConnectorError):
+class PermanentError(ConnectorError):
     """A call failed, and no other try can help: the account is taken, the host key changed, the action is refused."""
 
     permanent = True
@@ -109,7 +109,7 @@ class Capabilities:
 
 
 class Connector(Capabilities, abc.ABC):
-    """Works at one kind of resource. Every method may raise ForNow or ForGood, and says each step through `say`."""
+    """Works at one kind of resource. Every method may raise ConnectorError, and says each step through `say`."""
 
     name: ClassVar[str]  # as resources name it; at most 20 characters
 
@@ -166,7 +166,7 @@ class Connector(Capabilities, abc.ABC):
         self.revoke(grant, say)
 
 
-class UnknownConnector(ForGood):
+class UnknownConnector(PermanentError):
     """The resource names a connector that this installation does not have."""
 
 

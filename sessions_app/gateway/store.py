@@ -106,7 +106,7 @@ def admit(login: AuthenticatedClient, gateway: str) -> Admitted:
     The certificate is valid for five minutes, for this session's account, and for a key that exists in this process
     only. Raises Refused, ConnectorError, AuthorityError, SealingError; after the first nothing is noted.
     """
-    connection = connect.admit(login, gateway)
+    connection = connect.connect(login, gateway)
     session = connection.session
     clock_off = HostWatch.objects.clock_off(session.resource_id)
     targets = tcp_targets_of(session.profile.tcp_targets)

@@ -79,7 +79,7 @@ class Upstream(asyncssh.SSHClient):
 
 
 async def open_upstream(admitted: Admitted) -> Upstream:
-    """Log in to the host. Raises HostRefused, and ForGood when the pinned key cannot be read."""
+    """Log in to the host. Raises HostRefused, and PermanentError when the pinned key cannot be read."""
     host = admitted.host
     if not host.host_key.strip():
         raise HostRefused(f"The host key of {host.name} is not confirmed yet. Ask an administrator.")

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from sessions_app.catalogue import terms
-from sessions_app.catalogue.connectors import ForGood, ForNow, Grant
+from sessions_app.catalogue.connectors import Grant, PermanentError, TemporaryError
 from sessions_app.catalogue.terms import groups_of, problem_of_commands, problems
 from sessions_app.hosts.connectors.ssh.commands import words_of
 from sessions_app.hosts.connectors.ssh.results import Result, failure, masked
@@ -68,15 +68,15 @@ def test_placeholders_stay_inside_their_word() -> None:
         "alice-adm-7",
         "a'; rm -rf $HOME",
     ]
-    with pytest.raises(ForGood, match="dash"):
+    with pytest.raises(PermanentError, match="dash"):
         words_of("/bin/rm {user}", make_grant("-rf"))
 
 
 def test_exit_codes_say_whether_another_try_can_help() -> None:
-    assert isinstance(failure(Result(10, "", ""), "web-1", "alice-adm"), ForGood)
-    assert isinstance(failure(Result(124, "", ""), "web-1", "alice-adm"), ForNow)
-    assert isinstance(failure(Result(1, "", "cp: No space left on device"), "web-1", "alice-adm"), ForNow)
-    assert isinstance(failure(Result(1, "", "sudo: a password is required"), "web-1", "alice-adm"), ForGood)
+    assert isinstance(failure(Result(10, "", ""), "web-1", "alice-adm"), PermanentError)
+    assert isinstance(failure(Result(124, "", ""), "web-1", "alice-adm"), TemporaryError)
+    assert isinstance(failure(Result(1, "", "cp: No space left on device"), "web-1", "alice-adm"), TemporaryError)
+    assert isinstance(failure(Result(1, "", "sudo: a password is required"), "web-1", "alice-adm"), PermanentError)
 
 
 @pytest.mark.parametrize("text", ["--password=hunter2", "--password hunter2", "API_KEY: hunter2", "token=hunter2"])

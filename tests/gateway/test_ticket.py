@@ -15,7 +15,7 @@ from django.utils import timezone
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.errors import Forbidden, Refused
-from sessions_app.gateway.flows.connect import AuthenticatedClient, admit
+from sessions_app.gateway.flows.connect import AuthenticatedClient, connect
 from sessions_app.gateway.flows.ticket import KEEP_TICKETS_FOR, TICKETS_A_MINUTE, IssuedTicket, issue, redeem
 from sessions_app.gateway.models import EntryPoint, GatewayConnection, GatewayTicket, TicketKind
 from sessions_app.logins import service
@@ -151,7 +151,7 @@ def test_a_locked_session_gives_its_terminal_back_and_opens_no_other(alice: User
     locked = session_of(alice, Status.LOCKED)
     assert shown(given(alice, locked)).session == locked
     with pytest.raises(Refused, match="is locked"):
-        admit(AuthenticatedClient(alice.pk, locked.pk, EntryPoint.BROWSER, HERE, "Firefox"), "gateway-of-the-test")
+        connect(AuthenticatedClient(alice.pk, locked.pk, EntryPoint.BROWSER, HERE, "Firefox"), "gateway-of-the-test")
 
 
 def test_a_connection_is_noted_with_the_key_that_opened_it_and_no_other_may_be_named(alice: User, admin: User) -> None:
@@ -160,7 +160,7 @@ def test_a_connection_is_noted_with_the_key_that_opened_it_and_no_other_may_be_n
 
     def admitted(key_id: int | None) -> GatewayConnection:
         login = AuthenticatedClient(alice.pk, session.pk, EntryPoint.SSH, HERE, "OpenSSH", key_id=key_id)
-        return admit(login, "gateway-of-the-test")
+        return connect(login, "gateway-of-the-test")
 
     connection = admitted(mine.pk)
     assert (connection.key, connection.fingerprint) == (mine, mine.fingerprint)

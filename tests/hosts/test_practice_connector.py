@@ -13,7 +13,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from activity.models import Level
-from sessions_app.catalogue.connectors import ConnectorError, ForGood, ForNow, Grant, UnknownConnector, connector_for
+from sessions_app.catalogue.connectors import (
+    ConnectorError,
+    Grant,
+    PermanentError,
+    TemporaryError,
+    UnknownConnector,
+    connector_for,
+)
 from sessions_app.hosts.checks import check_connectors
 from sessions_app.hosts.connectors import practice
 from tests.support import builders
@@ -107,7 +114,7 @@ def test_revoke_removes_a_file_that_nobody_can_read() -> None:
     path = practice.find_grant(7)
     assert path is not None
     path.write_text("{broken")
-    with pytest.raises(ForGood):
+    with pytest.raises(PermanentError):
         CONNECTOR.presence(grant_of())
     CONNECTOR.revoke(grant_of(), Said())
     assert practice.find_grant(7) is None
@@ -117,7 +124,7 @@ def test_lock_keeps_people_out_and_shows_title_and_message() -> None:
     CONNECTOR.grant(grant_of(), Said())
     for _ in range(2):
         CONNECTOR.lock(grant_of(), "Wait", "Call us", Said())
-    with pytest.raises(ForGood, match="Locked: Wait Call us"):
+    with pytest.raises(PermanentError, match="Locked: Wait Call us"):
         practice.log_on(7)
     for _ in range(2):
         CONNECTOR.unlock(grant_of(), Said())
@@ -143,7 +150,9 @@ def test_a_notice_reaches_who_is_there() -> None:
     assert state["notices"] == ["Ends soon"]
 
 
-@pytest.mark.parametrize(("state", "error"), [(practice.UNREACHABLE, ForNow), (practice.BROKEN, ForGood)])
+@pytest.mark.parametrize(
+    ("state", "error"), [(practice.UNREACHABLE, TemporaryError), (practice.BROKEN, PermanentError)]
+)
 def test_every_call_fails_as_the_host_says(state: str, error: type[ConnectorError]) -> None:
     CONNECTOR.grant(grant_of(), Said())
     practice.set_state("web-1", state)
@@ -169,7 +178,7 @@ def test_a_disk_that_takes_nothing_is_a_failure_for_now(settings: Any, tmp_path:
     in_the_way = tmp_path / "a-file"
     in_the_way.touch()
     settings.PRACTICE_DIR = in_the_way
-    with pytest.raises(ForNow):
+    with pytest.raises(TemporaryError):
         CONNECTOR.grant(grant_of(), Said())
 
 
@@ -213,10 +222,10 @@ def test_the_command_plays_user_and_host() -> None:
     command("logoff", "7")
     assert not CONNECTOR.presence(grant_of()).is_logged_on
     command("down", "web-1")
-    with pytest.raises(ForNow):
+    with pytest.raises(TemporaryError):
         CONNECTOR.presence(grant_of())
     command("down", "web-1", "--broken")
-    with pytest.raises(ForGood):
+    with pytest.raises(PermanentError):
         CONNECTOR.presence(grant_of())
     command("up", "web-1")
     assert not CONNECTOR.presence(grant_of()).is_logged_on

@@ -13,7 +13,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from sessions_app.catalogue.connectors import ForGood, ForNow
+from sessions_app.catalogue.connectors import PermanentError, TemporaryError
 from sessions_app.hosts.connectors.ssh import connection_pool
 from sessions_app.hosts.connectors.ssh.connection_pool import CONNECTION_POOL
 from sessions_app.hosts.connectors.ssh.transport import Host, HostKeyChanged, connected
@@ -105,13 +105,13 @@ def test_another_pinned_host_key_is_compared_at_once(
 def test_another_key_logs_in_for_itself(server: sshd.Server, host: Host, key: asyncssh.SSHKey, tmp_path: Path) -> None:
     message(host, key)
     sshd.make_key(tmp_path / "stranger")
-    with pytest.raises(ForGood, match="refuses the service account"):
+    with pytest.raises(PermanentError, match="refuses the service account"):
         message(host, asyncssh.read_private_key(tmp_path / "stranger"))
 
 
 def test_after_a_failure_it_is_not_used_again(server: sshd.Server, host: Host, key: asyncssh.SSHKey) -> None:
-    with pytest.raises(ForNow), connected(host, key):
-        raise ForNow("a step failed")
+    with pytest.raises(TemporaryError), connected(host, key):
+        raise TemporaryError("a step failed")
     message(host, key)
     assert logins(server) == 2
 

@@ -16,7 +16,7 @@ from django.test import Client
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
-from sessions_app.catalogue.connectors import ForNow
+from sessions_app.catalogue.connectors import TemporaryError
 from sessions_app.catalogue.models import Resource
 from sessions_app.hosts.connectors.ssh import credentials
 from sessions_app.hosts.connectors.ssh.check import check_host
@@ -129,7 +129,7 @@ def test_an_error_of_our_own_machine_is_named_as_one(server: sshd.Server, monkey
     [line] = check_host(resource, 0).lines
     assert words in line.text
     monkeypatch.setattr(asyncssh, "connect", refused)
-    with pytest.raises(ForNow, match=re.escape(words)), connected(host_of(resource), credentials_for(resource)):
+    with pytest.raises(TemporaryError, match=re.escape(words)), connected(host_of(resource), credentials_for(resource)):
         pass
     monkeypatch.undo()
     with connected(host_of(resource), credentials_for(resource)):  # it does not count as silent

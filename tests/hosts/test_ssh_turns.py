@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sessions_app.catalogue.connectors import ForNow
+from sessions_app.catalogue.connectors import TemporaryError
 from sessions_app.hosts.connectors.ssh import transport
 
 HOST = transport.Host("web-1", "192.0.2.1", 22, "root", "ssh-ed25519 AAAA")
@@ -22,7 +22,7 @@ def test_a_silent_host_is_not_asked_again_at_once_and_others_are() -> None:
     turns = transport._Turns()
     assert entered(turns, HOST)
     turns.note(HOST, "web-1 cannot be reached")
-    with pytest.raises(ForNow, match="cannot be reached"):
+    with pytest.raises(TemporaryError, match="cannot be reached"):
         entered(turns, HOST)
     assert entered(turns, OTHER)
     turns.note(HOST, "")
@@ -34,7 +34,7 @@ def test_after_the_silence_one_session_tries_and_the_others_do_not_wait(monkeypa
     turns.note(HOST, "web-1 cannot be reached")
     now = time.monotonic() + transport.SILENCE + 1
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    with turns.turn(HOST), pytest.raises(ForNow, match="cannot be reached"):
+    with turns.turn(HOST), pytest.raises(TemporaryError, match="cannot be reached"):
         entered(turns, HOST)
 
 
@@ -43,7 +43,7 @@ def test_as_many_as_may_be_at_one_host_are(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(transport, "PATIENCE", 0.05)
     monkeypatch.setattr(transport, "AT_ONE_HOST", 1)
     with turns.turn(HOST):
-        with pytest.raises(ForNow, match="busy"):
+        with pytest.raises(TemporaryError, match="busy"):
             entered(turns, HOST)
         assert entered(turns, OTHER)
     assert entered(turns, HOST)

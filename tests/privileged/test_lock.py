@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sessions_app.catalogue.connectors import ForGood
+from sessions_app.catalogue.connectors import PermanentError
 from sessions_app.catalogue.flows.resource import lock_resource, unlock_resource
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.errors import Forbidden, Refused
@@ -37,7 +37,7 @@ def test_a_lock_is_requested_and_then_enforced_on_the_resource(alice: User, admi
     practice.log_off(session.pk)
     reconcile()
     assert states(session) == [("lock", "enforced")]
-    with pytest.raises(ForGood, match="Please wait"):
+    with pytest.raises(PermanentError, match="Please wait"):
         practice.log_on(session.pk)
     assert "The lock is in force on web-1" in messages_of(session)
 

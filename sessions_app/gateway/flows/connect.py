@@ -84,7 +84,7 @@ def lock_text(session: PrivilegedSession) -> tuple[str, str]:
     return (plain(asked.title, 120), plain(asked.message, 500)) if asked else ("Session locked", "")
 
 
-def admit(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
+def connect(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
     """Note the new connection before the host is asked. Raises Refused, which is logged.
 
     1. Lock the rows of the account and the session, so that no lock by an administrator comes in between.

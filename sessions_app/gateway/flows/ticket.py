@@ -110,7 +110,7 @@ def redeem(
     it from then on.
 
     2. It must be within its time and from its address, and its login session must last. Whether account and session let
-    anybody in is checked when the connection begins (gateway/flows/connect.py: admit()).
+    anybody in is checked when the connection begins (gateway/flows/connect.py: connect()).
 
     Raises Refused, with a text for the client. Call it outside a transaction, so that the first step is kept.
     """
@@ -152,7 +152,7 @@ def _why_not(session: PrivilegedSession, kind: TicketKind) -> str:
     """Return why no ticket can be issued; empty when one can.
 
     The page of a terminal gets one while the session is locked. It then shows the lock and is frozen, and nobody new is
-    let in (gateway/flows/connect.py: admit()).
+    let in (gateway/flows/connect.py: connect()).
     """
     is_frozen = kind == TicketKind.TERMINAL and session.status == Status.LOCKED
     return "" if is_frozen else why_not(session)

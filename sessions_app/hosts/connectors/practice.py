@@ -24,13 +24,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from activity.models import Level
-from sessions_app.catalogue.connectors import Connector, ForGood, ForNow, Grant, Held, Presence, Say
+from sessions_app.catalogue.connectors import Connector, Grant, Held, PermanentError, Presence, Say, TemporaryError
 
 UNREACHABLE = "UNREACHABLE"
 BROKEN = "BROKEN"
 
 
-class Unreadable(ForGood):
+class Unreadable(PermanentError):
     """A grant's file holds something that no connector wrote."""
 
 
@@ -171,16 +171,16 @@ def find_grant(session_id: int) -> Path | None:
 
 
 def log_on(session_id: int) -> dict[str, Any]:
-    """Play a user who logs in with a client. Raises ForGood when there are no rights, or they are locked."""
+    """Play a user who logs in with a client. Raises PermanentError when there are no rights, or they are locked."""
     path = find_grant(session_id)
     if path is None:
-        raise ForGood(f"Permission denied: session {session_id} has no rights on any practice host.")
+        raise PermanentError(f"Permission denied: session {session_id} has no rights on any practice host.")
     with _locked_directory(path.parent):
         state = _read(path)
         if state is None:
-            raise ForGood(f"Permission denied: session {session_id} has no rights any more.")
+            raise PermanentError(f"Permission denied: session {session_id} has no rights any more.")
         if state["locked"]:
-            raise ForGood(f"Locked: {state['locked']['title']} {state['locked']['message']}".strip())
+            raise PermanentError(f"Locked: {state['locked']['title']} {state['locked']['message']}".strip())
         state["logged_on"] = True
         _write(path, state)
     return state
@@ -202,29 +202,30 @@ def log_off(session_id: int) -> None:
 def _host(resource_name: str) -> Iterator[Path]:
     """Return the resource's directory, for one caller at a time.
 
-    Raises ForNow when the resource is UNREACHABLE or the disk is full or read-only, ForGood when it is BROKEN.
+    Raises TemporaryError when the resource is UNREACHABLE or the disk is full or read-only, and PermanentError when it
+    is BROKEN.
     """
     host = directory(resource_name)
     try:
         host.mkdir(parents=True, exist_ok=True)
         with _locked_directory(host):
             if (host / UNREACHABLE).exists():
-                raise ForNow(f"{resource_name} cannot be reached.")
+                raise TemporaryError(f"{resource_name} cannot be reached.")
             if (host / BROKEN).exists():
-                raise ForGood(f"{resource_name} refuses every change.")
+                raise PermanentError(f"{resource_name} refuses every change.")
             yield host
     except OSError as error:
-        raise ForNow(f"{resource_name}: {error.strerror or type(error).__name__}.") from error
+        raise TemporaryError(f"{resource_name}: {error.strerror or type(error).__name__}.") from error
 
 
 @contextlib.contextmanager
 def _granted(grant: Grant) -> Iterator[dict[str, Any]]:
-    """Return the state of a grant, and write it back after the block. Raises ForGood when there is no grant."""
+    """Return the state of a grant, and write it back after the block. Raises PermanentError when there is no grant."""
     with _host(grant.resource_name) as host:
         path = _path(host, grant)
         state = _read(path)
         if state is None:
-            raise ForGood(f"{grant.login_account} has no rights on {grant.resource_name}.")
+            raise PermanentError(f"{grant.login_account} has no rights on {grant.resource_name}.")
         yield state
         _write(path, state)
 

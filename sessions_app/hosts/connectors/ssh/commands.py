@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 
 from activity.models import Level
-from sessions_app.catalogue.connectors import ForGood, ForNow, Grant
+from sessions_app.catalogue.connectors import Grant, PermanentError, TemporaryError
 from sessions_app.hosts.connectors.ssh import removal, scripts
 from sessions_app.hosts.connectors.ssh.host import GrantOnHost
 from sessions_app.hosts.connectors.ssh.results import TEMPORARY, TIMED_OUT, Result, failure, masked
@@ -28,7 +28,7 @@ def run_grant(on: GrantOnHost) -> None:
         if result.exit_code != 0:
             text = f"Command {number} ended with exit code {result.exit_code}: {result.last_words or 'it said nothing'}"
             temporary = result.exit_code == TEMPORARY or result.exit_code in TIMED_OUT
-            raise ForNow(text) if temporary else ForGood(text)
+            raise TemporaryError(text) if temporary else PermanentError(text)
         on.say(f"Ran: {masked(shlex.join(words))}", Level.INFO)
     on.do("Note the account", scripts.NOTE_ACCOUNT, account, str(on.seconds))
 
@@ -44,23 +44,23 @@ def run_remove(on: GrantOnHost) -> None:
         else:
             on.say(f"Ran: {masked(shlex.join(words))}", Level.INFO)
     if failed:
-        raise ForNow(f"Post-session command {', '.join(failed)} failed.")
+        raise TemporaryError(f"Post-session command {', '.join(failed)} failed.")
 
 
 def watchdog_program_of(grant: Grant) -> str:
-    """Return the program by which the host ends the grant without the console. Raise ForGood."""
+    """Return the program by which the host ends the grant without the console. Raise PermanentError."""
     return removal.program([words_of(line, grant) for line in grant.remove_actions], keep_home=grant.keep_home)
 
 
 def words_of(line: str, grant: Grant) -> list[str]:
-    """Return the words of one action with its placeholders replaced. Raise ForGood."""
+    """Return the words of one action with its placeholders replaced. Raise PermanentError."""
     values = {"{account}": grant.login_account, "{user}": grant.user_name, "{session}": str(grant.session_id)}
     if grant.user_name.startswith("-"):
-        raise ForGood("A name that begins with a dash would be an option of a command. Nothing was run.")
+        raise PermanentError("A name that begins with a dash would be an option of a command. Nothing was run.")
     try:
         words = shlex.split(line)
     except ValueError as error:
-        raise ForGood(f"An action of this activity cannot be read as a command: {error}.") from error
+        raise PermanentError(f"An action of this activity cannot be read as a command: {error}.") from error
     for placeholder, value in values.items():
         words = [word.replace(placeholder, value) for word in words]
     return words

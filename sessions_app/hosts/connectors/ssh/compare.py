@@ -105,7 +105,7 @@ State = dict[str, dict[str, str]]  # kind -> name -> value
 def look_before(remote: Remote, grant: Grant, say: Say) -> None:
     """Store the state of the host once, before anything is given.
 
-    If it cannot be read, that is said, and the grant continues. Raise ForNow if the connection breaks.
+    If it cannot be read, that is said, and the grant continues. Raise TemporaryError if the connection breaks.
     """
     if not grant.compare_host or HostComparison.objects.filter(session=grant.session_id).exists():
         return
@@ -118,7 +118,7 @@ def look_before(remote: Remote, grant: Grant, say: Say) -> None:
 
 
 def look_after(remote: Remote, grant: Grant, say: Say) -> None:
-    """Store what is new since look_before(), and say how much. Raise ForNow if the connection breaks."""
+    """Store what is new since look_before(), and say how much. Raise TemporaryError if the connection breaks."""
     row = HostComparison.objects.filter(session=grant.session_id, after_at=None).first()
     if row is None:
         return

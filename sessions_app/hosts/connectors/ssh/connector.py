@@ -14,7 +14,7 @@ from django.conf import settings
 from activity.models import Level
 from activity.text import plain
 from sessions_app.catalogue.account_names import ACCOUNT_NAME
-from sessions_app.catalogue.connectors import Connector, ConnectorError, ForGood, Grant, Held, Presence, Say
+from sessions_app.catalogue.connectors import Connector, ConnectorError, Grant, Held, PermanentError, Presence, Say
 from sessions_app.catalogue.models import AccountKind, Resource
 from sessions_app.hosts.connectors.ssh import (
     commands,
@@ -58,7 +58,7 @@ class SshConnector(Connector):
         The keys are given last, so that nobody can log in before everything else is there.
         """
         if not ACCOUNT_NAME.fullmatch(grant.login_account):
-            raise ForGood(f"“{grant.login_account}” cannot be an account on a Linux host. Nothing was given.")
+            raise PermanentError(f"“{grant.login_account}” cannot be an account on a Linux host. Nothing was given.")
         with _on_host(grant, say) as on:
             compare.look_before(on.remote, grant, say)
             if grant.kind == AccountKind.COMMANDS:
@@ -141,7 +141,7 @@ class SshConnector(Connector):
             )
 
     def extend(self, grant: Grant, say: Say) -> None:
-        """Move the end that the host enforces itself. Raise ForGood if the host has already ended the grant."""
+        """Move the end that the host enforces itself. Raise PermanentError if the host has already ended the grant."""
         with _on_host(grant, say) as on:
             on.do("Move the end", scripts.EXTEND, grant.login_account, str(on.seconds))
         say(f"{grant.resource_name} lets {grant.login_account} stay until the new End", Level.INFO)
@@ -164,7 +164,7 @@ def _resource(resource_id: int, name: str) -> Resource:
     """Return the host's address and credentials. The address may have been corrected since the request."""
     found = Resource.objects.select_related("service_key").filter(pk=resource_id).first()
     if found is None:
-        raise ForGood(f"The resource {name} does not exist any more.")
+        raise PermanentError(f"The resource {name} does not exist any more.")
     return found
 
 
@@ -194,7 +194,9 @@ def _give_keys(on: GrantOnHost) -> None:
     ours = ca.session_lines(grant.session_id, grant.tcp_targets)
     lines += [f'expiry-time="@EXPIRY@",{line} {marker}' for line in ours]
     if not lines:
-        raise ForGood(f"{grant.user_name} has no SSH key, and there is no certificate authority: nobody could log in.")
+        raise PermanentError(
+            f"{grant.user_name} has no SSH key, and there is no certificate authority: nobody could log in."
+        )
     given = "".join(f"{line}\n" for line in lines)
     on.do("Give keys", scripts.GIVE_KEYS, grant.login_account, str(on.seconds), given=given)
     keys, authorities = len(grant.public_keys), len(ours)

@@ -11,7 +11,7 @@ import time
 import asyncssh
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_app.catalogue.connectors import ForGood
+from sessions_app.catalogue.connectors import PermanentError
 from sessions_app.catalogue.models import Resource, ServiceAuth
 from sessions_app.hosts.connectors.ssh.transport import Credentials, Host
 from sessions_app.hosts.ssh import ca
@@ -26,16 +26,16 @@ _lock = threading.Lock()
 
 
 def host_of(resource: Resource) -> Host:
-    """Return the address of the resource. Raise ForGood if it has none."""
+    """Return the address of the resource. Raise PermanentError if it has none."""
     if not resource.address:
-        raise ForGood(f"{resource.name} has no address. Correct the resource.")
+        raise PermanentError(f"{resource.name} has no address. Correct the resource.")
     account = resource.service_account or DEFAULT_ACCOUNT
     return Host(resource.name, resource.address, resource.port, account, resource.host_key)
 
 
 @sensitive_variables("found")
 def credentials_for(resource: Resource) -> Credentials:
-    """Return the credentials for asyncssh's client_keys. Raise ForGood if there are none."""
+    """Return the credentials for asyncssh's client_keys. Raise PermanentError if there are none."""
     account = resource.service_account or DEFAULT_ACCOUNT
     try:
         if resource.service_auth == ServiceAuth.KEY:
@@ -47,7 +47,7 @@ def credentials_for(resource: Resource) -> Credentials:
                 _kept[resource.pk, account] = (time.monotonic(), found)
             return found
     except (SealingError, ca.AuthorityError) as error:
-        raise ForGood(f"SessionAdmin cannot log in to {resource.name}: {error}") from error
+        raise PermanentError(f"SessionAdmin cannot log in to {resource.name}: {error}") from error
 
 
 def forget() -> None:
@@ -59,8 +59,8 @@ def forget() -> None:
 def _stored_key(resource: Resource) -> asyncssh.SSHKey:
     key = resource.service_key
     if key is None:
-        raise ForGood(f"{resource.name} has no stored key to log in with. Choose one in the administration.")
+        raise PermanentError(f"{resource.name} has no stored key to log in with. Choose one in the administration.")
     try:
         return open_key(key)
     except asyncssh.KeyImportError:
-        raise ForGood(f"The stored key {key.name} cannot be read. Make a new one.") from None
+        raise PermanentError(f"The stored key {key.name} cannot be read. Make a new one.") from None

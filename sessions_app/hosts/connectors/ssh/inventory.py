@@ -60,7 +60,7 @@ getent passwd | sed -n 's/^\([^:]*\):.*:sessionadmin session-\([0-9]*\):.*$/\2:a
 
 
 def look(resource: Resource) -> list[Held]:
-    """Return everything on the host that has a session's number. Raise ForNow or ForGood."""
+    """Return everything on the host that has a session's number. Raise TemporaryError or PermanentError."""
     with connected(host_of(resource), credentials_for(resource)) as remote:
         result = remote.script(LIST)
     if result.exit_code != 0:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.catalogue.connectors import ConnectorError, ForNow, Presence
+from sessions_app.catalogue.connectors import ConnectorError, Presence, TemporaryError
 from sessions_app.catalogue.models import Resource
 from sessions_app.hosts.connectors.ssh import key_usage, live_account, sshd_log
 from sessions_app.hosts.connectors.ssh.results import failure
@@ -36,7 +36,7 @@ Found = dict[str, dict[str, Any]]
 def presence(resource: Resource, host: Host, credentials: Callable[[], Credentials], session_id: int) -> Presence:
     """Return whether the session's account is logged on, and when the next look is due.
 
-    Raise ForNow or ForGood if the look failed, in this or in another worker.
+    Raise TemporaryError or PermanentError if the look failed, in this or in another worker.
     """
     watch, _ = HostWatch.objects.get_or_create(resource=resource)
     interval = _interval(resource)
@@ -47,7 +47,7 @@ def presence(resource: Resource, host: Host, credentials: Callable[[], Credentia
     if watch.is_under_way:
         return Presence(None, timezone.now() + SOON)
     if watch.problem:
-        raise ForNow(watch.problem)
+        raise TemporaryError(watch.problem)
     return _answer(watch, session_id, interval)
 
 

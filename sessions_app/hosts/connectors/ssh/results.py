@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from sessions_app.catalogue.connectors import ConnectorError, ForGood, ForNow
+from sessions_app.catalogue.connectors import ConnectorError, PermanentError, TemporaryError
 
 # Exit codes of our own scripts. Each is final, because another try would end in the same way.
 MEANINGS = {
@@ -49,7 +49,7 @@ SECRET = re.compile(
 )
 
 
-class GrantOfAnotherSession(ForGood):
+class GrantOfAnotherSession(PermanentError):
     """The host holds something under the session's number that was not given to this session."""
 
 
@@ -77,10 +77,12 @@ def failure(result: Result, host: str, account: str) -> ConnectorError:
     """Return the error that a script's exit code stands for."""
     if meaning := MEANINGS.get(result.exit_code):
         words = f" It said: {result.last_words}" if result.exit_code == 20 and result.last_words else ""
-        kind = GrantOfAnotherSession if result.exit_code == OF_ANOTHER else ForGood
+        kind = GrantOfAnotherSession if result.exit_code == OF_ANOTHER else PermanentError
         return kind(meaning.format(host=host, account=account) + words)
     if ASKS_FOR_PASSWORD.search(result.errors):
-        return ForGood(f"The service account may not become root on {host}: {result.last_words}")
+        return PermanentError(f"The service account may not become root on {host}: {result.last_words}")
     if result.exit_code in TIMED_OUT:
-        return ForNow(f"{host} did not finish a step in time.")
-    return ForNow(f"A step failed on {host} (exit code {result.exit_code}): {result.last_words or 'it said nothing'}")
+        return TemporaryError(f"{host} did not finish a step in time.")
+    return TemporaryError(
+        f"A step failed on {host} (exit code {result.exit_code}): {result.last_words or 'it said nothing'}"
+    )

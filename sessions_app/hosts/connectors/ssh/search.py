@@ -107,7 +107,7 @@ def request_search(grant: Grant) -> None:
 
 
 def search(resource: Resource, sessions: Iterable[int]) -> Findings:
-    """Search all local file systems, for at most HOST_SEARCH_SECONDS. Raise ForNow or ForGood."""
+    """Search all local file systems, for at most HOST_SEARCH_SECONDS. Raise TemporaryError or PermanentError."""
     numbers = "".join(f"{number}\n" for number in sessions)
     with connected(host_of(resource), credentials_for(resource), beside=True) as remote:
         result = remote.script(SEARCH, "none", str(settings.HOST_SEARCH_SECONDS), given=numbers, most=MOST)

@@ -18,7 +18,7 @@ from typing import Any
 
 import asyncssh
 
-from sessions_app.catalogue.connectors import ForGood, ForNow
+from sessions_app.catalogue.connectors import PermanentError, TemporaryError
 from sessions_app.hosts.connectors import progress
 from sessions_app.hosts.connectors.ssh.connection_pool import CONNECTION_POOL, PooledConnection
 from sessions_app.hosts.connectors.ssh.results import Result
@@ -56,7 +56,7 @@ LOCAL = {
 Credentials = Any  # what asyncssh takes as client_keys: a key, or a key with its certificate
 
 
-class HostKeyChanged(ForGood):
+class HostKeyChanged(PermanentError):
     """The host is not the one that was confirmed."""
 
 
@@ -90,7 +90,7 @@ class Remote:
     def program(self, words: list[str], given: str = "", most: int = MOST_OUTPUT) -> Result:
         """Run one program as root, and keep `most` bytes of each stream.
 
-        Raise ForNow if it does not end in time or the connection breaks.
+        Raise TemporaryError if it does not end in time or the connection breaks.
         """
         line = ["timeout", "-k", "5", str(STEP_SECONDS), *words]
         if self.host.account != "root":
@@ -98,9 +98,9 @@ class Remote:
         try:
             return CONNECTION_POOL.run(self._run(shlex.join(line), given.encode(), most))
         except TimeoutError:
-            raise ForNow(f"{self.host.name} did not finish a step in {STEP_SECONDS} seconds.") from None
+            raise TemporaryError(f"{self.host.name} did not finish a step in {STEP_SECONDS} seconds.") from None
         except (OSError, asyncssh.Error) as error:
-            raise ForNow(f"The connection to {self.host.name} broke: {_reason(error)}") from error
+            raise TemporaryError(f"The connection to {self.host.name} broke: {_reason(error)}") from error
 
     async def _run(self, command: str, given: bytes, most: int) -> Result:
         async with asyncio.timeout(STEP_SECONDS + 10):
@@ -133,18 +133,18 @@ class _Turns:
 
     @contextlib.contextmanager
     def turn(self, host: Host) -> Iterator[None]:
-        """Wait for a place at the host, then for one in all. Raises ForNow when neither comes in time."""
+        """Wait for a place at the host, then for one in all. Raises TemporaryError when neither comes in time."""
         where = (host.address, host.port)
         with self._lock:
             at_host = self._each.setdefault(where, threading.BoundedSemaphore(AT_ONE_HOST))
         self.refuse_silent(host)
         until = time.monotonic() + PATIENCE
         if not at_host.acquire(timeout=PATIENCE):
-            raise ForNow(f"{host.name} is busy with other sessions.")
+            raise TemporaryError(f"{host.name} is busy with other sessions.")
         try:
             self.probe(host)
             if not self._all.acquire(timeout=max(until - time.monotonic(), 0.1)):
-                raise ForNow("Too many hosts are being worked at.")
+                raise TemporaryError("Too many hosts are being worked at.")
             try:
                 yield
             finally:
@@ -154,18 +154,18 @@ class _Turns:
 
     @contextlib.contextmanager
     def beside(self, host: Host) -> Iterator[None]:
-        """Take no place, for a call that takes long and for which no session is to wait. Raises ForNow."""
+        """Take no place, for a call that takes long and for which no session is to wait. Raises TemporaryError."""
         self.probe(host)
         yield
 
     def refuse_silent(self, host: Host) -> None:
-        """Raise ForNow when the host did not answer a moment ago: a dead host costs one wait, not one a session."""
+        """Raise TemporaryError if the host did not answer a moment ago, so that a dead host costs one wait only."""
         since, reason = self._silent.get((host.address, host.port), (0.0, ""))
         if reason and time.monotonic() - since < SILENCE:
-            raise ForNow(reason)
+            raise TemporaryError(reason)
 
     def probe(self, host: Host) -> None:
-        """Let one caller try again after the silence, and raise ForNow for the others until that one is back."""
+        """Let one caller try again after the silence. Raise TemporaryError for the others until that one is back."""
         where = (host.address, host.port)
         with self._lock:
             self.refuse_silent(host)
@@ -199,10 +199,10 @@ def connected(host: Host, credentials: Credentials, *, anew: bool = False, besid
     """Return a connection for as long as the block takes.
 
     One that was left in good order seconds ago is used again, except with `anew`. With `beside` it does not count among
-    those that may be at the host. Raise ForNow (no answer), ForGood (refused) or HostKeyChanged.
+    those that may be at the host. Raise TemporaryError (no answer), PermanentError (refused) or HostKeyChanged.
     """
     if not host.host_key.strip():
-        raise ForGood(
+        raise PermanentError(
             f"The host key of {host.name} is not confirmed yet. Nothing was sent; an administrator confirms it by "
             "“Test connection” on the resource's page."
         )
@@ -235,7 +235,7 @@ def _connect(host: Host, credentials: Credentials) -> asyncssh.SSHClientConnecti
             "set up anew, an administrator confirms its new key by “Test connection”; else somebody may stand between."
         ) from error
     except asyncssh.PermissionDenied as error:
-        raise ForGood(
+        raise PermanentError(
             f"{host.name} refuses the service account {host.account}. Does it trust our key or certificate, and is its "
             "clock right within 30 days? Outside of that a certificate has expired there or is not valid yet."
         ) from error
@@ -246,10 +246,10 @@ def _connect(host: Host, credentials: Credentials) -> asyncssh.SSHClientConnecti
         ) from error
     except (OSError, TimeoutError, asyncssh.Error) as error:
         if local := local_trouble(error):
-            raise ForNow(f"{host.name} was not asked: {local}") from error
+            raise TemporaryError(f"{host.name} was not asked: {local}") from error
         reason = f"{host.name} cannot be reached at {host.address}, port {host.port}: {_reason(error)}"
         TURNS.note(host, reason)
-        raise ForNow(reason) from error
+        raise TemporaryError(reason) from error
     TURNS.note(host, "")
     return connection
 
@@ -271,7 +271,7 @@ async def _open(host: Host, credentials: Credentials) -> asyncssh.SSHClientConne
 
 
 def known_hosts(pinned: str) -> asyncssh.SSHKnownHosts:
-    """Return the pinned lines as a known_hosts file for any address. Raises ForGood when they cannot be read."""
+    """Return the pinned lines as a known_hosts file for any address. Raises PermanentError when they cannot be read."""
     lines = []
     for line in pinned.splitlines():
         words = line.split()
@@ -282,7 +282,7 @@ def known_hosts(pinned: str) -> asyncssh.SSHKnownHosts:
     try:
         return asyncssh.import_known_hosts("\n".join(lines) + "\n")
     except ValueError as error:
-        raise ForGood("The pinned host key cannot be read. Confirm it anew by “Test connection”.") from error
+        raise PermanentError("The pinned host key cannot be read. Confirm it anew by “Test connection”.") from error
 
 
 def local_trouble(error: BaseException) -> str:

@@ -125,10 +125,11 @@ class Connector(Capabilities, abc.ABC):
         """
 
     @abc.abstractmethod
-    def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
+    def lock(self, grant: Grant, title: str, message: str, say: Say) -> str:
         """Freeze the account: its connections stay, the user can do nothing, and nobody can log in.
 
-        Show title and message, except on terminals where a gateway shows them (grant.gateway_ports).
+        Show title and message, except on terminals where a gateway shows them (grant.gateway_ports). Return in words
+        what the lock does not reach, or what it reaches that is not the session's; empty when there is nothing to say.
         """
 
     @abc.abstractmethod
@@ -136,8 +137,11 @@ class Connector(Capabilities, abc.ABC):
         """Undo lock()."""
 
     @abc.abstractmethod
-    def disconnect(self, grant: Grant, say: Say) -> None:
-        """Cut every live connection of the login account at once; the rights stay."""
+    def disconnect(self, grant: Grant, say: Say) -> str:
+        """Cut every live connection of the login account at once; the rights stay.
+
+        Return in words what could not be cut; empty when there is nothing to say.
+        """
 
     @abc.abstractmethod
     def presence(self, grant: Grant) -> Presence:

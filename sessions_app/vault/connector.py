@@ -25,17 +25,19 @@ class VaultConnector(Connector):
         """Say that they can be seen no more, which is so since the session left Available."""
         say(f"{grant.user_name} can no longer view the secrets of {grant.resource_name}", Level.INFO)
 
-    def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
+    def lock(self, grant: Grant, title: str, message: str, say: Say) -> str:
         """Say that they are hidden, since the session became Locked. Its page shows title and message."""
         say(f"The secrets of {grant.resource_name} are hidden from {grant.user_name}", Level.INFO)
+        return ""
 
     def unlock(self, grant: Grant, say: Say) -> None:
         """Say that they can be seen again."""
         say(f"{grant.user_name} can view the secrets of {grant.resource_name} again", Level.INFO)
 
-    def disconnect(self, grant: Grant, say: Say) -> None:
+    def disconnect(self, grant: Grant, say: Say) -> str:
         """Say that a vault has no connections."""
         say(f"{grant.resource_name} has no connections to cut", Level.DEBUG)
+        return ""
 
     def presence(self, grant: Grant) -> Presence:
         """Return that nobody is logged on. Nobody logs in to a vault, so its sessions stay Available."""

@@ -52,14 +52,16 @@ class PlainConnector(Connector):
         self.held_by.pop(grant.session_id, None)
         self._note("revoke", grant)
 
-    def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
+    def lock(self, grant: Grant, title: str, message: str, say: Say) -> str:
         self._note(f"lock: {title}", grant)
+        return ""
 
     def unlock(self, grant: Grant, say: Say) -> None:
         self._note("unlock", grant)
 
-    def disconnect(self, grant: Grant, say: Say) -> None:
+    def disconnect(self, grant: Grant, say: Say) -> str:
         self._note("disconnect", grant)
+        return ""
 
     def presence(self, grant: Grant) -> Presence:
         return Presence(False)

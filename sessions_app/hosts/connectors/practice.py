@@ -75,11 +75,12 @@ class PracticeConnector(Connector):
             _remove(path)
         say(f"{grant.login_account} can no longer log in to {grant.resource_name}", Level.INFO)
 
-    def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
+    def lock(self, grant: Grant, title: str, message: str, say: Say) -> str:
         """Note the lock in the grant. `practice_host login` then refuses with the title."""
         with _granted(grant) as state:
             state["locked"] = {"title": title, "message": message}
         say(f"Froze {grant.login_account}", Level.INFO)
+        return ""
 
     def unlock(self, grant: Grant, say: Say) -> None:
         """Remove the note of the lock."""
@@ -87,7 +88,7 @@ class PracticeConnector(Connector):
             state["locked"] = None
         say(f"Unfroze {grant.login_account}", Level.INFO)
 
-    def disconnect(self, grant: Grant, say: Say) -> None:
+    def disconnect(self, grant: Grant, say: Say) -> str:
         """Log the user off, if there is a grant and the user is logged on."""
         with _host(grant.resource_name) as host:
             path = _path(host, grant)
@@ -96,6 +97,7 @@ class PracticeConnector(Connector):
                 state["logged_on"] = False
                 _write(path, state)
         say(f"Cut the connections of {grant.login_account}", Level.INFO)
+        return ""
 
     def presence(self, grant: Grant) -> Presence:
         """Return what `practice_host login` and `logoff` wrote last."""

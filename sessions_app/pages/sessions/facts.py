@@ -9,12 +9,12 @@ from activity.listing import moment, span_of_time
 from activity.models import Level, LogEntry
 from activity.names import then_and_now
 from sessions_app.catalogue.lock_models import ResourceLock
-from sessions_app.catalogue.models import ApprovalTier
+from sessions_app.catalogue.models import AccountKind, ApprovalTier
 from sessions_app.hosts.models import HostComparison
 from sessions_app.pages.sessions.controls import controls_shown
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.approvers import approvals_that_count
-from sessions_app.privileged.models import WITHDRAWN, Approval, PrivilegedSession, Status
+from sessions_app.privileged.models import HOLDS_GRANT, WITHDRAWN, Approval, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
 from sessions_app.privileged.session_log import entries_of
 from sessions_app.roles import Person, sees_everything
@@ -64,11 +64,20 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
         "waits_since": moment(session.waiting_since) if session.lease and session.waiting_since else "",
         "is_taking_away": session.status == Status.CANCELING,
         "is_locked": session.status == Status.LOCKED,
+        "others_on_account": _others_on_account(session) if session.status in HOLDS_GRANT else 0,
         "account_lock": AccountLock.objects.in_force().filter(user_id=session.user_id).first() if is_open else None,
         "resource_lock": ResourceLock.objects.in_force().filter(resource_id=session.resource_id).first()
         if is_open
         else None,
     }
+
+
+def _others_on_account(session: PrivilegedSession) -> int:
+    """Return how many other sessions hold rights on the same account of the same host."""
+    if session.activity.kind == AccountKind.EPHEMERAL or not session.resource.capabilities.makes_accounts:
+        return 0
+    same = PrivilegedSession.objects.filter(resource=session.resource_id, login_account=session.login_account)
+    return same.filter(status__in=sorted(HOLDS_GRANT)).exclude(pk=session.pk).count()
 
 
 def comparison_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:

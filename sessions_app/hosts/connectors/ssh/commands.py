@@ -10,9 +10,10 @@ import shlex
 
 from activity.models import Level
 from sessions_app.catalogue.connectors import Grant, PermanentError, TemporaryError
-from sessions_app.hosts.connectors.ssh import removal, scripts
+from sessions_app.hosts.connectors.ssh import removal, scripts, sshd_log
 from sessions_app.hosts.connectors.ssh.host import GrantOnHost
 from sessions_app.hosts.connectors.ssh.results import TEMPORARY, TIMED_OUT, Result, failure, masked
+from sessions_app.hosts.connectors.ssh.shared_account import openers_of
 
 
 def run_grant(on: GrantOnHost) -> None:
@@ -21,6 +22,8 @@ def run_grant(on: GrantOnHost) -> None:
     lines = [words_of(line, on.grant) for line in on.grant.grant_actions]
     guard = watchdog_program_of(on.grant)
     on.do("Note the session", scripts.CLAIM_COMMANDS, account)
+    # Before the commands, so that no login is missed by which sessions on one account are told apart.
+    on.do("Note the end of the host's log", sshd_log.NOTE, given=openers_of(on.grant))
     on.do("Start the watchdog", scripts.SET_GUARD, str(on.seconds), given=guard)
     for number, words in enumerate(lines, start=1):
         on.do("Note the command", scripts.NOTE_COMMAND, str(number))

@@ -31,6 +31,7 @@ from sessions_app.hosts.connectors.ssh import (
 from sessions_app.hosts.connectors.ssh.credentials import credentials_for, host_of
 from sessions_app.hosts.connectors.ssh.host import GrantOnHost, seconds_left
 from sessions_app.hosts.connectors.ssh.results import GrantOfAnotherSession
+from sessions_app.hosts.connectors.ssh.shared_account import openers_of
 from sessions_app.hosts.connectors.ssh.transport import connected
 from sessions_app.hosts.models import ConsoleMark, HostComparison
 from sessions_app.hosts.ssh import ca
@@ -63,10 +64,9 @@ class SshConnector(Connector):
             compare.look_before(on.remote, grant, say)
             if grant.kind == AccountKind.COMMANDS:
                 commands.run_grant(on)
-                on.do("Note the end of the host's log", sshd_log.NOTE)
             else:
                 _give_account(on)
-                on.do("Note the end of the host's log", sshd_log.NOTE)
+                on.do("Note the end of the host's log", sshd_log.NOTE, given=openers_of(grant))
                 if grant.groups and grant.kind == AccountKind.MANAGED:
                     on.do("Join groups", scripts.JOIN_GROUPS, grant.login_account)
                 if grant.sudo_rule:
@@ -99,12 +99,13 @@ class SshConnector(Connector):
             compare.look_after(on.remote, grant, say)
         say(f"Everything is taken away from {grant.login_account} on {grant.resource_name}", Level.INFO)
 
-    def lock(self, grant: Grant, title: str, message: str, say: Say) -> None:
+    def lock(self, grant: Grant, title: str, message: str, say: Say) -> str:
         """Prevent log-ins, show the texts on the user's terminals, and stop every process of the account."""
         with _on_host(grant, say) as on:
             words = _for_terminal(title, message)
-            on.do("Freeze", live_account.LOCK, grant.login_account, _gateways(grant), given=words)
+            limits = _warn(on, on.do("Freeze", live_account.LOCK, grant.login_account, _gateways(grant), given=words))
         say(f"Froze {grant.login_account} on {grant.resource_name}", Level.INFO)
+        return limits
 
     def unlock(self, grant: Grant, say: Say) -> None:
         """Let the processes continue, and allow log-ins again."""
@@ -112,12 +113,13 @@ class SshConnector(Connector):
             on.do("Unfreeze", live_account.UNLOCK, grant.login_account, str(on.seconds))
         say(f"Unfroze {grant.login_account} on {grant.resource_name}", Level.INFO)
 
-    def disconnect(self, grant: Grant, say: Say) -> None:
+    def disconnect(self, grant: Grant, say: Say) -> str:
         """End every log-in and every process of the account now."""
         with _on_host(grant, say) as on:
-            _warn(on, on.do("End logins and processes", live_account.DISCONNECT, grant.login_account))
+            limits = _warn(on, on.do("End logins and processes", live_account.DISCONNECT, grant.login_account))
         presence.note_disconnect(grant.resource_id, grant.session_id)
         say(f"Cut the connections of {grant.login_account} on {grant.resource_name}", Level.INFO)
+        return limits
 
     def presence(self, grant: Grant) -> Presence:
         """Return what the host's last look found. One look serves all sessions on the host."""
@@ -242,10 +244,12 @@ def _take(on: GrantOnHost, account: str, notes: dict[str, str]) -> None:
         _report_leftovers(on, account)
 
 
-def _warn(on: GrantOnHost, output: str) -> None:
-    """Say what a script found and left alone, or what it restored."""
-    for line in output.splitlines():
+def _warn(on: GrantOnHost, output: str) -> str:
+    """Say what a script found and left alone, or what it restored, and return it as one line."""
+    lines = [plain(line, 300) for line in output.splitlines()]
+    for line in lines:
         on.say(plain(f"On {on.grant.resource_name} {line}", 300), Level.WARNING)
+    return "; ".join(lines)
 
 
 def _report_leftovers(on: GrantOnHost, account: str) -> None:

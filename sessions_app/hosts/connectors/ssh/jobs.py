@@ -66,6 +66,15 @@ hold_jobs() { # uid account: none of them begins while the account is locked
 }
 free_jobs() { # uid account: they go back to where they were, unless the place is taken; those that are due run now
   [ -d "$D/held" ] || return 0
+  _still=$(locked_beside "$2" | head -n 1)
+  if [ -n "$_still" ]; then # another session on the account is locked: its lock holds them from now on
+    find "$D/held" ! -type d | while IFS= read -r _held; do
+      _job=${_held#"$D/held"}
+      mkdir -p "$_still/held${_job%/*}"
+      mv -f "$_held" "$_still/held$_job"
+    done
+    return 0
+  fi
   find "$D/held" ! -type d | while IFS= read -r _held; do
     _job=${_held#"$D/held"}
     if [ -e "$_job" ] && ! is_older "$_job"; then continue; fi

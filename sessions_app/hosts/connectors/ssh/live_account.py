@@ -65,6 +65,7 @@ LOCK = (
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 19
 words=$(cat)
+learn_owners
 mark locked
 is_barred=yes
 is_shut=yes
@@ -98,6 +99,10 @@ if [ -e "$D/keys" ] && ! write_keys "$1" "$2" < /dev/null && ! write_keys "$1" "
   [ "$(noted kind)" = managed ]; then # what lies there cannot be changed: nobody at all logs in
   shut "$2" || is_shut=no
 fi
+if [ -n "$owners" ]; then
+  say_unclear "$uid" "$2" "stand still too"
+  echo "until Unlock nobody logs in to $2 anew, and none of its jobs begins, also not of $(others_in_words "$2")"
+fi
 [ "$is_barred" = yes ] || exit 75
 [ "$is_still" = yes ] || exit 75
 [ "$is_shut" = yes ] || exit 25
@@ -124,6 +129,8 @@ give_keys "$@"
 reopen "$2"
 free_jobs "$uid" "$2"
 rm -f "$D/locked" # before they go on: else a look (WHO) could stop one again
+learn_owners
+[ -z "$(locked_beside "$2")" ] || reach=own # what may be the other's stands still as long as that is locked
 for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
 """
 )
@@ -137,7 +144,11 @@ DISCONNECT = (
 say_held "$1" "$2"
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 0
+learn_owners
+[ -z "$owners" ] || reach=own
 end_all "$uid"
+reach=all
+say_unclear "$uid" "$2" "go on"
 """
 )
 
@@ -149,6 +160,7 @@ NOTIFY = (
     + TELL
     + r"""
 uid=$(own_uid "$1" "$2")
+learn_owners
 [ -z "$uid" ] || tell "$uid" "$3"
 """
 )
@@ -184,12 +196,15 @@ for D in "$S"/session-*; do
     echo "${D##*/session-} no"
     continue
   fi
+  learn_owners
   [ ! -e "$D/locked" ] || freeze_newer "$uid"
+  others=$(of_other_sessions "$uid")
   at_terminal=no
   case " $(echo $here) " in *" $account "*) at_terminal=yes ;; esac
   found=no
   for p in $(echo "$all" | awk -v u="$uid" -v t="$at_terminal" \
     '$2 == u && $4 !~ /^Z/ && ($5 ~ /^sshd/ || (t == "yes" && $3 != "?")) {print $1}'); do
+    case " $(echo $others) " in *" $p "*) continue ;; esac # another session's, which has the account too
     started=$(sed 's/^.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20)
     if [ -s "$D/before" ] && grep -qx "$p:$started" "$D/before"; then continue; fi
     found=yes

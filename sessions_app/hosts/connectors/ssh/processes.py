@@ -8,8 +8,13 @@ the session and what these start, and zombies. The process of sshd for a log-in 
 
 from __future__ import annotations
 
+from sessions_app.hosts.connectors.ssh.shared_account import LOG, SHARED
+
 # Needs HEAD of scripts.py.
-PROCESSES = r"""
+PROCESSES = (
+    LOG
+    + SHARED
+    + r"""
 belong() { # uid: as in the docstring; with what was there before the session, while that is not noted yet
   {
     for _p in $(older); do echo "older $_p"; done
@@ -94,7 +99,7 @@ daemons() { # those of the system: whoever restarted one, it works for everybody
     is_title_of_login "$_p" || echo "$_p"
   done
 }
-mine() { # uid
+mine() { # uid; after learn_owners without those of other sessions, with reach=own the surest alone
   belong "$1" | awk -v me=$$ -v before="$D/before" '
     BEGIN {while ((getline line < before) > 0) old[line]}
     $1 == 1 || $1 == me {next}
@@ -107,7 +112,7 @@ mine() { # uid
       count = split(text, part, " ") # from the state on; its threads may outlive the first one, a zombie
       if (count < 20 || (part[1] ~ /[ZX]/ && part[18] < 2) || ($1 ":" part[20]) in old) next
       print $1
-    }'
+    }' | spare_others
 }
 but_monitors() { # pids; those that are not sshd's own processes of root
   awk '{
@@ -143,13 +148,16 @@ of_others() { # uid: processes with this user id that are not the session's: num
     $2 == "mine" {mine[$1]; next}
     ($3 == u || $4 == u) && !($1 in mine) {print $1, $2}'
 }
+has_all_to_itself() { [ ! -e "$D/before" ] && [ -z "${owners:-}" ]; } # every process of the user id is the session's
 stop_every() { # uid; what is not the session's goes on after a moment, unless it stood still before
-  if [ ! -e "$D/before" ]; then
+  if has_all_to_itself; then
     every STOP "$1"
     return
   fi
-  [ -e "$D/stood" ] || of_others "$1" | awk '$2 == "T" {print $1}' | put stood # an earlier try may have been cut off
-  _go_on=$(of_others "$1" | awk '$2 != "T" {print $1}')
+  _others=$(of_others "$1")
+  # An earlier try may have been cut off.
+  [ -e "$D/stood" ] || printf '%s\n' "$_others" | awk '$2 == "T" {print $1}' | put stood
+  _go_on=$(printf '%s\n' "$_others" | awk '$2 != "T" {print $1}')
   _stopped=0
   every STOP "$1" || _stopped=1
   [ -z "$_go_on" ] || kill -CONT $_go_on 2>/dev/null || :
@@ -185,7 +193,7 @@ end_all() { # uid; until two looks in a row find nothing
   calm=0
   reached=no
   while [ "$i" -lt 100 ]; do
-    if [ ! -e "$D/before" ]; then
+    if has_all_to_itself; then
       reached=no
       if every KILL "$1"; then reached=yes; fi
     elif [ $((i % 10)) = 0 ] && stop_every "$1"; then # once they stand still, none of them is missed
@@ -208,3 +216,4 @@ end_all() { # uid; until two looks in a row find nothing
   return 75
 }
 """
+)

@@ -104,11 +104,18 @@ uid=$(own_uid "$1" "$2")
 [ "$uid" -gt 0 ] || exit 16
 if [ "$(noted kind)" != ephemeral ]; then
   mark ending || :
-  if [ -n "$(beside "$2")" ]; then
+  learn_owners
+  if [ -n "$owners" ]; then
+    reach=own
+    end_all "$uid"
+    reach=all
     free_jobs "$uid" "$2"
-    [ -n "$(for d in $(beside "$2"); do [ ! -e "$d/locked" ] || echo "$d"; done)" ] ||
+    if [ -z "$(locked_beside "$2")" ]; then
       for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
-    echo "another session has the account $2 too: its processes and jobs stay until the last of them ends"
+    fi
+    say_unclear "$uid" "$2" "go on"
+    echo "$(others_in_words "$2") has the account $2 too: what began outside of the logins of this session," \
+      "and the jobs, stay until the last of them ends"
     exit 0
   fi
 fi

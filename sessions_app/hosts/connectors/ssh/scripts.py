@@ -50,6 +50,11 @@ beside() { # account: the notes of other sessions that have it too, and do not e
       [ "$(cat "$_other/account")" = "$1" ]; then echo "$_other"; fi
   done
 }
+locked_beside() { # account: the notes of those of them that are locked
+  for _locked in $(beside "$1"); do
+    [ ! -e "$_locked/locked" ] || echo "$_locked"
+  done
+}
 forget_ended() { [ ! -e "$D/ended" ] || rm -rf -- "$D"; } # the host ended it by itself; this is a new beginning
 is_ours() { # the account, when it is the one that this session made
   _uid=$(uid_of "$2") || return 1

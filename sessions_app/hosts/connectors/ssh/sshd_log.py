@@ -12,40 +12,18 @@ import ipaddress
 import re
 
 from sessions_app.hosts.connectors.ssh.scripts import HEAD
+from sessions_app.hosts.connectors.ssh.shared_account import LOG
 
-# journal, or the file into which the sshd of this very login writes, or what syslog usually writes it to.
-LOG = r"""
-listener() {
-  p=$$ found=
-  while [ "${p:-0}" -gt 1 ]; do
-    case "$(cat "/proc/$p/comm" 2>/dev/null)" in sshd*) found=$p ;; esac
-    p=$(sed 's/^.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f2)
-  done
-  echo "$found"
-}
-log_file() {
-  l=$(listener)
-  words=
-  [ -z "$l" ] || words=$(tr '\0' ' ' < "/proc/$l/cmdline")
-  f=$(printf '%s\n' "$words" | sed -n 's/.* -[A-Za-z46]*E *\(\/[^ ]*\).*/\1/p')
-  if [ -z "$f" ] && printf '%s\n' "$words" | grep -qE ' -[A-Za-z46]*e( |$)'; then f=$(readlink "/proc/$l/fd/2" || :); fi
-  if [ -n "$f" ]; then
-    [ ! -f "$f" ] || echo "$f"
-  elif [ -d /run/systemd/journal ] && command -v journalctl > /dev/null; then
-    echo journal
-  else
-    for f in /var/log/auth.log /var/log/secure; do if [ -f "$f" ]; then echo "$f"; break; fi; done
-  fi
-}
-"""
-
-# session: how far the log goes before anybody can log in; kept for the first look
+# session; on standard input the fingerprints of what opens it: where the log is, and how far it goes before anybody can
+# log in
 NOTE = (
     HEAD
     + LOG
     + r"""
 if [ ! -d "$D" ] || [ -e "$D/log" ]; then exit 0; fi
 f=$(log_file)
+put opens
+mark log_file "$f"
 case $f in
   '') ;;
   journal) timeout 10 journalctl -q --no-pager -n 0 --show-cursor | sed -n 's/^-- cursor: /j:/p' ;;

@@ -1,0 +1,193 @@
+"""Two sessions whose commands open one account: what happens to one does not reach the processes of the other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from sessions_app.catalogue.models import AccountKind
+from sessions_app.privileged.flows.account import lock_account
+from sessions_app.privileged.flows.end import end
+from sessions_app.privileged.flows.lock import lock
+from sessions_app.privileged.flows.lockdown import lock_down
+from sessions_app.privileged.flows.terminate import terminate
+from sessions_app.privileged.flows.unlock import unlock
+from sessions_app.privileged.models import PrivilegedSession, Status
+from tests.support import builders, own_accounts, sshd
+from tests.support.ssh_scene import given, host_server, prepare, register_key, said, worked
+from tests.support.waiting import wait_until
+
+pytestmark = [
+    pytest.mark.sshd,
+    pytest.mark.django_db,
+    pytest.mark.skipif(not own_accounts.IS_OWN, reason="the account would be this machine's own"),
+]
+
+ACCOUNT = "satest-deploy"
+PAM = "auth required pam_deny.so\naccount required pam_unix.so\nsession required pam_loginuid.so\n"
+
+
+class Shared:
+    """Sessions of alice and of an outsider on one account that their own keys open."""
+
+    def __init__(self, server: sshd.Server, alice: User, outsider: User, directory: Path) -> None:
+        self.server = server
+        subprocess.run(["useradd", "-m", "-s", "/bin/sh", "-p", "*", ACCOUNT], check=True)
+        self.uid = pwd.getpwnam(ACCOUNT).pw_uid
+        lines = {"grant_actions": "/bin/true", "remove_actions": "/bin/true"}
+        resource = prepare(server, alice, kind=AccountKind.COMMANDS, login_account_template=ACCOUNT, **lines)
+        builders.make_policy("The others", users=[outsider], resources=[resource])
+        self.keys = {user: register_key(user, directory / f"id_{user.username}") for user in (alice, outsider)}
+        keys = Path(f"/home/{ACCOUNT}/.ssh/authorized_keys")
+        keys.parent.mkdir()
+        keys.write_text("".join(key.with_suffix(".pub").read_text() for key in self.keys.values()))
+        self.first, self.second = given(alice), given(outsider)
+
+    def run(self, user: User, command: str) -> None:
+        assert self.server.ssh(ACCOUNT, self.keys[user], command).returncode == 0
+
+    @contextlib.contextmanager
+    def logged_in(self, user: User, seconds: int) -> Iterator[None]:
+        """A login whose program can be told from others by its time."""
+        with sshd.client_running(self.server, ACCOUNT, self.keys[user], f"exec sleep {seconds}"):
+            yield
+
+    def state(self, seconds: int) -> str:
+        """As ps(1) says it, of the program with this time; empty when it is over."""
+        return "".join(line[0] for line in sshd.processes_of(ACCOUNT) if line.split()[1:] == ["sleep", str(seconds)])
+
+
+@pytest.fixture
+def shared(server: sshd.Server, alice: User, outsider: User, tmp_path: Path) -> Shared:
+    return Shared(server, alice, outsider, tmp_path)
+
+
+def enforced(session: PrivilegedSession) -> str:
+    """What the newest control says of its limits on the host."""
+    control = worked(session).controls.latest("pk")
+    assert control.state == "enforced", said(session)
+    return control.limits
+
+
+def test_a_lock_and_terminate_leave_the_programs_of_the_other_session(
+    shared: Shared, alice: User, outsider: User, admin: User, client: Client
+) -> None:
+    with shared.logged_in(alice, 4801), shared.logged_in(outsider, 4802):
+        lock(admin, shared.first, title="Stand back", message="")
+        assert "nobody logs in" in enforced(shared.first)
+        assert (shared.state(4801), shared.state(4802)) == ("T", "S"), said(shared.first)
+        assert worked(shared.second).status == Status.LOGGED_IN
+        unlock(admin, shared.first)
+        enforced(shared.first)
+        assert (shared.state(4801), shared.state(4802)) == ("S", "S")
+        terminate(admin, shared.first, cancel=False)
+        assert enforced(shared.first) == ""
+        assert (shared.state(4801), shared.state(4802)) == ("", "S")
+        assert worked(shared.first).status == Status.AVAILABLE
+        client.force_login(admin)
+        assert "1 other open session" in client.get(f"/sessions/{shared.first.pk}/").text
+
+
+def test_the_end_the_expiry_and_locks_of_the_account_leave_the_programs_of_the_other_session(
+    shared: Shared, alice: User, outsider: User, admin: User
+) -> None:
+    with shared.logged_in(outsider, 4812):
+        with shared.logged_in(alice, 4811):
+            lock_account(admin, alice, title="Away", message="")
+            assert enforced(shared.first)
+            assert (shared.state(4811), shared.state(4812)) == ("T", "S")
+            lock_down(admin, alice)
+            assert worked(shared.first).status == Status.CANCELED, said(shared.first)
+            assert (shared.state(4811), shared.state(4812)) == ("", "S")
+        assert worked(shared.second).status == Status.LOGGED_IN
+        PrivilegedSession.objects.filter(pk=shared.second.pk).update(end_at=timezone.now())
+        worked(shared.second)
+        assert worked(shared.second).status == Status.COMPLETE, said(shared.second)
+        assert shared.state(4812) == ""
+
+
+def test_what_cannot_be_told_apart_stands_still_in_a_lock_goes_on_after_terminate_and_is_named(
+    shared: Shared, alice: User, outsider: User, admin: User
+) -> None:
+    words = ["setpriv", "--reuid", str(shared.uid), "--regid", str(shared.uid), "--clear-groups"]
+    with shared.logged_in(outsider, 4822), subprocess.Popen([*words, "sleep", "4823"]) as unclear:
+        wait_until(lambda: shared.state(4823) == "S", "it runs")
+        lock(admin, shared.first, title="Stand back", message="")
+        assert f"they stand still too: {unclear.pid}" in enforced(shared.first)
+        assert (shared.state(4822), shared.state(4823)) == ("S", "T")
+        lock(admin, shared.second, title="Stand back", message="")
+        enforced(shared.second)
+        unlock(admin, shared.first)
+        enforced(shared.first)
+        assert (shared.state(4822), shared.state(4823)) == ("T", "T")
+        unlock(admin, shared.second)
+        enforced(shared.second)
+        assert (shared.state(4822), shared.state(4823)) == ("S", "S")
+        terminate(admin, shared.first)
+        worked(shared.first)
+        assert any(f"they go on: {unclear.pid}" in line for line in said(shared.first))
+        assert (shared.state(4822), shared.state(4823)) == ("S", "S")
+        end(outsider, shared.second)
+        worked(shared.second)
+        assert (shared.state(4822), shared.state(4823)) == ("", "")
+
+
+def test_a_line_that_a_user_writes_into_the_log_makes_no_login_anothers(
+    shared: Shared, alice: User, outsider: User, admin: User
+) -> None:
+    with shared.logged_in(alice, 4831):
+        lines = [one for one in shared.server.printed().splitlines() if f"for {ACCOUNT} from" in one]
+        hers = sshd.fingerprint(shared.keys[alice].with_suffix(".pub"))
+        his = sshd.fingerprint(shared.keys[outsider].with_suffix(".pub"))
+        accepted = next(one for one in lines if one.startswith("Accepted") and hers in one)
+        with (shared.server.directory / "log").open("a") as log:
+            log.write(f"{accepted.replace(hers, his)}\n")
+        lock(admin, shared.first, title="Stand back", message="")
+        assert "nothing tells them apart" in enforced(shared.first)
+        assert shared.state(4831) == "T"
+
+
+def test_programs_that_outlive_their_login_are_told_apart_by_its_audit_session(
+    alice: User, outsider: User, admin: User, tmp_path: Path
+) -> None:
+    if Path("/proc/self/loginuid").exists() is False:
+        pytest.skip("this kernel knows no audit sessions")
+    Path("/etc/pam.d/sshd").write_text(PAM)
+    with host_server(tmp_path, pam=True) as server:
+        shared = Shared(server, alice, outsider, tmp_path)
+        left = "env -i setsid nohup sleep {} > /dev/null 2>&1 &"
+        for user, seconds in ((alice, 4841), (outsider, 4842)):
+            with sshd.client_running(server, ACCOUNT, shared.keys[user], f"{left.format(seconds)} exec sleep 60"):
+                worked(shared.first)
+        wait_until(lambda: (shared.state(4841), shared.state(4842)) == ("S", "S"), "both outlive their logins")
+        lock(admin, shared.first, title="Stand back", message="")
+        enforced(shared.first)
+        assert (shared.state(4841), shared.state(4842)) == ("T", "S")
+        end(admin, shared.first)
+        worked(shared.first)
+        assert (shared.state(4841), shared.state(4842)) == ("", "S"), said(shared.first)
+
+
+def test_a_host_that_ends_one_session_alone_leaves_the_programs_of_the_other(
+    server: sshd.Server, alice: User, outsider: User, tmp_path: Path
+) -> None:
+    shared = Shared(server, alice, outsider, tmp_path)
+    with shared.logged_in(alice, 4851), shared.logged_in(outsider, 4852):
+        notes = sshd.STATE / f"session-{shared.first.pk}"
+        boot, _, clock = (notes / "ends").read_text().split()
+        (notes / "ends").write_text(f"{boot} 0 {clock}\n")
+        [guard] = [pid for pid, directory in sshd.guards() if directory == str(notes)]
+        os.killpg(guard, signal.SIGKILL)  # it sleeps until the old end
+        subprocess.run(["sh", str(notes / "guard"), str(shared.first.pk)], check=True)
+        assert (notes / "ended").exists()
+        assert (shared.state(4851), shared.state(4852)) == ("", "S")

@@ -40,7 +40,6 @@ class Pages:
 
     def __init__(self, size: Size) -> None:
         self.size, self.client = size, browser()
-        self.few_rounds = max(size.rounds // 3, 1)  # for the many questions that have no peer
         oldest = LogEntry.objects.order_by("at", "id").values_list("at", flat=True)[0]
         self.everything = {"since": f"{oldest:%Y-%m-%d}", "period": "custom"}
         self.busiest = LogEntry.objects.order_by("id").filter(user__username__startswith="person-")[0].user_name
@@ -128,8 +127,8 @@ class Pages:
             for sort in (name, f"-{name}"):
                 ask = self.ask(path, **parameters, sort=sort)
                 last = self.ask(path, **parameters, sort=sort, last="1")
-                yield from contest(f"{path} by {sort}", {OURS: ask}, self.few_rounds)
-                yield from contest(f"{path} by {sort}, last page", {OURS: last}, self.few_rounds)
+                yield from contest(f"{path} by {sort}", {OURS: ask}, self.size.rounds)
+                yield from contest(f"{path} by {sort}, last page", {OURS: last}, self.size.rounds)
 
 
 def weights() -> dict[str, dict[str, int]]:

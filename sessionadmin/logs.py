@@ -22,7 +22,7 @@ LONGEST_ERROR = 300  # characters of what an exception says
 
 
 @dataclass
-class _Lasting:
+class _OngoingOutage:
     """An outage that has begun and is not over."""
 
     printed_at: float
@@ -40,7 +40,7 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._lasting: dict[Outage, _Lasting] = {}
+        self._lasting: dict[Outage, _OngoingOutage] = {}
         self._timer: threading.Timer | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -67,7 +67,7 @@ class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub
         now = self._clock()
         lasting = self._lasting.get(outage)
         if lasting is None:
-            self._lasting[outage] = _Lasting(now, now)
+            self._lasting[outage] = _OngoingOutage(now, now)
             self._look_later()
             return _in_one_line(record, plain(f"{outage.heading}: {_said_by(error)}. {record.getMessage()}"))
         lasting.last_at = now

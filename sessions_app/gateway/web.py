@@ -25,7 +25,7 @@ from websockets.http11 import Request, Response
 
 from activity.text import plain
 from sessions_app.errors import Refused
-from sessions_app.gateway import store, tickets
+from sessions_app.gateway import store, terminal_login
 from sessions_app.gateway.browser_channel import BadMessage, BrowserChannel, number, read_object, size_of
 from sessions_app.gateway.downstream import AccessRefused, Terminal, message_for_person
 from sessions_app.gateway.flows.connect import AuthenticatedClient
@@ -141,7 +141,7 @@ class Terminals:
         if not isinstance(secret, str) or not secret.isascii() or len(secret) > 200:
             raise BadMessage("No ticket.")
         terminal = Terminal(TERMINAL, size_of(hello))
-        login = await store.call(tickets.open_terminal, secret, address)
+        login = await store.call(terminal_login.open_terminal, secret, address)
         self._unauthenticated.remove(socket)
         page, position = self._resumed(login, hello), None
         if page is not None:

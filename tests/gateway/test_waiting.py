@@ -17,7 +17,7 @@ from django.db import OperationalError
 from websockets.asyncio.client import connect as open_socket
 from websockets.typing import Origin
 
-from sessions_app.gateway import identity, process, relay, store, tickets
+from sessions_app.gateway import identity, process, relay, store, terminal_login
 from sessions_app.gateway.downstream import NO_DATABASE, PROBLEM
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
 from sessions_app.gateway.recording_writer import RecordingWriter
@@ -181,7 +181,7 @@ def test_a_page_is_told_when_its_ticket_cannot_be_looked_up(alice: User, monkeyp
         finally:
             terminals.close()
 
-    monkeypatch.setattr(tickets, "open_terminal", failing(OperationalError("gone")))
+    monkeypatch.setattr(terminal_login, "open_terminal", failing(OperationalError("gone")))
     run(story())
 
 

@@ -1,4 +1,4 @@
-"""The database functions about tickets for the websocket server, which store.call() runs."""
+"""The database function with which the websocket server logs a browser in by its ticket; store.call() runs it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ LEVELS = {
 def confirmation(request: HttpRequest, fragment: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """Return the template `fragment` as the content of the dialog, or on a page of its own.
 
-    On the page `heading` of the context is the title. `is_dialog` says in the template which of the two it is.
+    On the page `title` and `heading` of the context say what it is about. `is_dialog` says in the template which of the
+    two it is.
     """
     is_dialog = is_fragment(request)
     template = fragment if is_dialog else "sessions_app/confirmation_page.html"

@@ -13,7 +13,7 @@ from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 200
 MOST_PLACES = 500
+# What a confirmation on a page of its own says besides.
+PAGE = {"heading": "Login sessions", "back": reverse_lazy("logins"), "back_label": "Back to the login sessions"}
 
 
 @require_safe
@@ -98,13 +100,13 @@ def logins_logout(request: HttpRequest) -> HttpResponse:
     may_end_all = is_administrator(me)
     rows = [(login, refusal(login, viewer_id=me.pk, may_end_all=may_end_all)) for login in chosen]
     context = {
-        "heading": "Log out",
+        "title": "Log out",
         "rows": rows,
         "possible": sum(not reason for _, reason in rows),
         "has_current": current in chosen,
         "action_url": reverse("logins_logout"),
+        **PAGE,
         "back": next_url,
-        "back_label": "Back to the login sessions",
     }
     return confirmation(request, "sessions_app/logins/logins_logout.html", context)
 
@@ -119,11 +121,10 @@ def logins_logout_others(request: HttpRequest) -> HttpResponse:
         text = f"Logged out {count} other {sessions} of yours." if count else "You had no other sessions."
         return outcome(request, [("success", text)], reverse("logins"))
     context = {
-        "heading": "Log out",
+        "title": "Log out",
         "possible": live_logins(me, but=current).count(),
         "action_url": reverse("logins_logout_others"),
-        "back": reverse("logins"),
-        "back_label": "Back to the login sessions",
+        **PAGE,
     }
     return confirmation(request, "sessions_app/logins/logins_logout_others.html", context)
 

@@ -39,7 +39,8 @@ NAMED_AT_MOST = 3  # this many sessions are named in the outcome; the others are
 MOST_LINES = 8  # because they are sent in a header of the response
 LARGEST_ID = 2**63 - 1
 
-BACK = {"back": reverse_lazy("sessions"), "back_label": "Back to the sessions"}  # of a confirmation
+# What a confirmation on a page of its own says besides.
+PAGE = {"heading": "Sessions", "back": reverse_lazy("sessions"), "back_label": "Back to the sessions"}
 
 OutcomeLines = list[tuple[str, str]]
 
@@ -65,7 +66,7 @@ def session_action(request: HttpRequest, verb: str) -> HttpResponse:
         if verb in ("log", "relaunch"):
             return _redirect(request, verb, rows, person)
     except BadSelection as problem:
-        context = {"heading": "Sessions", "text": str(problem), **BACK}
+        context = {"title": "Nothing to act on", "text": str(problem), **PAGE}
         return confirmation(request, "sessions_app/privileged/action_problem.html", context, status=400)
     refusals = refusals_for(person)
     if {refusals(row).get(verb) for row in rows} == {AUDITORS_CHANGE_NOTHING}:
@@ -142,7 +143,7 @@ def _confirm(
     ]
     possible = sum(not row["refused"] for row in shown)
     context = {
-        "heading": action.label,
+        "title": action.label,
         "action": action,
         "action_url": reverse("session_action", args=[verb]),
         "is_danger": action.is_danger,
@@ -151,7 +152,7 @@ def _confirm(
         "refused": len(shown) - possible,
         "form": form,
         "next": next_url,
-        **BACK,
+        **PAGE,
     }
     return confirmation(request, "sessions_app/privileged/action_confirm.html", context, status=status)
 

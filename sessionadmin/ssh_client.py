@@ -285,10 +285,8 @@ class _Problems(HTMLParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sessionadmin ssh", description="Log in to a host in a privileged session.")
-    parser.add_argument("--console", metavar="URL", help="the address of the console (default: SESSIONADMIN_URL)")
-    parser.add_argument(
-        "--user", metavar="NAME", help="your user name (default: SESSIONADMIN_USER, otherwise you are asked)"
-    )
+    parser.add_argument("--console", metavar="URL", help="the console (default: SESSIONADMIN_URL)")
+    parser.add_argument("--user", metavar="NAME", help="your user name (default: SESSIONADMIN_USER)")
     parser.add_argument("name", metavar="NAME", help="name of the host, or number of the session")
     parser.add_argument(
         "ssh_arguments", nargs=argparse.REMAINDER, metavar="...", help="given to ssh: a command, -v, -t"

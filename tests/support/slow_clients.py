@@ -42,7 +42,7 @@ WAYS = {
 
 @dataclass
 class Scene:
-    """A database with three administrators, each logged in, and a long log."""
+    """A database, and the cookies of people who are logged in there."""
 
     var: Path
     cookies: list[str]
@@ -52,15 +52,18 @@ class Scene:
         return programs.clean_environment(**(development | {"LOG_LEVEL": "WARNING"} | extra))
 
 
-def make_scene(var: Path) -> Scene:
-    """Migrate, generate and log in."""
+def make_scene(var: Path, *, entries: int = ENTRIES, people: str = _MAKE_PEOPLE) -> Scene:
+    """Migrate, make so many log entries and what goes with them, and run code that logs `people` in.
+
+    Unless given, these are three administrators.
+    """
     scene = Scene(var, [])
-    many = ["--entries", str(ENTRIES), "--sessions", "200", "--users", "20", "--logins", "20", "--seed", "1"]
-    commands = [
-        [*programs.MANAGE, "migrate", "--verbosity", "0"],
-        [sys.executable, "-m", "benchmarks.volume", *many, "--until", "2026-06-30", "--verbosity", "0"],
-        [*programs.MANAGE, "shell", "--command", _MAKE_PEOPLE],
-    ]
+    commands = [[*programs.MANAGE, "migrate", "--verbosity", "0"]]
+    if entries:
+        many = ["--entries", str(entries), "--sessions", "200", "--users", "20", "--logins", "20", "--seed", "1"]
+        volume = [sys.executable, "-m", "benchmarks.volume"]
+        commands.append([*volume, *many, "--until", "2026-06-30", "--verbosity", "0"])
+    commands.append([*programs.MANAGE, "shell", "--command", people])
     for command in commands:
         done = programs.run(command, scene.environment())
         assert done.returncode == 0, done.stderr

@@ -40,6 +40,7 @@ POSTGRESQL_CODES = {
     "40P01": "BUSY",
     "55P03": "BUSY",
     "25006": "READ_ONLY",
+    "25P03": "BUSY",  # the transaction was idle for too long (time_limits.py)
     "53100": "FULL",
     "58": "UNUSABLE",
 }

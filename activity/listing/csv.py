@@ -29,6 +29,7 @@ from activity.listing.listing import Listing
 from activity.models import DownloadPreference, LogEntry
 from activity.outage import Outage
 from activity.text import UNSEEN, plain
+from activity.time_limits import statements_without_limit
 from activity.verbs import Verb
 from activity.viewer import viewer
 
@@ -177,7 +178,7 @@ def _pieces(listing: Listing, columns: Sequence[Column]) -> Pieces:
 def written_here(rows: QuerySet[Any], columns: Sequence[Column]) -> Pieces:
     """Yield the rows as Python writes them, some at a time, and how many they are."""
     values = [column.value for column in columns]
-    with one_snapshot(rows.db):
+    with statements_without_limit(rows.db), one_snapshot(rows.db):
         iterator = rows.iterator(chunk_size=ROWS_AT_ONCE)
         while some := list(itertools.islice(iterator, ROWS_IN_PIECE)):
             piece = io.StringIO(newline="")

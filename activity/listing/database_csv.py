@@ -26,7 +26,8 @@ from activity.text import UNSEEN
 ROWS_IN_PIECE = 500
 # For PostgreSQL: the first rows soon, and in their order along an index. It would rather read all of the table with
 # several processes, sort, and compile first: with 10 million rows that took twice as long for each of a million.
-AT_ONCE = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
+# A download takes as long as its reader; time_limits.py limits other statements.
+AT_ONCE = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; SET LOCAL statement_timeout = 0"
 CONTROLS = bytes(byte for byte in range(0x20) if byte != 0x0A) + b"\x7f"
 # For one look at all cells: what is left out, and one kind of end for each.
 _NO_LETTERS, _CELL_ENDS = CONTROLS + b'"', bytes.maketrans(b"\n", b",")

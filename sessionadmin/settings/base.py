@@ -113,6 +113,11 @@ def database(url: str) -> dict[str, object]:
 
 
 DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'sessionadmin.sqlite3'}"))}
+# PostgreSQL only, in seconds, 0 for none (activity/time_limits.py): a statement of a page; for pages, worker and
+# gateway also a wait for a lock, as long as SQLite waits, and a transaction in which nothing happens.
+DATABASE_STATEMENT_SECONDS = env.int("DATABASE_STATEMENT_SECONDS", default=30)
+DATABASE_LOCK_SECONDS = env.int("DATABASE_LOCK_SECONDS", default=20)
+DATABASE_IDLE_SECONDS = env.int("DATABASE_IDLE_SECONDS", default=60)
 # Lists and downloads may be read there (sessionadmin/replica.py), at most so many seconds behind.
 REPLICA_MAX_LAG = env.int("REPLICA_MAX_LAG", default=10)
 DATABASE_ROUTERS = ["sessionadmin.replica.Router"]

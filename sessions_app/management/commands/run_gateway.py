@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from activity.time_limits import limit_background
 from sessions_app.gateway import process
 from sessions_app.sealing import SealingError
 from sessions_app.worker.lease import new_owner
@@ -38,6 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until a signal. After the first one people have time to finish; a second one ends at once."""
+        limit_background()
         process.quiet()
         process.many_files()
         chosen = process.Options(

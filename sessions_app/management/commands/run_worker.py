@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from activity.time_limits import limit_background
 from sessions_app.management.signals import set_by_signals
 from sessions_app.worker import loop, reconcile
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until a signal, then finish the steps that are under way."""
+        limit_background()
         if options["once"]:
             count = reconcile()
             self.stdout.write(f"{count} session{'' if count == 1 else 's'} handled.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 SHUT = r"""
 SHUT_DAY=1
 expiry_of() { getent shadow "$1" | cut -d: -f8; }
-others_shut() { # account: the expiry that the lock of another session has noted
+others_shut() { # account: print the expiry that the lock of another session has noted. Fails if there is none.
   for _other in "$S"/session-*; do
     if [ "$_other" != "$D" ] && [ -s "$_other/expiry" ] && [ "$(cat "$_other/account")" = "$1" ]; then
       cat "$_other/expiry"
@@ -19,7 +19,7 @@ others_shut() { # account: the expiry that the lock of another session has noted
   done
   return 1
 }
-shut() { # account; fails where the account is not one of the host's own
+shut() { # account: let it expire. Fails if a directory (LDAP) manages the account.
   exec 9> "$S/.lock"
   flock 9
   if [ ! -s "$D/expiry" ]; then
@@ -32,7 +32,7 @@ shut() { # account; fails where the account is not one of the host's own
   exec 9>&-
   return "$_shut"
 }
-reopen() { # account
+reopen() { # account: put its expiry back, unless another session is locked or somebody has changed it
   [ -s "$D/expiry" ] || return 0
   exec 9> "$S/.lock"
   flock 9

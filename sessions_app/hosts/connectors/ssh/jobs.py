@@ -12,10 +12,10 @@ from __future__ import annotations
 JOBS = r"""
 AT_SPOOLS="/var/spool/cron/atjobs /var/spool/cron/atspool /var/spool/at /var/spool/at/spool /var/spool/atjobs
   /var/spool/atspool /var/spool/atd"
-# Where anybody may write.
+# Directories in which everybody may write.
 EVERYBODYS="/tmp /var/tmp /dev/shm"
 CRON_SPOOLS="/var/spool/cron/crontabs /var/spool/cron/tabs /var/spool/cron /etc/crontabs"
-spooled() { # uid account: its jobs, a path on each line; a crontab may be root's and counts by its name
+spooled() { # uid account: print the paths of its jobs, one a line. A crontab may belong to root; then its name counts.
   for _spool in $AT_SPOOLS; do
     [ ! -d "$_spool" ] || find "$_spool/." ! -name . -prune ! -type d -uid "$1"
   done | sed 's#/\./#/#'
@@ -27,34 +27,34 @@ is_crontab() {
   case "${1##*/}" in "$2") return 0 ;; esac
   return 1
 }
-note_jobs() { # uid account: what there is before the session; no uid, nothing
+note_jobs() { # uid account: note the jobs that exist before the session. Without a uid there are none.
   mkdir -p "$D/jobs"
   [ -n "$1" ] || return 0
   if linger "$2"; then mark lingers; fi
   spooled "$1" "$2" | while IFS= read -r _job; do
     mkdir -p "$D/jobs${_job%/*}"
-    cp -p "$_job" "$D/jobs$_job" 2>/dev/null || : # it ran and is gone
+    cp -p "$_job" "$D/jobs$_job" 2>/dev/null || : # the job has just run and is gone
   done
 }
 gone() { [ ! -e "$1" ] && [ ! -L "$1" ]; }
-is_older() { # path: there before the session, and still the same
+is_older() { # path: whether this job existed before the session and has not changed
   [ -f "$1" ] && [ -f "$D/jobs$1" ] && [ "$(sha256sum < "$1")" = "$(sha256sum < "$D/jobs$1")" ]
 }
-restore_crontab() { # path account: as it was before the session
+restore_crontab() { # path account: put a crontab back as it was before the session
   if is_crontab "$1" "$2" && [ -f "$D/jobs$1" ]; then cp -p "$D/jobs$1" "$1"; fi
 }
-tell_cron() { # account: busybox's crond reads again only what it is told
+tell_cron() { # account: the crond of busybox reads only the crontabs that are named in this file
   [ ! -d /etc/crontabs ] || echo "$1" >> /etc/crontabs/cron.update
 }
-are_known() { # whose jobs are the session's can be told; an older version noted nothing
+are_known() { # whether we know which jobs existed before. An older version did not note them.
   [ "$(noted kind)" = ephemeral ] || [ -d "$D/jobs" ]
 }
-tell_at() { # atd looks again by itself after an hour only
+tell_at() { # let atd look at its spool now; by itself it would look after an hour
   for _pid in $(cat /run/atd.pid /var/run/atd.pid 2>/dev/null | sort -u); do
     if [ "$(cat "/proc/$_pid/comm" 2>/dev/null)" = atd ]; then kill -HUP "$_pid" || :; fi
   done
 }
-hold_jobs() { # uid account: none of them begins while the account is locked
+hold_jobs() { # uid account: move its jobs out of the spools, so that none begins while the account is locked
   are_known || return 0
   spooled "$1" "$2" | while IFS= read -r _job; do
     if gone "$_job" || is_older "$_job"; then continue; fi
@@ -64,10 +64,10 @@ hold_jobs() { # uid account: none of them begins while the account is locked
   done
   tell_cron "$2"
 }
-free_jobs() { # uid account: they go back to where they were, unless the place is taken; those that are due run now
+free_jobs() { # uid account: move its jobs back, unless something is in their place. Jobs that are due run now.
   [ -d "$D/held" ] || return 0
   _still=$(locked_beside "$2" | head -n 1)
-  if [ -n "$_still" ]; then # another session on the account is locked: its lock holds them from now on
+  if [ -n "$_still" ]; then # the lock of another session on the account holds the jobs from now on
     find "$D/held" ! -type d | while IFS= read -r _held; do
       _job=${_held#"$D/held"}
       mkdir -p "$_still/held${_job%/*}"
@@ -83,12 +83,12 @@ free_jobs() { # uid account: they go back to where they were, unless the place i
   tell_at
   tell_cron "$2"
 }
-take_jobs() { # uid account
+take_jobs() { # uid account: remove the jobs that came during the session
   are_known || return 0
   spooled "$1" "$2" | while IFS= read -r _job; do
     if gone "$_job" || is_older "$_job"; then continue; fi
     if [ "$(noted kind)" != ephemeral ] && [ ! -e "$D/made" ] && is_crontab "$_job" "$2"; then
-      # Of use to who looks after the account.
+      # The administrator of the account may need what the crontab had become.
       cp -p "$_job" "$S/crontab-of-$2.session-${D##*/session-}"
       echo "the crontab of $2 had changed; $S/crontab-of-$2.session-${D##*/session-} is what it was"
     fi
@@ -97,16 +97,16 @@ take_jobs() { # uid account
   done
   tell_cron "$2"
 }
-take_units() { # uid account: what systemd was told to run as the account, now or later
+take_units() { # uid account: stop services and timers that systemd was told to run as the account
   [ -d /run/systemd/system ] || return 0
   for _unit in $(grep -lsxE "User=($1|$2)" /run/systemd/transient/*.service | sed 's#.*/##'); do
     timeout 10 systemctl stop "${_unit%.service}.timer" "$_unit" 2>/dev/null || :
   done
 }
-linger() { # account: whether its own systemd stays while nobody is logged in
+linger() { # account: whether its own systemd goes on while nobody is logged in
   [ -e "/var/lib/systemd/linger/$1" ]
 }
-take_linger() { # uid account
+take_linger() { # uid account: let its own systemd end with the last login again
   if [ -e "$D/lingers" ] || ! linger "$2"; then return 0; fi
   rm -f "/var/lib/systemd/linger/$2"
   [ ! -d /run/systemd/system ] || timeout 10 systemctl stop "user@$1.service" 2>/dev/null || :

@@ -7,8 +7,8 @@ day_after() { date -u -d "@$(( ($(date +%s) + $1) / 86400 * 86400 + 86400 ))" +%
 moment_after() { date -d "@$(( $(date +%s) + $1 ))" +%Y%m%d%H%M%S; }
 """
 
-# As the account itself, never as root: its home is its own, and a link there leads root wherever it points. Whatever
-# lies there in the way may hold up only the program that is in its home, and that is not waited for longer than this.
+# The files are written as the account itself and never as root, because the user may place a link in the home that
+# leads root to another file. If something there makes the program hang, we wait no longer than KEYS_SECONDS.
 KEYS = r"""
 KEYS_SECONDS=8
 REWRITE='set -eu
@@ -16,7 +16,7 @@ REWRITE='set -eu
   cd "$1" 2>/dev/null || { [ -z "$3" ] && exit 0; chmod u+rwx "$1"; cd "$1"; }
   aside() { mv -f -- "$1" "$(mktemp -d "$1.aside-XXXXXX")/" && echo "$1 was $2: it is moved aside"; }
   if [ -e .ssh ] || [ -L .ssh ]; then
-    if [ ! -d .ssh ]; then # nobody can log in by it
+    if [ ! -d .ssh ]; then # sshd finds no keys there, so there is nothing to remove
       [ -n "$3" ] || exit 0
       aside .ssh "no directory"
     fi
@@ -25,7 +25,7 @@ REWRITE='set -eu
   if [ ! -w .ssh ] || [ ! -x .ssh ] || [ ! -r .ssh ]; then chmod u+rwx .ssh || :; fi
   keys=.ssh/authorized_keys
   if [ -e "$keys" ] || [ -L "$keys" ]; then
-    if [ ! -f "$keys" ]; then # sshd reads plain files only
+    if [ ! -f "$keys" ]; then # sshd reads only plain files
       [ -n "$3" ] || exit 0
       aside "$keys" "no plain file"
     elif [ ! -r "$keys" ]; then
@@ -38,12 +38,13 @@ REWRITE='set -eu
   if [ -f "$keys" ]; then grep -v " sessionadmin-session-$2\$" "$keys" > "$new" || [ $? = 1 ]; fi
   [ -z "$3" ] || printf "%s\n" "$3" >> "$new"
   mv -f "$new" "$keys"'
-write_keys() { # session account lines-on-stdin; to nobody else who has the name by now
+write_keys() { # session account: write the lines of standard input, unless another account has the name now
   _lines=$(cat)
   [ "$(id -u "$2" 2>/dev/null)" = "$(noted uid)" ] || return 0
   rm -f "$D/.wrote"
   unlimited
-  # In the background and with files for its words: what waits for a file system of the user's own cannot be killed.
+  # It runs in the background and writes its output to files. A process that waits for a file system which the user has
+  # mounted cannot be killed.
   {
     _wrote=0
     timeout -s KILL "$KEYS_SECONDS" \
@@ -62,11 +63,11 @@ write_keys() { # session account lines-on-stdin; to nobody else who has the name
   [ "$_wrote" = 0 ] || { echo "the keys in ~$2/.ssh could not be written: ${_said:-it took too long}" >&2; return 75; }
   [ -z "$_said" ] || echo "in ~$2: $_said"
 }
-take_keys() { # session account; says what keeps it from that: they expire with the session
+take_keys() { # session account: remove the keys, or say why not. They expire with the session anyway.
   if [ ! -e "$D/keys" ] || ! getent passwd "$2" > /dev/null; then return 0; fi
   write_keys "$1" "$2" < /dev/null 2>&1 || :
 }
-give_keys() { # session account seconds
+give_keys() { # session account seconds: write the keys with the end of the session
   [ -e "$D/keys" ] || return 0
   sed "s/@EXPIRY@/$(moment_after "$3")/" "$D/keys" | write_keys "$1" "$2"
 }

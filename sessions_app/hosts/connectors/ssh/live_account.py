@@ -11,7 +11,7 @@ from sessions_app.hosts.connectors.ssh.uids import UIDS
 from sessions_app.hosts.connectors.ssh.watchdog import GUARD
 
 TELL = r"""
-came_from() { # process: the port that its login came from, by its environment or that of a parent
+came_from() { # process: print the client port of its login, from its environment or that of a parent
   q=$1
   while [ "${q:-0}" -gt 1 ]; do
     from=$({ tr '\0' '\n' < "/proc/$q/environ"; } 2>/dev/null | sed -n 's/^SSH_CONNECTION=[^ ]* \([0-9]*\) .*/\1/p')
@@ -20,7 +20,7 @@ came_from() { # process: the port that its login came from, by its environment o
   done
   echo "${from:-unknown}"
 }
-tell() { # uid ports; title and message, from standard input, to its terminals but those that came from these ports
+tell() { # uid ports: show the text of standard input on its terminals, except those of logins from these ports
   text=$(cat)
   [ -n "$text" ] || return 0
   pids=$(mine "$1" | paste -sd, -)
@@ -34,14 +34,14 @@ tell() { # uid ports; title and message, from standard input, to its terminals b
   n=0
   for t in $(ps -o tty= -p "$pids" | sort -u | grep -v '?' | head -n 500); do
     case " $told " in *" $t "*) continue ;; esac
-    # Side by side: one that takes no more holds up no other.
+    # All at the same time, because a terminal that takes no output would delay the others.
     printf '\r\n\a%s\r\n' "$text" | timeout -k 1 2 tee "/dev/$t" > /dev/null 2>&1 &
     n=$((n + 1))
     [ $((n % 50)) != 0 ] || wait
   done
   wait
 }
-relays() { # uid: what carries its terminals to sshd's clients, which only sshd starts
+relays() { # uid: print the processes of sshd, without root, that pass its output on to clients
   { mine "$1" | sed 's/$/ mine/'; ps -eo pid=,ppid=,ruid=,comm=; } | awk '
     $2 == "mine" {mine[$1]; next}
     $4 ~ /^sshd/ {parent[$1] = $2; if ($3 == 0) root[$1]}
@@ -49,7 +49,7 @@ relays() { # uid: what carries its terminals to sshd's clients, which only sshd 
 }
 """
 
-# session account ports-of-gateways; what to say on standard input
+# Arguments: session account ports-of-gateways. Standard input: the text for the terminals.
 LOCK = (
     HEAD
     + EXPIRY
@@ -73,7 +73,7 @@ if [ "$(noted kind)" = commands ]; then shut "$2" || is_shut=no; fi
 if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then
   usermod --expiredate 1970-01-02 -- "$2" || is_barred=no
 fi
-# First, so that nothing of the user's own can hold up or undo what follows.
+# The processes stop first, because a running program of the user could delay or undo what follows.
 is_still=yes
 stop_all "$uid" || is_still=no
 hold_jobs "$uid" "$2"
@@ -82,7 +82,7 @@ rm -f "$D/.told"
   printf %s "$words" | tell "$uid" "$3" || :
   : > "$D/.told"
 } < /dev/null > /dev/null 2>&1 8>&- 9>&- &
-# The words reach a client by a process of the user id. Terminals that take no more are not waited for.
+# The text reaches a client through a process of the user id, which must run for a moment. Wait for it for a second.
 relays=$(relays "$uid")
 if [ -n "$relays" ] && [ -n "$words" ]; then
   kill -CONT $relays 2>/dev/null || :
@@ -94,9 +94,9 @@ if [ -n "$relays" ] && [ -n "$words" ]; then
   sleep 0.2
 fi
 is_still=yes
-stop_all "$uid" || is_still=no # and what a job or a client began meanwhile
+stop_all "$uid" || is_still=no # jobs and clients may have started something meanwhile
 if [ -e "$D/keys" ] && ! write_keys "$1" "$2" < /dev/null && ! write_keys "$1" "$2" < /dev/null &&
-  [ "$(noted kind)" = managed ]; then # what lies there cannot be changed: nobody at all logs in
+  [ "$(noted kind)" = managed ]; then # the keys cannot be changed, so block all logins
   shut "$2" || is_shut=no
 fi
 if [ -n "$owners" ]; then
@@ -109,7 +109,7 @@ fi
 """
 )
 
-# session account seconds
+# Arguments: session account seconds.
 UNLOCK = (
     HEAD
     + EXPIRY
@@ -128,14 +128,14 @@ if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expireda
 give_keys "$@"
 reopen "$2"
 free_jobs "$uid" "$2"
-rm -f "$D/locked" # before they go on: else a look (WHO) could stop one again
+rm -f "$D/locked" # first, because WHO stops what it finds running under a lock
 learn_owners
-[ -z "$(locked_beside "$2")" ] || reach=own # what may be the other's stands still as long as that is locked
+[ -z "$(locked_beside "$2")" ] || reach=own # what may belong to a locked session must not go on
 for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
 """
 )
 
-# session account
+# Arguments: session account.
 DISCONNECT = (
     HEAD
     + PROCESSES
@@ -152,7 +152,7 @@ say_unclear "$uid" "$2" "go on"
 """
 )
 
-# session account ports-of-gateways; what to say on standard input
+# Arguments: session account ports-of-gateways. Standard input: the text for the terminals.
 NOTIFY = (
     HEAD
     + PROCESSES
@@ -165,25 +165,25 @@ learn_owners
 """
 )
 
-# no argument: for each session on this host, whether its account is logged on, or that it ended the session; a guard
-# that is gone begins anew, and what began under a lock, by whatever root's programs start, stands still
+# Prints for each session on this host whether its account is logged on, or that the host has ended the session. It also
+# starts watchdogs that are gone, and stops what has begun under a lock (root's programs may start something).
 WHO = (
     HEAD.replace("session-$1", "session-none")
     + GUARD
     + PROCESSES
     + UIDS
     + r"""
-freeze_newer() { # uid
+freeze_newer() { # uid: stop what began since the lock
   for p in $(restless "$1" | cut -d' ' -f1); do
     kill -STOP "$p" 2>/dev/null || :
-    [ -e "$D/locked" ] || kill -CONT "$p" 2>/dev/null || : # unlocked meanwhile
+    [ -e "$D/locked" ] || kill -CONT "$p" 2>/dev/null || : # Unlock came meanwhile
   done
 }
 here=$(who | cut -d' ' -f1 | sort -u)
 all=$(ps -eo pid=,uid=,tty=,stat=,comm=)
 echo "clock $(date +%s)"
 for D in "$S"/session-*; do
-  # After a reboot its guard is gone.
+  # A reboot has ended the watchdog.
   if [ -s "$D/guard" ] && [ -s "$D/ends" ] && [ ! -e "$D/ended" ]; then (guard_start) || :; fi
   if [ -e "$D/ended" ]; then
     echo "${D##*/session-} ended"
@@ -192,7 +192,7 @@ for D in "$S"/session-*; do
   [ -s "$D/uid" ] || continue
   account=$(noted account)
   uid=$(own_uid "${D##*/session-}" "$account")
-  if [ -z "$uid" ]; then # somebody else's by now
+  if [ -z "$uid" ]; then # another account has the user id now
     echo "${D##*/session-} no"
     continue
   fi
@@ -204,7 +204,7 @@ for D in "$S"/session-*; do
   found=no
   for p in $(echo "$all" | awk -v u="$uid" -v t="$at_terminal" \
     '$2 == u && $4 !~ /^Z/ && ($5 ~ /^sshd/ || (t == "yes" && $3 != "?")) {print $1}'); do
-    case " $(echo $others) " in *" $p "*) continue ;; esac # another session's, which has the account too
+    case " $(echo $others) " in *" $p "*) continue ;; esac # it belongs to another session on the account
     started=$(sed 's/^.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20)
     if [ -s "$D/before" ] && grep -qx "$p:$started" "$D/before"; then continue; fi
     found=yes

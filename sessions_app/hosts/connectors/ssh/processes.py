@@ -15,7 +15,7 @@ PROCESSES = (
     LOG
     + SHARED
     + r"""
-belong() { # uid: as in the docstring; with what was there before the session, while that is not noted yet
+belong() { # uid: print the processes that the docstring describes. Before `before` is written, also those from before.
   {
     for _p in $(older); do echo "older $_p"; done
     for _p in $(daemons); do echo "daemon $_p"; done
@@ -35,14 +35,14 @@ belong() { # uid: as in the docstring; with what was there before the session, w
     }
     {is[$1, $2]}
     $1 == "daemon" {daemon[$2]}
-    function of_login(p,  file, login) { # of another
+    function of_login(p,  file, login) { # whether it began in a login of another account
       file = "/proc/" p "/loginuid"
       login = ""
       getline login < file
       close(file)
       return login != "" && login != "4294967295" && login != u
     }
-    function was_there(p,  n) { # it, or what it descends from, before the session
+    function was_there(p,  n) { # whether it, or a process above it, ran before the session
       for (n = 0; p + 0 > 1 && n < 1000; n++) {
         if (("older", p) in is || ("older", leader[p]) in is) return 1
         if (("login", p) in is) return 0
@@ -50,10 +50,10 @@ belong() { # uid: as in the docstring; with what was there before the session, w
       }
       return 0
     }
-    function is_sudos(p,  q, n) { # a process of root
+    function is_sudos(p,  q, n) { # whether sudo started this process of root for the account
       for (q = p; q + 0 > 1 && n < 1000; n++) {
         if (q in own) return !of_login(p)
-        if (!(q in root) || ("daemon", q) in is || ("login", q) in is) return 0 # led by somebody else
+        if (!(q in root) || ("daemon", q) in is || ("login", q) in is) return 0 # somebody else leads it
         if (leader[q] in own && !of_login(p)) return 1
         if (("sudo", q) in is) return 1
         if (("inherited", q) in is && !passed_on) return 1
@@ -62,7 +62,8 @@ belong() { # uid: as in the docstring; with what was there before the session, w
       return 0
     }
     END {
-      for (p in daemon) if (("inherited", p) in is) passed_on = 1 # by a daemon that the session restarted
+      # The session restarted a daemon, whose children inherit this.
+      for (p in daemon) if (("inherited", p) in is) passed_on = 1
       for (p in own) if (!was_there(p)) {
         print p
         if (("login", parent[p]) in is && parent[p] in root) print parent[p]
@@ -70,51 +71,53 @@ belong() { # uid: as in the docstring; with what was there before the session, w
       for (p in root) if (is_sudos(p) && !was_there(p)) print p
     }' | sort -un
 }
-older() { # what was there before the session; of one that is gone, for what it led
+older() { # print the processes from before the session. One that is gone still counts for the processes that it led.
   [ -s "$D/before" ] || return 0
   while IFS=: read -r _pid _began; do
     case "$(began "$_pid")" in '' | "$_began") echo "$_pid" ;; esac
   done < "$D/before"
 }
-of_root() { # names: processes of root that run an installed program of such a name
+of_root() { # names: print the processes of root that run an installed program with such a name
   ps -eo pid=,ruid=,euid=,comm= | awk -v names="^($1)" '$2 == 0 && $3 == 0 && $4 ~ names {print $1}' |
     while read -r _pid; do
       case "$(readlink "/proc/$_pid/exe")" in /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/*) echo "$_pid" ;; esac
     done
 }
-is_title_of_login() { # pid: sshd says in its title what it is
+is_title_of_login() { # process: whether the title that sshd gave it says that it serves a login
   case "$(tr '\0' ' ' 2>/dev/null < "/proc/$1/cmdline")" in
     "sshd: "*"[listener]"*) return 1 ;;
     "sshd: "* | "sshd-session: "* | "sshd-auth: "*) return 0 ;;
   esac
   return 1
 }
-logins() { # the processes of root that sshd has for each login
+logins() { # print the process of root that sshd has for each login
   for _p in $(of_root sshd); do
     if is_title_of_login "$_p"; then echo "$_p"; fi
   done
 }
-daemons() { # those of the system: whoever restarted one, it works for everybody
+daemons() { # print the daemons of the system. They work for everybody, whoever restarted one.
   for _p in $(of_root 'sshd|cron|crond|CRON|anacron|atd|systemd|dbus-daemon|rsyslogd'); do
     is_title_of_login "$_p" || echo "$_p"
   done
 }
-mine() { # uid; after learn_owners without those of other sessions, with reach=own the surest alone
+mine() { # uid: print the session's processes. After learn_owners those of other sessions are left out; with reach=own
+  # those that may be another session's too.
   belong "$1" | awk -v me=$$ -v before="$D/before" '
     BEGIN {while ((getline line < before) > 0) old[line]}
     $1 == 1 || $1 == me {next}
     {
       file = "/proc/" $1 "/stat"
       text = ""
-      while ((getline line < file) > 0) text = text line # a name may have several lines
+      while ((getline line < file) > 0) text = text line # the name of a process may contain line breaks
       close(file)
       sub(/^.*\) /, "", text)
-      count = split(text, part, " ") # from the state on; its threads may outlive the first one, a zombie
+      # The fields from the state on. Threads may outlive the first thread, which is then a zombie.
+      count = split(text, part, " ")
       if (count < 20 || (part[1] ~ /[ZX]/ && part[18] < 2) || ($1 ":" part[20]) in old) next
       print $1
     }' | spare_others
 }
-but_monitors() { # pids; those that are not sshd's own processes of root
+but_monitors() { # processes on standard input: print those that are not sshd's own processes of root
   awk '{
     file = "/proc/" $1 "/status"
     monitor = is_sshd = 0
@@ -126,30 +129,30 @@ but_monitors() { # pids; those that are not sshd's own processes of root
     if (!monitor) print $1
   }'
 }
-restless() { # uid: those of which a thread is not stopped, and "moving" for those that are about to do something
+restless() { # uid: print the processes that are not stopped in all threads, with "moving" if one of these can act
   { mine "$1" | but_monitors | sed 's/$/ mine/'; ps -eLo pid=,s=; } | awk '
     $2 == "mine" {mine[$1]; next}
     !($1 in mine) || $2 ~ /[TtZX]/ {next}
-    $2 == "D" {waits[$1]; next} # it takes the signal before anything else
+    $2 == "D" {waits[$1]; next} # it waits for a device, and stops before it does anything else
     {moves[$1]}
     END {
       for (p in waits) if (!(p in moves)) print p
       for (p in moves) print p, "moving"
     }'
 }
-every() { # signal uid: to all its processes in one moment, before one can start another; fails when it was kept from it
+every() { # signal uid: send it to all its processes at once, so that none can start another before. May fail.
   [ "$2" -gt 0 ] || return 1
   unlimited
   timeout -s KILL 2 setpriv --reuid "$2" --regid "$2" --clear-groups \
     sh -c 'kill -s "$1" -- -1 2>/dev/null; exit 0' sh "$1" < /dev/null > /dev/null 2>&1
 }
-of_others() { # uid: processes with this user id that are not the session's: number and state
+of_others() { # uid: print number and state of the processes with this user id that are not the session's
   { mine "$1" | sed 's/$/ mine/'; ps -eo pid=,s=,ruid=,suid=; } | awk -v u="$1" '
     $2 == "mine" {mine[$1]; next}
     ($3 == u || $4 == u) && !($1 in mine) {print $1, $2}'
 }
-has_all_to_itself() { [ ! -e "$D/before" ] && [ -z "${owners:-}" ]; } # every process of the user id is the session's
-stop_every() { # uid; what is not the session's goes on after a moment, unless it stood still before
+has_all_to_itself() { [ ! -e "$D/before" ] && [ -z "${owners:-}" ]; } # whether the user id is the session's alone
+stop_every() { # uid: stop all its processes. What is not the session's goes on at once, unless it was stopped before.
   if has_all_to_itself; then
     every STOP "$1"
     return
@@ -161,12 +164,12 @@ stop_every() { # uid; what is not the session's goes on after a moment, unless i
   _stopped=0
   every STOP "$1" || _stopped=1
   [ -z "$_go_on" ] || kill -CONT $_go_on 2>/dev/null || :
-  _go_on=$(of_others "$1" | awk '$2 == "T" {print $1}' | grep -vxFf "$D/stood") || : # began meanwhile
+  _go_on=$(of_others "$1" | awk '$2 == "T" {print $1}' | grep -vxFf "$D/stood") || : # these began meanwhile
   [ -z "$_go_on" ] || kill -CONT $_go_on 2>/dev/null || :
   rm -f "$D/stood"
   return "$_stopped"
 }
-stop_all() { # uid; until two looks in a row find nothing that moves
+stop_all() { # uid: stop the session's processes, until two looks in a row find none that acts. Fails after 40 rounds.
   i=0
   calm=0
   reached=no
@@ -188,7 +191,7 @@ stop_all() { # uid; until two looks in a row find nothing that moves
   echo "still moving: $(echo "$found" | sed -n 's/ moving//p' | head -n 20 | paste -sd' ' -)" >&2
   return 75
 }
-end_all() { # uid; until two looks in a row find nothing
+end_all() { # uid: end the session's processes, until two looks in a row find none. Fails after 100 rounds.
   i=0
   calm=0
   reached=no
@@ -196,7 +199,7 @@ end_all() { # uid; until two looks in a row find nothing
     if has_all_to_itself; then
       reached=no
       if every KILL "$1"; then reached=yes; fi
-    elif [ $((i % 10)) = 0 ] && stop_every "$1"; then # once they stand still, none of them is missed
+    elif [ $((i % 10)) = 0 ] && stop_every "$1"; then # stopped processes cannot start others, so none is missed
       reached=yes
     fi
     left=$(mine "$1")
@@ -205,7 +208,7 @@ end_all() { # uid; until two looks in a row find nothing
       [ "$calm" -lt 2 ] || return 0
     else
       calm=0
-      # A monitor closes the login properly by itself once its child is gone.
+      # The process of root closes the login properly by itself when its child is gone. Give it two seconds.
       if [ "$i" -lt 20 ]; then ends=$(echo "$left" | but_monitors); else ends=$left; fi
       [ -z "$ends" ] || kill -KILL $ends 2>/dev/null || :
       sleep 0.1

@@ -19,8 +19,8 @@ from sessions_app.hosts.connectors.ssh.sweep import HOME, KERNEL, SWEEP
 from sessions_app.hosts.connectors.ssh.uids import UIDS
 from sessions_app.hosts.connectors.ssh.watchdog import GUARD, PROGRAM
 
-# session account (nothing when the console does not know it): what the host knows of it; its guard stays away for the
-# next two minutes
+# Arguments: session account. The account is empty if the console does not know it. Prints what the host knows of the
+# session, and lets its watchdog wait for two minutes.
 NOTES = (
     HEAD
     + GUARD
@@ -30,10 +30,10 @@ NOTES = (
     + r"""
 if [ ! -d "$D" ]; then
   guard_end
-  # What an account left behind all the same is known by its user id, after the notes are gone too.
+  # The notes are gone, but the list of user ids tells which account it was, so what it left can be found.
   for uid in $(given_to "$1" "$2"); do
     account=$(awk -v u="$uid" '$1 == u {print $3}' "$S/uids")
-    if [ -n "$(other_holders "$uid" "$1" "$account")" ]; then continue; fi # a person's by now
+    if [ -n "$(other_holders "$uid" "$1" "$account")" ]; then continue; fi # another account has the user id now
     left=$(belong "$uid"; spooled "$uid" "$account"; find $EVERYBODYS -maxdepth 1 -uid "$uid")
     if [ -z "$left" ]; then continue; fi
     mkdir "$D"
@@ -57,7 +57,7 @@ echo "expiry=$(noted expiry)"
 """
 )
 
-# session account: nobody logs in anew
+# Arguments: session account. Prevents new logins.
 BAR = (
     HEAD
     + EXPIRY
@@ -71,7 +71,7 @@ fi
 """
 )
 
-# session
+# Arguments: session.
 TAKE_SUDO = (
     HEAD
     + r"""
@@ -79,18 +79,19 @@ rm -f "/etc/sudoers.d/sessionadmin-$1" "/etc/sudoers.d/sessionadmin-$1.new"
 """
 )
 
-# session account
+# Arguments: session account.
 LEAVE_GROUPS = (
     HEAD
     + r"""
-[ "$(uid_of "$2")" = "$(noted uid)" ] || exit 0 # gone, or another's
+[ "$(uid_of "$2")" = "$(noted uid)" ] || exit 0 # the account is gone, or another account has the name
 for g in $(noted groups); do
   if id -nG "$2" | tr ' ' '\n' | grep -qx "$g"; then gpasswd --delete "$2" "$g" > /dev/null; fi
 done
 """
 )
 
-# session account; processes before the jobs too, so that none of them adds one or puts a key back meanwhile
+# Arguments: session account. Processes are ended before the jobs are removed and once more after it: a process could
+# add a job, and a job could start a process or put a key back.
 END_PROCESSES = (
     HEAD
     + KEYS
@@ -125,12 +126,13 @@ take_linger "$uid" "$2"
 if [ "$(noted kind)" = ephemeral ]; then take_units "$uid" "$2"; fi
 end_all "$uid"
 if [ "$(noted kind)" = managed ]; then take_keys "$1" "$2"; fi
-# A managed account's processes from before go on; they may have been frozen with nothing.
+# Processes of a managed account from before the session may have been stopped. Let them go on.
 for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
 """
 )
 
-# session account: a lock of the session ends with it; last, so that nobody logs in to rights that are still there
+# Arguments: session account. The session's lock ends with the session. This step is the last one, so that nobody can
+# log in while rights are still there.
 REOPEN = (
     HEAD
     + SHUT
@@ -139,7 +141,7 @@ reopen "$2"
 """
 )
 
-# session account keep-or-remove
+# Arguments: session account, and "keep" or "remove" for the home.
 REMOVE_ACCOUNT = (
     HEAD
     + SWEEP
@@ -160,7 +162,8 @@ if [ -n "$uid" ]; then
     take_home "$home" "$uid" "$kept"
   elif [ -d "$home" ] && [ ! -L "$home" ] && [ "$(stat -c %u "$home")" = "$uid" ]; then
     [ ! -e "$kept" ] || exit 23
-    while awk -v h="$home" '$5 == h {found = 1} END {exit !found}' /proc/self/mountinfo; do # a mount cannot be moved
+    # A mounted directory cannot be moved.
+    while awk -v h="$home" '$5 == h {found = 1} END {exit !found}' /proc/self/mountinfo; do
       umount --lazy -- "$home" || break
     done
     mv "$home" "$kept"
@@ -171,7 +174,7 @@ if [ "$3" = keep ] && [ -d "$kept" ]; then
   chmod 0700 "$kept"
 fi
 if is_ours "$1" "$2"; then
-  # One that was given root's number by hand is in use for ever.
+  # userdel refuses an account in use. With root's user id, set by hand, it would be in use for ever.
   if [ "$(uid_of "$2")" = "$uid" ]; then userdel -- "$2"; else userdel --force -- "$2"; fi
 fi
 if is_ours "$1" "$2"; then exit 75; fi
@@ -179,7 +182,8 @@ take_group "$1" "$2"
 """
 )
 
-# session account: one that the commands made and removed again leaves nothing for whoever gets its user id next
+# Arguments: session account. Cleans up after an account that the commands made and removed again, because its user id
+# may be given to somebody else.
 REMOVE_ORPHAN = (
     HEAD
     + JOBS
@@ -192,14 +196,15 @@ if [ ! -e "$D/made" ] || [ -z "$uid" ] || grep -qs "^$2:" /etc/passwd; then exit
 take_jobs "$uid" "$2"
 take_name "$uid" "$2"
 sweep "$uid" "$2"
-[ -z "$(own_uid "$1" "$2")" ] || take_kernel "$uid" # it takes long: somebody may have the number by now
+# Ask again: the sweep took time, and another account may have the user id now.
+[ -z "$(own_uid "$1" "$2")" ] || take_kernel "$uid"
 """
 )
 
-# session account
+# Arguments: session account.
 LOOK_FOR_MORE = HEAD + PROCESSES + JOBS + KERNEL + UIDS + LEFT
 
-# session
+# Arguments: session.
 FORGET = (
     HEAD
     + GUARD
@@ -208,7 +213,7 @@ FORGET = (
 take_turn
 guard_end
 rm -rf -- "$D"
-guard_end # one that was only just starting; without notes no other comes
+guard_end # a watchdog that was just starting. Without notes no other one starts.
 """
 )
 
@@ -230,7 +235,7 @@ STEPS = (
 )
 
 
-# What the guard does with an account that the session made.
+# What the watchdog does with an account that the session made.
 LAST = r"""
 if [ "$kind" = ephemeral ]; then
   {last}
@@ -255,7 +260,7 @@ def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
     lines += ["fi", '[ -z "$failed" ] || return 1']
     lines.append(_line("Remove what is left of the account", "sh", "-c", shlex.quote(REMOVE_ORPHAN), *session))
     lines.append(_line("Let log in as before", "sh", "-c", shlex.quote(REOPEN), *session))
-    # What was done is not done again by the console.
+    # The console must not run these commands a second time.
     lines.append('rm -f "$D/commands"')
     home = "keep" if keep_home else "remove"
     last = _line("Remove the account", "sh", "-c", shlex.quote(REMOVE_ACCOUNT), *session, home)

@@ -2,7 +2,8 @@
 
 Each script may be repeated. It stores what it will give before it gives it, in /var/lib/sessionadmin/session-<number>/
 (for root only), so that the host itself knows what to take away. They are written for POSIX sh with coreutils,
-util-linux and shadow. Exit codes above 9 are ours (results.py).
+util-linux and shadow. The comment behind the name of a shell function lists its arguments, and after a colon what it
+does or prints. Exit codes above 9 are ours (results.py).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ S=/var/lib/sessionadmin
 D=$S/session-$1
 put() { cat > "$D/.$1.new"; sync "$D/.$1.new"; mv "$D/.$1.new" "$D/$1"; }
 noted() { [ ! -e "$D/$1" ] || cat "$D/$1"; }
-# A console calls this "sessionadmin:<its mark>:<the session's>", or without the second for a session that it does not
-# know; a host alone calls it otherwise.
+# $0 is "sessionadmin:CONSOLE:SESSION", the marks of the console and of the session. The mark of the session is missing
+# where the console does not know the session. Where the host works alone, $0 is another name.
 case "$0" in sessionadmin:*) K=${0#sessionadmin:} ;; *) K= ;; esac
-is_of_caller() { # mark in the notes; an older version wrote none
+is_of_caller() { # mark: whether the caller wrote this mark into the notes. An older version wrote none.
   case "$1" in '' | "$K" | "$K":*) return 0 ;; esac
   return 1
 }
@@ -34,29 +35,29 @@ mark_console() { [ -z "$K" ] || mark console "$K"; }
 mark() { printf '%s\n' "${2:-}" | put "$1"; }
 home_of() { getent passwd "$1" | cut -d: -f6; }
 uid_of() { getent passwd "$1" | cut -d: -f3; }
-began() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; } # of a process, in ticks since the boot
-unlimited() { # else nothing could run as a user with very many processes
+began() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; } # process: its start, in ticks since the boot
+unlimited() { # lift the limit of processes, so that we can run something as a user who has very many
   prlimit --pid $$ --nproc=unlimited:unlimited 2>/dev/null || :
 }
-claimed() { # account: whether another session's notes name it
+claimed() { # account: whether the notes of another session name the account
   for _other in "$S"/session-*; do
     if [ "$_other" != "$D" ] && [ -e "$_other/account" ] && [ "$(cat "$_other/account")" = "$1" ]; then return 0; fi
   done
   return 1
 }
-beside() { # account: the notes of other sessions that have it too, and do not end
+beside() { # account: print the notes of other sessions that have the account and are not about to end
   for _other in "$S"/session-*; do
     if [ "$_other" != "$D" ] && [ ! -e "$_other/ended" ] && [ ! -e "$_other/ending" ] && [ -e "$_other/account" ] &&
       [ "$(cat "$_other/account")" = "$1" ]; then echo "$_other"; fi
   done
 }
-locked_beside() { # account: the notes of those of them that are locked
+locked_beside() { # account: print the notes of other sessions that have the account and are locked
   for _locked in $(beside "$1"); do
     [ ! -e "$_locked/locked" ] || echo "$_locked"
   done
 }
-forget_ended() { [ ! -e "$D/ended" ] || rm -rf -- "$D"; } # the host ended it by itself; this is a new beginning
-is_ours() { # the account, when it is the one that this session made
+forget_ended() { [ ! -e "$D/ended" ] || rm -rf -- "$D"; } # remove notes of a grant that the host has ended by itself
+is_ours() { # session account: whether this session made the account
   _uid=$(uid_of "$2") || return 1
   [ -n "$_uid" ] || return 1
   [ "$(noted uid)" != "$_uid" ] || return 0
@@ -65,7 +66,7 @@ is_ours() { # the account, when it is the one that this session made
 }
 """
 
-# session account shell groups
+# Arguments: session account shell groups.
 CLAIM_EPHEMERAL = (
     HEAD
     + r"""
@@ -89,7 +90,7 @@ mark account "$2"
 """
 )
 
-# session account shell groups seconds user-ids
+# Arguments: session account shell groups seconds ranges-of-user-ids.
 CREATE = (
     HEAD
     + EXPIRY
@@ -99,14 +100,14 @@ exec 9> "$S/.lock"
 flock 9
 if is_ours "$1" "$2"; then
   [ ! -e "$D/uid" ] || exit 0
-  userdel -- "$2" # an earlier try was cut off in the middle
+  userdel -- "$2" # an earlier try was interrupted after it had made the account
 fi
 if getent passwd "$2" > /dev/null; then exit 10; fi
 take_group "$1" "$2"
 u=$(next_uid "$6") || exit 26
 note_uid "$u" "$1" "$2"
 groupadd --gid "$u" -- "$2"
-# No range of subordinate ids: those would be given again.
+# The account gets no range of subordinate ids, because useradd would give the same range again later.
 useradd --create-home --home-dir "/home/$2" --uid "$u" --gid "$u" --no-log-init --key SUB_UID_COUNT=0 \
   --key SUB_GID_COUNT=0 --password '*' --comment "sessionadmin session-$1" --expiredate "$(day_after "$5")" \
   --shell "$3" ${4:+--groups "$4"} -- "$2"
@@ -115,7 +116,7 @@ mark uid "$u"
 """
 )
 
-# session account groups
+# Arguments: session account groups.
 CLAIM_MANAGED = (
     HEAD
     + PROCESSES
@@ -150,7 +151,7 @@ mark account "$2"
 """
 )
 
-# session account
+# Arguments: session account.
 CLAIM_COMMANDS = (
     HEAD
     + PROCESSES
@@ -163,7 +164,7 @@ mkdir -p "$D"
 mark_console
 uid=$(uid_of "$2")
 shared=$(beside "$2" | head -n 1)
-if [ -n "$shared" ] && [ -d "$shared/jobs" ]; then # what was there before the first of them; the last takes the rest
+if [ -n "$shared" ] && [ -d "$shared/jobs" ]; then # what was there before the first of these sessions
   for file in before absent made lingers; do
     [ ! -e "$shared/$file" ] || cp -p "$shared/$file" "$D/$file"
   done
@@ -181,7 +182,7 @@ mark account "$2"
 """
 )
 
-# session seconds; the guard's program on standard input. Before anything is given.
+# Arguments: session seconds. Standard input: the program of the watchdog. Runs before anything is given.
 SET_GUARD = (
     HEAD
     + GUARD
@@ -192,7 +193,7 @@ guard_move "$2"
 """
 )
 
-# session; number of the command that is about to run
+# Arguments: session, number of the command that runs next.
 NOTE_COMMAND = (
     HEAD
     + r"""
@@ -200,7 +201,7 @@ mark commands "$2"
 """
 )
 
-# session account seconds: whose processes are watched from now on
+# Arguments: session account seconds. Note the user id, because the account may exist only now.
 NOTE_ACCOUNT = (
     HEAD
     + GUARD
@@ -208,11 +209,11 @@ NOTE_ACCOUNT = (
 guard_move "$3"
 uid=$(uid_of "$2")
 if [ -n "$uid" ] && [ "$uid" != 0 ]; then mark uid "$uid"; fi
-if [ -e "$D/absent" ] && grep -qs "^$2:" /etc/passwd; then mark made; fi # by the commands, in this host's own file
+if [ -e "$D/absent" ] && grep -qs "^$2:" /etc/passwd; then mark made; fi # by the commands, on this host
 """
 )
 
-# session account
+# Arguments: session account.
 JOIN_GROUPS = (
     HEAD
     + r"""
@@ -220,7 +221,7 @@ for g in $(noted groups); do usermod --append --groups "$g" -- "$2"; done
 """
 )
 
-# session account; the rule on standard input
+# Arguments: session account. Standard input: the rule.
 GIVE_SUDO = (
     HEAD
     + r"""
@@ -230,7 +231,7 @@ put sudo
 install -m 0440 "$D/sudo" "$D/.sudo.check"
 visudo -c -q -f "$D/.sudo.check" || exit 20
 f=/etc/sudoers.d/sessionadmin-$1
-cp "$D/.sudo.check" "$f.new" # names with a dot are not read
+cp "$D/.sudo.check" "$f.new" # sudo does not read files with a dot in the name
 chmod 0440 "$f.new"
 sync "$f.new"
 mv "$f.new" "$f"
@@ -238,7 +239,7 @@ visudo -c -q || { rm -f "$f"; exit 20; }
 """
 )
 
-# session account seconds; the lines on standard input
+# Arguments: session account seconds. Standard input: the lines.
 GIVE_KEYS = (
     HEAD
     + EXPIRY
@@ -251,7 +252,7 @@ give_keys "$@"
 """
 )
 
-# session account seconds
+# Arguments: session account seconds.
 EXTEND = (
     HEAD
     + EXPIRY
@@ -261,7 +262,7 @@ EXTEND = (
 [ -e "$D/account" ] || exit 18
 [ "$(noted account)" = "$2" ] || exit 14
 guard_move "$3"
-[ ! -e "$D/locked" ] || exit 0 # unlocking sets it
+[ ! -e "$D/locked" ] || exit 0 # Unlock will set the new end
 if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expiredate "$(day_after "$3")" -- "$2"; fi
 give_keys "$@"
 """

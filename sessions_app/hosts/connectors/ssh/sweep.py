@@ -12,23 +12,24 @@ from __future__ import annotations
 # Needs HEAD of scripts.py. What holds files of others cannot be deleted: it becomes root's.
 SWEEP = r"""
 since() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
-sweeps() { # pid: until it is gone, or waited for
+sweeps() { # process: whether it still runs. A zombie does not.
   case "$(sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null)" in '' | Z* | X*) return 1 ;; esac
 }
-swept_by() { # the pass that an earlier try began
+swept_by() { # set `pid` to the process of a pass that an earlier try began. Fails if there is none.
   [ -s "$D/sweeping" ] || return 1
   read -r pid _since < "$D/sweeping"
   [ "$(since "$pid")" = "$_since" ] && sweeps "$pid"
 }
-sweep() { # uid account
+sweep() { # uid account: remove its files from the directories in which everybody can write
   [ ! -e "$D/swept" ] || return 0
   own=
   if ! swept_by; then
-    touch "$D/.sweeping" # before its owner is asked for
-    sleep 0.02 # a tick of the clock of file systems
+    touch "$D/.sweeping" # this moment must lie before the check of the owner
+    sleep 0.02 # file systems count time in steps of about 10 ms
     if [ -z "$(own_uid "${D##*/session-}" "$2")" ]; then return 0; fi
     _alone=
-    if unshare --mount true 2>/dev/null; then _alone="unshare --mount"; fi # nothing is mounted there meanwhile
+    # Mounts that others make meanwhile are not seen.
+    if unshare --mount true 2>/dev/null; then _alone="unshare --mount"; fi
     $_alone setsid sh -c '
       uid=$1 notes=$2
       set --
@@ -59,7 +60,7 @@ sweep() { # uid account
       [ "$?" -le 1 ] || exit 1
       touch "$notes/swept" || exit 0' sh "$1" "$D" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
     own=$! pid=$!
-    mark sweeping "$pid $(since "$pid")" || : # a full disk
+    mark sweeping "$pid $(since "$pid")" || : # the disk may be full
   fi
   i=0
   while [ "$i" -lt 150 ] && sweeps "$pid"; do
@@ -76,39 +77,40 @@ sweep() { # uid account
 # Needs HEAD. What no directory shows: System V memory, semaphores and queues, POSIX queues, keys of the kernel; and
 # what root keeps about an account, under its name.
 KERNEL = r"""
-of_ipc() { # uid: kind and number
+of_ipc() { # uid: print option of ipcrm and number of each object
   awk -v u="$1" 'FNR > 1 && $8 == u {print "-m", $2}' /proc/sysvipc/shm
   awk -v u="$1" 'FNR > 1 && $5 == u {print "-s", $2}' /proc/sysvipc/sem
   awk -v u="$1" 'FNR > 1 && $8 == u {print "-q", $2}' /proc/sysvipc/msg
 }
-of_keys() { # uid: its keys, and keyrings that hold something; only itself may see them
+of_keys() { # uid: print its keys, and its keyrings that are not empty. Only the user itself may see them.
   command -v setpriv > /dev/null || return 0
   setpriv --reuid "$1" --regid "$1" --clear-groups cat /proc/keys 2>/dev/null |
     awk -v u="$1" '$6 == u && !($8 == "keyring" && /: empty$/)'
 }
-in_queues() { # a program of find(1) over the POSIX queues, in a place of its own where they are not mounted
+in_queues() { # options of find(1): run it over the POSIX queues. Mount them for that if they are not mounted.
   if grep -qs '^[^ ]* /dev/mqueue ' /proc/mounts; then
     find /dev/mqueue/. -xdev "$@"
   else
     mkdir -p "$D/queues"
     unshare --mount sh -c 'mount -t mqueue none "$1" && cd "$1" && shift && find . -xdev "$@"' sh "$D/queues" "$@" \
-      2>/dev/null || : # no such thing here
+      2>/dev/null || : # this kernel has no POSIX queues
   fi
 }
-take_kernel() { # uid
+take_kernel() { # uid: remove what it has in the kernel
   of_ipc "$1" | while read -r _kind _number; do ipcrm "$_kind" "$_number" 2>/dev/null || :; done
   in_queues -uid "$1" -delete
   if [ -n "$(of_keys "$1")" ] && command -v keyctl > /dev/null; then
     setpriv --reuid "$1" --regid "$1" --clear-groups keyctl clear @u || :
     setpriv --reuid "$1" --regid "$1" --clear-groups keyctl clear @us || :
   fi
-  if grep -qs "^ *$1: " /proc/key-users && command -v keyctl > /dev/null; then # else it would be made
+  # Get_persistent would make a keyring that does not exist.
+  if grep -qs "^ *$1: " /proc/key-users && command -v keyctl > /dev/null; then
     keyctl session - sh -c 'k=$(keyctl get_persistent @s "$1") && keyctl clear "$k"' sh "$1" > /dev/null 2>&1 || :
   fi
 }
-take_name() { # uid account: what root's programs remember of it
+take_name() { # uid account: remove what programs of root keep about it
   if command -v faillock > /dev/null; then faillock --user "$2" --reset > /dev/null 2>&1 || :; fi
-  # With the name while there is one: some versions know no other way.
+  # Some versions of lastlog need the name, so it must run while the account exists.
   if command -v lastlog > /dev/null; then lastlog --clear --user "$2" > /dev/null 2>&1 || :; fi
   if command -v lastlog2 > /dev/null; then lastlog2 --clear --user "$2" > /dev/null 2>&1 || :; fi
   for _place in /run/sudo/ts /var/run/sudo/ts /var/lib/sudo/ts /var/db/sudo/ts /var/lib/sudo/lectured \
@@ -116,7 +118,7 @@ take_name() { # uid account: what root's programs remember of it
     /var/spool/mail /var/lib/AccountsService/users; do
     for _file in "$_place/$1" "$_place/$2"; do
       if [ -f "$_file" ] || [ -L "$_file" ]; then
-        # A mailbox may be another's that had the name before.
+        # A mailbox may belong to an earlier account of the same name.
         case "$(stat -c %u "$_file")" in 0 | "$1") rm -f -- "$_file" ;; esac
       fi
     done
@@ -127,7 +129,7 @@ take_name() { # uid account: what root's programs remember of it
 # Needs HEAD. In a mount namespace of its own, so that whatever is mounted in the home, at any moment, stays whole: a
 # bind mount of the same file system is none to rm(1).
 HOME = r"""
-take_home() { # path uid, where it goes when others have something in it
+take_home() { # path uid place: remove the home. If other people have files in it, keep these and move it to `place`.
   _alone=
   if unshare --mount true 2>/dev/null; then _alone="unshare --mount"; fi
   $_alone sh -c '
@@ -146,7 +148,7 @@ take_home() { # path uid, where it goes when others have something in it
       exit 0
     fi
     [ ! -e "$3" ] || exit 23
-    # What is left is what others own, and the directories that hold it.
+    # Only files of others are left now, and the directories above them.
     find "$1" -mindepth 1 -xdev \( -uid "$2" -o -uid 0 \) \( -delete -o -true \) 2> /dev/null || :
     find "$1" -xdev -type d -uid "$2" -exec chown -h 0:0 {} +
     mv -- "$1" "$3"

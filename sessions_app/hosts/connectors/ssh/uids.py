@@ -10,44 +10,44 @@ from __future__ import annotations
 
 # Needs HEAD of scripts.py.
 UIDS = r"""
-given_to() { # session, account or nothing: its user ids, unless another console gave them
+given_to() { # session [account]: print its user ids, except those that another console gave
   [ ! -s "$S/uids" ] || awk -v s="$1" -v a="${2:-}" -v k="$K" '
     $2 == s && (a == "" || $3 == a) && (k == "" || $4 == "" || $4 == k || index($4, k ":") == 1) {print $1}' "$S/uids"
 }
-other_holders() { # uid session account: who has it beside the session's account, which root may have renamed
+other_holders() { # uid session account: print the other accounts with this user id. Root may have renamed ours.
   # A directory may know an account and not list it.
   { getent passwd "$1" || :; getent passwd; } |
     awk -F: -v u="$1" -v c="sessionadmin session-$2" -v a="$3" '$3 == u && $1 != a && $5 != c {print $1}' | sort -u
 }
-take_group() { # session account: one that was left alone, without its account
+take_group() { # session account: remove a group of ours whose account is gone
   _gid=$(getent group "$2" | cut -d: -f3)
   if [ -n "$_gid" ] && [ -z "$(uid_of "$2")" ] && given_to "$1" | grep -qx "$_gid"; then
-    # Whoever had root may have given it to an account of another name.
+    # A person with root may have given the group to another account.
     groupdel -- "$2" 2>/dev/null || echo "the group $2 is left: another account has it as its own"
   fi
 }
-own_uid() { # session account: the user id whose things are the session's; nothing when somebody else has it by now
+own_uid() { # session account: print the user id of the session; nothing if another account has that id now
   if [ -e "$D/account" ] && [ "$(noted account)" != "$2" ]; then return 0; fi
   _uid=$(noted uid)
   if [ -z "$_uid" ] && [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then _uid=$(uid_of "$2"); fi
-  # Whoever had root may have made it root's, or a system's own, by hand.
+  # A person with root may have changed it by hand to 0, or to the id of a system account.
   if [ -z "$_uid" ] || [ "$_uid" = 0 ]; then return 0; fi
   if [ "$(noted kind)" = ephemeral ] && [ "$_uid" -lt 1000 ]; then return 0; fi
   if [ -n "$(other_holders "$_uid" "$1" "$2")" ]; then return 0; fi
   echo "$_uid"
 }
-say_held() { # session account: that nothing of its user id is touched, because somebody else has it
+say_held() { # session account: say that its user id belongs to another account now and was not touched
   [ -s "$D/uid" ] || return 0
   _held=$(other_holders "$(noted uid)" "$1" "$2" | tr '\n' ' ')
   [ -z "$_held" ] || echo "the user id $(noted uid) of $2 belongs to ${_held% } now: nothing that has it was touched"
 }
-note_uid() { # uid session account; on disk before the account is made
-  # A line that a power cut tore ends here.
+note_uid() { # uid session account: note the user id, safely on the disk before the account is made
+  # A power cut may have left half a line. End that line first.
   [ -z "$(tail -c 1 "$S/uids" 2>/dev/null | tr -d '\n')" ] || echo >> "$S/uids"
   echo "$1 $2 $3${K:+ $K}" >> "$S/uids"
   sync "$S/uids"
 }
-is_inside() { # uid: whether this system knows the number, and gives it to nobody by itself
+is_inside() { # uid: whether the id is valid here and outside of the range in which useradd gives ids by itself
   for _map in /proc/self/uid_map /proc/self/gid_map; do
     awk -v u="$1" '$1 <= u && u < $1 + $3 {found = 1} END {exit !found}' "$_map" || return 1
   done
@@ -56,7 +56,7 @@ is_inside() { # uid: whether this system knows the number, and gives it to nobod
   awk -v u="$1" '$1 == "UID_MIN" {min = $2} $1 == "UID_MAX" {max = $2} END {exit min + 0 <= u && u <= max + 0}' \
     /etc/login.defs
 }
-is_free() { # uid: nobody has it, nothing runs under it, and nothing of it lies where it would be run or read
+is_free() { # uid: whether no account has the id, nothing runs under it, and no spool or shared directory has its files
   if getent passwd "$1" > /dev/null || getent group "$1" > /dev/null; then return 1; fi
   for _file in /etc/subuid /etc/subgid; do
     if [ -s "$_file" ] && awk -F: -v u="$1" '$2 <= u && u < $2 + $3 {found = 1} END {exit !found}' "$_file"; then
@@ -68,7 +68,7 @@ is_free() { # uid: nobody has it, nothing runs under it, and nothing of it lies 
     /var/mail /var/spool/mail /tmp /var/tmp /dev/shm /run /home -xdev -maxdepth 2 \( -uid "$1" -o -gid "$1" \) \
     2>/dev/null | head -n 1)" ]
 }
-next_uid() { # ranges, as 66000-99999,60578-61183: the first that was never given; fails when there is none
+next_uid() { # ranges, as 66000-99999,60578-61183: print the first id that was never given. Fails if there is none.
   for _range in $(echo "$1" | tr , ' '); do
     _uid=${_range%-*} _last=${_range#*-}
     if [ -s "$S/uids" ]; then

@@ -12,12 +12,14 @@ from __future__ import annotations
 GUARD = r"""
 boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
 up() { cut -d. -f1 /proc/uptime; }
-guard_until() { mark ends "$(boot) $(( $(up) + 1 + $1 )) $(( $(date +%s) + 1 + $1 ))"; } # seconds from now, not less
+guard_until() { # seconds from now: set the end, rather a second too late than too early
+  mark ends "$(boot) $(( $(up) + 1 + $1 )) $(( $(date +%s) + 1 + $1 ))"
+}
 guard_left() {
   read -r _boot _up _clock < "$D/ends"
   if [ "$_boot" = "$(boot)" ]; then echo $((_up - $(up))); else echo $((_clock - $(date +%s))); fi
 }
-is_guard() { # pid: a process of root that runs this session's guard, and not one of a container on this host
+is_guard() { # process: whether it is the watchdog of this session, and not that of a container on this host
   [ "$(stat -c %u "/proc/$1" 2>/dev/null)" = 0 ] && [ "/proc/$1/root$S" -ef "$S" ] || return 1
   case "$(tr '\0' ' ' 2>/dev/null < "/proc/$1/cmdline")" in *"sh $D/guard ${D##*/session-} ") ;; *) return 1 ;; esac
 }
@@ -35,48 +37,50 @@ guard_came() {
 }
 guard_start() {
   if guard_lives; then return 0; fi
-  if [ -d /run/systemd/system ] && command -v systemd-run > /dev/null; then # outlives every login, and is seen there
+  # A service outlives every login, and systemctl lists it.
+  if [ -d /run/systemd/system ] && command -v systemd-run > /dev/null; then
     if systemd-run --quiet --collect --unit="sessionadmin-guard-${D##*/session-}" sh "$D/guard" "${D##*/session-}" \
       < /dev/null > /dev/null 2>&1 8>&- 9>&- && guard_came; then return 0; fi
   fi
   env -i "PATH=$PATH" setsid sh "$D/guard" "${D##*/session-}" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
   guard_came || { echo "the guard of the session did not start" >&2; exit 75; }
 }
-take_turn() { # waits while the guard takes away; what it began it finishes alone
+take_turn() { # wait while the watchdog is taking rights away: only one of us does that at a time
   [ -e "$D/turn" ] || return 0
   exec 8>> "$D/turn"
   flock -w 40 8 || { echo "the host itself is taking the rights away" >&2; exit 75; }
 }
-guard_move() { # seconds from now; the host may have been first
-  [ -s "$D/guard" ] || return 0 # given by an older version
+guard_move() { # seconds from now: move the end, unless the host has ended the session already
+  [ -s "$D/guard" ] || return 0 # an older version gave this grant, without a watchdog
   take_turn
   [ ! -e "$D/ended" ] || exit 24
   guard_until "$1"
   guard_start
   exec 8>&-
 }
-guard_hold() { # the console is at it: come only if it does not finish
+guard_hold() { # let the watchdog wait while the console takes the rights away, and act if the console does not finish
   if [ ! -s "$D/ends" ] || [ -e "$D/ended" ]; then return 0; fi
   take_turn
-  if [ "$(guard_left)" -lt 120 ]; then guard_until 120 || :; fi # a full disk must not keep us from taking away
+  if [ "$(guard_left)" -lt 120 ]; then guard_until 120 || :; fi # go on if the disk is full
   exec 8>&-
 }
 guard_end() {
   for _file in $(grep -lszx "$D/guard" /proc/[0-9]*/cmdline); do
     _pid=${_file#/proc/}
     _pid=${_pid%/cmdline}
-    if is_guard "$_pid"; then # with its sleep, which is of its group
+    if is_guard "$_pid"; then # its sleep(1) is in the same process group
       kill -TERM -- "-$_pid" 2>/dev/null || kill -TERM "$_pid" 2>/dev/null || :
     fi
   done
 }
 """
 
-# The frame of the program; @TAKE@ are the steps. Its children do not inherit what says that it lives and works.
+# The program of the watchdog; @TAKE@ stands for the steps. Its children do not inherit the descriptors 7 and 8, whose
+# locks say that the watchdog lives and that it works.
 PROGRAM = r"""
 number=$1
 failed=
-step() { # label command...
+step() { # label command...: run one step, and remember its label if it fails
   label=$1
   shift
   timeout -k 5 60 "$@" 7>&- 8>&- < /dev/null > /dev/null 2>&1 || failed="$failed $label;"
@@ -92,7 +96,7 @@ exec 7>> "$D/alive"
 flock -n 7 || exit 0
 me="$$ $(began $$)"
 mark guarded "$me"
-# Notes that were removed and made anew have another guard.
+# If the notes were removed and written again, another watchdog belongs to them, and this one ends.
 while [ -e "$D/account" ] && [ ! -e "$D/ended" ] && [ "$(noted guarded)" = "$me" ]; do
   left=$(guard_left)
   if [ "$left" -gt 0 ]; then

@@ -124,6 +124,7 @@ UNLOCK = (
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 19
 guard_move "$3"
+freeze_slice "$uid" 0 # a lock may have been cut off while the slice was frozen
 if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expiredate "$(day_after "$3")" -- "$2"; fi
 give_keys "$@"
 reopen "$2"
@@ -197,6 +198,7 @@ for D in "$S"/session-*; do
     continue
   fi
   learn_owners
+  freeze_slice "$uid" 0 # a lock may have been cut off while the slice was frozen
   [ ! -e "$D/locked" ] || freeze_newer "$uid"
   others=$(of_other_sessions "$uid")
   at_terminal=no

@@ -169,14 +169,22 @@ stop_every() { # uid: stop all its processes. What is not the session's goes on 
   rm -f "$D/stood"
   return "$_stopped"
 }
+freeze_slice() { # uid 1-or-0: freeze or thaw the systemd slice of the user in one moment, with what sudo started in it
+  for _freezer in $(awk '$3 == "cgroup2" {print $2}' /proc/mounts); do
+    _freezer=$_freezer/user.slice/user-$1.slice/cgroup.freeze
+    if [ -w "$_freezer" ]; then echo "$2" > "$_freezer" || :; fi
+  done
+}
 stop_all() { # uid: stop the session's processes, until two looks in a row find none that acts. Fails after 40 rounds.
   i=0
   calm=0
   reached=no
   while [ "$i" -lt 40 ]; do
     if [ "$reached" = no ] && stop_every "$1"; then reached=yes; fi
+    freeze_slice "$1" 1 # else a process of root that forks fast has another number each time that we look
     found=$(restless "$1")
     [ -z "$found" ] || kill -STOP $(echo "$found" | cut -d' ' -f1) 2>/dev/null || :
+    freeze_slice "$1" 0
     case "$found" in
       *moving*)
         calm=0
@@ -202,8 +210,10 @@ end_all() { # uid: end the session's processes, until two looks in a row find no
     elif [ $((i % 10)) = 0 ] && stop_every "$1"; then # stopped processes cannot start others, so none is missed
       reached=yes
     fi
+    freeze_slice "$1" 1
     left=$(mine "$1")
     if [ -z "$left" ]; then
+      freeze_slice "$1" 0
       [ "$reached" = no ] || calm=$((calm + 1))
       [ "$calm" -lt 2 ] || return 0
     else
@@ -211,6 +221,7 @@ end_all() { # uid: end the session's processes, until two looks in a row find no
       # The process of root closes the login properly by itself when its child is gone. Give it two seconds.
       if [ "$i" -lt 20 ]; then ends=$(echo "$left" | but_monitors); else ends=$left; fi
       [ -z "$ends" ] || kill -KILL $ends 2>/dev/null || :
+      freeze_slice "$1" 0
       sleep 0.1
     fi
     i=$((i + 1))

@@ -103,6 +103,7 @@ say_held "$1" "$2"
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 0
 [ "$uid" -gt 0 ] || exit 16
+freeze_slice "$uid" 0 # a lock may have been cut off while the slice was frozen
 if [ "$(noted kind)" != ephemeral ]; then
   mark ending || :
   learn_owners

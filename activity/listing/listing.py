@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import django_filters
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 
 from activity.compiled_query import CompiledQuery
 from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
 from activity.listing.go_to_date import cursor_of_day, page_from
+from activity.listing.headings import Heading, headings
 from activity.listing.keyset import Order, Page, is_by_time, read_page
-from activity.listing.markup import Header, Pages, Rows, choices, grid, jump_form, pager
+from activity.listing.markup import Rows
 from activity.listing.text_search_page import find_page
 from activity.models import ListPreference
 from activity.text_index import Search, Term, held_by, words_of
@@ -172,25 +171,15 @@ class Listing:
         return [column for column in self.table.columns if column.key not in hidden]
 
     @property
-    def grid(self) -> SafeString:
-        """Return the table as HTML."""
-        rows = Rows(self.table, self.shown_columns, self.page.rows)
-        return grid(self.table, reverse("save_columns", args=[self.table.name]), list(self._headers()), rows)
+    def rows(self) -> Rows:
+        """Return the rows of the table as HTML, with what each of them refuses."""
+        return Rows(self.table, self.shown_columns, self.page.rows)
 
-    def _headers(self) -> Iterator[Header]:
+    @property
+    def headings(self) -> list[Heading]:
+        """Return the heading of each column that is shown."""
         widths: Mapping[str, int] = self.preference.widths if self.preference is not None else {}
-        key = self.sort.removeprefix("-")
-        whole = self.url(sort=None)  # the headings' addresses differ in nothing but the order
-        whole += "sort=" if whole.endswith("?") else "&sort="
-        for column in self.shown_columns:
-            is_sorted = column.key == key
-            is_ascending = is_sorted and not self.sort.startswith("-")
-            yield Header(
-                column,
-                widths.get(column.key, column.width),
-                ("ascending" if is_ascending else "descending") if is_sorted else "",
-                f"{whole}{'-' if is_ascending else ''}{column.key}" if column.order else "",
-            )
+        return headings(self.shown_columns, widths, self.sort, self.url(sort=None))
 
     @functools.cached_property
     def count(self) -> int | None:
@@ -220,10 +209,10 @@ class Listing:
         return any(name not in own for name in self.parameters)
 
     @property
-    def column_choices(self) -> SafeString:
-        """Return a checkbox for each column, as HTML."""
+    def column_choices(self) -> list[tuple[Column, bool]]:
+        """Return each column and whether it is shown."""
         shown = {column.key for column in self.shown_columns}
-        return choices([(column, column.key in shown) for column in self.table.columns])
+        return [(column, column.key in shown) for column in self.table.columns]
 
     @property
     def column_keys(self) -> str:
@@ -272,17 +261,29 @@ class Listing:
         return f"{self.request.path}?{urlencode(extra)}"
 
     @property
-    def pager(self) -> SafeString:
-        """Return the links to other pages as HTML; empty where there are none."""
-        page = self.page
-        pages = Pages(
-            self.url(),
-            self.url(before=page.previous) if page.previous else "",
-            self.url(after=page.next) if page.next else "",
-            self.url(last="1"),
-        )
-        jump = jump_form(self.request.path, self.whole_parameters, self.parameters.get("day", ""))
-        return pager(pages, jump if self.is_by_time else "")
+    def first_url(self) -> str:
+        """Return the address of the first page; empty where this is the first."""
+        return self.url() if self.page.previous else ""
+
+    @property
+    def previous_url(self) -> str:
+        """Return the address of the page before this one; empty where there is none."""
+        return self.url(before=self.page.previous) if self.page.previous else ""
+
+    @property
+    def next_url(self) -> str:
+        """Return the address of the page after this one; empty where there is none."""
+        return self.url(after=self.page.next) if self.page.next else ""
+
+    @property
+    def last_url(self) -> str:
+        """Return the address of the last page; empty where this is the last."""
+        return self.url(last="1") if self.page.next else ""
+
+    @property
+    def day(self) -> str:
+        """Return the date that the page begins with, if the URL asks for one."""
+        return self.parameters.get("day", "")
 
     @property
     def csv_url(self) -> str:

@@ -1,8 +1,8 @@
 """The base class of a list's filters: those of django-filter, with fields whose HTML is kept.
 
 Django renders each field, and each choice of a menu, by a template, which takes 11 % of the log's page, 9 % of that of
-sessions and 21 % of that of logins; Jinja2 would take half (docs/decisions/0019-rows-are-written-in-python.md). So what a
-filter offers must not depend on the request; one that somebody may not use is deleted from `self.filters`.
+sessions and 21 % of that of logins; Jinja2 would take half of it (docs/decisions/0019-rows-are-written-in-python.md).
+So what a filter offers must not depend on the request; one that somebody may not use is deleted from `self.filters`.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ _preferences = CompiledQuery(ListPreference, _preference, user_id=int, table=str
 class Listing:
     """A table over a queryset, as one request asks for it.
 
-    `extra` names further parameters that the page itself reads and that links must keep (a tab, say).
+    `extra` names further parameters that the page itself reads and that links must keep (a tab, say). `counted` has
+    the same rows as `queryset`, said so that the database counts them sooner.
     To make one raises BadListRequest where the URL asks for what is not there.
     """
 
@@ -52,6 +53,7 @@ class Listing:
         *,
         filterset: type[django_filters.FilterSet] | None = None,
         extra: tuple[str, ...] = (),
+        counted: QuerySet[Any] | None = None,
     ) -> None:
         self.request = request
         self.table = table
@@ -69,6 +71,7 @@ class Listing:
         self.words = self._words()
         self._count_found: int | None = None  # known once the page was read
         self.queryset = self.words.applied(self.unsearched) if self.words is not None else self.unsearched
+        self._counted = counted
 
     # --- reading the URL
 
@@ -186,7 +189,14 @@ class Listing:
         """Return how many rows match, at most 10,000; None where a search did not have to count them."""
         if self._indexed is not None:
             return self._count_found if self.page else None
-        return self.queryset.order_by().values("pk")[: COUNT_CAP + 1].count()
+        rows = self._counted_rows(self._counted) if self._counted is not None else self.queryset
+        return rows.order_by().values("pk")[: COUNT_CAP + 1].count()
+
+    def _counted_rows(self, counted: QuerySet[Any]) -> QuerySet[Any]:
+        rows = counted.using(self.queryset.db)
+        if self.filters is not None:
+            rows = self.filters.filter_queryset(rows)
+        return self.words.applied(rows) if self.words is not None else rows
 
     @property
     def count_text(self) -> str:

@@ -49,6 +49,20 @@ def test_each_tab_holds_its_statuses_and_no_other(as_user: AsUser, alice: User, 
     assert ids(listed(as_user(admin), f"tab={tab}")) == {sessions[status].pk for status in TABS[tab]}
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("", "6 sessions"), ("&status=denied", "2 sessions"), ("&whose=mine", "1 session"), ("&user=bob", "0 sessions")],
+)
+def test_ended_sessions_are_counted_as_they_are_listed(
+    as_user: AsUser, alice: User, admin: User, query: str, expected: str
+) -> None:
+    one_of_each(alice)
+    builders.make_session(admin, Status.DENIED)
+    page = pages.elements(as_user(admin).get(f"/sessions/?tab=historical{query}"))
+    assert len(page.findall(".//tbody/tr")) == int(expected.split()[0])
+    assert pages.text(page.find(".//p[@id='count']/span")) == expected
+
+
 def test_the_tabs_are_the_whole_status_table() -> None:
     assert sorted(status for statuses in TABS.values() for status in statuses) == sorted(Status.values)
 

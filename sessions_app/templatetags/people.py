@@ -4,7 +4,6 @@ import datetime as dt
 
 from django import template
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.listing import moment, span_of_time
@@ -31,26 +30,10 @@ def account_state(state: str) -> SafeString:
     return state_badge(state)
 
 
-@register.simple_tag
-def confirm_button(url_name: str, label: str, pk: int, refused: str = "", style: str = "") -> SafeString:
-    """Return a link to a confirmation page, which HTMX shows in the dialog.
+@register.inclusion_tag("sessions_app/pages/_confirm_button.html")
+def confirm_button(url_name: str, label: str, pk: int, refused: str = "", style: str = "") -> dict[str, str]:
+    """Show a link to a confirmation page, which HTMX shows in the dialog.
 
     With a reason in `refused` the link is disabled and shows the reason.
     """
-    css = f"button {style}".strip()
-    if refused:
-        return format_html(
-            '<a class="{}" role="link" aria-disabled="true" title="{}">{}</a><span class="visually-hidden">{}</span>',
-            css,
-            refused,
-            label,
-            refused,
-        )
-    url = reverse(url_name, args=[pk])
-    return format_html(
-        '<a class="{}" href="{}" hx-get="{}" hx-target="#dialog" hx-swap="innerHTML" hx-push-url="false">{}</a>',
-        css,
-        url,
-        url,
-        label,
-    )
+    return {"url": reverse(url_name, args=[pk]), "label": label, "refused": refused, "style": style}

@@ -84,7 +84,7 @@ def test_what_the_backup_believes_to_go_on_is_ended(alice: User, outsider: User)
 @pytest.mark.django_db
 def test_nothing_is_restored_while_a_worker_runs_nor_from_a_newer_version() -> None:
     refuse_while_running()
-    refuse_newer(["sessions_app.0001_initial"])
+    refuse_newer(["sessions_app.0001_first_version"])
     with pytest.raises(CommandError, match="newer version"):
         refuse_newer(["sessions_app.9999_from_the_future"])
     beat("worker")

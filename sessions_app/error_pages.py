@@ -1,13 +1,16 @@
 """Error pages, which say what happened, what was not changed and what to do.
 
-They use no database, no session and no user, and only two headers and a cookie of the request. So they also work when
-one of those is what failed.
+They use no database, no session and no user, and only two headers and two cookies of the request. So they also work
+when one of those is what failed. A browser that sends the cookie of a login gets the links that every logged-in person
+has; only the database could say whether that login is still valid. The web server draws its refusals in the same way.
 """
 
 from __future__ import annotations
 
 import sys
 
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -15,18 +18,40 @@ from activity.outage import Outage
 from activity.typed import Unreadable
 
 THEMES = ("light", "dark")
+PASSING = frozenset({429, 500, 503})  # the same request may be answered a little later
 
 
 def error_page(request: HttpRequest, status: int, heading: str, text: str) -> HttpResponse:
     """Return a page with `status`, or only its middle part if HTMX asks for a part of a page."""
-    is_part = request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers
-    theme = request.COOKIES.get("theme", "")
-    context = {"heading": heading, "text": text, "theme": theme if theme in THEMES else ""}
-    response = HttpResponse(render_to_string("error_part.html" if is_part else "error.html", context), status=status)
+    content = draw(
+        status,
+        heading,
+        text,
+        is_part=request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers,
+        is_read=request.method in ("GET", "HEAD"),
+        has_login=settings.SESSION_COOKIE_NAME in request.COOKIES,
+        theme=request.COOKIES.get("theme", ""),
+    )
+    response = HttpResponse(content, status=status)
     # The request may be refused before the middleware that sets these.
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Vary", "HX-Request")
     return response
+
+
+def draw(status: int, heading: str, text: str, *, is_part: bool, is_read: bool, has_login: bool, theme: str) -> str:
+    """Return the HTML of an error. `is_read` says that asking again by the same address changes nothing."""
+    can_try_again = status in PASSING and is_read and not is_part
+    context = {
+        "status": status,
+        "heading": heading,
+        "text": text,
+        "can_try_again": can_try_again,
+        "is_only_way": not (can_try_again or is_part),
+        "has_login": has_login,
+        "theme": theme if theme in THEMES else "",
+    }
+    return render_to_string("error_part.html" if is_part else "error.html", context)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -34,6 +59,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     outage = Outage.of(exception)
     if outage is not None:
         return unavailable(request, outage)
+    if isinstance(exception, DisallowedHost):
+        text = "Nothing was changed. Use the address that your administrator gave you."
+        return error_page(request, 400, "The console is not known by this address", text)
     why = f"{exception} " if isinstance(exception, Unreadable) else ""
     text = f"{why}Nothing was changed. Go back and try again from the page."
     return error_page(request, 400, "This request was not understood", text)
@@ -47,7 +75,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return a 404 page."""
-    text = "The page does not exist, or it is not yours to see. Nothing was changed. Go back, or follow a link above."
+    text = "The page does not exist, or it is not yours to see. Nothing was changed."
     return error_page(request, 404, "There is nothing here", text)
 
 

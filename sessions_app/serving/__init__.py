@@ -11,8 +11,9 @@ deadline. docs/decisions/0014-a-slow-client-costs-a-socket.md gives the reasons.
 | bodies.py | the body of a request: its size, its deadline, and how many may be open |
 | fair_queue.py | which request gets a thread, and which ones wait |
 | spool.py | what a download has written and its reader has not taken |
+| refusals.py | what the server answers by itself, as a page or as plain text |
 | bridge.py | the way from a request to the WSGI application and back |
 | wsgi.py | the conversion between ASGI and WSGI |
 
-This package knows nothing of pages. sessions_app/management/web_process.py starts it.
+This package knows no page but that of an error. sessions_app/management/web_process.py starts it.
 """

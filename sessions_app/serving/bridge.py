@@ -26,6 +26,7 @@ from sessions_app.logins.throttle import network
 from sessions_app.serving.bodies import Bodies, ClientGone, Receive, Refusal
 from sessions_app.serving.connection import EXTENSION, Connection
 from sessions_app.serving.fair_queue import STRANGERS, CookieOwners, FairQueue
+from sessions_app.serving.refusals import refuse
 from sessions_app.serving.spool import PIECE, GaveUp, Spool
 from sessions_app.serving.wsgi import (
     Answer,
@@ -36,7 +37,6 @@ from sessions_app.serving.wsgi import (
     Streamed,
     begin,
     environment,
-    refuse,
 )
 
 HEALTH = "/healthz"  # answered in a thread of its own
@@ -95,7 +95,7 @@ class Bridge:
                 self._bodies.done(body, person)
             await self._send(answer, environ, connection, send)
         except Refusal as refusal:
-            await refuse(refusal, send)
+            await refuse(refusal, environ, send, has_login=bool(cookie))
         except ClientGone:
             return
 

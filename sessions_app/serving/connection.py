@@ -22,7 +22,11 @@ LARGEST_HEAD = 64 * 1024  # bytes
 IDLE_SECONDS = 15.0  # seconds between two requests of one connection
 # A reader must take 48 KB (what the loop keeps between its two marks) in each such time: 1.6 KB a second.
 READ_WITHIN = 30.0  # seconds
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+TOO_LARGE_TEXT = b"The headers of this request are too large. Nothing was changed. Delete the cookies of this site.\n"
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n%b" % (len(TOO_LARGE_TEXT), TOO_LARGE_TEXT)
+)
 EXTENSION = "sessionadmin.connection"  # where the application finds its connection in the scope
 
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote_to_bytes
 
-from sessions_app.serving.bodies import Refusal
 from sessions_app.serving.spool import PIECE
 
 Environment = dict[str, Any]
@@ -65,22 +64,6 @@ class Answer:
 async def begin(answer: Answer, send: Send) -> None:
     headers = [(name.encode("latin1"), value.strip().encode("latin1")) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-
-
-async def refuse(refusal: Refusal, send: Send) -> None:
-    """Answer with the text of the refusal, and close the connection."""
-    text = f"{refusal}\n".encode()
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(text))),
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Connection", "close"),
-    ]
-    if refusal.retry_after:
-        headers.append(("Retry-After", str(refusal.retry_after)))
-    await begin(Answer(refusal.status, headers, text), send)
-    await send({"type": "http.response.body", "body": text})
 
 
 def environment(scope: Mapping[str, Any], cookie: re.Pattern[bytes]) -> tuple[Environment, int | None, bytes]:

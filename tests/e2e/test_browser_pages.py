@@ -4,6 +4,7 @@ nothing scrolls sideways, and the content security policy holds, in Django's adm
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import Page, expect
 
+from sessions_app.error_pages import draw
 from sessions_app.gateway.models import GatewayHostKey
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import Status
+from sessions_app.serving.refusals import page_headers
 from tests.support import machine
 from tests.support.builders import (
     make_application,
@@ -111,6 +114,25 @@ def test_the_login_page_is_accessible(open_as: OpenAs, theme: Any) -> None:
     page.locator("main button[type=submit]").click()
     expect(page.get_by_role("alert")).to_be_visible()
     assert problems(page, "login refused") == []
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 400)])
+def test_every_error_page_is_accessible(open_as: OpenAs, theme: Any, width: int) -> None:
+    """The pages of the console's errors, and those with which the web server refuses by itself."""
+    page = open_as(None, "/accounts/login/", color_scheme=theme, viewport={"width": width, "height": 900})
+    headers = dict(page_headers()) | {"Content-Type": "text/html; charset=utf-8"}
+    drawn: dict[str, str] = {}
+    page.route("**/failed/*", lambda route: route.fulfill(body=drawn[route.request.url[-5:]], headers=headers))
+    said = []
+    for status, has_login in itertools.product((400, 403, 404, 408, 413, 429, 500, 503), (False, True)):
+        name = f"{status}-{int(has_login)}"
+        drawn[name] = draw(status, LONG, f"{LONG}.", is_part=False, is_read=True, has_login=has_login, theme="")
+        page.goto(f"/failed/{name}")
+        said += problems(page, name)
+    if width == 400:
+        page.get_by_role("button", name="Menu").click()
+    expect(page.get_by_role("link", name="Activity log")).to_be_visible()
+    assert said == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -144,6 +144,33 @@ def test_more_parameters_than_anybody_sends_are_a_400_with_words(browser: Client
     assert headings(answer) == ["This request was not understood"]
 
 
+def test_a_stranger_gets_no_links_of_the_console_and_is_led_to_the_login(client: Client) -> None:
+    page = pages.elements(client.get("/no/such/page"))
+    assert pages.texts(page, ".//nav") == []
+    assert pages.texts(page, ".//main//a") == ["Log in"]
+
+
+def test_whoever_has_a_login_gets_the_links_of_everybody_also_when_the_database_is_away(browser: Client) -> None:
+    links = ["Sessions", "Recordings", "Logins", "Activity log", "Resources"]
+    assert pages.texts(pages.elements(browser.get("/no/such/page")), ".//nav/a") == links
+    with broken_database(failing(sqlite3.SQLITE_BUSY, "database is locked")):
+        page = pages.elements(browser.get(reverse("sessions")))
+    assert pages.texts(page, ".//nav/a") == links
+    assert pages.texts(page, ".//main//a") == ["Try again", "Go to the sessions"]
+
+
+def test_a_form_that_failed_is_not_asked_for_again_by_a_link(browser: Client) -> None:
+    with broken_database(failing(sqlite3.SQLITE_FULL, "disk full")):
+        page = pages.elements(browser.post(reverse("session_request")))
+    assert pages.texts(page, ".//main//a") == ["Go to the sessions"]
+
+
+def test_a_host_name_that_is_not_ours_is_said(browser: Client) -> None:
+    answer = browser.get("/", headers={"Host": "other.example"})
+    assert headings(answer) == ["The console is not known by this address"]
+    assert "other.example" not in answer.content.decode()
+
+
 @pytest.mark.sqlite_only
 @pytest.mark.django_db(transaction=True)
 def test_a_page_that_only_reads_comes_although_somebody_holds_the_write_lock(as_user: AsUser, alice: User) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import threading
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pytest
 from sessions_app.serving import bridge as bridge_module
 from sessions_app.serving.bridge import Bridge
 from sessions_app.serving.connection import EXTENSION
+from sessions_app.serving.refusals import HEADINGS
 from sessions_app.serving.wsgi import Environment
+from tests.support import pages
 from tests.support.waiting import seconds
 
 
@@ -56,12 +60,12 @@ def make_bridge(application: Any, directory: Path) -> Bridge:
     )
 
 
-def answer_of(bridge: Bridge, path: str = "/activity/") -> tuple[int, dict[str, str], str]:
+def answer_of(bridge: Bridge, path: str = "/activity/", **headers: str) -> tuple[int, dict[str, str], str]:
     """Status, headers and text of the answer to a GET."""
-    return asyncio.run(asyncio.wait_for(ask(bridge, path), seconds(20)))
+    return asyncio.run(asyncio.wait_for(ask(bridge, path, **headers), seconds(20)))
 
 
-async def ask(bridge: Bridge, path: str) -> tuple[int, dict[str, str], str]:
+async def ask(bridge: Bridge, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
     scope = {
         "type": "http",
         "method": "GET",
@@ -71,7 +75,7 @@ async def ask(bridge: Bridge, path: str) -> tuple[int, dict[str, str], str]:
         "client": ("127.0.0.1", 1234),
         "http_version": "1.1",
         "scheme": "http",
-        "headers": [],
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
         "extensions": {EXTENSION: {"connection": Socket()}},
     }
     sent: list[Mapping[str, Any]] = []
@@ -84,8 +88,8 @@ async def ask(bridge: Bridge, path: str) -> tuple[int, dict[str, str], str]:
         sent.append(message)
 
     await bridge(scope, receive, send)
-    headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], headers, b"".join(message["body"] for message in sent[1:]).decode()
+    answered = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], answered, b"".join(message["body"] for message in sent[1:]).decode()
 
 
 @pytest.mark.parametrize(
@@ -113,6 +117,45 @@ def test_a_download_that_breaks_before_its_first_byte_is_told_and_logged(
     [line] = [one.getMessage() for one in caplog.records if "before it began" in one.getMessage()]
     assert line.startswith("The download of /activity/ failed before it began, and was refused: ")
     assert str(error) in line
+
+
+FULL = "The disk of the console is full. Nothing was downloaded. Tell an administrator, who makes room on it."
+
+
+def full_disk(environ: Environment, start_response: Any) -> Breaking:
+    start_response("200 OK", [("Content-Type", "text/csv")])
+    return Breaking(OSError(errno.ENOSPC, "No space left on device"))
+
+
+def test_a_browser_gets_what_the_server_refuses_as_a_page_with_the_headers_of_a_page(tmp_path: Path) -> None:
+    cookies = "sessionid=abc; theme=dark"
+    status, headers, said = answer_of(make_bridge(full_disk, tmp_path), accept="text/html,*/*;q=0.8", cookie=cookies)
+    page = pages.parsed(said)
+    assert (status, headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert pages.attribute(page.find("html"), "data-theme") == "dark"
+    assert pages.texts(page, ".//main//h1") == ["The console cannot answer this now"]
+    assert FULL in pages.texts(page, ".//main//p")
+    assert len(page.findall(".//nav/a")) == 5
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert (headers["x-frame-options"], headers["referrer-policy"]) == ("DENY", "same-origin")
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["retry-after"] == "60"
+
+
+def test_a_stranger_sees_no_links_in_what_the_server_refuses(tmp_path: Path) -> None:
+    said = answer_of(make_bridge(full_disk, tmp_path), accept="text/html")[2]
+    assert pages.parsed(said).findall(".//nav") == []
+
+
+def test_htmx_gets_what_the_server_refuses_as_the_part_that_its_script_reads_aloud(tmp_path: Path) -> None:
+    said = answer_of(make_bridge(full_disk, tmp_path), accept="*/*", hx_request="true")[2]
+    assert FULL in pages.texts(pages.parsed(said), "./div[@class='problem']/p")
+
+
+def test_every_status_that_the_server_refuses_with_has_its_heading() -> None:
+    source = "".join(path.read_text() for path in Path(bridge_module.__file__).parent.glob("*.py"))
+    named = {HTTPStatus[name] for name in re.findall(r"HTTPStatus\.([A-Z_]+),", source)}
+    assert named == set(HEADINGS)
 
 
 def test_a_page_whose_thread_hangs_is_answered_in_words_and_the_thread_comes_back(

@@ -209,7 +209,9 @@ def test_a_body_that_is_too_large_is_refused_in_words(console: programs.Running,
 def test_headers_without_an_end_are_refused(console: programs.Running) -> None:
     with clients(console.port, 1, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ") as [one]:
         one.sendall(b"x" * 70_000)
-        assert read_all(one).startswith("HTTP/1.1 431 ")
+        said = read_all(one)
+    assert said.startswith("HTTP/1.1 431 ")
+    assert "The headers of this request are too large. Nothing was changed." in said
 
 
 def test_a_download_that_is_read_slowly_arrives_whole(console: programs.Running, scene: Scene) -> None:

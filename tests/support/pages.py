@@ -64,8 +64,13 @@ class _Builder(HTMLParser):
 
 def elements(response: Any) -> ET.Element:
     """The page of a response; find things with ElementTree's paths."""
+    return parsed(response.content.decode())
+
+
+def parsed(html: str) -> ET.Element:
+    """The page that is written so."""
     builder = _Builder()
-    builder.feed(response.content.decode())
+    builder.feed(html)
     return builder.finish()
 
 

@@ -24,7 +24,9 @@ NOT_DONE = {
     "account_cut": "Nothing was cut: the account is not locked, its sessions and logins go on. If it cannot wait, stop "
     "the gateway and the web server, or close the account on the host.",
     "account_lock": "The account was not locked: its sessions and logins go on.",
+    "account_unlock": "The account is still locked.",
     "resource_lock": "The resource was not closed to new sessions.",
+    "resource_unlock": "The resource is still closed to new sessions.",
     "logout": "You are not logged out.",
     "logins_logout": "Nobody was logged out.",
     "logins_logout_others": "Nobody was logged out.",

@@ -48,30 +48,32 @@ get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 def account_lock(request: HttpRequest, pk: int) -> HttpResponse:
     """Lock an account: the person is logged out and cut, their sessions are locked, and new ones are refused."""
     template = "sessions_app/pages/people/account_lock.html"
-    return _confirmed(request, _account(request, pk), LockForm, lock_account, "Locked the account {}.", template)
+    account = _account(request, pk)
+    return _confirmed(request, "account_lock", account, LockForm, lock_account, "Locked the account {}.", template)
 
 
 @get_or_post
 def account_unlock(request: HttpRequest, pk: int) -> HttpResponse:
     """Lift the lock of an account."""
     template = "sessions_app/pages/people/account_unlock.html"
-    return _confirmed(request, _account(request, pk), forms.Form, unlock_account, "Unlocked the account {}.", template)
+    account, done = _account(request, pk), "Unlocked the account {}."
+    return _confirmed(request, "account_unlock", account, forms.Form, unlock_account, done, template)
 
 
 @get_or_post
 def resource_lock(request: HttpRequest, pk: int) -> HttpResponse:
     """Close a resource to new sessions."""
     template = "sessions_app/pages/catalogue/resource_lock.html"
-    return _confirmed(request, _resource(request, pk), LockForm, lock_resource, "Closed {} to new sessions.", template)
+    resource, done = _resource(request, pk), "Closed {} to new sessions."
+    return _confirmed(request, "resource_lock", resource, LockForm, lock_resource, done, template)
 
 
 @get_or_post
 def resource_unlock(request: HttpRequest, pk: int) -> HttpResponse:
     """Open a resource to new sessions again."""
     template = "sessions_app/pages/catalogue/resource_unlock.html"
-    return _confirmed(
-        request, _resource(request, pk), forms.Form, unlock_resource, "Opened {} to new sessions.", template
-    )
+    resource, done = _resource(request, pk), "Opened {} to new sessions."
+    return _confirmed(request, "resource_unlock", resource, forms.Form, unlock_resource, done, template)
 
 
 @get_or_post
@@ -91,11 +93,7 @@ def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
         except (Refused, LifecycleError) as error:
             form.add_error(None, str(error))
         except (DatabaseError, InterfaceError) as error:
-            outage = Outage.of(error)
-            if outage is None:
-                raise
-            logger.warning("Nothing was cut of %s", account, exc_info=error)
-            return unavailable(request, outage, NOT_DONE["account_cut"])
+            return _not_done(request, "account_cut", error)
         else:
             return render(request, "sessions_app/pages/people/account_cut_done.html", {**context, "lines": lines})
     return _question(request, "sessions_app/pages/people/account_cut.html", {**context, "form": form})
@@ -122,6 +120,7 @@ def _administrators_only(request: HttpRequest) -> None:
 
 def _confirmed(
     request: HttpRequest,
+    name: str,
     thing: AbstractUser | Resource,
     form_class: type[forms.Form],
     act: Callable[..., object],
@@ -131,6 +130,7 @@ def _confirmed(
     """Show the confirmation (GET), or act, say `done` and redirect to the page of `thing` (POST).
 
     `act` gets the person, `thing` and the values of the form. If it refuses, the form is shown again with the reason.
+    `name` is that of the address, for the words of an outage.
     """
     form = form_class(request.POST if request.method == "POST" else None, label_suffix="")
     page_url = _page_of(thing)
@@ -139,9 +139,20 @@ def _confirmed(
             act(viewer(request), thing, **form.cleaned_data)
         except (Refused, LifecycleError) as error:
             form.add_error(None, str(error))
+        except (DatabaseError, InterfaceError) as error:
+            return _not_done(request, name, error)
         else:
             return outcome(request, [("success", done.format(thing))], page_url)
     return _question(request, template, {"thing": thing, "page_url": page_url, "form": form})
+
+
+def _not_done(request: HttpRequest, name: str, error: DatabaseError | InterfaceError) -> HttpResponse:
+    """Return a page that says what was not done because of an outage. Raise `error` if it tells of another fault."""
+    outage = Outage.of(error)
+    if outage is None:
+        raise error
+    logger.warning("%s: %s", request.path, NOT_DONE[name], exc_info=error)
+    return unavailable(request, outage, NOT_DONE[name])
 
 
 def _question(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:

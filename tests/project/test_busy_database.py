@@ -17,11 +17,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from activity import retries
+from activity import log, retries
 from activity.models import LogEntry
 from activity.retries import retry_while_unavailable
 from activity.verbs import Verb
 from sessions_app import change_notify
+from sessions_app.catalogue.flows.resource import lock_resource
+from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.errors import Forbidden
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason, LoginSession
@@ -151,6 +153,36 @@ def test_a_cut_that_was_not_accepted_changes_nothing_and_says_so(
         entries
         == LogEntry.objects.filter(verb__in=[Verb.ACCOUNT_LOCKED, Verb.SESSION_LOCKED, Verb.LOGOUT_FORCED]).count()
     )
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("account_lock", "The account was not locked: its sessions and logins go on."),
+        ("account_unlock", "The account is still locked."),
+        ("resource_lock", "The resource was not closed to new sessions."),
+        ("resource_unlock", "The resource is still closed to new sessions."),
+    ],
+)
+def test_a_lock_of_an_account_or_resource_says_that_it_was_not_done(
+    as_user: AsUser, admin: User, alice: User, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    kind, _, verb = name.partition("_")
+    resource = builders.make_resource()
+    if verb == "unlock":
+        lock_account(admin, alice, title="Look")
+        lock_resource(admin, resource, title="Look")
+    browser = as_user(admin)
+    monkeypatch.setattr(log, "record", failing(log.record))
+    path = reverse(name, args=[alice.pk if kind == "account" else resource.pk])
+    answer = browser.post(path, {"title": "Stop", "message": ""})
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert said in pages.text(pages.elements(answer).find(".//main"))
+    is_locked = verb == "unlock"
+    assert AccountLock.objects.in_force().exists() is is_locked
+    assert ResourceLock.objects.in_force().exists() is is_locked
 
 
 @pytest.mark.django_db(transaction=True)

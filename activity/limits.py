@@ -22,7 +22,7 @@ MINUTE = 60  # seconds
 MOST_UNSHARED = 60  # requests that a process counts by itself before it tells the others
 PER_SECOND = 20  # a second that the console works for a request counts as so many requests
 MOST_FOR_ONE = 100  # what one request counts at most
-LEASE = 60  # seconds that a slot is kept when its process dies
+SLOT_SECONDS = 60  # seconds that a slot is kept when its process dies
 RENEW_EVERY = 20  # seconds
 
 T = TypeVar("T")
@@ -106,8 +106,8 @@ class Slot:
     what: str
 
     def renew(self) -> None:
-        """Keep the slot for LEASE more seconds."""
-        _asked(lambda: cache.set(self.key, self.what, LEASE), None)
+        """Keep the slot for SLOT_SECONDS more."""
+        _asked(lambda: cache.set(self.key, self.what, SLOT_SECONDS), None)
 
     def release(self) -> None:
         """Give the slot back, so that another request can take it."""
@@ -119,7 +119,7 @@ class Slot:
 def hold(kind: str, who: int, what: str, limit: int) -> bool:
     """Return whether `what` has one of the `limit` slots of the person.
 
-    It keeps the slot for LEASE seconds from the last call. The cache is asked only now and then.
+    It keeps the slot for SLOT_SECONDS from the last call. The cache is asked only now and then.
     """
     what = hashlib.sha256(what.encode()).hexdigest()
     now = time.monotonic()
@@ -127,7 +127,7 @@ def hold(kind: str, who: int, what: str, limit: int) -> bool:
         return True
     is_held = _take(kind, who, what, limit) is not None
     if is_held:
-        for old in [key for key, at in list(_seen.items()) if at < now - LEASE]:
+        for old in [key for key, at in list(_seen.items()) if at < now - SLOT_SECONDS]:
             _seen.pop(old, None)
         _seen[kind, who, what] = now
     return is_held
@@ -151,9 +151,9 @@ def _take(kind: str, who: int, what: str, limit: int) -> Slot | None:
         found = cache.get_many(keys)
         for key, holder in found.items():
             if holder == what:
-                cache.set(key, what, LEASE)
+                cache.set(key, what, SLOT_SECONDS)
                 return Slot(key, what)
-        free = (key for key in keys if key not in found and cache.add(key, what, LEASE))
+        free = (key for key in keys if key not in found and cache.add(key, what, SLOT_SECONDS))
         key = next(free, None)
         return None if key is None else Slot(key, what)
 

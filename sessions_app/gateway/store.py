@@ -37,7 +37,7 @@ from sessions_app.privileged.flows import extend
 from sessions_app.privileged.models import PrivilegedSession, Status
 
 THREADS = 8
-CERTIFICATE_SECONDS = 300
+GATEWAY_CERTIFICATE_SECONDS = 300
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -117,7 +117,7 @@ def admit(login: AuthenticatedClient, gateway: str) -> Admitted:
             key.export_public_key().decode().strip(),
             principals=[ca.session_principal(session.pk)],
             key_id=f"{session.user_name}/{ca.session_principal(session.pk)}/gateway",
-            seconds=CERTIFICATE_SECONDS,
+            seconds=GATEWAY_CERTIFICATE_SECONDS,
             actor=session.user,
             target=session,
             may_forward=bool(targets),

@@ -153,7 +153,7 @@ def test_a_recording_and_what_was_typed_take_a_place_until_they_are_sent(
 def test_a_place_is_kept_while_it_is_used_and_free_soon_after_its_process_died(
     shared: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "LEASE", 2)
+    monkeypatch.setattr(limits, "SLOT_SECONDS", 2)
     monkeypatch.setattr(limits.keeper, "keep", lambda slot: None)  # its process is killed
     lost = limits.take("download", 1, 1)
     assert lost is not None
@@ -200,7 +200,7 @@ def test_of_live_views_so_many_may_be_open_and_the_next_is_told(
     assert client.get(f"{address}&after=-1").status_code == 200  # those that are open go on
     assert as_user(auditor).get(f"/recordings/{third.pk}/live/").status_code == 200
     # Closed, the second is over after a while; the first still asks.
-    monkeypatch.setattr(limits, "LEASE", 1)
+    monkeypatch.setattr(limits, "SLOT_SECONDS", 1)
     limits.forget()
     deadline = time.monotonic() + 10
     cache.clear()

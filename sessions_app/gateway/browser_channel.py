@@ -22,7 +22,7 @@ from sessions_app.gateway.relay import Relay
 
 CHUNK = 64 * 1024  # bytes in one message to the page
 LOW = 128 * 1024  # bytes; when no more are unconfirmed, the relay checks at once whether it may read the host again
-LAST_WORDS = 1.0  # seconds to tell a page that it was cut; a slower page is dropped
+GOODBYE_SECONDS = 1.0  # seconds to tell a page that it was cut; a slower page is dropped
 FLUSH = 10.0  # seconds for the rest of what a program printed before it ended
 GONE_FOR_GOOD = (1000, 1001)  # the page was closed or left, by the person
 
@@ -97,7 +97,7 @@ class BrowserChannel:
             return
         socket = self.socket
         try:
-            await asyncio.wait_for(self._flushed.wait(), LAST_WORDS if reason else FLUSH)
+            await asyncio.wait_for(self._flushed.wait(), GOODBYE_SECONDS if reason else FLUSH)
             await socket.wait_closed()
         except TimeoutError:
             socket.transport.abort()

@@ -27,7 +27,7 @@ from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.repeating import RepeatingThread
 
 HOSTS_AT_A_TIME = 8
-LAST_WORDS = 2.0  # seconds that a stopping worker waits for searches; longer ones are started again
+STOP_WAIT_SECONDS = 2.0  # seconds that a stopping worker waits for searches; longer ones are started again
 GIVE_UP_AFTER = dt.timedelta(days=1)  # how long a host that cannot be searched is tried again
 
 logger = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ class Searcher(RepeatingThread):
     def finish(self) -> None:
         """Wait a moment for running searches, and give back those that would take longer."""
         super().finish()
-        until = time.monotonic() + LAST_WORDS
+        until = time.monotonic() + STOP_WAIT_SECONDS
         for claim, thread in self._under_way:
             thread.join(max(until - time.monotonic(), 0.0))
             if thread.is_alive():

@@ -230,7 +230,7 @@ def test_a_worker_that_stops_gives_a_long_search_back(
     ended(alice)
     slow(monkeypatch)
     monkeypatch.setattr(search.Searcher, "every", 0.1)
-    monkeypatch.setattr(search, "LAST_WORDS", 0.1)
+    monkeypatch.setattr(search, "STOP_WAIT_SECONDS", 0.1)
     stop = threading.Event()
     searcher = Searcher(stop)
     searcher.start()

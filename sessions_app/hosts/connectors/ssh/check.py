@@ -145,7 +145,7 @@ def _look_around(remote: Remote, report: Report, now: float) -> None:
     result = remote.script(TOOLS_SCRIPT, *TOOLS.split())
     found = [line.split("=", 1) for line in result.output.splitlines() if "=" in line]
     if result.exit_code != 0 or ["root", "0"] not in found:
-        said = result.last_words or "it said nothing"
+        said = result.last_error_line or "it said nothing"
         report.add("Root", False, f"{remote.host.account} cannot become root (sudo -n): {said}")
         return
     report.add("Root", True, "Steps run as root")

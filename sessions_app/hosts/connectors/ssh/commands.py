@@ -29,7 +29,8 @@ def run_grant(on: GrantOnHost) -> None:
         on.do("Note the command", scripts.NOTE_COMMAND, str(number))
         result = _run(on, words)
         if result.exit_code != 0:
-            text = f"Command {number} ended with exit code {result.exit_code}: {result.last_words or 'it said nothing'}"
+            said = result.last_error_line or "it said nothing"
+            text = f"Command {number} ended with exit code {result.exit_code}: {said}"
             temporary = result.exit_code == TEMPORARY or result.exit_code in TIMED_OUT
             raise TemporaryError(text) if temporary else PermanentError(text)
         on.say(f"Ran: {masked(shlex.join(words))}", Level.INFO)
@@ -43,7 +44,7 @@ def run_remove(on: GrantOnHost) -> None:
         words = words_of(line, on.grant)
         result = _run(on, words)
         if result.exit_code != 0:
-            failed.append(f"{number} (exit code {result.exit_code}: {result.last_words or 'it said nothing'})")
+            failed.append(f"{number} (exit code {result.exit_code}: {result.last_error_line or 'it said nothing'})")
         else:
             on.say(f"Ran: {masked(shlex.join(words))}", Level.INFO)
     if failed:

@@ -53,5 +53,5 @@ class GrantOnHost:
     def note(self, label: str, arguments: str, result: Result) -> None:
         """Log one line with the exit code. It never contains what was sent to standard input."""
         words = f"{label} ({arguments})" if arguments.strip() else label
-        suffix = f": {result.last_words}" if result.exit_code != 0 and result.last_words else ""
+        suffix = f": {result.last_error_line}" if result.exit_code != 0 and result.last_error_line else ""
         self.say(f"{words}: exit code {result.exit_code}{suffix}", Level.DEBUG)

@@ -62,7 +62,7 @@ class Result:
     errors: str
 
     @property
-    def last_words(self) -> str:
+    def last_error_line(self) -> str:
         """Return the last line of its errors for a message, without secrets."""
         lines = [line.strip() for line in (self.errors or self.output).splitlines() if line.strip()]
         return masked(lines[-1][:200]) if lines else ""
@@ -76,13 +76,13 @@ def masked(text: str) -> str:
 def failure(result: Result, host: str, account: str) -> ConnectorError:
     """Return the error that a script's exit code stands for."""
     if meaning := MEANINGS.get(result.exit_code):
-        words = f" It said: {result.last_words}" if result.exit_code == 20 and result.last_words else ""
+        words = f" It said: {result.last_error_line}" if result.exit_code == 20 and result.last_error_line else ""
         kind = GrantOfAnotherSession if result.exit_code == OF_ANOTHER else PermanentError
         return kind(meaning.format(host=host, account=account) + words)
     if ASKS_FOR_PASSWORD.search(result.errors):
-        return PermanentError(f"The service account may not become root on {host}: {result.last_words}")
+        return PermanentError(f"The service account may not become root on {host}: {result.last_error_line}")
     if result.exit_code in TIMED_OUT:
         return TemporaryError(f"{host} did not finish a step in time.")
     return TemporaryError(
-        f"A step failed on {host} (exit code {result.exit_code}): {result.last_words or 'it said nothing'}"
+        f"A step failed on {host} (exit code {result.exit_code}): {result.last_error_line or 'it said nothing'}"
     )

@@ -154,7 +154,7 @@ class DownloadPreference(models.Model):
     """The way in which one person wants their downloads."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    has_mark = models.BooleanField(default=False)  # a byte-order mark before the CSV
+    has_byte_order_mark = models.BooleanField(default=False)  # a byte-order mark before the CSV
 
     class Meta:
         default_permissions = ()

@@ -245,9 +245,9 @@ def save_columns(request: HttpRequest, table: str) -> HttpResponse:
 @require_POST
 def save_downloads(request: HttpRequest) -> HttpResponse:
     """Remember how this person's downloads begin."""
-    chosen = {"has_mark": "has_mark" in request.POST}
+    chosen = {"has_byte_order_mark": "has_byte_order_mark" in request.POST}
     DownloadPreference.objects.update_or_create(user_id=viewer(request).pk, defaults=chosen)
-    files = "begin with a byte-order mark" if chosen["has_mark"] else "have no byte-order mark"
+    files = "begin with a byte-order mark" if chosen["has_byte_order_mark"] else "have no byte-order mark"
     messages.success(request, f"Saved: your CSV files {files} from now on.")
     return _back(request)
 

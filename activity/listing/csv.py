@@ -135,8 +135,8 @@ class _Export:
         mended_before = self._texts_mended()
         pieces = _pieces(self._listing, columns)
         try:
-            mark = BYTE_ORDER_MARK if DownloadPreference.of(self._listing.request.user).has_mark else ""
-            yield (mark + csv.writer(_Echo()).writerow([column.label for column in columns])).encode()
+            start = BYTE_ORDER_MARK if DownloadPreference.of(self._listing.request.user).has_byte_order_mark else ""
+            yield (start + csv.writer(_Echo()).writerow([column.label for column in columns])).encode()
             for piece, rows in pieces:
                 count += rows
                 yield piece

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             name="DownloadPreference",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("has_mark", models.BooleanField(default=False)),
+                ("has_byte_order_mark", models.BooleanField(default=False)),
                 (
                     "user",
                     models.OneToOneField(

@@ -12,8 +12,8 @@ TEMPLATE_RULE = (
     "a letter or _ and fit 32 characters."
 )
 LONGEST_ACCOUNT_NAME = 32  # characters
-DIGITS = 8  # how many hexadecimal digits of the hash are used
-MARKED = re.compile(rf"-[0-9a-f]{{{DIGITS}}}$")
+HASH_DIGITS = 8  # how many hexadecimal digits of the hash are used
+ENDS_WITH_HASH = re.compile(rf"-[0-9a-f]{{{HASH_DIGITS}}}$")
 
 
 def account_name(template: str, username: str, session_id: int) -> str:
@@ -33,8 +33,8 @@ def _written(username: str, room: int, *, is_first: bool) -> str:
     safe = re.sub(r"[^a-z0-9_-]+", "-", username.lower()).strip("-") or "user"
     if is_first and not ACCOUNT_NAME.match(safe):
         safe = f"u{safe}"
-    if safe == username and len(safe) <= room and not MARKED.search(safe):
+    if safe == username and len(safe) <= room and not ENDS_WITH_HASH.search(safe):
         return safe
-    mark = hashlib.sha256(username.encode()).hexdigest()[:DIGITS]
+    hashed = hashlib.sha256(username.encode()).hexdigest()[:HASH_DIGITS]
     # If the template leaves less room, a letter and as much of the hash as fits.
-    return f"{safe[: room - DIGITS - 1]}-{mark}" if room > DIGITS + 1 else f"u{mark}"[:room]
+    return f"{safe[: room - HASH_DIGITS - 1]}-{hashed}" if room > HASH_DIGITS + 1 else f"u{hashed}"[:room]

@@ -151,14 +151,14 @@ def test_a_byte_order_mark_is_there_for_who_wants_one(as_user: AsUser, auditor: 
 
     assert begins() == b"ID,Da"
     form = pages.fields(pages.elements(client.get("/accounts/me/")), ".//form[@action='/activity/downloads/']")
-    assert "has_mark" not in form
-    answer = client.post("/activity/downloads/", form | {"has_mark": "on"})
+    assert "has_byte_order_mark" not in form
+    answer = client.post("/activity/downloads/", form | {"has_byte_order_mark": "on"})
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/me/#downloads")
     assert begins() == b"\xef\xbb\xbfID"
     assert pages.streamed(as_user(admin).get("/activity/?csv=1"))[:2] == b"ID"  # theirs, read whole
     page = pages.elements(client.get("/accounts/me/"))
     form = pages.fields(page, ".//form[@action='/activity/downloads/']")
-    assert form.pop("has_mark") == "on"
+    assert form.pop("has_byte_order_mark") == "on"
     client.post("/activity/downloads/", form)
     assert begins() == b"ID,Da"
 

@@ -38,7 +38,7 @@ def find_problems(database: str = "default", entries: int = THOROUGHLY) -> list[
         "The triggers of the log": lambda: integrity_triggers.triggers(connection),
         "What may hide entries": lambda: integrity_triggers.hiding(connection),
         "The table of the log": lambda: integrity_tables.broken_numbers(connection),
-        "What looks like the log": lambda: integrity_tables.beside(connection),
+        "What looks like the log": lambda: integrity_tables.looking_like_the_log(connection),
         "The requests of prune_activity": lambda: integrity_rows.requests(connection),
         "The numbers of entries": lambda: integrity_rows.numbers(connection),
         "The times of entries": lambda: integrity_rows.unreadable_times(connection, entries),
@@ -94,7 +94,7 @@ def _make_request_table(connection: BaseDatabaseWrapper) -> list[str]:
     try:
         if integrity_tables.exists(connection, REQUEST) or integrity_tables.other_case(connection, REQUEST):
             return []
-        if integrity_tables.holder(connection, REQUEST):
+        if integrity_tables.table_with_triggers(connection, REQUEST):
             return []
         if found := integrity_tables.view(connection, REQUEST):
             execute(connection, f"DROP {found[0]} {REQUEST}")
@@ -132,7 +132,7 @@ def _renames(connection: BaseDatabaseWrapper, table: str) -> list[str]:
     if other := integrity_tables.other_case(connection, table):  # SQLite takes both for one name, and refuses
         between = f"{table}_between"
         return [f"ALTER TABLE {quoted(other)} RENAME TO {between}", f"ALTER TABLE {between} RENAME TO {table}"]
-    if name := integrity_tables.holder(connection, table):
+    if name := integrity_tables.table_with_triggers(connection, table):
         found = integrity_tables.view(connection, table)
         drop = [f"DROP {found[0]} {table}"] if found else []
         return [*drop, f"ALTER TABLE {quoted(name)} RENAME TO {table}"]

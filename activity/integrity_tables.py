@@ -31,7 +31,7 @@ def _missing(connection: BaseDatabaseWrapper, table: str) -> list[Problem]:
     covered = ""
     if found := view(connection, table):
         covered = f" A view stands in its place: {' '.join(found[1].split())[:300]}"
-    if name := holder(connection, table):
+    if name := table_with_triggers(connection, table):
         return [Problem(f"The table {table} was renamed to {name}.{covered}")]
     if table == REQUEST:
         return [Problem(f"The table {table} is not there.{covered}")]
@@ -45,10 +45,10 @@ def _missing(connection: BaseDatabaseWrapper, table: str) -> list[Problem]:
 
 def _stand_in(connection: BaseDatabaseWrapper) -> list[Problem]:
     """Return whether another table has the name of the log, while the triggers are on the true one."""
-    holders = holding(connection, LOG)
-    if LOG in holders:
+    with_triggers = tables_with_triggers(connection, LOG)
+    if LOG in with_triggers:
         return []
-    likely = [name for name in lookalikes(connection) if name.strip('"') in holders]
+    likely = [name for name in lookalikes(connection) if name.strip('"') in with_triggers]
     if not likely:
         return []
     text = f"The table {LOG} was renamed to {likely[0]}, and another table stands in its place. Nothing was protected."
@@ -59,7 +59,7 @@ def _stand_in(connection: BaseDatabaseWrapper) -> list[Problem]:
     return [Problem(text, remedy)]
 
 
-def beside(connection: BaseDatabaseWrapper) -> list[Problem]:
+def looking_like_the_log(connection: BaseDatabaseWrapper) -> list[Problem]:
     """Return a problem when other tables look like the log and hold entries: one of them may be the true log."""
     if not (names := lookalikes(connection)):
         return []
@@ -75,12 +75,12 @@ def beside(connection: BaseDatabaseWrapper) -> list[Problem]:
 
 def lookalikes(connection: BaseDatabaseWrapper) -> list[str]:
     """Return the names, quoted where needed, of other tables that have all columns of the log and hold rows."""
-    marks = ", ".join(["%s"] * len(COLUMNS))
+    placeholders = ", ".join(["%s"] * len(COLUMNS))
     if connection.vendor == "sqlite":
         rows = ask(
             connection,
             "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table' "
-            f"AND lower(m.name) <> %s AND m.sql NOT LIKE 'CREATE VIRTUAL%%' AND lower(c.name) IN ({marks}) "
+            f"AND lower(m.name) <> %s AND m.sql NOT LIKE 'CREATE VIRTUAL%%' AND lower(c.name) IN ({placeholders}) "
             "GROUP BY m.name HAVING COUNT(*) = %s ORDER BY m.name LIMIT %s",
             [LOG, *COLUMNS, len(COLUMNS), MOST_NAMED],
         )
@@ -92,7 +92,8 @@ def lookalikes(connection: BaseDatabaseWrapper) -> list[str]:
             "ELSE quote_ident(nspname) || '.' || quote_ident(relname) END AS name FROM pg_class c "
             "JOIN pg_namespace n ON n.oid = relnamespace JOIN pg_attribute a ON a.attrelid = c.oid "
             "WHERE relkind IN ('r', 'p', 'm', 'f') AND nspname !~ '^pg_' AND attnum > 0 AND NOT attisdropped "
-            f"AND attname IN ({marks}) AND c.oid IS DISTINCT FROM to_regclass(%s) AND NOT ({OF_ANOTHER_CONSOLE}) "
+            f"AND attname IN ({placeholders}) AND c.oid IS DISTINCT FROM to_regclass(%s) "
+            f"AND NOT ({OF_ANOTHER_CONSOLE}) "
             "GROUP BY 1 HAVING COUNT(*) = %s ORDER BY 1 LIMIT %s",
             [*COLUMNS, LOG, LOG, len(COLUMNS), MOST_NAMED],
         )
@@ -130,22 +131,22 @@ def view(connection: BaseDatabaseWrapper, table: str) -> tuple[str, str] | None:
     return (str(rows[0][0]), str(rows[0][1])) if rows else None
 
 
-def holder(connection: BaseDatabaseWrapper, table: str) -> str:
+def table_with_triggers(connection: BaseDatabaseWrapper, table: str) -> str:
     """Return the name of the one table that has our triggers for `table`, or an empty string."""
-    names = holding(connection, table)
+    names = tables_with_triggers(connection, table)
     return names[0] if len(names) == 1 else ""
 
 
-def holding(connection: BaseDatabaseWrapper, table: str) -> list[str]:
+def tables_with_triggers(connection: BaseDatabaseWrapper, table: str) -> list[str]:
     """Return the names of all tables that have triggers with the names of ours for `table`."""
     if connection.vendor == "sqlite":
         names = [name for name, (of, _) in append_only.SQLITE.items() if of == table]
-        marks = ", ".join(["%s"] * len(names))
+        placeholders = ", ".join(["%s"] * len(names))
         rows = ask(
             connection,
             "SELECT DISTINCT m.name FROM sqlite_master AS t JOIN sqlite_master AS m "
             "ON lower(m.name) = lower(t.tbl_name) "
-            f"WHERE t.type = 'trigger' AND m.type = 'table' AND lower(t.name) IN ({marks})",
+            f"WHERE t.type = 'trigger' AND m.type = 'table' AND lower(t.name) IN ({placeholders})",
             names,
         )
     else:

@@ -156,7 +156,7 @@ def _null_as_filtered(where: WhereNode, path: str) -> bool | None:
 
 def _past(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], is_descending: bool) -> Q:
     """Return the condition for rows strictly past the cursor."""
-    return beside(queryset, path, cursor, "<" if is_descending else ">")
+    return compared_to_cursor(queryset, path, cursor, "<" if is_descending else ">")
 
 
 def narrowed(queryset: QuerySet[Any], place: Q) -> QuerySet[Any]:
@@ -172,7 +172,7 @@ def narrowed(queryset: QuerySet[Any], place: Q) -> QuerySet[Any]:
     return rows
 
 
-def beside(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], sign: str) -> Q:
+def compared_to_cursor(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], sign: str) -> Q:
     """Return a condition for rows whose (field, id) compares to the cursor by `sign`: <, >, <= or >=."""
     value, pk = cursor
     if path == "pk":

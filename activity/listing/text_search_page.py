@@ -20,7 +20,17 @@ from django.db import connections
 from django.db.models import F, Q, QuerySet
 
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
-from activity.listing.keyset import Order, Page, beside, cursor_of, narrowed, page_of, parts_of, read_part, within
+from activity.listing.keyset import (
+    Order,
+    Page,
+    compared_to_cursor,
+    cursor_of,
+    narrowed,
+    page_of,
+    parts_of,
+    read_part,
+    within,
+)
 from activity.text_index import Search
 
 NEAR, SHORT, FAR = 5_000, 50_000, 200_000  # rows of the list that are read to meet the words
@@ -105,7 +115,8 @@ class _Seek:
             if reach is not None and not has_alternatives:
                 edge = newest.order_by(*by).values_list(path, "pk")[reach : reach + 1].first()
             if edge is not None:
-                newest = narrowed(newest, beside(self.queryset, path, edge, ">=" if self.is_descending else "<="))
+                sign = ">=" if self.is_descending else "<="
+                newest = narrowed(newest, compared_to_cursor(self.queryset, path, edge, sign))
             newest = newest.filter(self.search.exact())
             rows += read_part(self.queryset, newest, by, self.wanted - len(rows))
             if len(rows) == self.wanted:

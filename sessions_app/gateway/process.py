@@ -127,18 +127,18 @@ def _keep(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
     return asyncio.get_running_loop().create_task(work, name=name)
 
 
-async def _until(stop: asyncio.Event, beside: list[asyncio.Task[None]]) -> list[str]:
+async def _until(stop: asyncio.Event, background: list[asyncio.Task[None]]) -> list[str]:
     """Wait for `stop`, or for the end of any background task. Return the names of tasks that ended.
 
     None of them may end before: without control nobody must go on.
     """
     stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait({stopping, *beside}, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait({stopping, *background}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    for task in beside:
+    for task in background:
         if task in done:
             logger.critical("%s of the gateway ended; it stops", task.get_name(), exc_info=task.exception())
-    return [task.get_name() for task in beside if task in done]
+    return [task.get_name() for task in background if task in done]
 
 
 def _on_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:

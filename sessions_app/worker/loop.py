@@ -39,8 +39,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     )
     times = clock.ClockWatch()
     scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))
-    beside = (RecordingMaintenance(stop), RecoveryWatcher(stop), Searcher(stop))
-    for thread in beside:
+    background = (RecordingMaintenance(stop), RecoveryWatcher(stop), Searcher(stop))
+    for thread in background:
         thread.start()
     logger.info("Worker %s is running", owner)
     try:
@@ -57,7 +57,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     finally:
         logger.info("Worker %s finishes what is under way", owner)
         scheduler.finish()
-        for thread in beside:
+        for thread in background:
             thread.finish()
     try:
         heartbeat.stopped(owner)

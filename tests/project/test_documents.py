@@ -96,9 +96,9 @@ def test_the_connections_of_a_worker_and_a_gateway_are_counted_as_they_are_made(
         search.HOSTS_AT_A_TIME,
         threads,
     ]
-    beside = re.search(r"^    beside = \((.+)\)$", worker_loop(), re.MULTILINE)
-    assert beside is not None
-    assert len(re.findall(r"\w+\(stop\)", beside[1])) == for_itself - 1
+    background = re.search(r"^    background = \((.+)\)$", worker_loop(), re.MULTILINE)
+    assert background is not None
+    assert len(re.findall(r"\w+\(stop\)", background[1])) == for_itself - 1
     gateway = re.search(r"(\d+) for each `run_gateway`", text_of("deploy.md"))
     assert gateway is not None
     assert int(gateway[1]) == store.THREADS + 2 + 1  # for what comes first; for the listener

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from activity.outage import Outage
 from activity.retries import retry_while_unavailable, share_retry_time
 from sessions_app.error_pages import unavailable
-from sessions_app.limits import NEVER_LIMITED
+from sessions_app.request_limits import NEVER_LIMITED
 
 logger = logging.getLogger(__name__)
 

@@ -56,7 +56,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "sessions_app.emergency.OutageRetryMiddleware",
     "sessions_app.logins.required.HtmxLoginRequiredMiddleware",
-    "sessions_app.limits.RequestLimitMiddleware",
+    "sessions_app.request_limits.RequestLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "activity.middleware.ViewerTimezoneMiddleware",
 ]

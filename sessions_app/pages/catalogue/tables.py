@@ -10,9 +10,9 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from activity.listing import Column, Table, badge, link
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
-from sessions_app.counting import count_of
 from sessions_app.privileged.models import LIVE, PrivilegedSession
 from sessions_app.roles import Person, sees_everything
+from sessions_app.row_counts import count_of
 
 
 def visible_resources(viewer: Person) -> QuerySet[Resource]:

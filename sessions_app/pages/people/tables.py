@@ -14,11 +14,11 @@ from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, empty, link
-from sessions_app.counting import count_of
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock, Application
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
 from sessions_app.roles import ADMINISTER, AUDIT
+from sessions_app.row_counts import count_of
 
 ROLES = {"administrator": "Administrator", "auditor": "Auditor", "user": "User"}
 

@@ -23,7 +23,6 @@ from activity.viewer import viewer
 from sessions_app.gateway.recordings.tables import recordings_of
 from sessions_app.gateway.views import connect_context, connections_context
 from sessions_app.hosts.key_views import certificate_context
-from sessions_app.live import live_response
 from sessions_app.pages.sessions.facts import comparison_context, session_context
 from sessions_app.privileged.filters import ActiveFilters, HistoricalFilters, SessionFilters
 from sessions_app.privileged.flows.start_check import why_right_is_gone
@@ -33,6 +32,7 @@ from sessions_app.privileged.session_log import LOG_TABLE, with_line_numbers
 from sessions_app.privileged.session_log_filters import SessionLogFilters
 from sessions_app.privileged.tables import Links, refusals_for, sessions_queryset, sessions_table, status_cell
 from sessions_app.privileged.toolbar import page_buttons, sessions_toolbar
+from sessions_app.refreshing_pages import live_response
 from sessions_app.roles import Person, sees_everything
 from sessions_app.vault.views import secrets_context
 from sessions_app.worker.health.heartbeat import is_worker_missed

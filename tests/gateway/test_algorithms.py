@@ -40,7 +40,7 @@ def test_a_signature_with_sha1_proves_nothing(
             keypair.set_sig_algorithm(algorithm.encode())
         return True
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(SECONDS), front(given) as there:
             monkeypatch.setattr(asyncssh.SSHClientConnection, "_choose_signature_alg", choose)
             if is_taken:
@@ -53,11 +53,11 @@ def test_a_signature_with_sha1_proves_nothing(
 
     given = prepared(alice)
     builders.make_key(alice, key.export_public_key().decode())
-    run(story())
+    run(scenario())
 
 
 def test_what_is_out_of_use_is_not_announced(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(SECONDS), front(given) as there:
             async with await there.connect() as client:
                 announced = client._server_sig_algs
@@ -70,7 +70,7 @@ def test_what_is_out_of_use_is_not_announced(alice: User) -> None:
                 await there.connect(encryption_algs=["aes128-ctr"], mac_algs=["hmac-sha1"])
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_is_out_of_use_is_not_announced(alice: User) -> None:
     ],
 )
 def test_the_cheapest_cipher_that_the_client_knows_is_used(alice: User, offered: list[str], used: str) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(SECONDS), front(given) as there:
             async with await there.connect(encryption_algs=offered) as client:
                 assert client.get_extra_info("send_cipher") == client.get_extra_info("recv_cipher") == used
@@ -92,7 +92,7 @@ def test_the_cheapest_cipher_that_the_client_knows_is_used(alice: User, offered:
                 await there.connect(encryption_algs=["aes256-cbc"])
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_client_that_waits_for_the_offer_of_the_server_gets_one(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,12 +112,12 @@ def test_a_client_that_waits_for_the_offer_of_the_server_gets_one(alice: User, m
 
             conn._send_kexinit = send_kexinit  # type: ignore[method-assign]  # of this connection only
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(SECONDS), front(given) as there:
             assert await gets_in(there, client_factory=Waits)
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 async def ran(*command: str) -> tuple[int | None, bytes, bytes]:
@@ -130,7 +130,7 @@ async def ran(*command: str) -> tuple[int | None, bytes, bytes]:
 
 @pytest.mark.skipif(shutil.which("dbclient") is None, reason="needs dropbear's client")
 def test_dropbears_client_connects(alice: User, tmp_path: Path) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(SECONDS), front(given) as there:
             line = ["dbclient", "-y", "-y", "-T", "-i", str(tmp_path / "key"), "-p", str(there.port)]
             code, output, errors = await ran(*line, "alice=web-1@127.0.0.1", "flood 3")
@@ -139,7 +139,7 @@ def test_dropbears_client_connects(alice: User, tmp_path: Path) -> None:
     _, made, _ = asyncio.run(ran("dropbearkey", "-t", "ed25519", "-f", str(tmp_path / "key")))
     given = prepared(alice)
     builders.make_key(alice, next(line for line in made.decode().splitlines() if line.startswith("ssh-ed25519")))
-    run(story())
+    run(scenario())
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl, which has libssh2 on most systems")
@@ -148,7 +148,7 @@ def test_libssh2_connects_and_fetches_a_file(alice: User, tmp_path: Path) -> Non
     if b"libssh2" not in version:
         pytest.skip("this curl has no libssh2")
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(SECONDS), front(given, sftp_factory=True) as there:
             given.key.write_private_key(tmp_path / "key")
             given.key.write_public_key(tmp_path / "key.pub")
@@ -159,7 +159,7 @@ def test_libssh2_connects_and_fetches_a_file(alice: User, tmp_path: Path) -> Non
 
     (tmp_path / "file").write_text("by sftp")
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_client_may_have_sixty_four_channels_and_a_command_of_a_mebibyte(alice: User) -> None:
@@ -169,7 +169,7 @@ def test_a_client_may_have_sixty_four_channels_and_a_command_of_a_mebibyte(alice
         def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
             conn._update_recv_pktlen(2 * 1024 * 1024)
 
-    async def story() -> None:
+    async def scenario() -> None:
         roomy = front(given, server_factory=Host)
         async with asyncio.timeout(SECONDS * 2), roomy as there, await there.connect() as client:
             long = "swallow " + "x" * (1024 * 1024 - 8)
@@ -182,4 +182,4 @@ def test_a_client_may_have_sixty_four_channels_and_a_command_of_a_mebibyte(alice
             assert [getattr(one, "exit_status", one) for one in everybody] == [0] * 64
 
     given = prepared(alice)
-    run(story())
+    run(scenario())

@@ -52,7 +52,7 @@ def test_what_was_asked_before_a_lock_does_not_begin_after_it(
         scene[0].relay().freeze("Stop now", "")
         return upstream
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             scene.append(there)
             done = await client.run("swallow", term_type=terminal)
@@ -65,7 +65,7 @@ def test_what_was_asked_before_a_lock_does_not_begin_after_it(
 
     given = prepared(alice)
     monkeypatch.setattr(relay_module, "open_upstream", slow)
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.get().end_reason == ConnectionEnd.FAILED
 
 
@@ -89,14 +89,14 @@ def test_a_host_that_lets_nobody_in_is_named_with_the_reason(
     async def refused(*args: object, **options: object) -> None:
         raise error
 
-    async def story() -> None:
+    async def scenario() -> None:
         relay, _ = hold(Registry(OWNER), mine)
         confirmed = dataclasses.replace(relay.admitted.host, host_key=key.export_public_key().decode().strip())
         monkeypatch.setattr(asyncssh, "create_connection", refused)
         with pytest.raises(HostRefused, match=said):
             await open_upstream(dataclasses.replace(relay.admitted, host=confirmed))
 
-    run(story())
+    run(scenario())
 
 
 def test_a_certificate_is_signed_by_the_clock_of_its_host_which_is_named_when_it_is_refused(
@@ -117,7 +117,7 @@ def test_a_certificate_is_signed_by_the_clock_of_its_host_which_is_named_when_it
     async def refused(*args: object, **options: object) -> None:
         raise asyncssh.PermissionDenied("x")
 
-    async def story() -> None:
+    async def scenario() -> None:
         monkeypatch.setattr(asyncssh, "create_connection", refused)
         with pytest.raises(
             HostRefused, match=r"Its clock was 10 min behind the console's; .* expired or is not valid yet"
@@ -126,7 +126,7 @@ def test_a_certificate_is_signed_by_the_clock_of_its_host_which_is_named_when_it
         with pytest.raises(HostRefused, match="the clock is read now, so try again in a few seconds"):
             await open_upstream(dataclasses.replace(admitted, clock_off=0.0))
 
-    run(story())
+    run(scenario())
 
 
 def test_what_goes_wrong_beside_a_connection_is_in_the_log_and_what_was_broken_off_is_not(
@@ -137,7 +137,7 @@ def test_what_goes_wrong_beside_a_connection_is_in_the_log_and_what_was_broken_o
     async def breaks() -> None:
         raise KeyError("of a task")
 
-    async def story() -> None:
+    async def scenario() -> None:
         relay, _ = hold(Registry(OWNER), mine)
         wrong, over = relay._spawn(breaks()), relay._spawn(asyncio.sleep(60))
         await asyncio.sleep(0)
@@ -146,7 +146,7 @@ def test_what_goes_wrong_beside_a_connection_is_in_the_log_and_what_was_broken_o
         await asyncio.sleep(0)
         assert not relay._tasks
 
-    run(story())
+    run(scenario())
     [record] = caplog.records
     assert record.getMessage() == f"Connection {mine.pk} of session {mine.session_id}"
     assert record.exc_info is not None
@@ -171,7 +171,7 @@ def test_while_it_is_locked_nothing_new_is_forwarded(alice: User) -> None:
             reached.append(data)
         writer.close()
 
-    async def story() -> None:
+    async def scenario() -> None:
         listening = await asyncio.start_server(target, "127.0.0.1", 0)
         where = listening.sockets[0].getsockname()[:2]
         await away(ConnectionProfile.objects.update, tcp_targets=f"{where[0]}:{where[1]}")
@@ -196,7 +196,7 @@ def test_while_it_is_locked_nothing_new_is_forwarded(alice: User) -> None:
         listening.close()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_connection_that_is_over_before_it_began_logs_nobody_in(alice: User) -> None:
@@ -214,7 +214,7 @@ def test_one_connection_that_breaks_is_dropped_and_the_others_are_locked(admin: 
     session = builders.make_session(alice)
     rows = [connect(session) for _ in range(3)]
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         (first, _), (broken, person), (last, _) = (hold(registry, each) for each in rows)
 
@@ -228,7 +228,7 @@ def test_one_connection_that_breaks_is_dropped_and_the_others_are_locked(admin: 
             await broken.closed.wait()
         assert person.closed
 
-    run(story())
+    run(scenario())
     ends = [GatewayConnection.objects.get(pk=one.pk).end_reason for one in rows]
     assert ends == ["", ConnectionEnd.FAILED, ""]
 
@@ -264,7 +264,7 @@ def test_a_terminal_ends_with_the_time_of_its_login_also_while_no_worker_is_ther
     session = builders.make_session(alice)
     rows = [connect(session, login_session=login, entry_point=EntryPoint.BROWSER) for login in (old, new)]
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         (ended, _), (stays, _) = (hold(registry, row) for row in rows)
         async with controlled(registry):
@@ -274,5 +274,5 @@ def test_a_terminal_ends_with_the_time_of_its_login_also_while_no_worker_is_ther
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
 
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.get(pk=rows[0].pk).end_reason == ConnectionEnd.LOGGED_OUT

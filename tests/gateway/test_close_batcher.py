@@ -39,7 +39,7 @@ def test_many_that_are_cut_at_once_are_noted_in_a_few_transactions(
     session = builders.make_session(alice)
     rows = [connect(session) for _ in range(MANY)]
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relays = [hold(registry, row)[0] for row in rows]
         for relay in relays:
@@ -47,7 +47,7 @@ def test_many_that_are_cut_at_once_are_noted_in_a_few_transactions(
         await asyncio.gather(*(relay.closed.wait() for relay in relays))
         assert registry.relays == {}
 
-    run(story())
+    run(scenario())
     assert sum(sizes) == MANY
     assert len(sizes) <= 3
     assert {*GatewayConnection.objects.values_list("end_reason", flat=True)} == {ConnectionEnd.TERMINATED}
@@ -69,12 +69,12 @@ def test_an_end_that_cannot_be_noted_keeps_no_other_from_it(alice: User, monkeyp
 
     said: list[BaseException | None] = []
 
-    async def story() -> None:
+    async def scenario() -> None:
         endings = CloseBatcher()
         ends = [Ending(row.pk, ConnectionEnd.CLOSED) for row in rows]
         said.extend(await asyncio.gather(*(endings.note(one) for one in ends), return_exceptions=True))
 
-    run(story())
+    run(scenario())
     assert [isinstance(one, OperationalError) for one in said] == [False, False, False, True, False]
     assert list(GatewayConnection.objects.open()) == [rows[3]]
 

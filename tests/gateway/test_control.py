@@ -52,7 +52,7 @@ def test_a_lock_freezes_the_session_and_no_other_and_is_confirmed(admin: User, a
     session, other = builders.make_session(alice), make_connection()
     one, two = connect(session), connect(session, entry_point=EntryPoint.BROWSER)
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         (first, seen), (second, _), (apart, _) = (hold(registry, each) for each in (one, two, other))
         async with controlled(registry):
@@ -73,7 +73,7 @@ def test_a_lock_freezes_the_session_and_no_other_and_is_confirmed(admin: User, a
                 await asyncio.sleep(0.01)
             assert not shown.is_frozen
 
-    run(story())
+    run(scenario())
 
 
 Step = Callable[[User, PrivilegedSession, dict[str, Any]], object]
@@ -147,7 +147,7 @@ def test_it_cuts_and_says_why(admin: User, alice: User, name: str) -> None:
     if "account" in name or name == "cut everything":
         other = connect(builders.make_session(builders.make_user("bob")))
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         (relay, person), (apart, _) = hold(registry, mine), hold(registry, other)
         async with controlled(registry):
@@ -157,7 +157,7 @@ def test_it_cuts_and_says_why(admin: User, alice: User, name: str) -> None:
             assert person.closed.encode() in person.seen
             assert not apart.is_over
 
-    run(story())
+    run(scenario())
     shown = row(mine)
     assert shown.end_reason == expected
     newest = session.controls.order_by("-pk").first()
@@ -172,7 +172,7 @@ def test_the_last_words_are_those_of_the_accounts_lock_and_who_was_unlocked_come
     session = builders.make_session(alice)
     mine = connect(session)
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
         async with controlled(registry):
@@ -186,14 +186,14 @@ def test_the_last_words_are_those_of_the_accounts_lock_and_who_was_unlocked_come
             await until(lambda: again.is_frozen, "it was looked at")
             assert not again.is_over
 
-    run(story())
+    run(scenario())
 
 
 def test_who_connects_after_a_cut_stays(admin: User, alice: User) -> None:
     session = builders.make_session(alice)
     before = connect(session)
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         first, _ = hold(registry, before)
         async with controlled(registry):
@@ -204,14 +204,14 @@ def test_who_connects_after_a_cut_stays(admin: User, alice: User) -> None:
             await until(lambda: second.is_frozen, "it was looked at again")
             assert not second.is_over
 
-    run(story())
+    run(scenario())
 
 
 def test_an_extension_moves_the_end_and_the_person_is_told(admin: User, alice: User) -> None:
     session = builders.make_session(alice, profile=builders.make_profile(extension_limit=1))
     mine = connect(session)
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
         before = relay.end_at
@@ -221,19 +221,19 @@ def test_an_extension_moves_the_end_and_the_person_is_told(admin: User, alice: U
             assert relay.end_at == before + session.profile.extension_by
             assert not relay.can_extend
 
-    run(story())
+    run(scenario())
 
 
 def test_the_end_comes_without_anybody_saying_so(alice: User) -> None:
     mine = connect(builders.make_session(alice, end_at=timezone.now() + dt.timedelta(seconds=1)))
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
         await until(relay.closed.is_set, "it ends")
         assert b"ended" in person.seen
 
-    run(story())
+    run(scenario())
     assert row(mine).end_reason == ConnectionEnd.ENDED
 
 
@@ -248,7 +248,7 @@ def test_a_clock_that_jumps_ahead_ends_sessions_and_one_that_jumps_back_does_not
     offset = control_module._wall_offset
     monkeypatch.setattr(control_module, "_wall_offset", lambda: offset() + jump.total_seconds())
 
-    async def story() -> None:
+    async def scenario() -> None:
         nonlocal jump
         registry = Registry(OWNER)
         control = ControlLoop(registry, asyncio.Event())
@@ -261,7 +261,7 @@ def test_a_clock_that_jumps_ahead_ends_sessions_and_one_that_jumps_back_does_not
         await control.look()
         await until(lambda: first.closed.is_set() and second.closed.is_set(), "both have ended")
 
-    run(story())
+    run(scenario())
 
 
 @pytest.mark.parametrize("hangs", [False, True])
@@ -280,7 +280,7 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
             return []  # as it stood long ago: nothing that anybody may act on
         raise OperationalError("gone")
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
         relay.bridge.recorder, cast = recorder()
@@ -303,7 +303,7 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
             assert marks[1:] == ["Goes on"]
             relay.bridge._host = None
 
-    run(story())
+    run(scenario())
 
 
 def recorder() -> tuple[Any, Asciicast]:
@@ -351,7 +351,7 @@ def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, m
         asked.append(args)
         return await ask(*args)
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relay, _ = hold(registry, mine)
         control = ControlLoop(registry, asyncio.Event())
@@ -374,14 +374,14 @@ def test_a_look_that_hangs_is_waited_for_and_not_joined_by_others(alice: User, m
         assert len(asked) == 2
         assert relay.is_over
 
-    run(story())
+    run(scenario())
 
 
 def test_a_connection_that_others_gave_up_is_cut(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_module, "LOOK_EVERY_SECONDS", 0.1)
     mine = connect(builders.make_session(alice))
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
         async with controlled(registry):
@@ -390,7 +390,7 @@ def test_a_connection_that_others_gave_up_is_cut(alice: User, monkeypatch: pytes
             await until(relay.closed.is_set, "it is cut")
             assert b"out of touch" in person.seen
 
-    run(story())
+    run(scenario())
     assert row(mine).end_reason == ConnectionEnd.LOST
 
 
@@ -399,12 +399,12 @@ def test_a_row_that_nobody_holds_is_ended_after_a_while(alice: User, monkeypatch
     monkeypatch.setattr(control_module, "ORPHAN_AFTER_SECONDS", 0.5)
     mine = connect(builders.make_session(alice))
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with controlled(Registry(OWNER)):
             while not (await away(row, mine)).end_reason:
                 await asyncio.sleep(0.05)
 
-    run(story())
+    run(scenario())
     assert row(mine).end_reason == ConnectionEnd.FAILED
 
 
@@ -423,7 +423,7 @@ def test_a_listener_that_lost_its_connection_listens_again(
             )
             return int(cursor.fetchone()[0])
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relay, _ = hold(registry, mine)
         async with controlled(registry):
@@ -433,7 +433,7 @@ def test_a_listener_that_lost_its_connection_listens_again(
             await until(lambda: relay.is_frozen, "it is frozen all the same")
             assert not relay.is_over
 
-    run(story())
+    run(scenario())
 
 
 def test_five_hundred_are_one_query_and_a_few_writes(
@@ -460,14 +460,14 @@ def test_who_types_in_a_browsers_terminal_is_not_idle(alice: User) -> None:
         for one, login in logins.items()
     }
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         held = {one: hold(registry, each)[0] for one, each in rows.items()}
         held["typed"].bridge.bytes_in = held["ssh"].bridge.bytes_in = 1
         typed = await upkeep._touch(registry, {})
         assert typed[rows["typed"].pk] == 1
 
-    run(story())
+    run(scenario())
     for login in logins.values():
         login.refresh_from_db()
     assert logins["typed"].last_access_at > hour

@@ -29,7 +29,7 @@ def mine(alice: User) -> GatewayConnection:
 
 
 def test_who_stays_is_closed_with_the_reason_when_the_time_is_over(mine: GatewayConnection) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
         stopping = asyncio.create_task(drain(registry, 0.5, asyncio.Event()))
@@ -42,14 +42,14 @@ def test_who_stays_is_closed_with_the_reason_when_the_time_is_over(mine: Gateway
         await stopping
         assert "Connect again: your session goes on" in person.closed
 
-    run(story())
+    run(scenario())
     mine.refresh_from_db()
     assert mine.end_reason == ConnectionEnd.DRAINED
     assert not GatewayHeartbeat.objects.exists()
 
 
 def test_who_leaves_in_time_leaves_in_peace_and_nobody_waits_longer(mine: GatewayConnection) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         relay, person = hold(registry, mine)
         stopping = asyncio.create_task(drain(registry, 3600, asyncio.Event()))
@@ -57,13 +57,13 @@ def test_who_leaves_in_time_leaves_in_peace_and_nobody_waits_longer(mine: Gatewa
         relay.client_gone()
         await stopping
 
-    run(story())
+    run(scenario())
     mine.refresh_from_db()
     assert mine.end_reason == ConnectionEnd.CLOSED
 
 
 def test_a_second_signal_ends_the_waiting(mine: GatewayConnection) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         registry, hurry = Registry(OWNER), asyncio.Event()
         _, person = hold(registry, mine)
         stopping = asyncio.create_task(drain(registry, 3600, hurry))
@@ -71,7 +71,7 @@ def test_a_second_signal_ends_the_waiting(mine: GatewayConnection) -> None:
         hurry.set()
         await stopping
 
-    run(story())
+    run(scenario())
     mine.refresh_from_db()
     assert mine.end_reason == ConnectionEnd.DRAINED
 
@@ -83,11 +83,11 @@ def test_a_gateway_stops_without_its_database_too(mine: GatewayConnection, monke
     monkeypatch.setattr(heartbeats, "beat", gone)
     monkeypatch.setattr(heartbeats, "stopped", gone)
 
-    async def story() -> None:
+    async def scenario() -> None:
         registry = Registry(OWNER)
         _, person = hold(registry, mine)
         await drain(registry, 0.1, asyncio.Event())
         assert person.closed
 
-    run(story())
+    run(scenario())
     assert GatewayHeartbeat.objects.get().owner == OWNER

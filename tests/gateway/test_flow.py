@@ -35,7 +35,7 @@ async def push(process: asyncssh.SSHClientProcess[bytes]) -> None:
 
 @pytest.mark.parametrize("window", [2**31 - 1, 65536])
 def test_a_client_that_stops_reading_costs_little_and_loses_nothing(alice: User, window: int) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(f"flood {CHUNKS}", encoding=None, window=window)
             await until(lambda: there.host.sent > 0, "the host sends")
@@ -48,11 +48,11 @@ def test_a_client_that_stops_reading_costs_little_and_loses_nothing(alice: User,
             assert hashlib.sha256(output).digest() == hashlib.sha256(CHUNK * CHUNKS).digest()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_host_that_stops_reading_costs_little(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process("slow", encoding=None)
             with pytest.raises(TimeoutError):
@@ -60,11 +60,11 @@ def test_a_host_that_stops_reading_costs_little(alice: User) -> None:
             assert waiting(there.relay()) < MOST
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_what_the_host_says_while_frozen_comes_after_and_what_was_typed_is_gone(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(encoding=None, term_type="xterm", term_size=(80, 24))
             process.stdin.write(b"before")
@@ -90,11 +90,11 @@ def test_what_the_host_says_while_frozen_comes_after_and_what_was_typed_is_gone(
             assert there.host.sizes == [(100, 39), (100, 40)]
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_programs_input_waits_while_frozen(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process("swallow", encoding=None)
             process.stdin.write(b"one")
@@ -109,11 +109,11 @@ def test_a_programs_input_waits_while_frozen(alice: User) -> None:
             assert (done.exit_status, there.host.typed) == (0, b"onetwo")
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_cut_says_why_and_ends_it_also_for_who_does_not_read(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(f"flood {CHUNKS}", encoding=None)
             await until(lambda: there.host.sent > 0, "the host sends")
@@ -127,12 +127,12 @@ def test_a_cut_says_why_and_ends_it_also_for_who_does_not_read(alice: User) -> N
             await asyncio.wait_for(process.wait_closed(), 5)
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.get().end_reason == "ended"
 
 
 def test_ctrl_x_extends_while_the_notice_is_up_and_reaches_the_program_otherwise(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             process = await client.create_process(encoding=None, term_type="xterm")
             process.stdin.write(b"\x18")
@@ -147,7 +147,7 @@ def test_ctrl_x_extends_while_the_notice_is_up_and_reaches_the_program_otherwise
             assert there.host.typed == b"\x18\x18"
 
     given = prepared(alice, extension_limit=1, end_notice=dt.timedelta(minutes=10))
-    run(story())
+    run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_ctrl_x_extends_while_the_notice_is_up_and_reaches_the_program_otherwise
 def test_a_terminal_in_the_browser_has_the_language_of_the_profile(
     alice: User, entry_point: EntryPoint, language: str, sent: str | None
 ) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there:
             login = AuthenticatedClient(alice.pk, given.session.pk, entry_point, "127.0.0.1", "")
             relay = await open_relay(there.registry, login, Person(), Terminal("xterm-256color"))
@@ -172,7 +172,7 @@ def test_a_terminal_in_the_browser_has_the_language_of_the_profile(
             await relay.closed.wait()
 
     given = prepared(alice, terminal_language=language)
-    run(story())
+    run(scenario())
 
 
 @pytest.mark.parametrize(("language", "is_good"), [("", True), ("sr_RS@latin", True), ("C;id", False)])

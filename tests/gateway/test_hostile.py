@@ -48,7 +48,7 @@ def mute(connection: Any) -> None:
 
 
 def test_a_client_that_begins_an_exchange_of_keys_and_never_ends_it_costs_little(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             await client.create_process(f"flood {CHUNKS}", encoding=None, window=2**31 - 1)
             await until(lambda: there.host.sent > 0, "the host sends")
@@ -61,11 +61,11 @@ def test_a_client_that_begins_an_exchange_of_keys_and_never_ends_it_costs_little
             client.abort()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_host_that_begins_an_exchange_of_keys_and_never_ends_it_costs_little(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with (
             asyncio.timeout(seconds(60)),
             front(given, window=2**31 - 1) as there,
@@ -88,13 +88,13 @@ def test_a_host_that_begins_an_exchange_of_keys_and_never_ends_it_costs_little(a
             host.abort()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_who_asks_and_never_reads_the_answers_is_dropped(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pressure, "MOST_UNREAD_BYTES", 256 * 1024)
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             await client.create_process("swallow", encoding=None)
             await until(lambda: bool(there.registry.relays), "it is connected")
@@ -111,24 +111,24 @@ def test_who_asks_and_never_reads_the_answers_is_dropped(alice: User, monkeypatc
             assert await works(there)
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.order_by("pk")[0].end_reason == ConnectionEnd.CLOSED
 
 
 @pytest.mark.parametrize("size", [1, 100])
 def test_who_wants_each_byte_in_a_packet_of_its_own_is_dropped(alice: User, size: int) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             with pytest.raises((asyncssh.Error, OSError)):
                 await client.run("flood 100", encoding=None, max_pktsize=size, check=True)
             assert await works(there)
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_host_that_wants_each_byte_in_a_packet_of_its_own_is_left(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given, max_pktsize=1) as there, await there.connect() as client:
             done = await client.run("swallow", input=b"text", encoding=None)
             assert done.exit_status == 1
@@ -136,14 +136,14 @@ def test_a_host_that_wants_each_byte_in_a_packet_of_its_own_is_left(alice: User)
             assert b"pieces that are too small" in done.stderr
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.get().end_reason == ConnectionEnd.FAILED
 
 
 def test_variables_without_end_are_dropped_and_the_usual_ones_reach_the_host(alice: User) -> None:
     many = {f"LC_{number}": "x" * 1000 for number in range(10_000)} | {"LD_PRELOAD": "/tmp/mine.so"}
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             await client.create_process("swallow", env={"LANG": "de_DE.UTF-8", "TZ": "UTC"} | many)
             await until(lambda: there.host.process is not None, "the host listens")
@@ -156,7 +156,7 @@ def test_variables_without_end_are_dropped_and_the_usual_ones_reach_the_host(ali
             assert sum(len(name) + len(value) for name, value in stored.items()) <= ssh_channel.MOST_ENVIRONMENT
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_ten_thousand_channels_are_as_many_as_a_client_may_have(alice: User) -> None:
@@ -167,7 +167,7 @@ def test_ten_thousand_channels_are_as_many_as_a_client_may_have(alice: User) -> 
             return error.code
         return 0
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(120)), front(given) as there, await there.connect() as client:
             opened = await asyncio.gather(*(open_one(client) for _ in range(10_000)))
             assert opened.count(0) == server.MOST_CHANNELS
@@ -176,12 +176,12 @@ def test_ten_thousand_channels_are_as_many_as_a_client_may_have(alice: User) -> 
             assert await works(there)
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.count() == server.MOST_CHANNELS + 1
 
 
 def test_a_client_that_said_that_it_opens_no_other_session_opens_none(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             assert (await client.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
             await client._make_global_request(b"no-more-sessions@openssh.com")
@@ -189,7 +189,7 @@ def test_a_client_that_said_that_it_opens_no_other_session_opens_none(alice: Use
                 await client.run("swallow", stdin=asyncssh.DEVNULL)
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_thousand_forwarded_connections_at_once_ask_the_database_for_few(
@@ -206,7 +206,7 @@ def test_a_thousand_forwarded_connections_at_once_ask_the_database_for_few(
             await client.open_connection("127.0.0.1", 1)
         return refused.value.code
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(60)), front(given) as there, await there.connect() as client:
             asked = [asyncio.create_task(forward(client)) for _ in range(1000)]
             await until(lambda: sum(one.done() for one in asked) == 1000 - server.MOST_FORWARDED, "most are refused")
@@ -217,7 +217,7 @@ def test_a_thousand_forwarded_connections_at_once_ask_the_database_for_few(
 
     monkeypatch.setattr(identity, "session_of", session_of)
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert LogEntry.objects.filter(verb=Verb.CONNECTION_REFUSED).count() == 1
 
 
@@ -233,7 +233,7 @@ def test_a_paste_of_100_mb_arrives_whole_and_costs_little_while_keys_are_exchang
             most = max(most, waiting(relay))
             await asyncio.sleep(0.01)
 
-    async def story() -> None:
+    async def scenario() -> None:
         often = {"rekey_bytes": 4 * 1024 * 1024}
         async with (
             asyncio.timeout(seconds(120)),
@@ -253,12 +253,12 @@ def test_a_paste_of_100_mb_arrives_whole_and_costs_little_while_keys_are_exchang
             assert there.host.digest.hexdigest() == expected
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert 0 < most < MOST
 
 
 def test_what_is_sent_back_survives_exchanges_of_keys_on_both_sides(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         often = {"rekey_bytes": 1024 * 1024}
         async with asyncio.timeout(seconds(60)), front(given, **often) as there, await there.connect(**often) as client:
             done = await client.run("flood 512", encoding=None)
@@ -266,11 +266,11 @@ def test_what_is_sent_back_survives_exchanges_of_keys_on_both_sides(alice: User)
             assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(CHUNK * 512).digest()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_bytes_that_are_no_text_and_pieces_of_characters_pass_as_they_come(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             process = await client.create_process(encoding=None, term_type="xterm")
             everything = bytes(range(256))
@@ -281,11 +281,11 @@ def test_bytes_that_are_no_text_and_pieces_of_characters_pass_as_they_come(alice
                 assert await process.stdout.readexactly(len(piece)) == piece  # at once, not when it is whole
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_another_host_key_gets_nothing_and_the_person_is_told(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             there.registry.make_recorder = RecordingWriter(store.call).record
             done = await client.run("swallow", input=b"secret", encoding=None)
@@ -297,7 +297,7 @@ def test_another_host_key_gets_nothing_and_the_person_is_told(alice: User) -> No
     given = prepared(alice, record=True)
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
     Resource.objects.update(host_key=other)
-    run(story())
+    run(scenario())
     connection = GatewayConnection.objects.get()
     assert connection.end_reason == ConnectionEnd.FAILED
     assert not Recording.objects.exists()
@@ -309,7 +309,7 @@ def test_another_host_key_gets_nothing_and_the_person_is_told(alice: User) -> No
 
 
 def test_the_host_is_shown_a_certificate_of_five_minutes_for_this_session_alone(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             await client.create_process(encoding=None, term_type="xterm")
             await until(lambda: bool(there.registry.relays), "it is connected")
@@ -321,11 +321,11 @@ def test_the_host_is_shown_a_certificate_of_five_minutes_for_this_session_alone(
             assert repr(admitted.key) not in repr(admitted)
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_unix_sockets_of_the_host_are_not_forwarded(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             with pytest.raises(asyncssh.ChannelOpenError):
                 await client.open_unix_connection("/run/docker.sock")
@@ -334,11 +334,11 @@ def test_unix_sockets_of_the_host_are_not_forwarded(alice: User) -> None:
             assert await works(there)
 
     given = prepared(alice, tcp_targets="127.0.0.1:22")
-    run(story())
+    run(scenario())
 
 
 def test_a_client_that_is_already_in_opens_nothing_more_with_a_key_that_was_removed(alice: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             assert (await client.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
             await store.call(remove_key, alice, key)
@@ -348,7 +348,7 @@ def test_a_client_that_is_already_in_opens_nothing_more_with_a_key_that_was_remo
 
     given = prepared(alice)
     key = UserKey.objects.get()
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.count() == 1
 
 

@@ -47,7 +47,7 @@ class Log:
 
 
 def test_what_comes_while_the_database_writes_is_written_after_it() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         log = Log()
         notes = LogBatcher[str](log, "Words")
         log.delay.clear()
@@ -60,12 +60,12 @@ def test_what_comes_while_the_database_writes_is_written_after_it() -> None:
                 await asyncio.sleep(0.01)
         assert log.written == ["first", "second"]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("failures", [1, 2])
 def test_a_database_that_comes_back_gets_everything_in_order(failures: int) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         log = Log(failures)
         notes = LogBatcher[str](log, "Words")
         notes.add(["first"])
@@ -77,17 +77,17 @@ def test_a_database_that_comes_back_gets_everything_in_order(failures: int) -> N
         await notes.finish(["third"])
         assert log.written == ["first", "second", "third"]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_the_end_does_not_wait_for_a_database_for_ever() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         notes = LogBatcher[str](Log(1000), "Words")
         notes.add(["first"])
         with pytest.raises(OperationalError):
             await notes.finish()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -101,7 +101,7 @@ def test_a_recording_is_closed_whatever_becomes_of_the_files(alice: User) -> Non
         async def finish(self) -> None:
             closed.append(True)
 
-    async def story() -> None:
+    async def scenario() -> None:
         relay, _ = hold(Registry(OWNER), row, terminal="")
         relay.bridge.files = FileLog(relay.admitted, ScpWatch("scp -t /"))
         relay.bridge.files._log = LogBatcher(Log(1000), "Files")
@@ -111,7 +111,7 @@ def test_a_recording_is_closed_whatever_becomes_of_the_files(alice: User) -> Non
         relay.client_gone()
         await relay.closed.wait()
 
-    run(story())
+    run(scenario())
     assert closed
     row.refresh_from_db()
     assert row.end_reason == ConnectionEnd.CLOSED

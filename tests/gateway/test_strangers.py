@@ -50,7 +50,7 @@ async def until_closed(reader: asyncio.StreamReader) -> None:
 def test_a_handshake_that_never_ends_is_ended(alice: User, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     monkeypatch.setattr(server, "LOGIN_SECONDS", 0.5)
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there:
             silent, _ = await stranger(there.port, said)
             slow, writer = await stranger(there.port, said)
@@ -62,7 +62,7 @@ def test_a_handshake_that_never_ends_is_ended(alice: User, monkeypatch: pytest.M
             assert writer.is_closing()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_handshake_that_never_ends_is_ended(alice: User, monkeypatch: pytest.M
     ids=lambda said: repr(said[:20]),
 )
 def test_what_is_no_handshake_ends_at_once_and_others_come_in(alice: User, said: bytes) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(10)), front(given) as there:
             reader, writer = await stranger(there.port, said)
             await until_closed(reader)
@@ -88,13 +88,13 @@ def test_what_is_no_handshake_ends_at_once_and_others_come_in(alice: User, said:
                 assert (await client.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_strangers_that_hold_all_places_lose_the_oldest_of_them(alice: User, settings: Any) -> None:
     settings.GATEWAY_UNAUTHENTICATED = 5
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(20)), front(given) as there:
             crowd = [await stranger(there.port, b"SSH-2.0-slow\r\n") for _ in range(5)]
             for reader, _ in crowd:
@@ -110,7 +110,7 @@ def test_strangers_that_hold_all_places_lose_the_oldest_of_them(alice: User, set
                 writer.close()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_gateway_holds_as_many_connections_as_the_machine_lets_it() -> None:
@@ -126,7 +126,7 @@ def test_a_gateway_holds_as_many_connections_as_the_machine_lets_it() -> None:
 def test_one_person_has_so_many_connections_used_or_not(alice: User, settings: Any) -> None:
     settings.GATEWAY_CONNECTIONS_PER_USER = 2
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(20)), front(given) as there:
             first, second = await there.connect(), await there.connect()
             third = await there.connect()
@@ -138,13 +138,13 @@ def test_one_person_has_so_many_connections_used_or_not(alice: User, settings: A
                 assert (await fourth.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_client_that_vanished_without_a_word_is_noticed(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "KEEPALIVE_SECONDS", 0.2)
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(20)), front(given) as there, await there.connect() as client:
             await client.create_process(encoding=None, term_type="xterm")
             await until(lambda: there.host.process is not None, "the host has a shell")
@@ -155,14 +155,14 @@ def test_a_client_that_vanished_without_a_word_is_noticed(alice: User, monkeypat
             client.abort()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.get().end_reason == ConnectionEnd.CLOSED
 
 
 def test_a_host_that_vanished_without_a_word_is_noticed(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "KEEPALIVE_SECONDS", 0.2)
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(20)), front(given) as there, await there.connect() as client:
             process = await client.create_process(encoding=None, term_type="xterm")
             await until(lambda: there.host.process is not None, "the host has a shell")
@@ -172,7 +172,7 @@ def test_a_host_that_vanished_without_a_word_is_noticed(alice: User, monkeypatch
             host.abort()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.get().end_reason == ConnectionEnd.HOST
 
 
@@ -201,11 +201,11 @@ def test_who_guesses_passwords_does_not_learn_which_names_there_are(alice: User,
             )
         return guesser.message
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(20)), front(given) as there:
             of_alice = await message(there, "alice")
             assert "refused" in "".join(of_alice)
             assert await message(there, "nobody") == of_alice
 
     given = prepared(alice)
-    run(story())
+    run(scenario())

@@ -160,7 +160,7 @@ def test_a_terminal_larger_than_any_is_as_large_as_may_be(alice: User) -> None:
 
 
 def test_a_ticket_lets_nobody_into_a_session_that_was_locked_since(alice: User, admin: User) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there:
             ticket = await ticket_for(given.session)
             await store.call(lock, admin, given.session, title="Audit", message="Ask us")
@@ -177,7 +177,7 @@ def test_a_ticket_lets_nobody_into_a_session_that_was_locked_since(alice: User, 
             terminals.close()
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert not given.session.connections.exists()
 
 
@@ -191,7 +191,7 @@ def test_who_waits_for_the_host_or_for_the_page_to_go_leaves_nothing_waiting() -
         async def wait_closed(self) -> None:
             await self.is_gone.wait()
 
-    async def story() -> None:
+    async def scenario() -> None:
         downstream = BrowserChannel()
         socket: Any = Socket()
         downstream.pause_reading()
@@ -207,7 +207,7 @@ def test_who_waits_for_the_host_or_for_the_page_to_go_leaves_nothing_waiting() -
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 HANDSHAKE = (

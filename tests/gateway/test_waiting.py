@@ -94,7 +94,7 @@ async def another_gets_in(there: Front) -> bool:
 def test_a_client_is_told_and_let_go_when_a_step_of_letting_it_in_fails(
     alice: User, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception, words: str
 ) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there:
             there.registry.make_recorder = RecordingWriter(store.call).record
             with monkeypatch.context() as patch:
@@ -109,7 +109,7 @@ def test_a_client_is_told_and_let_go_when_a_step_of_letting_it_in_fails(
             assert await another_gets_in(there)
 
     given = prepared(alice, record=True)
-    run(story())
+    run(scenario())
     assert not GatewayConnection.objects.open().exists()
 
 
@@ -119,7 +119,7 @@ def test_a_client_is_told_when_the_end_of_what_failed_cannot_be_noted_either(
     monkeypatch.setattr(relay, "NOTED_WITHIN", 0.1)
     error = OperationalError("database is locked")
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             with monkeypatch.context() as patch:
                 patch.setattr(store, "connected", failing(error))
@@ -129,7 +129,7 @@ def test_a_client_is_told_when_the_end_of_what_failed_cannot_be_noted_either(
             assert await another_gets_in(there)
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.open().count() == 1  # which control ends, because nobody holds it
 
 
@@ -142,7 +142,7 @@ def test_a_client_that_the_database_cannot_know_reads_why_before_it_is_refused(
         def auth_banner_received(self, msg: str, lang: str) -> None:
             said.append(msg)
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there:
             with pytest.raises(asyncssh.PermissionDenied):
                 await there.connect(client_factory=Client, password="wrong")
@@ -151,13 +151,13 @@ def test_a_client_that_the_database_cannot_know_reads_why_before_it_is_refused(
     monkeypatch.setattr(identity, "by_key", failing(OperationalError("gone")))
     monkeypatch.setattr(identity, "by_password", failing(OperationalError("gone")))
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_forwarded_connection_that_cannot_be_let_in_is_refused_and_the_client_stays(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there, await there.connect() as client:
             with monkeypatch.context() as patch:
                 patch.setattr(store, "tcp_targets", failing(OperationalError("gone")))
@@ -167,11 +167,11 @@ def test_a_forwarded_connection_that_cannot_be_let_in_is_refused_and_the_client_
             assert (await client.run("swallow", stdin=asyncssh.DEVNULL)).exit_status == 0
 
     given = prepared(alice)
-    run(story())
+    run(scenario())
 
 
 def test_a_page_is_told_when_its_ticket_cannot_be_looked_up(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         terminals = await serve(Registry("front-1"), "127.0.0.1", 0)
         try:
             url, origin = f"ws://127.0.0.1:{terminals.port}/terminal/", Origin(f"http://127.0.0.1:{terminals.port}")
@@ -182,7 +182,7 @@ def test_a_page_is_told_when_its_ticket_cannot_be_looked_up(alice: User, monkeyp
             terminals.close()
 
     monkeypatch.setattr(terminal_login, "open_terminal", failing(OperationalError("gone")))
-    run(story())
+    run(scenario())
 
 
 def test_an_extension_that_breaks_is_answered_and_can_be_tried_again(
@@ -190,7 +190,7 @@ def test_an_extension_that_breaks_is_answered_and_can_be_tried_again(
 ) -> None:
     mine = connect(builders.make_session(alice, profile=builders.make_profile(extension_limit=1)))
 
-    async def story() -> None:
+    async def scenario() -> None:
         live, person = hold(Registry("front-1"), mine)
         live._announce()
         with monkeypatch.context() as patch:
@@ -201,13 +201,13 @@ def test_an_extension_that_breaks_is_answered_and_can_be_tried_again(
         live.client_gone()
         await live.closed.wait()
 
-    run(story())
+    run(scenario())
 
 
 def test_a_person_whose_host_side_cannot_be_closed_is_let_go_all_the_same(alice: User) -> None:
     mine = connect(builders.make_session(alice))
 
-    async def story() -> None:
+    async def scenario() -> None:
         live, person = hold(Registry("front-1"), mine)
 
         class Broken:
@@ -220,5 +220,5 @@ def test_a_person_whose_host_side_cannot_be_closed_is_let_go_all_the_same(alice:
         await live.closed.wait()
         assert person.closed == "Terminated"
 
-    run(story())
+    run(scenario())
     assert GatewayConnection.objects.get(pk=mine.pk).end_reason == ConnectionEnd.TERMINATED

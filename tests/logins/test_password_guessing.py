@@ -45,7 +45,7 @@ def test_after_too_many_even_the_right_one_has_to_wait(as_user: AsUser, alice: U
     assert LogEntry.objects.filter(verb=Verb.LOGIN_THROTTLED).count() == 1
 
 
-def test_the_right_one_forgets_the_wrong_ones(as_user: AsUser, alice: User, settings: Any) -> None:
+def test_the_right_password_resets_the_count(as_user: AsUser, alice: User, settings: Any) -> None:
     settings.LOGIN_FAILURES_PER_ACCOUNT = 3
     client = as_user(alice)
     for old in ("wrong", "wrong", PASSWORD):

@@ -110,12 +110,12 @@ async def controlled(registry: Registry) -> AsyncIterator[ControlLoop]:
         await changes.stop()
 
 
-def run(story: Coroutine[Any, Any, None]) -> None:
-    """Run it on an event loop of its own, and leave no connection to the database behind."""
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario on an event loop of its own, and leave no connection to the database behind."""
 
     async def whole() -> None:
         try:
-            await story
+            await scenario
         finally:
             await asyncio.to_thread(_close_store)
 

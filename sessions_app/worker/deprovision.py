@@ -22,7 +22,7 @@ VERBS = {
 }
 
 
-def clean(context: StepContext) -> None:
+def take_rights_away(context: StepContext) -> None:
     """Disconnect if that was asked for, revoke the rights, and note the end of the session.
 
     A failure is tried again until it succeeds, without a limit.
@@ -48,4 +48,4 @@ def clean(context: StepContext) -> None:
             level=Level.ERROR if ends_as == Status.FAILED else Level.INFO,
         )
         control.drop_requests(session, *ControlKind)
-        enforced.over(session, context.now())
+        enforced.end_on_host(session, context.now())

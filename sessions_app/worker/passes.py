@@ -34,7 +34,7 @@ STEPS: Mapping[str, Callable[[StepContext], None]] = {
     Status.AVAILABLE: monitor.look,
     Status.LOGGED_IN: monitor.look,
     Status.LOCKED: monitor.look,
-    Status.CANCELING: deprovision.clean,
+    Status.CANCELING: deprovision.take_rights_away,
 }
 
 
@@ -59,22 +59,24 @@ def due(now: dt.datetime) -> list[int]:
 
 def due_with_resources(now: dt.datetime) -> list[Due]:
     """Return the same sessions with their resources, for a worker that handles many at a time."""
-    look = Q(next_monitor_at=None) | Q(next_monitor_at__lte=now)
-    holding = Q(status__in=sorted(HOLDS_GRANT))
-    asked = ControlRequest.objects.filter(
+    is_due_for_check = Q(next_monitor_at=None) | Q(next_monitor_at__lte=now)
+    holds_rights = Q(status__in=sorted(HOLDS_GRANT))
+    open_controls = ControlRequest.objects.filter(
         Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), session=OuterRef("pk"), enforced_at=None, dropped_at=None
     )
-    disabled = Q(user__in=get_user_model().objects.filter(is_active=False).values("pk"))
-    quiet = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
-    wants = (
-        Q(status=Status.PENDING) & (Q(scheduled_for__lte=now) | disabled)
-        | Q(status=Status.WAITING) & (look | Q(approval_deadline__lte=now) | disabled)
+    is_over = Q(end_at__lte=now)
+    is_disabled = Q(user__in=get_user_model().objects.filter(is_active=False).values("pk"))
+    not_waiting_for_retry = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    needs_a_step = (
+        Q(status=Status.PENDING) & (Q(scheduled_for__lte=now) | is_disabled)
+        | Q(status=Status.WAITING) & (is_due_for_check | Q(approval_deadline__lte=now) | is_disabled)
         | Q(status__in=[Status.PROVISIONING, Status.CANCELING])
-        | holding & (look | Q(end_at__lte=now) | disabled | loses_its_right() | Exists(asked))
+        | holds_rights & (is_due_for_check | is_over | is_disabled | loses_its_right() | Exists(open_controls))
     )
     # Filtered by ended_at, whose index has the few open sessions in one place, and not ordered by the database.
     # Otherwise SQLite reads every session there ever was (measured: 140 ms against 3 ms with 200,000 ended ones).
-    sessions = PrivilegedSession.objects.filter(quiet, lease.free(now), ended_at=None).filter(wants)
+    sessions = PrivilegedSession.objects.filter(not_waiting_for_retry, lease.free(now), ended_at=None)
+    sessions = sessions.filter(needs_a_step)
     found = sessions.order_by().values_list("pk", "resource_id", "last_error")[:BATCH]
     return [Due(pk, resource_id, bool(error)) for pk, resource_id, error in sorted(found)]
 

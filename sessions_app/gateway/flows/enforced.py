@@ -69,7 +69,7 @@ def by_host(request: ControlRequest, session: PrivilegedSession, at: dt.datetime
     return True
 
 
-def over(session: PrivilegedSession, at: dt.datetime) -> None:
+def end_on_host(session: PrivilegedSession, at: dt.datetime) -> None:
     """Note that nothing is in force on the host any more, because the session's rights are taken away."""
     ended = list(_on_host(session).order_by("pk"))
     _on_host(session).update(enforced_until=at)

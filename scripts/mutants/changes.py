@@ -23,7 +23,7 @@ SUBJECTS = {
     "connectors": ("sessions_app/hosts/connectors",),
     "gateway": ("sessions_app/gateway",),
     "listing": ("activity/listing", "activity/text_index.py", "activity/filters.py", "activity/period.py"),
-    "log": ("activity/log.py", "activity/prune.py", "activity/bulk.py", "activity/appending.py", "activity/summary.py"),
+    "log": ("activity/log.py", "activity/prune.py", "activity/appending.py", "activity/summary.py"),
     "keys": ("sessions_app/hosts/ssh", "sessions_app/sealing.py", "sessions_app/vault"),
 }
 COMPARISONS = {

@@ -35,11 +35,11 @@ class LocalTimeField(forms.Field):
 
 
 class DetailsForm(forms.Form):
-    """The form for notes, ticket and start.
+    """The form for notes, ticket number and start.
 
-    `notes_for` and `ticket_for` name the connection profiles that require them. A date that was typed counts even if
-    “as soon as possible” is chosen, so that nobody starts at once by mistake. The field `which` exists only for a time
-    that occurs twice, in the night when the clocks go back.
+    `notes_for` and `ticket_number_for` name the connection profiles that require them. A date that was typed counts
+    even if “as soon as possible” is chosen, so that nobody starts at once by mistake. The field `which` exists only for
+    a time that occurs twice, in the night when the clocks go back.
     """
 
     notes = forms.CharField(max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 4}))

@@ -31,8 +31,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     sessions that a worker holds are not due. While the database cannot be reached, the worker logs that and waits.
     """
     owner = lease.new_owner()
+    beat = RegularTask(heartbeat.BEAT_EVERY, lambda: heartbeat.beat(owner))
     regular = (
-        RegularTask(heartbeat.BEAT_EVERY, lambda: heartbeat.beat(owner)),
         RegularTask(CUTS_EVERY, lambda: lockdowns.finish(timezone.now())),
         RegularTask(LOGINS_EVERY, service.end_expired),
         RegularTask(heartbeats.REAP_EVERY_SECONDS, heartbeats.Reaper().look),
@@ -47,6 +47,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
         while not stop.is_set():
             close_old_connections()
             try:
+                beat.look()  # first, because a worker is alive also while its other work fails
                 times.look()
                 scheduler.offer(passes.due_with_resources(timezone.now()))
                 for task in regular:

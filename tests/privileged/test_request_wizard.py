@@ -166,9 +166,9 @@ def test_the_search_keeps_what_is_ticked(as_user: AsUser, alice: User, policy: A
     assert len(page.findall(".//input[@name='resources'][@checked]")) == 1
 
 
-@pytest.mark.parametrize("field", ["notes", "ticket_number"])
-def test_what_the_profile_requires_is_marked_and_named(as_user: AsUser, alice: User, field: str) -> None:
-    required: dict[str, Any] = {f"{field}_required": True}
+@pytest.mark.parametrize(("field", "setting"), [("notes", "notes_required"), ("ticket_number", "ticket_required")])
+def test_what_the_profile_requires_is_marked_and_named(as_user: AsUser, alice: User, field: str, setting: str) -> None:
+    required: dict[str, Any] = {setting: True}
     profile = builders.make_profile("Strict", **required)
     policy = builders.make_policy(users=[alice], profile=profile)
     client = as_user(alice)

@@ -48,21 +48,21 @@ def table_below(text: str, first_heading: str) -> list[list[str]]:
 
 
 def test_the_table_of_statuses_is_the_one_that_the_code_keeps() -> None:
-    message: dict[Status, set[Status]] = {}
+    documented: dict[Status, set[Status]] = {}
     for status, _, may_become, _ in table_below(text_of("lifecycle.md"), "status (label)"):
         others = {Status(name) for name in re.findall(r"[a-z_]+", may_become)}
-        message |= {Status(name): others for name in re.findall(r"`([a-z_]+)`", status)}
-    assert message == {status: set(others) for status, others in TRANSITIONS.items()}
+        documented |= {Status(name): others for name in re.findall(r"`([a-z_]+)`", status)}
+    assert documented == {status: set(others) for status, others in TRANSITIONS.items()}
 
 
 @pytest.mark.django_db
 def test_health_lists_every_part_that_is_looked_at() -> None:
-    message = {row[0] for row in table_below(text_of("health.md"), "Finding")}
+    documented = {row[0] for row in table_below(text_of("health.md"), "Finding")}
     output = StringIO()
     with contextlib.suppress(CommandError):  # some part is wrong where nothing runs; that is not asked here
         call_command("doctor", "--skip-hosts", stdout=output)
     found = set(re.findall(r"^(?:ok|warning|error) +([A-Z][A-Za-z ]+):", output.getvalue(), re.MULTILINE))
-    assert message - {"Host *name*", "Practice hosts"} == found
+    assert documented - {"Host *name*", "Practice hosts"} == found
 
 
 def test_the_programs_that_a_host_needs_are_those_that_the_test_looks_for() -> None:
@@ -72,24 +72,24 @@ def test_the_programs_that_a_host_needs_are_those_that_the_test_looks_for() -> N
 
 
 def test_the_exit_codes_that_are_tried_again_are_named() -> None:
-    message = re.search(r"Exit code (\d+) means .try again later.\. So do (\d+) and (\d+)", text_of("hosts.md"))
-    assert message is not None
-    assert tuple(int(code) for code in message.groups()) == (TEMPORARY, *TIMED_OUT)
+    documented = re.search(r"Exit code (\d+) means .try again later.\. So do (\d+) and (\d+)", text_of("hosts.md"))
+    assert documented is not None
+    assert tuple(int(code) for code in documented.groups()) == (TEMPORARY, *TIMED_OUT)
 
 
 def test_the_connections_of_a_worker_and_a_gateway_are_counted_as_they_are_made() -> None:
     parser = load_command_class("sessions_app", "run_worker").create_parser("manage.py", "run_worker")
     threads = parser.get_default("threads")
     for_itself = 1 + 3  # itself; recordings, silent hosts, searches
-    message = re.search(
+    documented = re.search(
         r"- (\d+) for each `run_worker`: (\d+) as a rule \((\d+) `--threads`.*?up to (\d+) hosts.*?slow step \((\d+)\)",
         text_of("deploy.md"),
         flags=re.DOTALL,
     )
-    assert message is not None
+    assert documented is not None
     as_a_rule = threads + for_itself
     at_most = as_a_rule + search.HOSTS_AT_A_TIME + threads + 1
-    assert [int(number) for number in message.groups()] == [
+    assert [int(number) for number in documented.groups()] == [
         at_most,
         as_a_rule,
         threads,

@@ -37,3 +37,11 @@ def test_a_new_database_one_of_this_version_and_one_of_a_newer_version_are_not_o
     refuse_trial_data("default")
     recorder.migration_qs.all().delete()
     refuse_trial_data("default")
+
+
+@pytest.mark.django_db
+def test_a_first_migrate_that_broke_off_goes_on() -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.migration_qs.filter(app="sessions_app").delete()
+    assert any(app == "activity" for app, name in recorder.applied_migrations())
+    refuse_trial_data("default")

@@ -97,7 +97,7 @@ class Front:
 
 
 @dataclass
-class CompiledQuery:
+class PreparedSession:
     """What the database knows before the event loop runs."""
 
     session: PrivilegedSession
@@ -106,7 +106,7 @@ class CompiledQuery:
     authority: str
 
 
-def prepared(user: User, **profile: Any) -> CompiledQuery:
+def prepared(user: User, **profile: Any) -> PreparedSession:
     """An Available session of the user on web-1, and a registered key."""
     key, host_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     builders.make_key(user, key.export_public_key().decode())
@@ -115,11 +115,11 @@ def prepared(user: User, **profile: Any) -> CompiledQuery:
     )
     stored = builders.make_profile(**({"record": False} | profile))
     session = builders.make_session(user, resource=resource, profile=stored)
-    return CompiledQuery(session, key, host_key, ca.create().public_key)
+    return PreparedSession(session, key, host_key, ca.create().public_key)
 
 
 @contextlib.asynccontextmanager
-async def front(given: CompiledQuery, **host_options: Any) -> AsyncIterator[Front]:
+async def front(given: PreparedSession, **host_options: Any) -> AsyncIterator[Front]:
     """Both servers, until the block ends."""
     host = Host()
     behind = await asyncssh.listen(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app.privileged.models import Status
+from sessions_app.worker import loop, passes
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.models import WorkerHeartbeat
 from tests.support import builders, pages
@@ -108,3 +110,18 @@ def test_a_refresh_of_the_list_does_not_ask_for_workers(as_user: AsUser, admin: 
         client.get("/sessions/", headers={"HX-Request": "true"})
     assert captured.captured_queries
     assert not [query for query in captured.captured_queries if "workerheartbeat" in query["sql"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_whose_passes_fail_is_known_to_be_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    alive: list[str] = []
+
+    def fail(now: dt.datetime) -> None:
+        stop.set()
+        raise OperationalError("canceling statement due to lock timeout")
+
+    monkeypatch.setattr(passes, "due_with_resources", fail)
+    monkeypatch.setattr(heartbeat, "beat", alive.append)
+    loop.run(stop, interval=0, threads=1)
+    assert len(alive) == 1

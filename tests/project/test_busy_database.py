@@ -65,6 +65,13 @@ def failing(function: Callable[..., Any], *calls: int) -> Callable[..., Any]:
     return sometimes
 
 
+def failing_with(error: Exception) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
 @pytest.fixture
 def locked_for_a_moment() -> Iterator[None]:
     """Somebody else holds SQLite's write lock longer than one try waits, and lets it go."""
@@ -128,6 +135,43 @@ def test_only_a_passing_outage_is_worth_another_try(patient: None) -> None:
     with pytest.raises(OperationalError), transaction.atomic():
         deed(BUSY, 1)
     assert len(tries) == 1
+
+
+def wait_for_a_lock() -> float:
+    """Seconds that this connection waits for a lock; 0 on PostgreSQL is without end."""
+    is_sqlite = connection.vendor == "sqlite"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "PRAGMA busy_timeout" if is_sqlite else "SELECT setting FROM pg_settings WHERE name='lock_timeout'"
+        )
+        [found] = cursor.fetchone()
+    return int(found) / 1000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_last_try_does_not_wait_for_a_lock_beyond_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three tries of 20 seconds outlast the minute after which the server and proxies answer that nobody knows."""
+    monkeypatch.setattr(retries, "RETRY_FOR_SECONDS", 5.0)
+    usual, waits = wait_for_a_lock(), []
+
+    @retry_while_unavailable
+    def deed() -> None:
+        waits.append(wait_for_a_lock())
+        if len(waits) < 3:
+            raise BUSY
+
+    deed()
+    assert all(0 < wait <= 5 for wait in waits)
+    assert wait_for_a_lock() == usual
+    with pytest.raises(IntegrityError), retries.share_retry_time():
+        retry_while_unavailable(failing_with(IntegrityError("twice")))()
+    assert wait_for_a_lock() == usual
+    waits.clear()
+    monkeypatch.setattr(retries, "RETRY_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(retries, "LEAST_SECONDS", 0.3)
+    with pytest.raises(OperationalError):
+        deed()
+    assert waits == [0.3]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from activity.models import LogEntry
 
 COLUMNS = [str(field.column) for field in LogEntry._meta.concrete_fields]
 RESTORE = "Restore the database from a backup, and find out who has been at it."
-# A file of another console in the same database: its tables have the same names, in a schema of their own.
+# Tables of another console in the same database: the same names, in a schema of its own.
 OF_ANOTHER_CONSOLE = (
     "relname = %s AND to_regclass(quote_ident(nspname) || '.django_migrations') IS NOT NULL "
     "AND nspname <> current_schema()"
@@ -44,7 +44,7 @@ def _missing(connection: BaseDatabaseWrapper, table: str) -> list[Problem]:
 
 
 def _stand_in(connection: BaseDatabaseWrapper) -> list[Problem]:
-    """Return whether another table has the name of the log, while the triggers are on the true one."""
+    """Return a problem when another table has the name of the log, while the triggers are on the true one."""
     with_triggers = tables_with_triggers(connection, LOG)
     if LOG in with_triggers:
         return []

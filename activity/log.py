@@ -1,6 +1,6 @@
-"""record(): the only writer of the activity log.
+"""The only module that writes the log: record() for one entry, record_all() for many.
 
-Call it inside the transaction of what it describes, so that both happen or neither. Knows no model of sessions; apps
+Call them inside the transaction of what they describe, so that both happen or neither. Knows no model of sessions; apps
 say with `link_targets` where an entry's target has its page.
 """
 
@@ -22,7 +22,7 @@ from activity.models import Level, LogEntry
 from activity.text import plain
 from activity.verbs import Verb
 
-LOADED_AT_ONCE = 2000
+RECORDED_AT_ONCE = 2000  # entries of one statement
 
 _address: ContextVar[str] = ContextVar("activity_address", default="")
 _target_urls: dict[str, Callable[[int], str]] = {}
@@ -80,7 +80,7 @@ def draft(
     details: Mapping[str, Any] | None = None,
     at: dt.datetime | None = None,
 ) -> LogEntry:
-    """Return an entry that is not written yet, for load(). The parameters are those of record()."""
+    """Return an entry that is not written yet, for record_all(). The parameters are those of record()."""
     user = user or actor
     return LogEntry(
         verb=Verb(verb),
@@ -99,12 +99,12 @@ def draft(
     )
 
 
-def load(entries: Iterable[LogEntry]) -> int:
-    """Append many drafts in the given order, in one transaction: sample data and imports. How many there were."""
+def record_all(entries: Iterable[LogEntry]) -> int:
+    """Append drafts in the given order, in one transaction. Return how many there were."""
     count = 0
     remaining = iter(entries)
     with transaction.atomic():
-        while batch := list(itertools.islice(remaining, LOADED_AT_ONCE)):
+        while batch := list(itertools.islice(remaining, RECORDED_AT_ONCE)):
             count += len(LogEntry.objects.bulk_create(batch))
     return count
 

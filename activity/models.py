@@ -1,7 +1,7 @@
 """The rows of the activity log, and what a person prefers to see of a list.
 
-LogEntry is append-only: the database refuses UPDATE and DELETE (activity/append_only.py). Write with
-`activity.log.record()` and nothing else.
+LogEntry is append-only: the database refuses UPDATE and DELETE (activity/append_only.py). Only activity/log.py writes
+entries.
 """
 
 from __future__ import annotations

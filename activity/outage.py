@@ -98,7 +98,10 @@ def _name(error: BaseException) -> str:
 
 
 def _of_postgresql(error: BaseException) -> str:
-    """Return the state of an error of psycopg; AWAY where a connection could not be made or was cut."""
+    """Return the name of the outage that an error of psycopg tells of, or an empty string.
+
+    It is AWAY where a connection could not be made or was cut.
+    """
     if not type(error).__module__.startswith("psycopg"):
         return ""
     state = getattr(error, "sqlstate", None)
@@ -108,7 +111,10 @@ def _of_postgresql(error: BaseException) -> str:
 
 
 def _of_words(text: str) -> str:
-    """Return whether the text is one of those that SQLite gives without a code, or that others raise in its name."""
+    """Return the name of the outage that a text without a code tells of, or an empty string.
+
+    SQLite gives some errors no code, and other programs raise errors in its name.
+    """
     for words, name in (("locked", "BUSY"), ("disk is full", "FULL"), ("readonly database", "READ_ONLY")):
         if words in text:
             return name

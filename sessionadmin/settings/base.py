@@ -148,7 +148,7 @@ LOGOUT_REDIRECT_URL = "login"
 SESSION_STORE = env.str("SESSION_STORE", default="db")
 SESSION_ENGINE = f"django.contrib.sessions.backends.{SESSION_STORE}"
 SESSION_COOKIE_AGE = env.int("LOGIN_LIFETIME", default=12 * 60 * 60)  # seconds
-LOGIN_IDLE_TIMEOUT = env.int("LOGIN_IDLE_TIMEOUT", default=2 * 60 * 60)  # seconds without a request
+LOGIN_IDLE_TIMEOUT = env.int("LOGIN_IDLE_TIMEOUT", default=2 * 60 * 60)  # seconds without an action of the person
 LOGIN_FAILURES_PER_ACCOUNT = env.int("LOGIN_FAILURES_PER_ACCOUNT", default=10)  # within 15 minutes
 LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", default=50)  # within 15 minutes
 SESSION_COOKIE_HTTPONLY = True

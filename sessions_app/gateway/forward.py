@@ -60,7 +60,7 @@ def note(connection_id: int, events: Sequence[ForwardEvent]) -> None:
     """Record one log entry for each event, in one transaction."""
     connection = GatewayConnection.objects.select_related("session__user").get(pk=connection_id)
     with log.coming_from(connection.address or ""):
-        log.load([_entry(connection, event) for event in events])
+        log.record_all([_entry(connection, event) for event in events])
 
 
 def refused(login: AuthenticatedClient, target: str) -> None:

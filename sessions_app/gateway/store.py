@@ -168,7 +168,7 @@ def note_files(connection_id: int, events: Sequence[FileEvent]) -> None:
     """Record one log entry for each file, in one transaction."""
     connection = GatewayConnection.objects.select_related("session__user").get(pk=connection_id)
     with log.coming_from(connection.address or ""):
-        log.load([_file_entry(connection, event) for event in events])
+        log.record_all([_file_entry(connection, event) for event in events])
 
 
 def extend_session(session_id: int) -> tuple[dt.datetime | None, str]:

@@ -138,7 +138,7 @@ class PrivilegedSession(QuickRows):
     # Why its rights are being taken away, and its status after that.
     ends_as = models.CharField(max_length=20, choices=Status.choices, blank=True)
     end_reason = models.CharField(max_length=300, blank=True)
-    # What a locked session shows to its user, and its status before the lock.
+    # What a locked session shows to its user.
     lock_title = models.CharField(max_length=120, blank=True)
     lock_message = models.CharField(max_length=500, blank=True)
     # The account lock that locked it, which also unlocks it. None if it was locked separately or is not locked.

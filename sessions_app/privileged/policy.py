@@ -42,8 +42,8 @@ def refusals(
 ) -> dict[str, str]:
     """Return for each verb why this person may not do it with this session now. A verb that is missing is allowed.
 
-    The verbs are end, lock, unlock, terminate, approve, deny, extend and relaunch. It reads `session.profile`, so
-    select that too. `right_gone` is the reason from why_right_withdrawn(), if that was asked.
+    The verbs are the keys of RULES. It reads `session.profile`, so select that too. `right_gone` is the reason from
+    why_right_withdrawn(), if that was asked.
     """
     viewer = Viewer(viewer_id, is_administrator, is_auditor_only, awaits_me, right_gone)
     reasons = {verb: rule(session, viewer) for verb, rule in RULES.items()}

@@ -37,7 +37,7 @@ def load_large(catalogue: Catalogue, count: int, now: dt.datetime) -> None:
     for part in _parts(moments):
         sessions = [_session(catalogue, chance, chance.choice(users), at) for at in part]
         lifecycle.adopt([(session, chance.choice(OUTCOMES)) for session in sessions])
-        log.load(
+        log.record_all(
             log.draft(
                 Verb.SESSION_REQUESTED,
                 f"{session.user_name} asked for {session.activity_name} on {session.resource_name}",
@@ -48,7 +48,7 @@ def load_large(catalogue: Catalogue, count: int, now: dt.datetime) -> None:
             for session in sessions
         )
         logins = LoginSession.objects.bulk_create(_login(chance, chance.choice(users), at, now) for at in part)
-        log.load(
+        log.record_all(
             log.draft(
                 Verb.LOGIN,
                 f"{login.user_name} logged in with {login.browser} on {login.os} from {login.city}",

@@ -51,7 +51,7 @@ def load_sample(now: dt.datetime) -> Sample:
         entries = make_logins(people, now) + save(stories)
         recordings = terminals.keep_running(stories)
         with log.importing("sample data"):
-            count = log.load(sorted(entries, key=lambda entry: entry.at))
+            count = log.record_all(sorted(entries, key=lambda entry: entry.at))
         admin, frank = people.users["admin"], people.users["frank"]
         lock_resource(
             admin, catalogue.resources["dc-1"], title="Maintenance", message="Replication is repaired until tonight."

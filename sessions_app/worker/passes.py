@@ -84,7 +84,8 @@ def due_with_resources(now: dt.datetime) -> list[Due]:
 def handle(pk: int, owner: str, now: Clock) -> bool:
     """Handle one session until nothing is left to do. Return False when another worker holds it.
 
-    The lease is given back unless this process dies, so nothing here may be done in a `finally`.
+    The lease is released at the end. It is kept, and expires, when the process dies or the failure cannot be written. A
+    `finally` would release it then too.
     """
     if not lease.claim(pk, owner, now()):
         return False

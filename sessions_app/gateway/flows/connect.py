@@ -56,7 +56,7 @@ def wanted_session(user: AbstractUser, wanted: str) -> PrivilegedSession:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise Refused("You have no session that is Available.")
+        raise Refused("You have no session that is Available or Logged In.")
     names = ", ".join(f"{user.get_username()}={one.pk} ({one.resource_name})" for one in found)
     raise Refused(f"You have {len(found)} open sessions. Say which one in the user name: {names}.")
 

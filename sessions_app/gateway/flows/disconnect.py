@@ -57,7 +57,7 @@ def disconnected(endings: Sequence[Ending]) -> int:
             HostWatch.objects.outdate(resource_id)
         enforced.without_connections(ids if over else (), timezone.now())
         rows = GatewayConnection.objects.select_related("session__user").in_bulk([one.connection_id for one in over])
-        log.load(_entry(rows[one.connection_id], one) for one in over)
+        log.record_all(_entry(rows[one.connection_id], one) for one in over)
     return len(over)
 
 

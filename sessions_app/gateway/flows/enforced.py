@@ -188,7 +188,7 @@ def _tell(
                 },
             )
         )
-    log.load(entries)
+    log.record_all(entries)
 
 
 def _were(ended: Iterable[ControlRequest], until: dt.datetime, by: str) -> str:

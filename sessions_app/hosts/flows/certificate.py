@@ -45,7 +45,8 @@ def why_no_certificate(session: PrivilegedSession, now: dt.datetime) -> str:
     if session.status == Status.LOCKED:
         return "This session is locked."
     if session.status not in OPEN:
-        return f"A certificate is given while a session is Available; this one is {Status(session.status).label}."
+        status = Status(session.status).label
+        return f"A certificate is given while a session is Available or Logged In; this one is {status}."
     if session.end_at is None or session.end_at <= now:
         return "This session has reached its end."
     return ""

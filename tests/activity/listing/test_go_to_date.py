@@ -24,7 +24,7 @@ NOON = dt.datetime(2026, 2, 1, 12, tzinfo=dt.UTC)
 def entries() -> None:
     """Eight a day for four weeks, from 00:00 on."""
     begin = NOON.replace(hour=0)
-    log.load(
+    log.record_all(
         log.draft(Verb.LOGIN, f"Entry {number}", at=begin + dt.timedelta(hours=3 * number)) for number in range(28 * 8)
     )
 

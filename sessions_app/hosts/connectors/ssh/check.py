@@ -1,4 +1,7 @@
-"""Tests a host, and reports each result: connection, host key, log-in, root and programs. Changes nothing there."""
+"""Tests a host, and reports each result: connection, host key, log-in, root and programs.
+
+It makes /var/lib/sessionadmin on the host, for root only, and changes nothing else there.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from sessions_app.hosts.connectors.ssh.transport import (
     local_trouble,
 )
 
-# Everything that the scripts call beyond a POSIX shell and coreutils, and why it is needed.
+# Programs that a host must have and that a small system may lack. Others, such as keyctl, are used where they exist.
 TOOLS = (
     "useradd usermod userdel groupadd groupdel gpasswd getent chage flock setpriv setsid ps grep sed awk find stat "
     "sha256sum timeout"

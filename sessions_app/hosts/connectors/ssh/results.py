@@ -55,7 +55,7 @@ class GrantOfAnotherSession(PermanentError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """How a program on a host ended, with the first 64 KiB of its output."""
+    """How a program on a host ended, with the first bytes of each stream: at most `most` of transport.py."""
 
     exit_code: int
     output: str

@@ -3,7 +3,7 @@
 Each script may be repeated. It stores what it will give before it gives it, in /var/lib/sessionadmin/session-<number>/
 (for root only), so that the host itself knows what to take away. They are written for POSIX sh with coreutils,
 util-linux and shadow. The comment behind the name of a shell function lists its arguments, and after a colon what it
-does or prints. Exit codes above 9 are ours (results.py).
+does or prints. Exit codes 10 to 28 are ours (results.py); 75 means: try again.
 """
 
 from __future__ import annotations

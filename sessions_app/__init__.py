@@ -17,6 +17,9 @@ Each package is one subject. They stand from the top down: a package imports fro
     people/        users, groups, applications, locked accounts
     admin/         what the admin modules of the packages share
 
+Single modules stand above, between and below them, such as wiring.py, permission.py and sealing.py. The picture in
+docs/architecture.md shows where.
+
 A request of a browser enters in serving/bridge.py and passes the middleware of sessionadmin/settings/base.py. urls.py
 leads to the urls.py of a package, that to a view, the view to a flow. An SSH client enters in gateway/server.py. The
 worker starts in worker/loop.py. docs/architecture.md follows each of them from file to file.

@@ -1,7 +1,8 @@
 """Write what all terminals of this process recorded to the database twice a second, in one transaction.
 
-So any machine can show it live, and a gateway that is killed loses less than a second. The worker makes the file. While
-the database does not answer, the lines wait here, up to a limit; what does not fit becomes a marked gap.
+So any machine can show it live, and a gateway that is killed loses less than a second. The worker makes the file
+(recordings/assemble.py). While the database does not answer, the lines wait here, up to a limit; what does not fit
+becomes a marked gap.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ PYTHON = str(ROOT / ".venv" / "bin" / "python")
 NOTHING_SELECTED = 5  # pytest's exit code when -k or -m leaves no test
 # Nothing else of the caller's environment may change what the tests see.
 PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "CI", "PYTEST_ADDOPTS", "TEST_PATIENCE")
-WORKERS = "3"  # one more than the cores it is made for: many tests wait for hosts and browsers
+WORKERS = "4"  # twice the cores it is made for: many tests wait for hosts and browsers
 TIDY_WITHIN = 20  # seconds that interrupted tests have to stop what they started
 ON_SQLITE = "not postgres_only"
 # What knows no database is the same on both (tests/support/machine.py), and so is a browser: its smoke tests run twice.

@@ -10,7 +10,14 @@ from sessions_app.gateway.models import (
     GatewayTicket,
 )
 from sessions_app.gateway.recordings.models import Recording, RecordingChunk, RecordingText
-from sessions_app.hosts.models import CertificateAuthority, ConsoleMark, HostComparison, HostWatch, ServiceKey, UserKey
+from sessions_app.hosts.models import (
+    CertificateAuthority,
+    ConsoleIdentity,
+    HostComparison,
+    HostWatch,
+    ServiceKey,
+    UserKey,
+)
 from sessions_app.hosts.search_models import HostSearch, LeftFiles
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock, AccountLockdown, Application
@@ -28,7 +35,7 @@ __all__ = [
     "ApprovalTier",
     "CertificateAuthority",
     "ConnectionProfile",
-    "ConsoleMark",
+    "ConsoleIdentity",
     "ControlRequest",
     "GatewayConnection",
     "GatewayEnforcement",

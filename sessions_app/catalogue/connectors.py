@@ -51,7 +51,7 @@ class Grant:
     ends_at: dt.datetime  # for resources that can end a grant themselves
     resource_id: int = 0
     # The rest is for connectors that make accounts.
-    mark: str = ""  # tells the session from another of its number: of another console, or from before a restore
+    host_identity: str = ""  # tells it from another console's session with its number, or one before a restore
     kind: str = "ephemeral"  # catalogue.models.AccountKind
     groups: tuple[str, ...] = ()
     sudo_rule: str = ""

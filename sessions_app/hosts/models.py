@@ -1,7 +1,7 @@
 """SSH keys of the certificate authority, keys by which SessionAdmin logs in to hosts, and keys that people registered.
 
 Private keys are encrypted (sessions_app/sealing.py), and sessions_app/hosts/ssh reads them. No repr and no str shows
-one. Also the last looks at hosts, the comparisons, and the mark of the console.
+one. Also the last looks at hosts, the comparisons, and the identity of the console.
 """
 
 from __future__ import annotations
@@ -184,8 +184,8 @@ class HostComparison(models.Model):
         return f"Host of {self.session_id} before and after"
 
 
-class ConsoleMark(models.Model):
-    """A single row with the mark by which hosts tell this console's grants from another console's.
+class ConsoleIdentity(models.Model):
+    """A single row with the identity by which hosts tell this console's grants from another console's.
 
     It is restored with a backup.
     """
@@ -200,5 +200,5 @@ class ConsoleMark(models.Model):
 
     @classmethod
     def text(cls) -> str:
-        """Return the mark. The first call makes it."""
+        """Return the identity. The first call makes it."""
         return str(cls.objects.get_or_create(pk=1)[0].value)

@@ -231,8 +231,8 @@ class PrivilegedSession(QuickRows):
         return self.status in ENDED
 
     @property
-    def mark(self) -> str:
-        """Return the mark by which a host tells this session from another one with the same number, after a restore."""
+    def host_identity(self) -> str:
+        """Return what tells this session on a host from another one with the same number, after a restore."""
         return f"{self.requested_at.astimezone(dt.UTC):%Y%m%dT%H%M%S.%f}"
 
     @property

@@ -46,7 +46,7 @@ class StepContext:
             remove_actions=_lines(session.activity.remove_actions),
             ends_at=session.end_at or self.now() + session.maximum_duration,
             resource_id=session.resource_id,
-            mark=session.mark,
+            host_identity=session.host_identity,
             kind=session.activity.kind,
             groups=groups_of(session.activity.unix_groups),
             sudo_rule=session.activity.sudo_rule,

@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from sessions_app.hosts.models import ConsoleMark
+from sessions_app.hosts.models import ConsoleIdentity
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -78,11 +78,14 @@ def test_a_session_of_another_console_with_the_same_number_goes_on(
     theirs = given_with_key(server, alice, tmp_path)
     account = pwd.getpwnam(theirs.login_account)
     notes = sshd.STATE / f"session-{theirs.pk}"
-    marks = (notes / "console").read_text()
-    assert marks == f"{ConsoleMark.text()}:{theirs.mark}\n"
+    identity = (notes / "console").read_text()
+    assert identity == f"{ConsoleIdentity.text()}:{theirs.host_identity}\n"
     with process(account.pw_uid, "sleep", "4741") as running:
-        for mark in (f"{uuid.uuid4()}:{theirs.mark}\n", f"{ConsoleMark.text()}:20200101T000000.000000\n"):
-            (notes / "console").write_text(mark)
+        for another in (
+            f"{uuid.uuid4()}:{theirs.host_identity}\n",
+            f"{ConsoleIdentity.text()}:20200101T000000.000000\n",
+        ):
+            (notes / "console").write_text(another)
             PrivilegedSession.objects.filter(pk=theirs.pk).update(
                 status=Status.PROVISIONING, requested_at=timezone.now(), start_at=None, ended_at=None, attempts=0
             )
@@ -92,10 +95,10 @@ def test_a_session_of_another_console_with_the_same_number_goes_on(
             with pytest.raises(CommandError, match=f"notes of the account {account.pw_name}"):
                 call_command("audit_grants", "web-1", remove=True, stdout=StringIO())
             assert state(running) == "S"
-            assert (notes / "console").read_text() == mark
+            assert (notes / "console").read_text() == another
             assert pwd.getpwnam(account.pw_name) == account
             assert Path(account.pw_dir, ".ssh/authorized_keys").read_text()
-        # An older version left no mark: then the account tells.
+        # An older version wrote no identity: then the account tells.
         (notes / "console").unlink()
         (notes / "account").write_text("satest-theirs\n")
         PrivilegedSession.objects.filter(pk=theirs.pk).update(status=Status.PROVISIONING, ended_at=None, attempts=0)
@@ -104,7 +107,7 @@ def test_a_session_of_another_console_with_the_same_number_goes_on(
         assert state(running) == "S"
         assert notes.exists()
         (notes / "account").write_text(f"{account.pw_name}\n")
-    (notes / "console").write_text(f"{ConsoleMark.text()}:{ours.mark}\n")
+    (notes / "console").write_text(f"{ConsoleIdentity.text()}:{ours.host_identity}\n")
     call_command("audit_grants", "web-1", remove=True, stdout=StringIO())
     assert sshd.accounts() == []
 

@@ -103,7 +103,7 @@ def _grant(resource: Resource, number: int, session: PrivilegedSession | None) -
         ),
         ends_at=timezone.now(),
         resource_id=resource.pk,
-        mark=session.mark if session else "",
+        host_identity=session.host_identity if session else "",
         groups=groups_of(activity.unix_groups) if activity else (),
         keep_home=session.profile.keep_home if session else True,
     )

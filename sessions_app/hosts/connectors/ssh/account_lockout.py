@@ -24,7 +24,7 @@ shut() { # account: let it expire. Fails if a directory (LDAP) manages the accou
   flock 9
   if [ ! -s "$D/expiry" ]; then
     _before=$(others_shut "$1") || _before=$(expiry_of "$1")
-    mark expiry "${_before:--1}"
+    write_note expiry "${_before:--1}"
     [ -s "$D/expiry" ] || exit 75
   fi
   _shut=0

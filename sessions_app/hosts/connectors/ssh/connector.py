@@ -33,7 +33,7 @@ from sessions_app.hosts.connectors.ssh.host import GrantOnHost, seconds_left
 from sessions_app.hosts.connectors.ssh.results import GrantOfAnotherSession
 from sessions_app.hosts.connectors.ssh.shared_account import openers_of
 from sessions_app.hosts.connectors.ssh.transport import connected
-from sessions_app.hosts.models import ConsoleMark, HostComparison
+from sessions_app.hosts.models import ConsoleIdentity, HostComparison
 from sessions_app.hosts.ssh import ca
 
 # A key of the user allows a terminal and no forwarding.
@@ -156,7 +156,7 @@ class SshConnector(Connector):
 @contextlib.contextmanager
 def _on_host(grant: Grant, say: Say) -> Iterator[GrantOnHost]:
     seconds = seconds_left(grant)
-    console = ConsoleMark.text()
+    console = ConsoleIdentity.text()
     resource = _resource(grant.resource_id, grant.resource_name)
     with connected(host_of(resource), credentials_for(resource)) as remote:
         yield GrantOnHost(remote, grant, say, seconds, console)

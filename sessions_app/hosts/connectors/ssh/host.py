@@ -35,7 +35,7 @@ class GrantOnHost:
     # How long the host waits before it ends the session alone, counted from the beginning of the call. The steps may
     # take long; the last one starts the whole span again, so that the host does not end the session before its End.
     seconds: int
-    console: str  # its mark, which scripts compare with the notes on the host
+    console: str  # its identity, which scripts compare with the notes on the host
 
     def do(self, label: str, script: str, *arguments: str, given: str = "") -> str:
         """Run a script with the session's number as $1, and return its output.
@@ -43,7 +43,7 @@ class GrantOnHost:
         Raise the error that its exit code stands for.
         """
         progress.begin(f"the step “{label}” has not ended yet")
-        name = ":".join(filter(None, ("sessionadmin", self.console, self.grant.mark)))
+        name = ":".join(filter(None, ("sessionadmin", self.console, self.grant.host_identity)))
         result = self.remote.script(script, str(self.grant.session_id), *arguments, given=given, name=name)
         self.note(label, " ".join(arguments), result)
         if result.exit_code != 0:

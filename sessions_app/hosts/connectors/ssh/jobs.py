@@ -30,7 +30,7 @@ is_crontab() {
 note_jobs() { # uid account: note the jobs that exist before the session. Without a uid there are none.
   mkdir -p "$D/jobs"
   [ -n "$1" ] || return 0
-  if linger "$2"; then mark lingers; fi
+  if linger "$2"; then write_note lingers; fi
   spooled "$1" "$2" | while IFS= read -r _job; do
     mkdir -p "$D/jobs${_job%/*}"
     cp -p "$_job" "$D/jobs$_job" 2>/dev/null || : # the job has just run and is gone

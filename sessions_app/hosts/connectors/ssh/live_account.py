@@ -66,7 +66,7 @@ uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 19
 words=$(cat)
 learn_owners
-mark locked
+write_note locked
 is_barred=yes
 is_shut=yes
 if [ "$(noted kind)" = commands ]; then shut "$2" || is_shut=no; fi

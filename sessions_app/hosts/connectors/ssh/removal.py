@@ -37,10 +37,10 @@ if [ ! -d "$D" ]; then
     left=$(belong "$uid"; spooled "$uid" "$account"; find $EVERYBODYS -maxdepth 1 -uid "$uid")
     if [ -z "$left" ]; then continue; fi
     mkdir "$D"
-    mark_console
-    mark kind ephemeral
-    mark uid "$uid"
-    mark account "$account"
+    write_console_note
+    write_note kind ephemeral
+    write_note uid "$uid"
+    write_note account "$account"
     break
   done
   [ -d "$D" ] || exit 0
@@ -105,7 +105,7 @@ uid=$(own_uid "$1" "$2")
 [ "$uid" -gt 0 ] || exit 16
 freeze_slice "$uid" 0 # a lock may have been cut off while the slice was frozen
 if [ "$(noted kind)" != ephemeral ]; then
-  mark ending || :
+  write_note ending || :
   learn_owners
   if [ -n "$owners" ]; then
     reach=own

@@ -23,16 +23,16 @@ S=/var/lib/sessionadmin
 D=$S/session-$1
 put() { cat > "$D/.$1.new"; sync "$D/.$1.new"; mv "$D/.$1.new" "$D/$1"; }
 noted() { [ ! -e "$D/$1" ] || cat "$D/$1"; }
-# $0 is "sessionadmin:CONSOLE:SESSION", the marks of the console and of the session. The mark of the session is missing
+# $0 is "sessionadmin:CONSOLE:SESSION", the identities of the console and of the session. That of the session is missing
 # where the console does not know the session. Where the host works alone, $0 is another name.
 case "$0" in sessionadmin:*) K=${0#sessionadmin:} ;; *) K= ;; esac
-is_of_caller() { # mark: whether the caller wrote this mark into the notes. An older version wrote none.
+is_of_caller() { # identity: whether the caller wrote it into the notes. An older version wrote none.
   case "$1" in '' | "$K" | "$K":*) return 0 ;; esac
   return 1
 }
 if [ -n "$K" ] && ! is_of_caller "$(noted console)"; then exit 27; fi
-mark_console() { [ -z "$K" ] || mark console "$K"; }
-mark() { printf '%s\n' "${2:-}" | put "$1"; }
+write_console_note() { [ -z "$K" ] || write_note console "$K"; }
+write_note() { printf '%s\n' "${2:-}" | put "$1"; } # name [text]
 home_of() { getent passwd "$1" | cut -d: -f6; }
 uid_of() { getent passwd "$1" | cut -d: -f3; }
 began() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; } # process: its start, in ticks since the boot
@@ -84,9 +84,9 @@ if getent passwd "$2" > /dev/null || getent group "$2" > /dev/null; then exit 10
 [ -x "$3" ] || exit 13
 for g in $(echo "$4" | tr , ' '); do getent group "$g" > /dev/null || exit 12; done
 mkdir -p "$D"
-mark_console
-mark kind ephemeral
-mark account "$2"
+write_console_note
+write_note kind ephemeral
+write_note account "$2"
 """
 )
 
@@ -112,7 +112,7 @@ useradd --create-home --home-dir "/home/$2" --uid "$u" --gid "$u" --no-log-init 
   --key SUB_GID_COUNT=0 --password '*' --comment "sessionadmin session-$1" --expiredate "$(day_after "$5")" \
   --shell "$3" ${4:+--groups "$4"} -- "$2"
 chmod 0700 "/home/$2"
-mark uid "$u"
+write_note uid "$u"
 """
 )
 
@@ -139,15 +139,15 @@ if claimed "$2"; then exit 17; fi
 if [ -n "$(other_holders "$uid" "$1" "$2")" ]; then exit 28; fi
 for g in $(echo "$3" | tr , ' '); do getent group "$g" > /dev/null || exit 12; done
 mkdir -p "$D"
-mark_console
+write_console_note
 for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
 note_jobs "$uid" "$2"
 for g in $(echo "$3" | tr , ' '); do
   id -nG "$2" | tr ' ' '\n' | grep -qx "$g" || echo "$g"
 done | put groups
-mark uid "$uid"
-mark kind managed
-mark account "$2"
+write_note uid "$uid"
+write_note kind managed
+write_note account "$2"
 """
 )
 
@@ -161,7 +161,7 @@ forget_ended
 [ ! -e "$D/account" ] || exit 0
 [ "$2" != "${SUDO_USER:-}" ] || exit 16
 mkdir -p "$D"
-mark_console
+write_console_note
 uid=$(uid_of "$2")
 shared=$(beside "$2" | head -n 1)
 if [ -n "$shared" ] && [ -d "$shared/jobs" ]; then # what was there before the first of these sessions
@@ -173,12 +173,12 @@ else
   if [ -n "$uid" ]; then
     for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
   else
-    mark absent
+    write_note absent
   fi
   note_jobs "$uid" "$2"
 fi
-mark kind commands
-mark account "$2"
+write_note kind commands
+write_note account "$2"
 """
 )
 
@@ -197,7 +197,7 @@ guard_move "$2"
 NOTE_COMMAND = (
     HEAD
     + r"""
-mark commands "$2"
+write_note commands "$2"
 """
 )
 
@@ -208,8 +208,8 @@ NOTE_ACCOUNT = (
     + r"""
 guard_move "$3"
 uid=$(uid_of "$2")
-if [ -n "$uid" ] && [ "$uid" != 0 ]; then mark uid "$uid"; fi
-if [ -e "$D/absent" ] && grep -qs "^$2:" /etc/passwd; then mark made; fi # by the commands, on this host
+if [ -n "$uid" ] && [ "$uid" != 0 ]; then write_note uid "$uid"; fi
+if [ -e "$D/absent" ] && grep -qs "^$2:" /etc/passwd; then write_note made; fi # by the commands, on this host
 """
 )
 

@@ -136,23 +136,23 @@ ports_of_logins() { # process and client port of each login that is open now
     $1 == "socket" {login[$2] = $3; next}
     $10 in login {sub(/^.*:/, "", $3); print login[$10], decimal($3)}' - /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
-note_marks() { # a line "login PROCESS SESSION": what the processes of the login keep when the login is over
+note_traces() { # a line "login PROCESS SESSION": what the processes of the login keep when the login is over
   _uid=$(noted uid)
   _parent=$(sed 's/^.*) //' "/proc/$2/stat" 2>/dev/null | cut -d' ' -f2)
   [ -n "$_parent" ] || return 0
-  _marks=$S/session-$3/marks
+  _traces=$S/session-$3/traces
   # The listener may have been started by hand in a login of somebody. What it has says nothing about its children.
   _audit=$(cat "/proc/$2/sessionid" 2>/dev/null)
   if [ "$(cat "/proc/$2/loginuid" 2>/dev/null)" = "$_uid" ] && [ "$_audit" != 4294967295 ] &&
     [ "$_audit" != "$(cat "/proc/$_parent/sessionid" 2>/dev/null)" ]; then
-    note_mark "$_marks" "$(boot_id) audit $_audit"
+    note_trace "$_traces" "$(boot_id) audit $_audit"
   fi
   _scope=$(scope_of "$2" "$_uid")
   if [ -n "$_scope" ] && [ "$_scope" != "$(scope_of "$_parent" "$_uid")" ]; then
-    note_mark "$_marks" "$(boot_id) scope $_scope"
+    note_trace "$_traces" "$(boot_id) scope $_scope"
   fi
 }
-note_mark() { # file line
+note_trace() { # file line
   grep -sqxF "$2" "$1" || echo "$2" >> "$1" || :
 }
 scope_of() { # process uid
@@ -167,13 +167,13 @@ learn_owners() { # call it before mine(): which logins belong to which of the se
     NF == 2 {port[$1] = $2; many[$2]++}
     END {for (p in port) print "login", p, (port[p] in owner && many[port[p]] == 1 ? owner[port[p]] : "?")}')
   printf '%s\n' "$_logins" | while read -r _kind _process _session; do
-    case "$_session" in '' | '?') ;; *) note_marks "$_kind" "$_process" "$_session" ;; esac
+    case "$_session" in '' | '?') ;; *) note_traces "$_kind" "$_process" "$_session" ;; esac
   done
   owners="shared
 $_logins
 $_ports
 $(for _notes in $(sessions_of_account); do
-    sed -n "s/^$(boot_id) \(.*\)\$/\1 ${_notes##*/session-}/p" "$_notes/marks" 2>/dev/null || :
+    sed -n "s/^$(boot_id) \(.*\)\$/\1 ${_notes##*/session-}/p" "$_notes/traces" 2>/dev/null || :
   done)"
 }
 owned() { # processes on standard input: process, session or "?", and "surely" or "so-called" (by its environment, which

@@ -23,7 +23,7 @@ NOTE = (
 if [ ! -d "$D" ] || [ -e "$D/log" ]; then exit 0; fi
 f=$(log_file)
 put opens
-mark log_file "$f"
+write_note log_file "$f"
 case $f in
   '') ;;
   journal) timeout 10 journalctl -q --no-pager -n 0 --show-cursor | sed -n 's/^-- cursor: /j:/p' ;;

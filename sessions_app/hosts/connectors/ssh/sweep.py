@@ -60,7 +60,7 @@ sweep() { # uid account: remove its files from the directories in which everybod
       [ "$?" -le 1 ] || exit 1
       touch "$notes/swept" || exit 0' sh "$1" "$D" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
     own=$! pid=$!
-    mark sweeping "$pid $(since "$pid")" || : # the disk may be full
+    write_note sweeping "$pid $(since "$pid")" || : # the disk may be full
   fi
   i=0
   while [ "$i" -lt 150 ] && sweeps "$pid"; do

@@ -1,7 +1,7 @@
 """User ids for the accounts that sessions make. Each is used once on a host and never again.
 
 What an account leaves is found by its user id, and what is not found harms nobody, because no later account has this
-id. `uids` in the host's notes has a line for each id (user id, session, account, marks of the console and of the
+id. `uids` in the host's notes has a line for each id (user id, session, account, identities of the console and of the
 session) and is never removed. A user id is acted on only while the host's password database says that it belongs to the
 session's account or to nobody: somebody may have given it to a person by hand.
 """

@@ -13,7 +13,7 @@ GUARD = r"""
 boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
 up() { cut -d. -f1 /proc/uptime; }
 guard_until() { # seconds from now: set the end, rather a second too late than too early
-  mark ends "$(boot) $(( $(up) + 1 + $1 )) $(( $(date +%s) + 1 + $1 ))"
+  write_note ends "$(boot) $(( $(up) + 1 + $1 )) $(( $(date +%s) + 1 + $1 ))"
 }
 guard_left() {
   read -r _boot _up _clock < "$D/ends"
@@ -95,7 +95,7 @@ take() {
 exec 7>> "$D/alive"
 flock -n 7 || exit 0
 me="$$ $(began $$)"
-mark guarded "$me"
+write_note guarded "$me"
 # If the notes were removed and written again, another watchdog belongs to them, and this one ends.
 while [ -e "$D/account" ] && [ ! -e "$D/ended" ] && [ "$(noted guarded)" = "$me" ]; do
   left=$(guard_left)
@@ -109,7 +109,7 @@ while [ -e "$D/account" ] && [ ! -e "$D/ended" ] && [ "$(noted guarded)" = "$me"
   if [ "$(guard_left)" -le 0 ] && [ -e "$D/account" ]; then
     failed=
     if take; then
-      mark ended "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+      write_note ended "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
       said "session $1 is over and the console did not come: everything of ${account} is taken away"
       exit 0
     fi

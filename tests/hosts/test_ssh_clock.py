@@ -72,8 +72,8 @@ def test_keys_run_out_with_the_session_although_nothing_else_ends_it(
         maximum_duration=dt.timedelta(seconds=8), extension_limit=1, extension_by=dt.timedelta(minutes=30)
     )
     session = given(alice)
-    [(guard, _)] = sshd.guards()
-    os.kill(guard, signal.SIGKILL)
+    [(watchdog, _)] = sshd.watchdogs()
+    os.kill(watchdog, signal.SIGKILL)
     assert server.ssh(session.login_account, key, "true").returncode == 0
     wait_until(lambda: server.ssh(session.login_account, key, "true").returncode == 255, "the key runs out")
     assert session.login_account in sshd.accounts()

@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.sshd, pytest.mark.jobs, pytest.mark.clock, pytest.mark
 PAM = "auth required pam_deny.so\naccount required pam_unix.so\nsession required pam_loginuid.so\n"
 OURS = f"satest{os.getpid()}"  # /tmp is not this test's alone
 OTHER = f"{OURS}-other"
-PEOPLE = ("end", "terminate", "expiry", "guard", "lock", "cut")
+PEOPLE = ("end", "terminate", "expiry", "watchdog", "lock", "cut")
 
 
 @pytest.fixture
@@ -161,8 +161,8 @@ def test_nothing_is_left_whichever_way_it_ends_and_nobody_elses_is_touched(
     end(one["end"].user, one["end"].session)
     terminate(admin, one["terminate"].session)
     PrivilegedSession.objects.filter(pk=one["expiry"].session.pk).update(end_at=timezone.now())
-    by_itself(one["guard"])
-    assert one["guard"].left() == {}
+    by_itself(one["watchdog"])
+    assert one["watchdog"].left() == {}
     end(admin, one["lock"].session)
     assert all(line.ok for line in lock_down(admin, one["cut"].user))
     for leaver_ in one.values():
@@ -176,11 +176,11 @@ def test_nothing_is_left_whichever_way_it_ends_and_nobody_elses_is_touched(
 
 
 def by_itself(one: Leaver) -> None:
-    """The host ends it: what its guard does when the time has come."""
+    """The host ends it: what its watchdog does when the time has come."""
     notes = sshd.STATE / f"session-{one.session.pk}"
-    [guard] = [pid for pid, directory in sshd.guards() if directory == str(notes)]
-    os.kill(guard, signal.SIGKILL)
-    wait_until(lambda: guard not in dict(sshd.guards()), "it is dead")
+    [watchdog] = [pid for pid, directory in sshd.watchdogs() if directory == str(notes)]
+    os.kill(watchdog, signal.SIGKILL)
+    wait_until(lambda: watchdog not in dict(sshd.watchdogs()), "it is dead")
     (notes / "ends").write_text("another-boot 0 0\n")
-    subprocess.run(["sh", str(notes / "guard"), str(one.session.pk)], check=True, timeout=seconds(60))
+    subprocess.run(["sh", str(notes / "watchdog"), str(one.session.pk)], check=True, timeout=seconds(60))
     assert (notes / "ended").exists()

@@ -186,8 +186,8 @@ def test_a_host_that_ends_one_session_alone_leaves_the_programs_of_the_other(
         notes = sshd.STATE / f"session-{shared.first.pk}"
         boot, _, clock = (notes / "ends").read_text().split()
         (notes / "ends").write_text(f"{boot} 0 {clock}\n")
-        [guard] = [pid for pid, directory in sshd.guards() if directory == str(notes)]
-        os.killpg(guard, signal.SIGKILL)  # it sleeps until the old end
-        subprocess.run(["sh", str(notes / "guard"), str(shared.first.pk)], check=True)
+        [watchdog] = [pid for pid, directory in sshd.watchdogs() if directory == str(notes)]
+        os.killpg(watchdog, signal.SIGKILL)  # it sleeps until the old end
+        subprocess.run(["sh", str(notes / "watchdog"), str(shared.first.pk)], check=True)
         assert (notes / "ended").exists()
         assert (shared.state(4851), shared.state(4852)) == ("", "S")

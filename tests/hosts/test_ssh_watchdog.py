@@ -68,9 +68,9 @@ def has_ended(session: PrivilegedSession) -> bool:
     return (notes(session) / "ended").exists()
 
 
-def guards(session: PrivilegedSession) -> list[int]:
-    """Process numbers of what guards the session on this machine."""
-    return [pid for pid, directory in sshd.guards() if directory == str(notes(session))]
+def watchdogs(session: PrivilegedSession) -> list[int]:
+    """Process numbers of the watchdogs of the session on this machine."""
+    return [pid for pid, directory in sshd.watchdogs() if directory == str(notes(session))]
 
 
 def runs(line: str) -> bool:
@@ -78,7 +78,7 @@ def runs(line: str) -> bool:
 
 
 def nothing_but_notes(session: PrivilegedSession) -> None:
-    wait_until(lambda: guards(session) == [], "the guard is gone")
+    wait_until(lambda: watchdogs(session) == [], "the watchdog is gone")
     assert sshd.leftovers() == [str(notes(session))]
 
 
@@ -128,17 +128,17 @@ def test_an_extension_moves_it_and_the_end_stops_it(
     ConnectionProfile.objects.update(extension_limit=1, extension_by=dt.timedelta(hours=1))
     last_for(120)
     session = given(alice)
-    assert len(guards(session)) == 1
+    assert len(watchdogs(session)) == 1
     extend(alice, session)
     assert worked(session).controls.get().state == "enforced"
     _, up, _ = (notes(session) / "ends").read_text().split()
     left = int(up) - float(Path("/proc/uptime").read_text().split()[0])
     assert 3600 < left < 3800
-    assert len(guards(session)) == 1
+    assert len(watchdogs(session)) == 1
     assert server.ssh(session.login_account, key, "true").returncode == 0
     end(alice, session)
     assert worked(session).status == Status.COMPLETE
-    assert guards(session) == []
+    assert watchdogs(session) == []
     assert sshd.leftovers() == []
 
 
@@ -267,40 +267,40 @@ def test_what_the_host_cannot_take_away_at_once_it_tries_again(
     first = (notes(session) / "ends").read_text()
     wait_until(lambda: (notes(session) / "ends").read_text() != first, "it failed and waits")
     assert not has_ended(session)
-    assert len(guards(session)) == 1
+    assert len(watchdogs(session)) == 1
     end(alice, session)
     assert worked(session).status == Status.CANCELING
     mark.mkdir()
     assert worked(session).status == Status.COMPLETE
-    assert guards(session) == []
+    assert watchdogs(session) == []
 
 
-def test_a_guard_that_was_killed_is_back_at_the_next_look(server: sshd.Server, alice: User, key: Path) -> None:
+def test_a_watchdog_that_was_killed_is_back_at_the_next_look(server: sshd.Server, alice: User, key: Path) -> None:
     prepare(server, alice)
     session = given(alice)
-    [guard] = guards(session)
-    os.kill(guard, signal.SIGKILL)
-    wait_until(lambda: guards(session) == [], "it is dead")
+    [watchdog] = watchdogs(session)
+    os.kill(watchdog, signal.SIGKILL)
+    wait_until(lambda: watchdogs(session) == [], "it is dead")
     # As after a reboot, which nothing but the notes outlives: the clock counts.
     (notes(session) / "ends").write_text(f"another-boot 0 {int(time.time()) + 1}\n")
     worked(session)
-    wait_until(lambda: has_ended(session), "the new guard ends it")
+    wait_until(lambda: has_ended(session), "the new watchdog ends it")
     nothing_but_notes(session)
     end(alice, session)
     assert worked(session).status == Status.COMPLETE
     assert sshd.leftovers() == []
 
 
-def test_a_guard_is_not_taken_for_another_process_of_the_same_number(
+def test_a_watchdog_is_not_taken_for_another_process_of_the_same_number(
     server: sshd.Server, alice: User, key: Path
 ) -> None:
     prepare(server, alice)
     session = given(alice)
-    [guard] = guards(session)
-    os.kill(guard, signal.SIGKILL)
-    wait_until(lambda: guards(session) == [], "it is dead")
+    [watchdog] = watchdogs(session)
+    os.kill(watchdog, signal.SIGKILL)
+    wait_until(lambda: watchdogs(session) == [], "it is dead")
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
-        (notes(session) / "guarded").write_text(f"{other.pid} 1\n")
+        (notes(session) / "watchdog_process").write_text(f"{other.pid} 1\n")
         end(alice, session)
         assert worked(session).status == Status.COMPLETE
         assert other.poll() is None
@@ -313,6 +313,6 @@ def test_it_is_listed_with_what_the_session_has_on_the_host_and_is_no_leftover(
 ) -> None:
     resource = prepare(server, alice)
     session = given(alice)
-    [guard] = guards(session)
-    assert Held(session.pk, f"guard, process {guard}") in look(resource)
+    [watchdog] = watchdogs(session)
+    assert Held(session.pk, f"watchdog, process {watchdog}") in look(resource)
     assert find_leftovers(resource) == []

@@ -161,28 +161,28 @@ def leftovers() -> list[str]:
     groups = Path("/etc/group").read_text().splitlines()
     found += [f"group {line}" for line in groups if line.startswith(PREFIX)]
     for pause in (0.05, 0.2, 0.5, 1, 2, 0):  # what was told to end needs a moment, on a busy machine
-        if not guards():
+        if not watchdogs():
             break
         time.sleep(pause)
-    return found + [f"guard {pid} of {directory}" for pid, directory in guards()]
+    return found + [f"watchdog {pid} of {directory}" for pid, directory in watchdogs()]
 
 
-def guards() -> list[tuple[int, str]]:
-    """Process number and notes of each session whose guard runs here; their subshells of a moment are not counted, nor
-    those that have a root directory of their own (benchmarks)."""
+def watchdogs() -> list[tuple[int, str]]:
+    """Process number and notes of each session whose watchdog runs here; their subshells of a moment are not counted,
+    nor those that have a root directory of their own (benchmarks)."""
     lines = subprocess.run(["ps", "-ww", "-eo", "pid=,sid=,args="], capture_output=True, text=True, check=True).stdout
     found = []
     for pid, sid, *words in (line.split() for line in lines.splitlines()):
         if pid == sid and len(words) == 3 and words[0] == "sh" and words[1].startswith(f"{STATE}/session-"):
             with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
                 if Path(f"/proc/{pid}/root{STATE}").samefile(STATE):
-                    found.append((int(pid), words[1].removesuffix("/guard")))
+                    found.append((int(pid), words[1].removesuffix("/watchdog")))
     return found
 
 
 def clean() -> None:
     """Remove all that; processes first."""
-    for pid, _ in guards():
+    for pid, _ in watchdogs():
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
     for account in accounts():

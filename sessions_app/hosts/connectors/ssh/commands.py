@@ -20,11 +20,11 @@ def run_grant(on: GrantOnHost) -> None:
     """Run each pre-session action in order. A repeated grant runs all of them again, so they must allow that."""
     account = on.grant.login_account
     lines = [words_of(line, on.grant) for line in on.grant.grant_actions]
-    guard = watchdog_program_of(on.grant)
+    watchdog = watchdog_program_of(on.grant)
     on.do("Note the session", scripts.CLAIM_COMMANDS, account)
     # Before the commands, so that no login is missed by which sessions on one account are told apart.
     on.do("Note the end of the host's log", sshd_log.NOTE, given=openers_of(on.grant))
-    on.do("Start the watchdog", scripts.SET_GUARD, str(on.seconds), given=guard)
+    on.do("Start the watchdog", scripts.SET_WATCHDOG, str(on.seconds), given=watchdog)
     for number, words in enumerate(lines, start=1):
         on.do("Note the command", scripts.NOTE_COMMAND, str(number))
         result = _run(on, words)

@@ -97,7 +97,7 @@ MOST = 4 * 1024 * 1024  # bytes of the output
 MOST_NEWS = 500
 CUT = "Setuid files were not compared: the host has more files than could be searched in {seconds} s."
 # What a session brings has its number in the name. What open sessions brought is not reported as new.
-NUMBER = re.compile(r"sessionadmin-(?:guard-|session-)?(\d+)(?:\.service|\.new)?$")
+NUMBER = re.compile(r"sessionadmin-(?:watchdog-|session-)?(\d+)(?:\.service|\.new)?$")
 
 State = dict[str, dict[str, str]]  # kind -> name -> value
 

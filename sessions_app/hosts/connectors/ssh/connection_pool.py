@@ -41,7 +41,7 @@ class ConnectionPool:
     """The event loop and the idle connections. Everything except run() and forget() runs in the loop's thread."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: list[PooledConnection] = []  # sorted by how long they are idle, longest first
         os.register_at_fork(after_in_child=self._reset_after_fork)
@@ -51,13 +51,13 @@ class ConnectionPool:
 
         They belong to the parent process.
         """
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._loop = None
         self._idle = []
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run the coroutine in the loop, wait for it, and return its result or raise its error."""
-        with self._guard:
+        with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True).start()

@@ -185,7 +185,7 @@ def _give_account(on: GrantOnHost) -> None:
 
 def _start_watchdog(on: GrantOnHost) -> None:
     """Start the watchdog, with which the host ends the grant without the console."""
-    on.do("Start the watchdog", scripts.SET_GUARD, str(on.seconds), given=commands.watchdog_program_of(on.grant))
+    on.do("Start the watchdog", scripts.SET_WATCHDOG, str(on.seconds), given=commands.watchdog_program_of(on.grant))
 
 
 def _give_keys(on: GrantOnHost) -> None:

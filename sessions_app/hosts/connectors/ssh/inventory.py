@@ -25,11 +25,11 @@ for f in /etc/sudoers.d/sessionadmin-*; do
   n=${f##*/sessionadmin-}
   echo "${n%.new}:sudo rule $f"
 done
-for f in $(grep -lszxE '/var/lib/sessionadmin/session-[0-9]+/guard' /proc/[0-9]*/cmdline); do
+for f in $(grep -lszxE '/var/lib/sessionadmin/session-[0-9]+/watchdog' /proc/[0-9]*/cmdline); do
   p=${f%/cmdline}
   [ "$(stat -c %u "$p" 2>/dev/null)" = 0 ] && [ "$p/root$S" -ef "$S" ] || continue
   { tr '\0' ' ' 2>/dev/null < "$f"; echo; } |
-    sed -n "s#^[^ ]*sh /var/lib/sessionadmin/session-\([0-9]*\)/guard [0-9]* \$#\1:guard, process ${p#/proc/}#p"
+    sed -n "s#^[^ ]*sh /var/lib/sessionadmin/session-\([0-9]*\)/watchdog [0-9]* \$#\1:watchdog, process ${p#/proc/}#p"
 done
 if [ -s "$S/uids" ]; then # user ids that were given, and what is theirs
   {

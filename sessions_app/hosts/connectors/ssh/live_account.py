@@ -8,7 +8,7 @@ from sessions_app.hosts.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.hosts.connectors.ssh.processes import PROCESSES
 from sessions_app.hosts.connectors.ssh.scripts import HEAD
 from sessions_app.hosts.connectors.ssh.uids import UIDS
-from sessions_app.hosts.connectors.ssh.watchdog import GUARD
+from sessions_app.hosts.connectors.ssh.watchdog import WATCHDOG
 
 TELL = r"""
 came_from() { # process: print the client port of its login, from its environment or that of a parent
@@ -116,14 +116,14 @@ UNLOCK = (
     + KEYS
     + PROCESSES
     + SHUT
-    + GUARD
+    + WATCHDOG
     + JOBS
     + UIDS
     + r"""
 [ -e "$D/account" ] || exit 18
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 19
-guard_move "$3"
+watchdog_move "$3"
 freeze_slice "$uid" 0 # a lock may have been cut off while the slice was frozen
 if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expiredate "$(day_after "$3")" -- "$2"; fi
 give_keys "$@"
@@ -170,7 +170,7 @@ learn_owners
 # starts watchdogs that are gone, and stops what has begun under a lock (root's programs may start something).
 WHO = (
     HEAD.replace("session-$1", "session-none")
-    + GUARD
+    + WATCHDOG
     + PROCESSES
     + UIDS
     + r"""
@@ -185,7 +185,7 @@ all=$(ps -eo pid=,uid=,tty=,stat=,comm=)
 echo "clock $(date +%s)"
 for D in "$S"/session-*; do
   # A reboot has ended the watchdog.
-  if [ -s "$D/guard" ] && [ -s "$D/ends" ] && [ ! -e "$D/ended" ]; then (guard_start) || :; fi
+  if [ -s "$D/watchdog" ] && [ -s "$D/ends" ] && [ ! -e "$D/ended" ]; then (watchdog_start) || :; fi
   if [ -e "$D/ended" ]; then
     echo "${D##*/session-} ended"
     continue

@@ -17,19 +17,19 @@ from sessions_app.hosts.connectors.ssh.processes import PROCESSES
 from sessions_app.hosts.connectors.ssh.scripts import HEAD
 from sessions_app.hosts.connectors.ssh.sweep import HOME, KERNEL, SWEEP
 from sessions_app.hosts.connectors.ssh.uids import UIDS
-from sessions_app.hosts.connectors.ssh.watchdog import GUARD, PROGRAM
+from sessions_app.hosts.connectors.ssh.watchdog import PROGRAM, WATCHDOG
 
 # Arguments: session account. The account is empty if the console does not know it. Prints what the host knows of the
 # session, and lets its watchdog wait for two minutes.
 NOTES = (
     HEAD
-    + GUARD
+    + WATCHDOG
     + PROCESSES
     + JOBS
     + UIDS
     + r"""
 if [ ! -d "$D" ]; then
-  guard_end
+  watchdog_end
   # The notes are gone, but the list of user ids tells which account it was, so what it left can be found.
   for uid in $(given_to "$1" "$2"); do
     account=$(awk -v u="$uid" '$1 == u {print $3}' "$S/uids")
@@ -46,7 +46,7 @@ if [ ! -d "$D" ]; then
   [ -d "$D" ] || exit 0
 fi
 if [ -n "$2" ] && [ -e "$D/account" ] && [ "$(noted account)" != "$2" ]; then exit 27; fi
-guard_hold
+watchdog_hold
 echo "kind=$(noted kind)"
 echo "account=$(noted account)"
 echo "commands=$(noted commands)"
@@ -208,13 +208,13 @@ LOOK_FOR_MORE = HEAD + PROCESSES + JOBS + KERNEL + UIDS + LEFT
 # Arguments: session.
 FORGET = (
     HEAD
-    + GUARD
+    + WATCHDOG
     + r"""
 [ -d "$D" ] || exit 0
 take_turn
-guard_end
+watchdog_end
 rm -rf -- "$D"
-guard_end # a watchdog that was just starting. Without notes no other one starts.
+watchdog_end # a watchdog that was just starting. Without notes no other one starts.
 """
 )
 
@@ -267,7 +267,7 @@ def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
     last = _line("Remove the account", "sh", "-c", shlex.quote(REMOVE_ACCOUNT), *session, home)
     look = shlex.join(["sh", "-c", LOOK_FOR_MORE, "sessionadmin"])
     lines.append(LAST.format(last=last, look=look))
-    return HEAD + GUARD + PROGRAM.replace("@TAKE@", "\n".join(lines))
+    return HEAD + WATCHDOG + PROGRAM.replace("@TAKE@", "\n".join(lines))
 
 
 def _line(label: str, *words: str) -> str:

@@ -12,7 +12,7 @@ from sessions_app.hosts.connectors.ssh.jobs import JOBS
 from sessions_app.hosts.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.hosts.connectors.ssh.processes import PROCESSES
 from sessions_app.hosts.connectors.ssh.uids import UIDS
-from sessions_app.hosts.connectors.ssh.watchdog import GUARD
+from sessions_app.hosts.connectors.ssh.watchdog import WATCHDOG
 
 HEAD = r"""
 set -eu
@@ -183,13 +183,13 @@ write_note account "$2"
 )
 
 # Arguments: session seconds. Standard input: the program of the watchdog. Runs before anything is given.
-SET_GUARD = (
+SET_WATCHDOG = (
     HEAD
-    + GUARD
+    + WATCHDOG
     + r"""
-put guard
+put watchdog
 : >> "$D/turn"
-guard_move "$2"
+watchdog_move "$2"
 """
 )
 
@@ -204,9 +204,9 @@ write_note commands "$2"
 # Arguments: session account seconds. Note the user id, because the account may exist only now.
 NOTE_ACCOUNT = (
     HEAD
-    + GUARD
+    + WATCHDOG
     + r"""
-guard_move "$3"
+watchdog_move "$3"
 uid=$(uid_of "$2")
 if [ -n "$uid" ] && [ "$uid" != 0 ]; then write_note uid "$uid"; fi
 if [ -e "$D/absent" ] && grep -qs "^$2:" /etc/passwd; then write_note made; fi # by the commands, on this host
@@ -244,9 +244,9 @@ GIVE_KEYS = (
     HEAD
     + EXPIRY
     + KEYS
-    + GUARD
+    + WATCHDOG
     + r"""
-guard_move "$3"
+watchdog_move "$3"
 put keys
 give_keys "$@"
 """
@@ -257,11 +257,11 @@ EXTEND = (
     HEAD
     + EXPIRY
     + KEYS
-    + GUARD
+    + WATCHDOG
     + r"""
 [ -e "$D/account" ] || exit 18
 [ "$(noted account)" = "$2" ] || exit 14
-guard_move "$3"
+watchdog_move "$3"
 [ ! -e "$D/locked" ] || exit 0 # Unlock will set the new end
 if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expiredate "$(day_after "$3")" -- "$2"; fi
 give_keys "$@"

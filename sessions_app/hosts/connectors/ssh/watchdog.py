@@ -9,66 +9,66 @@ recognized by its process number, its start time and its command line.
 from __future__ import annotations
 
 # Needs HEAD of scripts.py. $1 is the session's number.
-GUARD = r"""
+WATCHDOG = r"""
 boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
 up() { cut -d. -f1 /proc/uptime; }
-guard_until() { # seconds from now: set the end, rather a second too late than too early
+watchdog_until() { # seconds from now: set the end, rather a second too late than too early
   write_note ends "$(boot) $(( $(up) + 1 + $1 )) $(( $(date +%s) + 1 + $1 ))"
 }
-guard_left() {
+watchdog_left() {
   read -r _boot _up _clock < "$D/ends"
   if [ "$_boot" = "$(boot)" ]; then echo $((_up - $(up))); else echo $((_clock - $(date +%s))); fi
 }
-is_guard() { # process: whether it is the watchdog of this session, and not that of a container on this host
+is_watchdog() { # process: whether it is the watchdog of this session, and not that of a container on this host
   [ "$(stat -c %u "/proc/$1" 2>/dev/null)" = 0 ] && [ "/proc/$1/root$S" -ef "$S" ] || return 1
-  case "$(tr '\0' ' ' 2>/dev/null < "/proc/$1/cmdline")" in *"sh $D/guard ${D##*/session-} ") ;; *) return 1 ;; esac
+  case "$(tr '\0' ' ' 2>/dev/null < "/proc/$1/cmdline")" in *"sh $D/watchdog ${D##*/session-} ") ;; *) return 1 ;; esac
 }
-guard_lives() {
-  [ -s "$D/guarded" ] || return 1
-  read -r _pid _began < "$D/guarded"
-  [ "$(began "$_pid")" = "$_began" ] && is_guard "$_pid"
+watchdog_lives() {
+  [ -s "$D/watchdog_process" ] || return 1
+  read -r _pid _began < "$D/watchdog_process"
+  [ "$(began "$_pid")" = "$_began" ] && is_watchdog "$_pid"
 }
-guard_came() {
+watchdog_came() {
   for _pause in 0.02 0.03 0.05 0.1 0.3 0.5 1 2; do
     sleep "$_pause"
-    if guard_lives; then return 0; fi
+    if watchdog_lives; then return 0; fi
   done
   return 1
 }
-guard_start() {
-  if guard_lives; then return 0; fi
+watchdog_start() {
+  if watchdog_lives; then return 0; fi
   # A service outlives every login, and systemctl lists it.
   if [ -d /run/systemd/system ] && command -v systemd-run > /dev/null; then
-    if systemd-run --quiet --collect --unit="sessionadmin-guard-${D##*/session-}" sh "$D/guard" "${D##*/session-}" \
-      < /dev/null > /dev/null 2>&1 8>&- 9>&- && guard_came; then return 0; fi
+    if systemd-run --quiet --collect --unit="sessionadmin-watchdog-${D##*/session-}" \
+      sh "$D/watchdog" "${D##*/session-}" < /dev/null > /dev/null 2>&1 8>&- 9>&- && watchdog_came; then return 0; fi
   fi
-  env -i "PATH=$PATH" setsid sh "$D/guard" "${D##*/session-}" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
-  guard_came || { echo "the guard of the session did not start" >&2; exit 75; }
+  env -i "PATH=$PATH" setsid sh "$D/watchdog" "${D##*/session-}" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
+  watchdog_came || { echo "the watchdog of the session did not start" >&2; exit 75; }
 }
 take_turn() { # wait while the watchdog is taking rights away: only one of us does that at a time
   [ -e "$D/turn" ] || return 0
   exec 8>> "$D/turn"
   flock -w 40 8 || { echo "the host itself is taking the rights away" >&2; exit 75; }
 }
-guard_move() { # seconds from now: move the end, unless the host has ended the session already
-  [ -s "$D/guard" ] || return 0 # an older version gave this grant, without a watchdog
+watchdog_move() { # seconds from now: move the end, unless the host has ended the session already
+  [ -s "$D/watchdog" ] || return 0 # an older version gave this grant, without a watchdog
   take_turn
   [ ! -e "$D/ended" ] || exit 24
-  guard_until "$1"
-  guard_start
+  watchdog_until "$1"
+  watchdog_start
   exec 8>&-
 }
-guard_hold() { # let the watchdog wait while the console takes the rights away, and act if the console does not finish
+watchdog_hold() { # let it wait while the console takes the rights away, and act if the console does not finish
   if [ ! -s "$D/ends" ] || [ -e "$D/ended" ]; then return 0; fi
   take_turn
-  if [ "$(guard_left)" -lt 120 ]; then guard_until 120 || :; fi # go on if the disk is full
+  if [ "$(watchdog_left)" -lt 120 ]; then watchdog_until 120 || :; fi # go on if the disk is full
   exec 8>&-
 }
-guard_end() {
-  for _file in $(grep -lszx "$D/guard" /proc/[0-9]*/cmdline); do
+watchdog_end() {
+  for _file in $(grep -lszx "$D/watchdog" /proc/[0-9]*/cmdline); do
     _pid=${_file#/proc/}
     _pid=${_pid%/cmdline}
-    if is_guard "$_pid"; then # its sleep(1) is in the same process group
+    if is_watchdog "$_pid"; then # its sleep(1) is in the same process group
       kill -TERM -- "-$_pid" 2>/dev/null || kill -TERM "$_pid" 2>/dev/null || :
     fi
   done
@@ -95,10 +95,10 @@ take() {
 exec 7>> "$D/alive"
 flock -n 7 || exit 0
 me="$$ $(began $$)"
-write_note guarded "$me"
+write_note watchdog_process "$me"
 # If the notes were removed and written again, another watchdog belongs to them, and this one ends.
-while [ -e "$D/account" ] && [ ! -e "$D/ended" ] && [ "$(noted guarded)" = "$me" ]; do
-  left=$(guard_left)
+while [ -e "$D/account" ] && [ ! -e "$D/ended" ] && [ "$(noted watchdog_process)" = "$me" ]; do
+  left=$(watchdog_left)
   if [ "$left" -gt 0 ]; then
     if [ "$left" -gt 60 ]; then left=60; fi
     sleep "$left" 7>&-
@@ -106,7 +106,7 @@ while [ -e "$D/account" ] && [ ! -e "$D/ended" ] && [ "$(noted guarded)" = "$me"
   fi
   exec 8>> "$D/turn"
   flock 8
-  if [ "$(guard_left)" -le 0 ] && [ -e "$D/account" ]; then
+  if [ "$(watchdog_left)" -le 0 ] && [ -e "$D/account" ]; then
     failed=
     if take; then
       write_note ended "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -114,7 +114,7 @@ while [ -e "$D/account" ] && [ ! -e "$D/ended" ] && [ "$(noted guarded)" = "$me"
       exit 0
     fi
     said "session $1 is over and not everything of ${account} could be taken away:${failed} trying again"
-    guard_until 30
+    watchdog_until 30
   fi
   exec 8>&-
 done

@@ -237,7 +237,7 @@ def _take(on: GrantOnHost, account: str, notes: dict[str, str]) -> None:
     if notes["kind"] == AccountKind.COMMANDS:
         on.do("Remove what is left of the account", removal.REMOVE_ORPHAN, account)
     if notes["expiry"]:
-        on.do("Let log in as before", removal.REOPEN, account)
+        on.do("Let log in as before", removal.ALLOW_LOGINS, account)
     if notes["kind"] == AccountKind.EPHEMERAL:
         keep = "keep" if on.grant.keep_home else "remove"
         _warn(on, on.do("Remove the account", removal.REMOVE_ACCOUNT, account, keep))

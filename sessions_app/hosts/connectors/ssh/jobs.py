@@ -13,7 +13,7 @@ JOBS = r"""
 AT_SPOOLS="/var/spool/cron/atjobs /var/spool/cron/atspool /var/spool/at /var/spool/at/spool /var/spool/atjobs
   /var/spool/atspool /var/spool/atd"
 # Directories in which everybody may write.
-EVERYBODYS="/tmp /var/tmp /dev/shm"
+WORLD_WRITABLE="/tmp /var/tmp /dev/shm"
 CRON_SPOOLS="/var/spool/cron/crontabs /var/spool/cron/tabs /var/spool/cron /etc/crontabs"
 spooled() { # uid account: print the paths of its jobs, one a line. A crontab may belong to root; then its name counts.
   for _spool in $AT_SPOOLS; do
@@ -66,7 +66,7 @@ hold_jobs() { # uid account: move its jobs out of the spools, so that none begin
 }
 free_jobs() { # uid account: move its jobs back, unless something is in their place. Jobs that are due run now.
   [ -d "$D/held" ] || return 0
-  _still=$(locked_beside "$2" | head -n 1)
+  _still=$(other_locked_sessions "$2" | head -n 1)
   if [ -n "$_still" ]; then # the lock of another session on the account holds the jobs from now on
     find "$D/held" ! -type d | while IFS= read -r _held; do
       _job=${_held#"$D/held"}

@@ -12,7 +12,7 @@ LEFT = r"""
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 0
 jobs=$(spooled "$uid" "$2")
-running=$(mine "$uid" | tr '\n' ' ')
+running=$(session_processes "$uid" | tr '\n' ' ')
 if [ -n "$jobs" ] || [ -n "$running" ]; then
   echo "came while the account was removed: ${jobs:+job $jobs }${running:+process $running}" >&2
   exit 75

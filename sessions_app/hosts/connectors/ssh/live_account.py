@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sessions_app.hosts.connectors.ssh.account_lockout import SHUT
+from sessions_app.hosts.connectors.ssh.account_lockout import LOCKOUT
 from sessions_app.hosts.connectors.ssh.jobs import JOBS
 from sessions_app.hosts.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.hosts.connectors.ssh.processes import PROCESSES
@@ -23,7 +23,7 @@ came_from() { # process: print the client port of its login, from its environmen
 tell() { # uid ports: show the text of standard input on its terminals, except those of logins from these ports
   text=$(cat)
   [ -n "$text" ] || return 0
-  pids=$(mine "$1" | paste -sd, -)
+  pids=$(session_processes "$1" | paste -sd, -)
   [ -n "$pids" ] || return 0
   told=
   if [ "$2" != none ]; then
@@ -42,10 +42,10 @@ tell() { # uid ports: show the text of standard input on its terminals, except t
   wait
 }
 relays() { # uid: print the processes of sshd, without root, that pass its output on to clients
-  { mine "$1" | sed 's/$/ mine/'; ps -eo pid=,ppid=,ruid=,comm=; } | awk '
-    $2 == "mine" {mine[$1]; next}
+  { session_processes "$1" | sed 's/$/ session/'; ps -eo pid=,ppid=,ruid=,comm=; } | awk '
+    $2 == "session" {of_session[$1]; next}
     $4 ~ /^sshd/ {parent[$1] = $2; if ($3 == 0) root[$1]}
-    END {for (p in parent) if (p in mine && !(p in root) && parent[p] in root) print p}'
+    END {for (p in parent) if (p in of_session && !(p in root) && parent[p] in root) print p}'
 }
 """
 
@@ -56,7 +56,7 @@ LOCK = (
     + KEYS
     + PROCESSES
     + TELL
-    + SHUT
+    + LOCKOUT
     + JOBS
     + UIDS
     + r"""
@@ -67,11 +67,11 @@ uid=$(own_uid "$1" "$2")
 words=$(cat)
 learn_owners
 write_note locked
-is_barred=yes
-is_shut=yes
-if [ "$(noted kind)" = commands ]; then shut "$2" || is_shut=no; fi
+is_expired=yes
+is_blocked=yes
+if [ "$(noted kind)" = commands ]; then block_logins "$2" || is_blocked=no; fi
 if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then
-  usermod --expiredate 1970-01-02 -- "$2" || is_barred=no
+  usermod --expiredate 1970-01-02 -- "$2" || is_expired=no
 fi
 # The processes stop first, because a running program of the user could delay or undo what follows.
 is_still=yes
@@ -97,15 +97,15 @@ is_still=yes
 stop_all "$uid" || is_still=no # jobs and clients may have started something meanwhile
 if [ -e "$D/keys" ] && ! write_keys "$1" "$2" < /dev/null && ! write_keys "$1" "$2" < /dev/null &&
   [ "$(noted kind)" = managed ]; then # the keys cannot be changed, so block all logins
-  shut "$2" || is_shut=no
+  block_logins "$2" || is_blocked=no
 fi
 if [ -n "$owners" ]; then
   say_unclear "$uid" "$2" "stand still too"
   echo "until Unlock nobody logs in to $2 anew, and none of its jobs begins, also not of $(others_in_words "$2")"
 fi
-[ "$is_barred" = yes ] || exit 75
+[ "$is_expired" = yes ] || exit 75
 [ "$is_still" = yes ] || exit 75
-[ "$is_shut" = yes ] || exit 25
+[ "$is_blocked" = yes ] || exit 25
 """
 )
 
@@ -115,7 +115,7 @@ UNLOCK = (
     + EXPIRY
     + KEYS
     + PROCESSES
-    + SHUT
+    + LOCKOUT
     + WATCHDOG
     + JOBS
     + UIDS
@@ -127,12 +127,12 @@ watchdog_move "$3"
 freeze_slice "$uid" 0 # a lock may have been cut off while the slice was frozen
 if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expiredate "$(day_after "$3")" -- "$2"; fi
 give_keys "$@"
-reopen "$2"
+allow_logins "$2"
 free_jobs "$uid" "$2"
 rm -f "$D/locked" # first, because WHO stops what it finds running under a lock
 learn_owners
-[ -z "$(locked_beside "$2")" ] || reach=own # what may belong to a locked session must not go on
-for p in $(mine "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
+[ -z "$(other_locked_sessions "$2")" ] || reach=own # what may belong to a locked session must not go on
+for p in $(session_processes "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
 """
 )
 
@@ -175,7 +175,7 @@ WHO = (
     + UIDS
     + r"""
 freeze_newer() { # uid: stop what began since the lock
-  for p in $(restless "$1" | cut -d' ' -f1); do
+  for p in $(running_processes "$1" | cut -d' ' -f1); do
     kill -STOP "$p" 2>/dev/null || :
     [ -e "$D/locked" ] || kill -CONT "$p" 2>/dev/null || : # Unlock came meanwhile
   done
@@ -207,7 +207,7 @@ for D in "$S"/session-*; do
   for p in $(echo "$all" | awk -v u="$uid" -v t="$at_terminal" \
     '$2 == u && $4 !~ /^Z/ && ($5 ~ /^sshd/ || (t == "yes" && $3 != "?")) {print $1}'); do
     case " $(echo $others) " in *" $p "*) continue ;; esac # it belongs to another session on the account
-    started=$(sed 's/^.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20)
+    started=$(began "$p")
     if [ -s "$D/before" ] && grep -qx "$p:$started" "$D/before"; then continue; fi
     found=yes
   done

@@ -15,7 +15,8 @@ PROCESSES = (
     LOG
     + SHARED
     + r"""
-belong() { # uid: print the processes that the docstring describes. Before `before` is written, also those from before.
+account_processes() { # uid: print the processes that the docstring describes
+  # Before `before` is written, those that ran before the session are among them.
   {
     for _p in $(older); do echo "older $_p"; done
     for _p in $(daemons); do echo "daemon $_p"; done
@@ -100,9 +101,9 @@ daemons() { # print the daemons of the system. They work for everybody, whoever 
     is_title_of_login "$_p" || echo "$_p"
   done
 }
-mine() { # uid: print the session's processes. After learn_owners those of other sessions are left out; with reach=own
-  # those that may be another session's too.
-  belong "$1" | awk -v me=$$ -v before="$D/before" '
+session_processes() { # uid: print the session's processes
+  # After learn_owners those of other sessions are left out; with reach=own those that may be another session's too.
+  account_processes "$1" | awk -v me=$$ -v before="$D/before" '
     BEGIN {while ((getline line < before) > 0) old[line]}
     $1 == 1 || $1 == me {next}
     {
@@ -129,10 +130,10 @@ but_monitors() { # processes on standard input: print those that are not sshd's 
     if (!monitor) print $1
   }'
 }
-restless() { # uid: print the processes that are not stopped in all threads, with "moving" if one of these can act
-  { mine "$1" | but_monitors | sed 's/$/ mine/'; ps -eLo pid=,s=; } | awk '
-    $2 == "mine" {mine[$1]; next}
-    !($1 in mine) || $2 ~ /[TtZX]/ {next}
+running_processes() { # uid: print those that are not stopped in all threads, with "moving" if one of these can act
+  { session_processes "$1" | but_monitors | sed 's/$/ session/'; ps -eLo pid=,s=; } | awk '
+    $2 == "session" {of_session[$1]; next}
+    !($1 in of_session) || $2 ~ /[TtZX]/ {next}
     $2 == "D" {waits[$1]; next} # it waits for a device, and stops before it does anything else
     {moves[$1]}
     END {
@@ -147,9 +148,9 @@ every() { # signal uid: send it to all its processes at once, so that none can s
     sh -c 'kill -s "$1" -- -1 2>/dev/null; exit 0' sh "$1" < /dev/null > /dev/null 2>&1
 }
 of_others() { # uid: print number and state of the processes with this user id that are not the session's
-  { mine "$1" | sed 's/$/ mine/'; ps -eo pid=,s=,ruid=,suid=; } | awk -v u="$1" '
-    $2 == "mine" {mine[$1]; next}
-    ($3 == u || $4 == u) && !($1 in mine) {print $1, $2}'
+  { session_processes "$1" | sed 's/$/ session/'; ps -eo pid=,s=,ruid=,suid=; } | awk -v u="$1" '
+    $2 == "session" {of_session[$1]; next}
+    ($3 == u || $4 == u) && !($1 in of_session) {print $1, $2}'
 }
 has_all_to_itself() { [ ! -e "$D/before" ] && [ -z "${owners:-}" ]; } # whether the user id is the session's alone
 stop_every() { # uid: stop all its processes. What is not the session's goes on at once, unless it was stopped before.
@@ -177,23 +178,23 @@ freeze_slice() { # uid 1-or-0: freeze or thaw the systemd slice of the user in o
 }
 stop_all() { # uid: stop the session's processes, until two looks in a row find none that acts. Fails after 40 rounds.
   i=0
-  calm=0
-  reached=no
+  quiet_rounds=0
+  signal_worked=no
   while [ "$i" -lt 40 ]; do
-    if [ "$reached" = no ] && stop_every "$1"; then reached=yes; fi
+    if [ "$signal_worked" = no ] && stop_every "$1"; then signal_worked=yes; fi
     freeze_slice "$1" 1 # else a process of root that forks fast has another number each time that we look
-    found=$(restless "$1")
+    found=$(running_processes "$1")
     [ -z "$found" ] || kill -STOP $(echo "$found" | cut -d' ' -f1) 2>/dev/null || :
     freeze_slice "$1" 0
     case "$found" in
       *moving*)
-        calm=0
-        reached=no
+        quiet_rounds=0
+        signal_worked=no
         sleep 0.05
         ;;
-      *) [ "$reached" = no ] || calm=$((calm + 1)) ;;
+      *) [ "$signal_worked" = no ] || quiet_rounds=$((quiet_rounds + 1)) ;;
     esac
-    [ "$calm" -lt 2 ] || return 0
+    [ "$quiet_rounds" -lt 2 ] || return 0
     i=$((i + 1))
   done
   echo "still moving: $(echo "$found" | sed -n 's/ moving//p' | head -n 20 | paste -sd' ' -)" >&2
@@ -201,23 +202,23 @@ stop_all() { # uid: stop the session's processes, until two looks in a row find 
 }
 end_all() { # uid: end the session's processes, until two looks in a row find none. Fails after 100 rounds.
   i=0
-  calm=0
-  reached=no
+  quiet_rounds=0
+  signal_worked=no
   while [ "$i" -lt 100 ]; do
     if has_all_to_itself; then
-      reached=no
-      if every KILL "$1"; then reached=yes; fi
+      signal_worked=no
+      if every KILL "$1"; then signal_worked=yes; fi
     elif [ $((i % 10)) = 0 ] && stop_every "$1"; then # stopped processes cannot start others, so none is missed
-      reached=yes
+      signal_worked=yes
     fi
     freeze_slice "$1" 1
-    left=$(mine "$1")
+    left=$(session_processes "$1")
     if [ -z "$left" ]; then
       freeze_slice "$1" 0
-      [ "$reached" = no ] || calm=$((calm + 1))
-      [ "$calm" -lt 2 ] || return 0
+      [ "$signal_worked" = no ] || quiet_rounds=$((quiet_rounds + 1))
+      [ "$quiet_rounds" -lt 2 ] || return 0
     else
-      calm=0
+      quiet_rounds=0
       # The process of root closes the login properly by itself when its child is gone. Give it two seconds.
       if [ "$i" -lt 20 ]; then ends=$(echo "$left" | but_monitors); else ends=$left; fi
       [ -z "$ends" ] || kill -KILL $ends 2>/dev/null || :

@@ -9,7 +9,7 @@ import dataclasses
 import shlex
 from collections.abc import Iterable
 
-from sessions_app.hosts.connectors.ssh.account_lockout import SHUT
+from sessions_app.hosts.connectors.ssh.account_lockout import LOCKOUT
 from sessions_app.hosts.connectors.ssh.jobs import JOBS
 from sessions_app.hosts.connectors.ssh.key_files import EXPIRY, KEYS
 from sessions_app.hosts.connectors.ssh.left import LEFT
@@ -34,7 +34,7 @@ if [ ! -d "$D" ]; then
   for uid in $(given_to "$1" "$2"); do
     account=$(awk -v u="$uid" '$1 == u {print $3}' "$S/uids")
     if [ -n "$(other_holders "$uid" "$1" "$account")" ]; then continue; fi # another account has the user id now
-    left=$(belong "$uid"; spooled "$uid" "$account"; find $EVERYBODYS -maxdepth 1 -uid "$uid")
+    left=$(account_processes "$uid"; spooled "$uid" "$account"; find $WORLD_WRITABLE -maxdepth 1 -uid "$uid")
     if [ -z "$left" ]; then continue; fi
     mkdir "$D"
     write_console_note
@@ -58,7 +58,7 @@ echo "expiry=$(noted expiry)"
 )
 
 # Arguments: session account. Prevents new logins.
-BAR = (
+PREVENT_LOGINS = (
     HEAD
     + EXPIRY
     + KEYS
@@ -112,8 +112,8 @@ if [ "$(noted kind)" != ephemeral ]; then
     end_all "$uid"
     reach=all
     free_jobs "$uid" "$2"
-    if [ -z "$(locked_beside "$2")" ]; then
-      for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
+    if [ -z "$(other_locked_sessions "$2")" ]; then
+      for p in $(session_processes "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
     fi
     say_unclear "$uid" "$2" "go on"
     echo "$(others_in_words "$2") has the account $2 too: what began outside of the logins of this session," \
@@ -128,17 +128,17 @@ if [ "$(noted kind)" = ephemeral ]; then take_units "$uid" "$2"; fi
 end_all "$uid"
 if [ "$(noted kind)" = managed ]; then take_keys "$1" "$2"; fi
 # Processes of a managed account from before the session may have been stopped. Let them go on.
-for p in $(mine "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
+for p in $(session_processes "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
 """
 )
 
 # Arguments: session account. The session's lock ends with the session. This step is the last one, so that nobody can
 # log in while rights are still there.
-REOPEN = (
+ALLOW_LOGINS = (
     HEAD
-    + SHUT
+    + LOCKOUT
     + r"""
-reopen "$2"
+allow_logins "$2"
 """
 )
 
@@ -229,7 +229,7 @@ class RemovalStep:
 
 # In this order; one that fails does not keep the others from being tried.
 STEPS = (
-    RemovalStep("Prevent logins", BAR),
+    RemovalStep("Prevent logins", PREVENT_LOGINS),
     RemovalStep("Remove the sudo rule", TAKE_SUDO),
     RemovalStep("End processes", END_PROCESSES),
     RemovalStep("Leave groups", LEAVE_GROUPS),
@@ -237,7 +237,7 @@ STEPS = (
 
 
 # What the watchdog does with an account that the session made.
-LAST = r"""
+REMOVE_ACCOUNT_LINES = r"""
 if [ "$kind" = ephemeral ]; then
   {last}
   [ -z "$failed" ] || return 1
@@ -260,13 +260,13 @@ def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
         lines.append(_line(f"Post-session command {number}", shlex.join(words)))
     lines += ["fi", '[ -z "$failed" ] || return 1']
     lines.append(_line("Remove what is left of the account", "sh", "-c", shlex.quote(REMOVE_ORPHAN), *session))
-    lines.append(_line("Let log in as before", "sh", "-c", shlex.quote(REOPEN), *session))
+    lines.append(_line("Let log in as before", "sh", "-c", shlex.quote(ALLOW_LOGINS), *session))
     # The console must not run these commands a second time.
     lines.append('rm -f "$D/commands"')
     home = "keep" if keep_home else "remove"
     last = _line("Remove the account", "sh", "-c", shlex.quote(REMOVE_ACCOUNT), *session, home)
     look = shlex.join(["sh", "-c", LOOK_FOR_MORE, "sessionadmin"])
-    lines.append(LAST.format(last=last, look=look))
+    lines.append(REMOVE_ACCOUNT_LINES.format(last=last, look=look))
     return HEAD + WATCHDOG + PROGRAM.replace("@TAKE@", "\n".join(lines))
 
 

@@ -36,6 +36,7 @@ write_note() { printf '%s\n' "${2:-}" | put "$1"; } # name [text]
 home_of() { getent passwd "$1" | cut -d: -f6; }
 uid_of() { getent passwd "$1" | cut -d: -f3; }
 began() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; } # process: its start, in ticks since the boot
+boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
 unlimited() { # lift the limit of processes, so that we can run something as a user who has very many
   prlimit --pid $$ --nproc=unlimited:unlimited 2>/dev/null || :
 }
@@ -45,14 +46,14 @@ claimed() { # account: whether the notes of another session name the account
   done
   return 1
 }
-beside() { # account: print the notes of other sessions that have the account and are not about to end
+other_sessions() { # account: print the notes of other sessions that have the account and are not about to end
   for _other in "$S"/session-*; do
     if [ "$_other" != "$D" ] && [ ! -e "$_other/ended" ] && [ ! -e "$_other/ending" ] && [ -e "$_other/account" ] &&
       [ "$(cat "$_other/account")" = "$1" ]; then echo "$_other"; fi
   done
 }
-locked_beside() { # account: print the notes of other sessions that have the account and are locked
-  for _locked in $(beside "$1"); do
+other_locked_sessions() { # account: print the notes of other sessions that have the account and are locked
+  for _locked in $(other_sessions "$1"); do
     [ ! -e "$_locked/locked" ] || echo "$_locked"
   done
 }
@@ -140,7 +141,7 @@ if [ -n "$(other_holders "$uid" "$1" "$2")" ]; then exit 28; fi
 for g in $(echo "$3" | tr , ' '); do getent group "$g" > /dev/null || exit 12; done
 mkdir -p "$D"
 write_console_note
-for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
+for p in $(account_processes "$uid"); do echo "$p:$(began "$p")"; done | put before
 note_jobs "$uid" "$2"
 for g in $(echo "$3" | tr , ' '); do
   id -nG "$2" | tr ' ' '\n' | grep -qx "$g" || echo "$g"
@@ -163,7 +164,7 @@ forget_ended
 mkdir -p "$D"
 write_console_note
 uid=$(uid_of "$2")
-shared=$(beside "$2" | head -n 1)
+shared=$(other_sessions "$2" | head -n 1)
 if [ -n "$shared" ] && [ -d "$shared/jobs" ]; then # what was there before the first of these sessions
   for file in before absent made lingers; do
     [ ! -e "$shared/$file" ] || cp -p "$shared/$file" "$D/$file"
@@ -171,7 +172,7 @@ if [ -n "$shared" ] && [ -d "$shared/jobs" ]; then # what was there before the f
   cp -a "$shared/jobs" "$D/jobs"
 else
   if [ -n "$uid" ]; then
-    for p in $(belong "$uid"); do echo "$p:$(began "$p")"; done | put before
+    for p in $(account_processes "$uid"); do echo "$p:$(began "$p")"; done | put before
   else
     write_note absent
   fi

@@ -109,7 +109,7 @@ def request_search(grant: Grant) -> None:
 def search(resource: Resource, sessions: Iterable[int]) -> Findings:
     """Search all local file systems, for at most HOST_SEARCH_SECONDS. Raise TemporaryError or PermanentError."""
     numbers = "".join(f"{number}\n" for number in sessions)
-    with connected(host_of(resource), credentials_for(resource), beside=True) as remote:
+    with connected(host_of(resource), credentials_for(resource), extra_connection=True) as remote:
         result = remote.script(SEARCH, "none", str(settings.HOST_SEARCH_SECONDS), given=numbers, most=MOST)
     if result.exit_code != 0:
         raise failure(result, resource.name, "")

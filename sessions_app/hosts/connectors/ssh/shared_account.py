@@ -59,11 +59,10 @@ log_file() {
 #   scope PATH SESSION           the systemd scope of a login
 #   port NUMBER SESSION          the client's port of a login
 SHARED = r"""
-is_shared() { [ "$(noted kind)" != ephemeral ] && [ -n "$(beside "$(noted account)")" ]; }
-boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
+is_shared() { [ "$(noted kind)" != ephemeral ] && [ -n "$(other_sessions "$(noted account)")" ]; }
 sessions_of_account() { # the notes of this session, and of the others that have its account
   echo "$D"
-  beside "$(noted account)"
+  other_sessions "$(noted account)"
 }
 log_since() { # file position: sshd's log from there on; fails when a part of that is gone
   case "$1 $2" in
@@ -158,7 +157,7 @@ note_trace() { # file line
 scope_of() { # process uid
   sed -n "s#^[0-9]*:[^:]*:\(/.*/user-$2\.slice/session-[^/ ]*\.scope\)\$#\1#p" "/proc/$1/cgroup" 2>/dev/null | head -n 1
 }
-learn_owners() { # call it before mine(): which logins belong to which of the sessions that have the account
+learn_owners() { # note which logins belong to which session. Call it before session_processes().
   owners=
   if ! is_shared; then return 0; fi
   _ports=$(ports_of_sessions)
@@ -240,14 +239,16 @@ spare_others() { # processes on standard input: without those of other sessions;
   fi
 }
 of_other_sessions() { # uid: processes of the account that surely belong to another session
-  [ -z "${owners:-}" ] || belong "$1" | owned | awk -v me="${D##*/session-}" '$3 == "surely" && $2 != me {print $1}'
+  [ -z "${owners:-}" ] || account_processes "$1" | owned |
+    awk -v me="${D##*/session-}" '$3 == "surely" && $2 != me {print $1}'
 }
 unclear() { # uid: processes that may be this session's or another's
-  [ -z "${owners:-}" ] || mine "$1" | owned environment |
+  [ -z "${owners:-}" ] || session_processes "$1" | owned environment |
     awk -v me="${D##*/session-}" '$2 != me {print $1}' | paste -sd' ' -
 }
 others_in_words() { # account
-  echo "session $(for _notes in $(beside "$1"); do echo "${_notes##*/session-}"; done | paste -sd, - | sed 's/,/, /g')"
+  _numbers=$(for _notes in $(other_sessions "$1"); do echo "${_notes##*/session-}"; done)
+  echo "session $(printf '%s\n' "$_numbers" | paste -sd, - | sed 's/,/, /g')"
 }
 say_unclear() { # uid account, what becomes of them
   _unclear=$(unclear "$1")

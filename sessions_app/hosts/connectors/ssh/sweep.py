@@ -11,14 +11,13 @@ from __future__ import annotations
 
 # Needs HEAD of scripts.py. What holds files of others cannot be deleted: it becomes root's.
 SWEEP = r"""
-since() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 sweeps() { # process: whether it still runs. A zombie does not.
   case "$(sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null)" in '' | Z* | X*) return 1 ;; esac
 }
 swept_by() { # set `pid` to the process of a pass that an earlier try began. Fails if there is none.
   [ -s "$D/sweeping" ] || return 1
-  read -r pid _since < "$D/sweeping"
-  [ "$(since "$pid")" = "$_since" ] && sweeps "$pid"
+  read -r pid _began < "$D/sweeping"
+  [ "$(began "$pid")" = "$_began" ] && sweeps "$pid"
 }
 sweep() { # uid account: remove its files from the directories in which everybody can write
   [ ! -e "$D/swept" ] || return 0
@@ -60,7 +59,7 @@ sweep() { # uid account: remove its files from the directories in which everybod
       [ "$?" -le 1 ] || exit 1
       touch "$notes/swept" || exit 0' sh "$1" "$D" < /dev/null > /dev/null 2>&1 8>&- 9>&- &
     own=$! pid=$!
-    write_note sweeping "$pid $(since "$pid")" || : # the disk may be full
+    write_note sweeping "$pid $(began "$pid")" || : # the disk may be full
   fi
   i=0
   while [ "$i" -lt 150 ] && sweeps "$pid"; do

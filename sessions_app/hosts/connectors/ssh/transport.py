@@ -153,7 +153,7 @@ class _Turns:
             at_host.release()
 
     @contextlib.contextmanager
-    def beside(self, host: Host) -> Iterator[None]:
+    def extra_connection(self, host: Host) -> Iterator[None]:
         """Take no place, for a call that takes long and for which no session is to wait. Raises TemporaryError."""
         self.probe(host)
         yield
@@ -195,11 +195,13 @@ TURNS = _Turns()
 
 
 @contextlib.contextmanager
-def connected(host: Host, credentials: Credentials, *, anew: bool = False, beside: bool = False) -> Iterator[Remote]:
+def connected(
+    host: Host, credentials: Credentials, *, anew: bool = False, extra_connection: bool = False
+) -> Iterator[Remote]:
     """Return a connection for as long as the block takes.
 
-    One that was left in good order seconds ago is used again, except with `anew`. With `beside` it does not count among
-    those that may be at the host. Raise TemporaryError (no answer), PermanentError (refused) or HostKeyChanged.
+    One that was left in good order seconds ago is used again, except with `anew`. An `extra_connection` does not count
+    among those that may be at the host. Raise TemporaryError (no answer), PermanentError (refused) or HostKeyChanged.
     """
     if not host.host_key.strip():
         raise PermanentError(
@@ -207,7 +209,7 @@ def connected(host: Host, credentials: Credentials, *, anew: bool = False, besid
             "“Test connection” on the resource's page."
         )
     where = (host.address, host.port, host.account, host.host_key, _public_half(credentials))
-    with TURNS.beside(host) if beside else TURNS.turn(host):
+    with TURNS.extra_connection(host) if extra_connection else TURNS.turn(host):
         line = None if anew else CONNECTION_POOL.run(CONNECTION_POOL.idle(where))
         if line is None:
             line = PooledConnection(where, _connect(host, credentials))

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 # Needs HEAD of scripts.py. $1 is the session's number.
 WATCHDOG = r"""
-boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
 up() { cut -d. -f1 /proc/uptime; }
 watchdog_until() { # seconds from now: set the end, rather a second too late than too early
-  write_note ends "$(boot) $(( $(up) + 1 + $1 )) $(( $(date +%s) + 1 + $1 ))"
+  write_note ends "$(boot_id) $(( $(up) + 1 + $1 )) $(( $(date +%s) + 1 + $1 ))"
 }
 watchdog_left() {
   read -r _boot _up _clock < "$D/ends"
-  if [ "$_boot" = "$(boot)" ]; then echo $((_up - $(up))); else echo $((_clock - $(date +%s))); fi
+  if [ "$_boot" = "$(boot_id)" ]; then echo $((_up - $(up))); else echo $((_clock - $(date +%s))); fi
 }
 is_watchdog() { # process: whether it is the watchdog of this session, and not that of a container on this host
   [ "$(stat -c %u "/proc/$1" 2>/dev/null)" = 0 ] && [ "/proc/$1/root$S" -ef "$S" ] || return 1

@@ -603,7 +603,7 @@ class Migration(migrations.Migration):
                 ("attempts", models.PositiveIntegerField(default=0)),
                 ("next_attempt_at", models.DateTimeField(null=True)),
                 ("last_error", models.CharField(blank=True, max_length=300)),
-                ("limits", models.CharField(blank=True, max_length=500)),
+                ("host_remarks", models.CharField(blank=True, max_length=500)),
                 (
                     "requested_by",
                     models.ForeignKey(

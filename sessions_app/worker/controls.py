@@ -42,7 +42,7 @@ def _enforce(context: StepContext, request: ControlRequest) -> None:
             ControlKind.EXTEND: lambda: connector.extend(context.grant(), context.say),
         }
         with renewed_lease(context.session.pk, context.owner):
-            limits = calls[request.kind]() or ""
+            remarks = calls[request.kind]() or ""
     except ConnectorError as error:
         _failed(context, request, error)
         return
@@ -51,7 +51,7 @@ def _enforce(context: StepContext, request: ControlRequest) -> None:
             context.session.pk
         )  # locked first, as in every flow: in another order this and a flow could deadlock
         # A newer request may have superseded this one meanwhile. It was carried out all the same.
-        if enforced.by_host(request, context.session, context.now(), limits):
+        if enforced.by_host(request, context.session, context.now(), remarks):
             context.set(next_monitor_at=None)
 
 

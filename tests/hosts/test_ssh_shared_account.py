@@ -73,10 +73,10 @@ def shared(server: sshd.Server, alice: User, outsider: User, tmp_path: Path) -> 
 
 
 def enforced(session: PrivilegedSession) -> str:
-    """What the newest control says of its limits on the host."""
+    """What the newest control says of what it does and does not reach on the host."""
     control = worked(session).controls.latest("pk")
     assert control.state == "enforced", said(session)
-    return control.limits
+    return control.host_remarks
 
 
 def test_a_lock_and_terminate_leave_the_programs_of_the_other_session(

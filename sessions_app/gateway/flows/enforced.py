@@ -39,21 +39,21 @@ class Observation:
     is_frozen: bool
 
 
-def by_host(request: ControlRequest, session: PrivilegedSession, at: dt.datetime, limits: str = "") -> bool:
+def by_host(request: ControlRequest, session: PrivilegedSession, at: dt.datetime, remarks: str = "") -> bool:
     """Note that the host carried the request out, and that older ones are no longer in force there.
 
-    This also holds when a newer request superseded it meanwhile. `limits` says what it does not reach there, or reaches
-    beside the session. Return whether it was new.
+    This also holds when a newer request superseded it meanwhile. `remarks` says what it does not reach there, or
+    reaches beside the session. Return whether it was new.
     """
     is_open = ControlRequest.objects.filter(pk=request.pk, enforced_at=None)
-    if not is_open.update(enforced_at=at, last_error="", limits=limits[:500]):
+    if not is_open.update(enforced_at=at, last_error="", host_remarks=remarks[:500]):
         return False
     older = _on_host(session).filter(kind__in=replaced_by(request.kind), pk__lt=request.pk)
     ended = list(older.order_by("pk"))
     older.update(enforced_until=at)
     request.refresh_from_db(fields=["superseded_by"])
     newer = f", and superseded by {request.superseded_by.get_kind_display()}" if request.superseded_by else ""
-    but = f". On the host: {limits[:500]}" if limits else ""
+    but = f". On the host: {remarks[:500]}" if remarks else ""
     log.record(
         Verb.CONTROL_ENFORCED,
         f"{DONE[ControlKind(request.kind)]} on {session.resource_name}{_were(ended, at, 'host')}{newer}{but}",
@@ -62,7 +62,7 @@ def by_host(request: ControlRequest, session: PrivilegedSession, at: dt.datetime
         details={
             "by": "host",
             "control": request.pk,
-            "limits": limits[:500],
+            "host_remarks": remarks[:500],
             "ended": [_span(one.pk, one.enforced_at, at) for one in ended],
         },
     )

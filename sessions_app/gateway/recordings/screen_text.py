@@ -138,13 +138,13 @@ class ScreenText:
         if column < WIDEST:
             if column > len(line):
                 line.extend(" " * (column - len(line)))
-            self._part(column)
-            self._part(column + len(cells))
+            self._blank_split_character(column)
+            self._blank_split_character(column + len(cells))
             line[column : column + len(cells)] = cells
             del line[WIDEST:]
         self._column += len(cells)
 
-    def _part(self, column: int) -> None:
+    def _blank_split_character(self, column: int) -> None:
         """Blank a wide character that lies on both sides of `column`, because half of one cannot be shown."""
         line = self._line
         if 0 < column < len(line) and not line[column]:
@@ -184,12 +184,12 @@ class ScreenText:
         elif final == "b":
             self._print(self._printed * some)
         elif final in "KPX@" or (final == "J" and first in ("", "0")):  # readline clears what is below its line
-            self._part(column)
+            self._blank_split_character(column)
             if final == "@":
                 line[column:column] = " " * some
                 del line[WIDEST:]
             elif final == "P":
-                self._part(column + some)
+                self._blank_split_character(column + some)
                 del line[column : column + some]
             elif final == "X":
                 self._erase(column, column + some)
@@ -221,7 +221,7 @@ class ScreenText:
         self._column = self._row + saved.column
 
     def _erase(self, start: int, end: int) -> None:
-        self._part(end)
+        self._blank_split_character(end)
         self._line[start:end] = " " * len(self._line[start:end])
 
     def _end(self) -> Iterator[ScreenLine]:

@@ -103,9 +103,9 @@ class SshConnector(Connector):
         """Prevent log-ins, show the texts on the user's terminals, and stop every process of the account."""
         with _on_host(grant, say) as on:
             words = _for_terminal(title, message)
-            limits = _warn(on, on.do("Freeze", live_account.LOCK, grant.login_account, _gateways(grant), given=words))
+            remarks = _warn(on, on.do("Freeze", live_account.LOCK, grant.login_account, _gateways(grant), given=words))
         say(f"Froze {grant.login_account} on {grant.resource_name}", Level.INFO)
-        return limits
+        return remarks
 
     def unlock(self, grant: Grant, say: Say) -> None:
         """Let the processes continue, and allow log-ins again."""
@@ -116,10 +116,10 @@ class SshConnector(Connector):
     def disconnect(self, grant: Grant, say: Say) -> str:
         """End every log-in and every process of the account now."""
         with _on_host(grant, say) as on:
-            limits = _warn(on, on.do("End logins and processes", live_account.DISCONNECT, grant.login_account))
+            remarks = _warn(on, on.do("End logins and processes", live_account.DISCONNECT, grant.login_account))
         presence.note_disconnect(grant.resource_id, grant.session_id)
         say(f"Cut the connections of {grant.login_account} on {grant.resource_name}", Level.INFO)
-        return limits
+        return remarks
 
     def presence(self, grant: Grant) -> Presence:
         """Return what the host's last look found. One look serves all sessions on the host."""

@@ -63,11 +63,11 @@ _first_names = CompiledQuery(get_user_model(), _first)
 
 def options(suggested: Iterable[tuple[str, str]]) -> SafeString:
     """Return suggestions for a field, each with what it says beside it, as finished HTML for its datalist."""
-    return SafeString("".join([_option(name, beside) for name, beside in suggested]))
+    return SafeString("".join([_option(name, hint) for name, hint in suggested]))
 
 
-def _option(name: str, beside: str) -> str:
-    label = f' label="{escaped(beside)}"' if beside else ""
+def _option(name: str, hint: str) -> str:
+    label = f' label="{escaped(hint)}"' if hint else ""
     return f'<option value="{escaped(name)}"{label}>'
 
 

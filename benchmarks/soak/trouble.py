@@ -51,7 +51,7 @@ class World:
     stop: threading.Event
     random: random.Random
     counts: Counter[str] = field(default_factory=Counter)
-    beside: list[threading.Thread] = field(default_factory=list)
+    background: list[threading.Thread] = field(default_factory=list)
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until the trial is over."""
@@ -87,10 +87,10 @@ def cut_host(world: World) -> None:
 
 def host_away(world: World) -> None:
     """Let a host be away for three minutes, from the moment when rights are to be taken away there."""
-    world.beside[:] = [thread for thread in world.beside if thread.is_alive()]
-    if not world.beside:
+    world.background[:] = [thread for thread in world.background if thread.is_alive()]
+    if not world.background:
         thread = threading.Thread(target=_be_away, args=(world,), name="host-away")
-        world.beside.append(thread)
+        world.background.append(thread)
         thread.start()
 
 
@@ -215,7 +215,7 @@ def make_trouble(world: World) -> None:
             kind(world)
             world.pause(world.random.uniform(2, 10))
     finally:
-        for thread in world.beside:
+        for thread in world.background:
             thread.join()
         connection.close()
 

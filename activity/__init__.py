@@ -1,1 +1,4 @@
-"""The shared floor: the activity log, and how lists are shown. Knows nothing of sessions."""
+"""The package that the console is built on: the activity log, and how lists are shown.
+
+It imports nothing of sessions_app.
+"""

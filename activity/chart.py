@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Sequence
 
 WIDTH, HEIGHT = 720, 150  # units of the SVG's view box
-LEFT, BASE, TOP = 44, 128, 12  # where the bars begin, stand, and reach to
+LEFT, BASE, TOP = 44, 128, 12  # left edge of the first bar, bottom of all bars, and top of the tallest one
 MOST_TICKS = 8
-TICK_WIDTH = 70  # the room of one word under the axis
-BAR_SHARE = 0.8  # of the room that each bar has; the rest is the gap to the next bar
+TICK_WIDTH = 70  # of one word under the axis
+BAR_SHARE = 0.8  # the part of each step that its bar fills; the rest is the gap to the next bar
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bucket:
-    """What is counted in one step of time: all, and the part that were warnings or errors."""
+    """The numbers of one step of time: all entries, and those of them that are warnings or errors."""
 
     label: str  # in full, for the table and the tooltip
     tick: str  # short, under the axis
@@ -59,7 +59,10 @@ class Chart:
 
 
 def draw(buckets: Sequence[Bucket]) -> Chart:
-    """Return the chart of `buckets` in their order. The tallest reaches the top; without entries there is none."""
+    """Return the chart of `buckets` in the given order. The tallest bar reaches the top.
+
+    If nothing was counted, the chart has no bars.
+    """
     peak = max((bucket.total for bucket in buckets), default=0)
     if not peak:
         return Chart([], [], 0, "Nothing to show.")
@@ -83,7 +86,7 @@ def draw(buckets: Sequence[Bucket]) -> Chart:
 
 def _bar(bucket: Bucket, x: float, step: float, peak: int) -> Bar:
     scale = (BASE - TOP) / peak
-    height = max(bucket.total * scale, 1)  # something is never drawn as nothing
+    height = max(bucket.total * scale, 1)  # so that even a single entry can be seen
     problems = max(bucket.problems * scale, 1) if bucket.problems else 0
     return Bar(
         bucket,

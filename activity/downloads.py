@@ -1,4 +1,4 @@
-"""Answers that take one of the few slots of their person until they are over, however they end."""
+"""Downloads that hold one of the few slots of their person until they end, finished or broken off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import FileResponse, StreamingHttpResponse
 
 from activity import limits
 
-REPLAYS = 4  # being loaded at a time; each is one file, whose page was opened before
+REPLAYS = 4  # recordings that one person may load at the same time; each is one file, whose page was opened before
 
 
 def take_slot(person: AbstractUser, *, is_replay: bool = False) -> limits.Slot:
@@ -27,7 +27,7 @@ def take_slot(person: AbstractUser, *, is_replay: bool = False) -> limits.Slot:
 
 
 class StreamedDownload(StreamingHttpResponse):
-    """A download that is written bit by bit."""
+    """A download that is made while it is sent."""
 
     def __init__(self, slot: limits.Slot, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -1,7 +1,7 @@
-"""Check that everything which keeps the activity log append-only is in force, and put it back (append_only.py).
+"""Check that everything that keeps the activity log append-only is in force, and restore it (append_only.py).
 
-Who owns the database can take any of it away. That is not prevented here, but it is seen: by `check`, `doctor`, the
-page Health and each `migrate`, which puts back what it can and writes into the log that it had to.
+Whoever owns the database can remove this protection. The console cannot prevent that, but it finds out: `check`,
+`doctor`, the page Health and each `migrate` look for it. `migrate` also restores what it can, and logs that it did.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ THOROUGHLY = 200_000
 def find_problems(database: str = "default", entries: int = THOROUGHLY) -> list[Problem]:
     """Return everything that is wrong with the protection of the log and, in the newest `entries`, with its rows.
 
-    Nothing is said of a database that `migrate` has not brought to this version yet. Raises what the database says when
-    it does not answer; whatever else cannot be read is a problem that is returned.
+    Return nothing for a database that `migrate` has not brought to this version yet. Raise the database's error if it
+    does not answer; anything else that cannot be read is returned as a problem.
     """
     connection = connections[database]
     if LAST_MIGRATION not in MigrationRecorder(connection).applied_migrations():
@@ -50,23 +50,23 @@ def find_problems(database: str = "default", entries: int = THOROUGHLY) -> list[
 
 
 def repair(database: str = "default") -> list[Problem]:
-    """Put back what can be put back, and record each problem in the log.
+    """Restore what can be restored, and record each problem in the log.
 
-    Return what was found: what can still be called mendable was put back, all else says what is left to do.
+    Return the problems that were found. Those that are repairable were restored; the others say what is left to do.
     """
     connection = connections[database]
     found = find_problems(database, QUICKLY)
     if not any(one.is_repairable for one in found):
         return found
     failed = _make_request_table(connection)
-    with transaction.atomic(using=database):  # nothing is put back without an entry that says so
+    with transaction.atomic(using=database):  # nothing is restored without an entry that says so
         failed += _put_back(connection)
         now = find_problems(database, QUICKLY)
         repaired = [one for one in found if one.is_repairable and one not in now]
-        because = " ".join(dict.fromkeys(failed)) or "The database said nothing."
+        because = " ".join(dict.fromkeys(failed)) or "The database gave no reason."
         remedy = (
             f"It could not be put back: {because} Run sessionadmin migrate as the role that owns the table and its "
-            "functions, or give them to the console's role (ALTER … OWNER TO). Then find out who was at the database."
+            "functions, or give them to the console's role (ALTER … OWNER TO). Then find out who changed the database."
         )
         left = [dataclasses.replace(one, remedy=remedy) if one.is_repairable else one for one in now]
         left += [one for one in found if not one.is_repairable and one not in now]
@@ -90,7 +90,10 @@ def _record(connection: BaseDatabaseWrapper, repaired: list[Problem], left: list
 
 
 def _make_request_table(connection: BaseDatabaseWrapper) -> list[str]:
-    """Create the table of requests where it is gone: SQLite does it outside a transaction only. Return what failed."""
+    """Create the table of requests if it is gone. Return what failed.
+
+    On SQLite this works outside of a transaction only.
+    """
     try:
         if integrity_tables.exists(connection, REQUEST) or integrity_tables.other_case(connection, REQUEST):
             return []
@@ -106,7 +109,7 @@ def _make_request_table(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def _put_back(connection: BaseDatabaseWrapper) -> list[str]:
-    """Do each step by itself, so that one that is refused does not keep the others from it. Return what failed."""
+    """Run each step in its own transaction, so that the others are done if one is refused. Return what failed."""
     failed = []
     steps = [*_renames(connection, LOG), *_renames(connection, REQUEST)]
     failed += _run(connection, steps)

@@ -1,4 +1,4 @@
-"""What is wrong with the activity log, and how its database is asked without a traceback (integrity.py)."""
+"""Problems of the activity log, and functions that query its database for them without a traceback (integrity.py)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 MOST_NAMED = 10  # entries or tables that are named
-RUN_MIGRATE = "Run: sessionadmin migrate. Then find out who has been at the database."
-ASK = "Find out who has been at the database. Entries are never removed to repair this (docs/activity-log.md)."
+RUN_MIGRATE = "Run: sessionadmin migrate. Then find out who changed the database."
+ASK = "Find out who changed the database. Entries are never removed to repair this (docs/activity-log.md)."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as it must be, and what a person does about it."""
+    """Something that is wrong with the log, and what a person should do about it."""
 
     text: str
     remedy: str = RUN_MIGRATE
@@ -29,17 +29,20 @@ class Problem:
 
 
 def attempted(connection: BaseDatabaseWrapper, what: str, part: Callable[[], list[Problem]]) -> list[Problem]:
-    """Return what `part` found. What it cannot read is a problem too, and keeps nothing else from being looked at."""
+    """Return the problems that `part` found. An error in it is returned as a problem, so that the others still run."""
     try:
         with protected(connection):
             return part()
-    except Exception as problem:  # noqa: BLE001 - rows and objects of any kind may be there, made to break the look
+    except Exception as problem:  # noqa: BLE001 - somebody may have made rows or objects that break this check
         return [Problem(f"{what} cannot be read: {reason(problem)}", ASK)]
 
 
 @contextlib.contextmanager
 def protected(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let a transaction that is open go on after an error inside. Opens none: on SQLite that would wait for writers."""
+    """Keep an open transaction usable after an error inside.
+
+    Do not open a transaction if there is none: on SQLite it would wait for writers.
+    """
     if connection.in_atomic_block:
         with transaction.atomic(using=connection.alias):
             yield
@@ -48,7 +51,7 @@ def protected(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def reason(problem: Exception) -> str:
-    """Return the database's words in one line; for what is no error of a database, its kind as well."""
+    """Return the kind of the error and its message in one line."""
     return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
 
 
@@ -66,5 +69,5 @@ def execute(connection: BaseDatabaseWrapper, statement: str) -> None:
 
 
 def quoted(name: str) -> str:
-    """Return any name as both databases take it."""
+    """Return a name in double quotes, as both databases accept any name."""
     return '"{}"'.format(name.replace('"', '""'))

@@ -1,4 +1,4 @@
-"""Whether the rows of the log can be what the console wrote. Nothing that a row holds may end in a traceback."""
+"""Check whether the console can have written the rows of the log. Whatever a row holds, no check may raise."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from activity.append_only import LOG, REQUEST
 from activity.integrity_problems import ASK, MOST_NAMED, Problem, ask
 from activity.verbs import Verb
 
-APART = "1 hour"  # by which an entry may be before the one that was written before it: transactions overlap
-EARLIEST, LATEST = "0001-01-02", "9999-12-30"  # what Python's times hold in every time zone
+APART = "1 hour"  # an entry may be so much earlier than the one written before it, because transactions overlap
+EARLIEST, LATEST = "0001-01-02", "9999-12-30"  # dates that Python can hold in every time zone
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SAME_MINUTE = 60  # seconds
 CLOCK_AROUND = 600  # seconds
-# PostgreSQL gives no number again that a failed transaction had; SQLite does.
+# So many numbers may be missing. PostgreSQL never gives the number of a failed transaction again; SQLite does.
 LEFT_OUT = {"sqlite": 0, "postgresql": 1000}
-TRUE_LOG = "Look for the true log in a backup or beside this table, and find out who has been at the database."
-WRITTEN = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]*"  # as Django does on SQLite
+TRUE_LOG = "Look for the true log in a backup or beside this table, and find out who changed the database."
+# How Django writes a time on SQLite.
+WRITTEN = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]*"
 
 
 def requests(connection: BaseDatabaseWrapper) -> list[Problem]:
@@ -57,7 +58,10 @@ def numbers(connection: BaseDatabaseWrapper) -> list[Problem]:
 
 
 def _is_being_written(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether others are writing entries that only they see yet. On SQLite nobody else sees their numbers."""
+    """Return whether other transactions are writing entries that nobody else sees yet.
+
+    On SQLite nobody else sees their numbers either, so the answer does not matter there.
+    """
     if connection.vendor == "sqlite":
         return False
     question = (
@@ -74,10 +78,10 @@ def _has_anybody_logged_in(connection: BaseDatabaseWrapper) -> bool:
 
 
 def unreadable_times(connection: BaseDatabaseWrapper, entries: int) -> list[Problem]:
-    """Return problems with times that no clock shows.
+    """Return a problem for entries with a time that the console never writes.
 
-    They are found by the index of times; SQLite takes any text as a time, so there the newest entries are read one by
-    one.
+    The index of times finds those out of range. SQLite accepts any text as a time, so there the newest entries are also
+    read one by one.
     """
     is_sqlite = connection.vendor == "sqlite"
     shown = "substr(CAST(at AS TEXT), 1, 40)" if is_sqlite else "at::text"
@@ -104,7 +108,7 @@ def unreadable_times(connection: BaseDatabaseWrapper, entries: int) -> list[Prob
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Reason:
-    """An entry that explains why others are earlier than those before them."""
+    """An entry that explains why other entries bear an earlier time than those before them."""
 
     pk: int
     verb: str
@@ -138,7 +142,7 @@ def dated_back(connection: BaseDatabaseWrapper, entries: int) -> list[Problem]:
 
 
 def _seconds(connection: BaseDatabaseWrapper) -> str:
-    """Return the expression for a time in seconds since 1970, which is NULL for what is none."""
+    """Return the expression for a time in seconds since 1970. It is NULL if the value is no time."""
     if connection.vendor == "sqlite":
         return "CASE typeof(at) WHEN 'text' THEN CAST(strftime('%%s', at) AS INTEGER) END"
     return "EXTRACT(EPOCH FROM at)::float8"
@@ -170,10 +174,10 @@ def _unexplained(connection: BaseDatabaseWrapper, entries: int) -> list[tuple[in
 
 
 def _reasons(connection: BaseDatabaseWrapper, first: int) -> list[_Reason]:
-    """Return what may explain entries from number `first` on.
+    """Return the entries that may explain earlier times from number `first` on.
 
-    An import writes its entry with the last of its rows: whatever has a number between them was written in the same
-    minute by somebody else. An entry that comes later and speaks of older rows explains nothing.
+    An import writes its own entry together with the last of its rows. So entries with a number between them must have
+    been written in the same minute, by somebody else. An entry that was added later for older rows explains nothing.
     """
     details = "CAST(details AS TEXT)"
     between = f"SELECT MIN({_seconds(connection)}) FROM {LOG} WHERE id > %s AND id < %s AND {_readable(connection)}"
@@ -196,7 +200,7 @@ def _reasons(connection: BaseDatabaseWrapper, first: int) -> list[_Reason]:
 
 
 def _parsed(text: object) -> dict[str, Any]:
-    """Return the details of an entry, or nothing where they are no object of JSON."""
+    """Return the details of an entry; an empty dictionary if they are no JSON object."""
     try:
         value = json.loads(str(text))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Whether the tables of the log are there and are the true ones: none renamed, hidden, or covered by another."""
+"""Check that the tables of the log exist and are the true ones: not renamed, hidden, or replaced by another."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from activity.integrity_problems import ASK, MOST_NAMED, Problem, ask, quoted
 from activity.models import LogEntry
 
 COLUMNS = [str(field.column) for field in LogEntry._meta.concrete_fields]
-RESTORE = "Restore the database from a backup, and find out who has been at it."
-# Tables of another console in the same database: the same names, in a schema of its own.
+RESTORE = "Restore the database from a backup, and find out who changed it."
+# A table of another console in the same database. Its tables have the same names, in a schema of their own.
 OF_ANOTHER_CONSOLE = (
     "relname = %s AND to_regclass(quote_ident(nspname) || '.django_migrations') IS NOT NULL "
     "AND nspname <> current_schema()"
@@ -19,7 +19,7 @@ OF_ANOTHER_CONSOLE = (
 
 
 def missing(connection: BaseDatabaseWrapper) -> list[Problem]:
-    """Return what keeps the log from being read at all. Without its tables nothing else can be asked."""
+    """Return the problems because of which the log cannot be read at all, so that nothing else can be checked."""
     return [one for table in (LOG, REQUEST) for one in _missing(connection, table)]
 
 
@@ -44,7 +44,7 @@ def _missing(connection: BaseDatabaseWrapper, table: str) -> list[Problem]:
 
 
 def _stand_in(connection: BaseDatabaseWrapper) -> list[Problem]:
-    """Return a problem when another table has the name of the log, while the triggers are on the true one."""
+    """Return a problem if another table has the name of the log, while the triggers are on the true one."""
     with_triggers = tables_with_triggers(connection, LOG)
     if LOG in with_triggers:
         return []
@@ -110,7 +110,7 @@ def exists(connection: BaseDatabaseWrapper, table: str) -> bool:
 
 
 def other_case(connection: BaseDatabaseWrapper, table: str) -> str:
-    """Return the name of the table where somebody wrote it with other capitals: SQLite takes it for the same."""
+    """Return the table's name with other capital letters, if it was renamed so; SQLite treats both names as equal."""
     if connection.vendor != "sqlite":
         return ""
     question = "SELECT name FROM sqlite_master WHERE type = 'table' AND lower(name) = %s AND name <> %s"
@@ -160,7 +160,7 @@ def tables_with_triggers(connection: BaseDatabaseWrapper, table: str) -> list[st
 
 
 def broken_numbers(connection: BaseDatabaseWrapper) -> list[Problem]:
-    """Return a problem when the database does not give each entry a number of its own, as it does in the true table."""
+    """Return a problem if the database does not number the entries by itself, as it does in the true table."""
     if connection.vendor == "sqlite":
         is_given = ask(
             connection, "SELECT 1 FROM sqlite_master WHERE name = %s AND upper(sql) LIKE '%%AUTOINCREMENT%%'", [LOG]

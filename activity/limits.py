@@ -1,7 +1,8 @@
 """Limit what one person may ask for, so that nobody harms the others: how often, and how many at the same time.
 
-Counts and slots live in Django's cache, so that all web processes share them. Where the cache does not answer, nothing
-is refused: whoever is logged in goes on. Failed log-ins, which must not go on then, are counted by logins/throttle.py.
+Counts and slots live in Django's cache, so that all web processes share them. If the cache does not answer, nothing is
+refused, so that people who are logged in can go on. Failed log-ins, which must stay limited even then, are counted by
+logins/throttle.py.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from django.core.cache import cache
 from django.db import connections
 
 MINUTE = 60  # seconds
-MOST_UNSHARED = 60  # requests that a process counts by itself before it tells the others
-PER_SECOND = 20  # a second that the console works for a request counts as so many requests
-MOST_FOR_ONE = 100  # what one request counts at most
+MOST_UNSHARED = 60  # requests that a process counts by itself before it adds them to the count in the cache
+PER_SECOND = 20  # each second that the console works on a request counts as so many more requests
+MOST_FOR_ONE = 100  # one request counts as at most so many
 SLOT_SECONDS = 60  # seconds that a slot is kept when its process dies
 RENEW_EVERY = 20  # seconds
 
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class TooMany(Exception):
-    """Somebody is over a limit. The message is fit for them; `retry_after`: seconds."""
+    """A person is over a limit. The message is written for that person; `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -57,21 +58,21 @@ def count(kind: str, who: int, by: int, limit: int, seconds: int) -> int | None:
 class Requests:
     """Counts the requests of each person in the running minute.
 
-    Small numbers stay in this process, so that ordinary work costs the cache nothing. With several processes somebody
-    gets at most MOST_UNSHARED more in each of them.
+    A process counts up to MOST_UNSHARED requests of a person by itself before it asks the cache, so that ordinary work
+    costs the cache nothing. So a person can make up to MOST_UNSHARED requests above the limit in each process.
     """
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _minute: int = 0
-    _unshared: dict[int, int] = field(default_factory=dict)  # not told yet
-    _over: dict[int, float] = field(default_factory=dict)  # until when
+    _unshared: dict[int, int] = field(default_factory=dict)  # by person: requests that the cache does not count yet
+    _over: dict[int, float] = field(default_factory=dict)  # by person: until when requests are refused
 
     def refused(self, who: int) -> int:
         """Return the seconds that the person has to wait; 0 when they need not."""
         return max(0, round(self._over.get(who, 0.0) - time.time()))
 
     def note(self, who: int, seconds: float, limit: int) -> None:
-        """Count a request that was answered, on which the console worked for so many seconds."""
+        """Count a request that was answered. `seconds` is how long the console worked on it."""
         now = time.time()
         with self._lock:
             if self._minute != int(now // MINUTE):
@@ -92,14 +93,14 @@ class Requests:
 
 
 requests = Requests()
-_seen: dict[tuple[str, int, str], float] = {}  # what holds a slot, and when the cache was told last
+_seen: dict[tuple[str, int, str], float] = {}  # kind, person and holder of a slot: when the cache was last asked
 
 
 @dataclass(frozen=True)
 class Slot:
     """One of the few slots that a person has for things that are open at the same time.
 
-    It has no key where the cache did not answer.
+    `key` is empty if the cache did not answer: then the slot is not counted.
     """
 
     key: str
@@ -119,7 +120,7 @@ class Slot:
 def hold(kind: str, who: int, what: str, limit: int) -> bool:
     """Return whether `what` has one of the `limit` slots of the person.
 
-    It keeps the slot for SLOT_SECONDS from the last call. The cache is asked only now and then.
+    It keeps the slot for SLOT_SECONDS from the last call. The cache is asked only every RENEW_EVERY seconds.
     """
     what = hashlib.sha256(what.encode()).hexdigest()
     now = time.monotonic()
@@ -157,8 +158,8 @@ def _take(kind: str, who: int, what: str, limit: int) -> Slot | None:
         key = next(free, None)
         return None if key is None else Slot(key, what)
 
-    nobody_knows: Slot | None = Slot("", what)
-    return _asked(taken, nobody_knows)
+    uncounted: Slot | None = Slot("", what)
+    return _asked(taken, uncounted)
 
 
 def _asked(ask: Callable[[], T], otherwise: T) -> T:
@@ -166,13 +167,14 @@ def _asked(ask: Callable[[], T], otherwise: T) -> T:
     try:
         return ask()
     except Exception:
-        # Each cache raises what its library does, which nobody here can name. A limit is no reason to stop people.
+        # The kind of error depends on the library of the cache, so it cannot be named here. A cache that is away must
+        # not keep people from their work.
         logger.warning("The cache does not answer, so a limit was not checked", exc_info=True)
         return otherwise
 
 
 class Keeper:
-    """Renews the slots that this process holds, in a thread that is there while there are any."""
+    """Renews the slots that this process holds, in a thread that ends when there are none."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

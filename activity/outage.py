@@ -1,7 +1,7 @@
-"""Tell an outage from a fault of ours: the database is busy, away or cannot be written, or the disk below is full.
+"""Distinguish an outage from a fault in the console's own code.
 
-Nobody made a mistake then, the same request works later, and a traceback of it tells nobody anything. Pure: it looks at
-an exception and at nothing else.
+In an outage the database is busy, cannot be reached or cannot be written to, or the disk is full. Then the same request
+works later, and a traceback helps nobody. Pure: this module looks at an exception and at nothing else.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ SQLITE_CODES = {
     sqlite3.SQLITE_IOERR: "UNUSABLE",
     sqlite3.SQLITE_CANTOPEN: "UNUSABLE",
 }
-# Appendix A of PostgreSQL's manual; two characters stand for their whole class.
+# From Appendix A of PostgreSQL's manual. Two characters stand for all codes that begin with them.
 POSTGRESQL_CODES = {
     "08": "AWAY",
-    "28": "AWAY",  # it does not let us in
+    "28": "AWAY",  # the database refuses the console's role or password
     "3D": "AWAY",  # there is no such database
     "57P01": "AWAY",
     "57P02": "AWAY",
     "57P03": "AWAY",
     "57P05": "AWAY",
-    "57014": "BUSY",  # a statement or the wait for a lock was given up
+    "57014": "BUSY",  # a statement was cancelled, for example because it took too long
     "53300": "BUSY",  # too many connections
     "53200": "BUSY",
     "40001": "BUSY",
@@ -44,13 +44,13 @@ POSTGRESQL_CODES = {
     "53100": "FULL",
     "58": "UNUSABLE",
 }
-# Django says that a browser's session is gone, whatever kept it from being saved.
+# Django raises these whenever it cannot save a browser's session. The true cause is in their __context__.
 HIDES_ITS_CAUSE = (SessionInterrupted, UpdateError)
 ERRNO = {errno.ENOSPC: "FULL", errno.EDQUOT: "FULL", errno.EROFS: "READ_ONLY"}
 
 
 class Outage(enum.Enum):
-    """What does not work at the moment. `heading` is for a person; `remedy` says what ends it."""
+    """What does not work at the moment. `heading` tells a person, and `remedy` says what the person can do."""
 
     BUSY = ("The database of the console is busy", "Try again in a moment. If it lasts, tell an administrator.", 5)
     AWAY = ("The database of the console cannot be reached", "Try again in a minute, or tell an administrator.", 30)
@@ -69,7 +69,7 @@ class Outage(enum.Enum):
 
     @classmethod
     def of(cls, error: BaseException | None) -> Outage | None:
-        """Return the outage that `error` or one of its causes tells of; None when it tells of another fault."""
+        """Return the outage that `error` or one of its causes means; None if it is another kind of fault."""
         for one in _with_causes(error):
             name = _name(one)
             if name:
@@ -86,7 +86,7 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _name(error: BaseException) -> str:
-    """Return the name of the outage that this very exception tells of, or an empty string."""
+    """Return the name of the outage that this exception means, without its causes; otherwise an empty string."""
     if isinstance(error, DatabaseError | InterfaceError):
         return "" if error.__cause__ is not None else _of_words(str(error))
     if isinstance(error, sqlite3.Error):
@@ -98,9 +98,9 @@ def _name(error: BaseException) -> str:
 
 
 def _of_postgresql(error: BaseException) -> str:
-    """Return the name of the outage that an error of psycopg tells of, or an empty string.
+    """Return the name of the outage that an error of psycopg means; otherwise an empty string.
 
-    It is AWAY where a connection could not be made or was cut.
+    An error without a code is AWAY: the connection could not be made, or it was cut.
     """
     if not type(error).__module__.startswith("psycopg"):
         return ""

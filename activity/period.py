@@ -1,4 +1,4 @@
-"""Which stretch of time a page is about: the choices of "Time period", and what they mean right now. Pure."""
+"""The time period that a page is about: the choices of "Time period", and what they mean right now. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from django.db import models
 from django.utils import timezone
 
-# Nothing was logged before, and a date past it would overflow in some time zone.
+# Nothing was logged before the first day. After the last day, the end of a period could lie beyond the year 9999, which
+# Python cannot express.
 FIRST_DAY, LAST_DAY = dt.date(1970, 1, 2), dt.date(9999, 12, 29)
 
 
 class Period(models.TextChoices):
-    """The choices of "Time period"; without one it is the last 7 days."""
+    """The choices of "Time period". Without a choice the period is the last 7 days."""
 
     DAY = "24h", "24 hours"
     WEEK = "7d", "7 days"
@@ -37,7 +38,7 @@ WORDS = {
 
 
 class PeriodProblem(Exception):
-    """The dates do not make a period. `field` names the one to mend; the text is for the person."""
+    """The dates do not make a period. `field` names the field to correct; the text is for the person."""
 
     def __init__(self, field: str, text: str) -> None:
         super().__init__(text)
@@ -46,7 +47,10 @@ class PeriodProblem(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Span:
-    """From `start` until just before `end` (UTC; none: no bound), and how people and file names call it."""
+    """The time from `start` until just before `end`, in UTC; None means no bound.
+
+    `words` describes it for people, and `slug` is used in file names.
+    """
 
     start: dt.datetime | None
     end: dt.datetime | None
@@ -78,7 +82,7 @@ def read_span(parameters: Mapping[str, str], now: dt.datetime) -> Span:
 def months_before(moment: dt.datetime, months: int) -> dt.datetime:
     """Return the same time of the same day so many months earlier, in UTC.
 
-    The day is that of the current zone; where that month is shorter, its last day.
+    The day is that of the current time zone. If the earlier month is shorter, it is the last day of that month.
     """
     local = timezone.localtime(moment)
     year, month = divmod(local.year * 12 + local.month - 1 - months, 12)

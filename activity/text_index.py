@@ -1,9 +1,8 @@
 """Searching rows for words through an index of three-letter groups: pg_trgm on PostgreSQL, FTS5 on SQLite.
 
-The index holds one text for each row, its searched columns in a line each, folded (folding.py). It only says which rows
-come into question; `Term.exact` decides. It is made after `migrate` and again wherever something is missing: SQLite
-forgets the triggers of a table that a later migration builds anew. Knows no model: an index is named by table and
-columns.
+The index holds one folded text (folding.py) for each row, with a line for each searched column. It only finds rows that
+may match; `Term.exact` decides. It is created after each `migrate` if it or a part of it is missing: SQLite drops the
+triggers of a table that a migration creates anew. This module knows no model: an index names its table and columns.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ from activity import folding
 from activity.folding import FUNCTION, fold, folded_in_sqlite
 
 MOST_WORDS = 8
-WAITING = 64  # rows that are not in the index yet, on SQLite; each search looks at them
-# PostgreSQL makes groups of letters and digits only; of whole words it knows shorter ones too: the 2 of 10.2.3.4.
-# Source: its manual, "pg_trgm".
+WAITING = 64  # new rows are put into the index together when there are so many, on SQLite; each search reads them
+# PostgreSQL makes groups of letters and digits only. It can also find a shorter word if the text shows where that word
+# begins and ends, like the 2 in 10.2.3.4. Source: its manual, "pg_trgm".
 LONG = re.compile(r"[^\W_]{3}|[\W_][^\W_]+[\W_]")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TextIndex:
-    """Which columns of a table are searched together; `addresses` are those of them that hold IP addresses."""
+    """The columns of a table that are searched together. `addresses` names those that hold IP addresses."""
 
     table: str
     columns: tuple[str, ...]
@@ -46,9 +45,9 @@ class TextIndex:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Term:
-    """One word that a row must hold, in any of its folded `forms`.
+    """One word that a row must contain, in any of its folded `forms`.
 
-    `exact` decides; `elsewhere` is the part of it that the index does not hold.
+    `exact` is the condition that decides. `elsewhere` is the part of it that asks for data outside of the index.
     """
 
     forms: tuple[str, ...]
@@ -57,13 +56,13 @@ class Term:
 
     @property
     def is_long(self) -> bool:
-        """Return whether the word has three letters in a row, so that the index has it."""
+        """Return whether each form is long enough to be looked up in the index."""
         return all(LONG.search(form) for form in self.forms)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Search:
-    """All of these words. Without an index every row that comes into question otherwise is read."""
+    """Rows that contain all of these words. Without an index, all rows that the other filters leave are read."""
 
     terms: tuple[Term, ...]
     index: TextIndex | None = None
@@ -81,7 +80,7 @@ class Search:
         return self.has_index(database) and any(term.is_long for term in self.terms)
 
     def narrowed(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows that may hold all the words, as far as the index tells; exact() has to decide."""
+        """Return the rows that may contain all the words, as far as the index can tell; exact() must decide."""
         if self.index is not None and self.is_indexed(queryset.db):
             for term in self.terms:
                 if term.is_long:
@@ -90,12 +89,12 @@ class Search:
         return queryset
 
     def applied(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows that hold all the words, found by the index where it helps."""
+        """Return the rows that contain all the words, found by the index where it helps."""
         return self.narrowed(queryset).filter(self.exact())
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words that are searched for, folded."""
+    """Return the folded words of a search, at most MOST_WORDS."""
     return fold(text).split()[:MOST_WORDS]
 
 
@@ -105,7 +104,10 @@ def held_by(paths: Iterable[str], word: str) -> Q:
 
 
 class _Holds(Func):
-    """Rows whose text may hold a word: all that do, and on SQLite a few that only hold all its groups of letters."""
+    """The condition that a row's text may contain a word.
+
+    It is true for all rows that do. On SQLite it is also true for rows that only contain each three-letter group of it.
+    """
 
     output_field = BooleanField()
 
@@ -116,7 +118,7 @@ class _Holds(Func):
     def as_postgresql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, tuple[str | int, ...]]:
-        """Write exactly the expression that the index is made of, so that PostgreSQL uses it."""
+        """Write exactly the expression that the index was created with, so that PostgreSQL uses it."""
         columns = [compiler.compile(column)[0] for column in self.get_source_expressions()[1:]]
         held = _postgresql_text(self.index, columns)
         return f"{held} LIKE {FUNCTION}(%s)", (f"%{connection.ops.prep_for_like_query(self.word)}%",)
@@ -124,7 +126,7 @@ class _Holds(Func):
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, tuple[str | int, ...]]:
-        """Ids from the index, which joins to the table by its row number, and those that wait to be put into it."""
+        """Select the ids from the index, whose row numbers are the ids of the table, and those that still wait."""
         pk, _ = compiler.compile(self.get_source_expressions()[0])
         groups = dict.fromkeys(self.word[start : start + 3] for start in range(len(self.word) - 2))
         match = " AND ".join('"{}"'.format(group.replace('"', '""')) for group in groups)
@@ -141,15 +143,15 @@ def _postgresql_text(index: TextIndex, columns: Iterable[str]) -> str:
     return f"({' || chr(10) || '.join(shown)})"
 
 
-# --- making it
+# --- creating the index
 
 
 def is_ready(index: TextIndex, database: str = "default") -> bool:
-    """Return whether the database has the index. It is asked once in each process."""
+    """Return whether the database has the index. Each process asks the database only once."""
     return _is_there(index, database)
 
 
-@functools.cache  # of four indexes; every search asks, and the answer is a query
+@functools.cache  # every search calls this, and the answer costs a query; there are only four indexes
 def _is_there(index: TextIndex, database: str) -> bool:
     connection = connections[database]
     with connection.cursor() as cursor:
@@ -161,16 +163,16 @@ def _is_there(index: TextIndex, database: str) -> bool:
 
 
 def ensure(index: TextIndex, database: str = "default") -> bool:
-    """Make what is missing of the index, from all rows of the table, and return whether it is there now.
+    """Create the missing parts of the index, from all rows of the table. Return whether the index exists now.
 
-    PostgreSQL may lack pg_trgm or the right to install it; SQLite may have been built without FTS5.
+    PostgreSQL may have no pg_trgm, or may not allow to install it. SQLite may have been built without FTS5.
     """
     connection = connections[database]
     try:
         with transaction.atomic(using=database):
             folding.install(connection)
     except DatabaseError:
-        return False  # the function belongs to another role: as below
+        return False  # another role owns the function; searching works without the index, as below
     if index.table not in connection.introspection.table_names():
         return False
     make = _ensure_postgresql if connection.vendor == "postgresql" else _ensure_sqlite
@@ -178,7 +180,7 @@ def ensure(index: TextIndex, database: str = "default") -> bool:
         with transaction.atomic(using=database):
             make(connection, index)
     except DatabaseError:
-        return False  # searching works without it, reading more rows; `check` and `doctor` say so
+        return False  # searching works without the index but reads more rows; `check` and `doctor` say so
     finally:
         _is_there.cache_clear()
     return True
@@ -190,9 +192,9 @@ def _ensure_postgresql(connection: BaseDatabaseWrapper, index: TextIndex) -> Non
         cursor.execute("SELECT pg_get_indexdef(to_regclass(%s))", [index.name])
         if FUNCTION in (cursor.fetchone()[0] or ""):
             return
-        cursor.execute(f"DROP INDEX IF EXISTS {index.name}")  # of a version that folded in another way
+        cursor.execute(f"DROP INDEX IF EXISTS {index.name}")  # an older version folded texts in another way
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-        # What was added last waits in a list that every search reads through: a short one.
+        # New rows wait in a list that every search reads through, so this keeps the list short.
         cursor.execute(
             f"CREATE INDEX {index.name} ON {index.table} USING gin (({text}) gin_trgm_ops) "
             "WITH (gin_pending_list_limit = 512)"
@@ -227,11 +229,11 @@ def _sqlite_text(index: TextIndex, row: str) -> str:
 
 
 def sqlite_triggers(index: TextIndex) -> dict[str, str]:
-    """Return the triggers that keep the text of rows that are added, changed or deleted.
+    """Return the triggers that update the index when rows are added, changed or deleted.
 
-    FTS5 takes text out only by the words with which it was put in. New rows wait until they are WAITING many: FTS5
-    makes a part of the index for each transaction and merges the parts, which took ten times as long as to write the
-    entry with all its other indexes.
+    To remove a row, FTS5 must be given the same text with which the row was added. New rows wait until there are
+    WAITING of them, because FTS5 writes a part of the index for each transaction and merges the parts later. For
+    single rows that took ten times as long as to write the entry with all its other indexes.
     """
     name, table, waiting = index.name, index.table, f"{index.name}_waiting"
     old, new, text = (_sqlite_text(index, row) for row in ("OLD.", "NEW.", "added."))

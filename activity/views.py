@@ -1,4 +1,4 @@
-"""Pages of the activity floor. Knows nothing of sessions."""
+"""Pages of the activity log. This package imports nothing of sessions_app."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from activity.viewer import viewer
 
 NARROWEST, WIDEST = 60, 800  # pixels
 MOST_COLUMNS = 60
-COLUMN_KEY = re.compile("[a-z0-9_-]{1,40}")  # PostgreSQL's JSON takes no NUL and no half characters
+COLUMN_KEY = re.compile("[a-z0-9_-]{1,40}")  # PostgreSQL's JSON accepts neither NUL nor lone surrogates
 MOST_TABLES = 50
-PERIOD = ("period", "since", "until")  # kept by links: a list is always about some period
+PERIOD = ("period", "since", "until")  # links keep these, because the list is always about a period
 TOPS = ("5", "10")  # how many users the summary names
 FIGURES = ("Sessions", "Total", "Average", "Minimum", "Maximum")
 
@@ -92,7 +92,7 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
 def activity_summary(request: HttpRequest) -> HttpResponse:
     """Show figures of the period: sessions, their durations, and the first users.
 
-    The chart is asked for by itself, because to count the entries of a year takes longer than all the rest.
+    The page requests the chart separately, because to count the entries of a year takes longer than all the rest.
     """
     parts = ("activity/_log_summary.html", "activity/log_summary.html")
     return read(
@@ -115,7 +115,7 @@ def _figures(
     parts: tuple[str, str],
     context: Callable[[HttpRequest, Listing, str], dict[str, object]],
 ) -> HttpResponse:
-    """Return a fragment or a page about the filtered entries; a 400 where the filters cannot be read."""
+    """Return a fragment or a page about the filtered entries. Return a 400 if the filters cannot be read."""
     fragment, page = parts
     try:
         listing = Listing(request, log_table(), entries, filterset=LogFilter, extra=("top", *PERIOD))
@@ -185,7 +185,10 @@ def activity_users(request: HttpRequest) -> HttpResponse:
 
 
 def _span(request: HttpRequest) -> Span:
-    """Return the period of the address. Where it cannot be read, the list itself answers with what is wrong."""
+    """Return the period that the address asks for.
+
+    Return the default period if that cannot be read: the list itself then says what is wrong with the address.
+    """
     try:
         return read_span(request.GET, timezone.now())
     except PeriodProblem:

@@ -15,6 +15,7 @@ application = in_turns(get_wsgi_application())
 limit_pages()
 load_patterns()  # before the first person logs in
 get_resolver().url_patterns  # noqa: B018 - loads all views, before the first page
-# What is loaded now stays. Otherwise the garbage collector would look through it again and delay pages by 50 ms.
+# All that is loaded now stays in memory anyway. If the garbage collector looked through it again and again, it would
+# delay pages by 50 ms.
 gc.collect()
 gc.freeze()

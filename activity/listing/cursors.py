@@ -1,4 +1,7 @@
-"""The cursor to a place in a list: value and id of a row as text for an address, which anybody may make up."""
+"""Cursors: the place of a row in a list, as text for an address.
+
+A cursor holds the value by which the list is sorted, and the id of the row. Anybody can make one up.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def cursor_to(value: Any, pk: int) -> str:
 
 
 class _Exact(DjangoJSONEncoder):
-    """Times to the microsecond: Django's own encoder cuts them to milliseconds, and a cursor must be exact."""
+    """Writes times to the microsecond. Django's own encoder cuts them to milliseconds, and a cursor must be exact."""
 
     def default(self, o: Any) -> Any:
         return o.isoformat() if hasattr(o, "isoformat") else super().default(o)
@@ -36,9 +39,9 @@ class _Exact(DjangoJSONEncoder):
 def read_cursor(cursor: str, field: Field[Any, Any], database: str) -> tuple[Any, int]:
     """Return the value and the id that cursor_to() wrote. Raise BadListRequest for other text.
 
-    The value is put into the database's own form already here, where it is known to be somebody's invention when that
-    fails: half a character, a time before all times, an address that is none, a number or a duration that no column
-    can hold.
+    The value is already converted to the database's own form here. If that fails, somebody made the cursor up: it
+    holds a lone surrogate, a date before year 1, text that is no IP address, or a number or duration that does not fit
+    into the column.
     """
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
@@ -56,10 +59,10 @@ def read_cursor(cursor: str, field: Field[Any, Any], database: str) -> tuple[Any
 
 
 def _held(value: Any, field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Any:
-    """Return the value as a column of that field can hold it.
+    """Return the value in a form that a column of that field can hold.
 
-    Times are in UTC, since PostgreSQL knows no offset of 16 hours or more. Raise OverflowError for numbers and
-    durations beyond the bounds of the field, and for times that UTC does not have.
+    Times are in UTC, because PostgreSQL accepts no offset of 16 hours or more. Raise OverflowError for numbers and
+    durations beyond the bounds of the field, and for times that are out of range in UTC.
     """
     if isinstance(value, dt.datetime):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)

@@ -1,6 +1,6 @@
-"""Where a day stands in a list that is sorted by time: what "Go to date" beside the pages leads to.
+"""Find where a day begins in a list that is sorted by time, for the field "Go to date".
 
-Knows no list and no request. A day is one of the viewer's time zone.
+This module knows neither lists nor requests. A day begins at midnight in the viewer's time zone.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from activity.period import FIRST_DAY, LAST_DAY
 def cursor_of_day(text: str, *, is_descending: bool) -> str:
     """Return the cursor before the first row of a day (2026-01-31) in the order of the list.
 
-    It stands before the day's midnight, or after its end where the newest come first. Raise BadListRequest for text
-    that is no date.
+    Its value is the midnight at which the day begins, or at which the day ends if the newest rows come first. Raise
+    BadListRequest for text that is no date.
     """
     try:
         day = min(max(dt.date.fromisoformat(text), FIRST_DAY), LAST_DAY)
@@ -34,9 +34,9 @@ def cursor_of_day(text: str, *, is_descending: bool) -> str:
 
 
 def page_from(read: Callable[..., Page], cursor: str) -> Page:
-    """Return the page after a cursor that no row has made, or the last page where there is nothing after it.
+    """Return the page that begins after a cursor, or the last page if no row comes after it.
 
-    `read` takes `after`, `before` or `last`.
+    The cursor need not belong to a row. `read` takes `after`, `before` or `last`.
     """
     page = read(after=cursor)
     if not page.rows:

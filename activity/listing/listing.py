@@ -25,7 +25,7 @@ from activity.text_index import Search, Term, held_by, words_of
 from activity.typed import Unreadable, refuse_unreadable_address, typed
 
 COUNT_CAP = 10_000
-FEW = 2_000  # rows are found and then sorted; more are read in the order of an index
+FEW = 2_000  # up to so many rows are found first and then sorted; more are read in the order of an index
 LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "day", "csv"})
 PAGE_PARAMETERS = ("after", "before", "last", "day")
 
@@ -40,9 +40,9 @@ _preferences = CompiledQuery(ListPreference, _preference, user_id=int, table=str
 class Listing:
     """A table over a queryset, as one request asks for it.
 
-    `extra` names further parameters that the page itself reads and that links must keep (a tab, say). `counted` has
-    the same rows as `queryset`, said so that the database counts them sooner.
-    To make one raises BadListRequest where the URL asks for what is not there.
+    `extra` names further parameters that the page itself reads and that links must keep, such as a tab. `counted`
+    selects the same rows as `queryset` in a way that the database counts faster. Creating a listing raises
+    BadListRequest if the URL asks for something that does not exist.
     """
 
     def __init__(

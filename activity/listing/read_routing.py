@@ -1,7 +1,7 @@
-"""From which database a list is read: the main one, unless the project says at start that another will do.
+"""Choose the database from which a list is read: the main one, unless the project has named another one at start.
 
-Only lists, downloads and the figures above the log come here. What decides anything (who is asking, what they may)
-never does.
+Only lists, downloads and the figures above the log are read through this module. Whatever decides who is asking and
+what they may do is always read from the main database.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _elsewhere: list[tuple[Choose, Failed]] = []
 
 
 def provide_reader(choose: Choose, failed: Failed) -> None:
-    """Let lists be read elsewhere: `choose` gives the alias for a request, `failed` is told of each failure.
+    """Let lists be read from another database: `choose` returns its alias, and `failed` is called for each failure.
 
     Call it once, at start.
     """
@@ -29,9 +29,9 @@ def provide_reader(choose: Choose, failed: Failed) -> None:
 
 
 def read(request: HttpRequest, rows: QuerySet[Any], answer: Callable[[QuerySet[Any]], Answer]) -> Answer:
-    """Return answer(rows) from the database chosen for this request, or from the main one when that fails.
+    """Return answer(rows) from the database chosen for this request, or from the main one if that fails.
 
-    `answer` may be called twice, so it must write nothing.
+    `answer` may be called twice, so it must not write anything.
     """
     for choose, failed in _elsewhere:
         if (alias := choose(request)) != DEFAULT_DB_ALIAS:

@@ -35,9 +35,9 @@ def list_response(
 ) -> HttpResponseBase:
     """Return the list in the form that the request asks for.
 
-    `page_template` gets `listing` and `results` (safe HTML) beside `context`. `csv_name` names the file of ?csv=1;
-    without it the table does. The queryset must already hold only what the person may see. It is read from wherever
-    lists are read (read_routing.py). `counted` has the same rows, said so that the database counts them sooner.
+    `page_template` gets `listing`, `body` (safe HTML) and `etag` in addition to `context`. `csv_name` names the file of
+    ?csv=1; without it the file has the table's name. The queryset must already hold only what the person may see;
+    read_routing.py chooses the database. `counted` selects the same rows in a way that the database counts faster.
     """
     answer = read(
         request,
@@ -47,7 +47,7 @@ def list_response(
         ),
     )
     if isinstance(answer, CsvDownload):
-        answer.log_beginning()  # once, and where everything is written
+        answer.log_beginning()  # outside of read(), which may run twice and reads from a copy of the database
     return answer
 
 
@@ -79,7 +79,7 @@ def _answer(
 
 
 def is_fragment(request: HttpRequest) -> bool:
-    """Return whether HTMX asks for a part of the page: not boosted, not a history restore."""
+    """Return whether HTMX requests a part of the page. A boosted link or a restored history needs the whole page."""
     htmx = request.htmx  # type: ignore[attr-defined]  # set by the middleware of django-htmx
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 

@@ -55,10 +55,10 @@ class ControlLoop:
         self._unconfirmed: dict[int, EnforcedState] = {}
         self._confirming: asyncio.Task[None] | None = None
         self._asked_at = self._seen_at
-        self._known: set[int] = set()  # the connections that had their row when that look began
+        self._known: set[int] = set()  # the connections that already had their row when `_looking` began
 
     async def run(self) -> None:
-        """Look until cancelled. No error in one look ends this."""
+        """Check all connections again and again until cancelled. An error in one check does not end this."""
         while True:
             has_changed = await self._wait()
             self._changed.clear()
@@ -74,8 +74,8 @@ class ControlLoop:
             await asyncio.sleep(LOOK_SPACING_SECONDS)
 
     async def look(self) -> None:
-        """Read, enforce what differs, and have it confirmed."""
-        # A look that hangs is waited for: others would hang as well.
+        """Read the state from the database, enforce what differs, and have it confirmed."""
+        # If an earlier query still hangs, wait for it: a second one would hang too.
         if self._looking is None:
             self._known, self._asked_at = set(self._registry.relays), time.monotonic()
             self._looking = asyncio.create_task(
@@ -97,7 +97,7 @@ class ControlLoop:
     async def _confirm(self) -> None:
         """Write what is in force until all is written.
 
-        What cannot be written is found again by the next look.
+        The next look finds again what could not be written.
         """
         try:
             while self._unconfirmed:

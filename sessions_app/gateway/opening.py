@@ -34,24 +34,24 @@ async def open_relay(
     command: str = "",
     *,
     subsystem: str = "",
-    is_tunnel: bool = False,
+    is_port_forwarding: bool = False,
     env: Mapping[str | bytes, str | bytes] | None = None,
 ) -> Relay:
-    """Note the connection, reach the host, and begin the recording and the transfer in both directions.
+    """Store the connection, connect to the host, and begin the recording and the transfer in both directions.
 
-    Without command and subsystem it is a shell. `is_tunnel` means that there is only port forwarding. Raises
-    AccessRefused; then nothing is left, and `downstream` is unchanged.
+    Without command and subsystem a shell is opened; with `is_port_forwarding` the relay only forwards ports. Raise
+    AccessRefused; then everything is closed again, and `downstream` is unchanged.
     """
     if registry.is_draining:
         raise AccessRefused("This gateway is being stopped. Try again in a moment.")
     admitted = await _admit(registry, login)
     text = openssh.command_text(command)
     files = watcher_for(text, subsystem, has_terminal=bool(terminal.kind))
-    relay = registry.add(admitted, downstream, terminal, files, is_tunnel=is_tunnel)
+    relay = registry.add(admitted, downstream, terminal, files, is_port_forwarding=is_port_forwarding)
     try:
-        await relay.reach_host()  # before the recording: one that the host refuses has nothing to show
+        await relay.reach_host()  # before the recording begins: if the host refuses, there is nothing to record
         relay.check_command(command)
-        if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_tunnel:
+        if admitted.is_recorded and registry.make_recorder and subsystem != "sftp" and not is_port_forwarding:
             wanted = Recorded(admitted, text, bool(terminal.kind), *recorded_size(terminal.size))
             relay.bridge.recorder = await registry.make_recorder(wanted)
         if login.entry_point == EntryPoint.BROWSER and admitted.language:

@@ -1,6 +1,7 @@
-"""TCP connections that a client has forwarded through the host, to targets that the session's profile allows.
+"""Forwards TCP connections of a client through the host, to targets that the session's profile allows.
 
-All of one client are one connection of its session: one row, frozen and cut together.
+All forwarded connections of one client count as one connection of its session: they share a row in the database, and
+are frozen and closed together.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from sessions_app.gateway.relay import Relay
 from sessions_app.gateway.upstream import PACKET, WINDOW
 
 NOT_ALLOWED = (
-    "TCP forwarding to {} is not allowed in this session. Its own host needs no jump: log in to the gateway itself."
+    "TCP forwarding to {} is not allowed in this session. "
+    "To reach the session's own host, log in to the gateway without -J."
 )
 
-MOST_REFUSED = 20  # targets of one client that are noted: more would fill the log
+MOST_REFUSED = 20  # refused targets of one client that are logged; more would fill the log
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class ClientConnection(Protocol):
     is_blocked: bool
 
     async def login(self) -> AuthenticatedClient:
-        """Return who the client is, and for which session."""
+        """Return who the client is, and which session the client asks for."""
 
 
 class PortForwarding:
@@ -67,7 +69,9 @@ class PortForwarding:
                 raise Refused(await self._refuse(login, forward.target_of(host, port)))
             async with self._opening:
                 if self.relay is None:
-                    self.relay = await open_relay(self._client.registry, login, self, Terminal(), is_tunnel=True)
+                    self.relay = await open_relay(
+                        self._client.registry, login, self, Terminal(), is_port_forwarding=True
+                    )
                     self._log = _log(self.relay.connection_id)
         except (Refused, AccessRefused) as refused:
             raise asyncssh.ChannelOpenError(constants.OPEN_ADMINISTRATIVELY_PROHIBITED, str(refused)) from refused
@@ -86,7 +90,7 @@ class PortForwarding:
         client_end, host_end = ForwardedEnd(self, forwarded), ForwardedEnd(self, forwarded)
         client_end.peer, host_end.peer = host_end, client_end
         await upstream.create_connection(lambda: host_end, host, port, encoding=None, window=WINDOW, max_pktsize=PACKET)
-        if self.relay.is_frozen:  # meanwhile; the library would read from an end that is being opened
+        if self.relay.is_frozen:  # since the check above; asyncssh would read from the client's end once it is open
             host_end.abort()
             raise _locked()
         return client_end
@@ -117,7 +121,7 @@ class PortForwarding:
                 self.relay.bridge.bytes_out += count
 
     def ended(self, end: ForwardedEnd) -> None:
-        """Remove an end. The last one closes the connection to the host too."""
+        """Remove an end. With the last one, close the connection to the host too."""
         self.ends.discard(end)
         if self._log is not None and (events := end.forwarded.closed()):
             self._log.add(events)
@@ -181,7 +185,7 @@ class PortForwarding:
             if self._log is not None:
                 await self._log.finish(events)
         except (DatabaseError, InterfaceError):
-            logger.exception("What was forwarded is not in the log as a whole")
+            logger.exception("The log does not name everything that was forwarded")
 
 
 def _log(connection_id: int) -> LogBatcher[ForwardEvent]:
@@ -196,11 +200,11 @@ def _locked() -> asyncssh.ChannelOpenError:
 class ForwardedEnd(asyncssh.SSHTCPSession[bytes]):
     """One end of a forwarded connection. What is received here is sent at its peer."""
 
-    def __init__(self, tunnel: PortForwarding, forwarded: Forward) -> None:
+    def __init__(self, forwarding: PortForwarding, forwarded: Forward) -> None:
         self.forwarded = forwarded
         self.peer: ForwardedEnd | None = None
         self.is_client_end = False
-        self._forwarding = tunnel
+        self._forwarding = forwarding
         self._chan: asyncssh.SSHTCPChannel[bytes] | None = None
         self._is_full = False  # the other side takes no more of what is received here
 

@@ -1,7 +1,8 @@
-"""Limit what a peer may cost on an SSH connection, where asyncssh has no limit. For clients and hosts.
+"""Limit how much memory and time a peer of an SSH connection may cost. Peers are clients and hosts.
 
-asyncssh keeps for a peer whatever the peer does not take, and sends packets as small as the peer wishes. This uses
-private names of asyncssh 2.24: if one were missing, the first connection and the tests would fail.
+asyncssh itself has no such limits: it stores whatever a peer does not read, and sends packets as small as the peer
+asks for. This module uses private names of asyncssh 2.24. If one of them were missing, the first connection and the
+tests would fail.
 """
 
 from __future__ import annotations
@@ -14,22 +15,23 @@ from typing import Any
 
 import asyncssh
 
-LOOK_EVERY_SECONDS = 0.25  # seconds, while the peer takes nothing
-# As many bytes may wait while nothing is wrong: eight channels whose client begins to read again at the same time,
-# each with HIGH bytes (byte_bridge.py) and one more piece from the host.
-MOST_UNREAD_BYTES = 8 * 1024 * 1024  # bytes
-# RFC 4253, 6.1 has everybody take 32,768. With packets of one byte, each chunk would occupy the event loop for seconds.
+LOOK_EVERY_SECONDS = 0.25  # how often the unread bytes are counted while the peer reads nothing
+# More bytes than can wait for a client that does nothing wrong: one that begins to read eight channels again at the
+# same time, each with HIGH bytes (byte_bridge.py) and one more piece from the host.
+MOST_UNREAD_BYTES = 8 * 1024 * 1024
+# Every program must accept packets of 32,768 bytes (RFC 4253, section 6.1). With packets of one byte, each chunk of
+# data would occupy the event loop for seconds.
 LEAST_PACKET_BYTES = 512
 
 logger = logging.getLogger(__name__)
 
 
 class Pressure:
-    """Tells when the client reads nothing, and drops the connection when too many bytes wait meanwhile.
+    """Reports when the peer reads nothing, and closes the connection if too many bytes wait for it.
 
-    It takes nothing while more than 64 KiB wait for its socket (asyncio.Protocol's pause_writing and resume_writing,
-    which asyncssh leaves empty), and while keys are exchanged: asyncssh then keeps what is sent without a limit, and a
-    peer can let that last.
+    A peer counts as reading nothing while more than 64 KiB wait for its socket (pause_writing and resume_writing of
+    asyncio.Protocol, which asyncssh leaves empty), and while keys are exchanged. During an exchange, which a peer can
+    make as long as it likes, asyncssh stores without a limit what is to be sent.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Pressure:
             setattr(connection, name, function)
 
     def unread(self) -> int:
-        """Return how many sent bytes the peer has not taken."""
+        """Return how many bytes wait to be sent to the peer."""
         transport = self._connection._transport
         waiting = 0 if transport is None else transport.get_write_buffer_size()
         return waiting + sum(len(part) for _, parts in self._connection._deferred_packets for part in parts)
@@ -82,16 +84,16 @@ class Pressure:
             return
         if (unread := self.unread()) > MOST_UNREAD_BYTES:
             peer = self._connection.get_extra_info("peername", ("?",))[0]
-            logger.warning("%s asks and does not read: dropped with %s bytes unread", peer, unread)
+            logger.warning("%s sends requests but reads no answers: closed with %s bytes unread", peer, unread)
             self._connection.abort()
         else:
             self._tell()
 
 
 class Environment(dict[bytes, bytes]):
-    """The variables that a client sends before it begins, which asyncssh keeps without a limit.
+    """The environment variables that a client sends before its command. asyncssh would store any number of them.
 
-    Only names that begin like one of `wanted` are kept, and at most `most` bytes. The rest is dropped, as sshd does.
+    Only names that begin with one of `wanted` are stored, and at most `most` bytes. sshd drops the others, too.
     """
 
     def __init__(self, wanted: tuple[bytes, ...], most: int) -> None:
@@ -109,5 +111,5 @@ class Environment(dict[bytes, bytes]):
 def has_tiny_packets(
     channel: asyncssh.SSHServerChannel[bytes] | asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes],
 ) -> bool:
-    """Return whether the peer wants its data in pieces that are too small for any good use."""
+    """Return whether the peer asks for packets that are smaller than LEAST_PACKET_BYTES."""
     return channel._send_pktsize < LEAST_PACKET_BYTES

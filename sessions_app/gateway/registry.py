@@ -29,7 +29,7 @@ class Registry:
         terminal: Terminal,
         files: FileWatcher | None = None,
         *,
-        is_tunnel: bool = False,
+        is_port_forwarding: bool = False,
     ) -> Relay:
         """Make the relay of a connection that was admitted, and hold it until it is over."""
         relay = Relay(
@@ -37,7 +37,7 @@ class Registry:
             downstream,
             terminal,
             files,
-            is_tunnel=is_tunnel,
+            is_port_forwarding=is_port_forwarding,
             save_end=self.endings.note,
             forget=lambda: self.relays.pop(admitted.connection_id, None),
         )

@@ -1,7 +1,7 @@
-"""One connection between a person and the host of their session, and the control over it.
+"""Controls one connection between a person and the host of their session.
 
-How the person came in (Downstream), and why the connection is frozen or cut, is told to it. Its bridge carries the
-bytes (byte_bridge.py). It knows no other relay.
+How the person is connected (Downstream), and whether the connection must be frozen or closed, is decided elsewhere. Its
+bridge carries the bytes (byte_bridge.py). It does not know other relays.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from sessions_app.gateway.upstream import HostRefused, Upstream, open_channel, o
 from sessions_app.privileged.models import HOLDS_GRANT, Status
 
 CTRL_X = b"\x18"
-NOTED_WITHIN = 2.0  # seconds that somebody who is refused waits until that is noted; then it is noted behind them
+NOTED_WITHIN = 2.0  # seconds that a person waits until a failed connection is stored; then it goes on in the background
 
 logger = logging.getLogger(__name__)
 
 
 class Relay:
-    """Controls one connection. Registry.add() makes it. All methods are called on the event loop.
+    """Controls one connection. Registry.add() creates it. All methods must be called on the event loop.
 
-    `save_end` brings its end into the database, and `forget` takes it from the live relays.
+    `save_end` stores the end of the connection in the database, and `forget` removes the relay from the live ones.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Relay:
         terminal: Terminal,
         files: FileWatcher | None = None,
         *,
-        is_tunnel: bool = False,
+        is_port_forwarding: bool = False,
         save_end: Callable[[Ending], Awaitable[None]],
         forget: Callable[[], object],
     ) -> None:
@@ -61,14 +61,14 @@ class Relay:
         )
         self.connection_id = admitted.connection_id
         self.session_id = admitted.session_id
-        self.closed = asyncio.Event()  # nothing is left of it, the database knows
+        self.closed = asyncio.Event()  # set when everything is closed and the end is stored in the database
         self.end_at = admitted.end_at
         self.can_extend = admitted.can_extend
         self._downstream = downstream
         self._upstream: Upstream | None = None
         self._save_end = save_end
         self._forget = forget
-        self._is_tunnel = is_tunnel  # no channel of its own: forwarded ones, which the person's side holds
+        self._is_port_forwarding = is_port_forwarding  # the relay has no channel: `downstream` holds the forwarded ones
         self._is_notice_up = False
         self._is_locked = False  # the last time it was frozen
         self._deadline = Deadline(
@@ -76,7 +76,7 @@ class Relay:
         )
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # The person's side calls this, and the bridge for everything else.
+    # The person's side calls this method. For everything else it calls the bridge.
 
     def client_gone(self) -> None:
         """Close the connection: the person's side is closed or lost."""
@@ -86,16 +86,19 @@ class Relay:
 
     @property
     def is_over(self) -> bool:
-        """Return whether it is closed or being closed."""
+        """Return whether the connection is closed or being closed."""
         return self.bridge.is_closed
 
     @property
     def is_frozen(self) -> bool:
-        """Return whether nothing passes now."""
+        """Return whether no data passes at the moment."""
         return self.bridge.is_frozen
 
     def freeze(self, title: str, message: str, until: str = UNTIL_UNLOCKED, *, is_lock: bool = True) -> None:
-        """Let the person do nothing, and show the text. `is_lock`: by an administrator; else the gateway waits."""
+        """Let no data pass, and show the text to the person.
+
+        `is_lock` means that an administrator locked the session; otherwise the gateway itself pauses it.
+        """
         if self.is_over:
             return
         title, message = plain(title, 120), plain(message, 500)
@@ -107,7 +110,7 @@ class Relay:
         self._say_state(is_frozen=True, title=title, message=message)
 
     def unfreeze(self) -> None:
-        """Let the person go on; nothing happens when it is not frozen."""
+        """Let data pass again. Do nothing if the connection is not frozen."""
         if self.is_over or not self.is_frozen:
             return
         self.bridge.mark("Unlocked" if self._is_locked else "Goes on")
@@ -179,7 +182,7 @@ class Relay:
         env: Mapping[str | bytes, str | bytes],
         terminal: Terminal,
     ) -> None:
-        if not self._is_tunnel:
+        if not self._is_port_forwarding:
             try:
                 await open_channel(
                     upstream,
@@ -195,13 +198,13 @@ class Relay:
 
     @property
     def upstream(self) -> asyncssh.SSHClientConnection | None:
-        """Return the connection to the host, for what is forwarded over it; None when there is none or no more."""
+        """Return the connection to the host, for forwarding TCP connections over it; None if there is none."""
         return None if self.is_over or self._upstream is None else self._upstream.connection
 
     async def fail(self, text: str) -> None:
-        """Note why the connection did not come to be, and let go of the host; the person's side is the caller's.
+        """Store why the connection could not be opened, and close it to the host. The caller closes the person's side.
 
-        Does not raise, and does not wait for a database that is away: a row that stays open is ended by control.
+        Do not raise, and do not wait for a database that does not answer: the control loop ends a row that stays open.
         """
         self._forget()
         if self._upstream is not None:
@@ -238,8 +241,8 @@ class Relay:
         self._finish(ConnectionEnd.HOST)
 
     def _upstream_lost(self, error: Exception | None) -> None:
-        """Close a tunnel, which has no channel that would tell."""
-        if self._is_tunnel:
+        """Close a relay for port forwarding; others learn from their channel that the host is gone."""
+        if self._is_port_forwarding:
             self._host_gone(error)
 
     def _say_state(self, *, is_frozen: bool, title: str = "", message: str = "") -> None:

@@ -39,14 +39,14 @@ NAMED_AT_MOST = 3  # this many sessions are named in the outcome; the others are
 MOST_LINES = 8  # because they are sent in a header of the response
 LARGEST_ID = 2**63 - 1
 
-# What a confirmation on a page of its own says besides.
+# What a confirmation shows in addition when it is a page of its own and not a dialog.
 PAGE = {"heading": "Sessions", "back": reverse_lazy("sessions"), "back_label": "Back to the sessions"}
 
 OutcomeLines = list[tuple[str, str]]
 
 
 class BadSelection(Exception):
-    """The selected ids are no sessions that can be acted on. The text is for the person, and the status is 400."""
+    """The selected ids do not name sessions that can be acted on. The text is for the person; the status is 400."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

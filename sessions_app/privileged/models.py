@@ -292,7 +292,7 @@ class ControlRequest(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
-    host_remarks = models.CharField(max_length=500, blank=True)  # what it does not reach there, or reaches besides
+    host_remarks = models.CharField(max_length=500, blank=True)  # what it does not affect there, or affects as well
 
     class Meta:
         default_permissions = ("view",)

@@ -104,7 +104,7 @@ def test_terminals_are_as_wide_as_the_clients_configurations_of_ssh_work_and_a_s
     assert (tmp_path / "back").read_text() == "by scp"
     jump = ["ssh", "-F", str(config), "-oProxyJump=web-1", "-oStrictHostKeyChecking=yes", "web-1-itself"]
     done = subprocess.run(jump, input=b"", capture_output=True, timeout=seconds(60), check=False)
-    assert b"web-1-itself:22 is not allowed in this session. Its own host needs no jump" in done.stderr
+    assert b"web-1-itself:22 is not allowed in this session. To reach the session's own host" in done.stderr
 
     killed = through.ssh(f"alice={session.pk}", key, "kill -KILL $$")
     assert killed.returncode == 255  # what OpenSSH's client says of a signal

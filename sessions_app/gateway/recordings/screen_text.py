@@ -1,11 +1,13 @@
-"""Find the lines that were on a screen in the output of a terminal. Pure, and fast rather than a full terminal.
+"""Find the lines of text that a terminal has shown, in the output that it was sent. Pure.
 
-It follows one line: printing, backspace, carriage return, moves and erasures within the line, as editing a command does
-them. A line that is wider than the screen goes on in the next row, and stays one line. Whatever moves to another line
-ends it. So full-screen programs give the pieces that they paint.
+It follows the current line: printed text, backspace, carriage return, and moves and erasures within the line, as they
+happen while a person edits a command. A line that is wider than the screen continues in the next row and stays one
+line. Whatever moves the cursor to another line ends the current one, so full-screen programs produce the pieces that
+they paint.
 
-Hosts count columns: emoji and the letters of East Asia take two, accents that follow their letter none. wcwidth knows
-which. A whole terminal (pyte) was tried: it reads 0.5 MB a second where this reads 4.
+Hosts count columns: emoji and East Asian letters take two, and accents that follow their letter take none. wcwidth
+knows which. This is no full terminal, because it must be fast: pyte, which is one, reads 0.5 MB in a second where this
+module reads 4 MB.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from collections.abc import Iterator
 
 from wcwidth import wcwidth
 
-SAME_WITHIN = 30.0  # seconds in which the same line counts once: programs paint the same again and again
-MOST_SEEN = 5000  # different lines that are remembered for that
+SAME_WITHIN = 30.0  # seconds in which an equal line counts only once, because programs paint the same again and again
+MOST_SEEN = 5000  # different lines that are remembered for that purpose
 MOST_LINES = 50_000
 LONGEST_LINE = 500  # characters
 WIDEST = 2000  # columns of a line that are followed; hosts can move and insert as far as they like
@@ -34,7 +36,7 @@ _TOKEN = re.compile(
 )
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-9;:<=>? -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
 _STAYS = frozenset("mnhlqrct")  # sequences that leave cursor and line alone
-_OTHER_SCREEN = frozenset({"?1049", "?1047", "?47"})  # what comes next stands elsewhere
+_OTHER_SCREEN = frozenset({"?1049", "?1047", "?47"})  # modes that switch between the two screens of a terminal
 _BLANKS = re.compile(r"\s+")
 
 

@@ -110,9 +110,9 @@ def _of_tab(person: AbstractUser, tab: Tab) -> QuerySet[PrivilegedSession]:
 
 
 def _counted(person: AbstractUser) -> QuerySet[PrivilegedSession]:
-    """Return the ended sessions, said so that the database counts them along an index of statuses.
+    """Return the ended sessions, selected so that the database counts them in the index of statuses.
 
-    To find for each row that it is none of the open ones costs a millisecond more for 10,000 sessions on SQLite.
+    On SQLite, to exclude the open ones instead takes a millisecond longer for 10,000 sessions.
     """
     return PrivilegedSession.objects.visible_to(person).filter(status__in=sorted(ENDED))
 

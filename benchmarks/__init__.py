@@ -1,1 +1,1 @@
-"""Measurements, as ratios to a peer in the same run. Nothing here asserts a time."""
+"""Measures the console beside its peers in the same run, so that ratios can be compared. No time is asserted."""

@@ -1,11 +1,11 @@
-"""Ours beside what others would use, on the same rows, on SQLite and on PostgreSQL.
+"""Measure the console beside what others would use, on the same rows, on SQLite and on PostgreSQL.
 
     make bench                       20,000 log entries; SIZE=1m or SIZE=10m for more
     make bench ARGS="--only sqlite"
 
-Each database is measured in a process of its own, in which ours and the peers are asked in turn. The data stays below
-var/bench for the next time. PostgreSQL is BENCH_DATABASE_URL, a database of its own there, or a throw-away server
-without fsync. Nothing asserts a time.
+Each database is measured in a process of its own, in which the console and its peers take turns. The data stays below
+var/bench for the next time. For PostgreSQL, BENCH_DATABASE_URL names a database; without it a throw-away server without
+fsync is started. No time is asserted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_options() -> argparse.Namespace:
 
 
 def schema() -> str:
-    """Names the state of the tables and of what fills them; data made for another is not used."""
+    """Return a hash of the code that creates and fills the tables. Data that other code has made is not used again."""
     names = (
         "activity/migrations",
         "sessions_app/migrations",
@@ -68,7 +68,7 @@ def database(kind: str, size: str, directory: Path) -> Iterator[str]:
 
 
 def main() -> int:
-    """Measure on each database, print the table. The exit code of the first that failed."""
+    """Measure on each database and print the table. Return the exit code of the first measurement that failed, or 0."""
     options = read_options()
     options.directory.mkdir(parents=True, exist_ok=True)
     options.directory.chmod(0o700)  # `serve` refuses to start on a folder that other accounts may read

@@ -1,4 +1,4 @@
-"""The database of the benchmark: made once for a size and a state of the schema, then used again."""
+"""Prepares the database of the benchmark. It is filled once for each size and schema, and then used again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sessions_app.roles import ADMINISTRATORS
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Size:
-    """How many rows of what; `export` is how many rows a CSV is made of at most, `rounds` how often is asked."""
+    """The number of rows in each table, and in a CSV at most (`export`), and how often to measure (`rounds`)."""
 
     entries: int
     sessions: int
@@ -39,7 +39,7 @@ NAME = "bench-admin"
 
 
 def fill(size: Size) -> dict[str, float]:
-    """Migrate and generate where that has not been done; seconds, none where the data was there."""
+    """Migrate the database, and fill it if that was not done before. Return the seconds that filling took, if it was done."""
     call_command("migrate", verbosity=0)
     if LogEntry.objects.all()[: size.entries].count() >= size.entries:
         return {}
@@ -50,7 +50,7 @@ def fill(size: Size) -> dict[str, float]:
 
 
 def administrator() -> Any:
-    """Somebody who may see everything, in our console and in the peers' admin."""
+    """Return an account that may see everything, in the console and in the peers' administration."""
     person, is_new = get_user_model()._default_manager.get_or_create(
         username=NAME, defaults={"email": f"{NAME}@example.com", "is_staff": True, "is_superuser": True}
     )

@@ -1,4 +1,4 @@
-"""CSV of the log: rows a second, first byte, and by how much the process grows."""
+"""Measures the CSV of the log: rows in a second, the time to the first byte, and how much memory it takes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OURS = "SessionAdmin"
 
 
 def figures(size: Size) -> list[dict[str, Any]]:
-    """Rows a second of everybody, one after the other."""
+    """Measure everyone, one after the other, and return their figures."""
     newest = LogEntry.objects.order_by("-at", "-id")
     rows = min(size.export, size.entries)
     since = newest.values_list("at", flat=True)[rows - 1]
@@ -64,7 +64,7 @@ def _figure(who: str, rows: int, seconds: float, first: float) -> dict[str, Any]
 
 
 def _tool(rows: int) -> list[dict[str, Any]]:
-    """Return the command of the database's own program for the same columns and order; None where it is missing."""
+    """Measure the database's own program with the same columns and order. Return nothing if it is not installed."""
     who, program = ("psql \\copy", "psql") if connection.vendor == "postgresql" else ("sqlite3 .mode csv", "sqlite3")
     if shutil.which(program) is None:
         return []
@@ -90,7 +90,7 @@ def _run(statement: str, path: Path) -> None:
 
 
 def _in_a_process(url: str) -> dict[str, Any]:
-    """Return by how many bytes a process grows that has shown a page before."""
+    """Return by how many megabytes a new process grows that has shown a page before."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory", url],
         check=True,

@@ -1,13 +1,13 @@
-"""What the gateway costs, beside no gateway and beside OpenSSH's own jump host, and how fast control reaches people.
+"""Measure what the gateway costs, beside no gateway and beside OpenSSH's own jump host, and how fast control works.
 
     make bench-gateway                                         as root, where sshd, sudo and visudo are
     make bench-gateway ARGS="--only echo,bulk --rounds 5"
     make bench-gateway ARGS="--database-url postgresql://..."   another database; it makes and removes test_NAME
 
-A real `run_gateway` and real OpenSSH servers and clients, all on this machine: the three ways take turns in one run.
-The client, the host and the jump host take their CPU time from the gateway's, so look at ratios and at the CPU time of
-the gateway, and on a busy machine at minima. Nothing is asserted; the bar that each figure has stands beside it.
-The database is removed, whatever happens.
+A real `run_gateway` and real OpenSSH servers and clients run on this machine, and the three ways take turns. The
+client, the host and the jump host need CPU time of the same machine, so look at ratios and at the CPU time of the
+gateway, and on a busy machine at minima. Nothing is asserted; the goal of each figure is printed beside it. The
+database is always removed at the end.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def line(name: str, found: str, bar: str = "") -> None:
 
 
 def show_echo(scene: Scene) -> None:
-    """Key to echo."""
+    """Print the time from a key to its echo."""
     found = one.echo(scene, OPTIONS.rounds * 15)
     for name, share, bar, browser in (("p50", 0.5, 0.5, 1.0), ("p99", 0.99, 3.0, 0.0)):
         values = {way: one.percentile(each, share) for way, each in found.items()}
@@ -78,7 +78,7 @@ def show_echo(scene: Scene) -> None:
 
 
 def show_login(scene: Scene) -> None:
-    """Time and rate."""
+    """Print how long a log-in takes, and how many log-ins in a second are possible."""
     found = one.logins(scene, OPTIONS.rounds * 5)
     for name, of in (("minimum", min), ("median", lambda values: one.percentile(values, 0.5))):
         line(f"log-in, ms, {name}", ", ".join(f"{way} {of(found[way]):.0f}" for way in WAYS), "gateway <= jump")
@@ -104,13 +104,13 @@ def show_bulk(scene: Scene) -> None:
 
 
 def show_reader(scene: Scene) -> None:
-    """Clients that read nothing."""
+    """Print how much memory a client costs that reads nothing."""
     for name, window in (("a window of 2 MiB", 2**21), ("a window of 2 GiB", 2**31 - 1)):
         line(f"a reader that stops, {name}, MB", f"{one.stopped_reader(scene, window=window):.1f}", "<= 8")
 
 
 def show_crowd(scene: Scene) -> None:
-    """Memory, idle CPU and control of each."""
+    """Print what many idle connections cost, and how soon a control of each of them is in force."""
     before = used(scene.gateway.process.pid)
     with many.crowd(scene, OPTIONS.sessions) as people:
         found = many.idle(scene, people, before, OPTIONS.idle)
@@ -123,7 +123,7 @@ def show_crowd(scene: Scene) -> None:
 
 
 def show_account(scene: Scene) -> None:
-    """Control of all at once."""
+    """Print how soon a control of all connections at once is in force."""
     with many.crowd(scene, OPTIONS.sessions) as people:
         show_control(f"lock the account that has {OPTIONS.sessions}", many.lock_all(people))
 

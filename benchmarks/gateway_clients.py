@@ -1,9 +1,9 @@
-"""Many idle SSH clients in one process, which notes when each saw its terminal locked and when it was cut.
+"""Runs many idle SSH clients in one process, and reports when each saw that it was locked and that it was closed.
 
     python -m benchmarks.gateway_clients PORT KEY USER FIRST LAST
 
-One client for each session from FIRST to LAST. Says `ready`, and for each line `report` on its standard input one line
-of JSON: moments on the steady clock of this machine, by session. Ends with its standard input.
+There is one client for each session from FIRST to LAST. The process prints `ready`, and for each line `report` on its
+standard input a line of JSON: times of this machine's monotonic clock, by session. It ends when its input ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TOGETHER = 6
 
 
 class Watched(asyncssh.SSHClientSession[bytes]):
-    """One terminal."""
+    """One terminal, which stores when it saw that it was locked, and when it was closed."""
 
     def __init__(self, session: int, seen: dict[str, dict[int, float]], begun: asyncio.Event) -> None:
         self._session, self._seen, self._begun = session, seen, begun
@@ -35,7 +35,7 @@ class Watched(asyncssh.SSHClientSession[bytes]):
             self._seen["locked"].setdefault(self._session, time.monotonic())
 
     def eof_received(self) -> bool:
-        """Wait for the end, which follows."""
+        """Wait for connection_lost(), which follows."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -45,7 +45,7 @@ class Watched(asyncssh.SSHClientSession[bytes]):
 
 
 async def attend(port: int, key: str, user: str, sessions: range) -> None:
-    """Connect them all, then report when asked."""
+    """Connect all clients, then report each time that standard input asks for it."""
     seen: dict[str, dict[int, float]] = {"locked": {}, "gone": {}}
     turn = asyncio.Semaphore(TOGETHER)
     open_clients: list[Any] = []

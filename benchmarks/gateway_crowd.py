@@ -1,6 +1,6 @@
-"""Five hundred people through one gateway: what they cost while they do nothing, and how fast control reaches them all.
+"""Measures five hundred connections through one gateway: what they cost while idle, and how fast control reaches them.
 
-And what is left when the gateway is killed.
+It also measures what is lost when the gateway is killed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """What they cost while nobody does anything."""
+    """What the connections cost while nobody does anything."""
 
     kib: float  # memory of the gateway for each
     cpu: float  # share of a core
@@ -103,7 +103,7 @@ class Clients:
 
 @contextlib.contextmanager
 def crowd(scene: Scene, count: int) -> Iterator[Crowd]:
-    """Keep so many clients connected until the block ends."""
+    """Keep `count` clients connected until the block ends."""
     person, sessions = crowd_sessions(scene, count)
     begin = time.perf_counter()
     clients = Clients(scene, sessions)
@@ -113,7 +113,7 @@ def crowd(scene: Scene, count: int) -> Iterator[Crowd]:
 
 
 def idle(scene: Scene, people: Crowd, before: Used, seconds: float) -> Idle:
-    """Since the moment `before`, when nobody was there."""
+    """Return what the connections have cost since `before`, when nobody was connected."""
     gateway = scene.gateway.process.pid
     time.sleep(3)  # what the log-ins left is written
     held = used(gateway)
@@ -122,7 +122,7 @@ def idle(scene: Scene, people: Crowd, before: Used, seconds: float) -> Idle:
 
 
 def unlock_each(people: Crowd) -> None:
-    """Back to how it was before lock_each()."""
+    """Unlock all sessions that lock_each() locked."""
     for session in _again(people.sessions):
         unlock(builders.make_admin(), session)
     _until(lambda: not _open(people.sessions).filter(is_frozen=True).exists(), "unlocked")
@@ -190,7 +190,7 @@ def _until(is_so: Callable[[], bool], what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """What a `kill -9` costs."""
+    """What a `kill -9` of the gateway costs."""
 
     lost: float  # seconds of the recording
     lost_row: float  # seconds until its connection is called lost

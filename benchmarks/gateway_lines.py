@@ -1,4 +1,7 @@
-"""What one connection feels like: echo, bulk both ways, log-ins; each way in turn, so that a busy moment hits all."""
+"""Measures one connection: the echo of keys, transfers in both directions, and log-ins.
+
+The ways to the host take turns, so that a busy moment of the machine affects all of them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ PART = 64 * 1024  # bytes
 
 @contextmanager
 def started(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Return the client, once the command on the host has said that it is ready."""
+    """Return the client when the command on the host has printed that it is ready."""
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
     )
@@ -61,7 +64,7 @@ def _in(process: subprocess.Popen[bytes]) -> int:
 
 
 def echo(scene: Scene, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds from a key to its echo on a terminal, of each way and of the terminal in the browser."""
+    """Return the milliseconds from each key to its echo, for each way to the host and for the browser's terminal."""
     commands = {way: scene.command(way, ECHO, tty=True) for way in WAYS}  # asks the database
     return asyncio.run(_echo(scene, rounds, commands, _ticket(scene)))
 
@@ -104,7 +107,7 @@ def _key(process: subprocess.Popen[bytes]) -> float:
 
 
 async def _begin(socket: ClientConnection, ticket: str) -> int:
-    """Return how many bytes came until the host was ready."""
+    """Return how many bytes arrived before the host was ready."""
     await socket.send(json.dumps({"ticket": ticket, "cols": 80, "rows": 24}))
     await socket.send(f"{ECHO}\n".encode())
     shown = b""
@@ -127,14 +130,14 @@ async def _key_in_browser(socket: ClientConnection) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """One transfer."""
+    """The speed and the cost of one transfer."""
 
     rate: float  # MB a second
     cpu: float  # seconds of the gateway for it
 
 
 def bulk(scene: Scene, size: int, rounds: int) -> dict[tuple[str, str], list[Bulk]]:
-    """`size` bytes each way, by direction and way."""
+    """Transfer `size` bytes in both directions on each way to the host. Return the transfers by direction and way."""
     found: dict[tuple[str, str], list[Bulk]] = {(to, way): [] for to in ("down", "up") for way in WAYS}
     for _ in range(rounds):
         for (to, way), bulks in found.items():
@@ -171,7 +174,7 @@ def _broken() -> int:
 
 
 def logins(scene: Scene, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of `ssh ... true` from its start to its end."""
+    """Return how many milliseconds `ssh ... true` takes from its start to its end, for each way to the host."""
     found: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way, values in found.items():
@@ -182,7 +185,10 @@ def logins(scene: Scene, rounds: int) -> dict[str, list[float]]:
 
 
 def login_rate(scene: Scene, count: int, together: int = 8, way: str = "gateway") -> tuple[float, float]:
-    """Log-ins a second when `together` at a time come, each with a command; CPU seconds of the gateway for one."""
+    """Return how many log-ins in a second are possible, and the CPU seconds of the gateway for one.
+
+    `together` clients log in at the same time, and each runs a command.
+    """
     command = scene.command(way, "true")
     before, begin = used(scene.gateway.process.pid).cpu, time.perf_counter()
     running: list[subprocess.Popen[bytes]] = []
@@ -205,7 +211,7 @@ def _well(client: subprocess.Popen[bytes]) -> None:
 
 
 def stopped_reader(scene: Scene, *, window: int) -> float:
-    """MB that the gateway grows by for a client that opens such a window and then reads nothing for four seconds."""
+    """Return by how many MB the gateway grows for a client with this window that reads nothing for four seconds."""
     before = used(scene.gateway.process.pid).kib
     highest = asyncio.run(_stop_reading(scene, window))
     return (highest - before) * 1024 / 1e6

@@ -1,7 +1,7 @@
-"""A host, a host to jump through, a gateway, and a person who may reach the host in all three ways.
+"""Prepares a host, a jump host, a gateway, and a person who may reach the host directly, by the jump or by the gateway.
 
-Hosts are OpenSSH servers in namespaces of their own (hosts.py); the gateway is a real `run_gateway` process. Knows what
-is measured as little as the gateway does.
+Hosts are OpenSSH servers in namespaces of their own (hosts.py), and the gateway is a real `run_gateway` process. This
+module does not know what is measured.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CROWD = "satest-crowd"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that runs."""
+    """The processes and the objects of the database that belong together."""
 
     directory: Path
     host: Machine
@@ -75,14 +75,14 @@ class Scene:
 
 
 def make_host(name: str, machine: Machine) -> Resource:
-    """Make the resource that this machine is."""
+    """Create the resource for this machine."""
     values = {"port": machine.port, "service_account": "root", "host_key": machine.host_key}
     return builders.make_resource(name, address="127.0.0.1", connector="ssh", **values)
 
 
 @contextlib.contextmanager
 def scene(directory: Path, *, recorded: bool) -> Iterator[Scene]:
-    """Until the block ends. `recorded`: whether the profile of the person's session records."""
+    """Run everything until the block ends. `recorded` says whether the person's session is recorded."""
     forget()
     key = register_key(builders.make_user("bench"), directory / "id_bench")
     authority = ca.create().public_key
@@ -104,7 +104,7 @@ def scene(directory: Path, *, recorded: bool) -> Iterator[Scene]:
 
 
 def make_session(host: Resource, *, recorded: bool) -> PrivilegedSession:
-    """Make a session that the worker's own code makes available."""
+    """Create a session and let the worker's own code give its rights."""
     activity = builders.make_activity("Benchmark", kind=AccountKind.EPHEMERAL, sudo_rule=RULE)
     profile = builders.make_profile("Benchmark", record=recorded)
     person = builders.make_user("bench")
@@ -122,7 +122,7 @@ def make_session(host: Resource, *, recorded: bool) -> PrivilegedSession:
 
 
 def crowd_sessions(scene: Scene, count: int) -> tuple[User, list[PrivilegedSession]]:
-    """Make so many Available sessions of one person with one account on the host. No worker gave these rights."""
+    """Create sessions of one person in the status Available. They share an account on the host, with no rights from a worker."""
     person = builders.make_user("crowd")
     if not (scene.directory / "id_crowd").exists():
         register_key(person, scene.directory / "id_crowd")
@@ -143,7 +143,7 @@ def crowd_sessions(scene: Scene, count: int) -> tuple[User, list[PrivilegedSessi
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a process holds and has used so far."""
+    """The memory that a process holds, and the CPU time that it has used so far."""
 
     kib: int  # memory that is its own
     cpu: float  # seconds

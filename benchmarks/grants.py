@@ -1,16 +1,16 @@
-"""How long it takes to give and to take away the rights of 200 sessions on 20 hosts, and with a dead one besides.
+"""Measure how long it takes to give and remove the rights of 200 sessions on 20 hosts, also while one host is dead.
 
     make bench-grants                                            as root, where sshd, sudo and visudo are
     make bench-grants ARGS="--hosts 5 --sessions 50 --rounds 4"
     python -m benchmarks.grants --database-url postgresql://...  another database; it makes and removes test_NAME
 
-Each host is an OpenSSH server with accounts and processes of its own (hosts.py); nothing reaches this machine's. Every
-session makes an account with a sudo rule and takes it away again. Rounds alternate: without the dead host, then with it
-and as many sessions there as on each of the others; the living hosts should not notice. The dead one takes connections
-and never says a word.
+Each host is an OpenSSH server with accounts and processes of its own (hosts.py), apart from those of this machine. Each
+session creates an account with a sudo rule and removes it again. Every second round has a dead host in addition, with
+as many sessions as each of the others. It accepts connections and never answers. The other hosts should not become
+slower because of it.
 
-A session's time runs from the moment when all are asked for at once, so it is mostly the wait for its turn. Nothing is
-asserted. The database is removed, whatever happens.
+The time of a session begins when all sessions are requested at once, so it is mostly the time that the session waits
+for its turn. Nothing is asserted. The database is always removed at the end.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ from tests.support.ssh_scene import RULE, forget, register_key  # noqa: E402
 
 @dataclass
 class Phase:
-    """What one phase of one round took, for the sessions on living hosts."""
+    """The times of one phase of one round, for the sessions on the hosts that answer."""
 
     seconds: list[float]  # of each session
     worker: float  # CPU seconds of this process
@@ -79,7 +79,7 @@ class Phase:
 
     @property
     def whole(self) -> float:
-        """Until the last session was there."""
+        """Return the seconds until the last session was done."""
         return max(self.seconds, default=0.0)
 
 
@@ -93,7 +93,7 @@ class Figures:
 
 @contextlib.contextmanager
 def dead_port() -> Iterator[int]:
-    """Yield a port whose kernel takes connections, and on which nobody ever answers."""
+    """Yield a port on which connections are accepted but nobody ever answers."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(100)
@@ -101,14 +101,14 @@ def dead_port() -> Iterator[int]:
 
 
 def make_host(name: str, port: int, host_key: str) -> Resource:
-    """Make the resource that the server on `port` is."""
+    """Create the resource for the server on `port`."""
     return builders.make_resource(
         name, address="127.0.0.1", port=port, connector="ssh", service_account="root", host_key=host_key
     )
 
 
 def make_sessions(hosts: list[Resource], each: int) -> list[int]:
-    """`each` sessions on each host that are to be provisioned, one host after the other in turn."""
+    """Create `each` sessions on each host, which are to be provisioned. The hosts take turns."""
     activity = builders.make_activity("Benchmark")
     person = builders.make_user("bench")
     made = []
@@ -122,7 +122,7 @@ def make_sessions(hosts: list[Resource], each: int) -> list[int]:
 
 
 def wait_for(statuses: set[Status], sessions: list[int]) -> None:
-    """Return when all of them have one of the statuses; complain and go on when that takes too long."""
+    """Wait until all sessions have one of the statuses. If that takes too long, print a warning and return."""
     begin = time.perf_counter()
     waiting = PrivilegedSession.objects.filter(pk__in=sessions).exclude(status__in=statuses)
     while waiting.exists():
@@ -148,14 +148,14 @@ def worker() -> Iterator[None]:
 
 
 def take_down(sessions: list[int]) -> None:
-    """Let the user of each session end it."""
+    """End each session as its user."""
     person = builders.make_user("bench")
     for session in PrivilegedSession.objects.filter(pk__in=sessions, status=Status.AVAILABLE):
         end(person, session)
 
 
 class Clock:
-    """Wall time and CPU time since it was made."""
+    """Measures wall time and CPU time from its creation on."""
 
     def __init__(self, living: list[Machine]) -> None:
         self._living = living
@@ -223,7 +223,7 @@ def run(directory: Path) -> None:
 
 
 def show(found: dict[str, Figures]) -> None:
-    """Print the seconds of a session (median, 95th of a hundred), and whole and CPU of the best round of each kind."""
+    """Print the seconds of a session (median, 95th percentile), and the total and CPU time of the best round of each kind."""
     print(f"\n{'seconds':30} {'median':>7} {'p95':>7} {'whole':>7} {'best':>7} {'CPU worker':>11} {'CPU hosts':>10}")
     for kind, figures in found.items():
         for name, phases in (("give", figures.give), ("take away", figures.take)):

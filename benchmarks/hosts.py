@@ -54,7 +54,7 @@ NAMESPACES = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One running host."""
+    """One host that runs."""
 
     port: int
     host_key: str

@@ -1,4 +1,4 @@
-"""Which of the peers are installed: none of them counts with BENCH_WITHOUT_PEERS in the environment."""
+"""Lists the peers that are installed. With BENCH_WITHOUT_PEERS in the environment none of them counts."""
 
 import os
 from importlib.util import find_spec

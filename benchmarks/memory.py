@@ -1,4 +1,7 @@
-"""By how many megabytes a process grows that sends one CSV: `python -m benchmarks.memory URL`. Called by export.py."""
+"""Prints by how many megabytes a process grows that sends one CSV: `python -m benchmarks.memory URL`.
+
+export.py calls it.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from benchmarks.data import browser  # noqa: E402 - after the set-up
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds."""
+    """Return how many bytes of memory this process holds."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def grow(url: str) -> float:
-    """Megabytes that the process is larger at its largest than before; it has shown a page and sent a CSV by then."""
+    """Return by how many megabytes this process grows at most while it sends a CSV. It has sent a page and a CSV before."""
     client = browser()
     client.get("/activity/")
     for _ in client.get("/activity/?csv=1&period=24h"):

@@ -1,4 +1,4 @@
-"""What knowing one's login sessions costs a request: ours and others beside Django's own sessions."""
+"""Measures what login sessions cost each request: the console's and those of others, beside Django's own sessions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EACH = 40  # requests that count as one
 
 
 def hello(request: HttpRequest) -> HttpResponse:
-    """Ask who the person is, as every page does."""
+    """Answer after loading the user, as every page does."""
     return HttpResponse(str(request.user.pk))
 
 
@@ -51,7 +51,7 @@ urlpatterns = [path("hello/", hello)]
 
 
 def figures(rounds: int) -> list[Figure]:
-    """Milliseconds of 40 requests, each of which loads the user."""
+    """Measure 40 requests, each of which loads the user. Return milliseconds."""
     there = {name: stack for name, stack in STACKS.items() if PEERS.get(NEEDS.get(name, ""), True)}
     return contest(f"login middleware, {EACH} requests", {name: _asks(*stack) for name, stack in there.items()}, rounds)
 

@@ -1,4 +1,7 @@
-"""Everything on one database, in this process: `python -m benchmarks.one SIZE RESULT.json`. Called by __main__.py."""
+"""Measures everything on one database, in this process: `python -m benchmarks.one SIZE RESULT.json`.
+
+__main__.py calls it for each database.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists: the log beside its peers, and every column of sessions and logins either way, first page and deep."""
+"""Measures lists: the log beside its peers, and sessions and logins in each order that they offer."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Pages:
         self.busiest = LogEntry.objects.order_by("id").filter(user__username__startswith="person-")[0].user_name
 
     def ask(self, path: str, **parameters: str) -> Callable[[], Any]:
-        """Return a question for a page."""
+        """Return a function that requests a page."""
         url = f"{path}?{urlencode(parameters)}" if parameters else path
         return lambda: self.client.get(url)
 
     def figures(self) -> Iterator[Figure]:
-        """Everything there is to ask, in turn."""
+        """Measure all pages, in turn."""
         yield from self.log()
         yield from self.keywords()
         yield from self.columns("/sessions/", tab="historical")
@@ -62,12 +62,12 @@ class Pages:
         yield from self.contest("chart of a year", {OURS: self.ask("/activity/chart/", period="1y")})
 
     def contest(self, question: str, contestants: dict[str, Callable[[], Any]]) -> list[Figure]:
-        """Compare those of them that are installed."""
+        """Measure in turn those of the contestants that are installed."""
         there = {who: ask for who, ask in contestants.items() if PEERS["django_tables2"] or "tables2" not in who}
         return contest(question, there, self.size.rounds)
 
     def log(self) -> Iterator[Figure]:
-        """First page, deep page, one user's half a year."""
+        """Measure the first page of the log, one in its middle, and half a year of one user."""
         ours = self.ask("/activity/", **self.everything)
         # The admin shows at most as many pages as there are; page numbers begin with 1.
         middle = str(self.size.entries // 200)
@@ -101,7 +101,7 @@ class Pages:
         )
 
     def deep(self) -> Callable[[], Any]:
-        """Return the page in the middle of the log, by the cursor that the page before it would give."""
+        """Return a function that requests a page in the middle of the log, by the cursor of the page before it."""
         newest = LogEntry.objects.order_by("-id").values_list("id", flat=True)[0]
         at = LogEntry.objects.get(id=newest - self.size.entries // 2).at
         there = self.client.get(f"/activity/?{urlencode({**self.everything, 'until': f'{at:%Y-%m-%d}'})}")
@@ -111,7 +111,7 @@ class Pages:
         return self.ask("/activity/", after=cursor[1].decode(), **self.everything)
 
     def keywords(self) -> Iterator[Figure]:
-        """Words of known frequency over the whole log."""
+        """Measure the search for words with a known frequency in the whole log."""
         for kind, word in KEYWORDS.items():
             contestants = {OURS: self.ask("/activity/", activity=word, **self.everything)}
             if kind != "two letters":
@@ -120,7 +120,7 @@ class Pages:
             yield from self.contest(f"log, keyword: {kind}", contestants)
 
     def columns(self, path: str, **parameters: str) -> Iterator[Figure]:
-        """Return for each order that the list offers its first page and its last."""
+        """Measure the first page and the last page of the list, in each order that it offers."""
         page = self.client.get(path, parameters)
         names = sorted({name.decode().lstrip("-") for name in SORT.findall(page.content)})
         for name in names:

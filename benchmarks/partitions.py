@@ -115,12 +115,12 @@ def index(db: psycopg.Connection, table: str) -> None:
 
 
 def ask(db: psycopg.Connection, sql: str, table: str, values: dict[str, object]) -> list[Any]:
-    """Return the rows that the question finds in the table."""
+    """Return the rows that the query finds in the table."""
     return db.execute(sql.format(t=table), values).fetchall()
 
 
 def timed(what: str, do: Callable[[], object]) -> float:
-    """Milliseconds that it took; printed when it is slow."""
+    """Return the milliseconds that it took, and print them if it was slow."""
     begun = time.perf_counter()
     do()
     took = (time.perf_counter() - begun) * 1000
@@ -130,7 +130,7 @@ def timed(what: str, do: Callable[[], object]) -> float:
 
 
 def compare(db: psycopg.Connection, rounds: int, values: dict[str, object]) -> None:
-    """Ask every question of both, in turn."""
+    """Send every query to both tables, in turn."""
     print(f"{'ms':28} {'plain min':>10} {'median':>8} {'parts min':>10} {'median':>8}")
     for name, sql in {**QUESTIONS, "record()": APPEND}.items():
         took: dict[str, list[float]] = {"plain": [], "parts": []}
@@ -142,7 +142,7 @@ def compare(db: psycopg.Connection, rounds: int, values: dict[str, object]) -> N
 
 
 def prune(db: psycopg.Connection) -> None:
-    """Take the oldest month away: by DELETE as `prune_activity` does without its trigger, and by detaching."""
+    """Remove the oldest month from both tables: by DELETE, as `prune_activity` does, and by detaching a partition."""
     start, end = months()[:2]
     print(f"prune plain: {timed('', lambda: db.execute('DELETE FROM plain WHERE at < %s', [end])):.0f} ms")
     print(f"vacuum plain: {timed('', lambda: db.execute('VACUUM plain')):.0f} ms")
@@ -152,7 +152,7 @@ def prune(db: psycopg.Connection) -> None:
 
 
 def main() -> None:
-    """Arguments."""
+    """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("--rows", type=int, default=2_000_000)

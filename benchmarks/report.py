@@ -1,4 +1,4 @@
-"""The results as tables that docs/performance.md can take over."""
+"""Writes the results as tables, which can be copied into docs/performance.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Result = dict[str, Any]
 
 
 def table(results: dict[str, Result]) -> str:
-    """Markdown: one part for each database."""
+    """Return the tables in Markdown, with one section for each database."""
     return "\n".join(line for kind, result in results.items() for line in _part(kind, result))
 
 

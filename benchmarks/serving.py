@@ -1,4 +1,4 @@
-"""The log page over HTTP: `sessionadmin serve` with two web processes, asked by wrk over 16 connections."""
+"""Measures the log page over HTTP: wrk asks `sessionadmin serve` with two web processes for it over 16 connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 def figures() -> dict[str, Any] | None:
-    """Return requests a second and latencies in milliseconds; None where wrk is not installed."""
+    """Return requests in a second, and latencies in milliseconds; None if wrk is not installed."""
     if shutil.which("wrk") is None:
         print("SKIPPED: serving the log page, because wrk is not installed (Debian: apt-get install wrk)")
         return None
@@ -47,7 +47,7 @@ def figures() -> dict[str, Any] | None:
 
 
 def read(said: str) -> dict[str, Any]:
-    """Return the figures that wrk printed. Raises RuntimeError when it says that pages were refused."""
+    """Return the figures that wrk printed. Raise RuntimeError if it reports refused pages."""
     if "Non-2xx" in said:
         raise RuntimeError(said)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)

@@ -1,4 +1,4 @@
-"""Times contestants in turn, so that whatever else the machine does hits all of them alike."""
+"""Measures contestants in turn, so that other work on the machine affects all of them alike."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Figure:
 
 
 def contest(question: str, contestants: dict[str, Ask], rounds: int) -> list[Figure]:
-    """Ask each in turn, `rounds` times; the first of them is ours. The first answers do not count."""
+    """Measure each contestant `rounds` times, in turn. The console is the first one. The first answers do not count."""
     taken: dict[str, list[float]] = {who: [] for who in contestants}
     computed = dict.fromkeys(contestants, math.inf)
     sizes = {}

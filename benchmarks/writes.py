@@ -1,4 +1,4 @@
-"""record() from four processes at once: entries a second."""
+"""Measures how many entries in a second four processes record at the same time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MANY = 10_000_000  # entries that these are taken to be the last of
 
 
 def figures(seconds: float = SECONDS) -> dict[str, Any]:
-    """Let each process record for some seconds, every entry in a transaction of its own."""
+    """Let four processes record for some seconds, each entry in a transaction of its own, and return the rate."""
     # All are told the same moment to begin at: starting Django takes longer for some than for others.
     begin = time.time() + 4
     command = [sys.executable, "-m", "benchmarks.writes", str(begin), str(seconds)]

@@ -1,1 +1,1 @@
-"""What others would use for the same pages, on the same rows, behind the same login."""
+"""The peers: what others would use for the same pages, with the same rows and the same login."""

@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 class Echo:
-    """Gives back what is written to it."""
+    """A file whose write() returns the text that it is given."""
 
     def write(self, value: str) -> str:
         """Return the line that is written."""
@@ -41,14 +41,14 @@ def _rows(request: HttpRequest) -> Any:
 
 
 def recipe(request: HttpRequest) -> StreamingHttpResponse:
-    """Source: Django's documentation, "Outputting CSV", streaming large files."""
+    """Answer as Django's documentation recommends it ("Outputting CSV", "Streaming large CSV files")."""
     writer = csv.writer(Echo())
     lines: Iterator[Any] = (writer.writerow(row) for row in _rows(request).values_list(*COLUMNS).iterator())
     return StreamingHttpResponse(lines, content_type="text/csv")
 
 
 def import_export(request: HttpRequest) -> HttpResponse:
-    """django-import-export: all of it in memory first."""
+    """Answer with django-import-export, which first builds the whole file in memory."""
     from import_export import resources  # noqa: PLC0415 - a peer that may not be installed
 
     class LogResource(resources.ModelResource):  # type: ignore[misc]  # the package has no types

@@ -21,7 +21,7 @@ SEARCHED = ("message", "target_name", "actor_name", "user_name")  # as ours
 
 
 class StockAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes no parameters at run time
-    """As somebody writes it who does not think of size."""
+    """The administration as somebody writes it who does not expect many rows."""
 
     list_display = COLUMNS
     list_filter = ("level", "at")
@@ -31,7 +31,7 @@ class StockAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes no parame
 
 
 class TunedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """As far as settings go: no second count of everything, no hierarchy of dates."""
+    """The administration, as fast as its settings allow: without a second count of all rows and without date links."""
 
     list_display = COLUMNS
     list_filter = ("level",)
@@ -41,7 +41,7 @@ class TunedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class LogFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
-    """The same filters as ours."""
+    """The same filters as in the console."""
 
     since = django_filters.DateTimeFilter(field_name="at", lookup_expr="gte")
     user = django_filters.CharFilter(field_name="user_name")

@@ -1,4 +1,4 @@
-"""Our addresses, and beside them those of the peers."""
+"""The addresses of the console and of the peers."""
 
 from benchmarks.peers import export, log
 from sessionadmin.urls import handler400, handler403, handler404, handler500

@@ -1,1 +1,1 @@
-"""A whole installation under load and under constant trouble, and the question what was left at the end."""
+"""Runs a whole installation under load and constant trouble, and checks what is left at the end."""

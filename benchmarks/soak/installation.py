@@ -1,7 +1,7 @@
-"""The console as it is installed: `serve` with its worker and its gateway, on a small disk of its own.
+"""Runs the console as it is installed: `serve` with its worker and its gateway, on a small disk of its own.
 
-The disk is an ext4 image of its own, so that it can be filled and its files can be made immutable without harm to this
-machine. Knows processes and files, neither sessions nor people.
+The disk is an ext4 image, so that it can be filled and its files can be made immutable without harm to this machine.
+This module knows processes and files, but neither sessions nor people.
 """
 
 from __future__ import annotations

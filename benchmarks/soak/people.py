@@ -1,6 +1,6 @@
-"""People at work: each asks for a session, logs in with OpenSSH, types, and reads what comes back.
+"""Lets people work: each requests a session, logs in with OpenSSH, types, and reads the answers.
 
-They go on whatever breaks: who is cut off connects again while the session is open.
+They go on whatever breaks. If a connection is closed, they connect again while the session is open.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def persistently(ask: Callable[[], Answer], *, seconds: float = 300.0) -> Answer
 
 @dataclass
 class Tally:
-    """What all people together saw. Each counter belongs to one lock."""
+    """Counts what all people saw together. A lock protects the counters."""
 
     counts: Counter[str] = field(default_factory=Counter)
     connected: Counter[int] = field(default_factory=Counter)  # session number -> connections through the gateway
@@ -60,7 +60,7 @@ class Tally:
             self.counts[what] += number
 
     def came_in(self, session_id: int) -> None:
-        """Note that a client of this session was let through and got an answer from the host."""
+        """Count a client of this session that got an answer from the host."""
         with self._lock:
             self.connected[session_id] += 1
 
@@ -86,7 +86,7 @@ class Person(threading.Thread):
         self.problem: BaseException | None = None
 
     def run(self) -> None:
-        """Work; an error that no disturbance explains is kept for the report."""
+        """Work. Keep an error for the report if no disturbance explains it."""
         try:
             while not self._stop_asked.is_set():
                 self._one_session()
@@ -132,7 +132,7 @@ class Person(threading.Thread):
         return session.status in HOLDS_GRANT
 
     def _connect(self, session: PrivilegedSession) -> None:
-        """Log in once, type a line three times a second, and leave, unless something cuts the connection before."""
+        """Log in once, type three lines a second, and log out, unless something closes the connection earlier."""
         words = ["ssh", "-F", "none", "-tt", "-p", str(self._port), "-i", str(self._key)]
         for option in (
             "BatchMode=yes",

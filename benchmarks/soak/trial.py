@@ -1,4 +1,4 @@
-"""The scene, the minutes of trouble, and the report."""
+"""Prepares the scene, lets people work under trouble for some minutes, and reports."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["World", "run", "scene"]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Who works where."""
+    """The people, and the hosts on which they work."""
 
     machines: list[Machine]
     people: list[tuple[User, Path]]  # with the private key of each
@@ -64,7 +64,7 @@ def scene(directory: Path, hosts: int, people: int) -> Iterator[Scene]:
 
 
 def run(scene: Scene, world: World, gateway_port: int, seconds: float) -> list[str]:
-    """Let everybody work for so long, then calm down; print the report and return what was left."""
+    """Let everybody work for some minutes, end the trouble, print the report, and return what was left."""
     tally = Tally()
     work = (scene.activity, scene.hosts)
     at_work = threading.Event()

@@ -1,6 +1,6 @@
-"""What goes wrong: kills, a full disk, a read-only database, a busy database, a host that is away or has another key.
+"""Causes trouble: killed processes, a full disk, a read-only or busy database, a host that is away or has another key.
 
-Each kind of trouble ends by itself and puts right what it broke. An administrator is at work beside it.
+Each kind of trouble ends by itself and repairs what it broke. Meanwhile an administrator controls sessions.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OTHER_KEY_SECONDS = 40.0
 
 @dataclass
 class World:
-    """Everything that can be broken."""
+    """Everything that the kinds of trouble break."""
 
     installation: Installation
     machines: list[Machine]
@@ -54,7 +54,7 @@ class World:
     background: list[threading.Thread] = field(default_factory=list)
 
     def pause(self, seconds: float) -> None:
-        """Wait so long, or until the trial is over."""
+        """Wait for some seconds, or until the trial is over."""
         self.stop.wait(seconds)
 
 
@@ -206,7 +206,7 @@ KINDS: tuple[tuple[Callable[[World], None], int], ...] = (
 
 
 def make_trouble(world: World) -> None:
-    """Do one kind after the other, at random, until the trial is over."""
+    """Cause one kind of trouble after the other, at random, until the trial is over."""
     try:
         while not world.stop.is_set():
             [kind] = world.random.choices([one for one, _ in KINDS], [weight for _, weight in KINDS])

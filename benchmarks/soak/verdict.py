@@ -1,4 +1,4 @@
-"""What was left when everything is calm again. An empty list is the only good answer."""
+"""Checks what is left when there is no trouble any more. The only good answer is an empty list."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLACES = "/home /var /tmp /run /dev/shm /etc"
 
 
 def untrue_statuses(machines: list[Machine]) -> list[str]:
-    """Compare each open session with its host: rights are there exactly while its status says so."""
+    """Compare each open session with its host, which must hold the rights if and only if the status says so."""
     wrong = []
     for number, machine in enumerate(machines):
         accounts = {line.split(":")[0] for line in machine.path("/etc/passwd").read_text().splitlines()}

@@ -1,1 +1,1 @@
-"""Generated data by the million, as a company has it after years of use: `python -m benchmarks.volume`."""
+"""Generates millions of rows, as a company has them after years of use: `python -m benchmarks.volume`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.volume` fills the database of the settings, as `sessionadmin` finds them."""
+"""`python -m benchmarks.volume` fills the database that `sessionadmin` would use."""
 
 import os
 import sys

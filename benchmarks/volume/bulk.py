@@ -1,8 +1,8 @@
 """Appends very many rows at once, for generated data: COPY on PostgreSQL, executemany on SQLite.
 
-Rows are only ever added, by INSERT or COPY: the triggers that make the log append-only stay where they are. What may
-be set aside meanwhile are indexes, which are made anew from all rows at the end: that is several times as quick as
-keeping them row by row. Knows no model; who may call it is decided by the command that does.
+Rows are only added, by INSERT or COPY, and the triggers that make the log append-only stay in force. Indexes may be
+dropped before and created again from all rows at the end, which is several times as fast as updating them row by row.
+This module knows no model; the command that calls it decides who may do so.
 """
 
 from __future__ import annotations

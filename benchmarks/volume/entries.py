@@ -1,4 +1,4 @@
-"""Generated log entries: seven in ten are about the privileged session of that time, the others about logins."""
+"""Generates log entries. Seven of ten are about a privileged session of that time, the others about logins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated login sessions: one in ten is live, the others ended after hours."""
+"""Generates login sessions. One of ten is live, and the others have ended after some hours."""
 
 from __future__ import annotations
 

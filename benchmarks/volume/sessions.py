@@ -1,4 +1,4 @@
-"""Generated privileged sessions. All of them ended long ago, so that no worker acts on them."""
+"""Generates privileged sessions. All of them have ended long ago, so that no worker acts on them."""
 
 from __future__ import annotations
 

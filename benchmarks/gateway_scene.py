@@ -122,7 +122,7 @@ def make_session(host: Resource, *, recorded: bool) -> PrivilegedSession:
 
 
 def crowd_sessions(scene: Scene, count: int) -> tuple[User, list[PrivilegedSession]]:
-    """Create sessions of one person in the status Available. They share an account on the host, with no rights from a worker."""
+    """Create Available sessions of one person, which share an account on the host. No worker gives them rights."""
     person = builders.make_user("crowd")
     if not (scene.directory / "id_crowd").exists():
         register_key(person, scene.directory / "id_crowd")

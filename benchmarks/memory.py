@@ -23,7 +23,7 @@ def resident() -> int:
 
 
 def grow(url: str) -> float:
-    """Return by how many megabytes this process grows at most while it sends a CSV. It has sent a page and a CSV before."""
+    """Return by how many megabytes this process grows at most for a CSV, after it has sent a page and a first CSV."""
     client = browser()
     client.get("/activity/")
     for _ in client.get("/activity/?csv=1&period=24h"):

@@ -1,7 +1,7 @@
-"""Compares a host before and after a session with root rights: who may log in, become root, or have something run.
+"""Compares a host before and after a session with root rights: who can log in, become root, or start programs.
 
-Whoever was root can hide from this, so it helps people and proves nothing. It also reports what others have changed in
-the meantime.
+Somebody who was root can hide changes from this, so it is a help but no proof. It also reports what others have changed
+in the meantime.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from sessions_app.hosts.connectors.ssh.transport import Remote
 from sessions_app.hosts.models import HostComparison
 from sessions_app.privileged.models import LIVE, PrivilegedSession
 
-# $1: seconds for the files of all local file systems. Prints a line for each thing: kind, name, value, with tabs.
+# Argument: the time limit in seconds for the search for setuid files; 0 means no search. Prints a line for each thing:
+# its kind, name and value, separated by tabs.
 SNAPSHOT = (
     r"""
 set -u
@@ -88,7 +89,7 @@ timeout "$seconds" nice -n 10 find "$@" -xdev -type f \( -perm -4000 -o -perm -2
 [ $? -le 1 ] || echo "cut"
 """
 )
-# In the order of the report.
+# The kinds, in the order of the report.
 KINDS = (
     *("account", "password", "group", "sudo rule", "authorized key", "login setting"),
     *("setuid file", "cron", "unit", "port"),
@@ -96,16 +97,16 @@ KINDS = (
 MOST = 4 * 1024 * 1024  # bytes of the output
 MOST_NEWS = 500
 CUT = "Setuid files were not compared: the host has more files than could be searched in {seconds} s."
-# What a session brings has its number in the name. What open sessions brought is not reported as new.
+# What a session adds has the session's number in its name. So what open sessions have added is not reported as new.
 NUMBER = re.compile(r"sessionadmin-(?:watchdog-|session-)?(\d+)(?:\.service|\.new)?$")
 
 State = dict[str, dict[str, str]]  # kind -> name -> value
 
 
 def look_before(remote: Remote, grant: Grant, say: Say) -> None:
-    """Store the state of the host once, before anything is given.
+    """Store the state of the host once, before the session gets anything there.
 
-    If it cannot be read, that is said, and the grant continues. Raise TemporaryError if the connection breaks.
+    If the state cannot be read, log that; the session still starts. Raise TemporaryError if the connection breaks.
     """
     if not grant.compare_host or HostComparison.objects.filter(session=grant.session_id).exists():
         return
@@ -118,7 +119,7 @@ def look_before(remote: Remote, grant: Grant, say: Say) -> None:
 
 
 def look_after(remote: Remote, grant: Grant, say: Say) -> None:
-    """Store what is new since look_before(), and say how much. Raise TemporaryError if the connection breaks."""
+    """Store what has changed since look_before(), and log how much. Raise TemporaryError if the connection breaks."""
     row = HostComparison.objects.filter(session=grant.session_id, after_at=None).first()
     if row is None:
         return
@@ -149,7 +150,7 @@ def compare_now(remote: Remote, grant: Grant, row: HostComparison) -> tuple[list
 
 
 def differences(before: State, after: State) -> list[list[str]]:
-    """Return the differences of two states: what happened, and the kind, name and value of each. Pure."""
+    """Return the differences of two states: for each "new", "changed" or "gone", its kind, name and value. Pure."""
     found = []
     for kind in KINDS:
         old, new = before.get(kind, {}), after.get(kind, {})
@@ -161,9 +162,9 @@ def differences(before: State, after: State) -> list[list[str]]:
 
 
 def parse(output: str) -> tuple[State, bool]:
-    """Return the state that SNAPSHOT printed, and whether its search was cut off.
+    """Return the state that SNAPSHOT printed, and whether its search ran out of time.
 
-    Two lines with the same name become one. Pure.
+    The values of lines with the same kind and name are joined. Pure.
     """
     state: State = {}
     for line in output.splitlines():
@@ -185,7 +186,7 @@ def _look(remote: Remote, grant: Grant) -> tuple[State, str]:
 
 
 def _is_of(sessions: dict[int, str], one: list[str]) -> bool:
-    """Return whether it was given to a session that is still open."""
+    """Return whether the difference comes from a session that is still open."""
     _, kind, name, _ = one
     if kind in ("account", "password", "group"):
         return name in sessions.values()

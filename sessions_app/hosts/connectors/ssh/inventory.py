@@ -1,4 +1,7 @@
-"""Lists what on a host belongs to sessions, by its notes, accounts and sudo rules. Does not know which are open."""
+"""Lists what on a host belongs to sessions: notes, sudo rules, processes, files and accounts.
+
+It does not know which of these sessions are open.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ for f in $(grep -lszxE '/var/lib/sessionadmin/session-[0-9]+/watchdog' /proc/[0-
   { tr '\0' ' ' 2>/dev/null < "$f"; echo; } |
     sed -n "s#^[^ ]*sh /var/lib/sessionadmin/session-\([0-9]*\)/watchdog [0-9]* \$#\1:watchdog, process ${p#/proc/}#p"
 done
-if [ -s "$S/uids" ]; then # user ids that were given, and what is theirs
+if [ -s "$S/uids" ]; then # user ids that sessions were given, and what belongs to them
   {
     ps -eo uid=,pid= | sed 's/\([0-9]*\)$/process \1/'
     for place in /var/spool/cron /var/spool/at /var/spool/atjobs /var/spool/atspool /var/spool/atd /etc/crontabs; do

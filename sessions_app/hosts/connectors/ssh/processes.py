@@ -1,9 +1,11 @@
 """Shell functions that find the processes of an account, and end them.
 
-These are the processes with its user id (real, effective or saved), and those of root that sudo started for it: found
-by descent, by the environment, and by the log-in in which they began (loginuid, the systemd slice of the user). Never
-included are processes of a third account, daemons of the system and what one of them leads, processes that ran before
-the session and what these start, and zombies. The process of sshd for a log-in ends with the log-in.
+A process belongs to the account if it has the account's user id (real, effective or saved), or if it is a process of
+root that sudo started for the account. The latter are found by their parent processes, by their environment, and by the
+log-in in which they began (loginuid, the systemd slice of the user). Also included is sshd's process for each log-in.
+
+Never included are processes of other accounts, daemons of the system and processes of root that a daemon started,
+processes that ran before the session and those that they start, and zombies.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ PROCESSES = (
     LOG
     + SHARED
     + r"""
-account_processes() { # uid: print the processes that the docstring describes
-  # Before `before` is written, those that ran before the session are among them.
+account_processes() { # uid: print the account's processes
+  # Until the file `before` exists, those that ran before the session are among them.
   {
     for _p in $(older); do echo "older $_p"; done
     for _p in $(daemons); do echo "daemon $_p"; done
@@ -36,14 +38,14 @@ account_processes() { # uid: print the processes that the docstring describes
     }
     {is[$1, $2]}
     $1 == "daemon" {daemon[$2]}
-    function of_login(p,  file, login) { # whether it began in a login of another account
+    function of_login(p,  file, login) { # whether the process began in a login of another account
       file = "/proc/" p "/loginuid"
       login = ""
       getline login < file
       close(file)
       return login != "" && login != "4294967295" && login != u
     }
-    function was_there(p,  n) { # whether it, or a process above it, ran before the session
+    function was_there(p,  n) { # whether the process, or one of its parents, ran before the session
       for (n = 0; p + 0 > 1 && n < 1000; n++) {
         if (("older", p) in is || ("older", leader[p]) in is) return 1
         if (("login", p) in is) return 0

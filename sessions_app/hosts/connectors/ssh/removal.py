@@ -1,6 +1,7 @@
-"""Scripts that take away what scripts.py gave: first log-ins, then what is behind them, and the notes at the end.
+"""Scripts that remove what a session has on a host: first the right to log in, then everything else, at last its notes.
 
-The console runs them (connector.py). If the console does not come, the host runs them alone (program()).
+The console runs them (connector.py). If the console cannot reach the host in time, the host runs them by itself
+(program()).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from sessions_app.hosts.connectors.ssh.sweep import HOME, KERNEL, SWEEP
 from sessions_app.hosts.connectors.ssh.uids import UIDS
 from sessions_app.hosts.connectors.ssh.watchdog import PROGRAM, WATCHDOG
 
-# Arguments: session account. The account is empty if the console does not know it. Prints what the host knows of the
-# session, and lets its watchdog wait for two minutes.
+# Arguments: session account. The account is empty if the console does not know it. Prints what the notes on the host
+# say about the session, and lets its watchdog wait for two minutes.
 NOTES = (
     HEAD
     + WATCHDOG
@@ -90,8 +91,8 @@ done
 """
 )
 
-# Arguments: session account. Processes are ended before the jobs are removed and once more after it: a process could
-# add a job, and a job could start a process or put a key back.
+# Arguments: session account. Processes are ended before the jobs are removed, and again after that, because a process
+# could add a job, and a job could start a process or restore a key.
 END_PROCESSES = (
     HEAD
     + KEYS
@@ -132,8 +133,8 @@ for p in $(session_processes "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
 """
 )
 
-# Arguments: session account. The session's lock ends with the session. This step is the last one, so that nobody can
-# log in while rights are still there.
+# Arguments: session account. Ends the session's lock of the account. This step is the last one, so that nobody can log
+# in while the account still has rights of the session.
 ALLOW_LOGINS = (
     HEAD
     + LOCKOUT
@@ -183,8 +184,8 @@ take_group "$1" "$2"
 """
 )
 
-# Arguments: session account. Cleans up after an account that the commands made and removed again, because its user id
-# may be given to somebody else.
+# Arguments: session account. Cleans up after an account that the commands made and removed again, because a later
+# account may get its user id.
 REMOVE_ORPHAN = (
     HEAD
     + JOBS
@@ -227,7 +228,7 @@ class RemovalStep:
     script: str
 
 
-# In this order; one that fails does not keep the others from being tried.
+# They are run in this order. If one of them fails, the others are still tried.
 STEPS = (
     RemovalStep("Prevent logins", PREVENT_LOGINS),
     RemovalStep("Remove the sudo rule", TAKE_SUDO),
@@ -236,7 +237,7 @@ STEPS = (
 )
 
 
-# What the watchdog does with an account that the session made.
+# How the watchdog removes an account that the session made.
 REMOVE_ACCOUNT_LINES = r"""
 if [ "$kind" = ephemeral ]; then
   {last}
@@ -251,7 +252,7 @@ fi
 def program(commands: Iterable[list[str]], *, keep_home: bool) -> str:
     """Return the program that the watchdog of a session runs on the host.
 
-    It has STEPS, the post-session `commands`, and the account itself.
+    It runs STEPS, then the post-session `commands`, and at last removes the account if the session made it.
     """
     session = ("sessionadmin", '"$number"', '"$account"')
     lines = [_line(step.label, "sh", "-c", shlex.quote(step.script), *session) for step in STEPS]

@@ -1,7 +1,7 @@
 """Searches a host for files that sessions left outside of the directories that are cleaned. Removes nothing.
 
-The files may be the work that a session was for, so they stay and people are told. A large disk takes long. The user
-ids are never used again, so the search can run after the sessions are over, and one search serves many of them.
+The files may be the work that a session was for, so they stay, and people are told about them. On a large disk the
+search takes long. User ids are never used again, so it can run after the sessions have ended, for many at once.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ local_places() { # where local file systems are mounted, each once
     }' /proc/self/mountinfo
 }
 """
-# none seconds; numbers of sessions on standard input. A line for each of their first files, "number:path", then
-# "count number:how many"; "cut" when time ran out. Of two searches the second ends at once.
+# Arguments: "none", and the time limit in seconds. Standard input: the numbers of sessions.
+# Prints "number:path" for the first files of each session, then "count number:how many", and "cut" if the time ran out.
+# If another search is running on the host, it exits at once.
 SEARCH = (
     HEAD
     + PLACES

@@ -1,8 +1,8 @@
-"""Reads from the log of the host's sshd which key opened a log-in, and parses it strictly.
+"""Reads in the log of the host's sshd with which key a log-in was made. Lines are parsed strictly.
 
-Every local user can write to a syslog file, and parts of each line come from whoever connects. So a line counts only if
-all of it is what sshd writes, and it decides nothing: it is only reported, and the last use of a key is stored. Only
-the journal knows who wrote a line, and there only root's lines count.
+Every local user can write to a syslog file, and parts of each line come from the client that connects. So a line is
+used only if all of it has the form that sshd writes, and no decision depends on it: it is only reported, and the last
+use of a key is stored. Only the journal knows who wrote a line; there only lines of root are used.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import re
 from sessions_app.hosts.connectors.ssh.scripts import HEAD
 from sessions_app.hosts.connectors.ssh.shared_account import LOG
 
-# session; on standard input the fingerprints of what opens it: where the log is, and how far it goes before anybody can
-# log in
+# Argument: session. Standard input: the fingerprints of the keys and certificates with which people can log in. Stores
+# them, where the log is, and its current end, before anybody can log in.
 NOTE = (
     HEAD
     + LOG
@@ -32,8 +32,9 @@ esac | put log
 """
 )
 
-# no argument; on standard input for each session: number, account, and how far its log was read (- at first).
-# Answers "none", or for each session its lines and how far it is read now; so an answer that is cut off is read again.
+# No argument. Standard input: for each session its number, its account, and the position up to which its log was read
+# ("-" at first). Prints "none" if there is no log. Otherwise it prints for each session the new lines and after them
+# the new position, so that lines are read again if the output is incomplete.
 READ = (
     HEAD.replace("session-$1", "session-none")
     + LOG
@@ -101,7 +102,7 @@ ACCEPTED = re.compile(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SshdLogin:
-    """One log-in that sshd accepted. `name`, `serial` and `authority` are those of a certificate."""
+    """One log-in that sshd accepted. `name`, `serial` and `authority` come from the certificate, if there was one."""
 
     method: str
     address: str
@@ -113,7 +114,7 @@ class SshdLogin:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoginTrace:
-    """The log-ins of one session since the last look, oldest first, and how far the log is read."""
+    """The log-ins of one session since the log was last read, oldest first, and the position up to which it is read."""
 
     logins: tuple[SshdLogin, ...]
     position: str
@@ -139,7 +140,7 @@ def parse(output: str, accounts: dict[int, str]) -> dict[int, LoginTrace] | None
 
 
 def login_of(line: str, account: str) -> SshdLogin | None:
-    """Return the log-in of `account` in a line of sshd's log; None if the line is anything else."""
+    """Return the log-in of `account` that a line of sshd's log reports; None if it is any other line."""
     match = ACCEPTED.fullmatch(line.rstrip())
     if match is None or match["account"] != account:
         return None

@@ -1,15 +1,15 @@
-"""Shell functions that remove what belongs to a user id outside of its home, and say what is left.
+"""Shell functions that remove what belongs to a user id outside of its home.
 
-Files are removed in one pass over the directories in which everybody can write, without entering what is mounted below
-them. The pass continues when the step that started it is over, so a huge directory costs a few tries and delays
-nothing. The account is removed only after it. What was made or changed after the pass began is not touched, so whoever
-gets the user id in the meantime keeps their files. After that, things that are no files are removed, and what is stored
-under the account's name.
+Files are removed in one pass over the directories in which everybody can write, without entering file systems that are
+mounted below them. The pass goes on in the background when the step that started it ends. So a huge directory needs
+some more tries but does not delay other work. The account is removed only after the pass. Files that were created or
+changed after the pass began are not touched, so a new account with the same user id keeps its files. After that,
+objects that are not files are removed, and what programs store under the account's name.
 """
 
 from __future__ import annotations
 
-# Needs HEAD of scripts.py. What holds files of others cannot be deleted: it becomes root's.
+# Needs HEAD of scripts.py. A directory that holds files of others cannot be deleted, so it is given to root.
 SWEEP = r"""
 sweeps() { # process: whether it still runs. A zombie does not.
   case "$(sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null)" in '' | Z* | X*) return 1 ;; esac
@@ -73,8 +73,8 @@ sweep() { # uid account: remove its files from the directories in which everybod
 }
 """
 
-# Needs HEAD. What no directory shows: System V memory, semaphores and queues, POSIX queues, keys of the kernel; and
-# what root keeps about an account, under its name.
+# Needs HEAD. Removes what is not in a directory: System V memory, semaphores and queues, POSIX queues and keys of the
+# kernel. It also removes what programs of root store about an account under its name.
 KERNEL = r"""
 of_ipc() { # uid: print option of ipcrm and number of each object
   awk -v u="$1" 'FNR > 1 && $8 == u {print "-m", $2}' /proc/sysvipc/shm
@@ -125,8 +125,8 @@ take_name() { # uid account: remove what programs of root keep about it
 }
 """
 
-# Needs HEAD. In a mount namespace of its own, so that whatever is mounted in the home, at any moment, stays whole: a
-# bind mount of the same file system is none to rm(1).
+# Needs HEAD. Works in a mount namespace of its own, so that the files of all that is mounted in the home stay. rm(1)
+# does not notice a bind mount of the same file system.
 HOME = r"""
 take_home() { # path uid place: remove the home. If other people have files in it, keep these and move it to `place`.
   _alone=

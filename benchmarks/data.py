@@ -39,7 +39,7 @@ NAME = "bench-admin"
 
 
 def fill(size: Size) -> dict[str, float]:
-    """Migrate the database, and fill it if that was not done before. Return how many seconds filling it took, if any."""
+    """Migrate the database, and fill it if that was not done before. Return how many seconds filling took, if any."""
     call_command("migrate", verbosity=0)
     if LogEntry.objects.all()[: size.entries].count() >= size.entries:
         return {}

@@ -223,7 +223,7 @@ def run(directory: Path) -> None:
 
 
 def show(found: dict[str, Figures]) -> None:
-    """Print the seconds of a session (median, 95th percentile), and total and CPU time of the best round of each kind."""
+    """Print the seconds of a session (median, 95th percentile), and total and CPU time of each kind's best round."""
     print(f"\n{'seconds':30} {'median':>7} {'p95':>7} {'whole':>7} {'best':>7} {'CPU worker':>11} {'CPU hosts':>10}")
     for kind, figures in found.items():
         for name, phases in (("give", figures.give), ("take away", figures.take)):

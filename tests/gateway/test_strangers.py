@@ -1,4 +1,4 @@
-"""Who has proved nothing yet costs little, keeps nobody else out, and goes soon; who is there and silent goes too."""
+"""Clients that have not logged in cost little, keep nobody else out, and are disconnected soon; so are silent ones."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def stranger(port: int, said: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A socket that says this and no more."""
+    """Open a connection that sends `said` and nothing more."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(said)
     return reader, writer
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
-    """A byte from time to time, so that the connection is never silent."""
+    """Send a byte from time to time, so that the connection is never silent."""
     try:
         while True:
             writer.write(b"x")
@@ -39,7 +39,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
 
 
 async def until_closed(reader: asyncio.StreamReader) -> None:
-    """Whether or not all of what we said was read."""
+    """Wait until the server closes the connection, whether or not it has read everything."""
     with contextlib.suppress(ConnectionError):
         await reader.read()
 

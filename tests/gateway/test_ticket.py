@@ -1,4 +1,4 @@
-"""Tickets into the gateway: one use, soon, from the address that asked, while the login that asked lasts."""
+"""A ticket opens the gateway once, for a short time, from the same address, and while the login session is live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A way between two programs that a test can break: TCP passed on unchanged, until cut() drops what is open."""
+"""Forwards TCP between two programs unchanged, until a test calls cut(), which closes all open connections."""
 
 from __future__ import annotations
 

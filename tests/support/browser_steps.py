@@ -8,7 +8,7 @@ from tests.support.waiting import BROWSER_PATIENCE
 
 
 def enter(browser: Browser, address: str, name: str, password: str) -> Page:
-    """A fresh browser that has logged in through the login page."""
+    """Open a fresh browser, log in through the login page, and return the page."""
     page = browser.new_context(base_url=address, accept_downloads=True).new_page()
     page.set_default_timeout(BROWSER_PATIENCE)
     page.goto("/")

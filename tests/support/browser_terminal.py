@@ -115,7 +115,7 @@ def hello(ticket: str, **values: Any) -> str:
 
 @contextlib.asynccontextmanager
 async def terminal_of(gateway: Gateway, session: PrivilegedSession, **options: Any) -> AsyncIterator[ClientConnection]:
-    """The socket of a page whose terminal is connected."""
+    """Yield the socket of a page whose terminal is connected."""
     async with gateway.socket(**options) as page:
         await page.send(hello(await ticket_for(session)))
         await message(page)
@@ -123,7 +123,7 @@ async def terminal_of(gateway: Gateway, session: PrivilegedSession, **options: A
 
 
 async def message(socket: ClientConnection) -> dict[str, Any]:
-    """The next message beside the terminal."""
+    """Return the next message that is not output of the terminal."""
     while True:
         found = await socket.recv()
         if isinstance(found, str):
@@ -132,7 +132,7 @@ async def message(socket: ClientConnection) -> dict[str, Any]:
 
 
 async def shown(socket: ClientConnection, length: int) -> bytes:
-    """The next bytes on the terminal."""
+    """Return at least the next `length` bytes of the terminal's output."""
     data = b""
     while len(data) < length:
         found = await socket.recv()
@@ -141,7 +141,7 @@ async def shown(socket: ClientConnection, length: int) -> bytes:
 
 
 async def ending(socket: ClientConnection) -> tuple[int | None, str]:
-    """How the gateway closes the socket: the code, and the reason it gave before."""
+    """Wait until the gateway closes the socket. Return the code, and the reason that the gateway sent before."""
     reason = ""
     with contextlib.suppress(ConnectionClosed):
         while True:

@@ -56,7 +56,7 @@ def make_activity(name: str = "Patch Linux", **values: Any) -> Activity:
 
 
 def make_profile(name: str = "Two hours", tiers: list[list[User]] | None = None, **values: Any) -> ConnectionProfile:
-    """`tiers`: for each tier its approvers, one of whom must approve."""
+    """Create a profile. `tiers` holds the approvers of each tier, one of whom must approve."""
     profile = ConnectionProfile.objects.create(name=name, **values)
     for order, approvers in enumerate(tiers or [], start=1):
         ApprovalTier.objects.create(profile=profile, order=order).users.set(approvers)
@@ -82,7 +82,7 @@ def make_policy(
 
 
 def give_right(user: User, activity: Activity, resource: Resource, profile: ConnectionProfile) -> AccessPolicy:
-    """What an open session stands on, unless a policy of the test gives it already; the worker ends it without."""
+    """Return a policy that allows this work, or create one. Without it the worker would end the session."""
     given = AccessPolicy.objects.for_user(user).filter(activities=activity, resources=resource).first()
     name = f"{activity.name} on {resource.name} for {user.username}"
     return given or make_policy(
@@ -91,7 +91,7 @@ def give_right(user: User, activity: Activity, resource: Resource, profile: Conn
 
 
 def make_session(user: User | None = None, status: Status = Status.AVAILABLE, **values: Any) -> PrivilegedSession:
-    """A session in any status, with the times that this status needs; no flow and no log entry is involved."""
+    """Create a session in any status, with the times that it needs. No flow runs, and no log entry is written."""
     user = user or make_user()
     resource = values.pop("resource", None) or make_resource()
     activity = values.pop("activity", None) or make_activity()
@@ -131,7 +131,7 @@ def make_session(user: User | None = None, status: Status = Status.AVAILABLE, **
 
 
 def make_key(user: User | None = None, line: str = "", title: str = "laptop") -> UserKey:
-    """A registered SSH key; a new one unless `line` is given."""
+    """Create a registered SSH key. It is a new one unless `line` is given."""
     key = read_public_key(line or asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode())
     return UserKey.objects.create(
         user=user or make_user(), title=title, public_key=key.line, kind=key.kind, fingerprint=key.fingerprint
@@ -139,7 +139,7 @@ def make_key(user: User | None = None, line: str = "", title: str = "laptop") ->
 
 
 def make_login(user: User | None = None, **values: Any) -> LoginSession:
-    """A recorded browser that no test client holds."""
+    """Create a login session. No test client has its cookie."""
     user = user or make_user()
     number = LoginSession.objects.count()
     defaults = {

@@ -61,14 +61,14 @@ class Person:
 
 
 def connect(session: PrivilegedSession, **values: Any) -> GatewayConnection:
-    """The row of an open connection, as if made after all that was asked of the session so far."""
+    """Create the row of an open connection that began after all controls of the session so far."""
     newest = session.controls.order_by("-pk").values_list("pk", flat=True).first() or 0
     defaults = {"gateway": OWNER, "entry_point": EntryPoint.SSH, "address": "192.0.2.9", "confirmed_control": newest}
     return GatewayConnection.objects.create(session=session, **(defaults | values))
 
 
 def hold(registry: Registry, connection: GatewayConnection, terminal: str = "xterm") -> tuple[Relay, Person]:
-    """A live relay for that row, in this process; on the event loop."""
+    """Return a live relay for that row. Call this on the event loop."""
     session, person = connection.session, Person()
     admitted = store.Admitted(
         connection_id=connection.pk,
@@ -124,7 +124,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 
 
 def _close_store() -> None:
-    """Each thread of the store closes its own."""
+    """Close the database connections of the store: each of its threads closes its own."""
     pools = (store._pool, store._first)
     everyone = threading.Barrier(1 + sum(len(pool._threads) for pool in pools))
 
@@ -139,7 +139,7 @@ def _close_store() -> None:
 
 
 async def away(step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What somebody does in the console meanwhile: another thread, another connection to the database."""
+    """Run a step of the console meanwhile, in another thread with its own connection to the database."""
 
     def call() -> Any:
         try:
@@ -151,5 +151,5 @@ async def away(step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def make_connection(**values: Any) -> GatewayConnection:
-    """Of alice, on a session that is Available."""
+    """Create a connection of alice on an Available session."""
     return connect(builders.make_session(), **values)

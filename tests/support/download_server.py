@@ -71,7 +71,7 @@ def running_server() -> Iterator[DownloadServer]:
 def database(
     city: str = "Downloaded", database_type: str = "DBIP-City-Lite", built_at: datetime | None = None
 ) -> bytes:
-    """The bytes of a small database that knows 203.0.113.0/24."""
+    """Return the bytes of a small database that knows 203.0.113.0/24."""
 
     class Writer(MMDBWriter):
         def _build_meta(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ _as_made: Rows = {}
 
 
 def empty(test: TransactionTestCase) -> None:
-    """TransactionTestCase's own step; conftest.py puts it there."""
+    """Empty the tables after a test. conftest.py replaces the step of TransactionTestCase by this one."""
     if not _as_made or _made_by_migrate() != _as_made:
         append_only.remove(connection)
         _django_empties(test)

@@ -27,7 +27,7 @@ UNSEEN_BEFORE = (
 
 
 def make_entry(message: str = "something", at: dt.datetime | None = None, **values: Any) -> LogEntry:
-    """An entry at any time; `actor` and `user` are accounts whose names it keeps."""
+    """Create a log entry at any time. `actor` and `user` are accounts, whose names it stores."""
     for role in ("actor", "user"):
         if values.get(role) is not None:
             values.setdefault(f"{role}_name", values[role].username)
@@ -63,7 +63,7 @@ class _Rows(HTMLParser):
 
 
 def table_rows(response: Any) -> list[dict[str, str]]:
-    """The rows of the page's first table, by column heading."""
+    """Return the rows of the page's first table, each by column heading."""
     parser = _Rows()
     parser.feed(response.content.decode())
     if not parser.rows:
@@ -73,25 +73,25 @@ def table_rows(response: Any) -> list[dict[str, str]]:
 
 
 def messages(response: Any) -> list[str]:
-    """The messages of the entries on the page, in its order."""
+    """Return the messages of the entries on the page, in its order."""
     assert response.status_code == 200, response.content.decode()
     return [row["Message"] for row in table_rows(response)]
 
 
 def download(response: Any) -> list[dict[str, str]]:
-    """The rows of a CSV answer, read by a program that knows nothing of us."""
+    """Return the rows of a CSV download, as Python's csv module reads them."""
     assert response.status_code == 200
     return list(csv.DictReader(io.StringIO(streamed(response).decode(), newline="")))
 
 
 def problem(response: ClientResponse) -> str:
-    """The words of a refusal."""
+    """Return the text of a 400 answer of a list."""
     assert response.status_code == 400
     return response.content.decode().split('class="problem"')[1].split("</div>")[0]
 
 
 def another_connection() -> Any:
-    """A connection that knows nothing of Django or of the test's transaction, as a program of one's own opens one."""
+    """Open a connection without Django and outside of the test's transaction, as another program would."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         other = sqlite3.connect(settings["NAME"], timeout=0, isolation_level=None)

@@ -40,7 +40,7 @@ def environment(tmp_path: Path, **extra: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def webs(tmp_path: Path, count: int, env: Mapping[str, str]) -> Iterator[list[str]]:
-    """So many web servers, each with one web process; their addresses."""
+    """Run `count` web servers with one web process each, and yield their addresses."""
     with contextlib.ExitStack() as stack:
         addresses = []
         for number in range(count):
@@ -53,7 +53,7 @@ def webs(tmp_path: Path, count: int, env: Mapping[str, str]) -> Iterator[list[st
 
 @contextlib.contextmanager
 def workers(count: int, env: Mapping[str, str]) -> Iterator[None]:
-    """So many workers, all of them running; they stop properly afterwards."""
+    """Run `count` workers, and stop them properly afterwards."""
     command = [*programs.MANAGE, "run_worker", "--interval", "0.1", "--threads", "4"]
     processes = [subprocess.Popen(command, env=dict(env)) for _ in range(count)]
     try:
@@ -82,7 +82,7 @@ class Browser:
         return response
 
     def post(self, at: str, path: str, sent: Mapping[str, Any]) -> requests.Response:
-        """The form, sent without JavaScript; the answer as it comes, whatever it says."""
+        """Send the form without JavaScript, and return the answer without checking it."""
         token = secrets.token_hex(16)
         return requests.post(
             f"{at}{path}",
@@ -94,7 +94,7 @@ class Browser:
 
 
 def at_once(calls: Sequence[Callable[[], requests.Response]]) -> list[requests.Response]:
-    """What each call answered; they start together, each in a thread of its own."""
+    """Start all calls at the same moment, each in its own thread, and return their answers."""
     barrier = threading.Barrier(len(calls))
     outcomes: list[requests.Response | BaseException] = [RuntimeError("did not run") for _ in calls]
 

@@ -196,7 +196,7 @@ class Sent:
 
 
 def addresses() -> Iterator[tuple[str, list[type]]]:
-    """Every address of the console as a form for format(), with the converters of its parts."""
+    """Yield every address of the console as a string for format(), with the converters of its parts."""
     yield from _below(get_resolver(), "", [])
 
 
@@ -218,7 +218,7 @@ def _name(converter: Any) -> str:
 
 
 def targets_of(client: Client, most: int) -> list[Target]:
-    """What the pages that this browser can open link to and which forms they hold; up to `most` pages are read."""
+    """Return the links and forms on the pages that this browser can open. At most `most` pages are read."""
     found: dict[Target, None] = {}
     # The console's own pages first; the administration, which has as many, is Django's.
     waiting = [Target("GET", "/" + path.format(*["1"] * len(kinds))) for path, kinds in addresses()]
@@ -305,7 +305,7 @@ class Fuzzer:
         )
 
     def _spoilt(self, fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """With some of the values other ones, some names new, some left out and some twice."""
+        """Return the fields with some values changed, some names new, some left out, and some twice."""
         choose = self.random
         for _ in range(choose.randrange(4)):
             place, way = choose.randrange(len(fields)) if fields else -1, choose.random()
@@ -340,7 +340,7 @@ class Fuzzer:
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def _encoded(self, fields: list[tuple[str, str]]) -> str:
-        """As a browser would, now and then as nobody would."""
+        """Encode the fields as a browser does; now and then in a way that no browser does."""
         if self.random.random() < 0.02:
             return "&".join(f"{name}={value}" for name, value in fields).encode("ascii", "replace").decode()
         return urlencode(fields, quote_via=quote_plus, errors="surrogatepass")

@@ -32,14 +32,14 @@ class Gateway:
         return (self.directory / "log").read_text()
 
     def options(self, key: Path | None) -> list[str]:
-        """For ssh, scp and sftp alike."""
+        """Return the options that ssh, scp and sftp need."""
         known = f"UserKnownHostsFile={self.directory / 'known_hosts'}"
         words = [known, "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", f"Port={self.port}"]
         words += [f"IdentityFile={key}", "BatchMode=yes"] if key else ["PubkeyAuthentication=no"]
         return ["-F", "none", *[f"-o{one}" for one in words]]
 
     def client(self, who: str, key: Path | None, *command: str, more: Sequence[str] = ()) -> list[str]:
-        """The command line of the system's ssh; `who` is alice or alice=web-1."""
+        """Return the command line of the system's ssh. `who` is a user name, or with a resource alice=web-1."""
         return ["ssh", *self.options(key), *more, f"{who}@127.0.0.1", *command]
 
     def ssh(self, who: str, key: Path | None, *command: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -51,7 +51,10 @@ class Gateway:
 
 @contextlib.contextmanager
 def serving(directory: Path, *arguments: str, **environment: str) -> Iterator[Gateway]:
-    """On free ports, with the test database; stopped at the end, at once unless `arguments` say --drain-seconds."""
+    """Run a gateway on free ports with the test database, and stop it at the end.
+
+    It stops at once unless `arguments` hold --drain-seconds.
+    """
     directory.mkdir(exist_ok=True)
     env = os.environ | {
         "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",

@@ -107,7 +107,7 @@ class PreparedSession:
 
 
 def prepared(user: User, **profile: Any) -> PreparedSession:
-    """An Available session of the user on web-1, and a registered key."""
+    """Create an Available session of the user on web-1, and a registered key."""
     key, host_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     builders.make_key(user, key.export_public_key().decode())
     resource = builders.make_resource(
@@ -120,7 +120,7 @@ def prepared(user: User, **profile: Any) -> PreparedSession:
 
 @contextlib.asynccontextmanager
 async def front(given: PreparedSession, **host_options: Any) -> AsyncIterator[Front]:
-    """Both servers, until the block ends."""
+    """Run the gateway and the host behind it until the block ends."""
     host = Host()
     behind = await asyncssh.listen(
         "127.0.0.1",
@@ -158,7 +158,7 @@ def transport_of(connection: SSHConnection) -> asyncio.Transport:
 
 
 def waiting(relay: Relay) -> int:
-    """Bytes that the gateway holds for both sides."""
+    """Return how many bytes the gateway holds for both sides."""
     host = relay.bridge._host
     client_side: Any = relay._downstream  # what it holds is no part of its type
     assert host is not None
@@ -170,7 +170,7 @@ def waiting(relay: Relay) -> int:
 
 
 async def still(front: Front) -> None:
-    """Until the host gets on no further."""
+    """Wait until the host can send no more."""
     before = -1
     while before != front.host.sent:
         before = front.host.sent
@@ -178,5 +178,5 @@ async def still(front: Front) -> None:
 
 
 def held(connection: Any) -> int:
-    """Bytes that the library keeps for the peer of that connection until keys are exchanged."""
+    """Return how many bytes asyncssh holds for the peer of that connection until keys are exchanged."""
     return sum(len(part) for _, parts in connection._deferred_packets for part in parts)

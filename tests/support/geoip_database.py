@@ -12,7 +12,7 @@ def write_database(path: Path, city: str, database_type: str = "Test-City") -> N
 
 
 def write_record(path: Path, record: dict[str, Any] | str, database_type: str = "Test-City") -> None:
-    """A database that knows 198.51.100.0/24, where no test look-up goes."""
+    """Write a database that knows only 198.51.100.0/24, an address range that no test looks up."""
     writer = MMDBWriter(ip_version=4, database_type=database_type, languages=["en"], description="test")
     writer.insert_network(IPSet(["198.51.100.0/24"]), record)
     fresh = path.with_suffix(".new")

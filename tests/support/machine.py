@@ -52,21 +52,21 @@ def knows_the_database(item: pytest.Item) -> bool:
 
 
 def chromium() -> str:
-    """The browser's program, for tests marked `browser`."""
+    """Return the path of the browser, for tests marked `browser`."""
     path = find("chromium")
     assert path is not None, "mark the test with `browser`"
     return str(path)
 
 
 def sshd() -> str:
-    """The OpenSSH server's program, for tests marked `sshd`."""
+    """Return the path of the OpenSSH server, for tests marked `sshd`."""
     path = find("openssh-server")
     assert path is not None, "mark the test with `sshd`"
     return str(path)
 
 
 def wrong_clock(off: str) -> dict[str, str]:
-    """The environment in which programs see a clock that is so far off, as +1h or -1h; for tests marked `clock`."""
+    """Return an environment in which programs see a wrong clock, such as +1h or -1h, for tests marked `clock`."""
     library = find("libfaketime")
     assert library is not None, "mark the test with `clock`"
     _forget_clocks_of_the_dead()
@@ -88,7 +88,7 @@ def _forget_clocks_of_the_dead() -> None:
 
 
 def axe_source() -> str:
-    """The text of axe-core, to be evaluated in a page; skips the calling test when npm has not brought it."""
+    """Return the source of axe-core, to be evaluated in a page. Skip the calling test if npm has not installed it."""
     if not AXE.exists():
         pytest.skip("axe-core is not installed (run `make test` once, or `npm ci`)")
     return AXE.read_text()

@@ -79,7 +79,7 @@ def isolate() -> bool:
 
 
 def place() -> int:
-    """A number below PLACES that no other process of the tests on this machine has while this one lives."""
+    """Return a number below PLACES that no other test process on this machine gets while this one runs."""
     for number in range(PLACES):
         handle = os.open(f"/tmp/sessionadmin-tests-of-accounts-{number}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
         try:

@@ -63,19 +63,19 @@ class _Builder(HTMLParser):
 
 
 def elements(response: Any) -> ET.Element:
-    """The page of a response; find things with ElementTree's paths."""
+    """Return the page of a response as an element, to be searched with ElementTree's paths."""
     return parsed(response.content.decode())
 
 
 def parsed(html: str) -> ET.Element:
-    """The page that is written so."""
+    """Parse HTML and return its root element."""
     builder = _Builder()
     builder.feed(html)
     return builder.finish()
 
 
 def text(element: ET.Element | None) -> str:
-    """What a person reads in it, blanks folded."""
+    """Return the text of the element, with each run of blanks as one space."""
     assert element is not None
     return " ".join("".join(element.itertext()).split())
 
@@ -98,12 +98,12 @@ def streamed(response: HttpResponseBase) -> bytes:
 
 
 def texts(page: ET.Element, path: str) -> list[str]:
-    """What a person reads in each element at `path`."""
+    """Return the text of each element at `path`."""
     return [text(element) for element in page.findall(path)]
 
 
 def facts(page: ET.Element) -> dict[str, str]:
-    """What the page says of its subject: the terms of its description lists, each with its description."""
+    """Return the terms of the page's description lists, each with its description."""
     return {
         text(term): text(description)
         for each in page.iter("dl")
@@ -112,7 +112,7 @@ def facts(page: ET.Element) -> dict[str, str]:
 
 
 def table(page: ET.Element) -> list[dict[str, str]]:
-    """The rows of the list on the page, by column heading."""
+    """Return the rows of the list on the page, each by column heading."""
     heads = [text(head) for head in page.findall(".//thead//th")]
     rows = []
     for row in page.findall(".//tbody/tr"):
@@ -122,7 +122,7 @@ def table(page: ET.Element) -> list[dict[str, str]]:
 
 
 def refusals(page: ET.Element, pk: int) -> dict[str, str]:
-    """What the row of that number does not allow, each verb with its reason."""
+    """Return the actions that the row of that number does not allow, each with the reason."""
     grid = page.find(".//table[@data-refusals]")
     row = page.find(f".//tr[@id='row-{pk}']")
     assert grid is not None
@@ -132,7 +132,7 @@ def refusals(page: ET.Element, pk: int) -> dict[str, str]:
 
 
 def fields(page: ET.Element, path: str = ".//form[@method='post']") -> dict[str, Any]:
-    """What a browser would send with the last form at `path`, its buttons left out."""
+    """Return what a browser would send with the last form at `path`, without its buttons."""
     form = page.findall(path)[-1]
     sent: dict[str, Any] = {}
     for each in form.iter():

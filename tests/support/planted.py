@@ -55,13 +55,13 @@ LASTLOG_ENTRY = 292  # bytes; see utmp.h
 
 
 def plant(run: Callable[[str], None], account: str, uid: int) -> None:
-    """`run` runs a script as the account. What it asks of the places is read by left_of()."""
+    """Let the account leave things in all places that left_of() checks. `run` runs a script as the account."""
     run(PLANT)
     shell(BY_ROOT, account, str(uid))
 
 
 def left_of(account: str, uid: int) -> dict[str, list[str]]:
-    """Place -> what of the account is there, sorted. Reads by other ways than the product does."""
+    """Return what the account has in each place, sorted. It is read in other ways than the product does it."""
     found = {f"files in {place}": lines("find", place, "-xdev", "-uid", str(uid)) for place in PLACES}
     found["names"] = [f"{place}/{account}" for place in NAMES if os.path.lexists(f"{place}/{account}")]
     found["crontab"] = lines("find", "/var/spool/cron", "-name", account)
@@ -84,7 +84,7 @@ def left_of(account: str, uid: int) -> dict[str, list[str]]:
 
 
 def forget_left_of(uid: int) -> None:
-    """Whatever a failed test left of the account on this machine; its processes end with the account."""
+    """Remove whatever a failed test left of the account on this machine, and end its processes."""
     assert uid >= 1000
     shell(
         """
@@ -99,7 +99,7 @@ def forget_left_of(uid: int) -> None:
 
 
 def running(uid: int) -> list[str]:
-    """State and command line of its processes, and of those that began in its logins."""
+    """Return state and command line of the account's processes, and of those that began in its logins."""
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test's own with a streaming replica, both on loopback."""
+"""Runs a PostgreSQL server with a streaming replica for one test, both on loopback."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Replica:
 
 @contextlib.contextmanager
 def with_replica() -> Iterator[tuple[str, Replica]]:
-    """The address of the main server, without a database name, and its replica."""
+    """Run both servers. Yield the address of the main server, without a database name, and the replica."""
     initdb = find("postgresql")
     assert initdb is not None, "PostgreSQL is not on this machine"
     directory = Path(tempfile.mkdtemp(prefix="sessionadmin-replica-"))

@@ -24,12 +24,12 @@ KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "HOST_ACCOUNT_IDS")
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """Nothing of the environment of the tests but what a program needs to start, and `extra`."""
+    """Return only those variables of the tests' environment that a program needs to start, and `extra`."""
     return {key: value for key, value in os.environ.items() if key in KEPT} | extra
 
 
 def production(**extra: str) -> dict[str, str]:
-    """An environment with which the production settings start."""
+    """Return an environment with which the production settings start."""
     good = {
         "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.production",
         "SECRET_KEY": secrets.token_urlsafe(50),
@@ -48,7 +48,7 @@ def run(
 
 
 def free_port() -> int:
-    """A port of loopback on which nobody listens now."""
+    """Return a port of loopback on which nobody listens at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -66,7 +66,7 @@ class Running:
         return self.output.read_text()
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
-        """Status and text of one page, redirects not followed."""
+        """Return status and text of one page. Redirects are not followed."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=named)
         try:
@@ -116,7 +116,7 @@ def _answers(port: int) -> bool:
 
 
 def descendants(pid: int) -> dict[int, str]:
-    """Every live process below `pid`: its number and its command line."""
+    """Return the number and the command line of every live process below `pid`."""
     children: dict[int, list[int]] = {}
     commands: dict[int, str] = {}
     for line in _processes():
@@ -134,7 +134,7 @@ def descendants(pid: int) -> dict[int, str]:
 
 
 def still_alive(pids: Sequence[int]) -> list[str]:
-    """Those of `pids` that are alive, as lines of ps. A zombie is dead."""
+    """Return the lines of ps for those of `pids` that are alive. Zombies do not count."""
     return [line for line in _processes() if int(line.split()[0]) in pids and not line.split()[2].startswith("Z")]
 
 

@@ -32,13 +32,13 @@ class Clock:
 
 
 def make_cast(clock: Clock | None = None, **values: Any) -> Asciicast:
-    """A terminal of 80 by 24."""
+    """Return the recording of a terminal with 80 columns and 24 rows."""
     defaults: dict[str, Any] = {"cols": 80, "rows": 24, "started_at": 1_800_000_000.0, "limit": LIMIT}
     return Asciicast(**(defaults | values), clock=clock or Clock())
 
 
 def make_connection(session: PrivilegedSession | None = None, **values: Any) -> GatewayConnection:
-    """A connection that goes on, unless `ended_at` says otherwise."""
+    """Create a connection. It is open unless `ended_at` is given."""
     session = session or make_session(status=Status.LOGGED_IN)
     defaults: dict[str, Any] = {
         "gateway": "gateway-of-the-test",
@@ -49,7 +49,7 @@ def make_connection(session: PrivilegedSession | None = None, **values: Any) -> 
 
 
 def make_running(session: PrivilegedSession | None = None, *, keeps_typed: bool = False, title: str = "") -> Recording:
-    """A recording that has just begun, with no piece yet."""
+    """Create a recording that has just begun and has no piece yet."""
     connection = make_connection(session)
     return chunks.begin(
         session_id=connection.session_id,
@@ -62,13 +62,13 @@ def make_running(session: PrivilegedSession | None = None, *, keeps_typed: bool 
 
 
 def add(recording: Recording, cast: Asciicast) -> None:
-    """One more piece, of what `cast` has."""
+    """Add one more piece to the recording, with what `cast` has collected."""
     data, typed = cast.take()
     chunks.append([Piece(recording.pk, recording.chunks.count(), data, typed)])
 
 
 def end(recording: Recording, **values: Any) -> None:
-    """Its connection is over and everything was handed over."""
+    """End the connection of the recording, after all its pieces were written."""
     chunks.written([recording.pk])
     ended = {"ended_at": timezone.now(), "end_reason": ConnectionEnd.CLOSED} | values
     GatewayConnection.objects.filter(pk=recording.connection_id).update(**ended)
@@ -81,7 +81,7 @@ def make_recording(
     title: str = "",
     typed: str = "",
 ) -> Recording:
-    """A recording that is over: `events` are seconds and what was shown then; `typed` is kept where it is given."""
+    """Create a recording that has ended. `events` are seconds and the output at that time; `typed` is what was typed."""
     recording = make_running(session, title=title, keeps_typed=bool(typed))
     clock = Clock()
     cast = make_cast(clock, started_at=recording.started_at.timestamp(), title=title, keeps_typed=bool(typed))

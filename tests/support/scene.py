@@ -30,7 +30,7 @@ def ask(user: User, *, resource: str = "web-1", actor: User | None = None, **val
 
 
 def granted(user: User, *, resource: str = "web-1", **profile: Any) -> PrivilegedSession:
-    """A session that the worker made available, with its grant on the practice host."""
+    """Return a session that the worker made available, with its rights on the practice host."""
     name = f"Work of {user.username} on {resource}"
     builders.make_policy(
         name,
@@ -47,7 +47,7 @@ def granted(user: User, *, resource: str = "web-1", **profile: Any) -> Privilege
 
 
 def logged_in(user: User, **values: Any) -> PrivilegedSession:
-    """A session whose user is on the practice host, as the worker saw."""
+    """Return a session whose user is logged in to the practice host, as the worker has noticed."""
     session = granted(user, **values)
     practice.log_on(session.pk)
     PrivilegedSession.objects.filter(pk=session.pk).update(next_monitor_at=None)
@@ -67,10 +67,10 @@ def age(session: PrivilegedSession, by: dt.timedelta) -> None:
 
 
 def messages_of(session: PrivilegedSession) -> list[str]:
-    """The session's log, oldest first."""
+    """Return the messages of the session's log, oldest first."""
     return list(LogEntry.objects.of_target(session).order_by("pk").values_list("message", flat=True))
 
 
 def verbs_of(session: PrivilegedSession) -> list[str]:
-    """The verbs of the session's log, oldest first."""
+    """Return the verbs of the session's log, oldest first."""
     return list(LogEntry.objects.of_target(session).order_by("pk").values_list("verb", flat=True))

@@ -73,7 +73,7 @@ def make_scene(var: Path, *, entries: int = ENTRIES, people: str = _MAKE_PEOPLE)
 
 @contextlib.contextmanager
 def serving(environment: Mapping[str, str], out: Path, *more: str) -> Iterator[programs.Running]:
-    """A real `serve`, as it is started for people, in one web process."""
+    """Run a real `serve` with one web process."""
     port = programs.free_port()
     with programs.serving([*programs.MANAGE, "serve", "--port", str(port), *more], environment, port, out) as running:
         yield running
@@ -81,7 +81,7 @@ def serving(environment: Mapping[str, str], out: Path, *more: str) -> Iterator[p
 
 @contextlib.contextmanager
 def clients(port: int, count: int, sent: str, *, reads_little: bool = False) -> Iterator[list[socket.socket]]:
-    """So many sockets that have each sent that; closed afterwards."""
+    """Open `count` sockets that have each sent `sent`, and close them afterwards."""
     with contextlib.ExitStack() as stack:
         opened = []
         for _ in range(count):
@@ -96,18 +96,18 @@ def clients(port: int, count: int, sent: str, *, reads_little: bool = False) -> 
 
 
 def get(path: str, cookie: str = "", **headers: str) -> str:
-    """A request as it goes over the wire."""
+    """Return the text of a GET request as it is sent over the connection."""
     lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, *([f"Cookie: sessionid={cookie}"] if cookie else []), "", ""])
 
 
 def is_open(one: socket.socket) -> bool:
-    """Whether the server has neither answered nor closed it."""
+    """Return whether the server has neither answered nor closed the connection."""
     return not select.select([one], [], [], 0)[0]
 
 
 def read_all(one: socket.socket) -> str:
-    """Everything until the server closes."""
+    """Return everything that arrives until the server closes the connection."""
     data = b""
     with contextlib.suppress(ConnectionResetError):
         while piece := one.recv(65536):

@@ -29,7 +29,7 @@ def name(path: Path) -> str:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The full dotted names of what the module imports."""
+    """Yield the full dotted names of what the module imports."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -38,5 +38,5 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def called(node: ast.Call) -> str:
-    """The last name of what is called: `join` for `"".join(...)`."""
+    """Return the last name of what is called: `join` for `"".join(...)`."""
     return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -29,7 +29,7 @@ RULE = "ALL=(ALL) NOPASSWD: ALL"
 
 @contextlib.contextmanager
 def host_server(tmp_path: Path, *, by_name: bool = False, pam: bool = False) -> Iterator[sshd.Server]:
-    """A running sshd that trusts a new authority of ours; the machine is cleaned before and after."""
+    """Run an sshd that trusts a new certificate authority of the console. The machine is cleaned before and after."""
     with sshd.alone():
         forget()
         authority = ca.create().public_key
@@ -39,25 +39,25 @@ def host_server(tmp_path: Path, *, by_name: bool = False, pam: bool = False) -> 
 
 @pytest.fixture
 def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
-    """A running sshd that trusts our authority; conftest.py offers it to every test."""
+    """Run an sshd that trusts the console's authority. conftest.py offers this fixture to every test."""
     with host_server(tmp_path) as running:
         yield running
 
 
 @pytest.fixture
 def key(tmp_path: Path, alice: User) -> Path:
-    """The private key of alice, whose public half is registered; conftest.py offers it to every test."""
+    """Return the path of alice's private key, whose public half is registered. conftest.py offers it to every test."""
     return register_key(alice, tmp_path / "id_alice")
 
 
 def forget() -> None:
-    """What the connector keeps in memory, as in a new process."""
+    """Clear what the connector keeps in memory, as in a new process."""
     credentials.forget()
     transport.TURNS._silent.clear()
 
 
 def register_key(user: User, path: Path) -> Path:
-    """A new key pair of the user; the path of its private half."""
+    """Create and register a key pair of the user. Return the path of the private key."""
     line = sshd.make_key(path)
     fingerprint = sshd.fingerprint(path.with_suffix(".pub"))
     UserKey.objects.create(user=user, title="laptop", public_key=line, kind="Ed25519", fingerprint=fingerprint)
@@ -65,7 +65,7 @@ def register_key(user: User, path: Path) -> Path:
 
 
 def make_host(server: sshd.Server, name: str = "web-1", **values: Any) -> Resource:
-    """A resource that is the server, its key pinned."""
+    """Create the resource for the server, with its host key pinned."""
     defaults = {
         "address": "127.0.0.1",
         "port": server.port,
@@ -77,7 +77,7 @@ def make_host(server: sshd.Server, name: str = "web-1", **values: Any) -> Resour
 
 
 def prepare(server: sshd.Server, user: User, **activity: Any) -> Resource:
-    """The user may ask for “Patch Linux” on web-1: an account of its own with sudo, unless told otherwise."""
+    """Let the user request “Patch Linux” on web-1, by default with an ephemeral account and sudo. Return web-1."""
     defaults = {"login_account_template": "satest-{session}", "sudo_rule": RULE}
     resource = make_host(server)
     builders.make_activity(**(defaults | activity))
@@ -86,7 +86,7 @@ def prepare(server: sshd.Server, user: User, **activity: Any) -> Resource:
 
 
 def worked(session: PrivilegedSession) -> PrivilegedSession:
-    """After one pass of the worker, as if the interval were over."""
+    """Run one pass of the worker, as if the interval were over, and return the session after it."""
     HostWatch.objects.update(began_at=None, ended_at=None)
     PrivilegedSession.objects.filter(pk=session.pk).update(next_monitor_at=None, next_attempt_at=None)
     reconcile()
@@ -95,7 +95,7 @@ def worked(session: PrivilegedSession) -> PrivilegedSession:
 
 
 def given(user: User) -> PrivilegedSession:
-    """A session that the worker made available on the host."""
+    """Return a session that the worker made available on the host."""
     session = worked(ask(user))
     assert session.status == Status.AVAILABLE, said(session)
     return session
@@ -109,12 +109,12 @@ def given_with_key(server: sshd.Server, person: User, directory: Path) -> Privil
 
 
 def said(session: PrivilegedSession) -> list[str]:
-    """The session's log, oldest first."""
+    """Return the messages of the session's log, oldest first."""
     return list(LogEntry.objects.of_target(session).order_by("pk").values_list("message", flat=True))
 
 
 def database_url(config: Mapping[str, Any]) -> str:
-    """The test database, for another process."""
+    """Return the address of the test database for another process."""
     if config["ENGINE"].endswith("sqlite3"):
         return f"sqlite:///{config['NAME']}"
     password = f":{config['PASSWORD']}" if config["PASSWORD"] else ""
@@ -123,7 +123,7 @@ def database_url(config: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def terminal(server: sshd.Server, session: PrivilegedSession, key: Path, typed: bytes) -> Iterator[Terminal]:
-    """An ordinary client with a terminal, in which something was typed."""
+    """Run an ordinary client with a terminal, and type something in it."""
     line = server.client(session.login_account, key, tty=True)
     client = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:

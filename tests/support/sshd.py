@@ -43,7 +43,7 @@ class Server:
         return (self.directory / "log").read_text()
 
     def client(self, account: str, key: Path, *command: str, tty: bool = False) -> list[str]:
-        """The command line of the system's ssh."""
+        """Return the command line of the system's ssh."""
         known = self.directory / "known_hosts"
         known.write_text(f"[127.0.0.1]:{self.port} {self.host_key}\n")
         options = ["BatchMode=yes", f"UserKnownHostsFile={known}", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes"]
@@ -60,7 +60,7 @@ class Server:
 
 @contextlib.contextmanager
 def client_running(server: Server, account: str, key: Path, command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The system's ssh, logged in and at work until the block ends."""
+    """Run the system's ssh, logged in and with a command running, until the block ends."""
     line = server.client(account, key, f"echo here; {command}")
     client = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
@@ -74,7 +74,7 @@ def client_running(server: Server, account: str, key: Path, command: str) -> Ite
 
 
 def make_key(path: Path) -> str:
-    """A new Ed25519 key pair in a file; its public half as one line."""
+    """Create an Ed25519 key pair in a file. Return the public key as one line."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
     return public_half(path)
 
@@ -140,12 +140,12 @@ Match User root
 
 
 def accounts() -> list[str]:
-    """The accounts of the tests that are on this machine."""
+    """Return the accounts of the tests that exist on this machine."""
     return [one.pw_name for one in pwd.getpwall() if one.pw_name.startswith(PREFIX)]
 
 
 def processes_of(account: str) -> list[str]:
-    """Command lines of what runs as the account; zombies do not run."""
+    """Return state and command line of the account's processes, without zombies."""
     lines = subprocess.run(
         ["ps", "-ww", "-U", account, "-o", "state=,args="], capture_output=True, text=True, check=False
     ).stdout.splitlines()
@@ -153,7 +153,7 @@ def processes_of(account: str) -> list[str]:
 
 
 def leftovers() -> list[str]:
-    """Everything on this machine that a session of a test could have left."""
+    """Return everything on this machine that a session of a test could have left."""
     found = [f"account {one}" for one in accounts()]
     for pattern in ("/etc/sudoers.d/*sessionadmin-*", f"/home/{PREFIX}*", f"{STATE}/session-*"):
         base, _, name = pattern.rpartition("/")
@@ -219,6 +219,6 @@ def alone() -> Iterator[None]:
 
 
 def fingerprint(public_key: Path) -> str:
-    """As OpenSSH says it."""
+    """Return the fingerprint of the key as OpenSSH prints it."""
     line = subprocess.run(["ssh-keygen", "-lf", str(public_key)], capture_output=True, text=True, check=True).stdout
     return line.split()[1]

@@ -28,7 +28,7 @@ def make_secret(name: str = "db root", content: str = PLAIN, vault: Resource | N
 
 
 def opened(user: User, vault: Resource | None = None, **profile: Any) -> PrivilegedSession:
-    """A session on the vault, asked for through the flow and made available by the worker."""
+    """Request a session on the vault, let the worker make it available, and return it."""
     vault = vault or make_vault()
     activity = builders.make_activity(
         "Read secrets", platform=Platform.VAULT, grant_actions="", remove_actions="", login_account_template="{user}"

@@ -1,4 +1,4 @@
-"""The worker fails approvals in vain, survives trouble with one session, and costs little when nothing is due."""
+"""The worker fails requests that nobody approves, goes on after an error in one session, and costs little when idle."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ TestCase._fixture_teardown = emptying.roll_back  # type: ignore[attr-defined]
 
 @pytest.fixture(autouse=True)
 def _apart(settings: Any, tmp_path: Path) -> Iterator[None]:
-    """No test sees another's cache or practice grants."""
+    """Keep each test's cache and practice grants apart from those of others."""
     settings.PRACTICE_DIR = tmp_path / "practice"
     settings.HOST_ACCOUNT_IDS = os.environ.get("HOST_ACCOUNT_IDS", settings.HOST_ACCOUNT_IDS)
     cache.clear()
@@ -61,7 +61,7 @@ def auditor(db: None) -> User:
 
 @pytest.fixture
 def as_user() -> Callable[[User], Client]:
-    """A browser that is logged in as that user: as_user(alice).get(...)."""
+    """Return a function that logs a browser in as a user: as_user(alice).get(...)."""
 
     def logged_in(user: User) -> Client:
         client = Client()
@@ -73,11 +73,11 @@ def as_user() -> Callable[[User], Client]:
 
 @pytest.fixture
 def boss(admin: User, as_user: Callable[[User], Client]) -> Client:
-    """A browser that is logged in as the administrator."""
+    """Return a browser that is logged in as the administrator."""
     return as_user(admin)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """For tests/project/test_fuzz.py, which `make fuzz` runs for much longer."""
+    """Add options for tests/project/test_fuzz.py, which `make fuzz` runs for much longer."""
     parser.addoption("--requests", type=int, default=300, help="made-up requests in all")
     parser.addoption("--first-seed", type=int, default=1, help="of the first 10,000 of them; the next ones count up")

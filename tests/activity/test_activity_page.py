@@ -26,7 +26,7 @@ FRAGMENT = {"HX-Request": "true"}
 
 @pytest.fixture
 def page(as_user: AsUser, auditor: User) -> Callable[..., Any]:
-    """Opens the log as an auditor with these filters."""
+    """Return a function that opens the log as an auditor with these filters."""
     browser = as_user(auditor)
 
     def opened(**filters: str) -> Any:

@@ -57,7 +57,7 @@ def figures(answer: Any) -> dict[str, str]:
 
 
 def ended(user: User, lasted: dt.timedelta, started: dt.datetime | None = None) -> None:
-    """A session that is over."""
+    """Create a session that has ended."""
     started = started or ago(days=1)
     builders.make_session(
         user,
@@ -152,7 +152,7 @@ def test_others_get_figures_of_their_own_sessions(as_user: AsUser, alice: User, 
 
 
 def table_rows_of(answer: Any, column: str) -> list[dict[str, str]]:
-    """The rows of the one table that has this column."""
+    """Return the rows of the only table that has this column."""
     html = answer.content.decode()
     for piece in html.split("<table")[1:]:
         piece = piece.split("</table>")[0]

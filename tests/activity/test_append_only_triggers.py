@@ -77,7 +77,7 @@ WEAKENED = {
 
 
 def weaken(statements: str) -> None:
-    """As somebody who owns the database does it."""
+    """Run statements as the owner of the database could."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             first, *rest = [statements] if statements.startswith("CREATE") else statements.split("; ", 1)

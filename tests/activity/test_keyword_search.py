@@ -32,21 +32,21 @@ MODELS = {LOG_WORDS: LogEntry, SESSION_WORDS: PrivilegedSession, LOGIN_WORDS: Lo
 
 @pytest.fixture
 def log(as_user: AsUser, auditor: User) -> Callable[..., Any]:
-    """Asks for the log of a year."""
+    """Return a function that requests the log of a year."""
     client = as_user(auditor)
     return lambda **parameters: client.get("/activity/", {"period": "1y", **parameters})
 
 
 @pytest.fixture
 def long_list(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Lists of more than three rows count as too long to read."""
+    """Treat lists of more than three rows as too long to be read."""
     for name in ("NEAR", "SHORT", "FAR"):
         monkeypatch.setattr(text_search_page, name, 3)
     return monkeypatch
 
 
 def found(text: str) -> list[str]:
-    """The messages that the index and the exact look find."""
+    """Return the messages that a search finds by the index and the exact condition."""
     entries = search_for(text).applied(LogEntry.objects.order_by("pk"))
     return list(entries.values_list("message", flat=True))
 
@@ -58,7 +58,7 @@ def test_each_long_list_has_its_index(index: text_index.TextIndex) -> None:
 
 
 def pages_of(ask: Callable[..., Any], **parameters: str) -> list[list[str]]:
-    """Every page, forward, and then all of them backward again, which must be the same."""
+    """Return every page, read forward. Read them backward too, and check that they are the same."""
     answer = ask(**parameters)
     pages = [messages(answer)]
     while link := re.search(r'after=([^"&]+)"[^>]*id="page-next"', answer.content.decode()):
@@ -212,7 +212,7 @@ def test_migrate_mends_an_index_that_lost_its_triggers() -> None:
 
 
 def held(group: str, index: text_index.TextIndex = LOG_WORDS) -> tuple[int, int]:
-    """How many rows wait to go into the index, and how many it holds that have these three letters. SQLite."""
+    """Return how many rows wait for the index, and how many in it have these three letters. For SQLite."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {index.name}_waiting")  # noqa: S608 - our own names
         (waiting,) = cursor.fetchone()

@@ -27,14 +27,14 @@ CSV = "/activity/?csv=1"
 
 @pytest.fixture(params=["memory", "database"])
 def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
-    """The cache of one process, and the one that the processes of production share."""
+    """Run a test with the cache of one process, and with the one that the processes of production share."""
     if request.param == "database":
         caches["shared"].clear()
         monkeypatch.setattr(limits, "cache", caches["shared"])
 
 
 def refusal(response: Any) -> str:
-    """What a 429 says, which also says when to try again."""
+    """Return the text of a 429, and check that it says when to try again."""
     assert response.status_code == 429
     assert int(response["Retry-After"]) > 0
     assert response["Cache-Control"] == "no-store"
@@ -44,7 +44,7 @@ def refusal(response: Any) -> str:
 
 
 def break_off(response: Any) -> None:
-    """What the server does when the reader is gone; Django would close the connection of the test with it."""
+    """Close a response, as the server does when the reader is gone, but keep the test's database connection."""
     request_finished.disconnect(close_old_connections)
     try:
         response.close()
@@ -214,7 +214,7 @@ def test_of_live_views_so_many_may_be_open_and_the_next_is_told(
 
 @pytest.fixture
 def policy(alice: User, approver: User) -> AccessPolicy:
-    """alice may work on web-1 when approver says so."""
+    """Let alice work on web-1 if approver approves."""
     return builders.make_policy(users=[alice], profile=builders.make_profile(tiers=[[approver]]))
 
 

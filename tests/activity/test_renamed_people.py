@@ -37,7 +37,7 @@ class Renamed:
         self.work(self.second)
 
     def work(self, user: User) -> None:
-        """A row in every list, with the name that `user` has now."""
+        """Create a row in every list, with the name that `user` has now."""
         user.groups.add(self.group)
         session = builders.make_session(user, Status.COMPLETE, notes=f"work of {user.username}")
         builders.make_session(user, Status.AVAILABLE)
@@ -63,7 +63,7 @@ LISTS = (
 
 
 def users(client: Client, address: str, **parameters: str) -> list[str]:
-    """What the list says about the user of each row, in the order of the alphabet."""
+    """Return what the list shows in the column User, sorted."""
     answer = client.get(address + "".join(f"&{name}={value}" for name, value in parameters.items()))
     assert answer.status_code == 200
     return sorted(row["User"] for row in pages.table(pages.elements(answer)))

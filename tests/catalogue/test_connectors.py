@@ -102,7 +102,7 @@ def _added(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def available(user: User, resource: Resource) -> PrivilegedSession:
-    """A session that the worker made available on this resource."""
+    """Return a session that the worker made available on this resource."""
     profile = builders.make_profile("Extendable", extension_limit=1)
     builders.make_policy(users=[user], resources=[resource], profile=profile)
     session = ask(user, resource=resource.name)
@@ -221,7 +221,7 @@ def test_nobody_compares_the_name_of_a_connector() -> None:
 
 
 def is_comparison_of_connector(node: ast.expr) -> bool:
-    """Whether it reads `resource.connector == ...`, or asks the database for one name (`connector="ssh"`)."""
+    """Return whether code compares `resource.connector`, or queries for one name (`connector="ssh"`)."""
     if isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
         return any(isinstance(side, ast.Attribute) and side.attr == "connector" for side in sides)

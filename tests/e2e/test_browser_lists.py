@@ -28,7 +28,7 @@ A_TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
 
 @pytest.fixture(autouse=True)
 def list_under_test(settings: Any) -> None:
-    """The console with one page more: tests/support/listing_urls.py."""
+    """Add one more page to the console: tests/support/listing_urls.py."""
     settings.ROOT_URLCONF = "tests.support.listing_urls"
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [*settings.TEMPLATES[0]["DIRS"], str(TEMPLATES)]}]
     listing_urls.handled.clear()
@@ -39,12 +39,12 @@ TEMPLATES = Path(__file__).parents[1] / "support" / "templates"
 
 @pytest.fixture
 def rows(list_under_test: None, transactional_db: None) -> list[LoginSession]:
-    """Sixty logins of one person each, so that the list scrolls."""
+    """Create sixty logins of different people, so that the list scrolls."""
     return [make_login(make_user(f"user{number:02}"), city=f"City {number:02}") for number in range(60)]
 
 
 def refresh(page: Page) -> int:
-    """What happens every ten seconds, now and to its end; the status of the server's answer."""
+    """Run the refresh that happens every ten seconds, wait for its end, and return the status of the answer."""
     status: int = page.evaluate(
         """() => new Promise(done => {
           const notice = ({ detail }) => {
@@ -64,7 +64,7 @@ def end(row: LoginSession) -> None:
 
 
 def ended(page: Page, row: LoginSession) -> Locator:
-    """The cell that says when the row ended."""
+    """Return the cell that says when the login of the row ended."""
     return page.locator(f"#row-{row.pk} td:nth-child(6)")
 
 

@@ -26,7 +26,7 @@ CUT_TIMES = r"""() => [...document.querySelectorAll(".grid td")]
 
 @pytest.fixture
 def rows(alice: User, admin: User) -> None:
-    """Something in each of the lists: running, scheduled and ended sessions, logins, log entries; a worker at work."""
+    """Create rows for each list: running, scheduled and ended sessions, logins, log entries, and a live worker."""
     heartbeat.beat("worker-of-the-test")
     now = timezone.now()
     running = make_session(alice, Status.LOGGED_IN, start_at=now, end_at=now + dt.timedelta(hours=8))

@@ -40,7 +40,7 @@ LONG = "a-very-long-name-that-no-column-was-made-for-" * 3
 
 @pytest.fixture
 def addresses(admin: User, approver: User) -> list[str]:
-    """Pages that show something: sessions in every status, long names, locks and approvals."""
+    """Return addresses of pages with sessions in every status, long names, locks and approvals."""
     group = Group.objects.create(name=LONG)
     policy = make_policy(groups=[group], users=[admin], profile=make_profile("Approved", [[approver]]))
     sessions = [make_session(make_user(f"{status}"), status) for status in Status]
@@ -83,7 +83,7 @@ def addresses(admin: User, approver: User) -> list[str]:
 
 
 def problems(page: Page, address: str) -> list[str]:
-    """What axe-core has against the page, and whether it scrolls sideways."""
+    """Return what axe-core finds wrong with the page, and a line if the page scrolls sideways."""
     page.evaluate(machine.axe_source())
     found = page.evaluate(ASK, RULES)
     said = [f"{address}: {rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"][:2]]

@@ -36,7 +36,7 @@ def seconds(page: Page) -> float:
 
 
 def choose_speed(page: Page, name: str) -> None:
-    """Another speed is another player."""
+    """Click the button of a speed, and wait for the new player that this creates."""
     page.evaluate("() => { window.before = document.getElementById('player').player; }")
     page.get_by_role("button", name=name, exact=True).click()
     wait_until(lambda: page.evaluate("() => window.before !== document.getElementById('player').player"), name)
@@ -70,7 +70,7 @@ def test_a_recording_plays_and_its_search_jumps_to_the_hit(
 
 
 def by_the_keyboard_alone(page: Page) -> None:
-    """Plays, pauses, moves, and goes to a command, which is marked; what has the focus shows it."""
+    """Play, pause, move, and go to a command, all with keys. Check the marked command and the visible focus."""
     screen, button = page.locator("#player .ap-term-text"), page.locator("#play")
     button.focus()
     page.keyboard.press("Enter")

@@ -57,14 +57,14 @@ def through(session: PrivilegedSession, tmp_path: Path, live_server: Any, settin
 
 @pytest.fixture
 def network(through: Gateway, settings: Any) -> Iterator[Way]:
-    """Between the page and the gateway."""
+    """Put a connection that a test can cut between the page and the gateway."""
     with way_to(through.terminal_port) as way:
         settings.GATEWAY_TERMINAL_URL = f"ws://127.0.0.1:{way.port}/terminal/"
         yield way
 
 
 def connected(open_as: Open, user: User, session: PrivilegedSession, **options: Any) -> Page:
-    """The terminal of the session, opened by its button."""
+    """Open the terminal of the session by its button, and return the page."""
     page = open_as(user, session.get_absolute_url(), **options)
     page.get_by_role("link", name="Connect in the browser").click()
     expect(status(page)).to_have_text("Connected")
@@ -161,7 +161,7 @@ def test_a_terminal_with_colours_sizes_and_a_clipboard(
 
 
 def column_after(page: Page, text: str) -> int:
-    """Where the terminal says its cursor is after it printed `text`, from the beginning of the first line."""
+    """Return the column of the terminal's cursor after it printed `text` from the beginning of the first line."""
     octal = "".join(f"\\{byte:03o}" for byte in text.encode())
     ask = rf"printf '\033[H\033[2J{octal}\033[6n'; at=$(dd bs=1 count=6 2>/dev/null | tr -d '\033')"
     enter(page, f'stty -icanon -echo; {ask}; stty sane; echo; echo "after {len(octal)}:$at:"')

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.browser]
 
 @pytest.fixture
 def console(tmp_path: Path) -> Iterator[tuple[str, dict[str, str], Path]]:
-    """A running `make run` with sample data: its address, the passwords of the sample accounts, and its var/."""
+    """Run `make run` with sample data. Yield its address, the passwords of the sample accounts, and its var/."""
     var, port = tmp_path / "var", programs.free_port()
     environment = programs.clean_environment(VAR_DIR=str(var), PORT=str(port))
     with programs.serving([sys.executable, "-m", "scripts.run"], environment, port, tmp_path / "printed"):

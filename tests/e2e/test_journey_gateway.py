@@ -101,7 +101,7 @@ def type_line(page: Page, line: str) -> None:
 
 
 def log_of(page: Page, number: int) -> str:
-    """What the session's log says, by its download."""
+    """Return the messages of the session's log from its download."""
     response = page.request.get(f"/sessions/{number}/log/?csv=1")
     return "\n".join(row["Message"] for row in csv.DictReader(io.StringIO(response.text())))
 

@@ -28,7 +28,7 @@ FORM = ".//main//form[@method='post']"
 
 
 def request(client: Client, **values: Any) -> PrivilegedSession:
-    """Through the wizard's four pages, as a browser without JavaScript does it."""
+    """Request a session through the wizard's four pages, as a browser without JavaScript does."""
     activity = str(builders.make_activity().pk)
     page = pages.elements(client.get(WIZARD, {"activity": activity, "step": "resources"}))
     resource = pages.attribute(page.find(".//input[@name='resources']"), "value")

@@ -36,7 +36,7 @@ async def echo(process: asyncssh.SSHServerProcess[bytes]) -> None:
 
 
 async def packets_for_keys(cipher: str) -> list[int]:
-    """The kinds of packets that a client with this cipher gets while it types."""
+    """Return the types of the packets that a client with this cipher gets while it types."""
     came: list[int] = []
     key = asyncssh.generate_private_key("ssh-ed25519")
     ciphers: dict[str, Any] = {"encryption_algs": [cipher], "encoding": None, "config": None}

@@ -35,7 +35,7 @@ def session(server: sshd.Server, alice: User, key: Path) -> PrivilegedSession:
 def routes(
     server: sshd.Server, session: PrivilegedSession, key: Path, tmp_path: Path
 ) -> Iterator[tuple[Gateway, dict[str, Way]]]:
-    """The client's line by each way."""
+    """Yield the gateway, and functions that return the client's command line: by the gateway and directly."""
     with gateway.serving(tmp_path / "gateway") as through:
 
         def by_gateway(*command: bytes | str, tty: bool = False) -> list[str]:
@@ -76,7 +76,7 @@ def reader_that_leaves(name: str, way: Way) -> None:
 
 
 def output_that_ends_before_the_program(name: str, way: Way) -> None:
-    """The end of the output comes at once: the program waits for its input after that."""
+    """The end of the output arrives at once, although the program then waits for its input."""
     client = started(way("echo hi; exec 1>&- 2>&-; read done; exit 3"))
     assert client.stdout is not None
     assert client.stdin is not None
@@ -88,7 +88,7 @@ def output_that_ends_before_the_program(name: str, way: Way) -> None:
 
 
 def input_that_nobody_reads(name: str, way: Way) -> None:
-    """The client stops to read what it is given, and who gives it is left with a broken pipe."""
+    """The client stops reading its input, so that whoever writes it gets a broken pipe."""
     sending = ["head", "-c", "20000000", "/dev/zero"]
     sender = subprocess.Popen(sending, stdout=subprocess.PIPE)
     line = way("exec 0<&- 1>&-; sleep 2; exit 7")
@@ -100,7 +100,7 @@ def input_that_nobody_reads(name: str, way: Way) -> None:
 
 
 def bytes_that_are_no_text(name: str, way: Way) -> None:
-    """A command is bytes, and so are the names in it."""
+    """A command can hold bytes that are not UTF-8, and so can the names in it."""
     done = subprocess.run(way(b"printf %s \xe9"), capture_output=True, timeout=SECONDS, check=False)
     assert (done.stdout, done.returncode) == (b"\xe9", 0), (name, done.stderr)
     line = b"printf %s " + b"x" * 100_000
@@ -124,7 +124,7 @@ def a_command_that_the_host_does_not_take(name: str, way: Way) -> None:
 
 
 def windows_of_every_size(name: str, way: Way) -> None:
-    """A window without a size is one without a size, from the beginning and after a change."""
+    """A window can have any size or none, from the beginning and after a change."""
     for rows, cols in ((0, 0), (24, 0), (0, 80), (31, 97), (2000, 3000)):
         line = f"stty cols {cols} rows {rows}; {' '.join(way(tty=True))} 'stty size; exit 5'"
         done = subprocess.run(
@@ -139,7 +139,7 @@ def windows_of_every_size(name: str, way: Way) -> None:
 
 
 def a_signal_after_the_end_of_the_input(name: str, way: Way) -> None:
-    """The end of the input ends nothing else: the window still changes its size."""
+    """After the end of the input, a change of the window's size still reaches the program."""
     inner = "trap 'stty size; exit 6' WINCH; echo ready; while :; do sleep 0.05; done"
     primary, secondary = os.openpty()
     subprocess.run(["stty", "cols", "80", "rows", "24"], stdin=secondary, check=True)

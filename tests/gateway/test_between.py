@@ -158,7 +158,7 @@ def test_while_it_is_locked_nothing_new_is_forwarded(alice: User) -> None:
     asked, reached = [], []
 
     class Forwards(asyncssh.SSHServer):
-        """A host that connects people to wherever they ask; the second time a lock comes meanwhile."""
+        """A host that forwards connections to any port. During the second one the session is locked."""
 
         def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
             asked.append(dest_port)

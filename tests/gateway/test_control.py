@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _only_woken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is found by looking now and then: what a test sees, the gateway was woken for."""
+    """Turn off regular checks, so that the gateway only reacts to announcements."""
     monkeypatch.setattr(control_module, "LOOK_EVERY_SECONDS", 600.0)
 
 
@@ -307,7 +307,7 @@ def test_without_its_database_nobody_goes_on_until_it_is_back(
 
 
 def recorder() -> tuple[Any, Asciicast]:
-    """What keeps the terminal of a relay, without a database."""
+    """Return a recorder for the terminal of a relay that needs no database."""
     cast = make_cast()
 
     class Keeps:
@@ -320,7 +320,7 @@ def recorder() -> tuple[Any, Asciicast]:
 
 
 class Quiet:
-    """A channel to a host that says nothing."""
+    """A channel to a host that sends nothing."""
 
     _send_state = "open"
 

@@ -29,7 +29,7 @@ OTHER = "gate-2:1:bbbb"
 
 
 def controls(client: Client, number: int) -> list[str]:
-    """One text for each request, the latest first."""
+    """Return the text of each control on the session's page, the latest first."""
     page = pages.elements(client.get(f"/sessions/{number}/"))
     return [pages.text(each) for each in page.findall(".//section[@aria-labelledby='controls-title']//li")]
 

@@ -29,7 +29,7 @@ def status(number: int, code: int = 0) -> bytes:
 
 
 def played(seen: FileWatcher, talk: list[tuple[str, bytes]], pieces: int) -> list[FileEvent]:
-    """The talk, each message cut into pieces of so many bytes."""
+    """Feed all messages of the talk, each in pieces of so many bytes, and return the events."""
     events = []
     for who, data in talk:
         feed = seen.client if who == "client" else seen.host

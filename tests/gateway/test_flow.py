@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def push(process: asyncssh.SSHClientProcess[bytes]) -> None:
-    """For ever."""
+    """Write for ever."""
     while True:
         process.stdin.write(CHUNK)
         await process.stdin.drain()

@@ -36,14 +36,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def works(there: Front) -> bool:
-    """Whether somebody else gets through now."""
+    """Return whether somebody else can run a command now."""
     async with await there.connect() as client:
         done = await client.run("swallow", stdin=asyncssh.DEVNULL)
     return done.exit_status == 0
 
 
 def mute(connection: Any) -> None:
-    """It goes on reading, and takes notice of nothing."""
+    """Let the client read but ignore everything."""
     connection.data_received = lambda data, datatype=None: None
 
 

@@ -71,7 +71,7 @@ class Client:
 
 @contextlib.contextmanager
 def clients_on_each(gateways: list[Gateway], key: Path, tmp_path: Path) -> Iterator[dict[str, list[Client]]]:
-    """Clients by the gateway that took them: as many as it needs until each gateway has one."""
+    """Connect clients until each gateway has one. Yield them by their gateway."""
     taken: dict[str, list[Client]] = {}
     try:
         for number in range(60):
@@ -88,7 +88,7 @@ def clients_on_each(gateways: list[Gateway], key: Path, tmp_path: Path) -> Itera
 
 @contextlib.contextmanager
 def working(tmp_path: Path) -> Iterator[None]:
-    """A worker process."""
+    """Run a worker process."""
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",
         "TEST_DATABASE_URL": database_url(connection.settings_dict),

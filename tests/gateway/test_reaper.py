@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Clock:
-    """A steady clock that a test moves."""
+    """A monotonic clock that a test sets forward."""
 
     def __init__(self) -> None:
         self.now = 1000.0

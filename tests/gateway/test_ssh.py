@@ -247,7 +247,7 @@ def test_gateways_share_a_key_and_a_port_and_stop_in_order(
 
 
 def shown_at(terminal: Terminal, marker: str) -> str:
-    """What stands on it, once this was typed and answered; the rest came before it."""
+    """Type a marker, wait for its echo, and return all that the terminal has shown."""
     terminal.type(f"echo {marker[:1]}''{marker[1:]}\n".encode())
     wait_until(lambda: marker in terminal.text.decode(errors="replace"), f"{marker} is answered")
     return terminal.text.decode(errors="replace")

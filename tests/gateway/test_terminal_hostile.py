@@ -40,7 +40,7 @@ def console(settings: Any) -> None:
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
-    """A byte of a header from time to time."""
+    """Send a byte of a header from time to time."""
     with contextlib.suppress(ConnectionError):
         while not writer.is_closing():
             writer.write(b"x")
@@ -183,7 +183,7 @@ def test_a_ticket_lets_nobody_into_a_session_that_was_locked_since(alice: User, 
 
 def test_who_waits_for_the_host_or_for_the_page_to_go_leaves_nothing_waiting() -> None:
     class Socket:
-        """A page that goes while the host takes nothing."""
+        """The socket of a page that is closed while the host reads nothing."""
 
         def __init__(self) -> None:
             self.is_gone = asyncio.Event()

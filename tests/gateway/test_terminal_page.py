@@ -31,7 +31,7 @@ CLOSED = sorted(set(Status) - {Status.AVAILABLE, Status.LOGGED_IN})
 
 @pytest.fixture(autouse=True)
 def vendored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after `python -m scripts.vendor`, wherever this runs."""
+    """Pretend that `python -m scripts.vendor` has fetched all files."""
     monkeypatch.setattr(views, "vendor_url", lambda name: f"/static/vendor/{name}")
 
 

@@ -40,7 +40,7 @@ def key(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Server]:
-    """A host whose account belongs to session 7."""
+    """Run a host whose account belongs to session 7."""
     ca.create()
     with serving(tmp_path / "host", authorized="\n".join(ca.session_lines(SESSION))) as server:
         yield server
@@ -115,7 +115,7 @@ def test_what_the_old_key_signed_opens_until_its_time_is_over(host: Server, key:
 
 
 def root_of(server: Server, pair: Any) -> str:
-    """What root's `id -u` says to the console with these credentials."""
+    """Log in as root with these credentials, and return what `id -u` prints."""
 
     async def asked() -> str:
         known = asyncssh.import_known_hosts(f"[127.0.0.1]:{server.port} {server.host_key}\n")

@@ -52,7 +52,7 @@ def nothing_left() -> Iterator[None]:
 
 
 def seen(var: Path, pk: str) -> tuple[str, int, str]:
-    """The session's status, and the port and the key of its host, as the database of the trial has them now."""
+    """Read the session's status, and the port and key of its host, from the database of the trial."""
     with contextlib.closing(sqlite3.connect(var / "sessionadmin.sqlite3", timeout=20)) as database:
         [(status, port, key)] = database.execute(SELECT, [pk])
     return status, port, key

@@ -42,7 +42,7 @@ def public(key: asyncssh.SSHKey) -> str:
 
 
 def secret_lines() -> list[str]:
-    """The lines of the active authority's private key, each of which must show nowhere."""
+    """Return the lines of the active authority's private key, which must not appear anywhere."""
     lines = sealing.unseal(ca.active().private_key).decode().splitlines()
     return [line for line in lines if "-----" not in line]
 

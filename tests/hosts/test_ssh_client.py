@@ -97,7 +97,7 @@ BUSY = (
 
 
 def busy(method: str = "post") -> Answer:
-    """The page of a console whose database is busy."""
+    """Return the answer of a console whose database is busy."""
     answer = Answer(None, 503)
     answer._content = error_pages.unavailable(getattr(RequestFactory(), method)("/"), Outage.BUSY).content
     return answer

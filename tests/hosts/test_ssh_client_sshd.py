@@ -29,7 +29,7 @@ PASSWORD = "a-long-password-of-alice"
 
 @pytest.fixture
 def session(alice: User, live_server: Any) -> PrivilegedSession:
-    """alice's session as root of a host that is not running yet."""
+    """Create a session of alice as root of a host that does not run yet."""
     ca.create()
     alice.set_password(PASSWORD)
     alice.save()
@@ -39,7 +39,7 @@ def session(alice: User, live_server: Any) -> PrivilegedSession:
 
 @pytest.fixture
 def host(tmp_path: Path, session: PrivilegedSession) -> Iterator[Server]:
-    """The host, opened to certificates of the session only; its key is pinned."""
+    """Run the host, which accepts only certificates of the session. Its host key is pinned."""
     with serving(tmp_path / "host", authorized="\n".join(ca.session_lines(session.pk))) as server:
         resource = session.resource
         resource.port, resource.host_key = server.port, server.host_key

@@ -48,22 +48,22 @@ def logins(server: sshd.Server) -> int:
 
 
 def message(host: Host, key: asyncssh.SSHKey, *, anew: bool = False) -> str:
-    """What the host answers to a step."""
+    """Run a script on the host, and return what it prints."""
     with connected(host, key, anew=anew) as remote:
         return remote.script("echo here").output.strip()
 
 
 class _Closing:
-    """A connection that takes a moment to say goodbye, or for ever."""
+    """A connection that takes some seconds to close, or never does."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.is_over = seconds, False
 
     def close(self) -> None:
-        """The goodbye goes out."""
+        """Begin to close the connection."""
 
     async def wait_closed(self) -> None:
-        """It came."""
+        """Wait until the connection is closed."""
         await asyncio.sleep(self.seconds)
         self.is_over = True
 

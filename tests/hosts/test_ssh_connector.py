@@ -113,7 +113,7 @@ def test_the_host_ends_the_account_by_itself_and_an_extension_moves_that(
 
 
 def expiry(account: str) -> dt.date:
-    """The first day on which the host refuses the account."""
+    """Return the first day on which the host refuses the account."""
     fields = subprocess.run(["getent", "shadow", account], capture_output=True, text=True, check=True).stdout.split(":")
     return dt.date(1970, 1, 1) + dt.timedelta(days=int(fields[7]))
 

@@ -34,7 +34,7 @@ BEGIN = "setsid python3 -c '{}' {} & sleep 90"
 
 @contextlib.contextmanager
 def slice_of(uid: int) -> Iterator[Path]:
-    """The slice that systemd would make for the user."""
+    """Create the slice that systemd would create for the user."""
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     found = [Path(words[1]) for words in mounts if words[2] == "cgroup2" and os.access(words[1], os.W_OK)]
     if not found:

@@ -14,7 +14,7 @@ from sessions_app.hosts.ssh.keys import LONGEST_KEY_LINE, BadKey, PrivateKeyPast
 
 
 def security_key() -> str:
-    """The public half of a hardware key (OpenSSH's PROTOCOL.u2f); no token is needed to read it."""
+    """Return the public half of a hardware key (OpenSSH's PROTOCOL.u2f). No token is needed for that."""
     name, point, application = b"sk-ssh-ed25519@openssh.com", bytes(range(32)), b"ssh:"
     blob = b"".join(len(part).to_bytes(4, "big") + part for part in (name, point, application))
     return f"{name.decode()} {base64.b64encode(blob).decode()}"

@@ -54,7 +54,7 @@ OnePass = Callable[[int], int]
 
 @pytest.fixture
 def one_pass(transactional_db: None) -> Iterator[OnePass]:
-    """A worker that is a process of its own and dies at the fault-th point; gives its exit code."""
+    """Return a function that runs a worker process, lets it die at the given point, and returns its exit code."""
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",
         "TEST_DATABASE_URL": database_url(connection.settings_dict),
@@ -77,7 +77,7 @@ def one_pass(transactional_db: None) -> Iterator[OnePass]:
 
 
 def finished(session: PrivilegedSession) -> None:
-    """Other workers go on until it is over; then the host holds nothing."""
+    """Let other workers go on until the session has ended. Check that nothing is left on the host."""
     for _ in range(4):
         PrivilegedSession.objects.filter(pk=session.pk).update(
             lease="", lease_until=None, next_attempt_at=None, next_monitor_at=None
@@ -144,13 +144,13 @@ def test_given_again_after_a_kill_in_the_middle_it_works_as_ever(
 
 
 def expiry(account: str) -> int:
-    """Days since 1970 of the first day on which the host refuses the account."""
+    """Return the first day on which the host refuses the account, in days since 1970."""
     line = subprocess.run(["getent", "shadow", account], capture_output=True, text=True, check=True).stdout
     return int(line.split(":")[7])
 
 
 def in_force(session: PrivilegedSession, kind: ControlKind) -> None:
-    """Another worker goes on, and what was asked for last is confirmed."""
+    """Let another worker go on, and check that the newest control is confirmed."""
     PrivilegedSession.objects.filter(pk=session.pk).update(lease="", lease_until=None)
     assert worked(session).controls.latest("pk").kind == kind
     assert {one.state for one in session.controls.all()} == {"enforced"}

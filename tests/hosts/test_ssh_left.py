@@ -52,7 +52,7 @@ def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
 
 @contextlib.contextmanager
 def own_run() -> Iterator[None]:
-    """A directory /run that nobody else on this machine sees; two daemons of a kind would not begin there."""
+    """Mount a /run of its own, because two daemons of the same kind do not start in the same one."""
     shell("mount -t tmpfs none /mnt && cp -a /run/sshd /run/screen /run/sudo /run/lock /mnt; mount --bind /mnt /run")
     try:
         yield
@@ -67,7 +67,7 @@ def accounts_of_the_test() -> list[int]:
 
 @contextlib.contextmanager
 def daemons() -> Iterator[None]:
-    """The host's atd, for which it is three hours later, and its cron, for which a minute takes a second."""
+    """Run the host's atd with a clock three hours ahead, and its cron with a minute that takes a second."""
     clocks = {"atd": "+3h", "cron": "+0 x60"}
     with contextlib.ExitStack() as stack:
         for name, clock in clocks.items():
@@ -110,7 +110,7 @@ def leaver(server: sshd.Server, session: PrivilegedSession, tmp_path: Path) -> L
 
 
 def bystander() -> Leaver:
-    """An account of the host that no session has to do with."""
+    """Create an account on the host that belongs to no session."""
     subprocess.run(["useradd", "-m", "-s", "/bin/sh", OTHER], check=True)
     uid = int(shell('id -u "$1"', OTHER)[0])
 
@@ -176,7 +176,7 @@ def test_nothing_is_left_whichever_way_it_ends_and_nobody_elses_is_touched(
 
 
 def by_itself(one: Leaver) -> None:
-    """The host ends it: what its watchdog does when the time has come."""
+    """Let the host end the session by itself, as its watchdog does when the time is over."""
     notes = sshd.STATE / f"session-{one.session.pk}"
     [watchdog] = [pid for pid, directory in sshd.watchdogs() if directory == str(notes)]
     os.kill(watchdog, signal.SIGKILL)

@@ -26,7 +26,7 @@ ACCOUNT = "satest-deploy"
 
 @pytest.fixture
 def key(server: sshd.Server, tmp_path: Path) -> Path:
-    """Opens an account that is on the host before any session."""
+    """Return the key of an account that exists on the host before any session."""
     subprocess.run(["useradd", "-m", "-s", "/bin/sh", "-p", "*", ACCOUNT], check=True)
     line = sshd.make_key(tmp_path / "id_deploy")
     keys = Path(f"/home/{ACCOUNT}/.ssh/authorized_keys")
@@ -58,7 +58,7 @@ def logged_in(server: sshd.Server, key: Path) -> Iterator[subprocess.Popen[bytes
 
 
 def prepared(server: sshd.Server, *users: User, **activity: str) -> None:
-    """They may have commands run that open the account."""
+    """Let the users request commands that open the account."""
     resource = prepare(
         server,
         users[0],

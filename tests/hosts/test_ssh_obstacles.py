@@ -82,7 +82,7 @@ def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
 
 @pytest.fixture
 def managed() -> int:
-    """The user id of an account that was there before the session."""
+    """Create an account before the session, and return its user id."""
     subprocess.run(["useradd", "-m", "-s", "/bin/sh", "-p", "*", MANAGED], check=True)
     return pwd.getpwnam(MANAGED).pw_uid
 
@@ -101,7 +101,7 @@ def in_home(account: str, script: str) -> None:
 
 @contextlib.contextmanager
 def comets(uid: int) -> Iterator[list[Path]]:
-    """Three fast forkers of the user id, and the files in which they count."""
+    """Run three programs of the user id that fork very fast. Yield the files in which they count."""
     counts = [Path(f"/tmp/comet-{uid}-{number}") for number in range(3)]
     alone = ["unshare", "--pid", "--fork", "--kill-child", "env", f"U={uid}", "sh", "-c", ALONE, "sh"]
     line = [*alone, "prlimit", "--nproc=100", *as_user(uid, "/usr/bin/python3", "-c", COMET)]

@@ -46,7 +46,7 @@ def add(name: str, uid: int | None = None) -> int:
 def process(
     uid: int, *words: str, login: int | None = None, sudo: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process of `uid`; `login` is the account in whose login it began, `sudo` the one that called sudo."""
+    """Run a process of `uid`. `login` is the user id in whose login it begins, `sudo` the one that called sudo."""
     begin = '[ -z "$2" ] || echo "$2" > /proc/self/loginuid; exec setpriv --reuid "$1" --regid "$1" --clear-groups "$@"'
     begin = begin.replace('"$@"', '"${@:3}"')
     environment = dict(os.environ) | ({} if sudo is None else {"SUDO_UID": str(sudo)})
@@ -60,7 +60,7 @@ def process(
 
 
 def state(one: subprocess.Popen[str]) -> str:
-    """As ps(1) says it; empty when it is over."""
+    """Return the state of the process as ps(1) shows it; empty if it has ended."""
     if one.poll() is not None:
         return ""
     return Path(f"/proc/{one.pid}/stat").read_text().rpartition(")")[2].split()[0]

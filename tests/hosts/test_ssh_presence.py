@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The host of every look that reaches one."""
+    """Return a list that gets the host of every check that reaches one."""
     seen: list[str] = []
     script = transport.Remote.script
 

@@ -57,7 +57,7 @@ claim.search()
 
 @pytest.fixture
 def mounts(tmp_path: Path) -> Path:
-    """The file systems of a host that has /home alone."""
+    """Return the mounts of a host that has no other file system than /home."""
     path = tmp_path / "mountinfo"
     lines = Path("/proc/self/mountinfo").read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in lines if line.split()[4] == "/home"))
@@ -84,13 +84,13 @@ def server(
 
 
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host with so many files that a search of them takes half a minute."""
+    """Let a search take half a minute, as on a host with very many files."""
     assert FIND in on_host.SEARCH
     monkeypatch.setattr(on_host, "SEARCH", on_host.SEARCH.replace(FIND, "sh -c 'sleep 30' sh \"$@\""))
 
 
 def ended(user: User, *names: str) -> PrivilegedSession:
-    """A session that left files elsewhere and was over a minute ago."""
+    """Return a session that left files elsewhere and ended a minute ago."""
     session = given(user)
     uid = pwd.getpwnam(session.login_account).pw_uid
     for name in names:

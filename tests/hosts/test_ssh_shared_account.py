@@ -58,12 +58,12 @@ class Shared:
 
     @contextlib.contextmanager
     def logged_in(self, user: User, seconds: int) -> Iterator[None]:
-        """A login whose program can be told from others by its time."""
+        """Log in, with a program that is recognized by its number of seconds."""
         with sshd.client_running(self.server, ACCOUNT, self.keys[user], f"exec sleep {seconds}"):
             yield
 
     def state(self, seconds: int) -> str:
-        """As ps(1) says it, of the program with this time; empty when it is over."""
+        """Return the state of the program with this number of seconds, as ps(1) shows it; empty if it has ended."""
         return "".join(line[0] for line in sshd.processes_of(ACCOUNT) if line.split()[1:] == ["sleep", str(seconds)])
 
 
@@ -73,7 +73,7 @@ def shared(server: sshd.Server, alice: User, outsider: User, tmp_path: Path) -> 
 
 
 def enforced(session: PrivilegedSession) -> str:
-    """What the newest control says of what it does and does not reach on the host."""
+    """Return what the newest control says about its effects on the host, after the worker enforced it."""
     control = worked(session).controls.latest("pk")
     assert control.state == "enforced", said(session)
     return control.host_remarks

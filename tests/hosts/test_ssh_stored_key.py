@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.sshd, pytest.mark.django_db]
 
 
 def stored_key(name: str, private: str = "") -> ServiceKey:
-    """A stored key pair: a new one, or the one in `private`."""
+    """Store a key pair: a new one, or the one in `private`."""
     key = ServiceKey(name=name)
     service.fill(key, private)
     key.save()

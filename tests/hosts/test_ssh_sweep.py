@@ -31,7 +31,7 @@ def server(tmp_path: Path, db: None) -> Iterator[sshd.Server]:
 
 @pytest.fixture
 def session(server: sshd.Server, alice: User, tmp_path: Path) -> PrivilegedSession:
-    """One whose user left files in /tmp, /var/tmp and /dev/shm, and a directory in which root put something."""
+    """Return a session whose user left files in /tmp, /var/tmp and /dev/shm, and a directory with a file of root."""
     prepare(server, alice)
     key = register_key(alice, tmp_path / "id_alice")
     session = given(alice)

@@ -52,7 +52,7 @@ loop.run(threading.Event(), interval=0.1, threads=2)
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hosts wait three seconds for the console, not a minute."""
+    """Let hosts wait only three seconds for the console instead of a minute."""
     monkeypatch.setattr(host, "MARGIN", 3)
 
 
@@ -69,7 +69,7 @@ def has_ended(session: PrivilegedSession) -> bool:
 
 
 def watchdogs(session: PrivilegedSession) -> list[int]:
-    """Process numbers of the watchdogs of the session on this machine."""
+    """Return the process numbers of the session's watchdogs on this machine."""
     return [pid for pid, directory in sshd.watchdogs() if directory == str(notes(session))]
 
 

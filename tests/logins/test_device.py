@@ -29,7 +29,7 @@ BRANDS = '"Chromium";v="124.0.6367.91", "Google Chrome";v="124.0.6367.91", "Not-
 
 
 def hints(platform: str = "", version: str = "", **more: str) -> dict[str, str]:
-    """Hints as they come out of a request's headers."""
+    """Return client hints as they are read from a request's headers."""
     headers = {"SEC_CH_UA_PLATFORM": f'"{platform}"', "SEC_CH_UA_PLATFORM_VERSION": f'"{version}"', **more}
     return hints_from({f"HTTP_{name}": value for name, value in headers.items()})
 

@@ -21,7 +21,7 @@ from tests.support.programs import production
 
 @pytest.fixture
 def target(tmp_path: Path, settings: Settings) -> Path:
-    """A good database of 2024, configured."""
+    """Configure a valid database of 2024, and return its path."""
     path = tmp_path / "city.mmdb"
     path.write_bytes(database("Old town", built_at=datetime(2024, 5, 1, tzinfo=UTC)))
     settings.GEOIP_DATABASE = str(path)

@@ -47,7 +47,7 @@ def server() -> Iterator[DownloadServer]:
 
 @pytest.fixture
 def target(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A good database in place, of 2024."""
+    """Put a valid database of 2024 in its place, and return its path."""
     for name in ("MAXMIND_ACCOUNT_ID", "MAXMIND_LICENSE_KEY", "GEOIP_DATABASE"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "geoip" / "city.mmdb"

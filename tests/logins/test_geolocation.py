@@ -45,7 +45,7 @@ class Clock:
 
 
 class Watched:
-    """A watched database with a clock in the test's hand."""
+    """A watched database with a clock that the test sets."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -23,7 +23,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 
 
 def log_in(client: Client, name: str = "alice", password: str = PASSWORD, **more: str) -> str:
-    """What the page says; empty when the person got in."""
+    """Log in. Return the page with the refusal; empty if the login succeeded."""
     response = client.post(LOGIN, {"username": name, "password": password, **more})
     return "" if response.status_code == 302 else html.unescape(response.content.decode())
 

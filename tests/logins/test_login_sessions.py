@@ -40,7 +40,7 @@ def login_of(client: Client) -> LoginSession:
 
 
 def queries(client: Client, path: str = HOME) -> list[str]:
-    """What a request asks the database, without the savepoints that stand for transactions inside a test."""
+    """Return the queries of a request, without savepoints, which stand for transactions inside of a test."""
     with CaptureQueriesContext(
         connection,
     ) as captured:

@@ -37,7 +37,7 @@ def page(client: Client, query: str = "", **headers: str) -> str:
 
 
 def rows(text: str) -> dict[int, str]:
-    """The text of each row by its number."""
+    """Return the text of each row by its number."""
     found = re.findall(r'<tr id="row-(\d+)"(.*?)\n', text)
     return {int(pk): re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "|", row)) for pk, row in found}
 

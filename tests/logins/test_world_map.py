@@ -14,12 +14,12 @@ BERN = MapMarker("Bern, Switzerland", 46.948, 7.4474, 3)
 
 
 def drawn(*places: MapMarker) -> ElementTree.Element:
-    """The map as parsed XML, so it is well-formed too."""
+    """Return the map as parsed XML, which also proves that it is well-formed."""
     return ElementTree.fromstring(world_map_svg(places))  # noqa: S314 - our own output
 
 
 def circles(svg: ElementTree.Element) -> dict[str, tuple[float, float, float]]:
-    """Centre and radius of every marker by its title."""
+    """Return centre and radius of every marker by its title."""
     return {
         circle.findtext("title", ""): (
             float(circle.attrib["cx"]),
@@ -151,7 +151,7 @@ def test_the_drawing_says_where_it_comes_from() -> None:
 
 
 def land_rings(path: str) -> list[list[tuple[float, float]]]:
-    """The rings of path data made of one M and relative l commands."""
+    """Return the rings of path data that consists of M and relative l commands."""
     rings = []
     for part in path.split("z")[:-1]:
         numbers = [float(number) for number in re.findall(r"-?\d*\.?\d+", part)]
@@ -169,7 +169,7 @@ def land_points(path: str) -> list[tuple[float, float]]:
 
 
 def is_inside(x: float, y: float, path: str) -> bool:
-    """Even-odd rule, as the drawing uses."""
+    """Return whether a point is on land, by the even-odd rule of the drawing."""
     inside = False
     for ring in land_rings(path):
         for (x1, y1), (x2, y2) in zip(ring, [*ring[1:], ring[0]], strict=True):

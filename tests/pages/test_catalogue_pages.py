@@ -24,7 +24,7 @@ LISTS = ["resources/", "activities/", "profiles/", "resources/{resource}/"]
 
 @pytest.fixture
 def policy(alice: User, approver: User) -> AccessPolicy:
-    """What alice may do, beside something that she may not."""
+    """Return a policy for alice, after creating another one that does not concern her."""
     builders.make_policy(
         "Windows work",
         activities=[builders.make_activity("Patch Windows")],

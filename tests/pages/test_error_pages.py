@@ -35,7 +35,7 @@ for answer in (browser.get("/", headers={"Host": "localhost"}), browser.get("/he
 
 
 def failing(code: int, words: str) -> OperationalError:
-    """An error of SQLite as Django raises it."""
+    """Return an error of SQLite as Django raises it."""
     cause = sqlite3.OperationalError(words)
     cause.sqlite_errorcode = code
     error = OperationalError(words)

@@ -21,7 +21,7 @@ AsUser = Callable[[User], Client]
 
 
 def findings(client: Client, method: str = "get", path: str = "/health/") -> dict[str, str]:
-    """Heading (name and badge) to the rest, of each finding."""
+    """Return the text of each finding by its heading (name and badge)."""
     response = getattr(client, method)(path)
     assert response.status_code == 200
     cards = pages.elements(response).findall(".//*[@id='findings']/section")

@@ -20,7 +20,7 @@ LISTS = ["/sessions/", "/logins/", "/activity/?period=1y", "/users/", "/resource
 
 @pytest.fixture
 def full_lists(db: None) -> None:
-    """A hundred rows for each list, each about somebody and something else."""
+    """Create a hundred rows for each list, each about another person and another thing."""
     names = [f"{number * 7919 % 1000:03}" for number in range(ROWS + 1)]  # in no order, so that few letters repeat
     people = User.objects.bulk_create(User(username=f"person-{name}") for name in names)
     hosts = Resource.objects.bulk_create(Resource(name=f"host-{name}", address=f"{name}.example.com") for name in names)

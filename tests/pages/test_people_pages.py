@@ -256,7 +256,7 @@ def test_a_list_costs_the_same_queries_with_2_and_with_20_rows(as_user: AsUser, 
 
 
 def _many(count: int) -> Group:
-    """At least `count` users, all in one group, each with a session, a login and an application beside."""
+    """Create at least `count` users in one group, each with a session, a login and an application."""
     team, _ = Group.objects.get_or_create(name="Linux team")
     for number in range(count):
         user = builders.make_user(f"user-{count}-{number}")

@@ -48,7 +48,7 @@ REQUIRED = [add_a_tier, move_to_another_profile, another_policy_comes_first]
 
 @pytest.fixture
 def scheduled(alice: User, outsider: User) -> list[PrivilegedSession]:
-    """Of alice, in an hour; and of outsider by a policy that stays as it is."""
+    """Schedule a session of alice in an hour, and one of outsider by a policy that no test changes."""
     builders.make_policy("Linux work", users=[alice])
     builders.make_policy("Other work", users=[outsider])
     return [ask(person, start_at=timezone.now() + HOUR) for person in (alice, outsider)]

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres_only
 
 @pytest.fixture
 def heard() -> Iterator[Callable[[], int]]:
-    """How many announcements came in since it was last asked."""
+    """Yield a function that returns how many announcements arrived since its last call."""
     listener = psycopg.connect(**connection.get_connection_params(), autocommit=True)
     listener.execute(f"LISTEN {change_notify.CHANNEL}")
     try:

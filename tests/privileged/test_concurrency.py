@@ -79,7 +79,7 @@ def refusals(outcomes: Sequence[Any]) -> int:
 
 
 def fresh(session: PrivilegedSession) -> PrivilegedSession:
-    """What each person's own request would have loaded."""
+    """Load the session again, as each person's own request would."""
     return PrivilegedSession.objects.get(pk=session.pk)
 
 

@@ -34,7 +34,7 @@ AsUser = Callable[[User], Client]
 
 
 def given(user: User) -> PrivilegedSession:
-    """A session that the worker made available on a practice host."""
+    """Return a session that the worker made available on a practice host."""
     session = ask(user)
     reconcile()
     session.refresh_from_db()
@@ -56,7 +56,7 @@ def confirm(*connections: GatewayConnection, is_frozen: bool) -> None:
 
 
 def shown(client: Client, session: PrivilegedSession) -> list[str]:
-    """One text for each request, the latest first."""
+    """Return the text of each control on the session's page, the latest first."""
     page = pages.elements(client.get(f"/sessions/{session.pk}/"))
     return [pages.text(each) for each in page.findall(".//section[@aria-labelledby='controls-title']//li")]
 

@@ -36,7 +36,7 @@ PAIRS = [(old, new) for old in TABLE for new in TABLE]
 
 
 def needs(status: str) -> dict[str, Any]:
-    """What the database wants of a row in this status."""
+    """Return the values that the database requires for a row in this status."""
     now = timezone.now()
     if status == "pending":
         return {"scheduled_for": now + dt.timedelta(hours=1)}

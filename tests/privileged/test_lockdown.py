@@ -25,7 +25,7 @@ from tests.support.scene import ask, granted, logged_in
 
 
 def everything_of(user: User, approver: User) -> list[PrivilegedSession]:
-    """One session in each state that a person can have, and two logins."""
+    """Create a session of the user in each state, and two logins."""
     builders.make_login(user)
     builders.make_login(user)
     for name in ("web-3", "web-4", "web-5"):

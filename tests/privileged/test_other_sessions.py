@@ -62,7 +62,7 @@ def sessions(alice: User, outsider: User) -> list[PrivilegedSession]:
 
 
 def state(session: PrivilegedSession) -> tuple[Any, ...]:
-    """Everything that the console and the host hold of a session."""
+    """Return everything that the console and the host store about a session."""
     return (
         PrivilegedSession.objects.filter(pk=session.pk).values().get(),
         list(session.controls.order_by("pk").values()),

@@ -30,7 +30,7 @@ WIZARD = "/sessions/request/"
 
 @pytest.fixture
 def policy(alice: User) -> AccessPolicy:
-    """alice may run "Patch Linux" on web-1 and web-2."""
+    """Let alice run "Patch Linux" on web-1 and web-2."""
     return builders.make_policy(
         users=[alice], resources=[builders.make_resource("web-1"), builders.make_resource("web-2")]
     )
@@ -56,7 +56,7 @@ def step(page: ET.Element) -> str:
 
 
 def review(client: Client, sent: dict[str, Any]) -> dict[str, Any]:
-    """What the form of the review page holds, ready to be sent."""
+    """Return the fields of the form on the review page, ready to be sent."""
     page = page_of(client.post(WIZARD, {**sent, "do": "review"}))
     assert step(page) == "Review"
     return {**pages.fields(page, ".//main//form[@method='post']"), "do": "send"}
@@ -238,7 +238,7 @@ def test_a_date_that_was_typed_counts_whatever_is_ticked(as_user: AsUser, alice:
 
 @pytest.fixture
 def autumn(monkeypatch: pytest.MonkeyPatch) -> dt.datetime:
-    """It is a week before the clocks go back in Berlin, in the night to 2026-10-25."""
+    """Set the time to a week before 2026-10-25, when the clocks go back in Berlin."""
     now = dt.datetime(2026, 10, 18, 12, tzinfo=dt.UTC)
     monkeypatch.setattr(timezone, "now", lambda: now)
     return now

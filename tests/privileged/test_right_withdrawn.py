@@ -34,7 +34,7 @@ def status_of(session: PrivilegedSession) -> str:
 
 @pytest.fixture
 def by_group(alice: User, outsider: User) -> list[PrivilegedSession]:
-    """alice on web-1 through a group, and outsider on web-1 and alice on web-2 by other policies, which stay."""
+    """Return a session of alice on web-1 by her group, and two others (outsider, web-2) by policies that stay."""
     group = Group.objects.create(name="Night shift")
     alice.groups.add(group)
     profile = builders.make_profile("Short", extension_limit=3)
@@ -210,14 +210,14 @@ def without(form: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def thing_form(thing: Any) -> dict[str, Any]:
-    """The form of a resource or an activity, as the page fills it in."""
+    """Return the fields of the form for a resource or an activity, as the page fills them in."""
     skipped = ("id", "service_key", "is_active")
     names = [field.name for field in thing._meta.concrete_fields if field.name not in skipped]
     return {name: getattr(thing, name) for name in names}
 
 
 def asked(response: Any) -> list[str]:
-    """What the page in between names; fails when there is none."""
+    """Return what the confirmation page lists. Fail if there is no such page."""
     assert response.status_code == 200
     page = pages.elements(response)
     assert "Nothing has been saved yet." in pages.text(page)

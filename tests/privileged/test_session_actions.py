@@ -40,7 +40,7 @@ def said(response: Any) -> list[tuple[str, str]]:
 
 
 def through_the_dialog(client: Client, verb: str, *sessions: PrivilegedSession, **values: Any) -> Any:
-    """What a browser does: read the dialog, fill in the form that it holds, send it."""
+    """Read the dialog, fill in its form and send it, as a browser does."""
     dialog = client.get(url(verb, *sessions), headers=HTMX)
     assert dialog.status_code == 200
     sent = {**pages.fields(pages.elements(dialog)), **values}

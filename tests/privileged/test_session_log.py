@@ -24,7 +24,7 @@ AsUser = Callable[[User], Client]
 
 @pytest.fixture
 def session(alice: User) -> PrivilegedSession:
-    """Four lines, with entries of another session between them."""
+    """Return a session with four log entries, between which are entries of another session."""
     session, other = builders.make_session(alice), builders.make_session(alice)
     for level, message in [
         (Level.INFO, "alice asked for Patch Linux"),

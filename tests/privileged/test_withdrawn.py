@@ -28,7 +28,7 @@ def scheduled(alice: User) -> PrivilegedSession:
 
 @pytest.fixture
 def withdrawn(alice: User, scheduled: PrivilegedSession) -> PrivilegedSession:
-    """Beside one where work was done."""
+    """Return a withdrawn session, after creating another one that was used."""
     end(alice, scheduled)
     now = timezone.now()
     builders.make_session(alice, Status.COMPLETE, start_at=now - dt.timedelta(hours=1), end_at=now)

@@ -189,7 +189,7 @@ class Scene:
         return text.format(**self.ids)
 
     def sent(self, address: Address) -> dict[str, str]:
-        """The fields of the address's form."""
+        """Return the fields of the address's form."""
         return {key: self.fill(value) for key, value in address.send.items()}
 
 
@@ -240,7 +240,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
 
 
 def everything() -> dict[str, list[Any]]:
-    """What no refused request may change."""
+    """Return all data that a refused request must not change."""
     models = (
         PrivilegedSession,
         AccountLock,
@@ -263,13 +263,13 @@ def everything() -> dict[str, list[Any]]:
 
 
 def is_at_login(response: ClientResponse) -> bool:
-    """Sent to the login page, by redirect or, for HTMX, by its header."""
+    """Return whether the answer leads to the login page, by a redirect or by HTMX's header."""
     there = response.get("Location", "") or response.get("HX-Redirect", "")
     return response.status_code in (200, 302) and there.split("?")[0] == "/accounts/login/"
 
 
 def names(resolver: URLResolver, namespace: str = "") -> Iterator[str]:
-    """The names of every address but those of namespaces that are walked apart."""
+    """Yield the names of all addresses, except in namespaces that are tested separately."""
     for pattern in resolver.url_patterns:
         if isinstance(pattern, URLResolver):
             if pattern.namespace not in NAMESPACES_APART:

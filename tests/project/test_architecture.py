@@ -64,7 +64,7 @@ def test_nothing_is_imported_inside_a_function_without_saying_why() -> None:
 
 
 def status_writes(path: Path) -> Iterator[int]:
-    """Lines that set the status of a privileged session: an assignment, or an update or create of the model's rows."""
+    """Yield lines that set the status of a privileged session: by assignment, update() or create()."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]

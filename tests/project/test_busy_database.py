@@ -54,7 +54,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def failing(function: Callable[..., Any], *calls: int) -> Callable[..., Any]:
-    """The same function, but these of its calls (from 1) meet a busy database, and every one without any."""
+    """Return a function of which these calls (from 1), or all if none is given, find the database busy."""
     numbers = iter(range(1, 1000))
 
     def sometimes(*args: Any, **kwargs: Any) -> Any:
@@ -74,7 +74,7 @@ def failing_with(error: Exception) -> Callable[[], None]:
 
 @pytest.fixture
 def locked_for_a_moment() -> Iterator[None]:
-    """Somebody else holds SQLite's write lock longer than one try waits, and lets it go."""
+    """Hold SQLite's write lock for longer than one attempt waits, and then release it."""
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout = 50")
     other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, check_same_thread=False)
@@ -347,7 +347,7 @@ def test_of_several_browsers_each_says_whether_it_was_logged_out(
 
 
 def emergency(verb: str, user: User, session: PrivilegedSession) -> tuple[str, dict[str, Any]]:
-    """The address of a form that stops something, and what it sends."""
+    """Return the address of an emergency form, and the fields that it sends."""
     if verb == "cut":
         return reverse("account_cut", args=[user.pk]), {"reason": "Fired"}
     if verb == "logout":

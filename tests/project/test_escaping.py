@@ -20,7 +20,7 @@ class Escaping:
         self.functions = [one for one in ast.walk(module) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
 
     def around(self, node: ast.expr) -> ast.AST:
-        """The innermost function that holds the expression; the expression itself outside of functions."""
+        """Return the innermost function around the expression; outside of functions the expression itself."""
         holding = [one for one in self.functions if one.lineno <= node.lineno <= (one.end_lineno or 0)]
         return holding[-1] if holding else node
 

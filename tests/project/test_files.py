@@ -39,7 +39,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The time of a probe of its own."""
+    """Return the clock of a new probe that /healthz uses."""
     clock = Clock()
     monkeypatch.setattr(urls, "probe", writing.Probe(clock))
     return clock

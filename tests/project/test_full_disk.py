@@ -91,7 +91,7 @@ print("beside", PrivilegedSession.objects.get(pk=beside.pk).status)
 
 
 def small_disk_allowed(place: Path) -> list[str]:
-    """The words before a program that may mount for itself; none where nobody may."""
+    """Return the command that lets a program mount file systems; empty if this machine forbids it."""
     for words in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
         probe = [*words, "mount", "-t", "tmpfs", "tmpfs", str(place)]
         if shutil.which("unshare") and subprocess.run(probe, capture_output=True, check=False).returncode == 0:

@@ -25,7 +25,7 @@ PAGES = (200, 100, 50, 50, 30, 5)  # that are read to find links and forms, by e
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each scene: `--requests` says how many requests there are in all, `--first-seed` where to begin."""
+    """Make a test for each scene. `--requests` is the number of all requests, `--first-seed` the first seed."""
     wanted = metafunc.config.getoption("--requests")
     first = metafunc.config.getoption("--first-seed")
     counts = [IN_ONE_TEST] * (wanted // IN_ONE_TEST) + ([wanted % IN_ONE_TEST] if wanted % IN_ONE_TEST else [])
@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def browsers(alice: User, approver: User, auditor: User, admin: User, outsider: User) -> list[Client]:
-    """One for each kind of person, and a stranger's, in a console where there is something of everything."""
+    """Return a browser for each kind of person and one of a stranger, in a console with data of every kind."""
     group = Group.objects.create(name="Operators")
     alice.groups.add(group)
     builders.make_application()

@@ -39,7 +39,7 @@ def handler(clock: Clock) -> BriefHandler:
 
 @pytest.fixture
 def printed(handler: BriefHandler) -> Any:
-    """What a process prints, as a stream to read."""
+    """Return the stream to which the handler prints."""
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     stream = io.StringIO()
     handler.setStream(stream)

@@ -20,14 +20,14 @@ RUN = [sys.executable, "-m", "scripts.run"]
 
 
 def trial(var: Path, name: str, **extra: str) -> AbstractContextManager[programs.Running]:
-    """`make run` with its data in `var`, printing to a file called `name`."""
+    """Run `make run` with its data in `var`. It prints to a file called `name`."""
     port = programs.free_port()
     environment = programs.clean_environment(VAR_DIR=str(var), PORT=str(port), **extra)
     return programs.serving(RUN, environment, port, var.parent / name)
 
 
 def passwords(text: str) -> set[str]:
-    """Every random password in `text`: of the sample accounts, or after the word Password."""
+    """Return every random password in `text`: of the sample accounts, or after the word Password."""
     sample = re.findall(r"(?<![\w-])[a-z0-9]{4}(?:-[a-z0-9]{4}){3}(?![\w-])", text)
     return {*sample, *re.findall(r"[Pp]assword: +(\S{20})(?!\S)", text)}
 

@@ -29,7 +29,7 @@ WIZARD = "/sessions/request/"
 
 @pytest.fixture
 def cast(settings: Any, tmp_path: Path) -> list[User]:
-    """Four people whose work on two hosts of their own needs two approvals and may be extended twice."""
+    """Create four people, whose sessions on two hosts each need two approvals and may be extended twice."""
     settings.PRACTICE_DIR = tmp_path / "practice"
     approvers = [builders.make_user(name) for name in ("approver", "second-approver")]
     people = [builders.make_user(f"person-{number}") for number in range(PEOPLE)]
@@ -43,12 +43,12 @@ def cast(settings: Any, tmp_path: Path) -> list[User]:
 
 
 def have(status: Status) -> bool:
-    """Whether every session there is has this status."""
+    """Return whether all sessions have this status."""
     return set(PrivilegedSession.objects.values_list("status", flat=True)) == {status}
 
 
 def how_often(verb: Verb) -> Counter[int | None]:
-    """How many entries with this verb each session has."""
+    """Count the log entries with this verb, by session."""
     return Counter(
         LogEntry.objects.filter(verb=verb, target_type="sessions_app.privilegedsession").values_list(
             "target_id", flat=True
@@ -57,7 +57,7 @@ def how_often(verb: Verb) -> Counter[int | None]:
 
 
 def reviewed(browser: Browser, at: str, policy: AccessPolicy) -> dict[str, Any]:
-    """The form of the review page for all that the policy gives, ready to be sent."""
+    """Return the fields of the review page for all that the policy gives, ready to be sent."""
     form = {
         "activity": policy.activities.get().pk,
         "resources": list(policy.resources.values_list("pk", flat=True)),
@@ -88,7 +88,7 @@ def test_everything_happens_once_and_nothing_is_lost(cast: list[User], admin: Us
         assert how_often(Verb.SESSION_REQUESTED) == once
 
         def do(verb: str, *who: User, **values: Any) -> None:
-            """These people do `verb` to every session at once, each to all sessions one by one, at both servers."""
+            """Let these people do `verb` to all sessions at the same time, by both servers."""
             windows = [Browser(user) for user in who]
             for chunk in (numbers[:4], numbers[4:]):
                 at_once(

@@ -31,7 +31,7 @@ class EntryPoint:
 
 @pytest.fixture
 def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Change]:
-    """All changes to that module."""
+    """Return all changes to that module."""
     (tmp_path / "policy.py").write_text(CODE)
     monkeypatch.setattr(changes, "SUBJECTS", {"policy": ("policy.py",)})
     return list(changes._Finder("policy.py", CODE).run())

@@ -21,7 +21,7 @@ MOST_BYTES = 150_000  # of a picture
 
 
 def configuration() -> dict[str, str]:
-    """Variable to default, as the README's table has them."""
+    """Return the default of each variable in the README's table."""
     section = README.partition("## Configuration")[2].partition("\n## ")[0]
     return dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", section, flags=re.MULTILINE))
 

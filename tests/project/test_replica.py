@@ -63,7 +63,7 @@ def test_without_a_replica_everything_is_read_from_the_main_database() -> None:
 
 @pytest.fixture
 def fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> replica.ReplicaGauge:
-    """A replica that has everything up to 5000."""
+    """Return the gauge of a replica that has received everything up to position 5000."""
     monkeypatch.setitem(settings.DATABASES, "replica", {"ENGINE": "django.db.backends.postgresql"})
     positions = {"replica": 5000, "default": 5000}
     monkeypatch.setattr(replica, "_position", lambda alias, function: positions[alias])
@@ -119,27 +119,27 @@ class Admin:
         assert answer.status_code in (204, 302), answer.text
 
     def get(self, path: str) -> str:
-        """A page, or a download."""
+        """Return the text of a page or a download."""
         answer = self._session.get(f"{self._site}{path}", timeout=PATIENCE)
         assert answer.status_code == 200
         return answer.text
 
     def log(self) -> str:
-        """The first page of the activity log."""
+        """Return the first page of the activity log."""
         return self.get("/activity/")
 
     def count(self) -> int:
-        """How many entries the chart counted."""
+        """Return how many entries the chart has counted."""
         (count,) = re.findall(r"<h2>Entries [^<]*: ([\d,]+)</h2>", self.get("/activity/chart/?period=24h"))
         return int(count.replace(",", ""))
 
     def forget_own_writes(self) -> None:
-        """As if they had been long ago."""
+        """Forget that this browser has changed something a short time ago."""
         del self._session.cookies[replica.COOKIE]
 
 
 def write_entry(main: str) -> None:
-    """What another process records."""
+    """Add a log entry, as another process would."""
     with psycopg.connect(f"{main}/postgres", autocommit=True) as db:
         db.execute(
             "INSERT INTO activity_logentry (at, actor_name, user_name, verb, level, message, target_type, target_name,"

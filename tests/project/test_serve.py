@@ -19,7 +19,7 @@ from tests.support.waiting import PATIENCE, wait_until
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with an empty SQLite database that is migrated; nobody opens it."""
+    """Return a directory with an empty migrated SQLite database, to be copied."""
     var = tmp_path_factory.mktemp("migrated") / "var"
     done = programs.run([*programs.MANAGE, "migrate", "--verbosity", "0"], environment_of(var))
     assert done.returncode == 0, done.stderr
@@ -28,7 +28,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def console(migrated: Path, tmp_path: Path) -> dict[str, str]:
-    """The environment of a console with such a database of its own."""
+    """Return the environment of a console with a copy of that database."""
     shutil.copytree(migrated, tmp_path / "var")
     return environment_of(tmp_path / "var")
 
@@ -42,7 +42,7 @@ def command(port: int, *more: str) -> list[str]:
 
 
 def worker_of(running: programs.Running) -> int | None:
-    """The number of the worker's process; None while there is none."""
+    """Return the number of the worker's process, or None."""
     found = [pid for pid, line in programs.descendants(running.process.pid).items() if line.endswith(" run_worker")]
     return found[0] if found else None
 
@@ -55,12 +55,12 @@ def wait_for_worker(running: programs.Running, other_than: int | None = None) ->
 
 
 def ctrl_c(process: subprocess.Popen[bytes]) -> None:
-    """What a terminal does: SIGINT to the whole foreground group, not to the server alone."""
+    """Send SIGINT to the whole process group, as a terminal does for Ctrl+C."""
     os.killpg(process.pid, signal.SIGINT)
 
 
 def terminate(process: subprocess.Popen[bytes]) -> None:
-    """What systemd and container engines do."""
+    """Send SIGTERM, as systemd and container engines do."""
     process.terminate()
 
 
@@ -105,7 +105,7 @@ def test_a_worker_that_dies_is_said_and_started_again(console: dict[str, str], t
 
 
 def web_process_of(running: programs.Running) -> int | None:
-    """The number of the only web process; None while there is none."""
+    """Return the number of the only web process, or None."""
     found = [pid for pid, line in programs.descendants(running.process.pid).items() if ".web_process " in line]
     return found[0] if found else None
 
@@ -139,7 +139,7 @@ def test_worker_and_gateway_outlive_every_death_of_the_web_process(console: dict
 
 
 def answered(running: programs.Running) -> bool:
-    """Whether a page is answered, after however long it takes a web process to start."""
+    """Return whether /healthz answers."""
     with contextlib.suppress(OSError):
         return running.get("/healthz") == (200, "ok")
     return False

@@ -22,7 +22,7 @@ def play(scene: Coroutine[Any, Any, None]) -> None:
 
 
 def sends(*pieces: bytes, is_whole: bool = True) -> Receive:
-    """A client that sends these pieces, and nothing more where they are not the whole."""
+    """Return the receive() of a client that sends these pieces, and then nothing more unless they are the whole."""
     left = list(pieces)
 
     async def receive() -> Mapping[str, Any]:
@@ -37,7 +37,7 @@ def sends(*pieces: bytes, is_whole: bool = True) -> Receive:
 async def slow(
     all_bodies: Bodies, count: int, network: str, person: str = "", sent: bytes = b"x"
 ) -> list[asyncio.Task[Body]]:
-    """So many bodies that do not come."""
+    """Start to read `count` bodies that never arrive completely."""
     tasks = [
         asyncio.create_task(all_bodies.read(sends(sent, is_whole=False), None, network, person)) for _ in range(count)
     ]
@@ -51,7 +51,7 @@ async def let_run() -> None:
 
 
 def refused(tasks: list[asyncio.Task[Body]]) -> list[int]:
-    """Which of them, by number, were refused because there were too many."""
+    """Return the numbers of the tasks that were refused because there were too many."""
     over = [number for number, task in enumerate(tasks) if task.done()]
     for number in over:
         error = tasks[number].exception()

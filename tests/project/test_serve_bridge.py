@@ -23,7 +23,7 @@ from tests.support.waiting import seconds
 
 
 class Socket:
-    """A client that is there."""
+    """The socket of a client that stays connected."""
 
     is_gone = False
 
@@ -61,7 +61,7 @@ def make_bridge(application: Any, directory: Path) -> Bridge:
 
 
 def answer_of(bridge: Bridge, path: str = "/activity/", **headers: str) -> tuple[int, dict[str, str], str]:
-    """Status, headers and text of the answer to a GET."""
+    """Return status, headers and text of the answer to a GET request."""
     return asyncio.run(asyncio.wait_for(ask(bridge, path, **headers), seconds(20)))
 
 

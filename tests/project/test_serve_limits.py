@@ -51,7 +51,7 @@ class Answer(NamedTuple):
 
 
 class Person:
-    """A browser of somebody who is logged in; each request has a connection of its own."""
+    """The browser of somebody who is logged in. Each request uses a new connection."""
 
     def __init__(self, port: int, cookie: str) -> None:
         self.port = port
@@ -80,14 +80,14 @@ class Person:
             return Answer(response.status, response.headers, response.read().decode())
 
     def at_once(self, ask: Callable[[Person, str], Answer], whats: Sequence[str]) -> list[Answer]:
-        """What is answered when all this is asked at the same moment."""
+        """Return the answers to requests that are sent at the same moment."""
         with ThreadPoolExecutor(len(whats)) as threads:
             return list(threads.map(lambda what: ask(self, what), whats))
 
 
 @contextlib.contextmanager
 def answered_all_the_while(person: Person, path: str = "/activity/") -> Iterator[None]:
-    """Somebody else, who looks at a page now and then and must see it each time, at least once."""
+    """Check that somebody else gets a page again and again, at least once, during the block."""
     seen: Counter[int] = Counter()
     is_over = threading.Event()
 
@@ -106,7 +106,7 @@ def answered_all_the_while(person: Person, path: str = "/activity/") -> Iterator
 
 
 def assert_told(answer: Answer, words: str) -> None:
-    """It is a 429 that says what the limit is, that nothing was changed, and when to go on."""
+    """Check for a 429 that names the limit, and says that nothing was changed and when to go on."""
     assert answer.status == 429
     assert words in answer.text
     assert int(answer.headers["Retry-After"]) > 0
@@ -119,7 +119,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 @pytest.fixture(scope="module")
 def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where every mail becomes a file."""
+    """Return the directory in which every e-mail becomes a file."""
     return tmp_path_factory.mktemp("letters")
 
 
@@ -142,7 +142,7 @@ def asker(console: programs.Running, scene: Scene) -> Person:
 
 @pytest.fixture(scope="module")
 def people(console: programs.Running, scene: Scene) -> Iterator[Person]:
-    """Administrators, each of whom nobody has used before: what they ask counts for a minute."""
+    """Yield administrators that no test has used before, because requests are counted for a minute."""
     return (Person(console.port, cookie) for cookie in scene.cookies[1:])
 
 
@@ -191,7 +191,7 @@ def test_more_live_views_than_a_person_may_have_open(people: Iterator[Person]) -
 
 
 def values_of(name: str, page: str) -> list[str]:
-    """The values of all fields of that name."""
+    """Return the values of all fields with that name."""
     return re.findall(rf'name="{name}"[^>]*value="([^"]+)"', page)
 
 

@@ -23,7 +23,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 @pytest.fixture(scope="module")
 def console(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[programs.Running]:
-    """As it is shipped, but with little room for downloads."""
+    """Run the console with its default settings, but with little space for downloads."""
     with slow_clients.serving(
         scene.environment(DOWNLOAD_SPOOL_BYTES=str(1024 * 1024)), tmp_path_factory.mktemp("console") / "out"
     ) as running:
@@ -32,7 +32,7 @@ def console(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def impatient(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[programs.Running]:
-    """With short deadlines, behind a proxy of its own on this machine, and with little room for downloads."""
+    """Run the console with short deadlines, behind a proxy, and with little space for downloads."""
     folder = tmp_path_factory.mktemp("impatient")
     shutil.copytree(scene.var, folder / "var")
     environment = scene.environment(
@@ -47,7 +47,7 @@ def impatient(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def everybody_is_served(console: programs.Running, scene: Scene) -> None:
-    """The balancer, somebody who is logged in, and a stranger who is not logged in."""
+    """Check that the load balancer, a person who is logged in, and a stranger get their answers."""
     assert console.get("/healthz") == (200, "ok")
     status, page = console.get("/activity/", cookie=f"sessionid={scene.cookies[-1]}")
     assert status == 200
@@ -99,7 +99,7 @@ def test_the_third_download_of_a_person_is_told_and_others_download(console: pro
 
 
 def form_of(cookie: str) -> str:
-    """A form of somebody who is logged in, but for its body of ten bytes."""
+    """Return a POST request of a person who is logged in, without its body of ten bytes."""
     head = FORM.replace("Cookie: ", f"Cookie: sessionid={cookie}; ")
     return f"{head}Connection: close\r\nContent-Length: 10\r\n\r\n"
 

@@ -30,7 +30,7 @@ def cache(db: None) -> Iterator[Any]:
 
 
 def at_once(calls: int, call: Callable[[], Any]) -> list[Any]:
-    """What each of so many threads got; they start together, each with a connection of its own."""
+    """Call a function in several threads at the same moment, each with its own connection. Return the results."""
     barrier, got = threading.Barrier(calls), []
 
     def run() -> None:

@@ -73,7 +73,7 @@ def test_one_that_is_rolled_back_is_logged_too_and_quick_ones_are_not(
 
 
 def a_long_recording() -> Recording:
-    """A recording that is over, with thirty lines on its screen."""
+    """Create a recording that has ended, with thirty lines on its screen."""
     recording = make_running()
     cast = make_cast()
     for number in range(30):
@@ -84,7 +84,7 @@ def a_long_recording() -> Recording:
 
 
 def counts_between_transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many lines there are at the start, and whenever others get their turn from now on."""
+    """Return a list with the number of lines now, to which each pause between transactions adds the next number."""
     found = [RecordingText.objects.count()]
     monkeypatch.setattr(lines, "_let_others", lambda began: found.append(RecordingText.objects.count()))
     return found
@@ -131,7 +131,7 @@ def test_who_was_overtaken_while_writing_lines_writes_no_more_and_the_other_has_
 
 @pytest.fixture
 def in_transaction(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each hash of a password that is computed: whether a transaction was open."""
+    """Return a list that gets, for each password that is hashed, whether a transaction was open."""
     hasher = type(get_hasher())
     encode, found = hasher.encode, []
 
@@ -215,7 +215,7 @@ def test_a_password_that_is_not_saved_is_not_hashed(admin: User, alice: User, in
 
 
 def another_process_comes_and_goes(path: Path) -> None:
-    """One that opens the database, writes and closes it. If it believes to be the last one, it removes the journal."""
+    """Let another process open the database, write and close it. As the last one it would remove the journal."""
     subprocess.run([sys.executable, "-c", WRITE, str(path)], check=True)
 
 

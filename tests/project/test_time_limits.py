@@ -48,7 +48,7 @@ SHOW = "; ".join(
 
 @pytest.fixture(autouse=True)
 def _own_limits(settings: Any) -> Iterator[None]:
-    """Short ones, which are gone with the test."""
+    """Set short limits for the time of a test."""
     settings.DATABASE_STATEMENT_SECONDS = 0.4
     settings.DATABASE_LOCK_SECONDS = 0.2
     settings.DATABASE_IDLE_SECONDS = 0.3

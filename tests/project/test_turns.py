@@ -16,7 +16,7 @@ WAIT = 10  # seconds, for what happens at once
 
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """What the default database is."""
+    """Replace the default database by one whose vendor a test can set."""
     connection = SimpleNamespace(vendor="sqlite")
     monkeypatch.setattr(turns, "connections", {"default": connection})
     return connection
@@ -45,7 +45,7 @@ class Slow:
 
 
 def asked(application: turns.Application, count: int) -> tuple[list[threading.Thread], list[Any]]:
-    """So many requests at once, and the list that their answers come into."""
+    """Send `count` requests at once. Return their threads, and the list for their answers."""
     answers: list[Any] = []
     threads = [threading.Thread(target=lambda: answers.append(application({}, None))) for _ in range(count)]
     for thread in threads:

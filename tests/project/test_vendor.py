@@ -12,7 +12,7 @@ from scripts import vendor
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with a lock file and nothing fetched."""
+    """Return a checkout with a lock file in which nothing was fetched."""
     (tmp_path / "package-lock.json").write_text("{}")
     monkeypatch.setattr(vendor, "ROOT", tmp_path)
     monkeypatch.setattr(vendor, "MODULES", tmp_path / "node_modules")
@@ -21,7 +21,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def fetched(root: Path) -> None:
-    """As npm leaves it."""
+    """Create the files that npm would fetch."""
     for source in vendor.FILES:
         path = root / "node_modules" / source
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,18 +42,18 @@ def generate(**changed: Any) -> None:
 
 
 def made() -> QuerySet[LogEntry]:
-    """The log without what happened today: the entries that say what was made."""
+    """Return the generated log entries, without today's ones that say what was generated."""
     return LogEntry.objects.filter(at__year__lte=2020)
 
 
 def facts(queryset: Any) -> list[dict[str, object]]:
-    """The rows in their order, without the numbers that the database gave them."""
+    """Return the rows in their order, without the numbers that the database gave them."""
     return [{key: value for key, value in row.items() if key not in IDS} for row in queryset.order_by("pk").values()]
 
 
 @pytest.fixture(autouse=True)
 def _quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    """What the command prints is asked for where it matters."""
+    """Capture what the command prints, so that it does not fill the output."""
 
 
 def test_as_many_rows_as_asked_for_and_an_entry_that_says_that_they_are_made_up(db: None) -> None:

@@ -51,7 +51,7 @@ def run(*command: str, directory: Path, **environment: str) -> subprocess.Comple
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that the repository stays as it is."""
+    """Build a wheel from a copy, so that the repository stays unchanged."""
     source = tmp_path_factory.mktemp("source")
     for folder in NEEDED:
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))

@@ -47,13 +47,13 @@ def var(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def loaded(db: None, var: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the command printed."""
+    """Load the sample data, and return what the command printed."""
     call_command("load_sample")
     return capsys.readouterr().out
 
 
 def passwords(var: Path) -> dict[str, tuple[str, str]]:
-    """User name to role and password, from the file."""
+    """Return role and password by user name, from the file."""
     lines = (var / "sample_accounts.txt").read_text().splitlines()
     return {name: (role, password) for role, name, password in (line.split() for line in lines)}
 

@@ -81,7 +81,7 @@ def make_recording(
     title: str = "",
     typed: str = "",
 ) -> Recording:
-    """Create a recording that has ended. `events` are seconds and the output at that time; `typed` is what was typed."""
+    """Create a recording that has ended. `events` are seconds and the output at that time; `typed` is the input."""
     recording = make_running(session, title=title, keeps_typed=bool(typed))
     clock = Clock()
     cast = make_cast(clock, started_at=recording.started_at.timestamp(), title=title, keeps_typed=bool(typed))

@@ -34,7 +34,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def leaks(text: str | bytes) -> list[str]:
-    """What of the secret is in it, also escaped for HTML or JSON, or in base64."""
+    """Return the parts of the secret that the text contains, also escaped for HTML or JSON, or in base64."""
     data = text.encode() if isinstance(text, str) else text
     return [needle for needle in (*NEEDLES, "pl41n\\u002d", "second &lt;line", "cGw0MW4t") if needle.encode() in data]
 
@@ -44,7 +44,7 @@ def body(response: pages.ClientResponse) -> bytes:
 
 
 def set_by(admin: Client, plain: str = PLAIN) -> tuple[Secret, list[bytes]]:
-    """The secret as an administrator sets it, changes it, and fails to; and every answer they got."""
+    """Set and change a secret as an administrator, also with errors. Return it and all answers."""
     vault = make_vault()
     add = "/admin/sessions_app/secret/add/"
     form = {"resource": vault.pk, "name": "db root", "description": "PostgreSQL", "content": plain}
@@ -64,7 +64,7 @@ def set_by(admin: Client, plain: str = PLAIN) -> tuple[Secret, list[bytes]]:
 
 
 def dumped() -> bytes:
-    """Everything that every table holds, and on SQLite the files themselves."""
+    """Return the contents of all tables, and on SQLite also of the files."""
     text = io.StringIO()
     for model in apps.get_models():
         text.write(serializers.serialize("json", model._default_manager.order_by("pk")))
@@ -139,7 +139,7 @@ def test_what_is_known_of_a_secret_never_prints_it(as_user: AsUser, alice: User,
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sealing, and the log after an opening, fail in a way that nobody foresaw."""
+    """Let sealing, and the log entry after a secret was shown, fail with an unexpected error."""
 
     def fail(*args: object, **kwargs: object) -> str:
         raise RuntimeError("the moon is full")

@@ -35,7 +35,7 @@ MINUTE = dt.timedelta(minutes=1)
 
 
 def doctor(**options: Any) -> tuple[str, str]:
-    """What it prints, and why it fails: empty when it does not."""
+    """Run `doctor`. Return what it prints, and why it fails; empty if it does not."""
     out = StringIO()
     try:
         call_command("doctor", stdout=out, **options)

@@ -59,7 +59,7 @@ class Killer:
         return execute(sql, *args)
 
     def kill_a_worker(self) -> bool:
-        """One pass that dies; False when it came to its end before."""
+        """Run one pass that dies. Return False if the pass ended before that."""
         try:
             with connection.execute_wrapper(self.statement):
                 reconcile()
@@ -77,7 +77,7 @@ def the_lease_runs_out(session: PrivilegedSession) -> None:
 
 
 def settle(session: PrivilegedSession, status: Status) -> None:
-    """Other workers go on until the session stands still."""
+    """Let other workers go on until the session has this status."""
     the_lease_runs_out(session)
     for _ in range(5):
         reconcile()
@@ -197,7 +197,7 @@ def test_a_worker_that_stood_still_beyond_its_lease_takes_back_what_it_gave_too_
     give = practice.PracticeConnector.grant
 
     def frozen(self: practice.PracticeConnector, *args: Any) -> None:
-        """Meanwhile the lease runs out, the owner ends the session and another worker finishes it."""
+        """Let the lease run out, the owner end the session, and another worker finish it."""
         monkeypatch.undo()
         the_lease_runs_out(session)
         end(alice, PrivilegedSession.objects.get(pk=session.pk))

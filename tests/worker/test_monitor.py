@@ -23,7 +23,7 @@ def status_of(session: PrivilegedSession) -> str:
 
 
 def look_now(session: PrivilegedSession) -> None:
-    """The profile's interval has passed."""
+    """Run a pass as if the profile's interval had passed."""
     PrivilegedSession.objects.filter(pk=session.pk).update(next_monitor_at=None)
     reconcile()
     session.refresh_from_db()

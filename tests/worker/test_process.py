@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def database_url() -> str:
-    """The test database, for another process."""
+    """Return the address of the test database for another process."""
     config = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{config['NAME']}"
@@ -41,7 +41,7 @@ def has_status(session: PrivilegedSession, status: Status) -> Callable[[], bool]
 
 @contextlib.contextmanager
 def slow_host(name: str) -> Iterator[None]:
-    """As long as this holds the host's lock, every call to it waits."""
+    """Hold the host's lock, so that every call to the host waits."""
     host = practice.directory(name)
     host.mkdir(parents=True, exist_ok=True)
     with (host / ".lock").open("a") as handle:

@@ -40,7 +40,7 @@ IN_ONE_LOOK = 2  # commands: who is on, and what the host's log says
 
 @contextlib.contextmanager
 def workers(tmp_path: Path, count: int) -> Iterator[None]:
-    """So many worker processes, all of them running; they stop properly afterwards."""
+    """Run `count` worker processes, and stop them properly afterwards."""
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",
         "TEST_DATABASE_URL": database_url(connection.settings_dict),
@@ -66,7 +66,7 @@ def have(sessions: list[PrivilegedSession], status: Status) -> bool:
 
 
 def looked_at_once_an_interval(server: sshd.Server) -> None:
-    """While nothing else goes on, both workers with all sessions run no more commands than one look an interval."""
+    """Check that both workers together run only one check of all sessions in each interval."""
     seen = HostWatch.objects.get().began_at
     wait_until(lambda: HostWatch.objects.get().began_at != seen, "a look of all")
     began, before = HostWatch.objects.get().began_at, commands(server)
@@ -78,7 +78,7 @@ def looked_at_once_an_interval(server: sshd.Server) -> None:
 
 
 def commands(server: sshd.Server) -> int:
-    """How many commands ran on the host as the service account."""
+    """Return how many commands ran on the host as the service account."""
     return server.printed().count("Starting session: command for root")
 
 

@@ -46,7 +46,7 @@ TABS = ("sessions", "logins", "activity", "members")
 
 @pytest.fixture
 def lists(alice: User, admin: User) -> list[str]:
-    """The address of every list of the console, with a row in each."""
+    """Return the address of every list of the console, after creating a row in each."""
     group = Group.objects.create(name="Operators")
     alice.groups.add(group)
     application = builders.make_application()
@@ -74,7 +74,7 @@ def lists(alice: User, admin: User) -> list[str]:
 
 @pytest.fixture
 def shown(lists: list[str], admin: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Listing]:
-    """Each of them as the page reads it, by its address. None is forgotten: every caller of list_response is here."""
+    """Return each list as its page reads it, by address. Check that no caller of list_response() is missing."""
     client = Client()
     found: dict[str, Listing] = {}
     made: list[Listing] = []
@@ -109,7 +109,7 @@ def test_every_order_of_every_list_takes_or_refuses_whatever_a_cursor_holds(show
 
 
 def values_for(listing: Listing, path: str) -> list[Any]:
-    """All that is hostile to a column of that kind, and some of what is meant for others."""
+    """Return all values that are hostile to a column of that kind, and some that are meant for others."""
     kinds: dict[type[Field[Any, Any]], list[Any]] = {
         IntegerField: INTEGERS,
         DateTimeField: TIMES,

@@ -82,7 +82,7 @@ HOSTILE = [
 
 
 def parsed(pieces: Iterable[tuple[bytes, int]]) -> list[list[str]]:
-    """The cells of each row. As many rows as the pieces say, each ended by CR LF, with no such thing in a cell."""
+    """Return the cells of each row. Check that there are as many rows as the pieces say, and that CR LF ends each."""
     found = list(pieces)
     text = b"".join(piece for piece, _ in found).decode()
     rows = list(csv.reader(io.StringIO(text, newline="")))
@@ -91,7 +91,7 @@ def parsed(pieces: Iterable[tuple[bytes, int]]) -> list[list[str]]:
 
 
 def assert_alike(rows: QuerySet[Any], columns: Sequence[Column]) -> list[list[str]]:
-    """Both ways write the same cells; JSON may name its parts in another order. Returns them."""
+    """Check that both ways write the same cells, and return them. Only the order of keys in JSON may differ."""
     expressions = [column.expression for column in columns]
     assert Sheet.is_possible(rows, expressions)
     by_database = parsed(Sheet(rows, expressions, neutral).pieces())
@@ -242,7 +242,7 @@ def test_a_download_that_is_broken_off_stops_its_query(as_user: AsUser, auditor:
 
 
 def is_reading() -> bool:
-    """Whether anybody reads the database: PostgreSQL lists what runs; SQLite cuts its journal when nobody does."""
+    """Return whether anybody reads the database: PostgreSQL lists queries; SQLite cuts its journal if nobody reads."""
     if connection.vendor == "postgresql":
         with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": None}) as other:
             found = other.execute("SELECT COUNT(*) FROM pg_stat_activity WHERE state <> 'idle' AND query LIKE 'COPY%'")

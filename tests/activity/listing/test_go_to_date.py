@@ -22,7 +22,7 @@ NOON = dt.datetime(2026, 2, 1, 12, tzinfo=dt.UTC)
 
 @pytest.fixture
 def entries() -> None:
-    """Eight a day for four weeks, from 00:00 on."""
+    """Create eight entries a day for four weeks, from 00:00 on."""
     begin = NOON.replace(hour=0)
     log.record_all(
         log.draft(Verb.LOGIN, f"Entry {number}", at=begin + dt.timedelta(hours=3 * number)) for number in range(28 * 8)

@@ -26,7 +26,7 @@ def queries_of(client: Client, url: str, **headers: str) -> list[str]:
 
 
 def rows_read(client: Client, url: str) -> list[str]:
-    """The queries of a refresh that read rows of the list, or one of them."""
+    """Return those queries of a refresh that read one or more rows of the list."""
     return [query for query in queries_of(client, url, HX_Request="true") if re.search(r"LIMIT (101|21|1)$", query)]
 
 

@@ -26,7 +26,7 @@ from tests.support.query_plans import explained
 
 
 def plans_of(rows: QuerySet[Any], sort: str, **place: Any) -> list[str]:
-    """How the database would read a page."""
+    """Return the plans by which the database would read a page."""
     order = Order(sort.removeprefix("-"), sort.startswith("-"))
     with CaptureQueriesContext(connection) as captured:
         read_page(rows, order, 100, **place)
@@ -34,7 +34,7 @@ def plans_of(rows: QuerySet[Any], sort: str, **place: Any) -> list[str]:
 
 
 def plan_of(rows: QuerySet[Any], sort: str) -> str:
-    """How the database would read the first page."""
+    """Return the plan by which the database would read the first page."""
     return "\n".join(plans_of(rows, sort))
 
 
@@ -61,7 +61,7 @@ PLACES = ("first", "last", "after", "before", "after nothing", "before nothing")
 
 
 def cases(model: type[models.Model], sorts_of_it: Iterable[str]) -> list[tuple[str, str]]:
-    """Each order with each place; none stands at a row without a value where every row has one."""
+    """Return each order with each place. Leave out places at a row without a value if every row has one."""
     return [
         (sort, place)
         for sort in sorts_of_it
@@ -75,7 +75,7 @@ def can_be_missing(model: type[models.Model], sort: str) -> bool:
 
 
 def place_of(name: str, rows: QuerySet[Any], sort: str) -> dict[str, Any]:
-    """What read_page() is told to read that page; the cursor stands at a row with a value, or without one."""
+    """Return the arguments of read_page() for that page. A cursor is at a row with a value, or without one."""
     if name in ("first", "last"):
         return {"last": name == "last"}
     field = rows.model._meta.get_field(sort.removeprefix("-")) if sort.removeprefix("-") != "pk" else None

@@ -35,7 +35,7 @@ AsUser = Callable[[User], Client]
 
 @pytest.fixture(autouse=True)
 def list_under_test(settings: Any) -> None:
-    """The console with one page more."""
+    """Add one more page to the console: tests/support/listing_urls.py."""
     settings.ROOT_URLCONF = "tests.support.listing_urls"
     templates = str(Path(__file__).parents[2] / "support" / "templates")
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [*settings.TEMPLATES[0]["DIRS"], templates]}]
@@ -72,7 +72,7 @@ def row_ids(response: Any) -> list[int]:
 
 
 def make_logins(count: int) -> list[LoginSession]:
-    """Logins with ties and NULLs: every third has no radius, every second has ended, some at the same moment."""
+    """Create logins with equal values and NULLs: every third has no radius, every second has ended."""
     user = make_user("zoe")
     now = timezone.now()
     made = []

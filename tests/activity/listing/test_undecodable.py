@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.sqlite_only, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def tampered() -> Iterator[LogEntry]:
-    """The middle one of 1,201 entries, in the second piece of a download."""
+    """Yield the middle one of 1,201 entries, which is in the second piece of a download. Its text is not UTF-8."""
     LogEntry.objects.bulk_create(LogEntry(verb=Verb.LOGIN, message=f"row {number}") for number in range(600))
     entry = make_entry("was true")
     LogEntry.objects.bulk_create(LogEntry(verb=Verb.LOGIN, message=f"row {number}") for number in range(601, 1201))

@@ -10,7 +10,7 @@ from tests.support.recordings import Clock, make_cast
 
 
 def events(data: bytes) -> list[Any]:
-    """The lines but for the header."""
+    """Return the lines without the header."""
     return [line for line in map(json.loads, data.splitlines()) if isinstance(line, list)]
 
 

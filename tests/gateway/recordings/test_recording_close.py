@@ -38,7 +38,7 @@ def read(recording: Recording) -> bytes:
 
 
 def two_pieces() -> tuple[Recording, bytes]:
-    """A recording that runs, and what it holds so far."""
+    """Return a recording that still runs, and the bytes that it holds so far."""
     recording = make_running()
     cast = make_cast()
     cast.output(b"$ id\r\n")
@@ -173,7 +173,7 @@ def test_what_was_typed_is_sealed_in_the_database_and_in_its_file() -> None:
 
 
 def typed_in(recording: Recording) -> list[str]:
-    """What was typed, as an administrator downloads it."""
+    """Return what was typed, as an administrator downloads it."""
     recording.refresh_from_db()
     with storage().open(recording.input_path) as file:
         return [json.loads(line)[2] for line in assemble.typed_lines(recording, file)]
@@ -212,7 +212,7 @@ def test_a_recording_cut_at_its_limit_says_so() -> None:
 
 
 class Broken(FileSystemStorage):
-    """A storage that takes nothing."""
+    """A storage that refuses every file."""
 
     def _save(self, name: str, content: Any) -> str:
         raise OSError("no space left")

@@ -22,7 +22,7 @@ PUT = storage.put
 
 
 def shown(text: str, recording: Recording) -> None:
-    """One more piece."""
+    """Add one more piece to the recording."""
     cast = make_cast()
     cast.output(text.encode())
     add(recording, cast)

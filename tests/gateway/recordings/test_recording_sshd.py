@@ -43,7 +43,7 @@ def through(session: PrivilegedSession, tmp_path: Path) -> Iterator[Gateway]:
 
 
 def terminal(through: Gateway, key: Path) -> subprocess.Popen[bytes]:
-    """A shell with a terminal that takes what the test types."""
+    """Start a shell with a terminal, in which the test can type."""
     command = through.client("alice=web-1", key, more=["-tt"])
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -55,7 +55,7 @@ def type_line(running: subprocess.Popen[bytes], line: str) -> None:
 
 
 def recorded() -> str:
-    """What has reached the database, as text."""
+    """Return the part of the newest recording that has reached the database, as text."""
     found = Recording.objects.order_by("pk").last()
     return b"".join(bytes(row.data) for row in found.chunks.order_by("number")).decode() if found else ""
 

@@ -9,7 +9,7 @@ from sessions_app.gateway.recordings.screen_text import ScreenText
 
 
 def lines(*parts: str, columns: int = 0) -> list[str]:
-    """What is found when the parts come a minute apart."""
+    """Return the lines that are found if the parts arrive a minute apart."""
     screen = ScreenText(columns)
     found = [line.text for number, part in enumerate(parts) for line in screen.feed(number * 60.0, part)]
     return found + [line.text for line in screen.finish()]

@@ -35,7 +35,7 @@ class Store:
 
 
 def _outside_the_loop(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Django refuses the database inside a running loop, also where the test means it."""
+    """Call a function that uses the database. Django would refuse that inside of a running event loop."""
     running = asyncio.get_running_loop()
     asyncio._set_running_loop(None)
     try:

@@ -1,4 +1,4 @@
-"""Whoever weakens what keeps the log append-only is seen: by check, doctor and migrate, which puts it back."""
+"""If somebody weakens the protection of the log, check, doctor and migrate report it, and migrate restores it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written in two ways is the same to whoever searches, on both databases, in every list and filter."""
+"""A search finds different ways to write a word (case, accents), on both databases, in every list and filter."""
 
 from __future__ import annotations
 

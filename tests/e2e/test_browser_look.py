@@ -1,4 +1,4 @@
-"""How pages look in a real Chromium, where a program can tell: rows stand high, times are read in full."""
+"""How pages look in a real Chromium, as far as a program can check it: lists begin high, times are read in full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a newcomer does on the first day, in a real Chromium against a real `make run`: the issue's own words.
+"""What a newcomer does on the first day, in a real Chromium against a real `make run`.
 
 Every process is real: the server, the worker beside it, the practice connector's files, four browsers.
 """

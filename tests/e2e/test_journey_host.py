@@ -1,4 +1,4 @@
-"""What a new user does on a real host, in the issue's own words: forms of the console, an ordinary OpenSSH client.
+"""What a new user does on a real host, with the console's forms and an ordinary OpenSSH client.
 
 Everything goes through the front doors: the pages' own forms, `ssh`, the session's log and the CSV.
 """

@@ -1,4 +1,4 @@
-"""Nothing that is out of use proves who a client is or hides what it says, and clients without AES-GCM come in."""
+"""Outdated algorithms are refused for keys and encryption, and clients without AES-GCM can connect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that end together are noted together; one whose end cannot be noted keeps no other from it."""
+"""The ends of connections are stored together. One that cannot be stored does not keep the others from it."""
 
 from __future__ import annotations
 

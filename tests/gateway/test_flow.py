@@ -1,4 +1,4 @@
-"""What waits in the gateway is bounded, and a frozen connection loses nothing but what was typed meanwhile."""
+"""The gateway holds a limited number of bytes, and a frozen connection loses only what was typed meanwhile."""
 
 from __future__ import annotations
 

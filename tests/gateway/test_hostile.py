@@ -1,4 +1,4 @@
-"""Clients and hosts that know the protocol and mean harm: what they do costs little, and nobody else notices."""
+"""Hostile clients and hosts that know the protocol cost little, and nobody else notices them."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Log:
-    """Where the notes go; it fails so many times before."""
+    """A log that fails so many times before it stores events."""
 
     def __init__(self, failures: int = 0) -> None:
         self.written: list[str] = []

@@ -1,4 +1,4 @@
-"""Connections of a gateway that died are lost within seconds; one that lives is never called dead."""
+"""Connections of a dead gateway are marked as lost within seconds. A live gateway is never called dead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway writes between a program's output leaves the program's screen whole."""
+"""Messages of the gateway between a program's output do not damage the program's screen."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def test_a_session_that_is_not_open_gives_no_ticket(alice: User, status: Status)
     assert not GatewayTicket.objects.exists()
 
 
-def test_a_locked_session_gives_its_terminal_back_and_opens_no_other(alice: User) -> None:
+def test_a_locked_session_shows_an_open_terminal_again_but_opens_no_new_one(alice: User) -> None:
     locked = session_of(alice, Status.LOCKED)
     assert shown(given(alice, locked)).session == locked
     with pytest.raises(Refused, match="is locked"):

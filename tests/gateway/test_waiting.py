@@ -1,4 +1,4 @@
-"""Whoever waits for the gateway gets an answer, whichever step of letting them in fails."""
+"""Clients get an answer from the gateway, whichever step of opening their connection fails."""
 
 from __future__ import annotations
 

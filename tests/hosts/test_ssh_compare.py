@@ -1,4 +1,4 @@
-"""A host before and after a session with root rights: what is new is shown to whoever sees everything, no one else."""
+"""A host is compared before and after a session with root rights. Only people who see everything see the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection to a host is used again for a few seconds: by the same login, for the same host key, if in order."""
+"""A working connection to a host is used again for a few seconds, for the same login and the same host key."""
 
 from __future__ import annotations
 

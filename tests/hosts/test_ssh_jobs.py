@@ -1,4 +1,4 @@
-"""User ids that come once, jobs of accounts that were there before, mounts in a home, and what is said of the rest."""
+"""User ids are given once, jobs of earlier accounts and mounts in a home stay, and what is left is reported."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_host_without_a_number_left_is_given_nothing(
     assert sshd.leftovers() == []
 
 
-def test_mounts_in_the_home_are_whole(server: sshd.Server, alice: User, tmp_path: Path) -> None:
+def test_files_of_what_is_mounted_in_the_home_stay(server: sshd.Server, alice: User, tmp_path: Path) -> None:
     session = given_with_key(server, alice, tmp_path)
     uid = pwd.getpwnam(session.login_account).pw_uid
     home = Path(f"/home/{session.login_account}")

@@ -57,7 +57,7 @@ claim.search()
 
 @pytest.fixture
 def mounts(tmp_path: Path) -> Path:
-    """Return the mounts of a host that has no other file system than /home."""
+    """Return a file with only that line of mountinfo that is about /home."""
     path = tmp_path / "mountinfo"
     lines = Path("/proc/self/mountinfo").read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in lines if line.split()[4] == "/home"))

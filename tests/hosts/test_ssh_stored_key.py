@@ -1,4 +1,4 @@
-"""A service account that logs in by a stored private key, to a host that does not trust our authority."""
+"""A service account logs in with a stored private key to a host that does not trust the console's authority."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong on real hosts: nothing is touched that is not ours, and what was given is taken away in the end."""
+"""When steps fail on real hosts, nothing of others is touched, and all rights are removed in the end."""
 
 from __future__ import annotations
 

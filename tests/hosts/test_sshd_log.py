@@ -1,4 +1,4 @@
-"""Lines of a host's log are believed only when all of each is what sshd writes. No host is needed."""
+"""A line of a host's log is used only if all of it has the form that sshd writes. No host is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The address shown for a login is the browser's, and nobody can talk us into another one."""
+"""The address shown for a login is the browser's, and nobody can make the console show another one."""
 
 import random
 

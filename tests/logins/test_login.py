@@ -205,7 +205,7 @@ def test_a_stranger_who_sends_a_form_does_not_come_back_to_a_page_that_takes_for
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "x" * 151, "", "   "])
-def test_a_name_that_cannot_be_is_refused_without_a_fuss(client: Client, db: None, name: str) -> None:
+def test_a_name_that_no_account_can_have_is_refused_and_not_logged(client: Client, db: None, name: str) -> None:
     assert client.post(LOGIN, {"username": name, "password": "x"}).status_code == 200
     assert not LogEntry.objects.filter(verb__startswith="login.").exists()
 

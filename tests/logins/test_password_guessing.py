@@ -1,4 +1,4 @@
-"""Who finds an open page cannot guess its owner's password where it is changed."""
+"""Somebody who finds an open browser cannot guess its owner's password in the form that changes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A list that became slow to download says so at start."""
+"""The checks at start report a list that became slow to download."""
 
 from __future__ import annotations
 

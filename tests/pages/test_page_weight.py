@@ -1,4 +1,4 @@
-"""What a list weighs on its way to the browser: compressed, as every proxy sends it."""
+"""How many bytes a list has, compressed as proxies send it."""
 
 from __future__ import annotations
 

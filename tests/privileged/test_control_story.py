@@ -1,4 +1,4 @@
-"""A request's story is true: what each gateway and what the host enforced, from when to when, and what came after."""
+"""The page tells truly when each gateway and the host enforced a control, until when, and what came after it."""
 
 from __future__ import annotations
 

@@ -45,8 +45,10 @@ LATER = dt.timedelta(minutes=10)
 
 @pytest.fixture
 def sessions(alice: User, outsider: User) -> list[PrivilegedSession]:
-    """alice on web-1, which something happens to; alice on web-2 and outsider on web-1, which stay. Each has a watch of
-    its host and a connection, and is looked at in ten minutes."""
+    """Return the session of alice on web-1 that a test changes, and two that must stay: alice's on web-2, outsider's.
+
+    Each has a watch of its host and a connection, and is checked in ten minutes.
+    """
     terms: dict[str, Any] = {"extension_limit": 2, "logon_monitor_interval": 600}
     made = [
         granted(alice, **terms),

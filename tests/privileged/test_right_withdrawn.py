@@ -34,7 +34,7 @@ def status_of(session: PrivilegedSession) -> str:
 
 @pytest.fixture
 def by_group(alice: User, outsider: User) -> list[PrivilegedSession]:
-    """Return a session of alice on web-1 by her group, and two others (outsider, web-2) by policies that stay."""
+    """Return a session of alice by her group, and two (of outsider, and on web-2) by policies that no test changes."""
     group = Group.objects.create(name="Night shift")
     alice.groups.add(group)
     profile = builders.make_profile("Short", extension_limit=3)

@@ -1,4 +1,4 @@
-"""What its requester takes back before it began is Complete, and says everywhere that no work was done."""
+"""A session that its requester withdraws before it begins is Complete, and every page says that it did not begin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is really full: a small file system of its own, filled to the last byte. Everybody is told in words."""
+"""With a disk that is really full (a small file system, filled to the last byte), everybody gets a clear message."""
 
 from __future__ import annotations
 

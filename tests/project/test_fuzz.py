@@ -1,4 +1,4 @@
-"""Whatever somebody sends, no answer is an error of ours. A short run; `make fuzz` sends 300,000 requests."""
+"""No request, whatever it holds, gets an error of the console's own code. `make fuzz` sends 300,000 requests."""
 
 from __future__ import annotations
 

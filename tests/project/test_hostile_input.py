@@ -1,4 +1,4 @@
-"""What nobody types and somebody sends is refused with a clear answer, on every database, and breaks nothing."""
+"""Input that only a program would send is refused with a clear answer, on every database, and breaks nothing."""
 
 from __future__ import annotations
 

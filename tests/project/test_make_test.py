@@ -1,4 +1,4 @@
-"""`make test` counts honestly: what failed, what broke off and what was skipped is never lost."""
+"""`make test` reports every test that failed, broke off or was skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The map is true: docs/architecture.md and CONTRIBUTING.md name files and functions that are there."""
+"""The files and functions that docs/architecture.md and CONTRIBUTING.md name exist."""
 
 from __future__ import annotations
 

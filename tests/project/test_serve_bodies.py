@@ -1,4 +1,4 @@
-"""Whose body makes room for whose: strangers share one allowance, and those who are logged in have another."""
+"""Bodies of requests that are being read are limited: for strangers together, and for people who are logged in."""
 
 from __future__ import annotations
 

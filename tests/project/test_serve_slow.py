@@ -1,4 +1,4 @@
-"""Slow clients cost `serve` a socket each and nothing else: real sockets and a real server, as people start it."""
+"""A slow client costs `serve` a socket and nothing else. Tested with real sockets and a real server."""
 
 from __future__ import annotations
 

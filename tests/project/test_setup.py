@@ -1,4 +1,4 @@
-"""What a newcomer and a build machine rely on: the two commands, the lock files, settings that fail loudly."""
+"""What newcomers and build machines rely on: the two commands, the lock files, and clear errors for wrong settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transaction that holds the database for long is named, and what takes long does not happen in one."""
+"""The log names a transaction that holds the database for long, and slow work happens outside of transactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs in the browser and is not ours: fetched once, not again, and not missed so badly that nothing starts."""
+"""Code of others for the browser is fetched only once, and the console starts without it, too."""
 
 from __future__ import annotations
 

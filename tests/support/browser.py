@@ -28,8 +28,10 @@ FLAGS = [
 
 @pytest.fixture(scope="module")
 def chromium_browser() -> Iterator[Browser]:
-    """One Chromium for the tests of a module. Playwright keeps an event loop in this thread, so Django is told that
-    its database calls are meant."""
+    """Run one Chromium for the tests of a module.
+
+    Playwright runs an event loop in this thread, so Django must be told to allow database calls.
+    """
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     try:
@@ -46,7 +48,9 @@ def chromium_browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_as(chromium_browser: Browser, live_server: Any) -> Iterator[Callable[..., Page]]:
-    """open_as(alice, "/sessions/"): a page of a fresh browser in which alice is logged in (None: a stranger).
+    """Yield a function: open_as(alice, "/sessions/") opens a page in a fresh browser in which alice is logged in.
+
+    None instead of alice means that nobody is logged in.
 
     Further arguments go to Playwright's new_context(). The test fails when any page broke the content security policy
     or had an uncaught error.

@@ -1,4 +1,4 @@
-"""A gateway's websocket server in this process, a host of a few lines of Python, and a page that talks to it."""
+"""Runs a gateway's websocket server and a small host in this process, and connects pages to it."""
 
 from __future__ import annotations
 

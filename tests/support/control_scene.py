@@ -1,4 +1,4 @@
-"""Live relays without a network: the real Relay, control loop and database, a person's side that keeps what it gets."""
+"""Makes live relays without a network: with the real Relay, control loop and database, and a stub for the person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for the servers that offer GeoIP databases, and small databases for it to offer."""
+"""Runs a server in place of those that offer GeoIP databases, and makes small databases for it."""
 
 import gzip
 import hashlib

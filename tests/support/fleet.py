@@ -26,8 +26,10 @@ from tests.support.waiting import PATIENCE, wait_until
 
 
 def environment(tmp_path: Path, **extra: str) -> dict[str, str]:
-    """What a process of the fleet needs: this test's database, directory and practice hosts, and nothing else shared
-    but the cache of the database."""
+    """Return the environment of a process of the fleet.
+
+    The processes share this test's database, its cache, the directory and the practice hosts, and nothing else.
+    """
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.test",

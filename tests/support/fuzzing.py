@@ -268,8 +268,10 @@ class Fuzzer:
         self.addresses = list(addresses())
 
     def request(self, targets: dict[str, list[Target]]) -> Sent:
-        """The next one to one of these, which are kept by their paths: a page is as likely as another, whatever the
-        number of links to it."""
+        """Return the next request to one of the targets.
+
+        They are stored by path, so that all pages are equally likely, whatever the number of links to them.
+        """
         choose = self.random
         target = choose.choice(targets[choose.choice(list(targets))]) if choose.random() < 0.9 else self._any_address()
         method = target.method if choose.random() < 0.9 else choose.choice(["GET", "POST", "HEAD", "OPTIONS", "PUT"])

@@ -1,4 +1,4 @@
-"""A real `run_gateway` process beside the real sshd, and OpenSSH's clients through it."""
+"""Runs a real `run_gateway` process, and OpenSSH's clients through it."""
 
 from __future__ import annotations
 

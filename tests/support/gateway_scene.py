@@ -1,4 +1,4 @@
-"""The SSH server of a gateway in this process, with a host by asyncssh: for what OpenSSH's clients cannot do."""
+"""Runs a gateway's SSH server and a host in this process with asyncssh, for what OpenSSH's clients cannot do."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ class Host:
     process: Any = None
 
     async def serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        """Commands: `flood n` sends n chunks, `swallow` keeps what comes, `digest` hashes it, `slow` never reads; a
-        shell echoes."""
+        """Run a command: `flood n` sends n chunks, `swallow` stores its input, `digest` hashes it, `slow` never reads.
+
+        Without a command, send the input back.
+        """
         self.process = process
         words = (process.command or "").split()
         try:

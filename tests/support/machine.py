@@ -1,6 +1,6 @@
-"""What this machine has for the tests that start real programs. A test whose program is missing is skipped and says so.
+"""Finds the programs of this machine that tests start. A test whose program is missing is skipped, and says so.
 
-`make test` installs what it may and counts the skips; with CI=true a skip is a failure (scripts/test.py).
+`make test` installs what it may and counts the skipped tests; with CI=true a skip is a failure (scripts/test.py).
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def knows_the_database(item: pytest.Item) -> bool:
-    """Whether the test may use the test database at all: pytest-django refuses it to every other test. Those are the
-    same on each database, so `make test` runs them once."""
+    """Return whether the test may use the test database: pytest-django refuses it to every other test.
+
+    The others do not depend on the database, so `make test` runs them once.
+    """
     fixtures = set(getattr(item, "fixturenames", ()))
     return item.get_closest_marker("django_db") is not None or bool(DATABASE_FIXTURES & fixtures)
 
@@ -80,8 +82,11 @@ def wrong_clock(off: str) -> dict[str, str]:
 
 
 def _forget_clocks_of_the_dead() -> None:
-    """libfaketime leaves its shared memory behind where a program is killed or in a sandbox, and removes it for the
-    next one with the same number. In the sandbox of sshd that is forbidden: the connection breaks."""
+    """Remove the shared memory that libfaketime leaves if a program is killed or runs in a sandbox.
+
+    It would remove that itself for the next process with the same number. In the sandbox of sshd this is forbidden, so
+    the connection would break.
+    """
     for path in Path("/dev/shm").glob("*faketime_s*_*"):
         if not Path(f"/proc/{path.name.rpartition('_')[2]}").exists():
             path.unlink(missing_ok=True)

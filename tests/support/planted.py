@@ -132,8 +132,10 @@ def lines(*command: str) -> list[str]:
 
 @contextlib.contextmanager
 def user_systemd(uid: int, name: str) -> Iterator[bool]:
-    """The account's own systemd with a timer that is due in an hour, as logind would start it; False when this machine
-    cannot have one."""
+    """Run the account's own systemd, as logind would start it, with a timer that is due in an hour.
+
+    Yield False if this machine cannot run one.
+    """
     groups = [Path("/sys/fs/cgroup", one, name) for one in ("systemd", "unified", "")]
     groups = [one for one in groups if (one.parent / "cgroup.procs").exists()]
     start = r"""

@@ -6,8 +6,10 @@ from django.db import connection
 
 
 def explained(sql: str) -> str:
-    """How the database would do what it was asked. An empty table is read, joined and sorted as a whole, unless that is
-    said to be dear."""
+    """Return the database's plan for a query.
+
+    The database would read, join and sort an empty table as a whole, so it is told that this is expensive.
+    """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort", "incremental_sort"):

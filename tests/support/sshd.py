@@ -1,4 +1,4 @@
-"""A real OpenSSH server on loopback, and what the tests of hosts need around it: accounts, keys, a client.
+"""Runs a real OpenSSH server on loopback, and offers what tests of hosts need: accounts, keys, a client.
 
 Accounts have the prefix `satest`; whatever a test leaves of them is removed.
 """
@@ -94,9 +94,12 @@ def serving(
     clock: str = "",
     pam: bool = False,
 ) -> Iterator[Server]:
-    """`trusted_authority`: whose certificates open any account named in them. `authorized`: a key that opens root.
-    `by_name`: it opens its log itself, else it writes to its standard error. `clock`: how far its clock and that of its
-    logins are off, as +1h or -1h (tests marked `clock`). `pam`: logins go through PAM, as on most hosts."""
+    """Run an sshd until the block ends.
+
+    Certificates of `trusted_authority` open any account that they name, and the key `authorized` opens root. With
+    `by_name` it opens its log itself; otherwise it writes to standard error. `clock` sets its clock and that of its
+    logins wrong, such as +1h or -1h (tests marked `clock`). With `pam`, logins use PAM, as on most hosts.
+    """
     directory.mkdir(exist_ok=True)
     if not (directory / "host_key").exists():
         make_key(directory / "host_key")
@@ -168,8 +171,10 @@ def leftovers() -> list[str]:
 
 
 def watchdogs() -> list[tuple[int, str]]:
-    """Process number and notes of each session whose watchdog runs here; their subshells of a moment are not counted,
-    nor those that have a root directory of their own (benchmarks)."""
+    """Return the process number and the notes of each session whose watchdog runs on this machine.
+
+    Short-lived subshells are not counted, nor watchdogs with a root directory of their own (benchmarks).
+    """
     lines = subprocess.run(["ps", "-ww", "-eo", "pid=,sid=,args="], capture_output=True, text=True, check=True).stdout
     found = []
     for pid, sid, *words in (line.split() for line in lines.splitlines()):
@@ -206,8 +211,10 @@ def clean() -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Accounts belong to the machine, so tests that make some run one after the other, unless this process has accounts
-    of its own; cleaned before and after."""
+    """Keep other test processes from creating accounts, which belong to the whole machine, until the block ends.
+
+    If this process has accounts of its own, no other process has to wait. The machine is cleaned before and after.
+    """
     with ALONE.open("a") as handle:
         if not IS_OWN:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""A vault with secrets, and a session on it that the worker made available, for the tests of secrets."""
+"""Makes a vault with secrets, and a session on it that the worker made available."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def the_lease_runs_out(session: PrivilegedSession) -> None:
 
 
 def settle(session: PrivilegedSession, status: Status) -> None:
-    """Let other workers go on until the session has this status."""
+    """Let other workers go on, and check that the session gets this status and that its lease is free."""
     the_lease_runs_out(session)
     for _ in range(5):
         reconcile()

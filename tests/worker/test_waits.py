@@ -65,7 +65,7 @@ def test_a_host_that_stalls_shows_what_is_waited_for_until_it_goes_on(
 
 @contextlib.contextmanager
 def greeting(port: int) -> Iterator[None]:
-    """Run a server that sends the greeting of an SSH server and nothing more."""
+    """Run a server that sends the greeting of an SSH server and then closes the connection."""
     with socket.create_server(("127.0.0.1", port)) as server:
 
         def serve() -> None:

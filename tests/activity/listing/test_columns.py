@@ -1,4 +1,4 @@
-"""How one cell is written: times, durations, links, badges, and what is not there."""
+"""How one cell is written: times, durations, links, badges, and missing values."""
 
 from __future__ import annotations
 

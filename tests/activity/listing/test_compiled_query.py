@@ -1,4 +1,4 @@
-"""Queries whose statement is kept: the same answers, with other values, and no building of them again."""
+"""Compiled queries give the same rows as ordinary ones for all values, and their SQL is built only once."""
 
 from __future__ import annotations
 

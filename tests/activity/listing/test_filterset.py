@@ -1,4 +1,4 @@
-"""The fields of filters are written once for each value."""
+"""The fields of a filter form are rendered once for each value."""
 
 from __future__ import annotations
 

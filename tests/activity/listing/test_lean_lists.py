@@ -1,4 +1,4 @@
-"""What a list does not ask the database for: what nobody sees on the page, or in the part of it that is refreshed."""
+"""A list does not query the database for what the page, or the part of it that is refreshed, does not show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instances that are made quickly from rows of the database are what Django would have made."""
+"""Instances that are built quickly from rows of the database equal those that Django would build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A recording that is over becomes one file: hashed, searchable, done again after any death, removed in its time."""
+"""A recording that has ended becomes one file, which is hashed, searchable, and removed when its time is over.
+
+A worker that dies at any step is replaced by another one, which does the work again.
+"""
 
 from __future__ import annotations
 

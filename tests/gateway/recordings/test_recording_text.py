@@ -1,4 +1,4 @@
-"""The lines that stood on a screen, out of what a terminal was sent."""
+"""The lines that a screen has shown are found in the output that its terminal was sent."""
 
 from __future__ import annotations
 

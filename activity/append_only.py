@@ -1,4 +1,4 @@
-"""The database's own refusal to change the activity log: triggers on SQLite and PostgreSQL.
+"""Lets the database itself refuse changes of the activity log, by triggers on SQLite and PostgreSQL.
 
 Entries are deleted in one way only: a row that names a time is inserted into `activity_prunerequest`. The database does
 the rest within the same statement, in this order:
@@ -9,7 +9,7 @@ the rest within the same statement, in this order:
 3. After the row is there, it deletes those entries and then the row.
 
 So whatever is deleted, by this statement or by one that is joined to it, was counted before, and the entry that says so
-can never be deleted. Who owns the database can drop all of this: integrity.py looks whether it is in force.
+can never be deleted. Whoever owns the database can drop all of this, so integrity.py checks whether it is in force.
 """
 
 from __future__ import annotations

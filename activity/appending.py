@@ -1,7 +1,7 @@
-"""Writes one entry of the log by a statement that is made once: Django's making of it takes longer than all the rest.
+"""Writes one entry of the log with a statement that is built only once, because that takes Django longer than the rest.
 
-Only log.py calls it. What fields make of their values, what becomes of a transaction in which it fails, and what the
-entry knows afterwards are as in Model.save(); there are no signals.
+Only log.py calls this. Fields convert their values, a failure marks the transaction, and the entry gets its number, all
+as in Model.save(). No signals are sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from activity.models import LogEntry
 COLUMN = str(LogEntry._meta.pk.column)
 FIELDS = [field for field in LogEntry._meta.concrete_fields if not field.primary_key]
 SWALLOWED = (
-    "The database dropped an entry of the activity log without a word: a trigger or rule on its table keeps "
+    "The database dropped an entry of the activity log without an error: a trigger or rule on its table keeps "
     "entries from being written (run: sessionadmin check). What the entry is about was not done."
 )
 

@@ -1,11 +1,11 @@
-"""Queries that are built once and asked often: Django's making of a statement costs more than the answer to it.
+"""Queries that are built once and sent often, because Django needs more time to build the SQL than to run it.
 
-A CompiledQuery keeps the statement that Django wrote for its queryset, once for each database, and puts other values
-in. Its only method is `rows()`, which answers as the queryset would. It knows no model.
+A CompiledQuery keeps the SQL that Django wrote for its queryset, once for each database, and inserts other values. Its
+only method is `rows()`, which returns what the queryset would return. This module knows no model.
 
-Without it the log's page takes 39 % more CPU, that of sessions 34 % and that of logins 41 % (100,000 rows, SQLite, the
-login lookup aside). The count of approvals that wait is most of it: 37, 25 and 28 %. So it is for what every page or
-refresh asks, and for the gateway, which reads the state of its connections 20 times a second.
+Without it the log's page takes 39 % more CPU, that of sessions 34 % and that of logins 41 % (100,000 rows, SQLite,
+without the login lookup). Most of that is the count of waiting approvals: 37, 25 and 28 %. So it is meant for queries
+of every page or refresh, and for the gateway, which reads the state of its connections 20 times a second.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Statement:
-    """SQL and its parameters: each is the name of a value, or has an empty name and is the same each time.
+    """SQL with its parameters. A parameter has the name of a value, or an empty name if it is always the same.
 
-    `converters` are those of Django for the columns of the answer that need one.
+    `converters` are Django's converters for those columns of the result that need one.
     """
 
     sql: str
@@ -37,11 +37,11 @@ class _Statement:
 
 
 class CompiledQuery:
-    """A query whose statement is the same each time, whatever the values are.
+    """A query whose SQL does not depend on the values.
 
-    `build` gets the values by name and gives a queryset of `model` by values_list(). It is called once for each
-    database, with values of these kinds that nobody else uses: where they turn up among the parameters, the real ones
-    are put later. So it must take them as they are: neither look at them nor compute with them.
+    `build` gets the values by name and returns a queryset of `model` with values_list(). It is called once for each
+    database, with sample values of these kinds. Where the samples appear among the parameters, rows() later inserts the
+    real values. So `build` must pass the values on unchanged: it must neither test them nor compute with them.
     """
 
     def __init__(

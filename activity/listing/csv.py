@@ -75,10 +75,10 @@ def neutral(value: object) -> str:
 
 
 def is_formula(text: str) -> bool:
-    """Return whether a spreadsheet may take the text for a formula.
+    """Return whether a spreadsheet may read the text as a formula.
 
-    It may where one of the signs comes first, in any of its forms (NFKC), not counting blanks, quotation marks and
-    characters that nobody sees.
+    It may if the text begins with one of the signs in any of its forms (NFKC). Blanks, quotation marks and invisible
+    characters before the sign are ignored.
     """
     for character in text:
         shown = unicodedata.normalize("NFKC", character)
@@ -88,12 +88,12 @@ def is_formula(text: str) -> bool:
 
 
 class CsvDownload(StreamedDownload):
-    """A list as a file. Nobody gets a byte of it before log_beginning() has returned."""
+    """A list as a CSV file. No byte of it may be sent before log_beginning() has returned."""
 
     def __init__(self, listing: Listing, name: str) -> None:
         """Take one of the places for downloads. Raise limits.TooMany where none is free."""
         place = take_slot(viewer(listing.request))
-        # The address is read here: the lines are written after the middleware that knows it has gone.
+        # Read the address now: when the lines are written, the middleware that knows it has already ended.
         export = _Export(listing, name, log.current_address())
         super().__init__(
             place, export.lines(), content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}
@@ -102,7 +102,7 @@ class CsvDownload(StreamedDownload):
         self._export = export
 
     def log_beginning(self) -> None:
-        """Write to the log that this leaves. Raises what the database says; then it must not be sent."""
+        """Record that the download begins. If this raises an error, the download must not be sent."""
         try:
             self._export.log_beginning()
         except BaseException:
@@ -129,7 +129,7 @@ class _Export:
             self._listing.queryset = self._listing.queryset.exclude(pk=entry.pk)  # the file holds what the page held
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the whole file. Log how many rows left at the end, also when the browser broke the download off."""
+        """Yield the whole file. At the end, record how many rows were sent, also if the browser broke it off."""
         columns = self._table.columns
         count, is_whole = 0, False
         mended_before = self._texts_mended()
@@ -150,7 +150,11 @@ class _Export:
         return int(getattr(connections[self._listing.queryset.db], "texts_mended", 0))
 
     def _log_end(self, count: int, *, is_whole: bool, is_mended: bool) -> None:
-        """Log the end. An outage breaks no file that is whole: the log has its beginning, the server's log the rest."""
+        """Record the end of the download.
+
+        During an outage this writes to the server's log instead: the file is already complete, and its beginning is
+        recorded.
+        """
         message = f"Downloaded {count:,} {self._table.nouns} as CSV"
         message += "" if is_whole else "; the download was broken off"
         message += "; it has \ufffd for text that is not UTF-8, which another program wrote" if is_mended else ""
@@ -162,7 +166,7 @@ class _Export:
             outage = Outage.of(error)
             if outage is None:
                 raise
-            # Without the exception: it stands for an entry that is missing, and must be read although others failed.
+            # Without a traceback: this line replaces a log entry, and must not be dropped among others of the outage.
             logger.error("Not in the activity log: %s (%s). %s: %s", message, self._user, outage.heading, plain(error))
 
 

@@ -1,7 +1,7 @@
-"""Cells of a download as the database writes them: the values of `Column.expression`, each of them text in SQL.
+"""SQL expressions with which the database itself writes the cells of a download. `Column.expression` holds them.
 
-They write what neutral() in csv.py writes. Text that a spreadsheet might misread is only marked here;
-database_csv.py gives it to neutral().
+They write the same text as neutral() in csv.py. If a spreadsheet might misread a text, the expression only marks it,
+and database_csv.py passes it to neutral().
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from django.db.models.sql.compiler import SQLCompiler
 
 Sql = tuple[str, tuple[Any, ...]]
 
-MARK = "\x01"  # before a cell that is to be looked at; a control character, so that no text keeps one
-# What of ASCII may begin a formula or hide one that follows, all of it before the letters. Control characters, and what
-# is not ASCII, are found wherever they stand (database_csv.py).
+MARK = "\x01"  # before a cell that Python must check; plain() removes control characters from all texts
+# ASCII characters that may begin a formula, or come before one. All of them sort before the letters. Control characters
+# and characters beyond ASCII are found by database_csv.py, wherever they are in the text.
 SUSPECT_STARTS = f' "=+@{MARK}-'
-FEW = 8  # numbers that are found sooner one by one
+FEW = 8  # so many numbers are compared one by one, which is faster than looking them up
 
 
 class Cell(Func):
-    """One cell; `is_text` where neutral() must see what is suspect."""
+    """One cell. `is_text` says that it may hold suspect text, which neutral() must see."""
 
     output_field = TextField()
     arity = 1
@@ -50,7 +50,7 @@ class Cell(Func):
 
 
 class Text(Cell):
-    """Text as it is, marked where its first character is suspect. What begins with a Latin letter is not."""
+    """Unchanged text, marked if its first character is suspect. Text that begins with a Latin letter is not."""
 
     is_text = True
 

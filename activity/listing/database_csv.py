@@ -1,7 +1,7 @@
-"""The lines of a download, whose cells the database writes: COPY on PostgreSQL, a plain SELECT on SQLite.
+"""Writes the lines of a download from cells that the database writes: by COPY on PostgreSQL, by SELECT on SQLite.
 
-Python looks at pieces of many rows: where a character tells that some cell is not what neutral() would write, such rows
-are written anew.
+Python checks pieces of many rows at once. If a character shows that a cell is not what neutral() would write, the rows
+with such characters are written again by Python.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from activity.listing.csv_expressions import MARK, Cell, cell_of
 from activity.text import UNSEEN
 
 ROWS_IN_PIECE = 500
-# For PostgreSQL: the first rows soon, and in their order along an index. It would rather read all of the table with
-# several processes, sort, and compile first: with 10 million rows that took twice as long for each of a million.
-# A download takes as long as its reader; time_limits.py limits other statements.
+# For PostgreSQL, so that the first rows come soon, in the order of an index. Otherwise it reads the whole table with
+# several processes, sorts, and compiles the query first: with 10 million rows, a million rows took twice as long.
+# A download may take as long as its reader needs; time_limits.py limits other statements.
 AT_ONCE = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; SET LOCAL statement_timeout = 0"
 CONTROLS = bytes(byte for byte in range(0x20) if byte != 0x0A) + b"\x7f"
 # For one look at all cells: what is left out, and one kind of end for each.
@@ -46,15 +46,15 @@ Parts = Generator[tuple[bytes | bytearray, int], None, None]
 
 
 class Sheet:
-    """What one download writes: the rows in their order, and for each column the path of a field or an expression."""
+    """The rows of one download in their order, and for each column the path of a field or an expression."""
 
     def __init__(self, rows: QuerySet[Any], expressions: Sequence[Any], neutral: Neutral) -> None:
         self.database = rows.db
         self.cells = [cell_of(rows, each) for each in expressions]
         self.neutral = neutral
         is_sqlite = connections[rows.db].vendor == "sqlite"
-        # The neighbours whose names a row shows are joined from the outside: where a row must have a neighbour, SQLite
-        # may begin with all of them, and sort.
+        # Use outer joins for the related rows whose names are shown. With an inner join, SQLite may begin with all
+        # related rows, and sort the result.
         before = set(rows.query.alias_map)
         lines = rows.values_list(*self.cells)
         for alias, join in lines.query.alias_map.items():

@@ -1,6 +1,7 @@
-"""Pages by keyset: (sort column, id) after or before a row. No COUNT, no OFFSET; NULLs stand last either way.
+"""Reads pages by keyset: the rows whose (sort column, id) comes after or before that of a row.
 
-Pure but for the queryset it is given. Source of the method: use-the-index-luke.com, "Paging through results".
+It needs neither COUNT nor OFFSET. NULLs come last in both directions. Except for the queryset that it is given, this is
+pure. Source of the method: use-the-index-luke.com, "Paging through results".
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ from activity.listing.cursors import cursor_to, read_cursor
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Order:
-    """How rows stand: by the field at `path`, then by id, both in the same direction."""
+    """How rows are sorted: by the field at `path`, then by id, both in the same direction."""
 
     path: str
     is_descending: bool
-    is_of_few: bool = False  # no index gives it
+    is_of_few: bool = False  # no index has this order, so it is offered for few rows only
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows in display order, and the cursors to the neighbours (empty: there is none)."""
+    """The rows of a page in display order, and the cursors to the previous and the next page (empty: there is none)."""
 
     rows: Sequence[Any]
     previous: str
@@ -64,9 +65,9 @@ def read_page(
 ) -> Page:
     """Return the page of `size` rows after or before a cursor, or the first, or the last.
 
-    Rows with a value and rows without one are two parts, read one after the other: no index of PostgreSQL holds both
-    in the order of display. At most two queries. `is_few` says that few rows match: they are found by what they match
-    and then sorted, instead of walking along the order of the list until enough of them have turned up.
+    Rows with a value and rows without one are read as two parts, one after the other, because no index of PostgreSQL
+    holds both in display order. So there are at most two queries. `is_few` says that few rows match the filters: then
+    they are found by the filters and sorted, instead of reading the list in its order until enough rows match.
 
     Raise BadListRequest for a cursor that this list did not make.
     """
@@ -83,8 +84,8 @@ def read_page(
 def read_part(queryset: QuerySet[Any], part: QuerySet[Any], by: list[Any], count: int) -> list[Any]:
     """Return the first `count` rows of `part` of `queryset` in that order.
 
-    Rows may be selected by one of several conditions (`alternatives`: an entry's actor or its user). Each is read by
-    itself, because with an OR no database reads an index in the order of the list: it sorts all rows.
+    Rows may be selected by one of several conditions (`alternatives`: an entry's actor or its user). Each condition
+    gets its own query, because with an OR no database reads an index in the order of the list; it would sort all rows.
     """
     alternatives: tuple[Q, ...] = getattr(queryset, "alternatives", ())
     if not alternatives:
@@ -98,9 +99,9 @@ def read_part(queryset: QuerySet[Any], part: QuerySet[Any], by: list[Any], count
 
 
 def page_of(rows: list[Any], order: Order, size: int, *, has_before: bool, has_after: bool, is_backward: bool) -> Page:
-    """Return the page of `rows`, which are in reading direction and one more than `size` where there are more.
+    """Return the page of `rows`, which are in reading direction, and one more than `size` if the list goes on.
 
-    `has_before` and `has_after` say that the reading began at a cursor, behind which there are rows too.
+    `has_before` and `has_after` say that rows were read from a cursor on, so that there are rows on its other side.
     """
     has_more = len(rows) > size
     rows = rows[:size]
@@ -118,9 +119,9 @@ def page_of(rows: list[Any], order: Order, size: int, *, has_before: bool, has_a
 def parts_of(
     queryset: QuerySet[Any], order: Order, cursor: tuple[Any, int] | None, is_backward: bool
 ) -> list[tuple[Q, str]]:
-    """Return what is still to be read, in reading direction: which rows, and the field that orders them.
+    """Return the parts that are still to be read, in reading direction: which rows, and the field that sorts them.
 
-    Rows with a value stand first on the screen; those without one follow in the order of their ids.
+    Rows with a value come first on the screen; those without one follow in the order of their ids.
     """
     path, is_descending = order.path, order.is_descending != is_backward
     if not _may_be_null(queryset, path):
@@ -134,7 +135,7 @@ def parts_of(
     if is_backward:
         parts.reverse()
     if cursor is not None and (cursor[0] is None) != is_backward:
-        del parts[0]  # the cursor stands in the second of them
+        del parts[0]  # the cursor is in the second part
     only = _null_as_filtered(queryset.query.where, path)
     return [part for part in parts if only is None or (part[1] == "pk") == only]
 
@@ -142,7 +143,7 @@ def parts_of(
 def _null_as_filtered(where: WhereNode, path: str) -> bool | None:
     """Return whether a filter asks for rows without a value (True), with one (False) or for neither (None).
 
-    PostgreSQL does not see that nothing fits both the filter and the other part, and would look through the table.
+    PostgreSQL does not notice that no row fits both the filter and the other part, and would read the whole table.
     """
     if where.connector != AND or where.negated:
         return None
@@ -160,10 +161,10 @@ def _past(queryset: QuerySet[Any], path: str, cursor: tuple[Any, int], is_descen
 
 
 def narrowed(queryset: QuerySet[Any], place: Q) -> QuerySet[Any]:
-    """Return the rows at that place of the list, with the place before all other conditions.
+    """Return the rows at that place of the list, with this condition before all others.
 
-    SQLite begins to read an index at the first bound that it is told. The period of a log, for example, begins a
-    million rows earlier (measured: 350 ms against 6 ms).
+    SQLite begins to read an index at the first bound in the conditions. The period of the log, for example, can begin a
+    million rows earlier than the page (measured: 350 ms instead of 6 ms).
     """
     count = len(queryset.query.where.children)
     rows = queryset.filter(place)
@@ -189,10 +190,10 @@ def compared_to_cursor(queryset: QuerySet[Any], path: str, cursor: tuple[Any, in
 
 
 class RowsPast(Func):
-    """(column, id) < (value, id) as one comparison of rows.
+    """The comparison (column, id) < (value, id) as one comparison of row values.
 
-    Both databases begin to read an index right there, however many rows share the value. Sources: PostgreSQL, "Row
-    Constructor Comparison"; sqlite.org/rowvalue.html.
+    With it both databases begin to read an index at exactly that place, however many rows have the same value. Sources:
+    PostgreSQL, "Row Constructor Comparison"; sqlite.org/rowvalue.html.
     """
 
     output_field = BooleanField()
@@ -215,29 +216,29 @@ class RowsPast(Func):
 
 
 def cursor_of(queryset: QuerySet[Any], order: Order, text: str) -> tuple[Any, int] | None:
-    """Return the value and the id that a cursor holds. Raise BadListRequest where it holds none."""
+    """Return the value and the id that a cursor holds, or None without a cursor. Raise BadListRequest for a bad one."""
     return read_cursor(text, _field(queryset, order.path), queryset.db) if text else None
 
 
 def within(part: QuerySet[Any], path: str, is_descending: bool, *, is_few: bool = False) -> list[Any]:
     """Return the order of one part in reading direction, by that field and by id."""
     paths = ["pk"] if path == "pk" else [path, "pk"]
-    # COALESCE(x, x) is x, and no database takes an index for it.
+    # COALESCE(x, x) equals x, but no database uses an index for it.
     columns = [Coalesce(each, each) if is_few else F(each) for each in paths]
     ordered = [column.desc() if is_descending else column.asc() for column in columns]
     if not is_few and connections[part.db].vendor == "sqlite" and _may_be_null(part, path):
-        # SQLite skips the rows without a value in one step only where it is told where they stand; it reads none.
+        # If SQLite is told the place of rows without a value, it skips them in one step; it need not read any of them.
         ordered[0] = F(path).desc(nulls_last=True) if is_descending else F(path).asc(nulls_last=True)
     return ordered
 
 
 def ordering(queryset: QuerySet[Any], order: Order, *, is_backward: bool = False) -> list[Any]:
-    """Return what order_by() takes for all rows of a download in this order, those without a value too."""
+    """Return the arguments of order_by() for all rows of a download, also those without a value."""
     descending = order.is_descending != is_backward
     if order.path == "pk":
         return ["-pk" if descending else "pk"]
-    # Display order has NULLs last, so reading backward they come first. Where there can be none, nothing is said of
-    # them: PostgreSQL reads DESC NULLS LAST from no ordinary index (measured: 127 ms a page of 500,000, else 1 ms).
+    # NULLs are displayed last, so they come first when reading backward. Do not mention NULLs if there can be none:
+    # PostgreSQL cannot read DESC NULLS LAST from an ordinary index (measured with 500,000 rows: 127 ms, else 1 ms).
     nulls = {}
     if _may_be_null(queryset, order.path):
         nulls = {"nulls_first": True} if is_backward else {"nulls_last": True}
@@ -246,7 +247,7 @@ def ordering(queryset: QuerySet[Any], order: Order, *, is_backward: bool = False
 
 
 def _may_be_null(queryset: QuerySet[Any], path: str) -> bool:
-    """Return whether the value may be missing, as it may in annotations and in fields of a neighbour."""
+    """Return whether the value may be NULL, as in annotations and in fields of related rows."""
     return path in queryset.query.annotations or "__" in path or bool(_field(queryset, path).null)
 
 
@@ -273,7 +274,7 @@ def _value(row: Any, path: str) -> Any:
 
 
 def is_by_time(queryset: QuerySet[Any], order: Order) -> bool:
-    """Return whether the rows stand in the order of a time."""
+    """Return whether the rows are sorted by a time."""
     return isinstance(_field(queryset, order.path), DateTimeField)
 
 

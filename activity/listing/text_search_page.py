@@ -1,11 +1,12 @@
-"""One page of the rows that hold some words, in any order of the list, without ever reading all of them.
+"""Finds one page of the rows that contain some words, in any order of the list, without reading all rows.
 
-1. Words that are common are met soon: the next rows of the list are read, so many and no more.
-2. Words that are rare are looked up in the index of words; what is found is sorted. The look-up gives up where it
-   finds too many.
-3. Then they are met again, further on. 4. What is many and far away is looked up after all: the slowest case.
+1. Read the next NEAR rows of the list and test each. This finds common words.
+2. Look the words up in the index of words, and sort what is found. This finds rare words. It stops if there are more
+   than MOST_FOUND rows.
+3. Read the next FAR rows of the list and test each.
+4. If that was not enough, look the words up in the index without a limit. This is the slowest case.
 
-Words that are too short for the index are only met, and the person is told where that is not enough.
+Words that are too short for the index can only be found by reading. If that is not enough, the person is told so.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from activity.listing.keyset import (
 )
 from activity.text_index import Search
 
-NEAR, SHORT, FAR = 5_000, 50_000, 200_000  # rows of the list that are read to meet the words
-MOST_FOUND = 10_000  # rows that the look-up sorts
+NEAR, SHORT, FAR = 5_000, 50_000, 200_000  # so many rows of the list are read and tested
+MOST_FOUND = 10_000  # the look-up sorts so many rows at most
 TOO_SHORT = (
     "Short words can be searched only in a short list, and this list is long. Search for a word with three letters or "
     "more, or narrow the list down first."
@@ -43,7 +44,7 @@ TOO_SHORT = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
-    """A page, and how many rows there are in all where that is known."""
+    """A page, and the number of all rows if it is known."""
 
     page: Page
     count: int | None
@@ -52,10 +53,10 @@ class Found:
 def find_page(
     queryset: QuerySet[Any], search: Search, order: Order, size: int, *, after: str = "", before: str = "", last: bool
 ) -> Found:
-    """Return the page of `size` rows of `queryset` that hold the words.
+    """Return a page of `size` rows of `queryset` that contain the words.
 
-    It comes after or before a cursor, or is the first, or the last.
-    Raise BadListRequest for a cursor that this list did not make, and for words that are too short to find.
+    It comes after or before a cursor, or it is the first or the last page. Raise BadListRequest for a cursor that this
+    list did not make, and for words that are too short to be found.
     """
     seek = _Seek(queryset, search, order, size, is_backward=bool(before) or last, cursor=after or before)
     rows, count = seek.run()
@@ -70,7 +71,7 @@ def find_page(
 
 
 class _Seek:
-    """A reading of up to one row more than a page, in reading direction."""
+    """Finds the rows of a page and one more, in reading direction."""
 
     def __init__(
         self, queryset: QuerySet[Any], search: Search, order: Order, size: int, *, is_backward: bool, cursor: str
@@ -81,7 +82,7 @@ class _Seek:
         self.parts = parts_of(queryset, order, cursor_of(queryset, order, cursor), is_backward)
 
     def run(self) -> tuple[list[Any], int | None]:
-        """Return the rows, and how many there are from the cursor on where that is known."""
+        """Return the rows, and the number of all rows from the cursor on if it is known."""
         if self.order.is_of_few:
             rows, count = self._looked_up(MOST_FOUND)
             if count is None:
@@ -101,7 +102,7 @@ class _Seek:
         return self._looked_up(None)
 
     def _scan(self, reach: int | None) -> list[Any] | None:
-        """Return the rows among the next `reach` ones, or None where they fill no page and the list goes on."""
+        """Test the next `reach` rows. Return those that match, or None if they fill no page and the list goes on."""
         rows: list[Any] = []
         has_alternatives = bool(
             getattr(self.queryset, "alternatives", ())
@@ -126,7 +127,7 @@ class _Seek:
         return rows
 
     def _looked_up(self, most: int | None) -> tuple[list[Any], int | None]:
-        """Return the rows by the index of words, and their number unless there are more than `most`."""
+        """Look up the words in the index. Return the rows and their number, or no rows and None above `most`."""
         if not self.parts:
             return [], 0
         hits = self.queryset.filter(functools.reduce(operator.or_, (part for part, _ in self.parts), Q()))

@@ -361,7 +361,7 @@ def test_a_trigger_on_the_log_is_seen_whatever_the_case_of_its_tables_name(capsy
     make_entry("kept")
     weaken("CREATE TRIGGER Hush BEFORE INSERT ON ACTIVITY_LOGENTRY BEGIN SELECT RAISE(IGNORE); END")
     said_everywhere("The trigger Hush is not ours", capsys)
-    with pytest.raises(DatabaseError, match="dropped an entry of the activity log without a word"):
+    with pytest.raises(DatabaseError, match="dropped an entry of the activity log without an error"):
         log.record(Verb.CONNECTOR_STEP, "hushed")
     weaken("DROP TRIGGER activity_log_no_update")  # it is put back, and what cannot be written into the log is said
     capsys.readouterr()

@@ -22,15 +22,15 @@ from sessions_app.gateway.relay import Relay
 
 CHUNK = 64 * 1024  # bytes in one message to the page
 LOW = 128 * 1024  # bytes; when no more are unconfirmed, the relay checks at once whether it may read the host again
-GOODBYE_SECONDS = 1.0  # seconds to tell a page that it was cut; a slower page is dropped
-FLUSH = 10.0  # seconds for the rest of what a program printed before it ended
+GOODBYE_SECONDS = 1.0  # to tell a page that it was disconnected; a slower page gets no reason
+FLUSH = 10.0  # seconds to send the rest of what a program printed before it ended
 GONE_FOR_GOOD = (1000, 1001)  # the page was closed or left, by the person
 
 logger = logging.getLogger(__name__)
 
 
 class BadMessage(Exception):
-    """Says that the page sent what no page of ours sends."""
+    """The page sent a message that no page of the console sends."""
 
 
 class BrowserChannel:
@@ -105,7 +105,7 @@ class BrowserChannel:
     # web.py calls these.
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Send a message beside the terminal, after what was written before."""
+        """Send a message that is not output of the terminal, after everything that was written before."""
         self._messages.append(message)
         self._flushed.clear()
         self._work.set()
@@ -198,7 +198,7 @@ class BrowserChannel:
         return self._may_read.is_set()
 
     def _obey(self, text: str) -> bool:
-        """Handle one message beside the terminal. Return True when it was the last one."""
+        """Handle one message that is not typed input. Return True if it was the last one."""
         assert self.relay is not None  # noqa: S101 - web.py opens the relay first
         message = read_object(text)
         match message.get("type"):

@@ -19,7 +19,7 @@ from sessions_app.gateway.recorder import Recorder
 from sessions_app.gateway.screen import Screen
 from sessions_app.gateway.upstream import HostRefused, Upstream
 
-HIGH = 512 * 1024  # bytes that may wait for the person before the host is read no more
+HIGH = 512 * 1024  # bytes that may wait for the person; with more, the host is not read for a while
 LOW = 128 * 1024
 LOOK_AGAIN = 0.05  # seconds; for a person's side that does not call drained()
 LARGEST = 1000  # columns or rows of a replay
@@ -62,14 +62,14 @@ class ByteBridge:
         self._is_reading_host = True
         self._look: asyncio.TimerHandle | None = None
         self._is_host_full = False
-        self._is_output_over = False  # the person's program takes no more of it
-        self._held: list[Callable[[], None]] = []  # what was said while frozen, without the bytes
+        self._is_output_over = False  # the person's program does not read the output any more
+        self._held: list[Callable[[], None]] = []  # calls that were postponed while frozen, apart from bytes
         self._untaken = 0  # bytes that were typed while frozen
 
     # The person's side calls these.
 
     def client_data(self, data: bytes) -> None:
-        """Pass bytes of the person on. Typed while frozen they are dropped; a program's input waits instead."""
+        """Pass on bytes of the person. While frozen, typed keys are dropped, but the input of a program waits."""
         if self.is_closed or self._host is None:
             return
         if self.is_frozen and self.has_terminal:
@@ -86,7 +86,7 @@ class ByteBridge:
             self._host.write(data)
 
     def ready(self) -> None:
-        """Let the person's side go on reading, unless the host or a lock forbids it: it knows the relay now."""
+        """Let the person's side read, now that it knows the relay, unless the host or a lock forbids it."""
         self._balance_input()
 
     def client_eof(self) -> None:
@@ -126,7 +126,7 @@ class ByteBridge:
     # The host's side calls these.
 
     def host_opened(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
-        """Take the channel to the host, on which nothing runs yet. Raises HostRefused when a lock came first."""
+        """Use the channel to the host, on which nothing runs yet. Raise HostRefused if a lock was enforced before."""
         if self.is_frozen:
             raise HostRefused(f"Your session on {self._admitted.resource_name} was locked meanwhile.")
         self._host = channel
@@ -194,7 +194,7 @@ class ByteBridge:
         self._balance()
 
     def unfreeze(self, *, says_untaken: bool) -> None:
-        """Go on after a lock: what the host sent meanwhile comes now, and full-screen programs paint again.
+        """Go on after a lock: send what the host sent meanwhile, and let full-screen programs paint again.
 
         With `says_untaken` the person is told how many typed bytes were dropped.
         """
@@ -219,7 +219,7 @@ class ByteBridge:
             self._show(self._screen.unfreeze())
 
     def say_line(self, text: bytes) -> None:
-        """Show one line of ours where there is a terminal."""
+        """Show a line of the gateway if there is a terminal."""
         if self.has_terminal and not self.is_closed:
             self._show(self._screen.line(text))
 
@@ -231,7 +231,7 @@ class ByteBridge:
             self._downstream.write_error(text + b"\n")
 
     def say_error(self, text: bytes) -> None:
-        """Write a line of ours to standard error; on a terminal it is not recorded."""
+        """Write a line of the gateway to standard error; on a terminal it is not recorded."""
         self._downstream.write_error(text + (b"\r\n" if self.has_terminal else b"\n"))
 
     def mark(self, label: str) -> None:
@@ -245,7 +245,7 @@ class ByteBridge:
             self._host.abort()
 
     async def finish_notes(self) -> None:
-        """Bring what happened to files into the log and close the recording, whatever becomes of the files."""
+        """Write what happened to files into the log, and close the recording even if that fails."""
         try:
             if self.files is not None:
                 await self.files.finish()
@@ -280,7 +280,7 @@ class ByteBridge:
             self._downstream.resume_reading()
 
     def _show(self, data: bytes) -> None:
-        """Write something of ours on the person's terminal, and record it."""
+        """Write output of the gateway to the person's terminal, and record it."""
         self._downstream.write(data)
         if self.recorder is not None:
             self.recorder.output(data)
@@ -294,13 +294,13 @@ class ByteBridge:
             self._host.change_terminal_size(cols, rows, width, height)
 
     def _repaint(self) -> None:
-        """Tell another size and go back: a program that paints the whole screen does it twice."""
+        """Send another size and then the true one, so that a full-screen program paints its screen again."""
         cols, rows, width, height = self.size
         self._tell_size(cols, rows + 1 if rows < 3 else rows - 1, width, height)
         asyncio.get_running_loop().call_later(REPAINT_AFTER, lambda: self._tell_size(*self.size))
 
 
 def recorded_size(size: Size) -> tuple[int, int]:
-    """Return the columns and rows for a recording, whose replay needs a screen: 80 x 24 for what is not known."""
+    """Return columns and rows for a recording. A replay needs a size, so unknown ones become 80 and 24."""
     cols, rows = size[:2]
     return min(cols, LARGEST) or 80, min(rows, LARGEST) or 24

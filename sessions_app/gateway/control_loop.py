@@ -23,14 +23,14 @@ from sessions_app.gateway.models import ConnectionEnd
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 
-LOOK_EVERY_SECONDS = 5.0  # seconds, when nothing wakes us
-LOOK_SPACING_SECONDS = 0.05  # seconds between looks, however many changes there are
-LOOK_SOON_SECONDS = 0.25  # seconds until a row whose connection is being made is looked at again
-STALE_AFTER_SECONDS = 5.0  # seconds after which an answer of the database is too old to act on
+LOOK_EVERY_SECONDS = 5.0  # between two looks at the database, if no change is announced
+LOOK_SPACING_SECONDS = 0.05  # between two looks at least, however many changes are announced
+LOOK_SOON_SECONDS = 0.25  # until the next look while a row has no connection here yet
+STALE_AFTER_SECONDS = 5.0  # after which an answer of the database is too old to act on
 # Other processes mark our connections as lost after 15 s without a heartbeat; everything is frozen before that.
 ISOLATED_AFTER_SECONDS = 10.0
-ORPHAN_AFTER_SECONDS = 60.0  # seconds; no connection takes that long to be made
-CLOCK_JUMP_SECONDS = 1.0  # seconds by which the wall clock may differ from the monotonic clock between two looks
+ORPHAN_AFTER_SECONDS = 60.0  # after which a row without a connection is ended; opening one never takes as long
+CLOCK_JUMP_SECONDS = 1.0  # by which the wall clock may differ from the monotonic clock between two looks
 ISOLATED = Freeze(
     "One moment",
     "The gateway cannot reach its database. What you type now is lost; what your programs say comes later.",
@@ -120,7 +120,7 @@ class ControlLoop:
         return True
 
     def _enforce(self, rows: dict[int, ConnectionState]) -> dict[int, EnforcedState]:
-        """Enforce everything on the event loop without a pause. Return what must be confirmed, by connection."""
+        """Enforce all rows without giving way to other tasks. Return what must be confirmed, by connection."""
         has_jumped = self._has_clock_jumped()
         enforced = {}
         for connection_id, relay in list(self._registry.relays.items()):
@@ -184,7 +184,7 @@ class ControlLoop:
                         self._set_frozen(relay, ISOLATED)
 
     async def _end_orphans(self) -> None:
-        """End rows of this gateway without a connection, whose end could not be noted when it came."""
+        """End rows of this gateway without a connection: their end could not be stored when it happened."""
         now = time.monotonic()
         over = [one for one, since in self._unknown.items() if now - since > ORPHAN_AFTER_SECONDS]
         if over:

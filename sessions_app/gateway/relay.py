@@ -126,7 +126,7 @@ class Relay:
         self._finish(end, text)
 
     def drop(self) -> None:
-        """Drop the connection without a word, when saying one does not work."""
+        """Drop the connection without a message, if sending one does not work."""
         self._finish(ConnectionEnd.FAILED, "The gateway failed")
 
     def notice(self, text: str) -> None:
@@ -134,7 +134,7 @@ class Relay:
         self.bridge.say_line(plain(text, 200).encode())
 
     def retime(self, end_at: dt.datetime | None) -> None:
-        """Set the timers for the notice and the cut: the session ends at `end_at`; None: no timer any more."""
+        """Set the timers for the notice and for the end of the session at `end_at`; None stops them."""
         self._deadline.clear()
         self._is_notice_up = False
         if end_at is not None and not self.is_over:
@@ -227,7 +227,7 @@ class Relay:
     # The bridge calls these.
 
     def _takes_key(self, data: bytes) -> bool:
-        """Take Ctrl+X when it comes by itself while the notice is up, and extend the session."""
+        """Extend the session for a single Ctrl+X while the notice is shown. Return whether that was done."""
         if not (self._is_notice_up and self.can_extend and data == CTRL_X and self.bridge.has_terminal):
             return False
         self._spawn(self._extend())
@@ -256,7 +256,7 @@ class Relay:
 
     async def _extend(self) -> None:
         """Extend the session. The control loop sees the new end, here and in other gateways, and tells the person."""
-        self._is_notice_up = False  # pressed twice, it extends once
+        self._is_notice_up = False  # so that pressing the key twice extends the session once
         try:
             end_at, refusal = await store.call(store.extend_session, self.session_id)
         except Exception as error:
@@ -267,7 +267,7 @@ class Relay:
             self.notice(f"Not extended: {refusal}")
 
     def _finish(self, end: ConnectionEnd, reason: str = "") -> None:
-        """Let go of both sides and note the end, unless that is under way."""
+        """Close both sides and store the end, unless that has already begun."""
         if not self.is_over:
             self.bridge.is_closed = True
             self.retime(None)
@@ -300,7 +300,7 @@ class Relay:
                 self.closed.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin a task beside everything else. If somebody waits for it, it must end that wait whatever goes wrong."""
+        """Start a background task. If somebody waits for its result, it must end that wait even after an error."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)

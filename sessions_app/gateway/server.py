@@ -45,7 +45,7 @@ class GatewayServer(asyncssh.SSHServer):
     def __init__(self, limits: ConnectionLimits) -> None:
         self.registry = limits.registry
         self.identity: Identity | None = None
-        self.wanted = ""  # what names the session
+        self.wanted = ""  # the part of the user name that names the session
         self.address = ""
         self.client = ""
         self.is_blocked = False  # whether its socket is full
@@ -240,7 +240,7 @@ class GatewayServer(asyncssh.SSHServer):
                 self._port_forwarding.drained()
 
     async def _answer(self, ask: Callable[P, Identity | None], *args: P.args, **kwargs: P.kwargs) -> Identity | None:
-        """Return what the database says. Without a database nobody gets in, and the client is told so before."""
+        """Return what the function reads from the database. If that fails, tell the client; then nobody can log in."""
         try:
             return await store.call(ask, *args, **kwargs)
         except Refused:

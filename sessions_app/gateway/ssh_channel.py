@@ -25,12 +25,12 @@ from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
 
 SUBSYSTEMS = ("sftp",)
-DISCONNECT_SECONDS = 1.0  # seconds to send the reason to a client that is cut
-END_SECONDS = 5.0  # seconds that a program gets to end whose client closed its side and reads no more
+DISCONNECT_SECONDS = 1.0  # to send the reason to a client that is disconnected
+END_SECONDS = 5.0  # that a program has to end after its client closed its side and reads no more
 MOST_COMMAND = 1024 * 1024  # bytes
-MOST_PACKET = 2 * MOST_COMMAND  # bytes; what Linux gives OpenSSH's client at most, so that it is refused in words
-USUAL_CHANNELS = 8  # of one client; with more of them each may let less wait, so that all together stay bounded
-PASSED_ON = (b"LANG", b"LC_", b"TZ", b"COLORTERM")  # of the environment; the host takes what its sshd_config says
+MOST_PACKET = 2 * MOST_COMMAND  # bytes; no command on Linux is longer, so each that is too long is refused with a text
+USUAL_CHANNELS = 8  # of one client; if it has more, fewer bytes may wait in each, so that the sum stays bounded
+PASSED_ON = (b"LANG", b"LC_", b"TZ", b"COLORTERM")  # environment variables; sshd_config of the host decides about them
 MOST_ENVIRONMENT = 16 * 1024  # bytes
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
         self._relay: Relay | None = None
         self._terminal = Terminal()
         self._command = self._subsystem = ""
-        self._early = bytearray()  # what came before the relay was there; reading stops at once
+        self._early = bytearray()  # what was received before the relay existed; reading stops at once
         self._is_eof = self._is_output_over = self._is_gone = False
         self._is_paused = False
         self._is_host_eof = False
@@ -109,7 +109,7 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
         self._client.spawn(self._begin())
 
     async def _begin(self) -> None:
-        """Connect to the host. On any error the client is told and the channel closed, else it would wait for ever."""
+        """Connect to the host. After any error, tell the client and close the channel, so that it does not wait."""
         try:
             await self._let_in()
         except CommandTooLong as refused:
@@ -245,7 +245,7 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
         openssh.send_end_of_write(self._channel)
 
     def buffered(self) -> int:
-        """Return how many bytes wait for the client; more than the relay allows while its socket is full."""
+        """Return how many bytes wait for the client. While its socket is full, return more than the relay allows."""
         share = max(1.0, len(self._client.channels) / USUAL_CHANNELS)
         waiting = self._channel.get_write_buffer_size() if self._answer is None else 0
         return int(waiting * share) + (2 * HIGH if self._client.is_blocked else 0)
@@ -281,7 +281,7 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
 
     @property
     def _is_read(self) -> bool:
-        """Return whether the client takes what is written; it does not after either side closed."""
+        """Return whether data can still be written to the client: neither side has closed the channel."""
         return self._answer is None and not self._channel.is_closing()
 
     @property

@@ -52,7 +52,7 @@ async def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
 
 
 async def call_first(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a function for control or heartbeat, which must not wait behind all others for the database."""
+    """Run a function for control or heartbeat, which must not wait until all others have used the database."""
     return await _run(_first, function, *args, **kwargs)
 
 
@@ -69,7 +69,7 @@ async def _run(pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A connection that may go on to the host, with all that the relay must know of its session."""
+    """A connection that may be opened to the host, with everything that the relay must know about its session."""
 
     connection_id: int
     session_id: int
@@ -154,7 +154,7 @@ def connected(connection_id: int, host_port: int | None) -> SessionState:
 
 
 def ended(endings: Sequence[Ending]) -> None:
-    """Note that these connections are over, all in one transaction or none."""
+    """Store the ends of these connections in one transaction."""
     disconnected(endings)
 
 

@@ -20,7 +20,7 @@ from sessions_app.hosts.connectors.ssh.transport import NO_FILES, known_hosts, l
 from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 
 CONNECT_SECONDS = 10.0
-LOGINS_AT_ONE_HOST = 8  # log-ins at one host: sshd drops some of those beyond ten that have not proved who they are
+LOGINS_AT_ONE_HOST = 8  # log-ins that may run at the same time; sshd drops some if more than ten are not finished
 WINDOW = 2 * 1024 * 1024  # bytes
 PACKET = 32 * 1024  # bytes
 KEEPALIVE_SECONDS = 15
@@ -39,7 +39,7 @@ class HostRefused(Exception):
     """Says that the host cannot be reached or refused the session. The text is for the person."""
 
 
-# By event loop too, because a semaphore belongs to one; there are as many entries as hosts that people reach.
+# The key holds the event loop too, because a semaphore belongs to one. There is one entry for each host in use.
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int], asyncio.Semaphore]] = WeakKeyDictionary()
 
 

@@ -38,12 +38,24 @@ def register(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 def add_to_sqlite(connection: sqlite3.Connection) -> None:
     """Register the function on a connection that is not Django's, which else cannot write what is searched."""
-    connection.create_function(FUNCTION, 1, _or_none, deterministic=True)
+    connection.create_function(FUNCTION, 1, _folded, deterministic=True)
     connection.execute("PRAGMA trusted_schema = ON")  # or a trigger may not call it; nearly everywhere it is on
 
 
-def _or_none(text: str | None) -> str | None:
-    return fold(text) if isinstance(text, str) else text
+def _folded(text: bytes | str | None) -> str | None:
+    """Return the text folded. Whoever wants to read bytes that are not UTF-8 too calls it by call_in_sqlite()."""
+    if isinstance(text, bytes):
+        return fold(text.decode("utf-8", "replace"))
+    return text if text is None else fold(text)
+
+
+def call_in_sqlite(expression: str) -> str:
+    """Return the call of fold() in SQLite's language, with the bytes of the text.
+
+    Another program may have written text that is not UTF-8, of which sqlite3 makes no argument: the statement would
+    fail, and with it a search, or the insertion that puts waiting rows into an index.
+    """
+    return f"{FUNCTION}(CAST({expression} AS BLOB))"
 
 
 def is_beyond_ascii(expression: str) -> str:
@@ -56,7 +68,7 @@ def is_beyond_ascii(expression: str) -> str:
 
 def folded_in_sqlite(expression: str) -> str:
     """Return the expression folded, as far as that is needed where upper and lower case of ASCII do not matter."""
-    return f"CASE WHEN {is_beyond_ascii(expression)} THEN {FUNCTION}({expression}) ELSE {expression} END"
+    return f"CASE WHEN {is_beyond_ascii(expression)} THEN {call_in_sqlite(expression)} ELSE {expression} END"
 
 
 # --- PostgreSQL
@@ -124,7 +136,7 @@ class _Folded(Lookup):
         """Compare by LIKE, which ignores the case of ASCII, and by fold() where there is more than ASCII."""
         left, parameters = self.process_lhs(compiler, connection)
         asked = (*parameters, self._pattern(connection))
-        sql = f"({is_beyond_ascii(left)} AND {FUNCTION}({left}) LIKE %s ESCAPE '\\')"
+        sql = f"({is_beyond_ascii(left)} AND {call_in_sqlite(left)} LIKE %s ESCAPE '\\')"
         if not self.rhs.isascii():
             return sql, (*parameters, *parameters, *asked)
         return f"({left} LIKE %s ESCAPE '\\' OR {sql})", (*asked, *parameters, *parameters, *asked)

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from sessionadmin.database.transactions import TimedTransactions
 logger = logging.getLogger(__name__)
 
 UNDECODABLE = "Could not decode to UTF-8"  # how sqlite3 begins to say so; it has no code for it
+# What can be executed twice. A WITH that names a change is not, even if it only names it.
+READS = re.compile(r"\s*(?:SELECT|PRAGMA|WITH(?!.*\b(?:INSERT|REPLACE|UPDATE|DELETE)\b))\b", re.IGNORECASE | re.DOTALL)
 
 
 class TolerantCursor(base.SQLiteCursorWrapper):
@@ -21,6 +24,7 @@ class TolerantCursor(base.SQLiteCursorWrapper):
 
     SQLite keeps whatever bytes another program writes, and one such row would break every page and download that shows
     it. Python decodes quickly as long as there is none: at the first one the query begins anew with a decoder of ours.
+    A statement that may write is never executed again: its error is raised.
     """
 
     _asked: tuple[Any, Any] = ("", None)
@@ -62,9 +66,17 @@ class TolerantCursor(base.SQLiteCursorWrapper):
         self._given += len(rows)
         return rows
 
+    def __next__(self) -> Any:
+        """Return the next row of an iteration."""
+        row = self.fetchone()
+        if row is None:
+            raise StopIteration
+        return row
+
     def _begin_anew(self, error: sqlite3.OperationalError) -> None:
         """Execute the query once more with a tolerant decoder, up to the rows that were fetched. Raise other errors."""
-        if not str(error).startswith(UNDECODABLE) or self.connection.text_factory is not str:
+        is_ours = str(error).startswith(UNDECODABLE) and self.connection.text_factory is str
+        if not is_ours or not READS.match(self._asked[0]):
             raise error
         logger.warning(
             "Text in the database is not UTF-8: another program wrote it. \ufffd stands for what cannot be read. %s",

@@ -44,11 +44,12 @@ def _limit(statement: float) -> None:
 
 @contextlib.contextmanager
 def statements_without_limit(database: str) -> Iterator[None]:
-    """Let statements of the block take as long as they need: a download is as long as it is."""
+    """Let statements of the block take as long as they need: a download is as long as it is.
+
+    The limit may be ours, or that of the role or the database; RESET brings back whichever the connection began with.
+    """
     connection = connections[database]
-    if connection.vendor != "postgresql" or "statement_timeout" not in connection.settings_dict["OPTIONS"].get(
-        "options", ""
-    ):
+    if connection.vendor != "postgresql":
         yield
         return
     with connection.cursor() as cursor:

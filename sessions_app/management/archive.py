@@ -93,15 +93,20 @@ def unpack(source: Path, directory: Path) -> dict[str, Any]:
 def _extract(archive: tarfile.TarFile, directory: Path) -> None:
     """Write the files of the archive below `directory`.
 
-    Raises tarfile.TarError for what no backup holds: links, devices and names that lead out of the directory. tarfile's
-    own filter does the same, but Python has it from 3.11.4 on, and Debian 12 comes with 3.11.2.
+    Raises tarfile.TarError for what no backup holds: links, devices and names that lead out of the directory. Entries
+    of directories are there where somebody packed a backup again. tarfile's own filter does the same, but Python has it
+    from 3.11.4 on, and Debian 12 comes with 3.11.2.
     """
     for member in archive:
         name = PurePosixPath(member.name)
-        content = archive.extractfile(member) if member.isreg() else None
-        if content is None or name.is_absolute() or ".." in name.parts:
-            raise tarfile.ReadError(f"it holds {member.name}, which no backup does")
+        is_inside = not name.is_absolute() and ".." not in name.parts
         target = directory / name
+        if is_inside and member.isdir():
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        content = archive.extractfile(member) if is_inside and member.isreg() else None
+        if content is None:
+            raise tarfile.ReadError(f"it holds {member.name}, which no backup does")
         target.parent.mkdir(parents=True, exist_ok=True)
         with content, target.open("wb") as file:
             shutil.copyfileobj(content, file)

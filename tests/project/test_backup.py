@@ -123,10 +123,21 @@ def test_what_is_no_backup_changes_nothing(tmp_path: Path, settings: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("../out", tarfile.REGTYPE), ("/out", tarfile.REGTYPE), ("recordings/out", tarfile.SYMTYPE)]
+    ("name", "kind"),
+    [
+        ("../out", tarfile.REGTYPE),
+        ("/out", tarfile.REGTYPE),
+        ("../out", tarfile.DIRTYPE),
+        ("/out", tarfile.DIRTYPE),
+        ("recordings/out", tarfile.SYMTYPE),
+        ("recordings/out", tarfile.LNKTYPE),
+        ("recordings/out", tarfile.CHRTYPE),
+        ("recordings/out", tarfile.BLKTYPE),
+        ("recordings/out", tarfile.FIFOTYPE),
+    ],
 )
 @pytest.mark.django_db
-def test_an_archive_that_leads_out_of_its_directory_is_refused(tmp_path: Path, name: str, kind: bytes) -> None:
+def test_an_archive_with_a_link_a_device_or_a_name_outside_is_refused(tmp_path: Path, name: str, kind: bytes) -> None:
     with tarfile.open(tmp_path / "bad.tar", "w") as bad:
         member = tarfile.TarInfo(name)
         member.type, member.linkname = kind, "/etc/passwd"
@@ -136,6 +147,23 @@ def test_an_archive_that_leads_out_of_its_directory_is_refused(tmp_path: Path, n
     with pytest.raises(CommandError, match=r"which no backup does\. Nothing was changed"):
         archive.unpack(tmp_path / "bad.tar", inside)
     assert {path.name for path in tmp_path.rglob("*")} == {"bad.tar", "inside"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_that_was_packed_again_with_its_directories_is_unpacked(tmp_path: Path) -> None:
+    call_command("backup", str(tmp_path / "written.tar"), stdout=StringIO())
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    manifest = archive.unpack(tmp_path / "written.tar", first)
+    (first / "recordings" / "2026").mkdir(parents=True, exist_ok=True)
+    (first / "recordings" / "2026" / "1.cast").write_bytes(b"a recording")
+    with tarfile.open(tmp_path / "again.tar", "w") as again:
+        again.add(first, ".")
+        assert {".", "./recordings/2026"} <= {member.name for member in again if member.isdir()}
+    assert archive.unpack(tmp_path / "again.tar", second) == manifest
+    assert (second / "recordings" / "2026" / "1.cast").read_bytes() == b"a recording"
+    assert (second / "database").read_bytes() == (first / "database").read_bytes()
 
 
 @pytest.mark.django_db(transaction=True)

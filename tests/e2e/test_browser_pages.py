@@ -120,7 +120,7 @@ def test_the_login_page_is_accessible(open_as: OpenAs, theme: Any) -> None:
 def test_every_error_page_is_accessible(open_as: OpenAs, theme: Any, width: int) -> None:
     """The pages of the console's errors, and those with which the web server refuses by itself."""
     page = open_as(None, "/accounts/login/", color_scheme=theme, viewport={"width": width, "height": 900})
-    headers = dict(page_headers()) | {"Content-Type": "text/html; charset=utf-8"}
+    headers = dict(page_headers("http")) | {"Content-Type": "text/html; charset=utf-8"}
     drawn: dict[str, str] = {}
     page.route("**/failed/*", lambda route: route.fulfill(body=drawn[route.request.url[-5:]], headers=headers))
     said = []

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles.storage import staticfiles_storage
 
 from sessions_app.serving import bridge as bridge_module
+from sessions_app.serving import refusals
 from sessions_app.serving.bridge import Bridge
 from sessions_app.serving.connection import EXTENSION
 from sessions_app.serving.refusals import HEADINGS
@@ -140,6 +142,39 @@ def test_a_browser_gets_what_the_server_refuses_as_a_page_with_the_headers_of_a_
     assert (headers["x-frame-options"], headers["referrer-policy"]) == ("DENY", "same-origin")
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["retry-after"] == "60"
+
+
+@pytest.mark.parametrize("forwarded", ["https", "http"])
+def test_what_the_server_refuses_over_https_has_hsts_as_each_page_has(
+    tmp_path: Path, settings: Any, forwarded: str
+) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.SECURE_HSTS_SECONDS = 3600
+    refusals.page_headers.cache_clear()
+    try:
+        headers = answer_of(make_bridge(full_disk, tmp_path), accept="text/html", x_forwarded_proto=forwarded)[1]
+    finally:
+        refusals.page_headers.cache_clear()
+    assert headers.get("strict-transport-security", "") == ("max-age=3600" if forwarded == "https" else "")
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_refusal_whose_page_cannot_be_drawn_is_told_in_plain_text_and_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing(*args: Any, **kwargs: Any) -> str:
+        raise ValueError("Missing staticfiles manifest entry for 'console.css'")
+
+    refusals.page.cache_clear()
+    monkeypatch.setattr(staticfiles_storage, "url", missing)
+    status, headers, said = answer_of(make_bridge(full_disk, tmp_path), accept="text/html", cookie="sessionid=abc")
+    assert (status, headers["content-type"], said) == (503, "text/plain; charset=utf-8", f"{FULL}\n")
+    assert (headers["retry-after"], headers["x-content-type-options"]) == ("60", "nosniff")
+    [line] = [one for one in caplog.records if "cannot be drawn" in one.getMessage()]
+    assert "Missing staticfiles manifest entry" in str(line.exc_info)
+    monkeypatch.undo()
+    headers = answer_of(make_bridge(full_disk, tmp_path), accept="text/html", cookie="sessionid=abc")[1]
+    assert headers["content-type"] == "text/html; charset=utf-8"  # nobody kept that it failed
 
 
 def test_a_stranger_sees_no_links_in_what_the_server_refuses(tmp_path: Path) -> None:

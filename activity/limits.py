@@ -19,12 +19,15 @@ from typing import TypeVar
 from django.core.cache import cache
 from django.db import connections
 
+from activity.patience import waiting_at_most
+
 MINUTE = 60  # seconds
 MOST_UNSHARED = 60  # requests that a process counts by itself before it adds them to the count in the cache
 PER_SECOND = 20  # each second that the console works on a request counts as so many more requests
 MOST_FOR_ONE = 100  # one request counts as at most so many
 SLOT_SECONDS = 60  # seconds that a slot is kept when its process dies
 RENEW_EVERY = 20  # seconds
+CACHE_WAIT_SECONDS = 1.0  # seconds to wait for a busy database
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -163,9 +166,14 @@ def _take(kind: str, who: int, what: str, limit: int) -> Slot | None:
 
 
 def _asked(ask: Callable[[], T], otherwise: T) -> T:
-    """Return what the cache answers, or `otherwise` when it does not answer."""
+    """Return what the cache answers, or `otherwise` when it does not answer.
+
+    A cache in a busy SQLite database is not waited for: the person who asked waits as well, often for an answer that is
+    ready, and a limit that is not checked does less harm.
+    """
     try:
-        return ask()
+        with waiting_at_most(CACHE_WAIT_SECONDS):
+            return ask()
     except Exception:
         # The kind of error depends on the library of the cache, so it cannot be named here. A cache that is away must
         # not keep people from their work.

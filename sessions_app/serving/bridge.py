@@ -104,12 +104,13 @@ class Bridge:
         if environ["PATH_INFO"] == HEALTH:
             return await loop.run_in_executor(self._health, self._call, environ)
         person = self._owners.of(cookie)
-        await self._queue.enter(person, person or f"address {address}")
+        is_form = environ["REQUEST_METHOD"] not in ("GET", "HEAD")
+        await self._queue.enter(person, person or f"address {address}", is_form=is_form)
         if connection.is_gone:
-            self._queue.leave(person)
+            self._queue.leave(person, is_form=is_form)
             raise ClientGone
         asked = loop.run_in_executor(self._pages, self._call, environ)
-        asked.add_done_callback(lambda _: self._queue.leave(person))
+        asked.add_done_callback(lambda _: self._queue.leave(person, is_form=is_form))
         if not (await asyncio.wait([asked], timeout=ANSWERED_WITHIN))[0]:
             asked.add_done_callback(self._throw_away)
             logger.error("No answer to %s within %.0f seconds", plain(environ["PATH_INFO"], 200), ANSWERED_WITHIN)

@@ -1,8 +1,9 @@
 """Share the threads of a web process fairly among the people sender send requests.
 
 Each person has a queue, and all strangers together have one. No queue gets every thread: two are left for the others,
-so that what one person does often, or slowly, keeps nobody else waiting. This runs in the event loop alone, so it needs
-no lock.
+so that what one person does often, or slowly, keeps nobody else waiting. Forms, whoever sends them, leave one thread to
+pages: while another program holds the database, forms wait for it in their threads, and pages that only read need not.
+Whoever gets no thread in time is refused. This runs in the event loop alone, so it needs no lock.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from http import HTTPStatus
 from sessions_app.serving.bodies import Refusal
 
 LEFT_FOR_OTHERS = 2  # threads
+LEFT_FOR_PAGES = 1  # threads that are never given to a form
+WAITING_SECONDS = 30.0  # seconds for a thread; proxies wait for a minute, in which a form is also tried again
 WAITING_PER_PERSON = 50  # requests of a person, and of an address where nobody is logged in
 WAITING = 500  # requests of everybody
 WAITING_STRANGERS = 250  # of strangers, among those
@@ -27,18 +30,20 @@ class FairQueue:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._share = max(1, threads - LEFT_FOR_OTHERS)
+        self._form_share = max(1, threads - LEFT_FOR_PAGES)
         self._busy: Counter[str] = Counter()
-        self._waiting: deque[tuple[str, str, asyncio.Future[None]]] = deque()
+        self._forms = 0  # threads that forms have
+        self._waiting: deque[tuple[str, str, bool, asyncio.Future[None]]] = deque()
         self._asking: Counter[str] = Counter()  # how many requests of each person or address wait
 
-    async def enter(self, person: str, sender: str) -> None:
+    async def enter(self, person: str, sender: str, *, is_form: bool = False) -> None:
         """Wait for a thread.
 
         `person` may be STRANGERS. `sender` is the person, or the address of a stranger. Raises Refusal when too many
-        wait already.
+        wait already, or when none becomes free in time.
         """
-        if not self._waiting and self._has_room(person):
-            self._busy[person] += 1
+        if not self._waiting and self._has_room(person, is_form):
+            self._take(person, is_form)
             return
         if self._asking[sender] >= WAITING_PER_PERSON:
             raise Refusal(
@@ -47,7 +52,7 @@ class FairQueue:
                 "Wait until they are, or close some pages.",
                 retry_after=5,
             )
-        strangers = sum(not other for other, _, _ in self._waiting)
+        strangers = sum(not other for other, *_ in self._waiting)
         if len(self._waiting) >= WAITING or (person == STRANGERS and strangers >= WAITING_STRANGERS):
             raise Refusal(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -55,41 +60,60 @@ class FairQueue:
                 retry_after=5,
             )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((person, sender, turn))
+        self._waiting.append((person, sender, is_form, turn))
         self._asking[sender] += 1
         self._next()
         try:
-            await turn
+            async with asyncio.timeout(WAITING_SECONDS):
+                await turn
+        except TimeoutError:
+            self._give_up(person, is_form, turn)
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"The console was busy with other requests for {WAITING_SECONDS:.0f} seconds; its database may be held "
+                "by another program. Nothing was changed. Try again in a moment.",
+                retry_after=5,
+            ) from None
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave(person)
-            else:
-                self._next()
+            self._give_up(person, is_form, turn)
             raise
 
-    def leave(self, person: str) -> None:
+    def leave(self, person: str, *, is_form: bool = False) -> None:
         """Give a thread of this person, or of the strangers, back."""
+        self._forms -= is_form
         self._busy[person] -= 1
         if not self._busy[person]:
             del self._busy[person]
         self._next()
 
-    def _has_room(self, person: str) -> bool:
-        return self._busy.total() < self._threads and self._busy[person] < self._share
+    def _give_up(self, person: str, is_form: bool, turn: asyncio.Future[None]) -> None:
+        """Give the thread back that came at the same moment, or let the others move up."""
+        if turn.done() and not turn.cancelled():
+            self.leave(person, is_form=is_form)
+        else:
+            self._next()
+
+    def _take(self, person: str, is_form: bool) -> None:
+        self._busy[person] += 1
+        self._forms += is_form
+
+    def _has_room(self, person: str, is_form: bool) -> bool:
+        has_thread = self._busy.total() < self._threads and self._busy[person] < self._share
+        return has_thread and not (is_form and self._forms >= self._form_share)
 
     def _next(self) -> None:
         """Start the requests that came first among those whose queue has a free thread."""
-        later: deque[tuple[str, str, asyncio.Future[None]]] = deque()
+        later: deque[tuple[str, str, bool, asyncio.Future[None]]] = deque()
         while self._waiting and self._busy.total() < self._threads:
-            person, sender, turn = self._waiting.popleft()
-            if not turn.done() and not self._has_room(person):
-                later.append((person, sender, turn))
+            person, sender, is_form, turn = self._waiting.popleft()
+            if not turn.done() and not self._has_room(person, is_form):
+                later.append((person, sender, is_form, turn))
                 continue
             self._asking[sender] -= 1
             if not self._asking[sender]:
                 del self._asking[sender]
             if not turn.done():
-                self._busy[person] += 1
+                self._take(person, is_form)
                 turn.set_result(None)
         self._waiting.extendleft(reversed(later))
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.core.cache import cache, caches
 from django.core.signals import request_finished
-from django.db import close_old_connections, connections
+from django.db import OperationalError, close_old_connections, connection, connections
 from django.test import Client
 
 from activity import limits
@@ -115,6 +115,22 @@ def test_without_its_cache_the_console_limits_nobody(alice: User, monkeypatch: p
 
 
 # Places
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_does_not_wait_until_a_busy_database_counts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+
+    class Cache:
+        def add(self, *args: Any) -> None:
+            with connection.cursor() as cursor:
+                waits.append(cursor.execute("PRAGMA busy_timeout").fetchone()[0] / 1000)
+            raise OperationalError("database is locked")
+
+    monkeypatch.setattr(limits, "cache", Cache())
+    limits.Requests().note(7, 45.0, 600)  # a form that waited for the database all the time
+    assert waits == [limits.CACHE_WAIT_SECONDS]
 
 
 def test_the_third_download_of_a_person_is_told_and_others_download(

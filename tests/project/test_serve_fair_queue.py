@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sessions_app.serving import fair_queue
 from sessions_app.serving.bodies import Refusal
 from sessions_app.serving.fair_queue import KNOWN, STRANGERS, WAITING_PER_PERSON, CookieOwners, FairQueue
 from tests.support.waiting import seconds
@@ -95,6 +96,42 @@ def test_too_many_waiting_requests_of_one_are_refused_and_others_are_not() -> No
         assert not other[0].done()  # waits, and is not refused
         for task in [*crowd, *other]:
             task.cancel()
+
+    play(scene())
+
+
+def test_forms_that_wait_for_the_database_leave_a_thread_to_pages() -> None:
+    async def scene() -> None:
+        queue = FairQueue(5)
+        forms = [asyncio.create_task(queue.enter(str(number), str(number), is_form=True)) for number in range(9)]
+        await let_run()
+        assert inside(forms) == 4
+        pages = running(queue, "20", 2)
+        await let_run()
+        assert inside(pages) == 1
+        queue.leave("20")
+        await let_run()
+        assert (inside(pages), inside(forms)) == (2, 4)  # before five forms that came earlier
+        queue.leave("0", is_form=True)
+        await let_run()
+        assert inside(forms) == 5
+        for task in forms:
+            task.cancel()
+
+    play(scene())
+
+
+def test_who_gets_no_thread_in_time_is_told_that_nothing_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fair_queue, "WAITING_SECONDS", 0.05)
+
+    async def scene() -> None:
+        queue = FairQueue(1)
+        await queue.enter("7", "7", is_form=True)
+        with pytest.raises(Refusal, match="for 0 seconds; its database may be held") as refused:
+            await queue.enter("8", "8", is_form=True)
+        assert (refused.value.status, refused.value.retry_after) == (503, 5)
+        queue.leave("7", is_form=True)
+        await queue.enter("9", "9", is_form=True)  # nothing was left behind
 
     play(scene())
 

@@ -8,9 +8,11 @@ accounts are used, one test after the other (sshd.alone).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +78,20 @@ def isolate() -> bool:
     os.environ["HOST_ACCOUNT_IDS"] = f"{first + 100}-{first + ROOM - 1}"
     os.chdir(Path.cwd())  # the way to it may lead through what was mounted
     return True
+
+
+def end_processes() -> None:
+    """End whatever runs with a user id of this process, also when its account is gone.
+
+    A run of the tests that was killed may have left stopped processes, which never end by themselves. They would count
+    as those of the next account with this user id.
+    """
+    first = int(os.environ["HOST_ACCOUNT_IDS"].partition("-")[0]) - 100
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            real = int(status.read_text(errors="replace").partition("\nUid:")[2].split()[0])
+            if first <= real < first + ROOM:
+                os.kill(int(status.parent.name), signal.SIGKILL)
 
 
 def place() -> int:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.machine import sshd, wrong_clock
-from tests.support.own_accounts import IS_OWN
+from tests.support.own_accounts import IS_OWN, end_processes
 from tests.support.programs import free_port
 from tests.support.waiting import seconds, wait_until
 
@@ -190,6 +190,8 @@ def clean() -> None:
     for pid, _ in watchdogs():
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
+    if IS_OWN:
+        end_processes()
     for account in accounts():
         if pwd.getpwnam(account).pw_uid >= 1000:  # a second name of root has all processes of the machine
             subprocess.run(["pkill", "-KILL", "-U", account], check=False)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession
 from tests.hosts.test_ssh_obstacles import COMET, are_still
 from tests.support import own_accounts, sshd
+from tests.support.slices import slice_of
 from tests.support.ssh_scene import given_with_key, said, worked
 from tests.support.waiting import wait_until
 
@@ -30,26 +29,6 @@ pytestmark = [
 # In a process namespace of its own that ends after a while, so that no fault of ours leaves it behind.
 ALONE = 'echo $$ > "$1/cgroup.procs"; exec unshare --pid --fork --kill-child sh -c "$2" sh'
 BEGIN = "setsid python3 -c '{}' {} & sleep 90"
-
-
-@contextlib.contextmanager
-def slice_of(uid: int) -> Iterator[Path]:
-    """Create the slice that systemd would create for the user."""
-    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    found = [Path(words[1]) for words in mounts if words[2] == "cgroup2" and os.access(words[1], os.W_OK)]
-    if not found:
-        pytest.skip("this machine has no cgroups of version 2")
-    place = found[0] / "user.slice" / f"user-{uid}.slice"
-    made = [path for path in (place.parent, place) if not path.exists()]
-    place.mkdir(parents=True)
-    try:
-        yield place
-    finally:
-        (place / "cgroup.kill").write_text("1")
-        wait_until(lambda: not (place / "cgroup.procs").read_text(), "its processes are gone")
-        for path in reversed(made):
-            with contextlib.suppress(OSError):  # another process of the tests has a slice there
-                path.rmdir()
 
 
 def enforced(session: PrivilegedSession) -> None:
@@ -80,3 +59,23 @@ def test_a_fast_forker_of_root_in_the_slice_of_the_user_is_stopped_and_ended(
             finally:
                 (place / "cgroup.kill").write_text("1")
                 forker.wait(10)
+
+
+def test_a_look_thaws_what_a_script_that_was_cut_off_froze_and_nothing_else(
+    server: sshd.Server, alice: User, tmp_path: Path
+) -> None:
+    session = given_with_key(server, alice, tmp_path)
+    note = sshd.STATE / f"session-{session.pk}" / "frozen"
+    with slice_of(pwd.getpwnam(session.login_account).pw_uid) as place:
+        freezer = place / "cgroup.freeze"
+        freezer.write_text("1")  # an administrator by hand
+        worked(session)
+        assert freezer.read_text() == "1\n"
+        began = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+        note.write_text(f"{os.getpid()} {began}\n")  # a script that is at work
+        worked(session)
+        assert freezer.read_text() == "1\n"
+        note.write_text(f"{os.getpid()} 1\n")
+        worked(session)
+        assert freezer.read_text() == "0\n"
+        assert not note.exists()

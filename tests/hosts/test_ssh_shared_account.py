@@ -9,21 +9,30 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from sessions_app.catalogue.connectors import Grant
 from sessions_app.catalogue.models import AccountKind
+from sessions_app.hosts.connectors.ssh import connector
+from sessions_app.hosts.connectors.ssh.host import GrantOnHost
+from sessions_app.hosts.connectors.ssh.processes import PROCESSES
+from sessions_app.hosts.connectors.ssh.scripts import HEAD
+from sessions_app.hosts.connectors.ssh.transport import Remote
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.flows.lockdown import lock_down
+from sessions_app.privileged.flows.request import request_sessions
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders, own_accounts, sshd
+from tests.support.slices import slice_of
 from tests.support.ssh_scene import given, host_server, prepare, register_key, said, worked
 from tests.support.waiting import wait_until
 
@@ -35,6 +44,17 @@ pytestmark = [
 
 ACCOUNT = "satest-deploy"
 PAM = "auth required pam_deny.so\naccount required pam_unix.so\nsession required pam_loginuid.so\n"
+
+
+# A process of the other session that notes each SIGCONT, which it gets only after a SIGSTOP.
+NOTES_SIGNALS = "import os, signal, sys, time; signal.signal(18, lambda *_: os.open(sys.argv[1], os.O_CREAT))"
+NOTES_SIGNALS += "; print('ready', flush=True); [time.sleep(1) for _ in range(60)]"
+
+
+def in_shell(script: str) -> str:
+    """What the shell functions print for session 7."""
+    words = ["sh", "-c", HEAD + PROCESSES + script, "sh", "7"]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
 class Shared:
@@ -123,7 +143,9 @@ def test_what_cannot_be_told_apart_stands_still_in_a_lock_goes_on_after_terminat
     with shared.logged_in(outsider, 4822), subprocess.Popen([*words, "sleep", "4823"]) as unclear:
         wait_until(lambda: shared.state(4823) == "S", "it runs")
         lock(admin, shared.first, title="Stand back", message="")
-        assert f"they stand still too: {unclear.pid}" in enforced(shared.first)
+        limits = enforced(shared.first)
+        assert f"they stand still too: {unclear.pid}" in limits
+        assert "until Unlock nobody logs in" in limits
         assert (shared.state(4822), shared.state(4823)) == ("S", "T")
         lock(admin, shared.second, title="Stand back", message="")
         enforced(shared.second)
@@ -191,3 +213,105 @@ def test_a_host_that_ends_one_session_alone_leaves_the_programs_of_the_other(
         subprocess.run(["sh", str(notes / "watchdog"), str(shared.first.pk)], check=True)
         assert (notes / "ended").exists()
         assert (shared.state(4851), shared.state(4852)) == ("", "S")
+
+
+@pytest.mark.parametrize("is_end", [False, True])
+def test_what_was_unclear_at_the_lock_and_is_the_other_sessions_later_goes_on(
+    shared: Shared, alice: User, outsider: User, admin: User, is_end: bool
+) -> None:
+    log = sshd.STATE / f"session-{shared.first.pk}" / "log"
+    with shared.logged_in(alice, 4861), shared.logged_in(outsider, 4862):
+        log.rename(log.with_name("log.away"))
+        lock(admin, shared.first, title="Stand back", message="")
+        assert "nothing tells them apart" in enforced(shared.first)
+        assert (shared.state(4861), shared.state(4862)) == ("T", "T")
+        log.with_name("log.away").rename(log)
+        if is_end:
+            end(admin, shared.first)
+            worked(shared.first)
+            assert (shared.state(4861), shared.state(4862)) == ("", "S"), said(shared.first)
+        else:
+            unlock(admin, shared.first)
+            enforced(shared.first)
+            assert (shared.state(4861), shared.state(4862)) == ("S", "S")
+
+
+def test_what_a_look_read_of_the_log_is_not_read_again(
+    shared: Shared, alice: User, outsider: User, admin: User
+) -> None:
+    with shared.logged_in(alice, 4871), shared.logged_in(outsider, 4872):
+        worked(shared.first)
+        log = shared.server.directory / "log"
+        log.write_bytes(b"x" * (log.stat().st_size - 1) + b"\n")
+        lock(admin, shared.first, title="Stand back", message="")
+        enforced(shared.first)
+        assert (shared.state(4871), shared.state(4872)) == ("T", "S"), said(shared.first)
+
+
+def test_a_login_that_may_be_of_two_sessions_of_one_person_is_each_ones(
+    shared: Shared, alice: User, outsider: User, admin: User
+) -> None:
+    lines = {"kind": "commands", "login_account_template": ACCOUNT, "grant_actions": "/bin/true"}
+    deploy = builders.make_activity("Deploy", remove_actions="/bin/true", **lines)
+    builders.make_policy("Deploying", users=[alice], activities=[deploy], resources=[shared.first.resource])
+    [third] = request_sessions(alice, user=alice, activity=deploy, resources=[shared.first.resource])
+    assert worked(third).status == Status.AVAILABLE, said(third)
+    with shared.logged_in(alice, 4881), shared.logged_in(outsider, 4882):
+        for one in (shared.first, third):
+            lock(admin, one, title="Stand back", message="")
+            enforced(one)
+        assert (shared.state(4881), shared.state(4882)) == ("T", "S")
+        unlock(admin, third)
+        enforced(third)
+        assert shared.state(4881) == "T"
+        unlock(admin, shared.first)
+        enforced(shared.first)
+        assert shared.state(4881) == "S"
+        terminate(admin, shared.first, cancel=False)
+        assert enforced(shared.first) == ""
+        assert (shared.state(4881), shared.state(4882)) == ("", "S")
+
+
+def test_where_the_slice_of_the_user_can_be_frozen_the_other_sessions_programs_get_no_signal(
+    shared: Shared, alice: User, outsider: User, admin: User
+) -> None:
+    noted = Path(f"/home/{ACCOUNT}/continued")
+    script = f'exec python3 -c "{NOTES_SIGNALS}" {noted}'
+    client = sshd.client_running(shared.server, ACCOUNT, shared.keys[outsider], script)
+    with slice_of(shared.uid), shared.logged_in(alice, 4891), client as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"ready\n"
+        lock(admin, shared.first, title="Stand back", message="")
+        enforced(shared.first)
+        assert shared.state(4891) == "T"
+        terminate(admin, shared.first, cancel=False)
+        enforced(shared.first)
+        assert shared.state(4891) == ""
+        assert not noted.exists()
+
+
+def test_a_kernel_without_audit_sessions_keeps_no_login_from_being_known() -> None:
+    without = 'cat() { case "$1" in */sessionid) return 1 ;; esac; command cat "$@"; }'
+    assert in_shell(f"{without}\nnote_traces login $$ 7\necho went on") == "went on\n"
+
+
+def test_a_process_that_begins_during_a_look_belongs_to_its_login() -> None:
+    script = """
+    sh -c 'sleep 0.3; sleep 3; :' > /dev/null &
+    owners="shared
+login $! 9"
+    helper=$!
+    { sleep 0.8; ps -o pid= --ppid "$helper"; } | owned
+    kill "$helper"
+    """
+    assert in_shell(script).split()[1:] == ["9", "surely"]
+
+
+def test_each_limit_of_a_lock_has_room_in_its_row_and_other_lines_are_only_said() -> None:
+    grant = Grant(7, "web-1", "127.0.0.1", 22, ACCOUNT, "alice", (), (), timezone.now())
+    lines: list[str] = []
+    on = GrantOnHost(create_autospec(Remote), grant, lambda text, level: lines.append(text), 0, "")
+    limits = connector._warn(on, f"in ~{ACCOUNT}: it is moved aside\nlimit: {'a' * 400}\nlimit: {'b' * 400}\n")
+    assert len(limits) <= 500
+    assert [part[:9] for part in limits.split("; ")] == ["a" * 9, "b" * 9]
+    assert [line[:16] for line in lines] == ["On web-1 in ~sat", "On web-1 aaaaaaa", "On web-1 bbbbbbb"]

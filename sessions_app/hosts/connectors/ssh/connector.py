@@ -37,6 +37,9 @@ from sessions_app.hosts.models import ConsoleIdentity, HostComparison
 from sessions_app.hosts.ssh import ca
 
 # A key of the user allows a terminal and no forwarding.
+# How scripts begin a line that says what they do not reach, or reach beside the session (shared_account.py).
+LIMIT = "limit: "
+MOST_OF_LIMITS = 500  # characters, as the row of the control holds
 KEY_OPTIONS = 'restrict,pty,expiry-time="@EXPIRY@"'
 
 
@@ -245,11 +248,14 @@ def _take(on: GrantOnHost, account: str, notes: dict[str, str]) -> None:
 
 
 def _warn(on: GrantOnHost, output: str) -> str:
-    """Say what a script found and left alone, or what it restored, and return it as one line."""
-    lines = [plain(line, 300) for line in output.splitlines()]
-    for line in lines:
-        on.say(plain(f"On {on.grant.resource_name} {line}", 300), Level.WARNING)
-    return "; ".join(lines)
+    """Say what a script found and left alone, or what it restored.
+
+    Return as one line what it does not reach or reaches beside the session. Each of these parts has the same room.
+    """
+    for line in output.splitlines():
+        on.say(plain(f"On {on.grant.resource_name} {line.removeprefix(LIMIT)}", 300), Level.WARNING)
+    limits = [line.removeprefix(LIMIT) for line in output.splitlines() if line.startswith(LIMIT)]
+    return "; ".join(plain(line, MOST_OF_LIMITS // len(limits) - 2) for line in limits)
 
 
 def _report_leftovers(on: GrantOnHost, account: str) -> None:

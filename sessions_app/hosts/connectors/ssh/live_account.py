@@ -65,7 +65,6 @@ LOCK = (
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 19
 words=$(cat)
-learn_owners
 write_note locked
 is_expired=yes
 is_blocked=yes
@@ -73,6 +72,7 @@ if [ "$(noted kind)" = commands ]; then block_logins "$2" || is_blocked=no; fi
 if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then
   usermod --expiredate 1970-01-02 -- "$2" || is_expired=no
 fi
+learn_owners
 # The processes stop first, because a running program of the user could delay or undo what follows.
 is_still=yes
 stop_all "$uid" || is_still=no
@@ -101,7 +101,8 @@ if [ -e "$D/keys" ] && ! write_keys "$1" "$2" < /dev/null && ! write_keys "$1" "
 fi
 if [ -n "$owners" ]; then
   say_unclear "$uid" "$2" "stand still too"
-  echo "until Unlock nobody logs in to $2 anew, and none of its jobs begins, also not of $(others_in_words "$2")"
+  echo "${LIMIT}until Unlock nobody logs in to $2 anew, and none of its jobs begins," \
+    "also not of $(others_in_words "$2")"
 fi
 [ "$is_expired" = yes ] || exit 75
 [ "$is_still" = yes ] || exit 75
@@ -124,14 +125,17 @@ UNLOCK = (
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 19
 watchdog_move "$3"
-freeze_slice "$uid" 0 # a lock may have been cut off while the slice was frozen
+thaw_left "$uid"
 if [ "$(noted kind)" = ephemeral ] && is_ours "$1" "$2"; then usermod --expiredate "$(day_after "$3")" -- "$2"; fi
 give_keys "$@"
 allow_logins "$2"
 free_jobs "$uid" "$2"
 rm -f "$D/locked" # first, because WHO stops what it finds running under a lock
-learn_owners
-[ -z "$(other_locked_sessions "$2")" ] || reach=own # what may belong to a locked session must not go on
+owners= but=$(other_locked_sessions "$2" | sed 's/.*-//')
+if [ -n "$but" ]; then # what may belong to a session that is still locked must not go on
+  learn_owners
+  reach=own
+fi
 for p in $(session_processes "$uid" | sort -rn); do kill -CONT "$p" 2>/dev/null || :; done
 """
 )
@@ -198,7 +202,7 @@ for D in "$S"/session-*; do
     continue
   fi
   learn_owners
-  freeze_slice "$uid" 0 # a lock may have been cut off while the slice was frozen
+  thaw_left "$uid"
   [ ! -e "$D/locked" ] || freeze_newer "$uid"
   others=$(of_other_sessions "$uid")
   at_terminal=no

@@ -172,22 +172,46 @@ stop_every() { # uid: stop all its processes. What is not the session's goes on 
   rm -f "$D/stood"
   return "$_stopped"
 }
-freeze_slice() { # uid 1-or-0: freeze or thaw the systemd slice of the user in one moment, with what sudo started in it
+freezers() { # uid: print the files by which the systemd slice of the user is frozen, if there are any
   for _freezer in $(awk '$3 == "cgroup2" {print $2}' /proc/mounts); do
     _freezer=$_freezer/user.slice/user-$1.slice/cgroup.freeze
-    if [ -w "$_freezer" ]; then echo "$2" > "$_freezer" || :; fi
+    [ ! -w "$_freezer" ] || echo "$_freezer"
   done
+}
+freeze_slice() { # uid: freeze the systemd slice of the user in one moment, with what sudo started in it
+  for _freezer in $(freezers "$1"); do
+    echo "$$ $(began $$)" > "$D/frozen" || : # first, because this script may be cut off
+    trap "thaw_slice $1" EXIT
+    trap 'exit 75' HUP INT TERM
+    echo 1 > "$_freezer" || :
+  done
+}
+thaw_slice() { # uid: let the slice go on, if freeze_slice froze it
+  [ -e "$D/frozen" ] || return 0
+  for _freezer in $(freezers "$1"); do echo 0 > "$_freezer" || :; done
+  rm -f "$D/frozen"
+}
+thaw_left() { # uid: thaw the slice if a script that was cut off froze it
+  [ -e "$D/frozen" ] || return 0
+  read -r _pid _began < "$D/frozen" || :
+  [ -n "${_pid:-}" ] && [ "$(began "$_pid")" = "${_began:-}" ] || thaw_slice "$1"
+}
+can_choose() { # uid: whether its processes can be held without a signal to those of other sessions, whose shells would
+  # report their programs as stopped
+  [ -n "${owners:-}" ] && [ -n "$(freezers "$1")" ]
 }
 stop_all() { # uid: stop the session's processes, until two looks in a row find none that acts. Fails after 40 rounds.
   i=0
   quiet_rounds=0
   signal_worked=no
   while [ "$i" -lt 40 ]; do
-    if [ "$signal_worked" = no ] && stop_every "$1"; then signal_worked=yes; fi
-    freeze_slice "$1" 1 # else a process of root that forks fast has another number each time that we look
+    if [ "$signal_worked" = no ]; then
+      if { [ "$i" -lt 10 ] && can_choose "$1"; } || stop_every "$1"; then signal_worked=yes; fi
+    fi
+    freeze_slice "$1" # else a process of root that forks fast has another number each time that we look
     found=$(running_processes "$1")
     [ -z "$found" ] || kill -STOP $(echo "$found" | cut -d' ' -f1) 2>/dev/null || :
-    freeze_slice "$1" 0
+    thaw_slice "$1"
     case "$found" in
       *moving*)
         quiet_rounds=0
@@ -210,13 +234,15 @@ end_all() { # uid: end the session's processes, until two looks in a row find no
     if has_all_to_itself; then
       signal_worked=no
       if every KILL "$1"; then signal_worked=yes; fi
+    elif [ "$i" -lt 10 ] && can_choose "$1"; then
+      signal_worked=yes
     elif [ $((i % 10)) = 0 ] && stop_every "$1"; then # stopped processes cannot start others, so none is missed
       signal_worked=yes
     fi
-    freeze_slice "$1" 1
+    freeze_slice "$1"
     left=$(session_processes "$1")
     if [ -z "$left" ]; then
-      freeze_slice "$1" 0
+      thaw_slice "$1"
       [ "$signal_worked" = no ] || quiet_rounds=$((quiet_rounds + 1))
       [ "$quiet_rounds" -lt 2 ] || return 0
     else
@@ -224,7 +250,7 @@ end_all() { # uid: end the session's processes, until two looks in a row find no
       # The process of root closes the login properly by itself when its child is gone. Give it two seconds.
       if [ "$i" -lt 20 ]; then ends=$(echo "$left" | but_monitors); else ends=$left; fi
       [ -z "$ends" ] || kill -KILL $ends 2>/dev/null || :
-      freeze_slice "$1" 0
+      thaw_slice "$1"
       sleep 0.1
     fi
     i=$((i + 1))

@@ -104,7 +104,7 @@ say_held "$1" "$2"
 uid=$(own_uid "$1" "$2")
 [ -n "$uid" ] || exit 0
 [ "$uid" -gt 0 ] || exit 16
-freeze_slice "$uid" 0 # a lock may have been cut off while the slice was frozen
+thaw_left "$uid"
 if [ "$(noted kind)" != ephemeral ]; then
   write_note ending || :
   learn_owners
@@ -113,10 +113,11 @@ if [ "$(noted kind)" != ephemeral ]; then
     end_all "$uid"
     reach=all
     free_jobs "$uid" "$2"
-    if [ -z "$(other_locked_sessions "$2")" ]; then
+    say_unclear "$uid" "$2" "go on"
+    if [ -z "$(other_locked_sessions "$2")" ]; then # nobody else lets go on what stood still because it was unclear
+      owners=
       for p in $(session_processes "$uid"); do kill -CONT "$p" 2>/dev/null || :; done
     fi
-    say_unclear "$uid" "$2" "go on"
     echo "$(others_in_words "$2") has the account $2 too: what began outside of the logins of this session," \
       "and the jobs, stay until the last of them ends"
     exit 0

@@ -22,7 +22,9 @@ export PATH LC_ALL
 S=/var/lib/sessionadmin
 D=$S/session-$1
 put() { cat > "$D/.$1.new"; sync "$D/.$1.new"; mv "$D/.$1.new" "$D/$1"; }
-noted() { [ ! -e "$D/$1" ] || cat "$D/$1"; }
+noted() { # name: print this note, if there is one. The session may end at this moment.
+  [ ! -e "$D/$1" ] || cat "$D/$1" 2>/dev/null || [ ! -e "$D/$1" ]
+}
 # $0 is "sessionadmin:CONSOLE:SESSION", the identities of the console and of the session. That of the session is missing
 # where the console does not know the session. Where the host works alone, $0 is another name.
 case "$0" in sessionadmin:*) K=${0#sessionadmin:} ;; *) K= ;; esac

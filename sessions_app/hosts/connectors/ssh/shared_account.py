@@ -240,7 +240,7 @@ owned() { # processes on standard input: process, sessions or "?", and "surely" 
     ps -eo pid=,ppid= | sed 's/^/parent /'
     [ -z "${1:-}" ] || grep -sazoHE '^SSH_CONNECTION=[^ ]* [0-9]+ ' /proc/[0-9]*/environ | tr '\0' '\n' |
       sed -n 's#^/proc/\([0-9]*\)/environ:SSH_CONNECTION=[^ ]* \([0-9]*\) $#from \1 \2#p'
-    printf '%s\n' "$_given" | sed -n 's/^[0-9]/process &/p'
+    printf '%s\n' "$_given" | sed -n 's/^ *[0-9]/process &/p'
   } | awk "$JOINED"'
     function claim(owner, key, sessions) {
       if (key in owner) owner[key] = joined(owner[key], sessions)

@@ -10,7 +10,8 @@ processes that ran before the session and those that they start, and zombies.
 
 from __future__ import annotations
 
-from sessions_app.hosts.connectors.ssh.shared_account import LOG, SHARED
+from sessions_app.hosts.connectors.ssh.log_source import LOG
+from sessions_app.hosts.connectors.ssh.shared_account import SHARED
 
 # Needs HEAD of scripts.py.
 PROCESSES = (

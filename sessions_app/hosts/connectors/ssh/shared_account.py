@@ -28,33 +28,6 @@ def openers_of(grant: Grant) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-# Needs HEAD of scripts.py. log_file prints "journal", or the file into which the sshd of this very login writes, or the
-# file into which syslog usually writes.
-LOG = r"""
-listener() {
-  p=$$ found=
-  while [ "${p:-0}" -gt 1 ]; do
-    case "$(cat "/proc/$p/comm" 2>/dev/null)" in sshd*) found=$p ;; esac
-    p=$(sed 's/^.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f2)
-  done
-  echo "$found"
-}
-log_file() {
-  l=$(listener)
-  words=
-  [ -z "$l" ] || words=$({ tr '\0' ' ' < "/proc/$l/cmdline"; } 2>/dev/null) || words=
-  f=$(printf '%s\n' "$words" | sed -n 's/.* -[A-Za-z46]*E *\(\/[^ ]*\).*/\1/p')
-  if [ -z "$f" ] && printf '%s\n' "$words" | grep -qE ' -[A-Za-z46]*e( |$)'; then f=$(readlink "/proc/$l/fd/2" || :); fi
-  if [ -n "$f" ]; then
-    [ ! -f "$f" ] || echo "$f"
-  elif [ -d /run/systemd/journal ] && command -v journalctl > /dev/null; then
-    echo journal
-  else
-    for f in /var/log/auth.log /var/log/secure; do if [ -f "$f" ]; then echo "$f"; break; fi; done
-  fi
-}
-"""
-
 # Needs HEAD and PROCESSES. `owners` holds lines of these kinds, and is empty when the account is not shared. SESSIONS
 # is a session, or with commas several of one user who may have used any of them:
 #   shared                       always the first line

@@ -11,8 +11,8 @@ import dataclasses
 import ipaddress
 import re
 
+from sessions_app.hosts.connectors.ssh.log_source import LOG
 from sessions_app.hosts.connectors.ssh.scripts import HEAD
-from sessions_app.hosts.connectors.ssh.shared_account import LOG
 
 # Argument: session. Standard input: the fingerprints of the keys and certificates with which people can log in. Stores
 # them, where the log is, and its current end, before anybody can log in.

@@ -89,7 +89,7 @@ class Requests:
                 self._over[who] = now + wait
 
     def forget(self) -> None:
-        """Forget every count."""
+        """Forget what this process counted, and until when it refuses people."""
         with self._lock:
             self._unshared.clear()
             self._over.clear()

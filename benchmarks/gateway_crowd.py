@@ -95,7 +95,7 @@ class Clients:
         return self.process.stdout.readline().strip()
 
     def close(self) -> None:
-        """Close every client."""
+        """Tell the process of the clients to end, and wait 30 seconds at most until it has."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(30)

@@ -118,7 +118,7 @@ class Seconds(Cell):
 
 
 class Address(Text):
-    """An IP address."""
+    """An expression for a column that holds an IP address or nothing."""
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Sql:
         """Write the address as it is: its type holds nothing else."""

@@ -134,7 +134,7 @@ class Connector(Capabilities, abc.ABC):
 
     @abc.abstractmethod
     def unlock(self, grant: Grant, say: Say) -> None:
-        """Undo lock()."""
+        """Let the login account be used again, and continue what lock() stopped."""
 
     @abc.abstractmethod
     def disconnect(self, grant: Grant, say: Say) -> str:

@@ -26,7 +26,7 @@ class Deadline:
             self._timers.append(loop.call_later(max(left - notice.total_seconds(), 0), self._announce))
 
     def clear(self) -> None:
-        """Stop both timers."""
+        """Cancel the timers, so that neither the end nor its notice happens."""
         for timer in self._timers:
             timer.cancel()
         self._timers = []

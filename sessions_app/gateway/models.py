@@ -73,7 +73,7 @@ class ConnectionEnd(models.TextChoices):
 
 
 class GatewayConnectionQuerySet(models.QuerySet["GatewayConnection"]):
-    """Selections of connections."""
+    """The queries about connections that several callers need."""
 
     def open(self) -> Self:
         """Select the connections that have not ended."""

@@ -111,7 +111,7 @@ class PortForwarding:
             self._log.add([forwarded.opened()])
 
     def passed(self, end: ForwardedEnd, count: int) -> None:
-        """Count transferred bytes."""
+        """Add `count` bytes to those that passed in the direction that begins at `end`."""
         if self.relay is not None:
             if end.is_client_end:
                 end.forwarded.bytes_in += count

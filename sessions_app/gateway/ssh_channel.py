@@ -100,7 +100,7 @@ class ClientChannel(asyncssh.SSHServerSession[bytes]):
         return True
 
     def subsystem_requested(self, subsystem: str) -> bool:
-        """Accept sftp only."""
+        """Accept the subsystem sftp and refuse every other one."""
         self._subsystem = subsystem
         return subsystem in SUBSYSTEMS
 

@@ -144,7 +144,7 @@ class Sink(Protocol):
         """Use the channel, which is open now."""
 
     def host_data(self, data: bytes, is_error: bool) -> None:
-        """Receive output."""
+        """Take what the program on the host wrote, to its standard error if `is_error`."""
 
     def host_eof(self) -> None:
         """Note that no more output comes."""

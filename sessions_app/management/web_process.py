@@ -28,7 +28,7 @@ FOR_ITSELF = 200  # file descriptors that are no sockets of clients
 
 
 def main(parent: int, descriptor: int, threads: int, *, has_access_log: bool) -> None:
-    """Serve until SIGTERM."""
+    """Serve the listening socket `descriptor` until SIGTERM or until the process `parent` has ended."""
     end_with_parent(parent)
     django.setup()
     trusted = tuple(settings.TRUSTED_PROXIES)

@@ -17,7 +17,7 @@ _Kind = TypeVar("_Kind", bound="Lock")
 
 
 class LockQuerySet(models.QuerySet[_Kind]):
-    """Selections of locks."""
+    """The queries about locks that several callers need."""
 
     def in_force(self) -> Self:
         """Return the locks that nobody has lifted."""

@@ -50,7 +50,7 @@ class Stage:
         self.cast.output(data)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let `seconds` pass before whatever is added next."""
         self.now += seconds
 
     def type(self, text: str) -> None:

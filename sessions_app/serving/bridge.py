@@ -78,7 +78,7 @@ class Bridge:
         self._open_downloads = 0
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Read a request whole, ask the console in a thread, and send its answer or the refusal."""
         if scope["type"] != "http":
             return
         connection: Connection = scope["extensions"][EXTENSION]["connection"]

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def push(process: asyncssh.SSHClientProcess[bytes]) -> None:
-    """Write for ever."""
+    """Write as much as the gateway takes, until the test ends."""
     while True:
         process.stdin.write(CHUNK)
         await process.stdin.drain()

@@ -104,7 +104,7 @@ def test_a_replica_of_something_else_than_postgresql_is_refused(settings: Any, m
 
 
 class Admin:
-    """An administrator's browser."""
+    """A browser in which an administrator is logged in."""
 
     def __init__(self, port: int, password: str) -> None:
         self._site, self._session = f"http://127.0.0.1:{port}", requests.Session()
@@ -113,7 +113,7 @@ class Admin:
         assert "sessionid" in self._session.cookies
 
     def post(self, path: str, **sent: str) -> None:
-        """Send a form."""
+        """Send a form, which has to be accepted."""
         form = {**sent, "csrfmiddlewaretoken": self._session.cookies["csrftoken"]}
         answer = self._session.post(f"{self._site}{path}", data=form, allow_redirects=False, timeout=PATIENCE)
         assert answer.status_code in (204, 302), answer.text

@@ -29,7 +29,7 @@ OWNER = "gate-1:1:aaaa"
 
 
 class Person:
-    """The person's side."""
+    """A stand-in for the person's end of a connection, which keeps what was sent to it."""
 
     def __init__(self) -> None:
         self.seen = b""

@@ -32,7 +32,7 @@ class TolerantCursor(base.SQLiteCursorWrapper):
     wrapper: "DatabaseWrapper"
 
     def execute(self, query: str, params: Any = None) -> Any:
-        """Begin a query."""
+        """Begin a query, and keep it so that it can begin anew when a text cannot be decoded."""
         self._asked, self._given = (query, params), 0
         return super().execute(query, params)
 

@@ -198,7 +198,7 @@ class _Reading:
         self._lines: list[ScreenLine] = []
 
     def read(self, data: bytes) -> None:
-        """Read whole lines."""
+        """Read events of the recording; `data` holds one in each line, and no line is incomplete."""
         for line in data.splitlines():
             event = json.loads(line)
             if not isinstance(event, list):

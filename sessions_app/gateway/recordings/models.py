@@ -20,7 +20,7 @@ from sessions_app.sealing import SealedField
 
 
 class RecordingQuerySet(models.QuerySet["Recording"]):
-    """Selections of recordings."""
+    """The queries about recordings that several callers need."""
 
     def visible_to(self, user: Person) -> Self:
         """Select all for administrators and auditors, else those of the person's own sessions."""

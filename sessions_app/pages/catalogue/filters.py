@@ -10,7 +10,7 @@ from sessions_app.privileged.filters import AnyStatusFilters
 
 
 class PlatformFilter(KeptFilterSet):
-    """Filters by platform."""
+    """The filter of the lists of resources and activities: their platform."""
 
     platform = django_filters.ChoiceFilter(choices=Platform.choices, empty_label="Any platform", label="Platform")
 

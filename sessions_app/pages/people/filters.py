@@ -26,7 +26,7 @@ class UserFilter(KeptFilterSet):
 
 
 class ApplicationFilter(KeptFilterSet):
-    """Filters by state."""
+    """The filter of the list of applications: active or not."""
 
     state = django_filters.ChoiceFilter(choices=STATES, empty_label="Any state", label="State")
 

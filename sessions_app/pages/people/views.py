@@ -51,13 +51,13 @@ def users(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def groups(request: HttpRequest) -> HttpResponseBase:
-    """Show every group."""
+    """Show the list of all groups."""
     return _list(request, tables.groups_table(), tables.groups_queryset())
 
 
 @require_safe
 def applications(request: HttpRequest) -> HttpResponseBase:
-    """Show every application."""
+    """Show the list of all applications."""
     return _list(request, tables.applications_table(), tables.applications_queryset(), ApplicationFilter)
 
 

@@ -68,7 +68,7 @@ class Report:
         return all(line.is_good for line in self.lines)
 
     def add(self, what: str, is_good: bool, text: str) -> None:
-        """Add one result."""
+        """Add what was found about `what`, with a text for the person who reads the report."""
         self.lines.append(CheckResult(what, is_good, text))
 
 

@@ -20,6 +20,7 @@ from sessions_app.serving.bridge import Bridge
 from sessions_app.serving.connection import EXTENSION
 from sessions_app.serving.refusals import HEADINGS
 from sessions_app.serving.wsgi import Environment
+from sessions_app.templatetags.console_tags import head_files
 from tests.support import pages
 from tests.support.waiting import seconds
 
@@ -166,6 +167,7 @@ def test_a_refusal_whose_page_cannot_be_drawn_is_told_in_plain_text_and_logged(
         raise ValueError("Missing staticfiles manifest entry for 'console.css'")
 
     refusals.page.cache_clear()
+    head_files.cache_clear()
     monkeypatch.setattr(staticfiles_storage, "url", missing)
     status, headers, said = answer_of(make_bridge(full_disk, tmp_path), accept="text/html", cookie="sessionid=abc")
     assert (status, headers["content-type"], said) == (503, "text/plain; charset=utf-8", f"{FULL}\n")

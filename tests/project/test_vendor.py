@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(vendor, "ROOT", tmp_path)
     monkeypatch.setattr(vendor, "MODULES", tmp_path / "node_modules")
     monkeypatch.setattr(vendor, "INTO", tmp_path / "static" / "vendor")
+    monkeypatch.setattr(vendor, "TYPEFACE", tmp_path / "node_modules" / "inter")
     return tmp_path
 
 
@@ -26,6 +28,15 @@ def fetched(root: Path) -> None:
         path = root / "node_modules" / source
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("const a = 1;\n//# sourceMappingURL=a.js.map\n")
+    typeface = root / "node_modules" / "inter"
+    (typeface / "files").mkdir(parents=True)
+    (typeface / "LICENSE").write_text("SIL Open Font License")
+    names = ["inter-greek-wght-normal", *vendor.TYPEFACE_PARTS]
+    (typeface / "wght.css").write_text(
+        "\n\n".join(f"/* {name} */\n@font-face {{\n  src: url(./files/{name}.woff2);\n}}" for name in names)
+    )
+    for name in names:
+        (typeface / "files" / f"{name}.woff2").write_bytes(b"wOF2\xff")
     (root / "node_modules" / ".package-lock.json").write_text("{}")
 
 
@@ -56,6 +67,22 @@ def test_what_is_there_is_copied_without_its_source_map_and_not_again(
         assert (elsewhere / "static" / "vendor" / name).read_text().strip() == "const a = 1;"
     monkeypatch.setattr(vendor, "install", lambda: pytest.fail("npm was asked again"))
     assert vendor.ensure()
+
+
+def test_the_typeface_comes_with_its_license_in_the_alphabets_that_its_sheet_names(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched(elsewhere)
+    monkeypatch.setattr(vendor, "install", lambda: True)
+    assert vendor.ensure()
+    sheet = (vendor.INTO / "inter.css").read_text()
+    named = re.findall(r"url\((.*?)\)", sheet)
+    assert named == [f"{name}.woff2" for name in vendor.TYPEFACE_PARTS]
+    assert all((vendor.INTO / name).read_bytes() == b"wOF2\xff" for name in named)
+    assert "Inter Fallback" in sheet  # what stands in while it loads
+    assert "Open Font License" in (vendor.INTO / "inter-license.txt").read_text()
+    (vendor.INTO / named[0]).unlink()
+    assert not vendor.is_current()
 
 
 def test_another_lock_file_brings_other_files(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

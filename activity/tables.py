@@ -110,4 +110,5 @@ def log_table(words: str = "", empty_text: str = "") -> Table:
         empty_text=empty_text,
         row_name=lambda entry: f"{entry.at:%Y-%m-%d %H:%M:%S} {entry.message}",
         reads=("at", "message"),
+        flexible=("message", "details", "target", "activity"),
     )

@@ -31,7 +31,7 @@ from activity.tables import actor_cell, level_badge, log_table, user_cell
 from activity.typed import LONGEST_IN_ADDRESS, LONGEST_TEXT, typed
 from activity.viewer import viewer
 
-NARROWEST, WIDEST = 60, 800  # pixels
+NARROWEST, WIDEST = 60, 1600  # pixels
 MOST_COLUMNS = 60
 COLUMN_KEY = re.compile("[a-z0-9_-]{1,40}")  # PostgreSQL's JSON accepts neither NUL nor lone surrogates
 MOST_TABLES = 50

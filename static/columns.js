@@ -1,8 +1,12 @@
 // Column widths: dragged with the pointer, or moved with the arrow keys (10 px, with Shift 50). Saved once per drag.
-const [NARROWEST, WIDEST] = [60, 800]; // pixels, as in activity/views.py
+const [NARROWEST, WIDEST] = [60, 1600]; // pixels, as in activity/views.py
 const on = (name, act) => document.addEventListener(name, act);
 let drag = null;
 let timer = 0;
+
+const colOf = (header) => header.closest("table").querySelectorAll("col")[header.cellIndex];
+// The column without a width has what is left.
+const widthOf = (header) => Number(colOf(header).width) || header.offsetWidth;
 
 // What one drags: one for each heading, also after a list was refreshed.
 function addHandles() {
@@ -12,7 +16,7 @@ function addHandles() {
     Object.assign(handle, { id: `resize-${column}`, className: "resize", role: "separator", tabIndex: 0 });
     handle.ariaOrientation = "vertical";
     handle.ariaLabel = `Width of ${header.textContent.trim()}`;
-    handle.ariaValueNow = header.closest("table").querySelectorAll("col")[header.cellIndex].width;
+    handle.ariaValueNow = widthOf(header);
     Object.assign(handle, { ariaValueMin: NARROWEST, ariaValueMax: WIDEST });
   }
 }
@@ -25,10 +29,14 @@ on("htmx:afterSwap", () => {
 });
 
 function setWidth(handle, pixels) {
-  const header = handle.closest("th");
-  const width = Math.round(Math.min(WIDEST, Math.max(NARROWEST, pixels)));
-  header.closest("table").querySelectorAll("col")[header.cellIndex].width = width;
-  handle.ariaValueNow = width;
+  const table = handle.closest("table");
+  const col = colOf(handle.closest("th"));
+  if (!col.width) { // no column is left to take the rest: one without a heading does
+    table.classList.add("rigid");
+    col.parentElement.append(document.createElement("col"));
+  }
+  handle.ariaValueNow = col.width = Math.round(Math.min(WIDEST, Math.max(NARROWEST, pixels)));
+  table.width = [...col.parentElement.children].reduce((sum, { width, dataset }) => sum + Number(width || dataset.least || 0), 0);
 }
 function save(handle) {
   const { column } = handle.closest("th").dataset;
@@ -43,7 +51,7 @@ on("pointerdown", (event) => {
   handle.focus();
   handle.setPointerCapture(event.pointerId);
   document.body.dataset.resizing = ""; // no refresh until it is over: lists.js
-  drag = { handle, from: event.clientX, width: Number(handle.ariaValueNow), moved: false };
+  drag = { handle, from: event.clientX, width: widthOf(handle.closest("th")), moved: false };
 });
 on("pointermove", ({ clientX }) => {
   if (!drag || clientX === drag.from) return;
@@ -60,7 +68,7 @@ on("keydown", (event) => {
   const direction = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!handle || !direction) return;
   event.preventDefault();
-  setWidth(handle, Number(handle.ariaValueNow) + direction * (event.shiftKey ? 50 : 10));
+  setWidth(handle, widthOf(handle.closest("th")) + direction * (event.shiftKey ? 50 : 10));
   clearTimeout(timer);
   timer = setTimeout(() => save(handle), 400);
 });

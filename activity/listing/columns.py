@@ -34,7 +34,7 @@ class Column:
     key: str  # names it in the URL and in preferences
     label: str
     path: str = ""  # of a field or an annotation, as for the database: "user_name", "policy__name"
-    width: int = 150  # pixels, until the person drags it
+    width: int = 150  # pixels, until the person drags it; a flexible column has at least as much
     cell: Callable[[Row], str] | None = None  # HTML (a SafeString) or plain text, which is escaped
     csv: Callable[[Row], object] | None = None
     sort: str | None = None  # the path that it is sorted by; empty: not sortable
@@ -118,6 +118,7 @@ class Table:
     # For each row, the verbs it does not allow, each with the reason for the person.
     refusals: Callable[[Row], Mapping[str, str]] = _no_refusals
     row_class: Callable[[Row], str] = lambda row: ""
+    flexible: tuple[str, ...] = ()  # keys of columns: the first that is shown takes the room that is left
     reads: tuple[str, ...] | None = None  # what these three read of a row; None: a row is read whole
     slow_csv: str = ""  # why Python writes the download, some 10,000 rows a second; empty: the database does
     page_size: int = 100

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
-from activity.listing.columns import Column
+from activity.listing.columns import Column, Table
+
+TICK_WIDTH = 38  # pixels of the column with the checkboxes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -15,17 +17,34 @@ class Heading:
     key: str
     label: str
     is_number: bool
-    width: int
+    width: int  # of a flexible column at least
+    is_flexible: bool
     aria_sort: str  # ascending, descending, or empty
     url: str
 
 
-def headings(columns: Iterable[Column], widths: Mapping[str, int], sort: str, url: str) -> list[Heading]:
-    """Return the headings of `columns`.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Headings:
+    """The headings of all columns that are shown, from left to right."""
+
+    columns: Sequence[Heading]
+    width: int  # pixels of all together, at least
+
+    @property
+    def is_rigid(self) -> bool:
+        """Return whether no column takes the room that is left, so that it stays empty."""
+        return not any(heading.is_flexible for heading in self.columns)
+
+
+def headings(table: Table, columns: Sequence[Column], widths: Mapping[str, int], sort: str, url: str) -> Headings:
+    """Return the headings of `columns`, which are those of the table that the person sees.
 
     `widths` are those that the person dragged, `sort` is the order of the list, and `url` its address without an order.
+    The table's flexible column takes the room that is left, unless the person gave it a width.
     """
     url += "sort=" if url.endswith("?") else "&sort="
+    shown = {column.key for column in columns}
+    first = next((key for key in table.flexible if key in shown), "")
     found = []
     for column in columns:
         is_sorted = column.key == sort.removeprefix("-")
@@ -36,8 +55,9 @@ def headings(columns: Iterable[Column], widths: Mapping[str, int], sort: str, ur
                 label=column.label,
                 is_number=column.is_number,
                 width=widths.get(column.key, column.width),
+                is_flexible=column.key == first and first not in widths,
                 aria_sort=("ascending" if is_ascending else "descending") if is_sorted else "",
                 url=f"{url}{'-' if is_ascending else ''}{column.key}" if column.order else "",
             )
         )
-    return found
+    return Headings(found, sum([heading.width for heading in found], TICK_WIDTH if table.is_selectable else 0))

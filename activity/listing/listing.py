@@ -16,7 +16,7 @@ from activity.compiled_query import CompiledQuery
 from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
 from activity.listing.go_to_date import cursor_of_day, page_from
-from activity.listing.headings import Heading, headings
+from activity.listing.headings import Headings, headings
 from activity.listing.keyset import Order, Page, is_by_time, read_page
 from activity.listing.markup import Rows
 from activity.listing.text_search_page import find_page
@@ -179,10 +179,10 @@ class Listing:
         return Rows(self.table, self.shown_columns, self.page.rows)
 
     @property
-    def headings(self) -> list[Heading]:
-        """Return the heading of each column that is shown."""
+    def headings(self) -> Headings:
+        """Return the headings of the columns that are shown."""
         widths: Mapping[str, int] = self.preference.widths if self.preference is not None else {}
-        return headings(self.shown_columns, widths, self.sort, self.url(sort=None))
+        return headings(self.table, self.shown_columns, widths, self.sort, self.url(sort=None))
 
     @functools.cached_property
     def count(self) -> int | None:

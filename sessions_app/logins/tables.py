@@ -75,6 +75,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         refusals=refusals,
         row_class=lambda row: "current" if row.pk == current_pk else "",
         reads=("user_name", "browser", "user", "ended_at"),
+        flexible=("location", "state", "browser"),
         slow_csv="Location, system and browser are written from several fields.",
     )
 

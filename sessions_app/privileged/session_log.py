@@ -65,5 +65,6 @@ LOG_TABLE = Table(
     search=("message", "actor_name"),
     empty_text="The log begins when the session is requested.",
     row_name=lambda e: f"line {e.line}",
+    flexible=("message",),
     row_class=lambda e: "wrap",  # long lines are shown in full
 )

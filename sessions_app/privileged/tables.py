@@ -167,6 +167,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
         refusals=refusals_for(viewer),
         # What may be done with a session that goes on depends on nearly all of it.
         reads=("resource_name", "user_name", "status", "user") if only_ended else None,
+        flexible=("notes", "activity", "status") if with_history else ("status", "activity", "host"),
     )
 
 

@@ -148,7 +148,7 @@ def test_a_column_is_made_wider_and_narrower_with_the_keyboard(
     open_as: OpenAs, admin: User, rows: list[LoginSession]
 ) -> None:
     page = open_as(admin, LIST)
-    handle = page.locator("#resize-city")
+    handle = page.locator("#resize-device")
     handle.focus()
     with page.expect_response(re.compile("/columns/")):
         page.keyboard.press("ArrowRight")
@@ -156,7 +156,39 @@ def test_a_column_is_made_wider_and_narrower_with_the_keyboard(
         page.keyboard.press("ArrowLeft")
         page.keyboard.press("ArrowRight")
     assert handle.get_attribute("aria-valuenow") == "210"
-    assert ListPreference.objects.get(user=admin).widths == {"city": 210}
+    assert ListPreference.objects.get(user=admin).widths == {"device": 210}
+
+
+def test_one_column_takes_the_room_that_is_left(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
+    page = open_as(admin, LIST, viewport={"width": 1920, "height": 900})
+    room = page.locator("#results-region").evaluate("region => region.clientWidth")
+    assert page.locator("table.grid").evaluate("table => table.offsetWidth") == room
+    assert page.locator("[data-column=created]").evaluate("last => last.getBoundingClientRect().right") == (
+        page.locator("table.grid").evaluate("table => table.getBoundingClientRect().right")
+    )
+    before = width_of(page, "city")
+    assert before > 400
+    page.locator("#resize-user").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    assert (width_of(page, "user"), width_of(page, "city")) == (270, before - 50)
+    page.locator("#resize-city").focus()
+    with page.expect_response(re.compile("/columns/")):
+        page.keyboard.press("Shift+ArrowLeft")
+    assert (width_of(page, "user"), width_of(page, "city")) == (270, before - 100)
+    assert page.locator("table.grid").evaluate("table => table.offsetWidth") == room
+
+
+def test_a_sorted_heading_is_read_in_words_and_not_as_a_drawing(
+    open_as: OpenAs, admin: User, rows: list[LoginSession]
+) -> None:
+    page = open_as(admin, f"{LIST}?sort=-user")
+    heading = page.locator("[data-column=user] .sort").aria_snapshot()
+    assert '"User, sorted descending"' in heading
+    page.locator("#sort-user").click()
+    expect(page.locator("[data-column=user]")).to_have_attribute("aria-sort", "ascending")
+    assert '"User, sorted ascending"' in page.locator("[data-column=user] .sort").aria_snapshot()
+    for part in (".list-tools", "#results"):
+        assert not re.search("[▲▼▾]", page.locator(part).aria_snapshot())
 
 
 def test_typing_searches_and_the_address_follows(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:

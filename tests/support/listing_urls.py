@@ -50,6 +50,7 @@ def table(page_size: int = 100) -> Table:
         search=("user_name", "city"),
         empty_text="Nobody has logged in.",
         is_selectable=True,
+        flexible=("city", "device"),
         row_name=lambda row: f"{row.user_name} in {row.city}",
         refusals=refusals,
         page_size=page_size,

@@ -107,6 +107,7 @@ RECORDINGS_TABLE = Table(
     search=("title",),
     empty_text="Where the connection profile says so, terminals are recorded when people come through the gateway.",
     row_name=lambda r: f"recording {r.pk}",
+    flexible=("title", "session"),
     slow_csv="Duration and state are known from several fields.",
 )
 
@@ -139,6 +140,7 @@ def hits_table(find: str) -> Table:
         empty_text="",
         row_name=lambda r: f"line {r.pk}",
         row_class=lambda r: "wrap",
+        flexible=("text",),
         slow_csv="The place in the recording is rounded by Python.",
     )
 

@@ -148,6 +148,7 @@ RESOURCES = Table(
     nouns="resources",
     search=("name", "address", "description"),
     empty_text="You see the resources that an access policy gives you.",
+    flexible=("description", "address", "resource"),
     slow_csv="Platform and state are named by Python.",
 )
 ACTIVITIES = Table(
@@ -165,6 +166,7 @@ ACTIVITIES = Table(
     nouns="activities",
     search=("name", "description"),
     empty_text="You see the activities that an access policy gives you.",
+    flexible=("description", "activity"),
     slow_csv="Platform and state are named by Python.",
 )
 PROFILES = Table(
@@ -185,6 +187,7 @@ PROFILES = Table(
     nouns="connection profiles",
     search=("name",),
     empty_text="You see the connection profiles that your access policies use.",
+    flexible=("profile",),
 )
 POLICIES = Table(
     name="policies",
@@ -202,5 +205,6 @@ POLICIES = Table(
     noun="access policy",
     nouns="access policies",
     search=("name", "profile__name"),
+    flexible=("policy", "profile"),
     slow_csv="The state is named by Python.",
 )

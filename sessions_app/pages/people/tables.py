@@ -163,6 +163,7 @@ def users_table(name: str = "users") -> Table:
         nouns="users" if name == "users" else "members",
         search=("username", "first_name", "last_name", "email"),
         empty_text="Users and their groups are managed in the administration.",
+        flexible=("email", "name", "user"),
         slow_csv="Names and roles are written by Python.",
     )
 
@@ -181,6 +182,7 @@ def groups_table() -> Table:
         nouns="groups",
         search=("name",),
         empty_text="Groups are managed in the administration.",
+        flexible=("group",),
     )
 
 
@@ -200,5 +202,6 @@ def applications_table() -> Table:
         nouns="applications",
         search=("principal__username", "description"),
         empty_text="An administrator adds applications in the administration.",
+        flexible=("description", "application"),
         slow_csv="The owner is named by Python.",
     )

@@ -293,17 +293,17 @@ def test_column_widths_are_remembered_per_person_and_kept_in_bounds(
     assert client.post(save, {"widths": '{"city": 77}'}).status_code == 204
 
     def widths(of: Client) -> list[str]:
-        return [a["width"] for tag, a in elements(of.get(LIST)) if tag == "col" and "width" in a]
+        return [a.get("width", "") for tag, a in elements(of.get(LIST)) if tag == "col"]
 
     assert widths(client)[:3] == ["38", "333", "77"]
-    assert widths(as_user(alice))[:3] == ["38", "220", "150"]
+    assert widths(as_user(alice))[:3] == ["38", "220", ""]
     for bad in (
         "",
         "x",
         "[]",
         "3",
         '{"user": 59}',
-        '{"user": 801}',
+        '{"user": 1601}',
         '{"user": "200"}',
         '{"user": 1e999}',
         "[" * 10000,
@@ -313,6 +313,28 @@ def test_column_widths_are_remembered_per_person_and_kept_in_bounds(
     ):
         assert client.post(save, {"widths": bad}).status_code == 400, bad
     assert widths(client)[:3] == ["38", "333", "77"]
+
+
+def test_one_column_takes_the_room_that_is_left_until_the_person_gives_it_a_width(client: Client) -> None:
+    make_logins(1)
+    save = "/activity/columns/test-logins/"
+
+    def table() -> tuple[str, list[dict[str, str]]]:
+        found = elements(client.get(LIST))
+        width = next(a["width"] for tag, a in found if tag == "table" and a.get("data-table") == "test-logins")
+        return width, [a for tag, a in found if tag == "col"]
+
+    width, columns = table()
+    assert [a for a in columns if "width" not in a] == [{"data-least": "150"}]
+    assert int(width) == sum(int(a.get("width") or a["data-least"]) for a in columns)
+    client.post(save, {"widths": '{"city": 300}'})
+    wider, columns = table()
+    assert int(wider) == int(width) + 150
+    assert [a for a in columns if "width" not in a] == [{}]  # one without a heading
+    keys = ["user", "city", "device"]
+    client.post(save, {"reset": "1"})
+    client.post(save, {"all": keys, "shown": ["user", "device"]})
+    assert [a.get("data-least") for a in table()[1] if "width" not in a] == ["150"]  # the next one that may
 
 
 def test_hidden_columns_are_remembered_and_can_be_reset(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -19,18 +20,45 @@ def approvers_of(tier: ApprovalTier, *, not_ids: tuple[int, ...]) -> list[Abstra
 
     `not_ids` are whom the request is for, and who made it.
     """
-    user_model = get_user_model()
-    named = user_model.objects.filter(
-        Q(pk__in=tier.users.values("pk")) | Q(groups__in=tier.groups.values("pk")), is_active=True
+    named = Q(pk__in=tier.users.values("pk")) | Q(groups__in=tier.groups.values("pk"))
+    return list(_able_to_decide(not_ids).filter(named).distinct().order_by("pk"))
+
+
+def shortages(tiers: Sequence[ApprovalTier], *, not_ids: tuple[int, ...]) -> dict[int, str]:
+    """Return the shortage() of each tier by its id, with a constant number of queries."""
+    if not tiers:
+        return {}
+    able = _able_to_decide(not_ids).order_by().values("pk")
+    keys = [tier.pk for tier in tiers]
+    people: dict[int, set[int]] = {key: set() for key in keys}
+    directly = ApprovalTier.users.through._default_manager.filter(approvaltier__in=keys, user__in=able)
+    for tier_id, user_id in directly.values_list("approvaltier_id", "user_id"):
+        people[tier_id].add(user_id)
+    asked = list(
+        ApprovalTier.groups.through._default_manager.filter(approvaltier__in=keys).values_list(
+            "approvaltier_id", "group_id"
+        )
     )
+    members: dict[int, set[int]] = {group_id: set() for _, group_id in asked}
+    through = get_user_model().groups.through._default_manager.filter(group__in=set(members), user__in=able)
+    for group_id, user_id in through.values_list("group_id", "user_id"):
+        members[group_id].add(user_id)
+    for tier_id, group_id in asked:
+        people[tier_id] |= members[group_id]
+    return {tier.pk: shortage(tier, len(people[tier.pk])) for tier in tiers}
+
+
+def _able_to_decide(not_ids: tuple[int, ...]) -> QuerySet[AbstractUser]:
+    """Return everybody who could decide if a tier named them."""
+    user_model = get_user_model()
     locked = AccountLock.objects.in_force().values("user_id")
     auditors = (
         user_model.objects.filter(_has(AUDIT))
         .exclude(Q(is_superuser=True) | Q(pk__in=_holders(ADMINISTER)))
         .values("pk")
     )
-    found = named.exclude(pk__in=not_ids).exclude(pk__in=locked).exclude(pk__in=auditors)
-    return list(found.distinct().order_by("pk"))
+    able = user_model.objects.filter(is_active=True).exclude(pk__in=not_ids)
+    return able.exclude(pk__in=locked).exclude(pk__in=auditors)
 
 
 def tier_being_asked(session: PrivilegedSession) -> ApprovalTier | None:

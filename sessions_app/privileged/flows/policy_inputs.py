@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,9 @@ from django.db.models import Prefetch
 
 from sessions_app.catalogue.connectors import names_where
 from sessions_app.catalogue.lock_models import ResourceLock
-from sessions_app.catalogue.models import AccessPolicy, AccountKind, Activity, ApprovalTier, Resource
+from sessions_app.catalogue.models import AccessPolicy, AccountKind, Activity, Resource
 from sessions_app.people.models import AccountLock
-from sessions_app.privileged.flows.approvers import approvers_of, shortage
+from sessions_app.privileged.flows.approvers import shortages
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
 from sessions_app.privileged.policy import PolicyInputs
 
@@ -30,89 +31,123 @@ class Request:
     start_at: dt.datetime | None = None
 
 
+Pair = tuple[int, int]  # the ids of an activity and of a resource
+
+
 def policies_for(user: AbstractUser, activity: Activity, resources: Sequence[Resource]) -> dict[int, AccessPolicy]:
-    """Return the policy that applies to each resource, by resource id, with four queries.
+    """Return the policy that applies to each resource, by resource id, with a constant number of queries."""
+    best = best_policies(user, [(activity, resource) for resource in resources])
+    return {resource: policy for (_, resource), policy in best.items()}
+
+
+def best_policies(user: AbstractUser, pairs: Sequence[tuple[Activity, Resource]]) -> dict[Pair, AccessPolicy]:
+    """Return the policy that applies to each activity on each resource, with five queries.
 
     It is active, names the user, and has the lowest priority number.
     """
-    wanted = Resource.objects.filter(pk__in=[resource.pk for resource in resources]).only("pk")
+    asked = {(activity.pk, resource.pk) for activity, resource in pairs}
+    activities = Activity.objects.filter(pk__in={activity for activity, _ in asked}).order_by().only("pk")
+    resources = Resource.objects.filter(pk__in={resource for _, resource in asked}).order_by().only("pk")
     policies = (
         AccessPolicy.objects.for_user(user)
-        .filter(activities=activity)
+        .filter(pk__in=AccessPolicy.activities.through.objects.filter(activity__in=activities).values("accesspolicy"))
+        .filter(pk__in=AccessPolicy.resources.through.objects.filter(resource__in=resources).values("accesspolicy"))
         .select_related("profile")
-        .prefetch_related(Prefetch("resources", queryset=wanted, to_attr="wanted"), "profile__tiers")
+        .prefetch_related(
+            Prefetch("activities", queryset=activities, to_attr="wanted_activities"),
+            Prefetch("resources", queryset=resources, to_attr="wanted_resources"),
+            "profile__tiers",
+        )
     )
-    best: dict[int, AccessPolicy] = {}
+    best: dict[Pair, AccessPolicy] = {}
     for policy in policies:
-        for resource in policy.wanted:  # type: ignore[attr-defined] # set by the Prefetch above
-            best.setdefault(resource.pk, policy)
+        wanted: tuple[list[Activity], list[Resource]] = (policy.wanted_activities, policy.wanted_resources)  # type: ignore[attr-defined] # set by Prefetch
+        for activity, resource in itertools.product(*wanted):
+            if (activity.pk, resource.pk) in asked:
+                best.setdefault((activity.pk, resource.pk), policy)
     return best
 
 
 def policy_inputs_of(request: Request, resources: Sequence[Resource]) -> list[tuple[PolicyInputs, AccessPolicy | None]]:
     """Return for each resource, in order, the inputs of the decision and the policy that allows it."""
-    best = policies_for(request.user, request.activity, resources)
-    account_lock = (
-        AccountLock.objects.in_force().filter(user_id=request.user.pk).values_list("title", flat=True).first()
-    )
-    locks = dict(ResourceLock.objects.in_force().filter(resource__in=resources).values_list("resource_id", "title"))
-    running = set(
-        PrivilegedSession.objects.not_ended()
-        .filter(user_id=request.user.pk, activity=request.activity, resource__in=resources)
-        .values_list("resource_id", flat=True)
-    )
-    taken = _taken(request, resources)
+    return policy_inputs_of_pairs(request, [(request.activity, resource) for resource in resources])
+
+
+def policy_inputs_of_pairs(
+    request: Request, pairs: Sequence[tuple[Activity, Resource]]
+) -> list[tuple[PolicyInputs, AccessPolicy | None]]:
+    """Return the same for several activities at once, as if each had been asked for by `request`."""
+    user = request.user
+    best = best_policies(user, pairs)
+    resources = {resource.pk for _, resource in pairs}
     tiers = {tier.pk: tier for policy in best.values() for tier in policy.profile.tiers.all()}
-    short = {pk: _short(tier, request) for pk, tier in tiers.items()}
+    facts = _Facts(
+        account_lock=AccountLock.objects.in_force().filter(user_id=user.pk).values_list("title", flat=True).first()
+        or "",
+        locks=dict(ResourceLock.objects.in_force().filter(resource__in=resources).values_list("resource_id", "title")),
+        running=set(
+            PrivilegedSession.objects.not_ended()
+            .filter(user_id=user.pk, activity__in={activity.pk for activity, _ in pairs}, resource__in=resources)
+            .values_list("activity_id", "resource_id")
+        ),
+        taken=_taken(user, pairs),
+        short=shortages(list(tiers.values()), not_ids=(user.pk, request.actor_id)),
+    )
     return [
-        (
-            _wanted(request, resource, best.get(resource.pk), account_lock or "", locks, running, taken, short),
-            best.get(resource.pk),
-        )
-        for resource in resources
+        (_wanted(request, activity, resource, policy, facts), policy)
+        for activity, resource in pairs
+        for policy in [best.get((activity.pk, resource.pk))]
     ]
 
 
-def _taken(request: Request, resources: Sequence[Resource]) -> dict[int, str]:
-    """Return by resource id the login account that another session with rights on the host already uses.
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the database says about a user and some resources, read once for all of them."""
+
+    account_lock: str  # the title; empty if the account is not locked
+    locks: dict[int, str]  # the titles of locks, by resource
+    running: set[Pair]  # what the user has a session for
+    taken: dict[Pair, str]  # the login account that another session has there
+    short: dict[int, str]  # why a tier cannot be fulfilled, by tier; empty if it can
+
+
+def _taken(user: AbstractUser, pairs: Sequence[tuple[Activity, Resource]]) -> dict[Pair, str]:
+    """Return the login account of each pair that another session with rights on the host already uses.
 
     Activities that run commands are not checked, and an account with the session's number in its name is unique.
     """
-    activity = request.activity
-    if activity.kind == AccountKind.COMMANDS or "{session}" in activity.login_account_template:
-        return {}
-    account = activity.login_account(request.user.get_username(), 0)
-    there = PrivilegedSession.objects.filter(
-        resource__in=resources,
-        resource__connector__in=names_where(lambda one: one.makes_accounts),
-        login_account=account,
-        status__in=[*HOLDS_GRANT, Status.PROVISIONING, Status.CANCELING],
-    ).exclude(activity__kind=AccountKind.COMMANDS)
-    return dict.fromkeys(there.values_list("resource_id", flat=True), account)
-
-
-def _short(tier: ApprovalTier, request: Request) -> str:
-    people = approvers_of(tier, not_ids=(request.user.pk, request.actor_id))
-    return shortage(tier, len(people))
+    accounts = {
+        activity.pk: activity.login_account(user.get_username(), 0)
+        for activity, _ in pairs
+        if activity.kind != AccountKind.COMMANDS and "{session}" not in activity.login_account_template
+    }
+    there = set(
+        PrivilegedSession.objects.filter(
+            resource__in={resource.pk for _, resource in pairs},
+            resource__connector__in=names_where(lambda one: one.makes_accounts),
+            login_account__in=set(accounts.values()),
+            status__in=[*HOLDS_GRANT, Status.PROVISIONING, Status.CANCELING],
+        )
+        .exclude(activity__kind=AccountKind.COMMANDS)
+        .values_list("resource_id", "login_account")
+    )
+    return {
+        (activity.pk, resource.pk): accounts[activity.pk]
+        for activity, resource in pairs
+        if activity.pk in accounts and (resource.pk, accounts[activity.pk]) in there
+    }
 
 
 def _wanted(
-    request: Request,
-    resource: Resource,
-    policy: AccessPolicy | None,
-    account_lock: str,
-    locks: dict[int, str],
-    running: set[int],
-    taken: dict[int, str],
-    short: dict[int, str],
+    request: Request, activity: Activity, resource: Resource, policy: AccessPolicy | None, facts: _Facts
 ) -> PolicyInputs:
     profile = policy.profile if policy else None
     tiers = list(profile.tiers.all()) if profile else []
     return PolicyInputs(
         user_name=request.user.get_username(),
-        activity=request.activity.name,
-        activity_is_active=request.activity.is_active,
-        activity_platform=request.activity.platform,
+        activity=activity.name,
+        activity_is_active=activity.is_active,
+        activity_platform=activity.platform,
         resource=resource.name,
         resource_is_active=resource.is_active,
         resource_platform=resource.platform,
@@ -124,10 +159,10 @@ def _wanted(
         ticket_number=request.ticket_number,
         start_at=request.start_at,
         account_is_active=request.user.is_active,
-        account_lock=account_lock,
-        resource_lock=locks.get(resource.pk, ""),
-        is_running=resource.pk in running,
-        taken_account=taken.get(resource.pk, ""),
-        short_tier=next((short[tier.pk] for tier in tiers if short[tier.pk]), ""),
+        account_lock=facts.account_lock,
+        resource_lock=facts.locks.get(resource.pk, ""),
+        is_running=(activity.pk, resource.pk) in facts.running,
+        taken_account=facts.taken.get((activity.pk, resource.pk), ""),
+        short_tier=next((facts.short[tier.pk] for tier in tiers if facts.short[tier.pk]), ""),
         needs_approval=bool(tiers),
     )

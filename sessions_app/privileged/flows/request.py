@@ -71,7 +71,7 @@ def request_sessions(
     Raise TooOften if the requester asked too often. Raise Refused with `field` set to resources, notes, ticket or
     start_at if a change there would help.
     """
-    _require_may_ask(actor, user)
+    require_may_ask(actor, user)
     request = Request(
         actor_id=actor.pk,
         user=user,
@@ -104,7 +104,8 @@ def _policies(user: AbstractUser) -> QuerySet[AccessPolicy]:
     return AccessPolicy.objects.for_user(user).order_by()
 
 
-def _require_may_ask(actor: AbstractUser, user: AbstractUser) -> None:
+def require_may_ask(actor: AbstractUser, user: AbstractUser) -> None:
+    """Raise Forbidden if the role of `actor` does not let them request sessions for `user`."""
     if role_of(actor)["is_auditor_only"]:
         raise Forbidden(AUDITORS_CHANGE_NOTHING)
     if actor.pk == user.pk:

@@ -228,7 +228,7 @@ def test_days_are_those_of_the_viewer_over_the_end_of_a_month_and_of_a_year() ->
 
 
 @pytest.mark.django_db
-def test_hours_stay_whole_in_zones_of_half_hours_and_when_the_clocks_change() -> None:
+def test_hours_stay_whole_in_zones_of_half_hours() -> None:
     make_entry("counted", dt.datetime(2026, 1, 1, 10, 20, tzinfo=dt.UTC))  # 15:50 in Kolkata
     make_entry("counted", dt.datetime(2026, 1, 1, 10, 40, tzinfo=dt.UTC))  # 16:10 in Kolkata
     now = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
@@ -239,12 +239,57 @@ def test_hours_stay_whole_in_zones_of_half_hours_and_when_the_clocks_change() ->
         "Thu 01 Jan 2026, 15:00": 1,
         "Thu 01 Jan 2026, 16:00": 1,
     }
-    for hour in (0, 1):  # 2:30 in Zurich, twice, as the clocks go back
-        make_entry("back", dt.datetime(2026, 10, 25, hour, 30, tzinfo=dt.UTC))
-    with timezone.override("Europe/Zurich"):
-        span = read_span({"since": "2026-10-25", "until": "2026-10-25"}, now)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "instants", "expected"),
+    [
+        (
+            "Europe/Berlin",
+            "2026-10-25",
+            ["2026-10-25T00:30", "2026-10-25T01:30", "2026-10-25T02:30"],
+            [
+                ("Sun 25 Oct 2026, 02:00 UTC+02:00", "02:00 +02:00"),
+                ("Sun 25 Oct 2026, 02:00 UTC+01:00", "02:00 +01:00"),
+                ("Sun 25 Oct 2026, 03:00", "25 Oct 03:00"),
+            ],
+        ),
+        (  # the clocks go back by half an hour only
+            "Australia/Lord_Howe",
+            "2026-04-05",
+            ["2026-04-04T14:45", "2026-04-04T15:15", "2026-04-04T15:45"],
+            [
+                ("Sun 05 Apr 2026, 01:00 UTC+11:00", "01:00 +11:00"),
+                ("Sun 05 Apr 2026, 01:00 UTC+10:30", "01:00 +10:30"),
+                ("Sun 05 Apr 2026, 02:00", "05 Apr 02:00"),
+            ],
+        ),
+    ],
+)
+@pytest.mark.django_db
+def test_both_hours_of_one_name_are_apart_where_the_clocks_go_back(
+    zone: str, day: str, instants: list[str], expected: list[tuple[str, str]]
+) -> None:
+    for text in instants:
+        make_entry("back", dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC))
+    now = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
+    with timezone.override(zone):
+        span = read_span({"since": day, "until": day}, now)
         found = summary.buckets(LogEntry.objects.filter(message="back"), span, now)
-    assert (len(found), found[2].label, found[2].total) == (24, "Sun 25 Oct 2026, 02:00", 2)
+    assert [(bucket.label, bucket.tick) for bucket in found if bucket.total] == expected
+    assert [bucket.total for bucket in found if bucket.total] == [1, 1, 1]
+    assert len(found) == 25
+
+
+@pytest.mark.django_db
+def test_an_hour_that_the_clocks_skip_is_not_in_the_chart() -> None:
+    make_entry("forward", dt.datetime(2026, 3, 29, 0, 30, tzinfo=dt.UTC))
+    now = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
+    with timezone.override("Europe/Berlin"):
+        span = read_span({"since": "2026-03-29", "until": "2026-03-29"}, now)
+        found = summary.buckets(LogEntry.objects.filter(message="forward"), span, now)
+    assert [bucket.tick for bucket in found][:3] == ["29 Mar 00:00", "29 Mar 01:00", "29 Mar 03:00"]
+    assert (len(found), found[1].total) == (23, 1)
 
 
 @pytest.mark.django_db

@@ -70,6 +70,20 @@ def test_the_choice_of_ten_users_stays_when_filters_change(open_as: Open, audito
     assert "/activity/summary/" not in page.url
 
 
+@pytest.mark.parametrize("width", [400, 1440])
+def test_the_newest_bar_of_the_chart_is_in_view_without_scrolling_it(open_as: Open, auditor: User, width: int) -> None:
+    make_entry("old", ago(days=6))
+    make_entry("new", ago(minutes=1))
+    page = open_as(auditor, "/activity/", viewport={"width": width, "height": 900})
+    region = page.get_by_role("region", name="Chart of entries over time")
+    region.scroll_into_view_if_needed()
+    bar, frame = region.locator("rect.bar").last.bounding_box(), region.bounding_box()
+    assert bar is not None
+    assert frame is not None
+    assert frame["x"] <= bar["x"]
+    assert bar["x"] + bar["width"] <= frame["x"] + frame["width"]
+
+
 def test_the_days_appear_with_from_to_and_get_details_works(open_as: Open, auditor: User) -> None:
     make_entry("long ago", ago(days=900))
     page = open_as(auditor, "/activity/")

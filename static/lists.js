@@ -70,7 +70,6 @@ on("click", (event) => {
 // --- selection and toolbar
 function reasonAgainst({ verb, many, refused }, rows) {
   if (refused) return refused;
-  if (!rows.length) return "Select a session first";
   if (rows.length > 1 && many === "no") return "Select one session only";
   const reasons = rows.map((row) => row[verb]).filter(Boolean);
   const share = reasons.length < rows.length ? ` (${reasons.length} of ${rows.length} selected)` : "";

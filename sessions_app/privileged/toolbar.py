@@ -10,15 +10,17 @@ import dataclasses
 from collections.abc import Mapping
 
 from django.contrib.auth.models import AbstractUser
+from django.db.models import Q
 from django.urls import reverse
 
+from sessions_app.catalogue.models import ApprovalTier
 from sessions_app.privileged import policy
 from sessions_app.roles import is_administrator, sees_everything
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Button:
-    """One verb as a button. `refused` says why it never works here; it is empty if it may work."""
+    """One verb as a button. `refused` says why it cannot be used now; it is empty if it can."""
 
     verb: str
     label: str
@@ -57,7 +59,7 @@ class Toolbar:
     """The buttons above a list, for pages/sessions/_sessions_toolbar.html."""
 
     buttons: tuple[Button, ...]
-    request_refused: str  # why the person may not request sessions; empty if they may
+    may_request: bool
 
 
 def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:
@@ -75,16 +77,25 @@ def role_refusals(viewer: AbstractUser) -> Mapping[str, str]:
 
 
 def sessions_toolbar(viewer: AbstractUser, *, with_history: bool, has_begun: bool = True) -> Toolbar:
-    """Return the toolbar of a list. Relaunch is there only if the list has ended sessions."""
-    refused = role_refusals(viewer)
-    return Toolbar(
-        tuple(
-            dataclasses.replace(button, refused=refused.get(button.verb, ""), label=_label(button, has_begun))
-            for button in BUTTONS
-            if with_history or button.verb != "relaunch"
-        ),
-        refused.get("request", ""),
+    """Return the toolbar of a list, without the verbs that the viewer can never use.
+
+    These are the verbs that the role never allows, Approve and Deny for people who are in no approval tier, and
+    Relaunch in a list without ended sessions. The page of a session still says of each of them why not.
+    """
+    never = set(role_refusals(viewer))
+    if not is_approver(viewer):
+        never |= {"approve", "deny"}
+    if not with_history:
+        never.add("relaunch")
+    buttons = (
+        dataclasses.replace(button, label=_label(button, has_begun)) for button in BUTTONS if button.verb not in never
     )
+    return Toolbar(tuple(buttons), may_request="request" not in never)
+
+
+def is_approver(viewer: AbstractUser) -> bool:
+    """Return whether any approval tier names the viewer or a group of theirs."""
+    return ApprovalTier.objects.filter(Q(users=viewer.pk) | Q(groups__user=viewer.pk)).exists()
 
 
 def page_buttons(viewer: AbstractUser, refusals: Mapping[str, str], *, has_begun: bool = True) -> tuple[Button, ...]:

@@ -14,6 +14,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 from django_filters import FilterSet
 
@@ -131,7 +132,7 @@ def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
         "resource": found,
         "facts": ResourceFacts(found, PrivilegedSession.objects.visible_to(person).filter(resource=found)),
         "admin_url": admin_url(request, found),
-        "toolbar": sessions_toolbar(person, with_history=True),
+        "toolbar": SimpleLazyObject(lambda: sessions_toolbar(person, with_history=True)),
     }
     return list_response(
         request,

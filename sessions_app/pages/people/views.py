@@ -15,6 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 from django_filters import FilterSet
 
@@ -33,7 +34,6 @@ from sessions_app.pages.people import tables
 from sessions_app.pages.people.facts import AccountFacts, GroupFacts
 from sessions_app.pages.people.filters import ApplicationFilter, SessionsOfOneUserFilter, UserFilter
 from sessions_app.people.models import Application
-from sessions_app.permission import AUDITORS_CHANGE_NOTHING
 from sessions_app.privileged.filters import AnyStatusFilters
 from sessions_app.privileged.tables import sessions_queryset, sessions_table
 from sessions_app.privileged.toolbar import sessions_toolbar
@@ -182,7 +182,7 @@ def _sessions(request: HttpRequest, subject: _Subject, context: dict[str, Any]) 
         subject.template,
         filterset=SessionsOfOneUserFilter if "user" in subject.scope else AnyStatusFilters,
         extra=("tab",),
-        context={**context, "toolbar": sessions_toolbar(person, with_history=True)},
+        context={**context, "toolbar": SimpleLazyObject(lambda: sessions_toolbar(person, with_history=True))},
         csv_name=_file_name(request, "sessions"),
     )
 
@@ -197,7 +197,7 @@ def _logins(request: HttpRequest, subject: _Subject, context: dict[str, Any]) ->
         subject.template,
         filterset=LoginFilters,
         extra=("tab",),
-        context={**context, "logout_refused": "" if may_log_out else AUDITORS_CHANGE_NOTHING},
+        context={**context, "never_logs_out": not may_log_out},
         csv_name=_file_name(request, "logins"),
     )
 

@@ -88,7 +88,9 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
             "may_choose_whose": sees_all,
             # A lazy value, because fragments have no notice and need no query.
             "is_worker_missed": SimpleLazyObject(is_worker_missed) if sees_all else False,
-            "toolbar": sessions_toolbar(person, with_history=tab.with_history, has_begun=not tab.statuses <= NOT_BEGUN),
+            "toolbar": SimpleLazyObject(
+                lambda: sessions_toolbar(person, with_history=tab.with_history, has_begun=not tab.statuses <= NOT_BEGUN)
+            ),
         },
         csv_name=f"sessions-{tab_name}",
         counted=_filtered_by_owner(_counted(person), person, tab_name, whose) if tab.statuses == ENDED else None,

@@ -14,6 +14,8 @@ COPY sessions_app sessions_app
 COPY activity activity
 COPY templates templates
 COPY static static
+COPY docs docs
+COPY CHANGELOG.md CONTRIBUTING.md ./
 # What runs in the browser and is not ours, from npm; npm itself stays out of the image.
 COPY package.json package-lock.json ./
 COPY scripts/vendor.py scripts/wheel.py scripts/

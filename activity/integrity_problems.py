@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 MOST_NAMED = 10  # entries or tables that are named
 RUN_MIGRATE = "Run: sessionadmin migrate. Then find out who changed the database."
-ASK = "Find out who changed the database. Entries are never removed to repair this (docs/activity-log.md)."
+ASK = "Find out who changed the database. Entries are never removed to repair this (docs/activity-log.md#append-only)."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

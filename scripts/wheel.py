@@ -1,4 +1,4 @@
-"""Put templates and static files into a wheel: they are beside the packages here, and in `sessionadmin` there.
+"""Put templates, static files and documents into a wheel: they lie beside the packages here, there in `sessionadmin`.
 
 setuptools calls this (pyproject.toml). Nothing is fetched: the files of others that run in the browser are included
 when `python -m scripts.vendor` has fetched them before.
@@ -11,7 +11,8 @@ from pathlib import Path
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("templates", "static")
+FOLDERS = ("templates", "static", "docs")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")  # which /help/ shows beside docs/
 
 
 class BuildWithPages(build_py):  # type: ignore[misc]  # the package has no types
@@ -29,6 +30,8 @@ class BuildWithPages(build_py):  # type: ignore[misc]  # the package has no type
             target = Path(self.build_lib) / "sessionadmin" / folder
             shutil.rmtree(target, ignore_errors=True)  # what an earlier build left and is no more
             shutil.copytree(ROOT / folder, target)
+        for document in DOCUMENTS:
+            shutil.copy(ROOT / document, Path(self.build_lib) / "sessionadmin" / document)
         if not (ROOT / "static" / "vendor").is_dir():
             print(
                 "static/vendor is missing: this wheel has neither the terminal in the browser nor the replay of "

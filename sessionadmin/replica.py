@@ -181,7 +181,7 @@ def check_replica(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             "REPLICA_URL needs PostgreSQL, here and in DATABASE_URL.",
-            hint="Remove REPLICA_URL, or move the console to PostgreSQL (docs/deploy.md).",
+            hint="Remove REPLICA_URL, or move the console to PostgreSQL (docs/deploy.md#from-sqlite-to-postgresql).",
             id="sessionadmin.E001",
         )
     ]

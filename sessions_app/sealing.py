@@ -101,7 +101,7 @@ def problem_of_keys(keys: Sequence[str]) -> str:
 def _wrapper() -> MultiFernet:
     keys: Sequence[str] = settings.ENCRYPTION_KEYS
     if problem := problem_of_keys(keys):
-        raise NoKey(f"{problem} No secret can be sealed or opened; see docs/deploy.md.")
+        raise NoKey(f"{problem} No secret can be sealed or opened; see docs/ssh-ca.md#change-the-encryption-key.")
     return MultiFernet([Fernet(key.strip()) for key in keys])
 
 

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("sessions_app.help.urls")),
     path("", include("sessions_app.pages.urls")),
     path("", include("sessions_app.pages.sessions.urls")),
     path("", include("sessions_app.pages.catalogue.urls")),

@@ -17,6 +17,7 @@ BASE_DIR = PACKAGE_DIR.parent
 # A wheel has templates and static files in the package, the repository beside it (scripts/wheel.py).
 IS_WHEEL = (PACKAGE_DIR / "templates").is_dir()
 PAGES_DIR = PACKAGE_DIR if IS_WHEEL else BASE_DIR
+HELP_DIR = PAGES_DIR  # docs/ and README.md, which /help/ shows
 VAR_DIR = Path(env.str("VAR_DIR", default=str((Path.cwd() if IS_WHEEL else BASE_DIR) / "var"))).resolve()
 
 try:

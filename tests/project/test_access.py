@@ -170,6 +170,9 @@ ADDRESSES = [
     Address("save_downloads", "/activity/downloads/", NOT_ALLOWED, TO_PAGE),
     Address("health", "/health/", ADMIN_ONLY),
     Address("health_hosts", "/health/hosts/", NOT_ALLOWED, ADMIN_ONLY),
+    Address("help", "/help/", ALL),
+    Address("help_document", "/help/gateway/", ALL),
+    Address("help_image", "/help/images/sessions.png", ALL),
     # Logging out comes last: it ends what the test is logged in with.
     Address("logout", "/accounts/logout/", NOT_ALLOWED, TO_PAGE),
     Address("healthz", "/healthz", ALL, is_open=True),

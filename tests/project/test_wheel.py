@@ -15,7 +15,7 @@ import pytest
 from tests.support import programs
 
 ROOT = programs.ROOT
-NEEDED = ("sessionadmin", "sessions_app", "activity", "templates", "static")
+NEEDED = ("sessionadmin", "sessions_app", "activity", "templates", "static", "docs")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 LOG_IN = """
@@ -36,6 +36,7 @@ assert answer.status_code == 302, answer.content
 page = browser.get("/sessions/")
 assert page.status_code == 200
 assert "alice" in page.content.decode()
+assert 'id="run-it"' in browser.get("/help/gateway/").content.decode()
 assert browser.get("/logins/map/").status_code == 200  # a drawing among the templates
 for name in ("console.css", "console.js", "badges.css"):
     assert browser.get(f"/static/{name}").status_code == 200, name
@@ -56,16 +57,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in NEEDED:
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (source / "scripts").mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "scripts/wheel.py"):
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "scripts/wheel.py"):
         shutil.copy(ROOT / name, source / name)
     run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", "dist", ".", directory=source)
     (found,) = (source / "dist").glob("*.whl")
     return found
 
 
-def test_it_holds_every_template_and_static_file_of_ours_and_nothing_beside_the_packages(wheel: Path) -> None:
+def test_it_holds_every_template_static_file_and_document_of_ours_and_nothing_beside_the_packages(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for folder in ("templates", "static"):
+    for folder in ("templates", "static", "docs"):
         for path in (ROOT / folder).rglob("*"):
             if path.is_file():
                 assert f"sessionadmin/{path.relative_to(ROOT)}" in names

@@ -20,7 +20,8 @@ def check_recordings_storage(**kwargs: object) -> list[CheckMessage]:
             Error(
                 f"RECORDINGS_STORAGE with RECORDINGS_STORAGE_OPTIONS makes no storage: {error}. "
                 "No recording could be closed.",
-                hint="Name a storage class of Django or of an installed django-storages (docs/recordings.md).",
+                hint="Name a storage class of Django or of an installed django-storages "
+                "(docs/recordings.md#where-the-files-are).",
                 id="sessions_app.E030",
             )
         ]

@@ -22,7 +22,8 @@ def check_geoip_database(**kwargs: object) -> list[CheckMessage]:
         return [
             Info(
                 "There is no GeoIP database: the locations of logins will say Unknown.",
-                hint="Get one with: sessionadmin geoip_update, or set GEOIP_DATABASE to one you have (docs/geoip.md).",
+                hint="Get one with: sessionadmin geoip_update, or set GEOIP_DATABASE to one you have "
+                "(docs/geoip.md#getting-a-database).",
                 id="sessions_app.W001",
             )
         ]
@@ -32,7 +33,7 @@ def check_geoip_database(**kwargs: object) -> list[CheckMessage]:
         return [
             Warning(
                 f"GEOIP_DATABASE {path} is refused: {error}. The locations of logins will say Unknown.",
-                hint="Get a good one with: sessionadmin geoip_update (docs/geoip.md).",
+                hint="Get a good one with: sessionadmin geoip_update (docs/geoip.md#getting-a-database).",
                 id="sessions_app.W002",
             )
         ]

@@ -38,4 +38,7 @@ class Command(BaseCommand):
         for line in report.lines:
             self.stdout.write(f"{'ok  ' if line.is_good else 'FAIL'} {line.what}: {line.text}")
         if not report.is_good:
-            raise CommandError(f"Something on {name} does not work yet; docs/hosts.md says how to prepare a host.")
+            raise CommandError(
+                f"Something on {name} does not work yet. How to prepare a host: "
+                "docs/hosts.md#prepare-a-host-in-five-minutes"
+            )

@@ -88,7 +88,9 @@ def database() -> Finding:
         return error(DATABASE, text, "Run: sessionadmin migrate")
     if newer:
         text = f"{name} answers, but a newer version changed it: this version does not know {', '.join(newer)}."
-        return error(DATABASE, text, "Install that version, or roll back by its backup: docs/how-to/upgrade.md")
+        return error(
+            DATABASE, text, "Install that version, or roll back by its backup: docs/how-to/upgrade.md#roll-back"
+        )
     return ok(DATABASE, f"{name} answers and is up to date.")
 
 
@@ -102,7 +104,7 @@ def unknown_migrations(executor: MigrationExecutor) -> list[str]:
 def worker() -> Finding:
     """Check that a worker is running to move sessions, and that none died."""
     there = running()
-    remedy = "Start one: sessionadmin run_worker (docs/deploy.md)."
+    remedy = "Start one: sessionadmin run_worker (docs/health.md#workers)."
     if not there:
         if is_work_waiting():
             text = "None is running, and sessions wait for one."
@@ -111,7 +113,9 @@ def worker() -> Finding:
     hosts = ", ".join(sorted({one.host for one in there}))
     if connection.vendor == "sqlite" and len(there) > 1:
         text = f"{len(there)} are running on {hosts}, but SQLite is for one."
-        return warning("Worker", text, "Stop all but one, or move to PostgreSQL (docs/deploy.md).")
+        return warning(
+            "Worker", text, "Stop all but one, or move to PostgreSQL (docs/deploy.md#from-sqlite-to-postgresql)."
+        )
     silent = WorkerHeartbeat.objects.exclude(pk__in=[one.pk for one in there])
     dead = silent.filter(seen_at__gte=timezone.now() - FORGOTTEN_AFTER).order_by("-seen_at").first()
     if dead is not None:
@@ -130,7 +134,7 @@ def gateway() -> Finding:
         if not Resource.objects.filter(is_active=True, connector__in=names).exists():
             return ok("Gateway", "None is running; no resource is reached by SSH.")
         text = "None is running. People can log in to hosts directly only, and nothing is recorded."
-        return warning("Gateway", text, "Start one: sessionadmin run_gateway (docs/gateway.md).")
+        return warning("Gateway", text, "Start one: sessionadmin run_gateway (docs/gateway.md#run-it).")
     hosts = ", ".join(sorted({one.host for one in there}))
     draining = sum(one.is_draining for one in there)
     connections = _count(GatewayConnection.objects.open().count(), "open connection")
@@ -148,7 +152,7 @@ def gateway() -> Finding:
 def geoip() -> Finding:
     """Check that logins get their locations."""
     status = geolocation.status()
-    update = "Run: sessionadmin geoip_update (docs/geoip.md)."
+    update = "Run: sessionadmin geoip_update (docs/geoip.md#getting-a-database)."
     if not status.configured:
         return warning("GeoIP", "There is no database; the locations of logins say Unknown.", update)
     if status.refused_reason:
@@ -172,10 +176,14 @@ def encryption() -> Finding:
             reason = problem
     if locked:
         text = f"Secrets of {', '.join(locked)} cannot be opened: {reason}"
-        return error("Encryption", text, "Put the key that sealed them back into ENCRYPTION_KEYS (docs/deploy.md).")
+        return error(
+            "Encryption",
+            text,
+            "Put the key that sealed them back into ENCRYPTION_KEYS (docs/ssh-ca.md#change-the-encryption-key).",
+        )
     if problem_of_keys(settings.ENCRYPTION_KEYS):
         text = f"{problem_of_keys(settings.ENCRYPTION_KEYS)} Nothing is sealed yet."
-        return warning("Encryption", text, "Hosts and vaults need it: see docs/deploy.md.")
+        return warning("Encryption", text, "Hosts and vaults need it: see docs/deploy.md#settings.")
     return ok("Encryption", "Secrets can be opened." if kinds else "Keys are set; nothing is sealed yet.")
 
 
@@ -197,7 +205,7 @@ def authority() -> Finding:
     except ca.NoAuthority:
         if hosts:
             text = f"There is none, and {_count(hosts, 'host')} should let SessionAdmin in by its certificate."
-            return error("Certificate authority", text, "Run: sessionadmin ca init (docs/ssh-ca.md).")
+            return error("Certificate authority", text, "Run: sessionadmin ca init (docs/ssh-ca.md#set-it-up).")
         return ok("Certificate authority", "There is none; no host asks for its certificates.")
     return ok("Certificate authority", f"{active.fingerprint} signs, for {_count(hosts, 'host')}.")
 

@@ -14,7 +14,7 @@ from sessions_app.worker.health.findings import Finding, error, ok, warning
 MIB = 1024 * 1024
 LITTLE_FREE_BYTES = 1024 * MIB  # bytes
 NEARLY_NONE = 64 * MIB  # bytes; one recording may have as many
-REMEDY = "Make room there, or give it a larger disk. Recordings can go to S3 (docs/recordings.md)."
+REMEDY = "Make room there, or give it a larger disk. Recordings can go to S3 (docs/recordings.md#where-the-files-are)."
 
 
 def directories() -> list[Path]:
@@ -59,5 +59,5 @@ def in_the_browser() -> Finding:
     return warning(
         "Browser files",
         f"Missing: {', '.join(missing)}. The terminal in the browser and the replay of recordings do not work.",
-        f"{install_instructions()} Then run sessionadmin collectstatic (docs/deploy.md).",
+        f"{install_instructions()} Then run sessionadmin collectstatic (docs/deploy.md#from-a-wheel).",
     )

@@ -131,14 +131,14 @@ def _look_at(resource: Resource) -> Finding:
     if wrong:
         # An inactive host may not exist any more; what it holds cannot be known.
         grade, state = (error, "") if resource.is_active else (warning, "It is inactive. ")
-        remedy = "Press “Test connection” on the resource's page (docs/hosts.md)."
+        remedy = "Press “Test connection” on the resource's page (docs/hosts.md#prepare-a-host-in-five-minutes)."
         return grade(name, f"{state}{' '.join(wrong)}", remedy)
     try:
         left = find_leftovers(resource)
         # A session that ended between the two answers is no leftover, so only what both contain counts.
         left = [one for one in find_leftovers(resource) if one in left] if left else []
     except ConnectorError as problem:
-        return error(name, str(problem), "See docs/hosts.md.")
+        return error(name, str(problem), "See docs/hosts.md#prepare-a-host-in-five-minutes.")
     if left:
         shown = ", ".join(f"{one.what} of session {one.session_id}" for one in left[:10])
         return error(name, f"It holds what is left of sessions that are over: {shown}", _remove(resource))

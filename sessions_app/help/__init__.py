@@ -1,0 +1,1 @@
+"""Shows the documents of the repository inside the console, at /help/, with a search."""

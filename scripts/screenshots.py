@@ -25,7 +25,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 WIDTHS: dict[str, ViewportSize] = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 400, "height": 800}}
 PAGES = [
     "/sessions/",
-    "/sessions/?tab=approvals",
+    "/approvals/",
     "/sessions/?tab=scheduled",
     "/sessions/?tab=historical",
     "/sessions/?q=nothing-matches-this",

@@ -1,12 +1,14 @@
-"""Addresses of the overview, the health page, one's own account, and the locks of accounts and resources."""
+"""Addresses of the overview, approvals, the health page, one's own account, and the locks of accounts and resources."""
 
 from django.urls import path
 
 from sessions_app.pages import account, account_control, health, home
+from sessions_app.pages.approvals import views as approvals
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("alive/", home.alive, name="alive"),
+    path("approvals/", approvals.approvals, name="approvals"),
     path("health/", health.health, name="health"),
     path("health/hosts/", health.health_hosts, name="health_hosts"),
     path("accounts/me/", account.account, name="account"),

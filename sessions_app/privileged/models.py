@@ -182,6 +182,8 @@ class PrivilegedSession(QuickRows):
             models.Index(fields=["ticket_number", "id"], name="session_ticket_number"),
             models.Index(fields=["scheduled_for", "id"], name="session_scheduled"),
             models.Index(fields=["user", "status"], name="session_user_status"),
+            # The last sessions of a person on a resource, for whoever decides on the next one.
+            models.Index(fields=["user", "resource", "id"], name="session_user_resource"),
             models.Index(fields=["resource", "status"], name="session_resource_status"),
             models.Index(fields=["status", "end_at"], name="session_status_end"),
             models.Index(fields=["ended_at", "id"], name="session_ended_at"),

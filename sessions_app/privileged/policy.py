@@ -281,3 +281,12 @@ def why_start_time_invalid(start_at: dt.datetime | None, now: dt.datetime) -> st
     if start_at is not None and start_at > now + LONGEST_AHEAD:
         return "The start may be at most one year ahead. Choose an earlier date."
     return ""
+
+
+def decide_before(now: dt.datetime, timeout: dt.timedelta, start_at: dt.datetime | None) -> dt.datetime:
+    """Return until when the approvers can decide: for the time that the profile gives them, but not after the start.
+
+    A start that has passed counts no more: such a session begins as soon as it is approved.
+    """
+    end = now + timeout
+    return end if start_at is None or start_at <= now else min(end, start_at)

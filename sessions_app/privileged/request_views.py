@@ -207,6 +207,8 @@ def _requested(request: HttpRequest, person: AbstractUser, made: list[int]) -> H
         )
     if len(rows) == 1:
         return redirect(rows[0])
+    if rows and rows[0].status == Status.WAITING:
+        return redirect("approvals")
     tab = NEXT[Status(rows[0].status)][1] if rows and Status(rows[0].status) in NEXT else "active"
     return redirect(f"{reverse('sessions')}?tab={tab}")
 

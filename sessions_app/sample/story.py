@@ -23,6 +23,7 @@ from sessions_app.privileged.models import (
     PrivilegedSession,
     Status,
 )
+from sessions_app.privileged.policy import decide_before
 from sessions_app.sample.logins import home
 from sessions_app.sample.people import Account
 
@@ -73,7 +74,7 @@ class Story:
         if profile.tiers.exists():
             self.status = Status.WAITING
             self.session.current_tier = 1
-            self.session.approval_deadline = at + profile.approval_timeout
+            self.session.approval_deadline = decide_before(at, profile.approval_timeout, self.session.scheduled_for)
         self._say(Verb.SESSION_REQUESTED, f"{self.asker.get_username()} asked for {activity} on {resource}", self.asker)
         if self.status == Status.PENDING:
             self._schedule(self.asker)

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support import programs
-from tests.support.browser_steps import choose, confirm, enter, status
+from tests.support.browser_steps import approve, choose, confirm, enter, status
 from tests.support.waiting import BROWSER_PATIENCE, milliseconds
 
 pytestmark = [pytest.mark.browser]
@@ -63,15 +63,13 @@ def test_the_first_day(chromium_browser: Browser, console: tuple[str, dict[str, 
     alice.get_by_role("button", name="Review").click()
     alice.get_by_role("button", name=re.compile("Request")).click()
     expect(alice.locator("#messages")).to_contain_text("Root shell on web-2")
-    alice.goto("/sessions/?tab=approvals&sort=-requested")
-    number = int(str(alice.locator("tbody tr").first.get_attribute("id")).removeprefix("row-"))
+    number = int(alice.url.rstrip("/").rpartition("/")[2])
 
     # Approves it as an approver, who sees the count in the navigation.
     approver = enter(chromium_browser, address, "approver", passwords["approver"])
     expect(approver.locator("#approvals-count")).to_have_text(re.compile(r"\d+"))
-    approver.goto("/sessions/?tab=approvals")
-    choose(approver, number, "Approve")
-    confirm(approver)
+    approver.goto("/approvals/")
+    approve(approver, number)
 
     # The worker gives the rights; they are really there.
     admin = enter(chromium_browser, address, "admin", passwords["admin"])

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from scripts import vendor
 from tests.support import programs, sshd
-from tests.support.browser_steps import choose, confirm, enter, status
+from tests.support.browser_steps import approve, confirm, enter, status
 from tests.support.console_shell import shell
 from tests.support.waiting import BROWSER_PATIENCE, seconds, wait_until
 
@@ -83,12 +83,6 @@ def ask(page: Page) -> int:
     page.get_by_role("button", name=re.compile("Request")).click()
     expect(page.locator("#messages")).to_contain_text("Practise sudo on practice-host")
     return int(page.url.rstrip("/").rpartition("/")[2])
-
-
-def approve(page: Page, number: int) -> None:
-    page.goto("/sessions/?tab=approvals")
-    choose(page, number, "Approve")
-    confirm(page)
 
 
 def screen(page: Page) -> Locator:

@@ -80,6 +80,15 @@ def test_a_new_tier_gets_the_whole_time(alice: User, approver: User, outsider: U
     assert session.approval_deadline > timezone.now() + dt.timedelta(hours=23)
 
 
+def test_the_time_to_decide_ends_with_the_planned_start(alice: User, approver: User, outsider: User) -> None:
+    session = waiting(alice, [[approver], [outsider]])
+    start = timezone.now() + dt.timedelta(hours=2)
+    PrivilegedSession.objects.filter(pk=session.pk).update(scheduled_for=start)
+    approve(approver, session)
+    session.refresh_from_db()
+    assert (session.current_tier, session.approval_deadline) == (2, start)
+
+
 def test_two_of_three_must_approve_and_nobody_counts_twice(alice: User) -> None:
     first, second, third = (builders.make_user(name) for name in ("first", "second", "third"))
     session = waiting(alice, [[first, second, third]], required=2)

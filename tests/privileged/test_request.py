@@ -77,6 +77,23 @@ def test_a_request_with_tiers_waits_and_its_approvers_get_one_letter(
     assert f"http://127.0.0.1:8000/sessions/{sessions[1].pk}/" in letter.body
 
 
+def test_a_request_must_be_decided_before_it_should_start(alice: User, approver: User) -> None:
+    profile = builders.make_profile(tiers=[[approver]], approval_timeout=dt.timedelta(hours=3))
+    builders.make_policy(users=[alice], profile=profile)
+    now = timezone.now()
+    for hours, expected in ((2, 2), (9, 3)):
+        [session] = request_sessions(
+            alice,
+            user=alice,
+            activity=builders.make_activity(),
+            resources=[builders.make_resource()],
+            start_at=now + dt.timedelta(hours=hours),
+        )
+        assert session.approval_deadline is not None
+        assert abs(session.approval_deadline - now - dt.timedelta(hours=expected)) < dt.timedelta(minutes=1)
+        PrivilegedSession.objects.filter(pk=session.pk).update(status=Status.CANCELED, ended_at=now)
+
+
 def test_mail_that_cannot_be_sent_leaves_a_warning_in_the_log_and_the_request_stands(
     alice: User,
     approver: User,

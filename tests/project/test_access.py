@@ -63,6 +63,7 @@ class Address:
 
 ADDRESSES = [
     Address("home", "/", TO_PAGE),
+    Address("approvals", "/approvals/", ALL),
     Address("alive", "/alive/", ALL),
     Address("login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
     Address("password_change", "/accounts/password/", ALL, ALL, put=200),

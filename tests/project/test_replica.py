@@ -22,7 +22,7 @@ from tests.support.waiting import PATIENCE, wait_until
 
 LISTS = [
     "/sessions/",
-    "/sessions/?tab=approvals&whose=mine",
+    "/approvals/",
     "/sessions/?tab=historical&q=web",
     "/sessions/?csv=1",
     "/logins/",

@@ -259,7 +259,7 @@ def test_locks_stand_on_an_account_and_on_a_resource(loaded: str) -> None:
 @pytest.mark.parametrize("name", ["admin", "auditor", "approver", "alice"])
 def test_every_page_of_the_navigation_shows_it(loaded: str, as_user: AsUser, name: str) -> None:
     client = as_user(User.objects.get(username=name))
-    pages = ["/sessions/?tab=active", "/sessions/?tab=approvals", "/sessions/?tab=historical", "/recordings/"]
+    pages = ["/sessions/?tab=active", "/approvals/", "/sessions/?tab=historical", "/recordings/"]
     pages += ["/logins/", "/activity/"]
     if name in ("admin", "auditor"):
         pages += ["/users/", "/groups/", "/applications/", "/resources/", "/policies/", "/profiles/", "/activities/"]

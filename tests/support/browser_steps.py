@@ -31,6 +31,12 @@ def confirm(page: Page) -> None:
     expect(page.locator("#dialog")).to_be_hidden()
 
 
+def approve(page: Page, number: int) -> None:
+    """Approve the request of that number in the inbox, and wait until it is gone."""
+    page.locator(f"#request-{number}").get_by_role("button", name="Approve").click()
+    expect(page.locator(f"#request-{number}")).to_have_count(0)
+
+
 def status(page: Page, number: int, label: str) -> None:
     """Wait, through the quiet refreshes, until the row shows this status."""
     expect(page.locator(f"#row-{number} .badge")).to_have_text(label, timeout=BROWSER_PATIENCE)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
@@ -50,7 +50,6 @@ class Tab:
 
 TABS = {
     "active": Tab("Active", LIVE, ActiveFilters),
-    "approvals": Tab("Approvals", frozenset({Status.WAITING}), SessionFilters),
     "scheduled": Tab("Scheduled", frozenset({Status.PENDING}), SessionFilters),
     "historical": Tab("Historical", ENDED, HistoricalFilters, with_history=True),
 }
@@ -58,14 +57,16 @@ TABS = {
 
 @require_safe
 def sessions(request: HttpRequest) -> HttpResponseBase:
-    """Show the list with four tabs, with the sessions of everybody or only one's own.
+    """Show the list with three tabs, with the sessions of everybody or only one's own.
 
-    People who may not see everything get their own sessions and, under Approvals, those that wait for their decision.
+    Requests that wait for approval are on a page of their own (pages/approvals/views.py).
     """
     person = viewer(request)
     sees_all = sees_everything(person)
     tab_name = typed(request.GET, "tab") or "active"
     whose = typed(request.GET, "whose") or ("all" if sees_all else "mine")
+    if tab_name == "approvals":
+        return redirect("approvals")  # what was a tab here, in old bookmarks and e-mails
     if tab_name not in TABS:
         return bad_list_response(request, f"There is no tab called “{tab_name[:40]}”.")
     if whose not in ("all", "mine"):
@@ -76,7 +77,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
     return list_response(
         request,
         sessions_table(person, with_history=tab.with_history, only_ended=tab.statuses == ENDED),
-        _filtered_by_owner(_of_tab(person, tab), person, tab_name, whose),
+        _filtered_by_owner(_of_tab(person, tab), person, whose),
         "sessions_app/pages/sessions/sessions.html",
         filterset=tab.filters,
         extra=("tab", "whose"),
@@ -93,7 +94,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
             ),
         },
         csv_name=f"sessions-{tab_name}",
-        counted=_filtered_by_owner(_counted(person), person, tab_name, whose) if tab.statuses == ENDED else None,
+        counted=_filtered_by_owner(_counted(person), person, whose) if tab.statuses == ENDED else None,
     )
 
 
@@ -120,18 +121,10 @@ def _counted(person: AbstractUser) -> QuerySet[PrivilegedSession]:
 
 
 def _filtered_by_owner(
-    queryset: QuerySet[PrivilegedSession], person: Person, tab_name: str, whose: str
+    queryset: QuerySet[PrivilegedSession], person: Person, whose: str
 ) -> QuerySet[PrivilegedSession]:
-    """Return the sessions of everybody or the person's own.
-
-    Under Approvals the own ones include those that the person is asked to decide on.
-    """
-    if whose == "all":
-        return queryset
-    own = Q(user_id=person.pk) | Q(requested_by_id=person.pk)
-    if tab_name == "approvals":
-        own |= Q(pk__in=PrivilegedSession.objects.awaiting(person).values("pk"))
-    return queryset.filter(own)
+    """Return the sessions of everybody or the person's own."""
+    return queryset if whose == "all" else queryset.filter(Q(user_id=person.pk) | Q(requested_by_id=person.pk))
 
 
 @require_safe

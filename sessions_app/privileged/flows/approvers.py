@@ -48,6 +48,19 @@ def shortages(tiers: Sequence[ApprovalTier], *, not_ids: tuple[int, ...]) -> dic
     return {tier.pk: shortage(tier, len(people[tier.pk])) for tier in tiers}
 
 
+def approvers_by_tier(tiers: Sequence[ApprovalTier]) -> dict[int, dict[int, str]]:
+    """Return by tier id the ids and names of the people who can decide on it, with two queries for all tiers."""
+    able = _able_to_decide(()).order_by().values("pk")
+    name = get_user_model().USERNAME_FIELD
+    named = ApprovalTier.users.through._default_manager.filter(approvaltier__in=tiers, user__in=able)
+    grouped = ApprovalTier.groups.through._default_manager.filter(approvaltier__in=tiers, group__user__in=able)
+    found: dict[int, dict[int, str]] = {tier.pk: {} for tier in tiers}
+    for rows, user in ((named, "user"), (grouped, "group__user")):
+        for tier_id, pk, username in rows.values_list("approvaltier_id", f"{user}__pk", f"{user}__{name}"):
+            found[tier_id][pk] = username
+    return found
+
+
 def _able_to_decide(not_ids: tuple[int, ...]) -> QuerySet[AbstractUser]:
     """Return everybody who could decide if a tier named them."""
     user_model = get_user_model()

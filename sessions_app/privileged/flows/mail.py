@@ -40,7 +40,7 @@ def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
         for approver in people[asked]:
             if (session.pk, session.current_tier, approver.pk) not in decided:
                 waiting.setdefault(approver, []).append(session)
-    link = f"{settings.SITE_URL}{reverse('sessions')}?tab=approvals"
+    link = f"{settings.SITE_URL}{reverse('approvals')}"
     letters = []
     for approver, theirs in waiting.items():
         lines = [f"{theirs[0].user_name} asks for:", ""]

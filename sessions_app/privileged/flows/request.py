@@ -168,7 +168,7 @@ def _create(
     )
     if status == Status.WAITING:
         session.current_tier = min(tier.order for tier in tiers)
-        session.approval_deadline = now + found.profile.approval_timeout
+        session.approval_deadline = policy.decide_before(now, found.profile.approval_timeout, request.start_at)
     asked = f"{actor.get_username()} asked for {request.activity.name} on {resource.name}"
     if actor.pk != request.user.pk:
         asked += f" for {request.user.get_username()}"

@@ -20,6 +20,7 @@ from sessions_app.privileged.flows import mail
 from sessions_app.privileged.flows.approvers import missing_tier
 from sessions_app.privileged.flows.policy_inputs import policies_for
 from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.privileged.policy import decide_before
 
 
 def adopt_policy(session: PrivilegedSession) -> None:
@@ -88,6 +89,6 @@ def why_approval_is_missing(session: PrivilegedSession) -> str:
 def _asking(session: PrivilegedSession, tier: ApprovalTier) -> dict[str, Any]:
     return {
         "current_tier": tier.order,
-        "approval_deadline": timezone.now() + session.profile.approval_timeout,
+        "approval_deadline": decide_before(timezone.now(), session.profile.approval_timeout, session.scheduled_for),
         "next_monitor_at": None,  # lets the worker check again whether there are enough approvers
     }

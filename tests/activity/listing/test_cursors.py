@@ -61,7 +61,7 @@ def lists(alice: User, admin: User) -> list[str]:
     return [
         "/activity/?",
         "/logins/?",
-        *(f"/sessions/?tab={tab}&" for tab in ("active", "approvals", "scheduled", "historical")),
+        *(f"/sessions/?tab={tab}&" for tab in ("active", "scheduled", "historical")),
         f"/sessions/{session.pk}/log/?",
         "/recordings/?",
         "/recordings/?q=uname&",

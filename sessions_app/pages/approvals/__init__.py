@@ -1,0 +1,1 @@
+"""The requests that wait for approval, as an inbox."""

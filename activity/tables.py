@@ -9,7 +9,7 @@ import json
 
 from activity import log
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, moment
+from activity.listing import Column, Table, badge, empty, link, short_time
 from activity.listing.csv_expressions import Named
 from activity.models import Level, LogEntry
 from activity.names import now_column, then_and_now
@@ -42,7 +42,7 @@ def details_text(entry: LogEntry) -> str:
 
 
 def _at(entry: LogEntry) -> str:
-    return link(numbered("activity_entry", entry.pk), moment(entry.at))
+    return link(numbered("activity_entry", entry.pk), short_time(entry.at))
 
 
 def _target(entry: LogEntry) -> str:

@@ -7,11 +7,12 @@ A page declares a `Table` (its columns and words), hands `list_response()` a que
 and gets a full page, an HTMX fragment, a 304 or a CSV download.
 """
 
-from activity.listing.columns import Column, Table, badge, empty, link, moment, shown, span_of_time
+from activity.listing.columns import Column, Table, badge, empty, link, shown
 from activity.listing.csv import CsvDownload
 from activity.listing.errors import BadListRequest
 from activity.listing.listing import Listing
 from activity.listing.response import list_response
+from activity.listing.times import counted_time, exact_time, moment, relative_time, short_time, span_of_time
 
 __all__ = [
     "BadListRequest",
@@ -20,10 +21,14 @@ __all__ = [
     "Listing",
     "Table",
     "badge",
+    "counted_time",
     "empty",
+    "exact_time",
     "link",
     "list_response",
     "moment",
+    "relative_time",
+    "short_time",
     "shown",
     "span_of_time",
 ]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
 import html
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import Combinable
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from activity.listing.times import EMPTY, short_time, span_of_time
 from activity.text_index import TextIndex
 
 Row = Any  # a model instance, or whatever the queryset yields
@@ -144,9 +142,7 @@ class Table:
         return [column.label for column in self.columns if column.expression is None]
 
 
-EMPTY = SafeString("–")
 is_special = re.compile("[&<>\"']").search
-_zone: ContextVar[dt.tzinfo | None] = ContextVar("activity_listing_zone", default=None)
 
 
 def escaped(text: object) -> str:
@@ -165,7 +161,7 @@ def shown(value: object) -> str:
     if value is None or value == "":
         return EMPTY
     if isinstance(value, dt.datetime):
-        return moment(value)
+        return short_time(value)
     if isinstance(value, dt.timedelta):
         return span_of_time(value)
     if isinstance(value, bool):
@@ -177,40 +173,6 @@ def link(url: str, text: object) -> SafeString:
     """Return an ordinary link, or just the text where there is no URL."""
     shown = text if isinstance(text, SafeString) else escaped(text)
     return SafeString(f'<a href="{escaped(url)}">{shown}</a>' if url else shown)
-
-
-@contextlib.contextmanager
-def in_one_zone() -> Iterator[None]:
-    """Write all times inside in the viewer's time zone, which is looked up once.
-
-    To look it up for each of hundreds would cost as much as to write them.
-    """
-    token = _zone.set(timezone.get_current_timezone())
-    try:
-        yield
-    finally:
-        _zone.reset(token)
-
-
-def moment(value: dt.datetime | None) -> str:
-    """Return a time in the viewer's zone as plain text, exact to the second."""
-    if value is None:
-        return EMPTY
-    return value.astimezone(_zone.get() or timezone.get_current_timezone()).isoformat(" ", "seconds")[:19]
-
-
-def span_of_time(value: dt.timedelta | None) -> str:
-    """Return a duration as people say it: 2 h 05 min, 3 min 10 s, 12 s."""
-    if value is None:
-        return EMPTY
-    seconds = int(value.total_seconds())
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02} s"
-    if seconds < 86400:
-        return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
-    return f"{seconds // 86400} d {seconds % 86400 // 3600:02} h"
 
 
 # Kinds of badges that have a colour of their own (static/badges.css).

@@ -14,7 +14,8 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
-from activity.listing.columns import Column, Row, Table, escaped, in_one_zone, is_special
+from activity.listing.columns import Column, Row, Table, escaped, is_special
+from activity.listing.times import in_one_zone
 
 Cells = Sequence[tuple[Callable[[Row], str], str]]
 

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
-from activity.listing import moment
+from activity.listing import short_time
 from activity.listing.response import is_fragment
 from activity.viewer import viewer
 from sessions_app.errors import Forbidden, Refused
@@ -137,8 +137,8 @@ def _connection_row(row: GatewayConnection) -> dict[str, str]:
         "address": row.address or "an unknown address",
         "client": row.client,
         "key": key,
-        "since": moment(row.started_at),
-        "until": moment(row.ended_at) if row.ended_at else "",
+        "since": short_time(row.started_at),
+        "until": short_time(row.ended_at) if row.ended_at else "",
         "end": row.get_end_reason_display() if row.ended_at else "",
     }
 

@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, moment
+from activity.listing import Column, Table, badge, empty, link, short_time
 from activity.listing.columns import escaped
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app.logins.models import LOGIN_WORDS, EndReason, LoginSession
@@ -177,5 +177,5 @@ def _state(row: LoginSession, *, is_current: bool) -> SafeString:
     if row.ended_at is None:
         return badge("available", "Live, this browser" if is_current else "Live", "check")
     by = _ended_by(row) if row.ended_by_id != row.user_id else ""
-    note = escaped(f"{_why(row)}{f' ({by})' if by else ''}, {moment(row.ended_at)}")
-    return SafeString(f"{badge('complete', 'Ended', 'flag')} <small>{note}</small>")
+    why = escaped(f"{_why(row)}{f' ({by})' if by else ''}")
+    return SafeString(f"{badge('complete', 'Ended', 'flag')} <small>{why}, {short_time(row.ended_at)}</small>")

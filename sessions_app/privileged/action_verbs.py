@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from activity.listing import moment, span_of_time
+from activity.listing import exact_time, span_of_time
 from sessions_app.privileged.flows.approve import approve
 from sessions_app.privileged.flows.deny import deny
 from sessions_app.privileged.flows.end import end
@@ -37,7 +37,7 @@ def _request_of(session: PrivilegedSession) -> str:
     """Return what an approver decides on, as a line of the dialog."""
     facts = [f"Notes: {session.notes}"] if session.notes else []
     facts += [f"Ticket: {session.ticket_number}"] if session.ticket_number else []
-    facts += [f"Start: {moment(session.scheduled_for)}"] if session.scheduled_for else []
+    facts += [f"Start: {exact_time(session.scheduled_for)}"] if session.scheduled_for else []
     return ". ".join([*facts, f"At most {span_of_time(session.maximum_duration)}"])
 
 
@@ -46,7 +46,7 @@ def _extension_of(session: PrivilegedSession) -> str:
     if session.end_at is None:
         return ""
     left = session.profile.extension_limit - session.extensions - 1
-    return f"New end: {moment(session.end_at + session.profile.extension_by)}. Extensions left after it: {left}"
+    return f"New end: {exact_time(session.end_at + session.profile.extension_by)}. Extensions left after it: {left}"
 
 
 WITHDRAWING = Action(

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, moment
+from activity.listing import Column, Table, badge, counted_time, empty, link, short_time
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app.catalogue.models import AccessPolicy
 from sessions_app.privileged import policy
@@ -146,7 +146,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
         Column("host", "Host", "resource_name", cell=host, reads=("resource",)),
         Column("account", "Login account", "login_account", 130),
         Column("start", "Start", "start_at", 190, _start_cell, reads=("scheduled_for", "status")),
-        Column("end", "End", "end_at", 165),
+        Column("end", "End", "end_at", 190, _end_cell, reads=("status",)),
         Column("status", "Status", "status", 290 if with_history else 210, status_cell, reads=("start_at",)),
         Column("activity", "Activity", "activity_name", 200, activity, reads=("activity",)),
         *(HISTORY if with_history else ()),
@@ -252,14 +252,21 @@ def _linked_user(links: Links) -> Callable[[PrivilegedSession], SafeString]:
 
 
 def _requested_cell(session: PrivilegedSession) -> str:
-    return link(session.get_absolute_url(), moment(session.requested_at))
+    return link(session.get_absolute_url(), short_time(session.requested_at))
 
 
 def _start_cell(session: PrivilegedSession) -> str:
     """Return when the pre-session actions ran, or when they are due."""
     if session.start_at is None and not session.is_ended and session.scheduled_for is not None:
-        return format_html("{} <small>due</small>", moment(session.scheduled_for))
-    return moment(session.start_at)
+        return format_html("{} <small>due</small>", short_time(session.scheduled_for))
+    return short_time(session.start_at)
+
+
+def _end_cell(session: PrivilegedSession) -> str:
+    """Return when the session ends or ended, and how long that is from now while it goes on."""
+    if session.end_at is None or session.is_ended:
+        return short_time(session.end_at)
+    return counted_time(session.end_at)
 
 
 def _row_name(session: PrivilegedSession) -> str:

@@ -8,17 +8,23 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from activity.listing import moment, span_of_time
+from activity.listing import relative_time, short_time, span_of_time
 from sessions_app.gateway.vendor import vendor_url
 from sessions_app.pages.people.tables import state_badge
 
 register = template.Library()
 
 
-@register.simple_tag(name="moment")
-def moment_tag(value: dt.datetime | None) -> str:
-    """Return a time in the viewer's time zone; a dash for None."""
-    return moment(value)
+@register.filter(name="short_time")
+def short_time_filter(value: dt.datetime | None) -> str:
+    """Return a time in the viewer's zone, without the date if it is today's; a dash for None."""
+    return short_time(value)
+
+
+@register.filter(name="relative_time")
+def relative_time_filter(value: dt.datetime | None, element_id: str = "") -> SafeString:
+    """Return a time counted from now, such as "in 23 min"; hover and focus show the exact time. A dash for None."""
+    return relative_time(value, element_id)
 
 
 @register.simple_tag

@@ -23,7 +23,7 @@ from tests.support.waiting import milliseconds
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LIST = "/test/logins/"
 OpenAs = Callable[..., Page]
-A_TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
+A_TIME = re.compile(r"^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d$")
 
 
 @pytest.fixture(autouse=True)
@@ -372,7 +372,7 @@ def test_the_browser_tells_its_time_zone(open_as: OpenAs, admin: User, rows: lis
     }
     page.reload()
     in_tokyo = rows[0].created_at.astimezone(zoneinfo.ZoneInfo("Asia/Tokyo"))
-    expect(page.locator(f"#row-{rows[0].pk} td:nth-child(7)")).to_have_text(f"{in_tokyo:%Y-%m-%d %H:%M:%S}")
+    expect(page.locator(f"#row-{rows[0].pk} td:nth-child(7)")).to_have_text(re.compile(f"{in_tokyo:%H:%M:%S}$"))
 
 
 def test_everything_works_with_javascript_off(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:

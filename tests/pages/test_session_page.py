@@ -60,7 +60,7 @@ def test_the_facts_are_those_of_the_session(as_user: AsUser, alice: User, admin:
     assert found["Notes"] == "Broken disk"
     assert found["Ticket"] == "OPS-7"
     assert session.end_at is not None
-    assert found["End"] == f"{session.end_at:%Y-%m-%d %H:%M:%S}"
+    assert f"{session.end_at:%Y-%m-%d %H:%M:%S}".endswith(found["End"])  # without the date if it is today's
     assert "Ended" not in found
 
 
@@ -152,7 +152,7 @@ def test_a_session_stuck_in_canceling_says_why_and_when_it_is_tried_again(
     assert "The rights could not be taken away yet" in alert
     assert "web-1 said: No route to host" in alert
     assert "7 attempts so far" in alert
-    assert f"{then:%Y-%m-%d %H:%M:%S}" in alert
+    assert f"{then:%H:%M:%S}" in alert
 
 
 def test_standing_locks_of_the_account_and_the_resource_are_told(as_user: AsUser, alice: User, admin: User) -> None:

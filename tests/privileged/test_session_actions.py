@@ -137,7 +137,7 @@ def test_the_dialog_to_extend_says_the_new_end_and_what_is_left(as_user: AsUser,
     assert session.end_at is not None
     dialog = pages.text(pages.elements(as_user(alice).get(url("extend", session), headers=HTMX)))
     new_end = session.end_at + profile.extension_by
-    assert f"New end: {new_end:%Y-%m-%d %H:%M:%S}. Extensions left after it: 1" in dialog
+    assert f"New end: {new_end:%Y-%m-%d %H:%M:%S} UTC. Extensions left after it: 1" in dialog
 
 
 def test_an_approver_reads_what_is_asked_before_deciding(as_user: AsUser, alice: User, approver: User) -> None:

@@ -9,7 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from activity.listing import Column, Table, badge, empty, link, moment, span_of_time
+from activity.listing import Column, Table, badge, empty, link, short_time, span_of_time
 from activity.names import now_column, then_and_now
 from sessions_app.gateway.recordings.models import Recording, RecordingText
 from sessions_app.privileged.models import PrivilegedSession
@@ -113,7 +113,7 @@ RECORDINGS_TABLE = Table(
 
 
 def _start(row: RecordingText) -> str:
-    return moment(row.recording.started_at)
+    return short_time(row.recording.started_at)
 
 
 def hits_table(find: str) -> Table:
@@ -152,7 +152,7 @@ def recordings_of(session: PrivilegedSession) -> list[dict[str, object]]:
             "pk": row.pk,
             "is_running": row.ended_at is None,
             "state": state(row),
-            "started": moment(row.started_at),
+            "started": short_time(row.started_at),
             "duration": span_of_time(row.duration) if row.ended_at else "",
             "title": row.title,
         }

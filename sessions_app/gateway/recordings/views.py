@@ -31,7 +31,7 @@ from django.views.decorators.http import require_safe
 
 from activity import limits, log
 from activity.downloads import FileDownload, StreamedDownload, take_slot
-from activity.listing import list_response, moment, span_of_time
+from activity.listing import list_response, short_time, span_of_time
 from activity.listing.response import is_fragment
 from activity.models import Level
 from activity.names import name_now, then_and_now
@@ -253,11 +253,11 @@ def _facts(row: Recording) -> list[tuple[str, str]]:
         ("Came in by", f"{connection.get_entry_point_display()} from {connection.address or 'an unknown address'}"),
         ("Client", connection.client),
         ("Command", row.title),
-        ("Started", moment(row.started_at)),
-        ("Ended", moment(row.ended_at)),
+        ("Started", short_time(row.started_at)),
+        ("Ended", short_time(row.ended_at)),
         ("Duration", span_of_time(row.duration)),
         ("Closed because", connection.get_end_reason_display() if connection.end_reason else ""),
-        ("Removed", moment(row.removed_at) if row.removed_at else ""),
+        ("Removed", short_time(row.removed_at) if row.removed_at else ""),
         ("Bytes", f"{row.size:,}" if row.size else ""),
         ("SHA-256", row.sha256),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from activity.listing import moment, span_of_time
+from activity.listing import short_time, span_of_time
 from activity.models import Level, LogEntry
 from activity.names import then_and_now
 from sessions_app.catalogue.lock_models import ResourceLock
@@ -60,8 +60,8 @@ def session_context(session: PrivilegedSession) -> dict[str, Any]:
         "timeline": [_timeline_row(entry) for entry in reversed(entries[:TIMELINE_LENGTH])],
         "is_timeline_truncated": len(entries) > TIMELINE_LENGTH,
         "is_stuck": bool(session.last_error) and session.status in (Status.CANCELING, Status.PROVISIONING),
-        "next_attempt": moment(session.next_attempt_at) if session.next_attempt_at else "",
-        "waits_since": moment(session.waiting_since) if session.lease and session.waiting_since else "",
+        "next_attempt": short_time(session.next_attempt_at) if session.next_attempt_at else "",
+        "waits_since": short_time(session.waiting_since) if session.lease and session.waiting_since else "",
         "is_taking_away": session.status == Status.CANCELING,
         "is_locked": session.status == Status.LOCKED,
         "others_on_account": _others_on_account(session) if session.status in HOLDS_GRANT else 0,
@@ -90,8 +90,8 @@ def comparison_context(person: Person, session: PrivilegedSession) -> dict[str, 
         return {"comparison": None}
     return {
         "comparison": row,
-        "before_at": moment(row.before_at) if row.before_at else "",
-        "after_at": moment(row.after_at) if row.after_at else "",
+        "before_at": short_time(row.before_at) if row.before_at else "",
+        "after_at": short_time(row.after_at) if row.after_at else "",
         "news": [{"what": what, "kind": kind, "name": name, "value": value} for what, kind, name, value in row.news],
     }
 
@@ -101,18 +101,18 @@ def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
     resource = session.resource
     where = f"{resource.address}, port {resource.port}" if resource.address else ""
     rows = [
-        ("Requested", moment(session.requested_at)),
+        ("Requested", short_time(session.requested_at)),
         ("Requested by", _requester_name(session)),
         ("Login account", session.login_account),
         ("Address", where),
-        ("Scheduled for", moment(session.scheduled_for) if session.scheduled_for else ""),
-        ("Start", moment(session.start_at) if session.start_at else ""),
-        ("End", moment(session.end_at) if session.end_at else ""),
-        ("Ended", moment(session.ended_at) if session.ended_at else ""),
+        ("Scheduled for", short_time(session.scheduled_for) if session.scheduled_for else ""),
+        ("Start", short_time(session.start_at) if session.start_at else ""),
+        ("End", short_time(session.end_at) if session.end_at else ""),
+        ("Ended", short_time(session.ended_at) if session.ended_at else ""),
         ("Duration", span_of_time(session.duration) if session.duration is not None else ""),
         ("At most", span_of_time(session.maximum_duration)),
         ("Extensions", _extensions(session)),
-        ("Decide before", moment(session.approval_deadline) if session.status == Status.WAITING else ""),
+        ("Decide before", short_time(session.approval_deadline) if session.status == Status.WAITING else ""),
         ("Access policy", session.policy.name if session.policy else ""),
         ("Connection profile", session.profile.name),
         ("Notes", session.notes),
@@ -188,7 +188,7 @@ def _tier_state(session: PrivilegedSession, order: int, decisions: list[Approval
 def _timeline_row(entry: LogEntry) -> dict[str, Any]:
     level = Level(entry.level)
     return {
-        "at": moment(entry.at),
+        "at": short_time(entry.at),
         "level": level.label,
         "css": level.label.lower(),
         "message": entry.message,

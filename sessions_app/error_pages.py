@@ -18,6 +18,12 @@ from activity.outage import Outage
 from activity.typed import Unreadable
 
 THEMES = ("light", "dark")
+# The paragraph of the help for a status: the document and the anchor in it.
+HELP = {
+    403: ("readme", "roles", "Who may do what"),
+    429: ("reference", "limits", "The limits of one person"),
+}
+HELP_ON_OTHERS = ("how-to/troubleshooting", "troubleshooting", "When something does not work")
 PASSING = frozenset({429, 500, 503})  # the same request may be answered a little later
 
 
@@ -49,6 +55,7 @@ def draw(status: int, heading: str, text: str, *, is_part: bool, is_read: bool, 
         "can_try_again": can_try_again,
         "is_only_way": not (can_try_again or is_part),
         "has_login": has_login,
+        "help": HELP.get(status, HELP_ON_OTHERS),
         "theme": theme if theme in THEMES else "",
     }
     return render_to_string("error_part.html" if is_part else "error.html", context)

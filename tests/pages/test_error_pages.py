@@ -17,6 +17,8 @@ from django.test import Client
 from django.urls import reverse
 
 from activity.outage import Outage
+from sessions_app import error_pages
+from sessions_app.help.documents import documents
 from sessions_app.logins.models import LoginSession
 from tests.support import pages, programs
 from tests.support.busy import write_lock_held_by_another
@@ -156,13 +158,19 @@ def test_whoever_has_a_login_gets_the_links_of_everybody_also_when_the_database_
     with broken_database(failing(sqlite3.SQLITE_BUSY, "database is locked")):
         page = pages.elements(browser.get(reverse("sessions")))
     assert pages.texts(page, ".//nav/a") == links
-    assert pages.texts(page, ".//main//a") == ["Try again", "Go to the sessions"]
+    assert pages.texts(page, ".//main//a") == ["Try again", "Go to the sessions", "When something does not work"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
+def test_an_error_leads_to_a_paragraph_of_the_help(status: int) -> None:
+    document, anchor, _ = error_pages.HELP.get(status, error_pages.HELP_ON_OTHERS)
+    assert anchor in {heading.anchor for heading in documents()[document].rendered.headings}
 
 
 def test_a_form_that_failed_is_not_asked_for_again_by_a_link(browser: Client) -> None:
     with broken_database(failing(sqlite3.SQLITE_FULL, "disk full")):
         page = pages.elements(browser.post(reverse("session_request")))
-    assert pages.texts(page, ".//main//a") == ["Go to the sessions"]
+    assert pages.texts(page, ".//main//a") == ["Go to the sessions", "When something does not work"]
 
 
 def test_a_host_name_that_is_not_ours_is_said(browser: Client) -> None:

@@ -16,6 +16,7 @@ Each package is one subject. They stand from the top down: a package imports fro
     logins/        login sessions: authentication, client address, place, device
     people/        users, groups, applications, locked accounts
     admin/         what the admin modules of the packages share
+    configuration/ the frame of the pages on which administrators add, change and delete
 
 Single modules stand above, between and below them, such as wiring.py, permission.py and sealing.py. The picture in
 docs/architecture.md shows where.

@@ -25,7 +25,7 @@ class SessionsAppConfig(AppConfig):
         from sessions_app.privileged import summary  # noqa: PLC0415
 
         wiring.register_connectors()
-        wiring.provide_open_sessions_to_admin()
+        wiring.provide_open_sessions_to_configuration()
         signals.connect()
         audit_trail.connect()
         provide_sessions(summary.summarise)

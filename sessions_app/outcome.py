@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -44,20 +44,25 @@ def confirmation(request: HttpRequest, fragment: str, context: Mapping[str, Any]
     return response
 
 
-def outcome(request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: str) -> HttpResponse:
+def outcome(
+    request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: str, *, leaves_page: bool = False
+) -> HttpResponse:
     """Answer a change that was tried. Each line is a level (success, info, warning or error) and a sentence.
 
     HTMX gets a 204 with the event `done` in HX-Trigger, so that the page shows the lines, closes its dialog and
     refreshes. Without HTMX the lines become Django messages, and the browser goes to `next_url` if that is a path of
-    this host.
+    this host. HTMX goes there too if `leaves_page`: what the open page is about is no more.
     """
-    if request.htmx:  # type: ignore[attr-defined] # set by django-htmx's middleware
+    if request.htmx and not leaves_page:  # type: ignore[attr-defined] # set by django-htmx's middleware
         shown = [(level, _short(text)) for level, text in _first(lines)]
         # json.dumps escapes all characters outside of ASCII, which a header cannot contain.
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps({"done": {"messages": shown}})})
     for level, text in lines:
         messages.add_message(request, LEVELS[level], text)
-    return redirect(safe_next(request, next_url))
+    there = safe_next(request, next_url)
+    if request.htmx:  # type: ignore[attr-defined] # as above
+        return HttpResponse(status=204, headers={"HX-Redirect": resolve_url(there)})
+    return redirect(there)
 
 
 def outage_text(outage: Outage) -> str:

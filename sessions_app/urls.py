@@ -14,4 +14,5 @@ urlpatterns = [
     path("", include("sessions_app.hosts.urls")),
     path("", include("sessions_app.vault.urls")),
     path("", include("sessions_app.logins.urls")),
+    path("", include("sessions_app.configuration.urls")),
 ]

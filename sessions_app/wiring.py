@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sessions_app import checks_files, sealing_checks
-from sessions_app.admin.confirm_ended_sessions import OpenSessions, provide_open_sessions
 from sessions_app.catalogue import admin as catalogue_admin
 from sessions_app.catalogue.connectors import Connector, register_connector
+from sessions_app.configuration.ended_sessions import OpenSessions, provide_open_sessions
 from sessions_app.gateway.recordings import checks as recording_checks
 from sessions_app.hosts import admin as host_admin
 from sessions_app.hosts import checks as host_checks
@@ -36,8 +36,8 @@ def register_connectors() -> None:
         register_connector(kind())
 
 
-def provide_open_sessions_to_admin() -> None:
-    """Tell the administration how to find the open sessions that a change would end."""
+def provide_open_sessions_to_configuration() -> None:
+    """Tell the configuration how to find the open sessions that a change would end."""
     provide_open_sessions(
         OpenSessions(
             all=PrivilegedSession.objects.all,

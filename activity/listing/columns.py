@@ -111,6 +111,7 @@ class Table:
     search_also: Callable[[Sequence[str]], Mapping[str, Q]] = _nothing_else
     text_index: TextIndex | None = None  # what makes it quick in long tables; it holds these very fields
     empty_text: str = ""  # what to do when there is nothing
+    add_link: tuple[str, str] = ("", "")  # text and address of the form that adds one
     is_selectable: bool = False
     row_name: Callable[[Row], str] = str  # names the row for screen readers
     # For each row, the verbs it does not allow, each with the reason for the person.

@@ -210,6 +210,7 @@ def geoip_database(*names: str) -> str:
 
 GEOIP_DATABASE = geoip_database("city.mmdb")  # city.mmdb: where `geoip_update` writes unless told otherwise
 PRACTICE_DIR = VAR_DIR / "practice"
+IS_TRIAL = False  # a trial offers resources that are only pretended
 
 
 def recordings_storage() -> dict[str, object]:

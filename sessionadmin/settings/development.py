@@ -41,6 +41,7 @@ def local_encryption_key() -> str:
 
 
 DEBUG = env.bool("DEBUG", default=False)
+IS_TRIAL = True
 SECRET_KEY = env.str("SECRET_KEY", default="") or local_secret_key()
 ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[]) or [local_encryption_key()]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])

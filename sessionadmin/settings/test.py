@@ -5,6 +5,7 @@ from pathlib import Path
 from sessionadmin.settings.base import *
 
 DEBUG = False
+IS_TRIAL = True
 SECRET_KEY = "only-for-the-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 - guards nothing but test data
 ENCRYPTION_KEYS = ["b25seS1mb3ItdGhlLXRlc3RzLTAxMjM0NTY3ODlhYmM="]
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]

@@ -7,17 +7,28 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Field, Model
+from django.db.models import DurationField, Model
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 
 from sessions_app.admin.autocomplete import KeyAutocomplete
 from sessions_app.admin.confirm_ended_sessions import ConfirmsEndedSessions
 from sessions_app.admin.deletion_protection import ProtectedWhileInUse
-from sessions_app.catalogue.connectors import CONNECTORS
+from sessions_app.catalogue.connectors import offered_connectors
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.configuration.fields import DurationField as TypedDurationField
 
 MOST_TIERS = 3
+
+
+class ResourceAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """The form of a resource, on which the connector is chosen from those that are offered."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = Resource._meta.get_field("connector")
+        choices = [(name, name) for name in offered_connectors(self.instance.connector if self.instance.pk else "")]
+        self.fields["connector"] = forms.ChoiceField(choices=choices, help_text=field.help_text, initial=field.default)
 
 
 @admin.register(Resource)
@@ -34,12 +45,7 @@ class ResourceAdmin(ConfirmsEndedSessions, ProtectedWhileInUse):
         ("How grants are made on it", {"fields": ("connector", "service_account", "service_auth", "service_key")}),
     )
 
-    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the field of the form; the connector is chosen from those that are registered."""
-        if db_field.name == "connector":
-            choices = [(name, name) for name in sorted(CONNECTORS)]
-            return forms.ChoiceField(choices=choices, help_text=db_field.help_text, initial=db_field.default)
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+    form = ResourceAdminForm
 
 
 @admin.register(Activity)
@@ -108,6 +114,7 @@ class ConnectionProfileAdmin(ProtectedWhileInUse):
     search_fields = ("name",)
     ordering = ("name",)
     inlines = (TierInline,)
+    formfield_overrides = {DurationField: {"form_class": TypedDurationField}}
     fieldsets = (
         (None, {"fields": ("name", "maximum_duration", "end_notice")}),
         ("Asked of the person", {"fields": ("notes_required", "ticket_required")}),

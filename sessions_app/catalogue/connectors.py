@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
+from django.conf import settings
+
 from activity.models import Level
 
 
@@ -106,12 +108,17 @@ class Capabilities:
     can_list_grants: ClassVar[bool] = False
     # The work needs something that is sealed, and so ENCRYPTION_KEYS: a private key, a secret.
     needs_encryption: ClassVar[bool] = False
+    # The resource is a vault, which has neither an address nor accounts: the console shows its secrets.
+    is_vault: ClassVar[bool] = False
+    # It gives nobody any rights, and is there to try the console out. Only a trial offers it (settings.IS_TRIAL).
+    is_practice: ClassVar[bool] = False
 
 
 class Connector(Capabilities, abc.ABC):
     """Works at one kind of resource. Every method may raise ConnectorError, and says each step through `say`."""
 
     name: ClassVar[str]  # as resources name it; at most 20 characters
+    words: ClassVar[str] = ""  # what it does, for the form of a resource
 
     @abc.abstractmethod
     def grant(self, grant: Grant, say: Say) -> None:
@@ -198,6 +205,12 @@ def connector_for(name: str) -> Connector:
 def capabilities_of(name: str) -> Capabilities:
     """Return what the resources of this connector can; nothing when this installation does not have it."""
     return CONNECTORS.get(name, NO_CAPABILITIES)
+
+
+def offered_connectors(current: str) -> list[str]:
+    """Return the sorted names of the connectors that a resource can choose, and `current`, which it has already."""
+    offered = {name for name, one in CONNECTORS.items() if settings.IS_TRIAL or not one.is_practice}
+    return sorted(offered | ({current} & CONNECTORS.keys()))
 
 
 def names_where(can: Callable[[Capabilities], bool]) -> list[str]:

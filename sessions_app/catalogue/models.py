@@ -51,8 +51,8 @@ class Resource(models.Model):
     port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
     connector = models.CharField(
         max_length=20,
-        default="practice",
-        help_text="The software that grants rights on the resource. “practice” only writes them to files, for a trial.",
+        default="ssh",
+        help_text="The software that grants rights on the resource.",
     )
     service_account = models.CharField(
         max_length=64, blank=True, help_text="The account that SessionAdmin uses on the host."

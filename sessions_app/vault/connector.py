@@ -15,7 +15,9 @@ class VaultConnector(Connector):
     """Writes in the session's log when its user can see the secrets. Every call succeeds."""
 
     name = "vault"
+    words = "a vault of secrets in this console"
     needs_encryption = True
+    is_vault = True
 
     def grant(self, grant: Grant, say: Say) -> None:
         """Say that the secrets can be seen once the session is available."""

@@ -204,7 +204,7 @@ def test_what_is_left_there_is_found_and_taken_away(alice: User) -> None:
 
 def test_an_unknown_connector_can_nothing() -> None:
     names = [name for name in vars(Capabilities) if not name.startswith("_")]
-    assert len(names) == 5
+    assert len(names) == 7
     assert not any(getattr(capabilities_of("telepathy"), name) for name in names)
 
 

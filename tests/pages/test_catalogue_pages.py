@@ -58,12 +58,18 @@ def test_an_ordinary_person_finds_what_their_policies_give_them(
     assert names(as_user(outsider), "/resources/") == []
 
 
-@pytest.mark.parametrize("nouns", ["resources", "activities", "profiles"])
+@pytest.mark.parametrize(
+    ("nouns", "words"),
+    [
+        ("resources", "Hosts and secret vaults"),
+        ("activities", "What is done"),
+        ("profiles", "How long a session lasts"),
+    ],
+)
 @pytest.mark.django_db
-def test_an_empty_list_says_what_to_do_to_who_sees_everything(
-    as_user: AsUser, auditor: User, outsider: User, nouns: str
+def test_an_empty_list_says_what_goes_there_to_who_sees_everything(
+    as_user: AsUser, auditor: User, outsider: User, nouns: str, words: str
 ) -> None:
-    words = "An administrator adds"
     assert words in as_user(auditor).get(f"/{nouns}/").content.decode()
     assert words not in as_user(outsider).get(f"/{nouns}/").content.decode()
 
@@ -121,12 +127,12 @@ def test_who_sees_everything_finds_all_with_links_between_them(
         assert f'href="/policies/{policy.pk}/"' in client.get(url).content.decode(), url
 
 
-def test_only_administrators_are_led_to_the_administration(
+def test_only_administrators_are_led_to_the_form(
     as_user: AsUser, admin: User, auditor: User, policy: AccessPolicy
 ) -> None:
     resource = builders.make_resource("web-1")
     pages = {
-        f"/resources/{resource.pk}/": f"/admin/sessions_app/resource/{resource.pk}/change/",
+        f"/resources/{resource.pk}/": f"/resources/{resource.pk}/change/",
         f"/policies/{policy.pk}/": f"/admin/sessions_app/accesspolicy/{policy.pk}/change/",
         f"/profiles/{policy.profile_id}/": f"/admin/sessions_app/connectionprofile/{policy.profile_id}/change/",
     }

@@ -23,7 +23,9 @@ def full_lists(db: None) -> None:
     """Create a hundred rows for each list, each about another person and another thing."""
     names = [f"{number * 7919 % 1000:03}" for number in range(ROWS + 1)]  # in no order, so that few letters repeat
     people = User.objects.bulk_create(User(username=f"person-{name}") for name in names)
-    hosts = Resource.objects.bulk_create(Resource(name=f"host-{name}", address=f"{name}.example.com") for name in names)
+    hosts = Resource.objects.bulk_create(
+        Resource(name=f"host-{name}", address=f"{name}.example.com", connector="practice") for name in names
+    )
     builders.make_policy(users=people, resources=hosts)
     for number, (person, host) in enumerate(zip(people, hosts, strict=True)):
         builders.make_session(person, resource=host)

@@ -61,6 +61,19 @@ class Address:
         return self.path
 
 
+def configured(name: str, prefix: str, which: str, codes: Codes) -> list[Address]:
+    """Return the addresses of the forms of one model. `codes` is for a form of the object `which`.
+
+    An empty form is refused (422), and nothing that is in use is deleted (422).
+    """
+    refused = (*codes[:4], 422)
+    return [
+        Address(f"{name}_add", f"/{prefix}/add/", ADMIN_ONLY, (403, 403, 403, 403, 422)),
+        Address(f"{name}_change", f"/{prefix}/{which}/change/", codes, refused),
+        Address(f"{name}_delete", f"/{prefix}/{which}/delete/", codes, refused),
+    ]
+
+
 ADDRESSES = [
     Address("home", "/", TO_PAGE),
     Address("approvals", "/approvals/", ALL),
@@ -136,6 +149,8 @@ ADDRESSES = [
     Address("host_check", "/resources/{resource}/check/", NOT_ALLOWED, (403, 404, 403, 403, 302)),
     Address("host_key_confirm", "/resources/{resource}/host-key/", NOT_ALLOWED, (403, 404, 403, 403, 302)),
     Address("resource_unlock", "/resources/{resource}/unlock/", (403, 404, 403, 403, 200), (403, 404, 403, 403, 422)),
+    *configured("resource", "resources", "{resource}", (403, 404, 403, 403, 200)),
+    *configured("resource", "resources", "{hidden_resource}", (404, 404, 404, 403, 200))[1:],
     Address("activity_kinds", "/activities/", ALL, csv=True),
     Address("activity_kind", "/activities/{activity}/", (200, 404, 200, 200, 200)),
     Address("activity_kind", "/activities/{hidden_activity}/", THEIRS),
@@ -169,6 +184,7 @@ ADDRESSES = [
     Address("activity_users", "/activity/users/", READERS),
     Address("save_columns", "/activity/columns/sessions/", NOT_ALLOWED, TO_PAGE),
     Address("save_downloads", "/activity/downloads/", NOT_ALLOWED, TO_PAGE),
+    Address("duration_echo", "/durations/?maximum_duration=1h", ALL),
     Address("health", "/health/", ADMIN_ONLY),
     Address("health_hosts", "/health/hosts/", NOT_ALLOWED, ADMIN_ONLY),
     Address("help", "/help/", ALL),

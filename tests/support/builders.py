@@ -46,7 +46,7 @@ def make_application(username: str = "backup-job") -> Application:
 
 
 def make_resource(name: str = "web-1", **values: Any) -> Resource:
-    defaults = {"address": f"{name}.example.com"} | values
+    defaults = {"address": f"{name}.example.com", "connector": "practice"} | values
     return Resource.objects.get_or_create(name=name, defaults=defaults)[0]
 
 

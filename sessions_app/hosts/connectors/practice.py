@@ -38,6 +38,8 @@ class PracticeConnector(Connector):
     """Keeps grants as files."""
 
     name = "practice"
+    words = "a host that is only pretended, for a trial"
+    is_practice = True
     can_list_grants = True
 
     def grant(self, grant: Grant, say: Say) -> None:

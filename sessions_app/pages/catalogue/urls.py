@@ -1,14 +1,16 @@
-"""Addresses of resources, activities, connection profiles and access policies, all read-only."""
+"""Addresses of resources, activities, connection profiles and access policies, their pages and forms."""
 
 from django.urls import path
 
 from sessions_app.pages.catalogue import host_views, views
+from sessions_app.pages.catalogue.configuration import RESOURCES
 
 urlpatterns = [
     path("resources/", views.resources, name="resources"),
     path("resources/<int:pk>/", views.resource, name="resource"),
     path("resources/<int:pk>/check/", host_views.host_check, name="host_check"),
     path("resources/<int:pk>/host-key/", host_views.host_key_confirm, name="host_key_confirm"),
+    *RESOURCES.urls("resources"),
     path("activities/", views.activity_kinds, name="activity_kinds"),
     path("activities/<int:pk>/", views.activity_kind, name="activity_kind"),
     path("profiles/", views.profiles, name="profiles"),

@@ -1,6 +1,6 @@
-"""Read-only pages of resources, activities, connection profiles and access policies.
+"""Pages of resources, activities, connection profiles and access policies.
 
-Administrators and auditors see all of them, others what their policies allow. They are changed in the administration.
+Administrators and auditors see all of them, others what their policies allow. configuration.py changes them.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from activity.listing import Table, list_response
 from activity.viewer import viewer
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.configuration.views import Configuration
 from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 from sessions_app.hosts.models import HostWatch
 from sessions_app.hosts.ssh.keys import BadKey, read_public_key
 from sessions_app.pages.catalogue import tables
+from sessions_app.pages.catalogue.configuration import RESOURCES
 from sessions_app.pages.catalogue.filters import PlatformFilter, SessionsOnOneResourceFilter
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.privileged.tables import sessions_queryset, sessions_table
@@ -33,6 +35,12 @@ from sessions_app.privileged.toolbar import sessions_toolbar
 from sessions_app.roles import is_administrator, sees_everything
 
 MOST_NAMES = 100  # on the page of a policy
+WHAT_GOES_THERE = {  # what an empty list says to administrators and auditors, by the name of the table
+    "resources": "Hosts and secret vaults that sessions are requested for.",
+    "activities": "What is done on a resource, such as patching Linux: its account, groups, sudo rule or commands.",
+    "profiles": "How long a session lasts, who approves it, and whether it is recorded.",
+    "policies": "Who may request which activities on which resources, and under which connection profile.",
+}
 
 
 def admin_url(request: HttpRequest, thing: Model) -> str:
@@ -45,7 +53,8 @@ def admin_url(request: HttpRequest, thing: Model) -> str:
 @require_safe
 def resources(request: HttpRequest) -> HttpResponseBase:
     """Show the resources that the person may see."""
-    return _list(request, tables.RESOURCES, tables.resources_queryset(viewer(request)), PlatformFilter)
+    rows = tables.resources_queryset(viewer(request))
+    return _list(request, tables.RESOURCES, rows, PlatformFilter, configuration=RESOURCES)
 
 
 @require_safe
@@ -69,11 +78,17 @@ def policies(request: HttpRequest) -> HttpResponseBase:
 
 
 def _list(
-    request: HttpRequest, table: Table, rows: QuerySet[Any], filterset: type[FilterSet] | None = None
+    request: HttpRequest,
+    table: Table,
+    rows: QuerySet[Any],
+    filterset: type[FilterSet] | None = None,
+    *,
+    configuration: Configuration | None = None,
 ) -> HttpResponseBase:
-    """Return a list with the tabs of the catalogue. An empty one tells administrators and auditors who adds rows."""
+    """Return a list with the tabs of the catalogue, and for administrators the button that adds a row."""
     if sees_everything(viewer(request)):
-        table = dataclasses.replace(table, empty_text=f"An administrator adds {table.nouns} in the administration.")
+        add_link = configuration.add_link(request) if configuration else ("", "")
+        table = dataclasses.replace(table, empty_text=WHAT_GOES_THERE[table.name], add_link=add_link)
     context = {"heading": table.nouns.capitalize()}
     template = "sessions_app/pages/catalogue/catalogue_list.html"
     return list_response(request, table, rows, template, filterset=filterset, context=context)
@@ -131,7 +146,7 @@ def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
         "heading": found.name,
         "resource": found,
         "facts": ResourceFacts(found, PrivilegedSession.objects.visible_to(person).filter(resource=found)),
-        "admin_url": admin_url(request, found),
+        "links": RESOURCES.links(request, found),
         "toolbar": SimpleLazyObject(lambda: sessions_toolbar(person, with_history=True)),
     }
     return list_response(

@@ -50,6 +50,7 @@ class SshConnector(Connector):
     """
 
     name = "ssh"
+    words = "a Linux host, over SSH"
     is_host = True
     makes_accounts = True
     can_certify = True

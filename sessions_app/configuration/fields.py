@@ -1,0 +1,91 @@
+"""Form fields for durations, which people type in their own words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from sessions_app.configuration.durations import BadDuration, in_words, read_duration, write_duration
+
+
+class DurationInput(forms.TextInput):
+    """A text input for a duration, and beside it how the server reads what was typed.
+
+    htmx asks the server on each change; without JavaScript the words come with the next page.
+    """
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the context of the input, with the attributes by which htmx fetches the words."""
+        asks = {
+            "hx-get": reverse("duration_echo"),
+            "hx-trigger": "input changed delay:300ms, change",
+            "hx-target": "next .echo",
+            "hx-swap": "innerHTML",
+            "hx-push-url": "false",
+            "autocomplete": "off",
+            "size": 14,
+        }
+        return super().get_context(name, value, {**(attrs or {}), **asks})
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """Return the input, and the element for the words."""
+        shown = super().render(name, value, attrs, renderer)
+        words = echo_of(self.format_value(value))
+        return format_html('<span class="with-echo">{} <output class="echo">{}</output></span>', shown, words)
+
+    def format_value(self, value: Any) -> str:
+        """Return the text of the input; a text that was typed stays as it is."""
+        return write_duration(value) if isinstance(value, dt.timedelta) else str(value or "")
+
+
+def echo_of(text: str) -> str:
+    """Return how the server reads `text`, for instance "= 1 hour"; an empty string if it cannot."""
+    try:
+        return f"= {in_words(read_duration(text))}"
+    except BadDuration:
+        return ""
+
+
+class DurationField(forms.Field):
+    """A duration as people type it. Its value is a timedelta."""
+
+    widget = DurationInput
+
+    def to_python(self, value: Any) -> Any:
+        """Return the duration; None if the text is empty. Raise ValidationError."""
+        if value in self.empty_values:
+            return None
+        if isinstance(value, dt.timedelta):
+            return value
+        try:
+            return read_duration(str(value))
+        except BadDuration as problem:
+            raise ValidationError(str(problem), code="invalid") from None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Return whether `data` means another duration than `initial`."""
+        try:
+            return bool(self.to_python(initial) != self.to_python(data))
+        except ValidationError:
+            return True
+
+
+class SecondsField(DurationField):
+    """A duration as people type it. Its value is a whole number of seconds, as some models store it."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the stored number as a duration; a text that was typed stays as it is."""
+        return dt.timedelta(seconds=value) if isinstance(value, int) else value
+
+    def to_python(self, value: Any) -> Any:
+        """Return the number of seconds; None if the text is empty. Raise ValidationError."""
+        if isinstance(value, int):
+            return value
+        found = super().to_python(value)
+        return None if found is None else int(found.total_seconds())

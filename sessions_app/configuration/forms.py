@@ -1,0 +1,94 @@
+"""The base of the forms for what is configured: sections, and fields that only some choices need."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import Model
+from django.forms.boundfield import BoundField
+from django.forms.utils import ErrorDict
+from django.http import QueryDict
+
+# The names of buttons that show the form again with what was typed, and save nothing: for the choices so far, and for a
+# search among what can be chosen.
+SHOW, FIND = "_show", "find"
+
+
+class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """A form that asks only for what the choices so far need.
+
+    `unneeded()` names the fields that are not asked. Their values are kept in hidden inputs, so that nothing that was
+    typed is lost when the choice changes again; when the form is saved, they get the default of the model.
+    """
+
+    sections: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()  # titles and names; fields without one come first
+    choices_that_ask: ClassVar[tuple[str, ...]] = ()  # a change of these fields shows the form again
+    write_only: ClassVar[tuple[str, ...]] = ()  # fields whose values are never shown, logged or repeated
+    use_required_attribute = False  # the server says what is missing, at the field
+
+    data: QueryDict
+    kept: dict[str, forms.Field]
+
+    def __init__(self, data: QueryDict | None = None, *, instance: Any = None, initial: Any = None) -> None:
+        super().__init__(data, instance=instance, initial=initial, label_suffix="")
+        self.is_unfinished = data is not None and (SHOW in data or FIND in data)
+        for name in self.choices_that_ask:
+            self.fields[name].widget.attrs["data-asks"] = ""
+        unneeded = set(self.unneeded())
+        self.kept = {name: self.fields.pop(name) for name in list(self.fields) if name in unneeded}
+
+    def unneeded(self) -> Collection[str]:
+        """Return the names of the fields that the choices so far do not need."""
+        return ()
+
+    def value(self, name: str) -> Any:
+        """Return the value of a field so far: what was sent, which is not validated, or what the form begins with."""
+        if self.is_bound:
+            return self.fields[name].widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
+        return self.get_initial_for_field(self.fields[name], name)
+
+    def full_clean(self) -> None:
+        """Validate the form. A form that is only shown again has no errors yet."""
+        if self.is_unfinished:
+            self._errors = ErrorDict()
+            self.cleaned_data: dict[str, Any] = {}
+        else:
+            super().full_clean()
+
+    def clean(self) -> dict[str, Any] | None:
+        """Give the fields that are not asked the default of the model."""
+        values = super().clean()
+        for field in self._meta.model._meta.concrete_fields:
+            if field.name in self.kept:
+                setattr(self.instance, field.attname, field.get_default())
+        return values
+
+    @property
+    def kept_values(self) -> Iterator[tuple[str, Any]]:
+        """Yield name and value of each hidden input that keeps what a field which is not asked has."""
+        for name, field in self.kept.items():
+            if name in self.write_only:
+                continue
+            if self.is_bound:
+                values: Sequence[Any] = self.data.getlist(self.add_prefix(name))
+            else:
+                initial = field.prepare_value(self.get_initial_for_field(field, name))
+                values = initial if isinstance(initial, list | tuple) else [field.widget.format_value(initial)]
+                if isinstance(field, forms.BooleanField):
+                    values = ["on"] if initial else []
+            yield from ((self.add_prefix(name), value) for value in values if value not in (None, ""))
+
+    @property
+    def shown_sections(self) -> list[tuple[str, list[BoundField]]]:
+        """Return the titles of the sections and their fields; sections without a field are left out."""
+        named = {name for _, names in self.sections for name in names}
+        parts = [("", tuple(name for name in self.fields if name not in named)), *self.sections]
+        shown = [(title, [self[name] for name in names if name in self.fields]) for title, names in parts]
+        return [(title, fields) for title, fields in shown if fields]
+
+    def save_for(self, actor: Any) -> Model:
+        """Save the object. Forms that store who changed something use `actor`."""
+        saved: Model = self.save()
+        return saved

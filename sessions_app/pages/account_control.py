@@ -30,7 +30,7 @@ from sessions_app.errors import Refused
 from sessions_app.logins.models import LoginSession
 from sessions_app.outcome import confirmation, outcome
 from sessions_app.pages.catalogue.tables import visible_resources
-from sessions_app.pages.people.views import visible_accounts
+from sessions_app.pages.people.tables import visible_accounts
 from sessions_app.people.forms import LockdownForm, LockForm
 from sessions_app.people.models import Application
 from sessions_app.privileged.flows.account import lock_account, unlock_account
@@ -101,7 +101,7 @@ def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _account(request: HttpRequest, pk: int) -> AbstractUser:
     """Return the account that an administrator acts on. Raise Http404 or PermissionDenied."""
-    account: AbstractUser = get_object_or_404(visible_accounts(request), pk=pk)
+    account: AbstractUser = get_object_or_404(visible_accounts(viewer(request)), pk=pk)
     _administrators_only(request)
     return account
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions_app.pages import account, account_control, health, home
+from sessions_app.pages import account, account_control, health, home, try_it
 from sessions_app.pages.approvals import views as approvals
 
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("approvals/", approvals.approvals, name="approvals"),
     path("health/", health.health, name="health"),
     path("health/hosts/", health.health_hosts, name="health_hosts"),
+    path("try/", try_it.try_it, name="try_it"),
     path("accounts/me/", account.account, name="account"),
     path("resources/<int:pk>/lock/", account_control.resource_lock, name="resource_lock"),
     path("resources/<int:pk>/unlock/", account_control.resource_unlock, name="resource_unlock"),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
-from django.db.models import Case, Exists, F, IntegerField, Model, OuterRef, Prefetch, QuerySet, Value, When
+from django.db.models import Case, Exists, F, IntegerField, Model, OuterRef, Prefetch, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from activity.folding import fold
@@ -31,6 +31,7 @@ Found = TypeVar("Found", bound=Model)
 MOST_NEAREST = 5  # policies that are told of when none allows it
 MOST_ALIKE = 3  # names that are suggested
 MOST_NAMES = 10  # approvers of a tier
+PAIR, PAIR_NAMES = ("policies__activities", "pk"), ("policies__activities__name", "name")  # of activity and resource
 FILLED_IN = "–"  # stands for notes and a ticket that the person will enter
 
 
@@ -81,6 +82,11 @@ class Answer:
         if self.obstacle:
             return f"No, {asked.format('not ')}. {self.obstacle}"
         return f"Yes, {asked.format('')}, by the access policy {self.policy} under the profile {self.profile}."
+
+    @property
+    def without_policies(self) -> Answer:
+        """Return the answer for who does not see access policies: without those that come nearest."""
+        return dataclasses.replace(self, nearest=(), unnamed=())
 
     @property
     def lines(self) -> list[str]:
@@ -140,34 +146,38 @@ def find_by_name(things: QuerySet[Found], field: str, name: str) -> Found:
     raise Refused(f"There is no {things.model._meta.verbose_name} “{name}”.{hint}")
 
 
-def pairs_of_policies(user: AbstractUser) -> QuerySet[Resource, Any]:
+def pairs_of_policies(user: AbstractUser, *conditions: Q) -> QuerySet[Resource, Any]:
     """Return each activity and resource that active policies give the user, as dictionaries with two ids.
 
-    The keys are `policies__activities` and `pk`, in the order of the names. Pairs of different platforms, and what is
-    inactive, are left out as in the request wizard. Pass the ids to pairs_of() for the objects.
+    The keys are those of PAIR, in the order of the names. Pairs of different platforms, and what is inactive, are left
+    out as in the request wizard. The conditions are on the fields of PAIR_NAMES. Pass the rows to pairs_of() for the
+    objects.
     """
     policies = AccessPolicy.objects.for_user(user).order_by().values("pk")
-    return (
+    # One call of filter(): with several, each condition could be met by another policy.
+    given: QuerySet[Resource, Any] = (
         Resource.objects.filter(
+            *conditions,
             is_active=True,
             policies__in=policies,
             policies__activities__is_active=True,
             policies__activities__platform=F("platform"),
         )
-        .values("policies__activities", "pk", "policies__activities__name", "name")
-        .order_by("policies__activities__name", "name")
+        .values(*PAIR, *PAIR_NAMES)
+        .order_by(*PAIR_NAMES)
         .distinct()
     )
+    return given
 
 
 def pairs_of(rows: Sequence[dict[str, Any]]) -> list[tuple[Activity, Resource]]:
     """Return the objects of rows of pairs_of_policies(), in their order. Rows that were deleted since are left out."""
-    activities = Activity.objects.in_bulk({row["policies__activities"] for row in rows})
-    resources = Resource.objects.in_bulk({row["pk"] for row in rows})
+    activities = Activity.objects.in_bulk({row[PAIR[0]] for row in rows})
+    resources = Resource.objects.in_bulk({row[PAIR[1]] for row in rows})
     return [
-        (activities[row["policies__activities"]], resources[row["pk"]])
+        (activities[row[PAIR[0]]], resources[row[PAIR[1]]])
         for row in rows
-        if row["policies__activities"] in activities and row["pk"] in resources
+        if row[PAIR[0]] in activities and row[PAIR[1]] in resources
     ]
 
 

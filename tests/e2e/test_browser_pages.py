@@ -54,6 +54,8 @@ def addresses(admin: User, approver: User) -> list[str]:
         f"/groups/{group.pk}/",
         f"/applications/{application.pk}/",
         f"/policies/{policy.pk}/",
+        f"/users/{admin.pk}/?tab=rights",
+        f"/try/?user=admin&activity={'Patch Linux'}&resource=web-9",
         f"/profiles/{policy.profile_id}/",
         f"/resources/{sessions[0].resource_id}/",
         f"/activities/{sessions[0].activity_id}/",

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app.catalogue.flows.resource import lock_resource
@@ -181,6 +182,14 @@ def test_the_pairs_of_a_person_are_those_of_active_policies_on_the_same_platform
     builders.make_policy("Off", users=[alice], activities=[linux], resources=[off], is_active=False)
     pairs = pairs_of(list(pairs_of_policies(alice)))
     assert [(activity.name, resource.name) for activity, resource in pairs] == [("A", "web-1"), ("B", "win-1")]
+
+
+def test_pairs_are_not_put_together_from_several_policies(alice: User) -> None:
+    for name in ("one", "two"):
+        things: Any = {"activities": [builders.make_activity(name)], "resources": [builders.make_resource(name)]}
+        builders.make_policy(name, users=[alice], **things)
+    rows = list(pairs_of_policies(alice, Q(name__folded_contains="T") | Q(policies__activities__name="one")))
+    assert [(activity.name, resource.name) for activity, resource in pairs_of(rows)] == [("one", "one"), ("two", "two")]
 
 
 def test_many_answers_cost_as_many_queries_as_two(alice: User, approver: User) -> None:

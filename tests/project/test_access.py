@@ -159,9 +159,11 @@ ADDRESSES = [
     Address("profile", "/profiles/{hidden_profile}/", THEIRS),
     Address("policies", "/policies/", READERS, csv=True),
     Address("policy", "/policies/{policy}/", THEIRS),
+    Address("try_it", "/try/?user=alice&activity=x&resource=x", ALL),
     # Users, groups, applications
     Address("users", "/users/", READERS, csv=True),
     *(Address("user", f"/users/{{alice}}/?tab={tab}", OWN, csv=True) for tab in ("sessions", "logins", "activity")),
+    Address("user", "/users/{alice}/?tab=rights", OWN),
     Address("user", "/users/{somebody}/", THEIRS, csv=True),
     Address("account_lock", "/users/{alice}/lock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_unlock", "/users/{alice}/unlock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),

@@ -29,6 +29,7 @@ from sessions_app.hosts.ssh.keys import BadKey, read_public_key
 from sessions_app.pages.catalogue import tables
 from sessions_app.pages.catalogue.configuration import RESOURCES
 from sessions_app.pages.catalogue.filters import PlatformFilter, SessionsOnOneResourceFilter
+from sessions_app.pages.try_it import question_about
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.privileged.tables import sessions_queryset, sessions_table
 from sessions_app.privileged.toolbar import sessions_toolbar
@@ -213,7 +214,12 @@ def policy(request: HttpRequest, pk: int) -> HttpResponse:
         ("Activities", _first(found.activities.all()), "activity_kind"),
         ("Resources", _first(found.resources.all()), "resource"),
     ]
-    context = {"policy": found, "parts": parts, "admin_url": admin_url(request, found)}
+    context = {
+        "policy": found,
+        "parts": parts,
+        "admin_url": admin_url(request, found),
+        "blanks": question_about(request),
+    }
     return render(request, "sessions_app/pages/catalogue/policy.html", context)
 
 

@@ -17,10 +17,16 @@ from activity.listing import Column, Table, badge, empty, link
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock, Application
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
-from sessions_app.roles import ADMINISTER, AUDIT
+from sessions_app.roles import ADMINISTER, AUDIT, sees_everything
 from sessions_app.row_counts import count_of
 
 ROLES = {"administrator": "Administrator", "auditor": "Auditor", "user": "User"}
+
+
+def visible_accounts(viewer: AbstractUser) -> Any:
+    """Return all accounts for administrators and auditors, else only one's own."""
+    every = get_user_model().objects.all()
+    return every if sees_everything(viewer) else every.filter(pk=viewer.pk)
 
 
 def users_queryset() -> QuerySet[AbstractUser]:

@@ -33,6 +33,7 @@ from sessions_app.pages.catalogue.views import admin_url
 from sessions_app.pages.people import tables
 from sessions_app.pages.people.facts import AccountFacts, GroupFacts
 from sessions_app.pages.people.filters import ApplicationFilter, SessionsOfOneUserFilter, UserFilter
+from sessions_app.pages.people.rights import rights
 from sessions_app.people.models import Application
 from sessions_app.privileged.filters import AnyStatusFilters
 from sessions_app.privileged.tables import sessions_queryset, sessions_table
@@ -40,6 +41,7 @@ from sessions_app.privileged.toolbar import sessions_toolbar
 from sessions_app.roles import is_administrator, sees_everything
 
 TABS = {"sessions": "Sessions", "logins": "Login sessions", "activity": "Activity"}
+ACCOUNT_TABS = {**TABS, "rights": "Rights"}
 GROUP_TABS = {**TABS, "members": "Members"}
 
 
@@ -77,7 +79,7 @@ def user(request: HttpRequest, pk: int) -> HttpResponseBase:
 
     The account of an application is redirected to the page of the application.
     """
-    found = get_object_or_404(visible_accounts(request), pk=pk)
+    found = get_object_or_404(tables.visible_accounts(viewer(request)), pk=pk)
     application_of = Application.objects.filter(principal=found).first()
     if application_of is not None and sees_everything(viewer(request)):
         return redirect(application_of)
@@ -89,7 +91,7 @@ def user(request: HttpRequest, pk: int) -> HttpResponseBase:
         "admin_url": admin_url(request, found),
     }
     template = "sessions_app/pages/people/user.html"
-    return _page_with_tabs(request, _Subject(TABS, {"user": found.pk}, _about(found), template, context))
+    return _page_with_tabs(request, _Subject(ACCOUNT_TABS, {"user": found.pk}, _about(found), template, context))
 
 
 @require_safe
@@ -108,7 +110,9 @@ def application(request: HttpRequest, pk: int) -> HttpResponseBase:
     entries = _about(found.principal) | Q(target_type=found._meta.label_lower, target_id=found.pk)
     return _page_with_tabs(
         request,
-        _Subject(TABS, {"user": found.principal_id}, entries, "sessions_app/pages/people/application.html", context),
+        _Subject(
+            ACCOUNT_TABS, {"user": found.principal_id}, entries, "sessions_app/pages/people/application.html", context
+        ),
     )
 
 
@@ -130,13 +134,6 @@ def group(request: HttpRequest, pk: int) -> HttpResponseBase:
         request,
         _Subject(GROUP_TABS, {"user__groups": found.pk}, entries, "sessions_app/pages/people/group.html", context),
     )
-
-
-def visible_accounts(request: HttpRequest) -> Any:
-    """Return all accounts for administrators and auditors, else only one's own."""
-    every = get_user_model().objects.all()
-    person = viewer(request)
-    return every if sees_everything(person) else every.filter(pk=person.pk)
 
 
 def _about(account: AbstractUser) -> Q:
@@ -228,9 +225,14 @@ def _members(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -
     )
 
 
+def _rights(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -> HttpResponseBase:
+    return rights(request, context["account"], context)
+
+
 LISTS: Mapping[str, Callable[[HttpRequest, _Subject, dict[str, Any]], HttpResponseBase]] = {
     "sessions": _sessions,
     "logins": _logins,
     "activity": _entries,
     "members": _members,
+    "rights": _rights,
 }

@@ -66,7 +66,7 @@ SQLITE = {
             SELECT RAISE(ABORT, '{INCOMPLETE}') WHERE NEW.export IS NULL;
             INSERT INTO {LOG} ({COLUMNS})
                 SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'), '', '', '{PRUNED}', 30,
-                    printf('Deleted %,d {OLDER} %s UTC', found, substr(NEW.before, 1, 19)), '', '',
+                    printf('Deleted %,d {OLDER} %sZ', found, replace(substr(NEW.before, 1, 19), ' ', 'T')), '', '',
                     json_object('rows', found, 'oldest', coalesce(replace(oldest, ' ', 'T') || '+00:00', ''),
                         'before', replace(NEW.before, ' ', 'T') || '+00:00', 'export', NEW.export, 'database_user', '')
                 FROM (SELECT
@@ -126,8 +126,8 @@ FUNCTIONS = {
                 SELECT at AT TIME ZONE 'UTC' INTO oldest FROM {LOG}
                     WHERE at < NEW.before AND verb <> '{PRUNED}' ORDER BY at LIMIT 1;
                 INSERT INTO {LOG} ({COLUMNS}) VALUES (clock_timestamp(), '', '', '{PRUNED}', 30,
-                    format('Deleted %s {OLDER} %s UTC', to_char(found, 'FM999,999,999,999,999'),
-                        to_char(moment, 'YYYY-MM-DD HH24:MI:SS')), '', '',
+                    format('Deleted %s {OLDER} %sZ', to_char(found, 'FM999,999,999,999,999'),
+                        to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SS')), '', '',
                     jsonb_build_object('rows', found,
                         'oldest', COALESCE({ISO.format("oldest")}, ''), 'before', {ISO.format("moment")},
                         'export', NEW.export, 'database_user', session_user))

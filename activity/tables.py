@@ -13,6 +13,7 @@ from activity.listing import Column, Table, badge, empty, link, short_time
 from activity.listing.csv_expressions import Named
 from activity.models import Level, LogEntry
 from activity.names import now_column, then_and_now
+from activity.times_in_text import with_local_times
 from activity.verbs import Verb
 
 # Each level's badge: its colour and its symbol.
@@ -39,6 +40,11 @@ def verb_label(entry: LogEntry) -> str:
 def details_text(entry: LogEntry) -> str:
     """Return the details as JSON on one line; empty where there are none."""
     return json.dumps(entry.details, ensure_ascii=False, sort_keys=True) if entry.details else ""
+
+
+def message_text(entry: LogEntry) -> str:
+    """Return the message with its times in the reader's zone. Downloads and the search have it as it is stored."""
+    return with_local_times(entry.message)
 
 
 def _at(entry: LogEntry) -> str:
@@ -78,7 +84,7 @@ COLUMNS = (
     Column("user", "User", "user_name", 105, user_cell, sorts_few=True),
     Column("verb", "Verb", "verb", 160, sort="", is_hidden=True),
     Column("activity", "Activity", "verb", 180, verb_label, verb_label, sql=Named("verb", VERB_LABELS), sorts_few=True),
-    Column("message", "Message", "message", 400, sort=""),
+    Column("message", "Message", "message", 400, message_text, sort=""),
     Column("target_type", "Target type", "target_type", 160, sort="", is_hidden=True),
     Column("target_id", "Target ID", "target_id", 90, sort="", is_hidden=True),
     Column("target", "Target", "target_name", 195, _target, reads=("target_type", "target_id"), sorts_few=True),

@@ -27,7 +27,8 @@ from activity.listing.read_routing import read
 from activity.listing.response import bad_list_response, is_fragment
 from activity.models import DownloadPreference, ListPreference, LogEntry, LogEntryQuerySet
 from activity.period import PeriodProblem, Span, read_span
-from activity.tables import actor_cell, level_badge, log_table, user_cell
+from activity.tables import actor_cell, level_badge, log_table, message_text, user_cell
+from activity.times_in_text import with_local_times
 from activity.typed import LONGEST_IN_ADDRESS, LONGEST_TEXT, typed
 from activity.viewer import viewer
 
@@ -78,6 +79,7 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
         "number": entry.pk,
         "entry": entry,
         "at": moment(entry.at),
+        "message": message_text(entry),
         "level": level_badge(entry),
         "actor": actor_cell(entry),
         "user_name": user_cell(entry),
@@ -214,7 +216,8 @@ def _file_name(request: HttpRequest, span: Span) -> str:
 
 
 def _readable(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+    return with_local_times(text)
 
 
 @require_POST

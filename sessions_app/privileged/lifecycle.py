@@ -6,7 +6,6 @@ nothing is changed and Overtaken is raised.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from activity import log
 from activity.models import Level
+from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app import change_notify
 from sessions_app.privileged.models import ENDED, HOLDS_GRANT, PrivilegedSession, Status
@@ -152,7 +152,7 @@ def _record_schedule(session: PrivilegedSession, actor: AbstractBaseUser | None)
     if session.scheduled_for is not None:
         log.record(
             Verb.SESSION_SCHEDULED,
-            f"The session begins at {session.scheduled_for.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
+            f"The session begins at {time_value(session.scheduled_for)}",
             actor=actor,
             user=session.user,
             target=session,

@@ -12,7 +12,7 @@ from activity import names
 from activity.listing import Column, Table
 from activity.listing.csv_expressions import Named
 from activity.models import Level, LogEntry
-from activity.tables import level_badge
+from activity.tables import level_badge, message_text
 from activity.verbs import Verb
 from sessions_app.privileged.models import PrivilegedSession
 
@@ -55,7 +55,7 @@ LOG_TABLE = Table(
             csv=lambda e: Level(e.level).label.lower(),
             sql=Named("level", {level: level.label.lower() for level in Level}),
         ),
-        Column("message", "Message", "message", 620),
+        Column("message", "Message", "message", 620, message_text),
         Column("actor", "By", "actor_name", 130, _by),
         names.now_column("actor_now", "By, now", "actor", "actor_name"),
     ),

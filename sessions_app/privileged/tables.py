@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from activity.addresses import numbered
 from activity.listing import Column, Table, badge, counted_time, empty, link, short_time
 from activity.names import name_now, now_column, renamed_to, then_and_now
+from activity.times_in_text import with_local_times
 from sessions_app.catalogue.models import AccessPolicy
 from sessions_app.privileged import policy
 from sessions_app.privileged.models import (
@@ -171,6 +172,10 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
     )
 
 
+def _reason_cell(session: PrivilegedSession) -> str:
+    return empty(with_local_times(session.end_reason))
+
+
 HISTORY = (
     Column("duration", "Duration", "duration", 110, is_number=True),
     Column("notes", "Notes", "notes", 220, sort=""),
@@ -201,7 +206,7 @@ FURTHER = (
     ),
     Column("scheduled", "Scheduled for", "scheduled_for", 165, is_hidden=True),
     Column("ended", "Ended", "ended_at", 165, is_hidden=True),
-    Column("reason", "End reason", "end_reason", 220, sort="", is_hidden=True),
+    Column("reason", "End reason", "end_reason", 220, _reason_cell, sort="", is_hidden=True),
     Column(
         "withdrawn",
         "Withdrawn",

@@ -11,6 +11,7 @@ from typing import Any
 
 from activity import log
 from activity.models import Level, LogEntry
+from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
 from sessions_app.privileged.flows.control import replaced_by
@@ -102,7 +103,7 @@ class Story:
     def _schedule(self, by: Account) -> None:
         """Say that the session waits for its time."""
         starts = self._known(self.session.scheduled_for)
-        self._say(Verb.SESSION_SCHEDULED, f"The session begins at {starts:%Y-%m-%d %H:%M} UTC", by)
+        self._say(Verb.SESSION_SCHEDULED, f"The session begins at {time_value(starts)}", by)
 
     def deny(self, by: Account, minutes: float, reason: str) -> Story:
         """Deny the request, which ends it."""
@@ -115,7 +116,7 @@ class Story:
         """End the request because nobody decided in time."""
         deadline = self._known(self.session.approval_deadline)
         self.at = deadline + 4 * SECOND
-        text = f"Nobody decided before {deadline:%Y-%m-%d %H:%M} UTC."
+        text = f"Nobody decided before {time_value(deadline)}."
         return self._over(Status.APPROVAL_FAILED, Verb.SESSION_APPROVAL_FAILED, text, level=Level.WARNING)
 
     # --- running
@@ -130,7 +131,7 @@ class Story:
             self._say(Verb.CONNECTOR_STEP, f"Gave {{account}}: {action}")
         self.session.start_at, self.session.end_at = self.at, self.at + self.session.maximum_duration
         self.status = Status.AVAILABLE
-        until = f"{self.session.end_at:%Y-%m-%d %H:%M} UTC"
+        until = time_value(self.session.end_at)
         self._say(Verb.SESSION_AVAILABLE, f"The session is available until {until}")
         return self
 
@@ -218,7 +219,7 @@ class Story:
         """Let the session reach its end."""
         end_at = self._known(self.session.end_at)
         self.at = end_at - self.session.profile.end_notice
-        text = f"End announced: This session ends at {end_at:%H:%M} UTC. Save your work."
+        text = f"End announced: This session ends at {time_value(end_at)}. Save your work."
         self._say(Verb.SESSION_END_NOTICE, text)
         self.at = end_at + SECOND
         return self._taken_away(Status.COMPLETE, "The session reached its End")

@@ -7,6 +7,7 @@ import datetime as dt
 from django.db import transaction
 
 from activity.models import Level
+from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows import mail
@@ -37,7 +38,7 @@ def look(context: StepContext) -> None:
 def _why_failed(context: StepContext) -> str:
     deadline = context.session.approval_deadline
     if deadline is not None and deadline <= context.now():
-        return f"Nobody decided before {deadline:%Y-%m-%d %H:%M} UTC."
+        return f"Nobody decided before {time_value(deadline)}."
     return why_approval_cannot_be_had(context.session)
 
 

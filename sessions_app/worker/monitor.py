@@ -8,6 +8,7 @@ from django.db import transaction
 
 from activity import log
 from activity.models import Level
+from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app.catalogue.connectors import ConnectorError, Presence
 from sessions_app.privileged import lifecycle
@@ -150,7 +151,8 @@ def _announce_end(context: StepContext) -> None:
     except ConnectorError as error:
         context.record(Verb.SESSION_END_NOTICE, f"The End could not be announced: {error}", Level.WARNING)
     else:
-        context.record(Verb.SESSION_END_NOTICE, f"End announced: {text}")
+        at = time_value(session.end_at)
+        context.record(Verb.SESSION_END_NOTICE, f"End announced: This session ends at {at}. Save your work.")
     context.set(end_notice_sent=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from activity.models import Level
+from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app.catalogue.connectors import Connector, ConnectorError, UnknownConnector
 from sessions_app.privileged import lifecycle
@@ -125,7 +126,7 @@ def _note_available(context: StepContext, connector: Connector) -> None:
                 session,
                 Status.AVAILABLE,
                 Verb.SESSION_AVAILABLE,
-                f"The session is available until {now + session.maximum_duration:%Y-%m-%d %H:%M} UTC",
+                f"The session is available until {time_value(now + session.maximum_duration)}",
                 start_at=now,
                 end_at=now + session.maximum_duration,
                 is_logged_on=False,

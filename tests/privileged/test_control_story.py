@@ -97,10 +97,10 @@ def test_a_lock_that_a_gateway_and_the_host_enforced_is_told_with_the_times_of_e
     assert shown_text[0] == f"The lock is in force in the gateway {OWNER} for 1 connection to {session.resource_name}"
     assert shown_text[1] == f"The lock is in force on {session.resource_name}, and superseded by Unlock"
     assert shown_text[2].startswith(f"The lock is lifted in the gateway {OWNER} for 1 connection")
-    assert shown_text[2].endswith("UTC (gateway)")
+    assert shown_text[2].endswith("Z (gateway)")
     assert "Lock was in force" in shown_text[2]
     assert shown_text[3].startswith(f"The lock is lifted on {session.resource_name}; Lock was in force ")
-    assert shown_text[3].endswith("UTC (host)")
+    assert shown_text[3].endswith("Z (host)")
     cells = {cell for line in csv.reader(io.StringIO(download(as_user(auditor), session))) for cell in line}
     assert set(shown_text) <= cells
     assert GatewayConnection.objects.get(pk=untouched.pk).confirmed_at is None

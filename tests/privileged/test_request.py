@@ -45,7 +45,7 @@ def test_a_request_for_later_is_scheduled(alice: User) -> None:
     assert (session.status, session.scheduled_for) == (Status.PENDING, start)
     asked, scheduled = LogEntry.objects.of_target(session).order_by("pk")
     assert (asked.verb, scheduled.verb) == (Verb.SESSION_REQUESTED, Verb.SESSION_SCHEDULED)
-    assert scheduled.message == f"The session begins at {start:%Y-%m-%d %H:%M} UTC"
+    assert scheduled.message == f"The session begins at {start:%Y-%m-%dT%H:%M:%S}Z"
     assert (scheduled.actor, scheduled.details) == (alice, {"start_at": start.isoformat()})
 
 

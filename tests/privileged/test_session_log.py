@@ -54,7 +54,7 @@ def test_lines_are_numbered_within_the_session(as_user: AsUser, alice: User, ses
     assert [row["Status"] for row in rows] == ["Info", "Debug", "Warning", "Error"]
     assert rows[3]["Message"] == "sudo rule was refused"
     first = LogEntry.objects.of_target(session).earliest("pk")
-    assert rows[0]["Date and time"] == f"{first.at:%Y-%m-%d %H:%M:%S}"
+    assert f"{first.at:%Y-%m-%d %H:%M:%S}".endswith(rows[0]["Date and time"])  # without the date if it is today's
 
 
 def test_a_status_differs_by_icon_and_text(as_user: AsUser, alice: User, session: PrivilegedSession) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from django.db.models import Case, Exists, F, OuterRef, QuerySet, Value, When
 
 from activity import log
+from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app.gateway.models import GatewayConnection, GatewayEnforcement
 from sessions_app.privileged.flows.control import FREEZING, replaced_by
@@ -200,8 +201,7 @@ def _was(kind: str, since: dt.datetime, until: dt.datetime, by: str) -> str:
     if kind == ControlKind.UNLOCK:
         return ""
     name = ControlKind(kind).label
-    since, until = since.astimezone(dt.UTC), until.astimezone(dt.UTC)
-    return f"; {name} was in force {since:%Y-%m-%d %H:%M:%S} to {until:%H:%M:%S} UTC ({by})"
+    return f"; {name} was in force {time_value(since)} to {time_value(until)} ({by})"
 
 
 def _span(pk: int, since: dt.datetime | None, until: dt.datetime) -> dict[str, str | int]:

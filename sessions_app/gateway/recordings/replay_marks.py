@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from activity.models import Level, LogEntry
+from activity.tables import message_text
 from activity.text_index import words_of
 from sessions_app.gateway.recordings.models import Recording, RecordingText
 
@@ -41,7 +42,7 @@ def replay_marks(recording: Recording, entries: Iterable[LogEntry]) -> list[Repl
             continue
         at = (entry.at - recording.started_at).total_seconds()
         kind = {30: "warning", 40: "error"}.get(int(entry.level), "event")
-        found.append(ReplayMark(min(max(at, 0.0), length), kind, entry.message))
+        found.append(ReplayMark(min(max(at, 0.0), length), kind, message_text(entry)))
     return sorted(found, key=lambda mark: mark.at)[:MOST_MARKS]
 
 

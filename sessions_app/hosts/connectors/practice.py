@@ -24,6 +24,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from activity.models import Level
+from activity.times_in_text import time_value
 from sessions_app.catalogue.connectors import Connector, Grant, Held, PermanentError, Presence, Say, TemporaryError
 
 UNREACHABLE = "UNREACHABLE"
@@ -122,7 +123,7 @@ class PracticeConnector(Connector):
         """Note the new End in the grant."""
         with _granted(grant) as state:
             state["ends_at"] = grant.ends_at.isoformat()
-        say(f"{grant.login_account} may stay until {grant.ends_at:%Y-%m-%d %H:%M} UTC", Level.INFO)
+        say(f"{grant.login_account} may stay until {time_value(grant.ends_at)}", Level.INFO)
 
     def held(self, resource_id: int, resource_name: str) -> list[Held]:
         """Return every grant of the resource, with the name of its file."""

@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from activity import log
 from activity.models import Level
+from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app.hosts.models import AuthorityState, CertificateAuthority
 from sessions_app.sealing import seal, unseal
@@ -203,7 +204,7 @@ def _record_signature(
 ) -> None:
     message = (
         f"Signed an SSH certificate for {', '.join(principals)}, key id {key_id}, "
-        f"until {signed.valid_until:%Y-%m-%d %H:%M:%S} UTC"
+        f"until {time_value(signed.valid_until)}"
     )
     details = {
         "serial": str(signed.serial),  # a string, because numbers in JavaScript cannot hold it

@@ -8,6 +8,8 @@ from typing import Any
 from activity.listing import short_time, span_of_time
 from activity.models import Level, LogEntry
 from activity.names import then_and_now
+from activity.tables import message_text
+from activity.times_in_text import with_local_times
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccountKind, ApprovalTier
 from sessions_app.hosts.models import HostComparison
@@ -117,7 +119,7 @@ def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
         ("Connection profile", session.profile.name),
         ("Notes", session.notes),
         ("Ticket", session.ticket_number),
-        ("End reason", session.end_reason),
+        ("End reason", with_local_times(session.end_reason)),
     ]
     return [(label, value) for label, value in rows if value]
 
@@ -191,6 +193,6 @@ def _timeline_row(entry: LogEntry) -> dict[str, Any]:
         "at": short_time(entry.at),
         "level": level.label,
         "css": level.label.lower(),
-        "message": entry.message,
+        "message": message_text(entry),
         "actor": entry.actor_name or "system",
     }

@@ -69,7 +69,7 @@ def user_cell(entry: LogEntry) -> str:
 # single entry is written to.
 COLUMNS = (
     Column("id", "ID", "pk", 80, sort="", is_hidden=True),
-    Column("at", "Date and time", "at", 175, _at),
+    Column("at", "Date and time", "at", 165, _at),
     Column(
         "level",
         "Level",
@@ -83,11 +83,11 @@ COLUMNS = (
     Column("actor", "Actor", "actor_name", 105, actor_cell, sorts_few=True),
     Column("user", "User", "user_name", 105, user_cell, sorts_few=True),
     Column("verb", "Verb", "verb", 160, sort="", is_hidden=True),
-    Column("activity", "Activity", "verb", 180, verb_label, verb_label, sql=Named("verb", VERB_LABELS), sorts_few=True),
-    Column("message", "Message", "message", 400, message_text, sort=""),
+    Column("activity", "Activity", "verb", 175, verb_label, verb_label, sql=Named("verb", VERB_LABELS), sorts_few=True),
+    Column("message", "Message", "message", 250, message_text, sort=""),
     Column("target_type", "Target type", "target_type", 160, sort="", is_hidden=True),
     Column("target_id", "Target ID", "target_id", 90, sort="", is_hidden=True),
-    Column("target", "Target", "target_name", 195, _target, reads=("target_type", "target_id"), sorts_few=True),
+    Column("target", "Target", "target_name", 170, _target, reads=("target_type", "target_id"), sorts_few=True),
     Column("ip", "IP", "ip", 115, sorts_few=True),
     Column(
         "details",

@@ -53,12 +53,12 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     return Table(
         name="logins",
         columns=(
-            Column("user", "User", "user_name", 95, user_cell, reads=("user",)),
+            Column("user", "User", "user_name", 90, user_cell, reads=("user",)),
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
             Column(
-                "state", "State", "ended_at", 178, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
+                "state", "State", "ended_at", 130, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
             ),
             *_end_columns(),
             now_column("user_now", "User now", "user", "user_name"),
@@ -102,9 +102,9 @@ def location(row: LoginSession) -> str:
 
 def _origin_columns() -> tuple[Column, ...]:
     return (
-        Column("ip", "Public IP", "ip", 120),
-        Column("city", "City", "city", 100, lambda row: row.city),
-        Column("location", "Location", "country", 142, location, location, reads=LOCATION),
+        Column("ip", "Public IP", "ip", 112),
+        Column("city", "City", "city", 80, lambda row: row.city),
+        Column("location", "Location", "country", 95, location, location, reads=LOCATION),
     )
 
 
@@ -118,13 +118,13 @@ def _browser_columns() -> tuple[Column, ...]:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
     return (
-        Column("device", "Device details", "device", 137, device),
-        Column("os", "OS details", "os", 105, lambda row: empty(_system(row)), _system, reads=("os_version",)),
+        Column("device", "Device details", "device", 115, device),
+        Column("os", "OS details", "os", 90, lambda row: empty(_system(row)), _system, reads=("os_version",)),
         Column(
             "browser",
             "Browser details",
             "browser",
-            148,
+            120,
             lambda row: empty(_browser(row)),
             _browser,
             reads=("browser_version",),
@@ -135,8 +135,8 @@ def _browser_columns() -> tuple[Column, ...]:
 
 def _time_columns() -> tuple[Column, ...]:
     return (
-        Column("logged_in", "Logged in", "created_at", 165),
-        Column("last_access", "Last access time", "last_access_at", 165),
+        Column("logged_in", "Logged in", "created_at", 162),
+        Column("last_access", "Last access time", "last_access_at", 162),
     )
 
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from activity.listing import badge
 from activity.viewer import viewer
+from sessions_app.pages.health_dot import dot
 from sessions_app.roles import is_administrator
 from sessions_app.worker.health import checks, hosts
 from sessions_app.worker.health.findings import Finding, Grade
@@ -45,6 +46,7 @@ def _require_administrator(request: HttpRequest) -> None:
 
 
 def _page(request: HttpRequest, found: list[Finding], *, with_hosts: bool) -> HttpResponse:
+    dot.keep(found)
     context = {
         "heading": "Health",
         "findings": [(badge(*BADGES[one.grade]), one) for one in sorted(found, key=lambda one: one.grade == Grade.OK)],

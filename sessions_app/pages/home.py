@@ -1,11 +1,12 @@
 """The start page, and the request by which an open page notices that it was logged out."""
 
+import hashlib
+
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import redirect
-from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
-from sessions_app.pages.navigation import navigation
+from sessions_app.pages.navigation import navigation, news
 
 
 @require_safe
@@ -16,15 +17,13 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def alive(request: HttpRequest) -> HttpResponse:
-    """Return the number of approvals that wait, or 304 if it has not changed.
+    """Return what is new in the navigation, or 304 if nothing is.
 
     Every open page asks this every few seconds. A browser that was logged out is redirected to the login page
     (logins/required.py).
     """
-    context = navigation(request)
-    etag = f'"approvals-{context["approvals_waiting"]}"'
+    body = news(navigation(request)).encode()
+    etag = f'"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponseNotModified(headers={"ETag": etag})
-    response = HttpResponse(render_to_string("sessions_app/pages/_approvals_count.html", context))
-    response["ETag"] = etag
-    return response
+    return HttpResponse(body, headers={"ETag": etag})

@@ -142,14 +142,14 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
     host = _linked(links.resource, "resource_id", "resource_name")
     activity = _linked(links.activity, "activity_id", "activity_name")
     columns = [
-        Column("requested", "Requested", "requested_at", 165, _requested_cell),
-        Column("user", "User", "user_name", 115, _linked_user(links), reads=("user",)),
-        Column("host", "Host", "resource_name", cell=host, reads=("resource",)),
-        Column("account", "Login account", "login_account", 130),
-        Column("start", "Start", "start_at", 190, _start_cell, reads=("scheduled_for", "status")),
+        Column("requested", "Requested", "requested_at", 162, _requested_cell),
+        Column("user", "User", "user_name", 100, _linked_user(links), reads=("user",)),
+        Column("host", "Host", "resource_name", 115, host, reads=("resource",)),
+        Column("account", "Login account", "login_account", 105),
+        Column("start", "Start", "start_at", 188, _start_cell, reads=("scheduled_for", "status")),
         Column("end", "End", "end_at", 190, _end_cell, reads=("status",)),
-        Column("status", "Status", "status", 290 if with_history else 210, status_cell, reads=("start_at",)),
-        Column("activity", "Activity", "activity_name", 200, activity, reads=("activity",)),
+        Column("status", "Status", "status", 290 if with_history else 165, status_cell, reads=("start_at",)),
+        Column("activity", "Activity", "activity_name", 130, activity, reads=("activity",)),
         *(HISTORY if with_history else ()),
         *FURTHER,
     ]

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from activity.listing import relative_time, short_time, span_of_time
 from sessions_app.gateway.vendor import vendor_url
+from sessions_app.pages import main_menu
 from sessions_app.pages.people.tables import state_badge
 
 register = template.Library()
@@ -57,3 +58,9 @@ def head_files() -> SafeString:
     """
     typeface = {"typeface": vendor_url("inter.css"), "typeface_file": vendor_url("inter-latin-wght-normal.woff2")}
     return SafeString(render_to_string("_head_files.html", typeface))
+
+
+@register.simple_tag
+def common_links() -> SafeString:
+    """Return the links that every logged-in person has, for a page that knows nothing about the request."""
+    return main_menu.links("", frozenset({main_menu.EVERYBODY}))

@@ -86,7 +86,7 @@ def policies_queryset() -> QuerySet[AccessPolicy]:
 
 
 def _name(key: str, label: str) -> Column:
-    return Column(key, label, "name", 220, lambda row: link(row.get_absolute_url(), row.name))
+    return Column(key, label, "name", 190, lambda row: link(row.get_absolute_url(), row.name))
 
 
 def _number(key: str, label: str, path: str, width: int = 120) -> Column:

@@ -119,13 +119,13 @@ def state_badge(state: str) -> SafeString:
 def _sessions_columns() -> tuple[Column, ...]:
     """Return the columns with counts that every list here has."""
     return (
-        Column("active", "Active sessions", "live_sessions", 150, is_number=True),
-        Column("scheduled", "Scheduled sessions", "scheduled_sessions", 175, is_number=True),
+        Column("active", "Active sessions", "live_sessions", 130, is_number=True),
+        Column("scheduled", "Scheduled sessions", "scheduled_sessions", 155, is_number=True),
     )
 
 
 def _state_column() -> Column:
-    return Column("state", "State", "state", 110, lambda row: state_badge(row.state))
+    return Column("state", "State", "state", 100, lambda row: state_badge(row.state))
 
 
 def _role(row: Any) -> str:
@@ -153,16 +153,21 @@ def users_table(name: str = "users") -> Table:
     return Table(
         name=name,
         columns=(
-            Column("user", "User", "username", 170, _user),
+            Column("user", "User", "username", 140, _user),
             Column(
-                "name", "Name", "last_name", cell=lambda r: empty(r.get_full_name()), csv=lambda r: r.get_full_name()
+                "name",
+                "Name",
+                "last_name",
+                130,
+                cell=lambda r: empty(r.get_full_name()),
+                csv=lambda r: r.get_full_name(),
             ),
-            Column("email", "E-mail", "email", 220),
-            Column("role", "Role", "role", 120, _role, _role),
+            Column("email", "E-mail", "email", 150),
+            Column("role", "Role", "role", 110, _role, _role),
             _state_column(),
             *_sessions_columns(),
-            Column("logins", "Live logins", "live_logins", 110, is_number=True),
-            Column("last_login", "Last login", "last_login", 170),
+            Column("logins", "Live logins", "live_logins", 100, is_number=True),
+            Column("last_login", "Last login", "last_login", 165),
         ),
         default_sort="user",
         noun="user" if name == "users" else "member",

@@ -1,0 +1,135 @@
+"""The links beside every page, in four groups, by role.
+
+They are written in Python, because some twenty links of a template cost each page as much as a list of thirty rows
+(docs/decisions/0019). Addresses are looked up once in a process. Whoever adds a page that people look for adds it here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+# Who sees a link: everybody, whoever may request, those who see everything, administrators.
+EVERYBODY, REQUESTERS, READERS, ADMINISTRATORS = "everybody", "requesters", "readers", "administrators"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Link:
+    """One link: the name of its address, its words, its drawing in badges.css, and who sees it.
+
+    `below` are the names of pages that belong to it.
+    """
+
+    name: str
+    label: str
+    icon: str
+    audience: str = EVERYBODY
+    below: tuple[str, ...] = ()
+
+
+OVERVIEW = Link("home", "Overview", "home")
+GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
+    (
+        "Work",
+        (
+            Link("sessions", "Sessions", "terminal", below=("session", "session_log", "session_terminal")),
+            Link("approvals", "Approvals", "inbox"),
+            Link("session_request", "Request session", "plus", REQUESTERS),
+        ),
+    ),
+    (
+        "Watch",
+        (
+            Link("logins", "Session Information", "desktop"),
+            Link("recordings", "Recordings", "play", below=("recording", "recording_live")),
+            Link("activity_log", "Activity log", "list", below=("activity_entry",)),
+            Link("health", "Health", "pulse", ADMINISTRATORS, below=("health_hosts",)),
+        ),
+    ),
+    (
+        "People",
+        (
+            Link("users", "Users", "user", READERS, below=("user",)),
+            Link("groups", "Groups", "users", READERS, below=("group",)),
+            Link("applications", "Applications", "bot", READERS, below=("application",)),
+        ),
+    ),
+    (
+        "Policy",
+        (
+            Link("resources", "Resources", "server", below=("resource", "host_check")),
+            Link("activity_kinds", "Activities", "bolt", READERS, below=("activity_kind",)),
+            Link("profiles", "Connection profiles", "sliders", READERS, below=("profile",)),
+            Link("policies", "Access policies", "shield", READERS, below=("policy",)),
+            Link("secrets", "Secrets", "key", ADMINISTRATORS, below=("secret",)),
+            Link("service_keys", "Service keys", "fingerprint", ADMINISTRATORS, below=("service_key",)),
+            Link("admin:index", "Administration", "gear", ADMINISTRATORS),
+        ),
+    ),
+)
+
+
+def audiences(*, is_administrator: bool, sees_everything: bool) -> frozenset[str]:
+    """Return the audiences that a person of this role belongs to."""
+    if is_administrator:
+        return frozenset({EVERYBODY, REQUESTERS, READERS, ADMINISTRATORS})
+    return frozenset({EVERYBODY, READERS}) if sees_everything else frozenset({EVERYBODY, REQUESTERS})
+
+
+def links(here: str, role: frozenset[str], *, count: str = "", dot: str = "") -> SafeString:
+    """Return the links for a person of this role.
+
+    `here` is the name of the page, with its namespace. `count` goes beside Approvals and `dot` beside Health, as HTML.
+    """
+    return SafeString("".join(_pieces(here, role, {"Approvals": count, "Health": dot})))
+
+
+def _pieces(here: str, role: frozenset[str], extra: dict[str, str]) -> Iterator[str]:
+    for title, members in _written():
+        shown = [one for one in members if one[0].audience in role]
+        if not shown:
+            continue
+        if title:
+            key = f"nav-{title.lower()}"
+            yield f'<p class="nav-title" id="{key}">{title}</p><ul aria-labelledby="{key}">'
+        else:
+            yield "<ul>"
+        for link, before, after in shown:
+            yield before
+            if here == link.name:
+                yield ' aria-current="page"'
+            elif here in link.below or (link.name == "admin:index" and here.startswith("admin:")):
+                yield ' aria-current="true"'
+            yield after
+            yield extra.get(link.label, "")
+            yield "</a></li>"
+        yield "</ul>"
+
+
+@functools.cache
+def _written() -> tuple[tuple[str, tuple[tuple[Link, str, str], ...]], ...]:
+    """Return each group with its links, and the HTML of each link before and after what says that it is the page."""
+    return tuple(
+        (title, tuple(_one(link) for link in members if has_address(link)))
+        for title, members in (("", (OVERVIEW,)), *GROUPS)
+    )
+
+
+def _one(link: Link) -> tuple[Link, str, str]:
+    before = format_html('<li><a href="{}"', reverse(link.name))
+    after = format_html('><span class="icon i-{}" aria-hidden="true"></span>{}', link.icon, link.label)
+    return link, before, after
+
+
+def has_address(link: Link) -> bool:
+    """Return whether the page of the link exists in this version."""
+    try:
+        reverse(link.name)
+    except NoReverseMatch:
+        return False
+    return True

@@ -169,12 +169,13 @@ class DownloadPreference(models.Model):
 
 
 class ListPreference(models.Model):
-    """How one person wants to see one list: column widths in pixels, and hidden columns."""
+    """How one person wants to see one list: column widths in pixels, hidden columns, and the order of all columns."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     table = models.CharField(max_length=40)
     widths = models.JSONField(default=dict)
     hidden = models.JSONField(null=True)  # none: the table's own choice
+    order = models.JSONField(default=list)  # keys; columns that are not named stay where the table has them
 
     class Meta:
         default_permissions = ()

@@ -11,5 +11,6 @@ urlpatterns = [
     path("chart/", views.activity_chart, name="activity_chart"),
     path("users/", views.activity_users, name="activity_users"),
     path("downloads/", views.save_downloads, name="save_downloads"),
+    path("density/", views.save_density, name="save_density"),
     path("columns/<slug:table>/", views.save_columns, name="save_columns"),
 ]

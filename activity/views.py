@@ -34,6 +34,8 @@ from activity.viewer import viewer
 
 NARROWEST, WIDEST = 60, 1600  # pixels
 MOST_COLUMNS = 60
+DENSITIES = ("comfortable", "compact")
+A_YEAR = 31_536_000  # seconds that the browser keeps the choice
 COLUMN_KEY = re.compile("[a-z0-9_-]{1,40}")  # PostgreSQL's JSON accepts neither NUL nor lone surrogates
 MOST_TABLES = 50
 PERIOD = ("period", "since", "until")  # links keep these, because the list is always about a period
@@ -222,7 +224,10 @@ def _readable(value: object) -> str:
 
 @require_POST
 def save_columns(request: HttpRequest, table: str) -> HttpResponse:
-    """Remember, for this person, which columns a list shows (form) or how wide they are (`widths`, JSON)."""
+    """Remember, for this person, which columns a list shows and in which order (form, or `order`).
+
+    `widths` (JSON) says how wide they are.
+    """
     person = viewer(request)
     mine = ListPreference.objects.filter(user_id=person.pk)
     preference = mine.filter(table=table).first()
@@ -237,15 +242,46 @@ def save_columns(request: HttpRequest, table: str) -> HttpResponse:
         preference.widths = dict(list({**preference.widths, **widths}.items())[:MOST_COLUMNS])
         preference.save(update_fields=["widths"])
         return HttpResponse(status=204)
+    if "order" in request.POST:
+        preference.order = _keys(typed(request.POST, "order", LONGEST_IN_ADDRESS))
+        preference.save(update_fields=["order"])
+        return HttpResponse(status=204)
     if "reset" in request.POST:
         preference.delete()
     else:
-        shown = set(request.POST.getlist("shown"))
-        keys = " ".join(request.POST.getlist("all")).split()[:MOST_COLUMNS]
-        columns = [key for key in keys if COLUMN_KEY.fullmatch(key)]
+        shown, columns = set(request.POST.getlist("shown")), _keys(" ".join(request.POST.getlist("all")))
         preference.hidden = [key for key in columns if key not in shown]
-        preference.save(update_fields=["hidden"])
+        if "move" in request.POST:
+            preference.order = _moved(columns, typed(request.POST, "move"))
+        preference.save(update_fields=["hidden", "order"])
     return _back(request)
+
+
+@require_POST
+def save_density(request: HttpRequest) -> HttpResponse:
+    """Remember in this browser how close the rows of lists stand, and go back to the list."""
+    chosen = typed(request.POST, "density")
+    if chosen not in DENSITIES:
+        return HttpResponseBadRequest("Rows are comfortable or compact. Nothing was saved.")
+    response = _back(request)
+    response.set_cookie("density", chosen, max_age=A_YEAR, samesite="Lax", secure=request.is_secure())
+    return response
+
+
+def _keys(text: str) -> list[str]:
+    """Return what can be the key of a column."""
+    return [key for key in text.split()[:MOST_COLUMNS] if COLUMN_KEY.fullmatch(key)]
+
+
+def _moved(columns: list[str], move: str) -> list[str]:
+    """Return `columns` after a move such as "left user" or "right user". One at an edge stays there."""
+    direction, _, key = move.partition(" ")
+    if key not in columns:
+        return columns
+    place = columns.index(key)
+    others = columns[:place] + columns[place + 1 :]
+    others.insert(max(0, place + (-1 if direction == "left" else 1)), key)
+    return others
 
 
 @require_POST

@@ -57,6 +57,7 @@ def draw(status: int, heading: str, text: str, *, is_part: bool, is_read: bool, 
         "has_login": has_login,
         "help": HELP.get(status, HELP_ON_OTHERS),
         "theme": theme if theme in THEMES else "",
+        "density": "",
     }
     return render_to_string("error_part.html" if is_part else "error.html", context)
 

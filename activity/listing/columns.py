@@ -126,6 +126,19 @@ class Table:
         """Return the column of that key, if there is one."""
         return next((column for column in self.columns if column.key == key), None)
 
+    def ordered(self, keys: Iterable[str]) -> list[Column]:
+        """Return all columns in the order of `keys`. One that is not named follows the one that it follows here."""
+        known = {column.key: column for column in self.columns}
+        order = [key for key in dict.fromkeys(keys) if key in known]
+        if not order:
+            return list(self.columns)
+        before = ""
+        for key in known:
+            if key not in order:
+                order.insert(order.index(before) + 1 if before else 0, key)
+            before = key
+        return [known[key] for key in order]
+
     def narrowed(self, rows: QuerySet[Any], columns: Iterable[Column], order: str) -> QuerySet[Any]:
         """Return the rows with what these columns and the order read, and without the other fields.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,7 +31,7 @@ PAGE_PARAMETERS = ("after", "before", "last", "day")
 
 
 def _preference(user_id: int, table: str) -> QuerySet[ListPreference, Any]:
-    return ListPreference.objects.filter(user_id=user_id, table=table).values_list("hidden", "widths")
+    return ListPreference.objects.filter(user_id=user_id, table=table).values_list("hidden", "widths", "order")
 
 
 _preferences = CompiledQuery(ListPreference, _preference, user_id=int, table=str)
@@ -163,15 +163,20 @@ class Listing:
         if not self.request.user.is_authenticated:
             return None
         _, found = _preferences.rows(user_id=self.request.user.pk, table=self.table.name)
-        return ListPreference(hidden=found[0][0], widths=found[0][1]) if found else None
+        return ListPreference(**dict(zip(("hidden", "widths", "order"), found[0], strict=True))) if found else None
 
     @functools.cached_property
     def shown_columns(self) -> list[Column]:
         """Return the columns that are not hidden."""
         hidden = self.preference.hidden if self.preference is not None else None
         if hidden is None:
-            return [column for column in self.table.columns if not column.is_hidden]
-        return [column for column in self.table.columns if column.key not in hidden]
+            return [column for column in self.ordered_columns if not column.is_hidden]
+        return [column for column in self.ordered_columns if column.key not in hidden]
+
+    @property
+    def ordered_columns(self) -> Sequence[Column]:
+        """Return all columns, also the hidden ones, in the order that this person wants."""
+        return self.table.columns if self.preference is None else self.table.ordered(self.preference.order)
 
     @property
     def rows(self) -> Rows:
@@ -222,12 +227,12 @@ class Listing:
     def column_choices(self) -> list[tuple[Column, bool]]:
         """Return each column and whether it is shown."""
         shown = {column.key for column in self.shown_columns}
-        return [(column, column.key in shown) for column in self.table.columns]
+        return [(column, column.key in shown) for column in self.ordered_columns]
 
     @property
     def column_keys(self) -> str:
-        """Return the key of each column."""
-        return " ".join([column.key for column in self.table.columns])
+        """Return the key of each column, in order."""
+        return " ".join([column.key for column in self.ordered_columns])
 
     @property
     def kept_parameters(self) -> list[tuple[str, str]]:

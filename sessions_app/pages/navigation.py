@@ -44,15 +44,15 @@ _waiting = CompiledQuery(PrivilegedSession, _awaiting, user_id=int)
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """Return the theme, and for a logged-in person the role, the links, and how many sessions wait for their approval.
+    """Return the look, and for a logged-in person the role, the links, and how many sessions wait for their approval.
 
-    The theme is looked up here, because a missing variable costs a template 0.1 ms.
+    The look is looked up here, because a missing variable costs a template 0.1 ms.
     """
-    theme = {"theme": request.COOKIES.get("theme", "")}
+    look = {"theme": request.COOKIES.get("theme", ""), "density": request.COOKIES.get("density", "")}
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
-        return theme
-    context = theme | {
+        return look
+    context = look | {
         "is_administrator": is_administrator(user),
         "sees_everything": sees_everything(user),
         # A lazy value, because fragments have no navigation and need no query.

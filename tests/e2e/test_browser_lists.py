@@ -6,15 +6,13 @@ from __future__ import annotations
 import re
 import zoneinfo
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, expect
 
-from activity.models import ListPreference
 from sessions_app.logins.models import EndReason, LoginSession
 from tests.support import listing_urls
 from tests.support.builders import make_login, make_user
@@ -30,11 +28,8 @@ A_TIME = re.compile(r"^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d$")
 def list_under_test(settings: Any) -> None:
     """Add one more page to the console: tests/support/listing_urls.py."""
     settings.ROOT_URLCONF = "tests.support.listing_urls"
-    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [*settings.TEMPLATES[0]["DIRS"], str(TEMPLATES)]}]
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [*settings.TEMPLATES[0]["DIRS"], listing_urls.TEMPLATES]}]
     listing_urls.handled.clear()
-
-
-TEMPLATES = Path(__file__).parents[1] / "support" / "templates"
 
 
 @pytest.fixture
@@ -115,80 +110,6 @@ def test_no_refresh_happens_while_a_dialog_is_open(open_as: OpenAs, admin: User,
     page.on("request", lambda request: asked.append(request.url) if LIST in request.url else None)
     page.wait_for_timeout(11_000)
     assert asked == []
-
-
-def width_of(page: Page, column: str) -> float:
-    box = page.locator(f"[data-column={column}]").bounding_box()
-    assert box is not None
-    return box["width"]
-
-
-def test_a_dragged_column_is_remembered_and_saved_once(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
-    page = open_as(admin, LIST)
-    saves: list[Request] = []
-    page.on("request", lambda request: saves.append(request) if "/columns/" in request.url else None)
-    box = page.locator("#resize-user").bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 40, y, steps=4)
-    page.mouse.move(x + 80, y, steps=4)
-    with page.expect_response(re.compile("/columns/")) as saved:
-        page.mouse.up()
-    assert saved.value.status == 204
-    assert len(saves) == 1
-    assert width_of(page, "user") == 300
-    assert ListPreference.objects.get(user=admin, table="test-logins").widths == {"user": 300}
-    page.reload()
-    assert width_of(page, "user") == 300
-
-
-def test_a_column_is_made_wider_and_narrower_with_the_keyboard(
-    open_as: OpenAs, admin: User, rows: list[LoginSession]
-) -> None:
-    page = open_as(admin, LIST)
-    handle = page.locator("#resize-device")
-    handle.focus()
-    with page.expect_response(re.compile("/columns/")):
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("Shift+ArrowRight")
-        page.keyboard.press("ArrowLeft")
-        page.keyboard.press("ArrowRight")
-    assert handle.get_attribute("aria-valuenow") == "210"
-    assert ListPreference.objects.get(user=admin).widths == {"device": 210}
-
-
-def test_one_column_takes_the_room_that_is_left(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
-    page = open_as(admin, LIST, viewport={"width": 1920, "height": 900})
-    room = page.locator("#results-region").evaluate("region => region.clientWidth")
-    assert page.locator("table.grid").evaluate("table => table.offsetWidth") == room
-    assert page.locator("[data-column=created]").evaluate("last => last.getBoundingClientRect().right") == (
-        page.locator("table.grid").evaluate("table => table.getBoundingClientRect().right")
-    )
-    before = width_of(page, "city")
-    assert before > 400
-    page.locator("#resize-user").focus()
-    page.keyboard.press("Shift+ArrowRight")
-    assert (width_of(page, "user"), width_of(page, "city")) == (270, before - 50)
-    page.locator("#resize-city").focus()
-    with page.expect_response(re.compile("/columns/")):
-        page.keyboard.press("Shift+ArrowLeft")
-    assert (width_of(page, "user"), width_of(page, "city")) == (270, before - 100)
-    assert page.locator("table.grid").evaluate("table => table.offsetWidth") == room
-
-
-def test_a_sorted_heading_is_read_in_words_and_not_as_a_drawing(
-    open_as: OpenAs, admin: User, rows: list[LoginSession]
-) -> None:
-    page = open_as(admin, f"{LIST}?sort=-user")
-    heading = page.locator("[data-column=user] .sort").aria_snapshot()
-    assert '"User, sorted descending"' in heading
-    page.locator("#sort-user").click()
-    expect(page.locator("[data-column=user]")).to_have_attribute("aria-sort", "ascending")
-    assert '"User, sorted ascending"' in page.locator("[data-column=user] .sort").aria_snapshot()
-    for part in (".list-tools", "#results"):
-        assert not re.search("[▲▼▾]", page.locator(part).aria_snapshot())
 
 
 def test_typing_searches_and_the_address_follows(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:

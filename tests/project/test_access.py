@@ -184,6 +184,7 @@ ADDRESSES = [
     Address("activity_summary", "/activity/summary/", ALL),
     Address("activity_chart", "/activity/chart/", ALL),
     Address("activity_users", "/activity/users/", READERS),
+    Address("save_density", "/activity/density/", NOT_ALLOWED, TO_PAGE, send={"density": "compact"}),
     Address("save_columns", "/activity/columns/sessions/", NOT_ALLOWED, TO_PAGE),
     Address("save_downloads", "/activity/downloads/", NOT_ALLOWED, TO_PAGE),
     Address("duration_echo", "/durations/?maximum_duration=1h", ALL),

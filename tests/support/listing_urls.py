@@ -4,6 +4,7 @@ sets it as ROOT_URLCONF; the console's own addresses are here too, so that every
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import django_filters
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -14,6 +15,7 @@ from activity.listing import Column, Table, badge, link, list_response
 from sessionadmin.urls import urlpatterns as console
 from sessions_app.logins.models import LoginSession
 
+TEMPLATES = str(Path(__file__).parent / "templates")
 BUILT = "198.51.100.7"  # the address of builders.make_login; leaves out the browsers that run the tests
 handled: list[tuple[str, list[str]]] = []  # what the action was asked to do
 

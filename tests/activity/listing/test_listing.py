@@ -26,6 +26,7 @@ from activity.models import ListPreference, LogEntry
 from activity.verbs import Verb
 from sessions_app.logins.models import EndReason, LoginSession
 from tests.support.builders import make_login, make_user
+from tests.support.pages import streamed
 
 pytestmark = pytest.mark.django_db
 LIST = "/test/logins/"
@@ -335,6 +336,50 @@ def test_one_column_takes_the_room_that_is_left_until_the_person_gives_it_a_widt
     client.post(save, {"reset": "1"})
     client.post(save, {"all": keys, "shown": ["user", "device"]})
     assert [a.get("data-least") for a in table()[1] if "width" not in a] == ["150"]  # the next one that may
+
+
+def test_columns_are_moved_and_remembered_with_and_without_a_script(
+    client: Client, as_user: AsUser, alice: User
+) -> None:
+    make_logins(1)
+    save = "/activity/columns/test-logins/"
+    keys = ["user", "city", "device", "radius", "ended", "created", "agent"]
+
+    def shown(of: Client) -> list[str]:
+        return [a["data-column"] for tag, a in elements(of.get(LIST)) if tag == "th" and "data-column" in a]
+
+    def listed() -> list[str]:
+        return [a["value"] for tag, a in elements(client.get(LIST)) if a.get("name") == "shown"]
+
+    form = {"all": " ".join(keys), "shown": keys[:-1], "next": LIST}
+    assert client.post(save, form | {"move": "left device"}).status_code == 302
+    assert shown(client) == ["user", "device", "city", "radius", "ended", "created"]
+    assert listed() == ["user", "device", "city", "radius", "ended", "created", "agent"]
+    assert client.post(save, form | {"move": "left user"}).status_code == 302  # the first stays the first
+    assert shown(client) == keys[:-1]
+    assert client.post(save, {"order": "created nonsense user created <b>"}).status_code == 204
+    assert shown(client) == ["created", "user", "city", "device", "radius", "ended"]
+    assert listed()[-1] == "ended"
+    assert ListPreference.objects.get().order == ["created", "nonsense", "user", "created"]
+    assert shown(as_user(alice)) == keys[:-1]
+    header = streamed(client.get(LIST + "?csv=1")).split(b"\r\n")[0]
+    assert header == b"User,City,Device,Radius,Ended,Logged in,User agent"  # the file of everybody is the same
+    client.post(save, {"reset": "1"})
+    assert shown(client) == keys[:-1]
+
+
+def test_rows_are_comfortable_or_compact(client: Client) -> None:
+    def density() -> str | None:
+        return next(a for tag, a in elements(client.get(LIST)) if tag == "html").get("data-density")
+
+    assert density() is None
+    answer = client.post("/activity/density/", {"density": "compact", "next": f"{LIST}?sort=user"})
+    assert (answer.status_code, answer["Location"]) == (302, f"{LIST}?sort=user")
+    assert density() == "compact"
+    pressed = {a["value"]: a["aria-pressed"] for _, a in elements(client.get(LIST)) if a.get("name") == "density"}
+    assert pressed == {"comfortable": "false", "compact": "true"}
+    assert client.post("/activity/density/", {"density": "<b>"}).status_code == 400
+    assert density() == "compact"
 
 
 def test_hidden_columns_are_remembered_and_can_be_reset(client: Client) -> None:

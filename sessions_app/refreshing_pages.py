@@ -10,22 +10,30 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 
 from activity.listing.response import is_fragment
 
 FRAGMENT = "sessions_app/pages/sessions/session_live.html"
+TICKING = SafeString("<!-- what the time alone changes -->")  # escaped text cannot contain it
 
 
 def live_response(
-    request: HttpRequest, page_template: str, body_template: str, context: Mapping[str, Any]
+    request: HttpRequest,
+    page_template: str,
+    body_template: str,
+    context: Mapping[str, Any],
+    *,
+    ticking: str = "",
 ) -> HttpResponse:
     """Return the whole page; for HTMX only its fragment, or 304 if the browser shows this body already.
 
-    The body must not contain a value that differs in every answer, such as a token.
+    The body must not contain a value that differs in every answer, such as a token. `ticking` stands in the body where
+    the template has {{ ticking }}, and the ETag does not count it: the browser itself keeps it up to date.
     """
-    body = render_to_string(body_template, {**context}, request)
+    body: str = render_to_string(body_template, {**context, "ticking": TICKING}, request)
     etag = hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
+    body = body.replace(TICKING, ticking)
     shown = {**context, "etag": etag, "body": mark_safe(body)}  # noqa: S308 - rendered by our template
     response: HttpResponse
     if not is_fragment(request):

@@ -24,7 +24,6 @@ from activity.listing import short_time
 from activity.listing.response import is_fragment
 from activity.viewer import viewer
 from sessions_app.errors import Forbidden, Refused
-from sessions_app.gateway import heartbeats
 from sessions_app.gateway.flows.connect import why_not
 from sessions_app.gateway.flows.ticket import NOT_YOURS, IssuedTicket, issue
 from sessions_app.gateway.models import GatewayConnection, GatewayHostKey, TicketKind
@@ -100,22 +99,26 @@ def session_password(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, template, context, status=status)
 
 
+def may_connect(person: Person, session: PrivilegedSession) -> bool:
+    """Return whether this person can connect through the gateway now. Reads `session.resource`."""
+    return session.user_id == person.pk and not why_not(session)
+
+
 def connect_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:
     """Return, for the session's page, the lines to type if this person may connect; else nothing."""
     if session.user_id != person.pk or not session.resource.capabilities.can_certify:
         return {}
-    if why_not(session):
+    if not may_connect(person, session):
         return {"may_connect_later": not session.is_ended}
     name = f"{session.user_name}{SEPARATOR}{_name_of(session)}"
     host, port = _ssh_address()
     return {
         "offers_connect": True,
         "may_connect_later": True,
-        "is_gateway_missing": not heartbeats.running(),
         "ssh_lines": [
-            f"ssh{f' -p {port}' if port != 22 else ''} {name}@{host}",
-            f"scp{f' -P {port}' if port != 22 else ''} file.txt {name}@{host}:",
-            f"sftp{f' -P {port}' if port != 22 else ''} {name}@{host}",
+            ("ssh", f"ssh{f' -p {port}' if port != 22 else ''} {name}@{host}"),
+            ("scp", f"scp{f' -P {port}' if port != 22 else ''} file.txt {name}@{host}:"),
+            ("sftp", f"sftp{f' -P {port}' if port != 22 else ''} {name}@{host}"),
         ],
         "gateway_keys": [
             {"fingerprint": key.fingerprint, "line": f"{_known_as(host, port)} {key.public_key}"}

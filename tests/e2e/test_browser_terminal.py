@@ -66,7 +66,7 @@ def network(through: Gateway, settings: Any) -> Iterator[Way]:
 def connected(open_as: Open, user: User, session: PrivilegedSession, **options: Any) -> Page:
     """Open the terminal of the session by its button, and return the page."""
     page = open_as(user, session.get_absolute_url(), **options)
-    page.get_by_role("link", name="Connect in the browser").click()
+    page.get_by_role("link", name="Connect", exact=True).click()
     expect(status(page)).to_have_text("Connected")
     return page
 

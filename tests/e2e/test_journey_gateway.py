@@ -110,7 +110,7 @@ def test_a_terminal_is_watched_locked_ended_and_replayed(chromium_browser: Brows
 
     # Connects in the browser and runs a command on the real host.
     alice.goto(f"/sessions/{number}/")
-    alice.get_by_role("link", name="Connect in the browser").click()
+    alice.get_by_role("link", name="Connect", exact=True).click()
     notice = alice.locator("#terminal-status")
     expect(notice).to_have_text("Connected")
     type_line(alice, "clear; sudo -n whoami; echo needle-$((6*7)) of $(whoami)")

@@ -28,10 +28,8 @@ AsUser = Callable[[User], Client]
 OTHER = "gate-2:1:bbbb"
 
 
-def controls(client: Client, number: int) -> list[str]:
-    """Return the text of each control on the session's page, the latest first."""
-    page = pages.elements(client.get(f"/sessions/{number}/"))
-    return [pages.text(each) for each in page.findall(".//section[@aria-labelledby='controls-title']//li")]
+def controls(client: Client, number: int) -> list[dict[str, str]]:
+    return pages.controls(pages.elements(client.get(f"/sessions/{number}/")))
 
 
 def confirm(*connections: GatewayConnection) -> None:
@@ -49,18 +47,18 @@ def test_a_lock_is_requested_of_gateways_until_each_has_confirmed(as_user: AsUse
         beat(owner)
     lock(admin, session, title="Stop")
     connect(session, started_at=timezone.now() + dt.timedelta(seconds=1))  # after it: neither
-    (text,) = controls(client, session.pk)
-    assert "not enforced on the host yet" in text
-    assert "Through gateways: confirmed for 0 of 3 connections · " in text
-    assert f"requested of gateway {OWNER} for 2 · requested of gateway {OTHER} for 1" in text
+    (row,) = controls(client, session.pk)
+    assert row["Host"] == "not enforced yet"
+    assert row["Gateway"].startswith("Confirmed for 0 of 3 connections ")
+    assert row["Gateway"].endswith(f"Requested of gateway {OWNER} for 2 Requested of gateway {OTHER} for 1")
     confirm(one, two)
-    (text,) = controls(client, session.pk)
-    assert f"confirmed for 2 of 3 connections · requested of gateway {OTHER} for 1" in text
+    (row,) = controls(client, session.pk)
+    assert f"Confirmed for 2 of 3 connections Requested of gateway {OTHER} for 1" in row["Gateway"]
     confirm(three)
-    (text,) = controls(client, session.pk)
+    (row,) = controls(client, session.pk)
     shown = GatewayConnection.objects.get(pk=three.pk).confirmed_at
     assert shown is not None
-    assert text.endswith(f"confirmed for 3 of 3 connections, {shown:%Y-%m-%d %H:%M:%S}")
+    assert row["Gateway"].endswith(f"Confirmed for 3 of 3 connections, {shown:%H:%M:%S}")
 
 
 def test_a_gateway_that_is_gone_is_named(as_user: AsUser, admin: User, alice: User) -> None:
@@ -70,11 +68,11 @@ def test_a_gateway_that_is_gone_is_named(as_user: AsUser, admin: User, alice: Us
     last = timezone.now() - SILENT_AFTER - dt.timedelta(seconds=2)
     GatewayHeartbeat.objects.update(seen_at=last)
     lock(admin, session, title="Stop")
-    (text,) = controls(as_user(admin), session.pk)
-    assert f"unconfirmed for 1, gateway {OWNER} is gone since {last:%Y-%m-%d %H:%M:%S}" in text
+    (row,) = controls(as_user(admin), session.pk)
+    assert f"Unconfirmed for 1, gateway {OWNER} is gone since {last:%H:%M:%S}" in row["Gateway"]
     GatewayHeartbeat.objects.all().delete()
-    (text,) = controls(as_user(admin), session.pk)
-    assert text.endswith(f"unconfirmed for 1, gateway {OWNER} is gone")
+    (row,) = controls(as_user(admin), session.pk)
+    assert row["Gateway"].endswith(f"Unconfirmed for 1, gateway {OWNER} is gone")
 
 
 def test_a_connection_that_ended_since_has_nothing_left_to_enforce(as_user: AsUser, admin: User, alice: User) -> None:
@@ -84,8 +82,8 @@ def test_a_connection_that_ended_since_has_nothing_left_to_enforce(as_user: AsUs
     GatewayConnection.objects.filter(pk=mine.pk).update(ended_at=timezone.now(), end_reason=ConnectionEnd.HOST)
     unlock(admin, session)
     latest, before = controls(as_user(admin), session.pk)
-    assert "gateways" not in latest
-    assert "confirmed for 1 of 1 connection" in before
+    assert latest["Gateway"] == "no connection"
+    assert before["Gateway"] == "Confirmed for 1 of 1 connection"
 
 
 def test_many_connections_and_requests_cost_the_same_queries(as_user: AsUser, admin: User, alice: User) -> None:

@@ -159,7 +159,7 @@ def test_a_one_time_password_is_shown_once_and_opens_the_session(
     assert found
     assert len(found[1].replace("-", "")) == 26
     assert redeem(found[1], TicketKind.PASSWORD, address="127.0.0.1").session == session
-    assert found[1] not in page(client, session, path="")
+    assert found[1] not in page(client, session, path="connections/")
     assert LogEntry.objects.of_target(session).filter(verb=Verb.PASSWORD_GIVEN).count() == 1
 
 
@@ -173,38 +173,38 @@ def test_the_lines_to_type_name_the_host_where_that_is_enough(alice: User, as_us
     settings.SITE_URL = "https://console.example.com"
     session = session_of(alice)
     client = as_user(alice)
-    assert "ssh -p 4422 alice=web-1@console.example.com" in page(client, session, path="")
-    assert "scp -P 4422 file.txt alice=web-1@console.example.com:" in page(client, session, path="")
+    assert "ssh -p 4422 alice=web-1@console.example.com" in page(client, session, path="connections/")
+    assert "scp -P 4422 file.txt alice=web-1@console.example.com:" in page(client, session, path="connections/")
     assert user_names.SEPARATOR == views.SEPARATOR
     second = session_of(alice)
-    assert f"alice={second.pk}@" in page(client, second, path="")
+    assert f"alice={second.pk}@" in page(client, second, path="connections/")
 
 
 @pytest.mark.parametrize("name", ["web 1", "7", "$(reboot)", "-oProxyCommand=x", "wéb"])
 def test_a_host_whose_name_a_shell_would_take_apart_goes_by_number(alice: User, as_user: AsUser, name: str) -> None:
     session = session_of(alice, host=name)
-    assert f"alice={session.pk}@" in page(as_user(alice), session, path="")
+    assert f"alice={session.pk}@" in page(as_user(alice), session, path="connections/")
 
 
 def test_the_address_that_people_type_can_be_set(alice: User, as_user: AsUser, settings: Any) -> None:
     session, client = session_of(alice), as_user(alice)
     settings.GATEWAY_SSH_ADDRESS = "ssh.example.com:22"
-    assert "ssh alice=web-1@ssh.example.com" in page(client, session, path="")
+    assert "ssh alice=web-1@ssh.example.com" in page(client, session, path="connections/")
     settings.GATEWAY_SSH_ADDRESS = "ssh.example.com"
-    assert "sftp -P 4422 alice=web-1@ssh.example.com" in page(client, session, path="")
+    assert "sftp -P 4422 alice=web-1@ssh.example.com" in page(client, session, path="connections/")
 
 
 def test_the_page_shows_the_gateways_key_as_clients_know_it(alice: User, as_user: AsUser, settings: Any) -> None:
     session, client = session_of(alice), as_user(alice)
-    assert "known_hosts" not in page(client, session, path="")
+    assert "known_hosts" not in page(client, session, path="connections/")
     settings.GATEWAY_SSH_ADDRESS = "ssh.example.com:22"
     key = identity.host_key()
-    shown = page(client, session, path="")
+    shown = page(client, session, path="connections/")
     assert f"<code>{key.get_fingerprint('sha256')}</code>" in shown
     line = " ".join(key.export_public_key().decode().split()[:2])
     assert f"<code>ssh.example.com {line}</code>" in unescape(shown)
     settings.GATEWAY_SSH_ADDRESS = "ssh.example.com"
-    assert f"<code>[ssh.example.com]:4422 {line}</code>" in unescape(page(client, session, path=""))
+    assert f"<code>[ssh.example.com]:4422 {line}</code>" in unescape(page(client, session, path="connections/"))
 
 
 def test_the_page_says_when_no_gateway_is_there(alice: User, as_user: AsUser) -> None:
@@ -245,7 +245,7 @@ def test_connections_are_listed_live_ones_first(alice: User, auditor: User, as_u
         **values, entry_point="ssh", ended_at=timezone.now(), end_reason=ConnectionEnd.TERMINATED, client="OpenSSH_9.2"
     )
     GatewayConnection.objects.create(**values, entry_point="ssh", key=key, fingerprint=key.fingerprint)
-    shown = page(as_user(auditor), session, path="")
+    shown = page(as_user(auditor), session, path="connections/")
     live, over = shown.index("work laptop"), shown.index("OpenSSH_9.2")
     assert live < over
     assert key.fingerprint in shown

@@ -55,10 +55,8 @@ def confirm(*connections: GatewayConnection, is_frozen: bool) -> None:
     connection_state.confirm([connection_state.EnforcedState(one.pk, newest, is_frozen) for one in connections])
 
 
-def shown(client: Client, session: PrivilegedSession) -> list[str]:
-    """Return the text of each control on the session's page, the latest first."""
-    page = pages.elements(client.get(f"/sessions/{session.pk}/"))
-    return [pages.text(each) for each in page.findall(".//section[@aria-labelledby='controls-title']//li")]
+def shown(client: Client, session: PrivilegedSession) -> list[dict[str, str]]:
+    return pages.controls(pages.elements(client.get(f"/sessions/{session.pk}/")))
 
 
 def fresh(session: PrivilegedSession) -> PrivilegedSession:
@@ -89,10 +87,11 @@ def test_a_lock_that_a_gateway_and_the_host_enforced_is_told_with_the_times_of_e
     GatewayEnforcement.objects.filter(control=asked).update(began_at=seconds[0], ended_at=seconds[5])
     ControlRequest.objects.filter(pk=asked.pk).update(enforced_at=seconds[2], enforced_until=seconds[7])
     unlocking, locking = shown(as_user(auditor), session)
-    assert "Superseded" in locking
-    assert f"in force {span(seconds[0], seconds[5])} (gateway {OWNER}, 1 connection)" in locking
-    assert f"in force {span(seconds[2], seconds[7])} (host), superseded by Unlock" in locking
-    assert "Enforced" in unlocking
+    assert locking["Control"] == "Lock Superseded superseded by Unlock"
+    assert locking["Requested"] == f"{asked.requested_at:%H:%M:%S} by admin “Stop”"
+    assert locking["Gateway"].startswith(f"{span(seconds[0], seconds[5])} {OWNER}, 1 connection")
+    assert locking["Host"] == span(seconds[2], seconds[7])
+    assert unlocking["Control"] == "Unlock Enforced"
     shown_text = [entry.message for entry in LogEntry.objects.filter(verb=Verb.CONTROL_ENFORCED).order_by("pk")]
     assert shown_text[0] == f"The lock is in force in the gateway {OWNER} for 1 connection to {session.resource_name}"
     assert shown_text[1] == f"The lock is in force on {session.resource_name}, and superseded by Unlock"
@@ -108,8 +107,7 @@ def test_a_lock_that_a_gateway_and_the_host_enforced_is_told_with_the_times_of_e
 
 
 def span(since: dt.datetime, until: dt.datetime) -> str:
-    is_same_day = since.date() == until.date()
-    return f"{since:%Y-%m-%d %H:%M:%S} to {until:{'%H:%M:%S' if is_same_day else '%Y-%m-%d %H:%M:%S'}}"
+    return f"{since:%H:%M:%S} to {until:%H:%M:%S}"
 
 
 def download(client: Client, session: PrivilegedSession) -> str:
@@ -130,13 +128,12 @@ def test_an_extension_that_only_the_gateway_enforced_is_told_as_that(
     disconnected([Ending(mine.pk, ConnectionEnd.ENDED)])
     reconcile()
     assert fresh(session).status == Status.COMPLETE
-    (text,) = shown(as_user(auditor), session)
+    (control,) = shown(as_user(auditor), session)
     row = GatewayEnforcement.objects.get()
     assert row.ended_at is not None
-    assert f"in force {row.began_at:%Y-%m-%d %H:%M:%S} to " in text
-    assert "(host)" not in text
-    assert "the session ended" in text
-    assert "Over" in text
+    assert control["Gateway"].startswith(f"{row.began_at:%H:%M:%S} to ")
+    assert control["Host"] == "never in force"
+    assert control["Control"] == "Extend Over the session ended"
 
 
 def test_what_was_never_in_force_is_told_as_that(as_user: AsUser, admin: User, session: PrivilegedSession) -> None:
@@ -144,9 +141,9 @@ def test_what_was_never_in_force_is_told_as_that(as_user: AsUser, admin: User, s
     unlock(admin, fresh(session))
     reconcile()
     unlocking, locking = shown(as_user(admin), session)
-    assert "Never in force" in locking
-    assert "never in force, superseded by Unlock" in locking
-    assert "in force since" in unlocking
+    assert locking["Control"] == "Lock Never in force superseded by Unlock"
+    assert locking["Host"] == "never in force"
+    assert unlocking["Host"].startswith("since ")
 
 
 def test_a_lock_that_stands_at_the_end_was_in_force_until_the_rights_were_gone(
@@ -160,8 +157,9 @@ def test_a_lock_that_stands_at_the_end_was_in_force_until_the_rights_were_gone(
     assert control.enforced_at is not None
     assert control.enforced_until is not None
     assert "Lock was in force" in LogEntry.objects.filter(verb=Verb.CONTROL_ENFORCED).latest("pk").message
-    (text,) = shown(as_user(admin), session)
-    assert "(host), the session ended" in text
+    (row,) = shown(as_user(admin), session)
+    assert " to " in row["Host"]
+    assert row["Control"].endswith("the session ended")
 
 
 def test_of_two_gateways_each_has_its_own_times_and_connections(admin: User, session: PrivilegedSession) -> None:

@@ -93,6 +93,10 @@ ADDRESSES = [
     Address("sessions", "/sessions/?whose=all", READERS, csv=True),
     Address("session", "/sessions/{available}/", OWN),
     Address("session", "/sessions/{waiting}/", (200, 404, 200, 200, 200)),
+    Address("session_connections", "/sessions/{available}/connections/", OWN),
+    Address("session_connections", "/sessions/{waiting}/connections/", (200, 404, 200, 200, 200)),
+    Address("session_recordings", "/sessions/{available}/recordings/", OWN),
+    Address("session_recordings", "/sessions/{waiting}/recordings/", (200, 404, 403, 200, 200)),
     Address("session_log", "/sessions/{available}/log/", OWN, csv=True),
     Address("session_log", "/sessions/{waiting}/log/", (200, 404, 200, 200, 200), csv=True),
     # Recordings of alice's session: hers, and of those who see everything; not of who approves it

@@ -150,3 +150,10 @@ def fields(page: ET.Element, path: str = ".//form[@method='post']") -> dict[str,
             empty = "on" if kind in ("checkbox", "radio") else ""
             sent[name] = text(each) if each.tag == "textarea" else each.get("value", empty)
     return sent
+
+
+def controls(page: ET.Element) -> list[dict[str, str]]:
+    """Return the rows of a session's controls, the latest first: the text of each cell by its column's name."""
+    rows = page.findall(".//section[@aria-labelledby='controls-title']//tbody/tr")
+    cells = [[text(row.find("th")), *map(text, row.findall("td"))] for row in rows]
+    return [dict(zip(("Control", "Requested", "Gateway", "Host"), row, strict=True)) for row in cells]

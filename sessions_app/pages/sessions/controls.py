@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from activity.listing import badge, moment
+from activity.listing import badge, moment, short_time
 from sessions_app.gateway.heartbeats import SILENT_AFTER
 from sessions_app.gateway.models import GatewayConnection, GatewayEnforcement, GatewayHeartbeat
 from sessions_app.privileged.models import ControlKind, ControlRequest, PrivilegedSession
@@ -34,6 +34,15 @@ class UnconfirmedGateway:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Enforced:
+    """Where a control was enforced, and from when until when: "since ..." while it is in force."""
+
+    span: str
+    gateway: str = ""  # empty for the host
+    connections: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ControlShown:
     """One control request, where it is or was enforced, and what the gateways report.
 
@@ -45,7 +54,8 @@ class ControlShown:
     confirmed: int
     confirmed_at: str
     waiting: tuple[UnconfirmedGateway, ...]
-    in_force: tuple[str, ...]  # one for the host and each gateway, with its times
+    by_gateways: tuple[Enforced, ...]
+    by_host: Enforced | None
     end: str  # why it is over; empty if it is not
 
     @property
@@ -54,16 +64,21 @@ class ControlShown:
         return not self.request.enforced_at and not self.request.dropped_at
 
     @property
+    def was_in_force(self) -> bool:
+        """Return whether anything enforced it at any time."""
+        return bool(self.by_gateways or self.by_host)
+
+    @property
     def state(self) -> SafeString:
         """Return one word for its state, which is that of the slowest enforcer."""
         if any(one.is_gone for one in self.waiting):
             return badge("warning", "Unconfirmed", "warning")
         if self.request.superseded_by_id and self.request.kind != ControlKind.DISCONNECT:
-            return badge("plain", "Superseded" if self.in_force else "Never in force", "x")
+            return badge("plain", "Superseded" if self.was_in_force else "Never in force", "x")
         if self.request.enforced_at and not self.waiting:
             return badge("success", "Enforced", "check")
         if self.request.dropped_at:
-            return badge("plain", "Over" if self.in_force else "Never in force", "x")
+            return badge("plain", "Over" if self.was_in_force else "Never in force", "x")
         return badge("warning" if self.request.last_error else "info", "Requested", "hourglass")
 
 
@@ -108,48 +123,39 @@ def _shown(
         request=request,
         connections=len(concerned),
         confirmed=len(concerned) - len(open_ones),
-        confirmed_at=moment(max(moments)) if moments and not open_ones else "",
+        confirmed_at=short_time(max(moments)) if moments and not open_ones else "",
         waiting=tuple(
             _waiting(gateway, count, spoke.get(gateway))
             for gateway, count in sorted(Counter(one.gateway for one in open_ones).items())
         ),
-        in_force=_in_force(request),
+        by_gateways=_by_gateways(request),
+        by_host=_by_host(request),
         end=_end(request),
     )
 
 
-def _in_force(request: ControlRequest) -> tuple[str, ...]:
-    """Return a line for each enforcer: the gateways, and then the host."""
-    is_disconnect = request.kind == ControlKind.DISCONNECT
-    spans = [
-        (
-            one.began_at,
-            None if is_disconnect else one.ended_at,
-            f"gateway {one.gateway}, {_connections(one.connections)}",
-        )
-        for one in request.gateways.all()
-    ]
-    if request.enforced_at:
-        spans.append((request.enforced_at, request.enforced_until, "host"))
-    words = "done" if is_disconnect else "in force"
-    shown = '{} <span class="moment">{}</span> ({})'  # no date breaks at the end of a line
+def _by_gateways(request: ControlRequest) -> tuple[Enforced, ...]:
     return tuple(
-        format_html(shown, words, _span(since, until, is_disconnect=is_disconnect), by) for since, until, by in spans
+        Enforced(_span(request, one.began_at, one.ended_at), one.gateway, one.connections)
+        for one in request.gateways.all()
     )
 
 
-def _span(since: dt.datetime, until: dt.datetime | None, *, is_disconnect: bool) -> str:
-    begin = moment(since)
-    if is_disconnect:
+def _by_host(request: ControlRequest) -> Enforced | None:
+    if request.enforced_at is None:
+        return None
+    return Enforced(_span(request, request.enforced_at, request.enforced_until))
+
+
+def _span(request: ControlRequest, since: dt.datetime, until: dt.datetime | None) -> str:
+    """Return when it was in force. A cut is done at one moment."""
+    begin = short_time(since)
+    if request.kind == ControlKind.DISCONNECT:
         return begin
     if until is None:
-        return f"since {begin}"
-    end = moment(until)
-    return f"{begin} to {end[11:] if end[:10] == begin[:10] else end}"
-
-
-def _connections(number: int) -> str:
-    return f"{number} connection{'' if number == 1 else 's'}"
+        return format_html("since {}", begin)
+    day, end = moment(since)[:10], moment(until)
+    return format_html("{} to {}", begin, end[11:] if end[:10] == day else end)
 
 
 def _end(request: ControlRequest) -> str:
@@ -160,4 +166,4 @@ def _end(request: ControlRequest) -> str:
 
 def _waiting(gateway: str, count: int, seen_at: dt.datetime | None) -> UnconfirmedGateway:
     is_gone = seen_at is None or timezone.now() - seen_at > SILENT_AFTER
-    return UnconfirmedGateway(gateway, count, is_gone, moment(seen_at) if is_gone and seen_at else "")
+    return UnconfirmedGateway(gateway, count, is_gone, short_time(seen_at) if is_gone and seen_at else "")

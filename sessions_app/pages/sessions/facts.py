@@ -1,4 +1,4 @@
-"""What the page of a session shows, with a constant number of queries: facts, approvals, controls and timeline."""
+"""What the tab Overview of a session shows, with a constant number of queries: facts, approvals, controls, timeline."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from activity.models import Level, LogEntry
 from activity.names import then_and_now
 from activity.tables import message_text
 from activity.times_in_text import with_local_times
-from sessions_app.catalogue.lock_models import ResourceLock
-from sessions_app.catalogue.models import AccountKind, ApprovalTier
+from sessions_app.catalogue.models import ApprovalTier
 from sessions_app.hosts.models import HostComparison
 from sessions_app.pages.sessions.controls import controls_shown
-from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.approvers import approvals_that_count
-from sessions_app.privileged.models import HOLDS_GRANT, WITHDRAWN, Approval, PrivilegedSession, Status
+from sessions_app.privileged.models import WITHDRAWN, Approval, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
 from sessions_app.privileged.session_log import entries_of
 from sessions_app.roles import Person, sees_everything
@@ -46,40 +44,20 @@ class TierShown:
         return sum(decision.is_approved and decision.pk not in self.void for decision in self.decisions)
 
 
-def session_context(session: PrivilegedSession) -> dict[str, Any]:
-    """Return the context of templates/sessions_app/session_body.html.
+def overview_context(session: PrivilegedSession) -> dict[str, Any]:
+    """Return the context of templates/sessions_app/pages/sessions/session_overview.html.
 
     Load `session` with resource, activity, profile and policy.
     """
     entries = list(entries_of(session).filter(level__gt=Level.DEBUG).order_by("-pk")[: TIMELINE_LENGTH + 1])
-    is_open = not session.is_ended
     return {
-        "session": session,
         "status_label": Status(session.status).label + (f", {WITHDRAWN}" if session.is_withdrawn else ""),
         "facts": _facts(session),
         "tiers": _tiers(session),
         "controls": controls_shown(session),
         "timeline": [_timeline_row(entry) for entry in reversed(entries[:TIMELINE_LENGTH])],
         "is_timeline_truncated": len(entries) > TIMELINE_LENGTH,
-        "is_stuck": bool(session.last_error) and session.status in (Status.CANCELING, Status.PROVISIONING),
-        "next_attempt": short_time(session.next_attempt_at) if session.next_attempt_at else "",
-        "waits_since": short_time(session.waiting_since) if session.lease and session.waiting_since else "",
-        "is_taking_away": session.status == Status.CANCELING,
-        "is_locked": session.status == Status.LOCKED,
-        "others_on_account": _others_on_account(session) if session.status in HOLDS_GRANT else 0,
-        "account_lock": AccountLock.objects.in_force().filter(user_id=session.user_id).first() if is_open else None,
-        "resource_lock": ResourceLock.objects.in_force().filter(resource_id=session.resource_id).first()
-        if is_open
-        else None,
     }
-
-
-def _others_on_account(session: PrivilegedSession) -> int:
-    """Return how many other sessions hold rights on the same account of the same host."""
-    if session.activity.kind == AccountKind.EPHEMERAL or not session.resource.capabilities.makes_accounts:
-        return 0
-    same = PrivilegedSession.objects.filter(resource=session.resource_id, login_account=session.login_account)
-    return same.filter(status__in=sorted(HOLDS_GRANT)).exclude(pk=session.pk).count()
 
 
 def comparison_context(person: Person, session: PrivilegedSession) -> dict[str, Any]:

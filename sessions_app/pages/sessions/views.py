@@ -1,4 +1,4 @@
-"""The list of privileged sessions, the page of one session, and its log in a window of its own."""
+"""The list of privileged sessions."""
 
 from __future__ import annotations
 
@@ -9,32 +9,21 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
-from activity import log
-from activity.listing import link, list_response
-from activity.listing.response import bad_list_response, is_fragment
-from activity.names import name_now, then_and_now
+from activity.listing import list_response
+from activity.listing.response import bad_list_response
+from activity.names import name_now
 from activity.typed import typed
-from activity.verbs import Verb
 from activity.viewer import viewer
-from sessions_app.gateway.recordings.tables import recordings_of
-from sessions_app.gateway.views import connect_context, connections_context
-from sessions_app.hosts.key_views import certificate_context
-from sessions_app.pages.sessions.facts import comparison_context, session_context
 from sessions_app.privileged.filters import ActiveFilters, HistoricalFilters, SessionFilters
-from sessions_app.privileged.flows.start_check import why_right_is_gone
-from sessions_app.privileged.models import ENDED, HOLDS_GRANT, LIVE, PrivilegedSession, Status
+from sessions_app.privileged.models import ENDED, LIVE, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
-from sessions_app.privileged.session_log import LOG_TABLE, with_line_numbers
-from sessions_app.privileged.session_log_filters import SessionLogFilters
-from sessions_app.privileged.tables import Links, refusals_for, sessions_queryset, sessions_table, status_cell
-from sessions_app.privileged.toolbar import page_buttons, sessions_toolbar
-from sessions_app.refreshing_pages import live_response
+from sessions_app.privileged.tables import sessions_queryset, sessions_table
+from sessions_app.privileged.toolbar import sessions_toolbar
 from sessions_app.roles import Person, sees_everything
-from sessions_app.vault.views import secrets_context
 from sessions_app.worker.health.heartbeat import is_worker_missed
 
 
@@ -125,53 +114,3 @@ def _filtered_by_owner(
 ) -> QuerySet[PrivilegedSession]:
     """Return the sessions of everybody or the person's own."""
     return queryset if whose == "all" else queryset.filter(Q(user_id=person.pk) | Q(requested_by_id=person.pk))
-
-
-@require_safe
-def session(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Show everything about one session. The page refreshes itself."""
-    person = viewer(request)
-    row = get_object_or_404(sessions_queryset(person).select_related("resource", "activity", "user", "policy"), pk=pk)
-    if row.status in HOLDS_GRANT:
-        row.right_gone = why_right_is_gone(row)
-    links = Links(person)
-    context = session_context(row) | {
-        "user_link": then_and_now(row.user_name, row.user.get_username(), link(links.user(row), row.user_name)),
-        "resource_link": link(links.resource(row), row.resource_name),
-        "activity_link": link(links.activity(row), row.activity_name),
-        "heading": str(row),
-        "number": row.pk,
-        "status": status_cell(row),
-        "buttons": page_buttons(person, refusals_for(person)(row), has_begun=row.status not in NOT_BEGUN),
-        **secrets_context(person, row),
-        **certificate_context(person, row),
-        "recordings": recordings_of(row) if sees_everything(person) or row.user_id == person.pk else [],
-        **connect_context(person, row),
-        **connections_context(row),
-        **comparison_context(person, row),
-    }
-    folder = "sessions_app/pages/sessions"
-    return live_response(request, f"{folder}/session.html", f"{folder}/session_body.html", context)
-
-
-@require_safe
-def session_log(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Show the log of one session.
-
-    Each time that the page is opened is logged. Refreshes are not, and downloads have their own entry.
-    """
-    person = viewer(request)
-    row = get_object_or_404(sessions_queryset(person), pk=pk)
-    response = list_response(
-        request,
-        LOG_TABLE,
-        with_line_numbers(row),
-        "sessions_app/pages/sessions/session_log.html",
-        filterset=SessionLogFilters,
-        context={"heading": f"Log of {row}", "number": row.pk, "session": row, "status": status_cell(row)},
-        csv_name=f"session-{row.pk}-log",
-    )
-    is_opening = request.method == "GET" and not is_fragment(request) and "csv" not in request.GET
-    if is_opening and response.status_code == 200:
-        log.record(Verb.LOG_VIEWED, f"Read the log of session {row.pk}, {row}", actor=person, target=row)
-    return response

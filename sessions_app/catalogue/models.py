@@ -17,6 +17,9 @@ from sessions_app.catalogue.account_names import ACCOUNT_NAME, TEMPLATE_RULE, ac
 from sessions_app.catalogue.connectors import Capabilities, capabilities_of
 from sessions_app.roles import Person
 
+SHORTEST_VIEW = dt.timedelta(seconds=5)  # of a secret
+MOST_RECORDING_DAYS = 36_500
+
 
 class Platform(models.TextChoices):
     """The kind of system that a resource is, and that an activity is made for."""
@@ -173,7 +176,7 @@ class ConnectionProfile(models.Model):
     """The rules of session control: the duration, the approvals, and what the person must enter."""
 
     name = models.CharField(max_length=120, unique=True)
-    maximum_duration = models.DurationField(default=dt.timedelta(hours=2), help_text="From start to end, as hh:mm:ss.")
+    maximum_duration = models.DurationField(default=dt.timedelta(hours=2), help_text="From start to end.")
     approval_timeout = models.DurationField(
         default=dt.timedelta(hours=24), help_text="A request fails if nobody approves or denies it within this time."
     )
@@ -235,11 +238,33 @@ class ConnectionProfile(models.Model):
         for name in ("maximum_duration", "approval_timeout"):
             value = getattr(self, name)
             if value is not None and value <= dt.timedelta(0):
-                raise ValidationError({name: "Enter a duration above zero, for instance 02:00:00."})
+                raise ValidationError({name: "Enter a duration above zero, for instance 2 h."})
         if problem := terms.problem_of_tcp_targets(self.tcp_targets):
             raise ValidationError({"tcp_targets": problem})
         if self.extension_limit and self.extension_by is not None and self.extension_by <= dt.timedelta(0):
-            raise ValidationError({"extension_by": "An extension must add some time, for instance 00:30:00."})
+            raise ValidationError({"extension_by": "An extension must add some time, for instance 30 min."})
+        if problems := self._problems_of_limits():
+            raise ValidationError(problems)
+
+    def _problems_of_limits(self) -> dict[str, str]:
+        """Return which limits do not fit each other: field names and sentences."""
+        longest, found = self.maximum_duration, {}
+        if longest is None:
+            return found
+        if self.end_notice is not None and not dt.timedelta(0) <= self.end_notice < longest:
+            found["end_notice"] = "The end notification must come before the end: shorter than the maximum duration."
+        if self.extension_limit and self.extension_by is not None and self.extension_by > longest:
+            found["extension_by"] = "An extension adds at most the maximum duration."
+        if self.logon_monitor_interval is not None and dt.timedelta(seconds=self.logon_monitor_interval) > longest:
+            found["logon_monitor_interval"] = "The logon monitor must look at least once in the maximum duration."
+        if self.secret_view_timeout is not None:
+            shown = dt.timedelta(seconds=self.secret_view_timeout)
+            if shown < SHORTEST_VIEW or shown > longest:
+                text = "Show a secret for at least 5 s, and at most the maximum duration."
+                found["secret_view_timeout"] = text
+        if self.recording_days is not None and self.recording_days > MOST_RECORDING_DAYS:
+            found["recording_days"] = f"Keep recordings for at most {MOST_RECORDING_DAYS} days, or with 0 for ever."
+        return found
 
 
 class ApprovalTier(models.Model):

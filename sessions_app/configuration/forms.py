@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,9 +11,9 @@ from django.forms.boundfield import BoundField
 from django.forms.utils import ErrorDict
 from django.http import QueryDict
 
-# The names of buttons that show the form again with what was typed, and save nothing: for the choices so far, and for a
-# search among what can be chosen.
-SHOW, FIND = "_show", "find"
+from sessions_app.choosing import FIND, ChosenField
+
+SHOW = "_show"  # the name of the button that shows the form again for the choices so far, and saves nothing
 
 
 class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -33,11 +33,18 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
 
     def __init__(self, data: QueryDict | None = None, *, instance: Any = None, initial: Any = None) -> None:
         super().__init__(data, instance=instance, initial=initial, label_suffix="")
+        for field in self._meta.model._meta.concrete_fields:  # a field that the class declares knows no default
+            if field.name in self.base_fields and field.has_default() and self.fields[field.name].initial is None:
+                self.fields[field.name].initial = field.get_default()
+        self.add_fields()
         self.is_unfinished = data is not None and (SHOW in data or FIND in data)
         for name in self.choices_that_ask:
             self.fields[name].widget.attrs["data-asks"] = ""
         unneeded = set(self.unneeded())
         self.kept = {name: self.fields.pop(name) for name in list(self.fields) if name in unneeded}
+
+    def add_fields(self) -> None:
+        """Add fields that cannot be written down in the class, for instance those of parts of the object."""
 
     def unneeded(self) -> Collection[str]:
         """Return the names of the fields that the choices so far do not need."""
@@ -65,20 +72,30 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
                 setattr(self.instance, field.attname, field.get_default())
         return values
 
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Add an error. One of the model about a field that is not asked belongs to the whole form."""
+        by_field = getattr(error, "error_dict", None)
+        if by_field is None:
+            super().add_error(field if field in self.fields else None, error)
+            return
+        for name, problems in by_field.items():
+            super().add_error(name if name in self.fields else None, problems)
+
     @property
     def kept_values(self) -> Iterator[tuple[str, Any]]:
         """Yield name and value of each hidden input that keeps what a field which is not asked has."""
         for name, field in self.kept.items():
             if name in self.write_only:
                 continue
-            if self.is_bound:
-                values: Sequence[Any] = self.data.getlist(self.add_prefix(name))
-            else:
-                initial = field.prepare_value(self.get_initial_for_field(field, name))
-                values = initial if isinstance(initial, list | tuple) else [field.widget.format_value(initial)]
-                if isinstance(field, forms.BooleanField):
-                    values = ["on"] if initial else []
-            yield from ((self.add_prefix(name), value) for value in values if value not in (None, ""))
+            if self.is_bound:  # a field may have sent several values, such as those of a chooser
+                sent = [key for key in self.data if key == name or key.startswith(f"{name}-")]
+                yield from ((key, value) for key in sent for value in self.data.getlist(key) if value)
+                continue
+            initial = field.prepare_value(self.get_initial_for_field(field, name))
+            if isinstance(field, forms.BooleanField):
+                initial = "on" if initial else ""
+            if initial not in (None, "") and not isinstance(field, ChosenField):
+                yield name, field.widget.format_value(initial)
 
     @property
     def shown_sections(self) -> list[tuple[str, list[BoundField]]]:

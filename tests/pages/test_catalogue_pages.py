@@ -134,7 +134,7 @@ def test_only_administrators_are_led_to_the_form(
     pages = {
         f"/resources/{resource.pk}/": f"/resources/{resource.pk}/change/",
         f"/policies/{policy.pk}/": f"/admin/sessions_app/accesspolicy/{policy.pk}/change/",
-        f"/profiles/{policy.profile_id}/": f"/admin/sessions_app/connectionprofile/{policy.profile_id}/change/",
+        f"/profiles/{policy.profile_id}/": f"/profiles/{policy.profile_id}/change/",
     }
     for url, change in pages.items():
         assert f'href="{change}"' in as_user(admin).get(url).content.decode()

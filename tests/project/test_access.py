@@ -161,6 +161,7 @@ ADDRESSES = [
     Address("profiles", "/profiles/", ALL, csv=True),
     Address("profile", "/profiles/{profile}/", OWN),
     Address("profile", "/profiles/{hidden_profile}/", THEIRS),
+    *configured("profile", "profiles", "{profile}", (403, 404, 404, 403, 200)),
     Address("policies", "/policies/", READERS, csv=True),
     Address("policy", "/policies/{policy}/", THEIRS),
     Address("try_it", "/try/?user=alice&activity=x&resource=x", ALL),

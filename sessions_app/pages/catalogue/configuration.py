@@ -6,9 +6,12 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 
-from sessions_app.catalogue.models import Resource
+from sessions_app.catalogue.models import ApprovalTier, ConnectionProfile, Resource
+from sessions_app.catalogue.profile_forms import TEMPLATES, ProfileForm
 from sessions_app.catalogue.resource_forms import ResourceForm
+from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
 from sessions_app.pages.catalogue import tables
 
@@ -33,4 +36,31 @@ class ResourceConfiguration(Configuration):
         return lines
 
 
+class ProfileConfiguration(Configuration):
+    """Manages connection profiles with their approval tiers."""
+
+    model = ConnectionProfile
+    form = ProfileForm
+    name = "profile"
+    list_name = "profiles"
+    instead = "Give those another profile first, or leave it."
+    parts = (ApprovalTier,)
+    ends_sessions = False
+    template = "sessions_app/pages/catalogue/profile_form.html"
+
+    def visible(self, person: AbstractUser) -> QuerySet[Any]:
+        """Return the profiles that the person may see."""
+        return tables.visible_profiles(person)
+
+    def initial(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the values of the template that the address names."""
+        return TEMPLATES.get(request.GET.get("template", ""), {})
+
+    def context(self, request: HttpRequest, form: ConfigurationForm) -> dict[str, Any]:
+        """Return the templates that a new profile can start from."""
+        is_new = form.instance.pk is None
+        return {"templates": [(key, values["name"]) for key, values in TEMPLATES.items()] if is_new else []}
+
+
 RESOURCES = ResourceConfiguration()
+PROFILES = ProfileConfiguration()

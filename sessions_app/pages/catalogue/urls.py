@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sessions_app.pages.catalogue import host_views, views
-from sessions_app.pages.catalogue.configuration import RESOURCES
+from sessions_app.pages.catalogue.configuration import PROFILES, RESOURCES
 
 urlpatterns = [
     path("resources/", views.resources, name="resources"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("activities/<int:pk>/", views.activity_kind, name="activity_kind"),
     path("profiles/", views.profiles, name="profiles"),
     path("profiles/<int:pk>/", views.profile, name="profile"),
+    *PROFILES.urls("profiles"),
     path("policies/", views.policies, name="policies"),
     path("policies/<int:pk>/", views.policy, name="policy"),
 ]

@@ -27,7 +27,7 @@ from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 from sessions_app.hosts.models import HostWatch
 from sessions_app.hosts.ssh.keys import BadKey, read_public_key
 from sessions_app.pages.catalogue import tables
-from sessions_app.pages.catalogue.configuration import RESOURCES
+from sessions_app.pages.catalogue.configuration import PROFILES, RESOURCES
 from sessions_app.pages.catalogue.filters import PlatformFilter, SessionsOnOneResourceFilter
 from sessions_app.pages.try_it import question_about
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -67,7 +67,7 @@ def activity_kinds(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def profiles(request: HttpRequest) -> HttpResponseBase:
     """Show the connection profiles that the person may see."""
-    return _list(request, tables.PROFILES, tables.profiles_queryset(viewer(request)))
+    return _list(request, tables.PROFILES, tables.profiles_queryset(viewer(request)), configuration=PROFILES)
 
 
 @require_safe
@@ -177,7 +177,7 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one connection profile with its approval tiers."""
     person = viewer(request)
     found: ConnectionProfile = get_object_or_404(tables.profiles_queryset(person), pk=pk)
-    context: dict[str, Any] = {"profile": found, "tiers": _tiers(found), "admin_url": admin_url(request, found)}
+    context: dict[str, Any] = {"profile": found, "tiers": _tiers(found), "links": PROFILES.links(request, found)}
     if sees_everything(person):
         context["policies"] = found.policies.all()
     return render(request, "sessions_app/pages/catalogue/profile.html", context)

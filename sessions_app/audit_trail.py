@@ -19,7 +19,7 @@ from activity.verbs import Verb
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.hosts.models import ServiceKey
 from sessions_app.logins import backend
-from sessions_app.people.models import Application
+from sessions_app.people.models import Application, PersonalSettings
 from sessions_app.sealing import SealedField
 from sessions_app.vault.models import Secret
 
@@ -33,6 +33,7 @@ POLICY_MODELS: tuple[type[models.Model], ...] = (
     Secret,
     Group,
     ServiceKey,
+    PersonalSettings,
 )
 # Only the fields of a user that decide about rights. A new password has a verb of its own and is never written.
 USER_FIELDS = ("username", "email", "is_active", "is_staff", "is_superuser")

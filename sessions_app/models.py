@@ -20,7 +20,7 @@ from sessions_app.hosts.models import (
 )
 from sessions_app.hosts.search_models import HostSearch, LeftFiles
 from sessions_app.logins.models import LoginSession
-from sessions_app.people.models import AccountLock, AccountLockdown, Application
+from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
 from sessions_app.vault.models import Secret
 from sessions_app.worker.models import HealthMark, WorkerHeartbeat
@@ -48,6 +48,7 @@ __all__ = [
     "HostWatch",
     "LeftFiles",
     "LoginSession",
+    "PersonalSettings",
     "PrivilegedSession",
     "Recording",
     "RecordingChunk",

@@ -12,12 +12,13 @@ from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 from activity.viewer import viewer
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.forms import LoginForm, NewPasswordForm
 from sessions_app.logins.service import live_logins
+from sessions_app.people.personal import settings_of, write_cookies
 from sessions_app.permission import lock_account_row
 
 
@@ -33,7 +34,10 @@ class ConsoleLoginView(LoginView):
         begin_login(self.request, form.get_user())
         if current_login(self.request) is None:
             raise PermissionDenied("The account was locked or changed while you logged in; you are not logged in.")
-        return HttpResponseRedirect(self.get_success_url())
+        chosen = settings_of(form.get_user())
+        response = HttpResponseRedirect(self.get_redirect_url() or reverse(chosen.start_page))
+        write_cookies(response, chosen)
+        return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Show the form with the error.

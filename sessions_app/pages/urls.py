@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions_app.pages import account, account_control, health, home, try_it
+from sessions_app.pages import account, account_control, health, home, settings, try_it
 from sessions_app.pages.approvals import views as approvals
 
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("health/", health.health, name="health"),
     path("health/hosts/", health.health_hosts, name="health_hosts"),
     path("try/", try_it.try_it, name="try_it"),
+    path("settings/", settings.personal_settings, name="settings"),
     path("accounts/me/", account.account, name="account"),
     path("resources/<int:pk>/lock/", account_control.resource_lock, name="resource_lock"),
     path("resources/<int:pk>/unlock/", account_control.resource_unlock, name="resource_unlock"),

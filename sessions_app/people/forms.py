@@ -1,6 +1,13 @@
-"""Forms to lock an account or a resource, and to end all access of a person at once."""
+"""Forms to lock an account or a resource, to end all access of a person at once, and of personal settings."""
+
+import zoneinfo
+from typing import Any, cast
 
 from django import forms
+
+from sessions_app.people.models import Density, PersonalSettings, Theme
+
+UTC = "UTC"
 
 
 class LockForm(forms.Form):
@@ -25,3 +32,38 @@ class LockdownForm(forms.Form):
         required=False,
         help_text="The reason is written to the activity log. The person reads it when they try to log in.",
     )
+
+
+def _zones(of_browser: str) -> list[tuple[str, Any]]:
+    """Return the choices of a time zone: the browser's, UTC, and those of places, grouped by continent."""
+    continents: dict[str, list[tuple[str, str]]] = {}
+    for name in sorted(zoneinfo.available_timezones()):
+        continent, _, place = name.partition("/")
+        if place and continent not in ("Etc", "SystemV", "posix", "right"):
+            continents.setdefault(continent, []).append((name, name.replace("_", " ")))
+    browsers = f"The browser's (now {of_browser})" if of_browser else "The browser's"
+    return [("", browsers), (UTC, UTC), *continents.items()]
+
+
+class PersonalSettingsForm(forms.ModelForm):  # type: ignore[type-arg] # Django's class cannot be subscripted
+    """The form of /settings/."""
+
+    zone = forms.ChoiceField(
+        label="Time zone", required=False, help_text="Pages show all times in it. Mails do too, if you choose one."
+    )
+    theme = forms.ChoiceField(choices=Theme.choices, required=False)
+    density = forms.ChoiceField(
+        label="Rows of lists",
+        choices=Density.choices,
+        required=False,
+        help_text="Compact lists show more rows at once.",
+    )
+
+    class Meta:
+        model = PersonalSettings
+        fields = ("zone", "theme", "density", "start_page", "mails_approvals", "mails_sessions")
+        labels = {"start_page": "First page after a login"}
+
+    def __init__(self, *args: Any, of_browser: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["zone"]).choices = _zones(of_browser)

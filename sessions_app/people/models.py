@@ -1,4 +1,4 @@
-"""Applications, locks of accounts, and requests to end all access of an account.
+"""Applications, personal settings, locks of accounts, and requests to end all access of an account.
 
 A lock is lifted and never deleted, because it is history.
 """
@@ -96,3 +96,47 @@ class Application(models.Model):
 
     def get_absolute_url(self) -> str:
         return numbered("application", self.pk)
+
+
+class Theme(models.TextChoices):
+    """Which colours pages have. The values are those of the cookie."""
+
+    SYSTEM = "", "As the system says"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class Density(models.TextChoices):
+    """How close the rows of lists stand. The values are those of the cookie."""
+
+    COMFORTABLE = "", "Comfortable"
+    COMPACT = "compact", "Compact"
+
+
+class StartPage(models.TextChoices):
+    """The page after a login that was for no other page. The values are names of addresses."""
+
+    OVERVIEW = "home", "Overview"
+    SESSIONS = "sessions", "Sessions"
+    APPROVALS = "approvals", "Approvals"
+    LOGINS = "logins", "Session Information"
+    LOG = "activity_log", "Activity log"
+
+
+class PersonalSettings(models.Model):
+    """What one person has chosen for themselves. Who never chose has no row."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    zone = models.CharField("time zone", max_length=60, blank=True)  # empty: the browser's
+    theme = models.CharField(max_length=5, choices=Theme.choices, blank=True)
+    density = models.CharField(max_length=7, choices=Density.choices, blank=True)
+    start_page = models.CharField(max_length=12, choices=StartPage.choices, default=StartPage.OVERVIEW)
+    mails_approvals = models.BooleanField("when somebody waits for my approval", default=True)
+    mails_sessions = models.BooleanField("about what becomes of my requests and sessions", default=True)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = "personal settings"
+
+    def __str__(self) -> str:
+        return str(self.user)

@@ -63,6 +63,7 @@ def addresses(admin: User, approver: User) -> list[str]:
     lists = ["/users/", "/groups/", "/applications/", "/resources/", "/activities/", "/profiles/", "/policies/"]
     others = [
         "/sessions/request/",
+        "/settings/",
         "/logins/",
         "/logins/map/",
         "/activity/",

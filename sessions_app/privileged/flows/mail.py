@@ -6,6 +6,7 @@ person in another way.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Sequence
 
@@ -14,11 +15,14 @@ from django.contrib.auth.models import AbstractUser
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from activity import log
 from activity.models import Level
 from activity.text import plain
+from activity.times_in_text import with_local_times
 from activity.verbs import Verb
+from sessions_app.people.personal import settings_by_person, zone_for_mail
 from sessions_app.privileged.flows.approvers import approvers_of, tier_being_asked
 from sessions_app.privileged.models import Approval, PrivilegedSession
 
@@ -42,11 +46,15 @@ def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
                 waiting.setdefault(approver, []).append(session)
     link = f"{settings.SITE_URL}{reverse('approvals')}"
     letters = []
+    chosen_by = settings_by_person(waiting)
     for approver, theirs in waiting.items():
+        chosen = chosen_by.get(approver.pk)
+        if chosen is not None and not chosen.mails_approvals:
+            continue
         lines = [f"{theirs[0].user_name} asks for:", ""]
         for session in theirs:
             lines += [f"- {session.activity_name} on {session.resource_name}", f"  {url(session)}"]
-        lines += ["", *_why(theirs[0]), f"Everything that waits for you: {link}"]
+        lines += ["", *_why(theirs[0], zone_for_mail(chosen)), f"Everything that waits for you: {link}"]
         count = f" and {len(theirs) - 1} more" if len(theirs) > 1 else ""
         letters.append(_letter(approver, f"Approval wanted: {theirs[0]}{count}", lines))
     _send_after_commit(letters, sessions)
@@ -55,8 +63,16 @@ def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
 def tell_people(session: PrivilegedSession, subject: str, text: str) -> None:
     """Send a message to the user and the requester of the session."""
     people = {person.pk: person for person in (session.user, session.requested_by)}
-    lines = [plain(text), "", f"The session: {url(session)}"]
-    _send_after_commit([_letter(person, f"{subject}: {session}", lines) for person in people.values()], [session])
+    chosen_by = settings_by_person(people.values())
+    letters = []
+    for person in people.values():
+        chosen = chosen_by.get(person.pk)
+        if chosen is not None and not chosen.mails_sessions:
+            continue
+        with timezone.override(zone_for_mail(chosen)):
+            lines = [plain(with_local_times(text)), "", f"The session: {url(session)}"]
+        letters.append(_letter(person, f"{subject}: {session}", lines))
+    _send_after_commit(letters, [session])
 
 
 def url(session: PrivilegedSession) -> str:
@@ -64,13 +80,13 @@ def url(session: PrivilegedSession) -> str:
     return f"{settings.SITE_URL}{session.get_absolute_url()}"
 
 
-def _why(session: PrivilegedSession) -> list[str]:
+def _why(session: PrivilegedSession, zone: dt.tzinfo) -> list[str]:
     facts = [f"Notes: {session.notes}"] if session.notes else []
     facts += [f"Ticket: {session.ticket_number}"] if session.ticket_number else []
     if session.scheduled_for:
-        facts.append(f"Start: {session.scheduled_for:%Y-%m-%d %H:%M %Z}")
+        facts.append(f"Start: {session.scheduled_for.astimezone(zone):%Y-%m-%d %H:%M %Z}")
     if session.approval_deadline:
-        facts.append(f"Decide before: {session.approval_deadline:%Y-%m-%d %H:%M %Z}")
+        facts.append(f"Decide before: {session.approval_deadline.astimezone(zone):%Y-%m-%d %H:%M %Z}")
     return [*facts, ""] if facts else []
 
 

@@ -22,7 +22,7 @@ EVERYBODY, REQUESTERS, READERS, ADMINISTRATORS = "everybody", "requesters", "rea
 class Link:
     """One link: the name of its address, its words, its drawing in badges.css, and who sees it.
 
-    `below` are the names of pages that belong to it.
+    `below` are the names of pages that belong to it, `kind` is what it is called where one jumps to it.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Link:
     icon: str
     audience: str = EVERYBODY
     below: tuple[str, ...] = ()
+    kind: str = "Page"
 
 
 OVERVIEW = Link("home", "Overview", "home")
@@ -39,7 +40,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
         (
             Link("sessions", "Sessions", "terminal", below=("session", "session_log", "session_terminal")),
             Link("approvals", "Approvals", "inbox"),
-            Link("session_request", "Request session", "plus", REQUESTERS),
+            Link("session_request", "Request session", "plus", REQUESTERS, kind="Action"),
         ),
     ),
     (
@@ -73,6 +74,32 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
     ),
 )
 
+# What can be jumped to beside these (sessions_app/pages/jump.py).
+ELSEWHERE: tuple[Link, ...] = (
+    Link("account", "Profile", "user"),
+    Link("settings", "Settings", "sliders"),
+    Link("password_change", "Change password", "lock"),
+    Link("ssh_key_add", "Add SSH key", "plus", kind="Action"),
+    Link("logins_logout_others", "Logout of other browsers", "x", kind="Action"),
+    Link("logins_map", "Map of live logins", "desktop"),
+    Link("help", "Help", "question"),
+    Link("keys", "Keys", "info"),
+    *(
+        Link(f"{name}_add", f"Add {words}", "plus", ADMINISTRATORS, kind="Action")
+        for name, words in (
+            ("user", "user"),
+            ("group", "group"),
+            ("application", "application"),
+            ("resource", "resource"),
+            ("activity_kind", "activity"),
+            ("profile", "connection profile"),
+            ("policy", "access policy"),
+            ("secret", "secret"),
+            ("service_key", "service key"),
+        )
+    ),
+)
+
 
 def audiences(*, is_administrator: bool, sees_everything: bool) -> frozenset[str]:
     """Return the audiences that a person of this role belongs to."""
@@ -87,6 +114,17 @@ def links(here: str, role: frozenset[str], *, count: str = "", dot: str = "") ->
     `here` is the name of the page, with its namespace. `count` goes beside Approvals and `dot` beside Health, as HTML.
     """
     return SafeString("".join(_pieces(here, role, {"Approvals": count, "Health": dot})))
+
+
+def reachable(role: frozenset[str]) -> tuple[Link, ...]:
+    """Return every link that a person of this role can follow, also those that stand elsewhere on the pages."""
+    return tuple(link for link in _existing() if link.audience in role)
+
+
+@functools.cache
+def _existing() -> tuple[Link, ...]:
+    every = (OVERVIEW, *(link for _, members in GROUPS for link in members), *ELSEWHERE)
+    return tuple(link for link in every if has_address(link))
 
 
 def _pieces(here: str, role: frozenset[str], extra: dict[str, str]) -> Iterator[str]:

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from sessions_app.pages import account, account_control, health, home, settings, try_it
+from sessions_app.pages import account, account_control, health, home, jump, settings, try_it
 from sessions_app.pages.approvals import views as approvals
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("alive/", home.alive, name="alive"),
     path("approvals/", approvals.approvals, name="approvals"),
+    path("jump/", jump.jump, name="jump"),
+    path("keys/", jump.keys, name="keys"),
     path("health/", health.health, name="health"),
     path("health/hosts/", health.health_hosts, name="health_hosts"),
     path("try/", try_it.try_it, name="try_it"),

@@ -17,7 +17,7 @@ from sessions_app.gateway.models import GatewayHostKey
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.models import Status
 from sessions_app.serving.refusals import page_headers
-from tests.support import machine
+from tests.support.browser import axe_finds
 from tests.support.builders import (
     make_application,
     make_key,
@@ -32,9 +32,6 @@ from tests.support.recordings import make_recording, make_running
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# Only what is against the page comes back: everything that is right takes twice the time.
-ASK = "async rules => (await axe.run({ runOnly: rules, resultTypes: ['violations'] })).violations"
 LONG = "a-very-long-name-that-no-column-was-made-for-" * 3
 
 
@@ -87,9 +84,7 @@ def addresses(admin: User, approver: User) -> list[str]:
 
 def problems(page: Page, address: str) -> list[str]:
     """Return what axe-core finds wrong with the page, and a line if the page scrolls sideways."""
-    page.evaluate(machine.axe_source())
-    found = page.evaluate(ASK, RULES)
-    said = [f"{address}: {rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"][:2]]
+    said = [f"{address}: {found}" for found in axe_finds(page)]
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         said.append(f"{address} scrolls sideways")
     return said

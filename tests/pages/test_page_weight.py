@@ -1,9 +1,10 @@
-"""How many bytes a list has, compressed as proxies send it."""
+"""How many bytes a list and the console's own JavaScript have, compressed as proxies send them."""
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,6 +16,8 @@ from tests.support import builders, entries, pages
 AsUser = Callable[[User], Client]
 ROWS = 100
 MOST = 12_000  # bytes
+MOST_JAVASCRIPT = 20 * 1024  # bytes of all files together
+STATIC = Path(__file__).resolve().parents[2] / "static"
 LISTS = ["/sessions/", "/logins/", "/activity/?period=1y", "/users/", "/resources/"]
 
 
@@ -41,3 +44,9 @@ def test_a_hundred_rows_of_any_list_weigh_little(full_lists: None, as_user: AsUs
         assert len(pages.table(pages.elements(page))) == ROWS, url
         weights[url] = len(gzip.compress(page.content, compresslevel=6))
     assert {url: size for url, size in weights.items() if size > MOST} == {}
+
+
+@pytest.mark.no_database
+def test_the_javascript_of_the_console_weighs_little() -> None:
+    ours = b"".join(path.read_bytes() for path in sorted(STATIC.glob("*.js")))
+    assert len(gzip.compress(ours, compresslevel=9)) <= MOST_JAVASCRIPT

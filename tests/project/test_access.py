@@ -78,6 +78,8 @@ ADDRESSES = [
     Address("home", "/", TO_PAGE),
     Address("approvals", "/approvals/", ALL),
     Address("alive", "/alive/", ALL),
+    Address("jump", "/jump/?q=a", ALL),
+    Address("keys", "/keys/", ALL),
     Address("login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
     Address("password_change", "/accounts/password/", ALL, ALL, put=200),
     Address("settings", "/settings/", ALL, (422,) * 5),

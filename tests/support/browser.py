@@ -24,6 +24,16 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Only what is against the page comes back: everything that is right takes twice the time.
+ASK = "async rules => (await axe.run({ runOnly: rules, resultTypes: ['violations'] })).violations"
+
+
+def axe_finds(page: Page) -> list[str]:
+    """Return what axe-core finds wrong with the page."""
+    page.evaluate(machine.axe_source())
+    found = page.evaluate(ASK, RULES)
+    return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"][:2]]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ sentence for the person.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sessions_app.permission import ADMINISTRATORS_ONLY, AUDITORS_CHANGE_NOTHING
@@ -155,6 +155,23 @@ ADMINISTRATORS_VERBS = frozenset({"lock", "unlock", "terminate"})
 
 
 @dataclass(frozen=True, slots=True)
+class Booking:
+    """The time for which another session has, or may have, its rights: from `start` until just before `end`."""
+
+    session_id: int
+    user_id: int
+    start: dt.datetime
+    end: dt.datetime
+    says: str  # what a person is told of it, such as "until 2026-03-01 12:00 UTC"
+
+
+def first_overlap(bookings: Sequence[Booking], start: dt.datetime, lasts: dt.timedelta) -> Booking | None:
+    """Return the first booking that shares a moment with a session from `start` that lasts `lasts`."""
+    found = [one for one in bookings if one.start < start + lasts and start < one.end]
+    return min(found, key=lambda one: (one.start, one.session_id), default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyInputs:
     """All inputs of the decision about one activity on one resource for one user."""
 
@@ -175,8 +192,10 @@ class PolicyInputs:
     account_is_active: bool = True
     account_lock: str = ""  # the title of the lock in force; empty if there is none
     resource_lock: str = ""
-    is_running: bool = False  # whether the user has the same session already
-    taken_account: str = ""  # the login account, if another session uses it on the resource
+    same_session: Booking | None = None  # the user's session of the same kind at that time
+    login_account: str = ""
+    account_session: Booking | None = None  # another session on the login account at that time
+    speaks_to_user: bool = False  # whether the user reads the reasons, and is called "you"
     short_tier: str = ""  # which approval tier cannot be fulfilled; empty if there is none
     needs_approval: bool = False
 
@@ -196,18 +215,25 @@ def decide(inputs: PolicyInputs, *, now: dt.datetime) -> Decision:
         return Decision(None, reason)
     if refused := _not_filled_in(inputs, now):
         return refused
+    if reason := why_account_taken(inputs):
+        return Decision(None, reason, "start_at")
     if inputs.needs_approval:
         return Decision(Status.WAITING)
-    if inputs.start_at is not None:
-        return Decision(Status.PENDING)
-    if inputs.taken_account:
-        return Decision(
-            None,
-            f"The account {inputs.taken_account} on {inputs.resource} is open for another session. "
-            "End that one first, or choose a start after its End.",
-            "start_at",
-        )
-    return Decision(Status.PROVISIONING)
+    return Decision(Status.PROVISIONING if inputs.start_at is None else Status.PENDING)
+
+
+def why_account_taken(inputs: PolicyInputs) -> str:
+    """Return why the login account is not free at the time of the request; an empty string if it is.
+
+    Nobody knows when a session begins that waits for approval and has no start, so its account is not compared.
+    """
+    other = inputs.account_session
+    if other is None or (inputs.needs_approval and inputs.start_at is None):
+        return ""
+    return (
+        f"The account {inputs.login_account} on {inputs.resource} is open for another session ({other.says}). "
+        "End that one first, or choose a start after its End."
+    )
 
 
 def why_request_refused(inputs: PolicyInputs) -> str:
@@ -254,14 +280,21 @@ def _gone_reason(inputs: PolicyInputs) -> str:
 def _not_given(inputs: PolicyInputs) -> str:
     if reason := _gone_reason(inputs):
         return reason
-    if inputs.is_running:
+    if inputs.same_session:
         return (
-            f"{inputs.user_name} has a session for {inputs.activity} on {inputs.resource} already. "
-            "Use that one, or end it first."
+            f"{already_has(inputs.user_name, inputs.same_session, speaks_to_user=inputs.speaks_to_user)} "
+            f"for {inputs.activity} on {inputs.resource}. "
+            "Use that one, end it first, or choose a start after its End."
         )
     if inputs.short_tier:
         return f"The access policy {inputs.policy} cannot be followed: {inputs.short_tier}"
     return ""
+
+
+def already_has(user_name: str, other: Booking, *, speaks_to_user: bool = False) -> str:
+    """Return the beginning of a sentence that names the session which the user has at that time."""
+    who = "You already have" if speaks_to_user else f"{user_name} already has"
+    return f"{who} session {other.session_id} ({other.says})"
 
 
 def _not_filled_in(inputs: PolicyInputs, now: dt.datetime) -> Decision | None:

@@ -6,14 +6,17 @@ They are in the URL, so that the back button, a reload and a prefilled link work
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractUser
 from django.http import QueryDict
 
+from activity.typed import typed
 from sessions_app.catalogue.models import Activity, Resource
 from sessions_app.people.models import Application
 from sessions_app.privileged.flows.request import MOST_RESOURCES, allowed_activities, allowed_resources
+from sessions_app.privileged.request_memory import DRAFT, new_draft
 from sessions_app.roles import is_administrator
 
 LARGEST_ID = 2**63 - 1
@@ -32,11 +35,12 @@ class Draft:
     activity: Activity | None
     resources: tuple[Resource, ...]
     problems: tuple[str, ...]
+    key: str  # what was entered besides is stored under it (request_memory.py)
 
     @property
-    def pairs(self) -> list[tuple[str, int]]:
+    def pairs(self) -> list[tuple[str, int | str]]:
         """Return the choices as parameters of an address, or as hidden fields of a form."""
-        pairs: list[tuple[str, int]] = []
+        pairs: list[tuple[str, int | str]] = [("draft", self.key)]
         if self.application is not None:
             pairs.append(("for", self.application.pk))
         if self.activity is not None:
@@ -67,7 +71,19 @@ def read_draft(person: AbstractUser, sent: QueryDict) -> Draft:
         if missing:
             those = "one of the chosen resources" if missing == 1 else f"{missing} of the chosen resources"
             problems.append(f"No access policy gives {user.get_username()} {activity.name} on {those}; left out.")
-    return Draft(user, application, activity, resources, tuple(problems))
+    key = typed(sent, "draft")
+    if not DRAFT.fullmatch(key):
+        key = new_draft()
+    return Draft(user, application, activity, resources, tuple(problems), key)
+
+
+def with_ticked(draft: Draft, numbers: Sequence[str]) -> Draft:
+    """Return the draft with those resources besides, as far as a policy allows them. They were ticked and not sent."""
+    wanted = [int(text) for text in numbers if text.isdigit()]
+    if draft.activity is None or draft.resources or not wanted:
+        return draft
+    ticked = allowed_resources(draft.user, draft.activity).filter(pk__in=wanted).order_by("name", "pk")
+    return dataclasses.replace(draft, resources=tuple(ticked[:MOST_RESOURCES]))
 
 
 def _application(person: AbstractUser, sent: QueryDict) -> Application | None:

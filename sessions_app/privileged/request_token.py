@@ -40,7 +40,7 @@ def result_of(request: HttpRequest, token: str) -> list[int] | None:
         raise KeyError(token) from error
     if browser != _browser(request):
         raise KeyError(token)
-    used = _used_tokens(_stored(request))
+    used = _used_tokens(stored_session(request))
     if token in used["sent"]:
         answer: list[int] = used["sent"][token]
         return answer
@@ -54,7 +54,7 @@ def store_result(request: HttpRequest, token: str, session_ids: list[int]) -> No
 
     The oldest results are deleted, and every token that is not newer than they becomes invalid.
     """
-    stored = _stored(request)
+    stored = stored_session(request)
     used = _used_tokens(stored)
     sent = sorted({**used["sent"], token: session_ids}.items(), key=lambda one: _issued_at(one[0]))
     forgotten = max([used["forgotten"], *(_issued_at(old) for old, _ in sent[:-MOST_USED_TOKENS])])
@@ -79,7 +79,7 @@ def _used_tokens(stored: SessionBase) -> dict[str, Any]:
     return used
 
 
-def _stored(request: HttpRequest) -> SessionBase:
+def stored_session(request: HttpRequest) -> SessionBase:
     """Return the session as it is now in the store, and not as this request read it at its start."""
     engine: Any = import_module(settings.SESSION_ENGINE)
     store: SessionBase = engine.SessionStore(request.session.session_key)

@@ -6,6 +6,8 @@ back button.
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,9 +31,10 @@ from sessions_app.privileged import request_token
 from sessions_app.privileged.flows.request import allowed_activities, allowed_resources, request_sessions
 from sessions_app.privileged.lifecycle import LifecycleError
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.privileged.request_draft import BadDraft, Draft, read_draft
+from sessions_app.privileged.request_draft import BadDraft, Draft, read_draft, with_ticked
 from sessions_app.privileged.request_forms import DetailsForm
-from sessions_app.privileged.request_plan import Plan, locked_resources, make_plan
+from sessions_app.privileged.request_memory import entered, forget, remember
+from sessions_app.privileged.request_plan import Plan, conflicts, locked_resources, make_plan
 from sessions_app.privileged.toolbar import role_refusals
 from sessions_app.roles import is_administrator
 
@@ -64,9 +67,10 @@ def _step(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpRespo
     if step == "activity" or draft.activity is None:
         return _activity_step(request, person, draft)
     if step == "resources" or not draft.resources:
-        return _resources_step(request, draft, is_sent="resources" in request.GET or "chosen" in request.GET)
-    plan = make_plan(draft, person.pk)
-    return _details_step(request, draft, plan, _details_form(plan))
+        return _resources_step(request, person, draft, is_sent="resources" in request.GET or "chosen" in request.GET)
+    kept = _details_of(entered(request, draft.key))
+    plan = make_plan(draft, person.pk, _start_of(kept))
+    return _details_step(request, draft, plan, _details_form(plan, initial=kept))
 
 
 def _activity_step(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpResponse:
@@ -79,7 +83,10 @@ def _activity_step(request: HttpRequest, person: AbstractUser, draft: Draft) -> 
     return _page(request, "activity", draft, context)
 
 
-def _resources_step(request: HttpRequest, draft: Draft, *, is_sent: bool) -> HttpResponse:
+def _resources_step(request: HttpRequest, person: AbstractUser, draft: Draft, *, is_sent: bool) -> HttpResponse:
+    kept = entered(request, draft.key)
+    if not is_sent:
+        draft = with_ticked(draft, kept.get("resources", []))
     search = typed(request.GET, "q")
     assert draft.activity is not None  # noqa: S101 - _step() shows the first step without one
     found = allowed_resources(draft.user, draft.activity).order_by("name", "pk")
@@ -94,6 +101,7 @@ def _resources_step(request: HttpRequest, draft: Draft, *, is_sent: bool) -> Htt
         "resources": resources,
         "chosen": chosen,
         "locks": locked_resources(resources),
+        "conflicts": conflicts(draft, resources, person.pk, _start_of(_details_of(kept))),
         "is_truncated": len(shown) > MOST_SHOWN,
         "most_shown": MOST_SHOWN,
         "problem": problem,
@@ -122,20 +130,47 @@ def _posted(request: HttpRequest, person: AbstractUser, draft: Draft) -> HttpRes
 
     Show the step with the problem if a choice is no longer possible.
     """
+    do, sent = typed(request.POST, "do"), _details_of(request.POST)
+    if do in ("save", "activity", "resources"):
+        return _kept(request, person, draft, do)
     if draft.activity is None:
         return _activity_step(request, person, draft)
     if not draft.resources or draft.problems:
-        return _resources_step(request, draft, is_sent=True)
-    plan = make_plan(draft, person.pk)
-    if typed(request.POST, "do") == "edit":
-        entered = {name: typed(request.POST, name, LONGEST_IN_ADDRESS) for name in DETAILS}
-        return _details_step(request, draft, plan, _details_form(plan, initial=entered))
+        return _resources_step(request, person, draft, is_sent=True)
+    plan = make_plan(draft, person.pk, _start_of(sent))
+    if do == "edit":
+        return _details_step(request, draft, plan, _details_form(plan, initial=sent))
+    if do != "send":
+        remember(request, person, draft.key, sent)
     form = _details_form(plan, request.POST)
     if not form.is_valid():
         return _details_step(request, draft, plan, form, status=422)
-    if typed(request.POST, "do") == "send":
+    if do == "send":
         return _send(request, person, draft, plan, form)
     return _review_step(request, draft, plan, form)
+
+
+def _kept(request: HttpRequest, person: AbstractUser, draft: Draft, do: str) -> HttpResponse:
+    """Store what was entered so far. Go back to the step `do`, or stay where one is for `save`."""
+    sent = request.POST
+    values: dict[str, Any] = {name: typed(sent, name, LONGEST_IN_ADDRESS) for name in DETAILS if name in sent}
+    if "chosen" in sent:
+        values["resources"] = [str(resource.pk) for resource in draft.resources]
+    remember(request, person, draft.key, values)
+    if do == "save":
+        return HttpResponse(status=204)
+    return redirect(f"{reverse('session_request')}?{urlencode([*draft.pairs, ('step', do)])}")
+
+
+def _details_of(sent: Mapping[str, Any]) -> dict[str, str]:
+    return {name: typed(sent, name, LONGEST_IN_ADDRESS) for name in DETAILS if name in sent}
+
+
+def _start_of(sent: Mapping[str, str]) -> dt.datetime | None:
+    """Return the start that was entered; None for as soon as possible, and for one that cannot be."""
+    form = DetailsForm(sent)
+    form.is_valid()
+    return None if form.errors.get("start_at") or form.errors.get("which") else form.cleaned_data.get("start_at")
 
 
 def _review_step(
@@ -147,7 +182,7 @@ def _review_step(
         "start": form.start,
         "zone": timezone.get_current_timezone_name(),
         "offset": form.start.isoformat()[-6:] if form.start and form.cleaned_data.get("which") else "",
-        "entered": [(name, typed(form.data, name, LONGEST_IN_ADDRESS)) for name in DETAILS],
+        "entered": list(_details_of(form.data).items()),
         "token": request_token.issue(request),
         "problem": problem,
     }
@@ -188,6 +223,7 @@ def _send(request: HttpRequest, person: AbstractUser, draft: Draft, plan: Plan, 
         return _details_step(request, draft, plan, form, problem=refused.message, status=422)
     except LifecycleError as refused:
         return _details_step(request, draft, plan, form, problem=str(refused), status=422)
+    forget(request, person, draft.key)
     return _requested(request, person, made)
 
 
@@ -219,6 +255,7 @@ def _page(request: HttpRequest, step: str, draft: Draft, context: dict[str, Any]
     reached = names.index(step)
     steps = [
         {
+            "name": name,
             "label": label,
             "url": f"{here}?{urlencode([*draft.pairs, ('step', name)])}" if index < reached else "",
             "is_here": index == reached,
@@ -226,7 +263,9 @@ def _page(request: HttpRequest, step: str, draft: Draft, context: dict[str, Any]
         }
         for index, (name, label) in enumerate(STEPS)
     ]
-    shown = {"heading": "Request session", "steps": steps, "draft": draft, **context}
+    # On these steps the way back sends the form, so that nothing that was entered is lost.
+    sends = {"resources": ("step", "resources"), "details": ("do", "review")}.get(step)
+    shown = {"heading": "Request session", "steps": steps, "draft": draft, "sends": sends, **context}
     response = render(request, f"sessions_app/privileged/request_{step}.html", shown, status=status)
     response["Cache-Control"] = "no-store" if step == "review" else "private, no-cache"
     return response

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db import transaction
 
 from activity.models import Level
@@ -14,13 +16,14 @@ from sessions_app.privileged.flows.approvers import missing_tier
 from sessions_app.privileged.flows.control import start_canceling
 from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.flows.require_approval import adopt_policy, ask_missing_tier, why_approval_is_missing
-from sessions_app.privileged.flows.start_check import why_not_start
+from sessions_app.privileged.flows.start_check import InTheWay, in_the_way, why_not_start
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.lease import renewed_lease
 from sessions_app.worker.step import StepContext
 
 # With the pauses of retry.py ten tries take about nine minutes.
 PROVISION_ATTEMPTS = 10
+LOOK_AGAIN = dt.timedelta(seconds=5)  # while another session for the same work is being ended
 
 
 def start_scheduled(context: StepContext) -> None:
@@ -34,7 +37,11 @@ def start_scheduled(context: StepContext) -> None:
         lock_session_row(session)
         if session.status != Status.PENDING:
             return
-        if reason := why_not_start(session):
+        is_due = session.scheduled_for is not None and session.scheduled_for <= context.now()
+        other = in_the_way(session, context.now()) if is_due else None
+        if _waits_for(context, other):
+            return
+        if reason := why_not_start(session) or (other.reason if other is not None else ""):
             lifecycle.transition(
                 session,
                 Status.CANCELED,
@@ -44,7 +51,7 @@ def start_scheduled(context: StepContext) -> None:
                 end_reason=reason[:300],
             )
             mail.tell_people(session, "Canceled", reason)
-        elif session.scheduled_for is not None and session.scheduled_for <= context.now():
+        elif is_due:
             adopt_policy(session)
             if tier := missing_tier(session):
                 ask_missing_tier(session, tier)
@@ -66,7 +73,9 @@ def provision(context: StepContext) -> None:
     `canceling`, and the next step takes the rights away.
     """
     session = context.session
-    if not _may_begin(session):
+    if session.attempts == 0 and _waits_for(context, in_the_way(session, context.now())):
+        return
+    if not _may_begin(session, context.now()):
         return
     try:
         connector = context.connector()
@@ -94,7 +103,17 @@ def provision(context: StepContext) -> None:
     _note_available(context, connector)
 
 
-def _may_begin(session: PrivilegedSession) -> bool:
+def _waits_for(context: StepContext, other: InTheWay | None) -> bool:
+    """Return whether the session waits until another one has lost its rights. Then it is looked at again soon."""
+    if other is None or not other.is_ending:
+        return False
+    if context.session.next_attempt_at is None:
+        context.record(Verb.SESSION_PROVISIONING, f"It waits for the end of another session: {other.reason}")
+    context.set(next_attempt_at=context.now() + LOOK_AGAIN)
+    return True
+
+
+def _may_begin(session: PrivilegedSession, now: dt.datetime) -> bool:
     """Return whether account, resource and policy still allow the session.
 
     When they do not, its rights are being taken away, and the reason is noted.
@@ -103,7 +122,8 @@ def _may_begin(session: PrivilegedSession) -> bool:
         lock_session_row(session)
         if session.status != Status.PROVISIONING:
             return False
-        reason = why_not_start(session)
+        other = in_the_way(session, now)
+        reason = why_not_start(session) or (other.reason if other is not None else "")
         if not reason:
             adopt_policy(session)
             reason = why_approval_is_missing(session)
@@ -119,7 +139,7 @@ def _note_available(context: StepContext, connector: Connector) -> None:
     with transaction.atomic():
         lock_session_row(session)
         if session.status == Status.PROVISIONING:
-            if not _may_begin(session):
+            if not _may_begin(session, context.now()):
                 return
             now = context.now()
             lifecycle.transition(

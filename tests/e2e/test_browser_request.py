@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
 from sessions_app.catalogue.models import Resource
 from tests.support import builders
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]
@@ -37,3 +39,21 @@ def test_the_administration_asks_before_it_ends_a_session(open_as: OpenAs, alice
     expect(page.get_by_text("was changed successfully")).to_be_visible()
     resource.refresh_from_db()
     assert not resource.is_active
+
+
+def test_the_browsers_back_loses_nothing_that_was_typed(open_as: OpenAs, alice: User) -> None:
+    hosts = [builders.make_resource("web-1"), builders.make_resource("web-2")]
+    builders.make_policy(users=[alice], resources=hosts)
+    page = open_as(alice, "/sessions/request/")
+    page.get_by_label("Patch Linux").check()
+    page.get_by_role("button", name="Next").click()
+    page.get_by_label("web-1").check()
+    page.get_by_role("button", name="Next").click()
+    page.get_by_label("Notes").fill("Broken disk")
+    page.go_back()
+    wait_until(lambda: any("Broken disk" in str(each.get_decoded()) for each in Session.objects.all()), "it is kept")
+    page.get_by_label("web-2").check()
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_label("Notes")).to_have_value("Broken disk")
+    page.get_by_label("Ticket").press("Enter")
+    expect(page.get_by_role("heading", name="2 sessions")).to_be_visible()

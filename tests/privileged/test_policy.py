@@ -120,6 +120,9 @@ WANTED = policy.PolicyInputs(
 )
 
 
+OTHER = policy.Booking(7, 1, NOW, NOW + dt.timedelta(hours=1), "until noon")
+
+
 def decide(**values: Any) -> policy.Decision:
     return policy.decide(dataclasses.replace(WANTED, **values), now=NOW)
 
@@ -149,7 +152,9 @@ def test_a_request_begins_in_the_status_that_policy_asks_for(values: dict[str, A
         ({"activity_is_active": False}, "Patch is not active", ""),
         ({"resource_is_active": False}, "web-1 is not active", ""),
         ({"resource_platform": "windows"}, "another platform", ""),
-        ({"is_running": True}, "already", ""),
+        ({"same_session": OTHER}, "alice already has session 7 (until noon) for Patch on web-1", ""),
+        ({"same_session": OTHER, "speaks_to_user": True}, "You already have session 7", ""),
+        ({"account_session": OTHER, "login_account": "x"}, "The account x on web-1 is open", "start_at"),
         ({"short_tier": "approval tier 1 needs 2."}, "Linux work cannot be followed", ""),
         ({"notes_required": True}, "Short requires notes", "notes"),
         ({"ticket_required": True}, "Short requires a ticket", "ticket_number"),
@@ -164,9 +169,18 @@ def test_a_refusal_names_what_stands_in_the_way(values: dict[str, Any], says: st
     assert decision.field == field
 
 
+def test_two_sessions_are_apart_when_one_begins_as_the_other_ends() -> None:
+    hour = dt.timedelta(hours=1)
+    assert policy.first_overlap([OTHER], NOW, hour) is OTHER
+    assert policy.first_overlap([OTHER], NOW + hour - dt.timedelta(seconds=1), hour) is OTHER
+    assert policy.first_overlap([OTHER], NOW + hour, hour) is None
+    assert policy.first_overlap([OTHER], NOW - hour, hour) is None
+    assert policy.first_overlap([OTHER], NOW - hour, 3 * hour) is OTHER
+
+
 def test_a_session_may_start_later_although_the_same_one_is_running() -> None:
     assert (
-        policy.why_start_refused(dataclasses.replace(WANTED, is_running=True, short_tier="x.", notes_required=True))
+        policy.why_start_refused(dataclasses.replace(WANTED, same_session=OTHER, short_tier="x.", notes_required=True))
         == ""
     )
 

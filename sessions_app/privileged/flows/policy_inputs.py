@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Prefetch
+from django.utils import timezone
 
-from sessions_app.catalogue.connectors import names_where
 from sessions_app.catalogue.lock_models import ResourceLock
-from sessions_app.catalogue.models import AccessPolicy, AccountKind, Activity, Resource
+from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.approvers import shortages
-from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
-from sessions_app.privileged.policy import PolicyInputs
+from sessions_app.privileged.flows.bookings import Booked, Pair, booked_by_others
+from sessions_app.privileged.policy import PolicyInputs, first_overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,7 @@ class Request:
     notes: str = ""
     ticket_number: str = ""
     start_at: dt.datetime | None = None
-
-
-Pair = tuple[int, int]  # the ids of an activity and of a resource
+    speaks_to_user: bool = False  # whether the reasons are for the user, who is called "you" then
 
 
 def policies_for(user: AbstractUser, activity: Activity, resources: Sequence[Resource]) -> dict[int, AccessPolicy]:
@@ -77,7 +75,7 @@ def policy_inputs_of_pairs(
     request: Request, pairs: Sequence[tuple[Activity, Resource]]
 ) -> list[tuple[PolicyInputs, AccessPolicy | None]]:
     """Return the same for several activities at once, as if each had been asked for by `request`."""
-    user = request.user
+    user, now = request.user, timezone.now()
     best = best_policies(user, pairs)
     resources = {resource.pk for _, resource in pairs}
     tiers = {tier.pk: tier for policy in best.values() for tier in policy.profile.tiers.all()}
@@ -85,16 +83,11 @@ def policy_inputs_of_pairs(
         account_lock=AccountLock.objects.in_force().filter(user_id=user.pk).values_list("title", flat=True).first()
         or "",
         locks=dict(ResourceLock.objects.in_force().filter(resource__in=resources).values_list("resource_id", "title")),
-        running=set(
-            PrivilegedSession.objects.not_ended()
-            .filter(user_id=user.pk, activity__in={activity.pk for activity, _ in pairs}, resource__in=resources)
-            .values_list("activity_id", "resource_id")
-        ),
-        taken=_taken(user, pairs),
+        booked=booked_by_others(user, pairs, now),
         short=shortages(list(tiers.values()), not_ids=(user.pk, request.actor_id)),
     )
     return [
-        (_wanted(request, activity, resource, policy, facts), policy)
+        (_wanted(request, activity, resource, policy, facts, request.start_at or now), policy)
         for activity, resource in pairs
         for policy in [best.get((activity.pk, resource.pk))]
     ]
@@ -106,42 +99,21 @@ class _Facts:
 
     account_lock: str  # the title; empty if the account is not locked
     locks: dict[int, str]  # the titles of locks, by resource
-    running: set[Pair]  # what the user has a session for
-    taken: dict[Pair, str]  # the login account that another session has there
+    booked: Booked
     short: dict[int, str]  # why a tier cannot be fulfilled, by tier; empty if it can
 
 
-def _taken(user: AbstractUser, pairs: Sequence[tuple[Activity, Resource]]) -> dict[Pair, str]:
-    """Return the login account of each pair that another session with rights on the host already uses.
-
-    Activities that run commands are not checked, and an account with the session's number in its name is unique.
-    """
-    accounts = {
-        activity.pk: activity.login_account(user.get_username(), 0)
-        for activity, _ in pairs
-        if activity.kind != AccountKind.COMMANDS and "{session}" not in activity.login_account_template
-    }
-    there = set(
-        PrivilegedSession.objects.filter(
-            resource__in={resource.pk for _, resource in pairs},
-            resource__connector__in=names_where(lambda one: one.makes_accounts),
-            login_account__in=set(accounts.values()),
-            status__in=[*HOLDS_GRANT, Status.PROVISIONING, Status.CANCELING],
-        )
-        .exclude(activity__kind=AccountKind.COMMANDS)
-        .values_list("resource_id", "login_account")
-    )
-    return {
-        (activity.pk, resource.pk): accounts[activity.pk]
-        for activity, resource in pairs
-        if activity.pk in accounts and (resource.pk, accounts[activity.pk]) in there
-    }
-
-
 def _wanted(
-    request: Request, activity: Activity, resource: Resource, policy: AccessPolicy | None, facts: _Facts
+    request: Request,
+    activity: Activity,
+    resource: Resource,
+    policy: AccessPolicy | None,
+    facts: _Facts,
+    start: dt.datetime,
 ) -> PolicyInputs:
     profile = policy.profile if policy else None
+    lasts = profile.maximum_duration if profile else dt.timedelta(0)
+    account = activity.login_account(request.user.get_username(), 0)
     tiers = list(profile.tiers.all()) if profile else []
     return PolicyInputs(
         user_name=request.user.get_username(),
@@ -161,8 +133,10 @@ def _wanted(
         account_is_active=request.user.is_active,
         account_lock=facts.account_lock,
         resource_lock=facts.locks.get(resource.pk, ""),
-        is_running=(activity.pk, resource.pk) in facts.running,
-        taken_account=facts.taken.get((activity.pk, resource.pk), ""),
+        same_session=first_overlap(facts.booked.same.get((activity.pk, resource.pk), ()), start, lasts),
+        login_account=account,
+        account_session=first_overlap(facts.booked.on_account.get((activity.pk, resource.pk), ()), start, lasts),
         short_tier=next((facts.short[tier.pk] for tier in tiers if facts.short[tier.pk]), ""),
         needs_approval=bool(tiers),
+        speaks_to_user=request.speaks_to_user,
     )

@@ -79,6 +79,7 @@ def request_sessions(
         notes=clean_text(notes, "notes", 1000),
         ticket_number=clean_text(ticket_number, "ticket_number", 80),
         start_at=start_at,
+        speaks_to_user=actor.pk == user.pk,
     )
     chosen = list({resource.pk: resource for resource in resources}.values())
     if not 1 <= len(chosen) <= MOST_RESOURCES:

@@ -28,6 +28,21 @@ def account_name(template: str, username: str, session_id: int) -> str:
     return name.replace("{user}", _written(username, room, is_first=name.startswith("{user}")))
 
 
+def login_account_example(template: str) -> str:
+    """Return what the template makes for one person, as a sentence; why it cannot be used; or an empty string."""
+    if not template.strip():
+        return ""
+    if problem := problem_of_template(template):
+        return problem
+    return f"alice on session 12 gets {account_name(template, 'alice', 12)}"
+
+
+def problem_of_template(template: str) -> str:
+    """Return why the template cannot make names that Linux accepts; an empty string if it can."""
+    example = template.replace("{user}", "user").replace("{session}", "1")
+    return "" if ACCOUNT_NAME.fullmatch(example) else TEMPLATE_RULE
+
+
 def _written(username: str, room: int, *, is_first: bool) -> str:
     """Return the user name in at most `room` characters."""
     safe = re.sub(r"[^a-z0-9_-]+", "-", username.lower()).strip("-") or "user"

@@ -13,8 +13,9 @@ from django.db import models
 
 from activity.addresses import numbered
 from sessions_app.catalogue import terms
-from sessions_app.catalogue.account_names import ACCOUNT_NAME, TEMPLATE_RULE, account_name
+from sessions_app.catalogue.account_names import ACCOUNT_NAME, account_name, problem_of_template
 from sessions_app.catalogue.connectors import Capabilities, capabilities_of
+from sessions_app.catalogue.sudo_rules import problem_of_sudo_rule
 from sessions_app.roles import Person
 
 SHORTEST_VIEW = dt.timedelta(seconds=5)  # of a secret
@@ -157,11 +158,12 @@ class Activity(models.Model):
 
     def clean(self) -> None:
         """Raise ValidationError if the account template or what is given to the account cannot be used on a host."""
-        example = self.login_account_template.replace("{user}", "user").replace("{session}", "1")
-        if not ACCOUNT_NAME.fullmatch(example):
-            raise ValidationError({"login_account_template": TEMPLATE_RULE})
+        if problem := problem_of_template(self.login_account_template):
+            raise ValidationError({"login_account_template": problem})
         if problems := terms.problems(self.unix_groups, self.sudo_rule, self.shell):
             raise ValidationError(problems)
+        if self.sudo_rule and (problem := problem_of_sudo_rule(self.sudo_rule)):
+            raise ValidationError({"sudo_rule": problem})
         if self.kind == AccountKind.COMMANDS:
             for name in ("grant_actions", "remove_actions"):
                 if problem := terms.problem_of_commands(getattr(self, name)):

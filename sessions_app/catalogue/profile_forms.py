@@ -60,7 +60,7 @@ class ProfileForm(ConfigurationForm):
     logon_monitor_interval = SecondsField(label="Logon monitor", help_text="How often the host is asked who is there.")
     secret_view_timeout = SecondsField(help_text="How long a secret is shown.")
     tiers = forms.TypedChoiceField(
-        label="Approval",
+        label="Tiers",
         coerce=int,
         choices=[(0, "No approval is needed"), (1, "One tier"), (2, "Two tiers"), (3, "Three tiers")],
         initial=0,

@@ -60,6 +60,23 @@ def problems(unix_groups: str, sudo_rule: str, shell: str) -> dict[str, str]:
     return found
 
 
+def unquoted_operator(line: str) -> str:
+    """Return the first character by which a shell would chain or redirect commands, or an empty string."""
+    quote, is_escaped = "", False
+    for character in line:
+        if is_escaped:
+            is_escaped = False
+        elif character == "\\" and quote != "'":
+            is_escaped = True
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character in "|&;<>":
+            return character
+    return ""
+
+
 def problem_of_commands(text: str) -> str:
     """Return why these lines cannot be run as commands, as a sentence; an empty string if they can."""
     for number, line in enumerate(text.splitlines(), start=1):
@@ -75,4 +92,9 @@ def problem_of_commands(text: str) -> str:
             return f"Line {number} has the placeholder {unknown[0]}; known are {', '.join(PLACEHOLDERS)}."
         if not words or not words[0].startswith("/"):
             return f"Line {number}: begin a command with its whole path, for instance /usr/sbin/usermod."
+        if operator := unquoted_operator(line):
+            return (
+                f"Line {number} has “{operator}”, which only a shell understands, and no shell runs the line. "
+                "Quote it, or write the line into a script on the host."
+            )
     return ""

@@ -1,9 +1,9 @@
-"""Form fields for durations, which people type in their own words."""
+"""Form fields that show how the server understands what is typed, above all for durations."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -14,42 +14,52 @@ from django.utils.safestring import SafeString
 from sessions_app.configuration.durations import BadDuration, in_words, read_duration, write_duration
 
 
-class DurationInput(forms.TextInput):
-    """A text input for a duration, and beside it how the server reads what was typed.
+class EchoInput(forms.TextInput):
+    """A text input, and beside it how the server understands what was typed.
 
     htmx asks the server on each change; without JavaScript the words come with the next page.
     """
 
+    url_name: ClassVar[str]  # of the address that gives the words for the value of its only parameter
+
+    def echo(self, text: str) -> str:
+        """Return the words for what was typed, as the address gives them; an empty string for nothing."""
+        raise NotImplementedError
+
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         """Return the context of the input, with the attributes by which htmx fetches the words."""
         asks = {
-            "hx-get": reverse("duration_echo"),
+            "hx-get": reverse(self.url_name),
             "hx-trigger": "input changed delay:300ms, change",
             "hx-target": "next .echo",
             "hx-swap": "innerHTML",
             "hx-push-url": "false",
             "autocomplete": "off",
-            "size": 14,
         }
         return super().get_context(name, value, {**(attrs or {}), **asks})
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """Return the input, and the element for the words."""
         shown = super().render(name, value, attrs, renderer)
-        words = echo_of(self.format_value(value))
+        words = self.echo(str(self.format_value(value) or ""))
         return format_html('<span class="with-echo">{} <output class="echo">{}</output></span>', shown, words)
+
+
+class DurationInput(EchoInput):
+    """A text input for a duration, and beside it how the server reads it."""
+
+    url_name = "duration_echo"
+
+    def echo(self, text: str) -> str:
+        """Return how the server reads `text`, for instance "= 1 hour"; an empty string if it cannot."""
+        try:
+            return f"= {in_words(read_duration(text))}"
+        except BadDuration:
+            return ""  # the field has the reason among its errors
 
     def format_value(self, value: Any) -> str:
         """Return the text of the input; a text that was typed stays as it is."""
         return write_duration(value) if isinstance(value, dt.timedelta) else str(value or "")
-
-
-def echo_of(text: str) -> str:
-    """Return how the server reads `text`, for instance "= 1 hour"; an empty string if it cannot."""
-    try:
-        return f"= {in_words(read_duration(text))}"
-    except BadDuration:
-        return ""
 
 
 class DurationField(forms.Field):

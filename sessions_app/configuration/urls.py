@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from sessions_app.configuration.duration_views import duration_echo
+from sessions_app.configuration.echo_views import duration_echo
 
 urlpatterns = [path("durations/", duration_echo, name="duration_echo")]

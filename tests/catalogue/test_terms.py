@@ -50,6 +50,9 @@ def test_groups_are_split_at_commas_and_spaces() -> None:
         ("/bin/echo 'x", "cannot be read"),
         ("/bin/echo {password}", "{password}"),
         ('""', "whole path"),
+        ("/bin/echo x | /bin/cat", "has “|”"),
+        ("/bin/echo x>/tmp/y", "has “>”"),
+        ("/bin/echo x; /bin/true", "has “;”"),
     ],
 )
 def test_commands_that_cannot_be_run_are_refused(line: str, reason: str) -> None:
@@ -57,6 +60,7 @@ def test_commands_that_cannot_be_run_are_refused(line: str, reason: str) -> None
 
 
 def test_commands_that_can_be_run_are_taken() -> None:
+    assert problem_of_commands("/bin/sed 's/a|b/\\&/' \"<;>\"\n/usr/bin/find / -exec ls {account} \\;") == ""
     assert problem_of_commands("/usr/sbin/usermod -aG wheel {account}\n\n/bin/echo 'a b' {user} {session}\n") == ""
 
 

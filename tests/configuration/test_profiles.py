@@ -61,7 +61,11 @@ def test_the_administration_reads_durations_in_the_same_way(boss: Client) -> Non
         ("end_notice", {"maximum_duration": "1 h", "end_notice": "1 h"}, "must come before the end"),
         ("extension_by", {"extension_limit": "1", "extension_by": "0 s"}, "An extension must add some time"),
         ("extension_by", {"extension_limit": "1", "extension_by": "1 day"}, "at most the maximum duration"),
-        ("approval_timeout", {"tiers": "1", "approval_timeout": "soon"}, "cannot be read as a duration"),
+        (
+            "approval_timeout",
+            {"tiers": "1", "tier1_users": "approver", "approval_timeout": "soon"},
+            "cannot be read as a duration",
+        ),
         ("secret_view_timeout", {"secret_view_timeout": "1 s"}, "Show a secret for at least 5 s"),
         ("logon_monitor_interval", {"logon_monitor_interval": "1 day"}, "must look at least once"),
         ("recording_days", {"recording_days": "40000"}, "at most 36500 days"),
@@ -71,8 +75,12 @@ def test_the_administration_reads_durations_in_the_same_way(boss: Client) -> Non
         ("tiers", {"tiers": "4"}, "Select a valid choice."),
     ],
 )
-def test_what_does_not_fit_is_said_at_the_field(boss: Client, name: str, changes: dict[str, str], problem: str) -> None:
+def test_what_does_not_fit_is_said_at_the_field(
+    boss: Client, approver: User, name: str, changes: dict[str, str], problem: str
+) -> None:
     sent = new(boss, **{"approval_timeout": "1 h", "tier1_required": "1", **changes})
+    if sent.get("tier1_users") == "approver":
+        sent["tier1_users"] = str(approver.pk)
     response = boss.post(ADD, sent)
     assert response.status_code == 422
     errors = response.context["form"].errors

@@ -161,6 +161,8 @@ ADDRESSES = [
     Address("activity_kinds", "/activities/", ALL, csv=True),
     Address("activity_kind", "/activities/{activity}/", (200, 404, 200, 200, 200)),
     Address("activity_kind", "/activities/{hidden_activity}/", THEIRS),
+    *configured("activity_kind", "activities", "{activity}", (403, 404, 403, 403, 200)),
+    Address("login_account_echo", "/activities/login-account/?login_account_template=x", ALL),
     Address("profiles", "/profiles/", ALL, csv=True),
     Address("profile", "/profiles/{profile}/", OWN),
     Address("profile", "/profiles/{hidden_profile}/", THEIRS),

@@ -8,7 +8,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from sessions_app.catalogue.models import ApprovalTier, ConnectionProfile, Resource
+from sessions_app.catalogue.activity_forms import ActivityForm
+from sessions_app.catalogue.models import Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.catalogue.profile_forms import TEMPLATES, ProfileForm
 from sessions_app.catalogue.resource_forms import ResourceForm
 from sessions_app.configuration.forms import ConfigurationForm
@@ -34,6 +35,19 @@ class ResourceConfiguration(Configuration):
         if isinstance(thing, Resource) and thing.capabilities.is_host:
             lines.append(("info", "Test the connection now: the button is on this page."))
         return lines
+
+
+class ActivityConfiguration(Configuration):
+    """Manages the named kinds of privileged work."""
+
+    model = Activity
+    form = ActivityForm
+    name = "activity_kind"
+    list_name = "activity_kinds"
+
+    def visible(self, person: AbstractUser) -> QuerySet[Any]:
+        """Return the activities that the person may see."""
+        return tables.visible_activities(person)
 
 
 class ProfileConfiguration(Configuration):
@@ -62,5 +76,6 @@ class ProfileConfiguration(Configuration):
         return {"templates": [(key, values["name"]) for key, values in TEMPLATES.items()] if is_new else []}
 
 
+ACTIVITIES = ActivityConfiguration()
 RESOURCES = ResourceConfiguration()
 PROFILES = ProfileConfiguration()

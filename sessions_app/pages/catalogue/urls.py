@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sessions_app.pages.catalogue import host_views, views
-from sessions_app.pages.catalogue.configuration import PROFILES, RESOURCES
+from sessions_app.pages.catalogue.configuration import ACTIVITIES, PROFILES, RESOURCES
 
 urlpatterns = [
     path("resources/", views.resources, name="resources"),
@@ -13,6 +13,8 @@ urlpatterns = [
     *RESOURCES.urls("resources"),
     path("activities/", views.activity_kinds, name="activity_kinds"),
     path("activities/<int:pk>/", views.activity_kind, name="activity_kind"),
+    *ACTIVITIES.urls("activities"),
+    path("activities/login-account/", views.login_account_echo, name="login_account_echo"),
     path("profiles/", views.profiles, name="profiles"),
     path("profiles/<int:pk>/", views.profile, name="profile"),
     *PROFILES.urls("profiles"),

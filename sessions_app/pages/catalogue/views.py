@@ -15,19 +15,22 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.html import conditional_escape
 from django.views.decorators.http import require_safe
 from django_filters import FilterSet
 
 from activity.listing import Table, list_response
 from activity.viewer import viewer
+from sessions_app.catalogue.account_names import login_account_example
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.configuration.echo_views import typed_text
 from sessions_app.configuration.views import Configuration
 from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 from sessions_app.hosts.models import HostWatch
 from sessions_app.hosts.ssh.keys import BadKey, read_public_key
 from sessions_app.pages.catalogue import tables
-from sessions_app.pages.catalogue.configuration import PROFILES, RESOURCES
+from sessions_app.pages.catalogue.configuration import ACTIVITIES, PROFILES, RESOURCES
 from sessions_app.pages.catalogue.filters import PlatformFilter, SessionsOnOneResourceFilter
 from sessions_app.pages.try_it import question_about
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -61,7 +64,8 @@ def resources(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def activity_kinds(request: HttpRequest) -> HttpResponseBase:
     """Show the activities that the person may see."""
-    return _list(request, tables.ACTIVITIES, tables.activities_queryset(viewer(request)), PlatformFilter)
+    rows = tables.activities_queryset(viewer(request))
+    return _list(request, tables.ACTIVITIES, rows, PlatformFilter, configuration=ACTIVITIES)
 
 
 @require_safe
@@ -166,10 +170,16 @@ def activity_kind(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one activity: what it gives and takes away, and which policies allow it."""
     person = viewer(request)
     found: Activity = get_object_or_404(tables.activities_queryset(person), pk=pk)
-    context: dict[str, Any] = {"kind": found, "admin_url": admin_url(request, found)}
+    context: dict[str, Any] = {"kind": found, "links": ACTIVITIES.links(request, found)}
     if sees_everything(person):
         context["policies"] = found.policies.select_related("profile")
     return render(request, "sessions_app/pages/catalogue/activity_kind.html", context)
+
+
+@require_safe
+def login_account_echo(request: HttpRequest) -> HttpResponse:
+    """Return what the template of login accounts in the address makes, or why it cannot be used."""
+    return HttpResponse(conditional_escape(login_account_example(typed_text(request))))
 
 
 @require_safe

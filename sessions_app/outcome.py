@@ -6,9 +6,10 @@ same question, and messages and a redirect.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -30,6 +31,25 @@ LEVELS = {
 }
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Undo:
+    """The form that takes back what was done: where it is sent, and the rows that it names (`ids`)."""
+
+    url: str
+    ids: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, tags: str | None) -> Self | None:
+        """Return what a message carries in its `extra_tags`; None for those without."""
+        url, *ids = (tags or "").split() or [""]
+        return cls(url, tuple(ids)) if url else None
+
+    @property
+    def tags(self) -> str:
+        """Return it as a message carries it in its `extra_tags`."""
+        return " ".join((self.url, *self.ids))
+
+
 def confirmation(request: HttpRequest, fragment: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """Return the template `fragment` as the content of the dialog, or on a page of its own.
 
@@ -45,20 +65,31 @@ def confirmation(request: HttpRequest, fragment: str, context: Mapping[str, Any]
 
 
 def outcome(
-    request: HttpRequest, lines: Sequence[tuple[str, str]], next_url: str, *, leaves_page: bool = False
+    request: HttpRequest,
+    lines: Sequence[tuple[str, str]],
+    next_url: str,
+    *,
+    leaves_page: bool = False,
+    undo: Undo | None = None,
 ) -> HttpResponse:
     """Answer a change that was tried. Each line is a level (success, info, warning or error) and a sentence.
 
     HTMX gets a 204 with the event `done` in HX-Trigger, so that the page shows the lines, closes its dialog and
     refreshes. Without HTMX the lines become Django messages, and the browser goes to `next_url` if that is a path of
-    this host. HTMX goes there too if `leaves_page`: what the open page is about is no more.
+    this host. HTMX goes there too if `leaves_page`: what the open page is about is no more. `undo` becomes a button
+    beside the first success.
     """
     if request.htmx and not leaves_page:  # type: ignore[attr-defined] # set by django-htmx's middleware
-        shown = [(level, _short(text)) for level, text in _first(lines)]
+        shown: list[tuple[object, ...]] = [(level, _short(text)) for level, text in _first(lines)]
+        place = next((place for place, line in enumerate(shown) if line[0] == "success"), None)
+        if undo is not None and place is not None:
+            shown[place] += (dataclasses.asdict(undo),)
         # json.dumps escapes all characters outside of ASCII, which a header cannot contain.
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps({"done": {"messages": shown}})})
     for level, text in lines:
-        messages.add_message(request, LEVELS[level], text)
+        tags = undo.tags if undo is not None and level == "success" else ""
+        messages.add_message(request, LEVELS[level], text, extra_tags=tags)
+        undo = None if tags else undo
     there = safe_next(request, next_url)
     if request.htmx:  # type: ignore[attr-defined] # as above
         return HttpResponse(status=204, headers={"HX-Redirect": resolve_url(there)})

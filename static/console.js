@@ -1,5 +1,5 @@
-// The frame of every page: cookies, theme, messages, menus, the dialog, failed requests and quiet refreshes. Lists are in
-// lists.js, column widths in columns.js. Everything works without these files; they only make it smoother.
+// The frame of every page: cookies, theme, menus, the dialog and quiet refreshes. Messages and failed
+// requests are in toasts.js, lists in lists.js, column widths in columns.js. Everything works without these files; they only make it smoother.
 const byId = (id) => document.getElementById(id);
 const on = (name, act) => document.addEventListener(name, act);
 const page = document.documentElement.dataset;
@@ -21,34 +21,13 @@ function showTheme(choice) {
 }
 showTheme(page.theme ?? "");
 
-// --- messages: in the open dialog, else on top of the page
-function say(lines, extra = "") {
-  let box = byId("messages");
-  if (dialog.open) {
-    box = dialog.querySelector(".messages") ?? document.createElement("div");
-    Object.assign(box, { className: "messages", role: "alert" });
-    dialog.prepend(box);
-  }
-  if (box.textContent === lines.map(([, text]) => text).join("")) return; // said already: do not repeat it aloud
-  box.replaceChildren(...lines.map(([kind, textContent]) =>
-    Object.assign(document.createElement("p"), { className: `message ${kind} ${extra}`, textContent })));
-}
+// --- after a change (toasts.js says what was done)
 const refreshAll = () => document.querySelectorAll('[hx-trigger*="refresh"]').forEach((part) => htmx.trigger(part, "refresh"));
 
-on("done", ({ detail }) => {
+on("done", () => {
   dialog.close();
-  say(detail.messages);
-  byId("messages").scrollIntoView({ block: "nearest" });
   refreshAll();
 });
-on("htmx:responseError", ({ detail: { xhr } }) => {
-  if (xhr.status === 400 || xhr.status === 422) return; // swapped in: the answer says what is wrong
-  const parts = new DOMParser().parseFromString(xhr.responseText, "text/html").querySelectorAll(".problem :is(h1, p)");
-  const text = [...parts].slice(0, 2).map((part) => part.textContent).join(". ");
-  say([["error", text || `The server could not answer (${xhr.status}). Reload the page to see what there is now, then try again.`]]);
-});
-on("htmx:sendError", () =>
-  say([["warning", "The server does not answer. What you see may be out of date; this page keeps trying."]], "offline"));
 
 // --- quiet refreshes: a part with data-etag asks "only if it changed" and is answered with a 304 otherwise
 on("htmx:configRequest", ({ detail: { elt, headers, verb, formData } }) => {

@@ -28,7 +28,7 @@ from sessions_app.emergency import NOT_DONE
 from sessions_app.error_pages import unavailable
 from sessions_app.errors import Refused
 from sessions_app.logins.models import LoginSession
-from sessions_app.outcome import confirmation, outcome
+from sessions_app.outcome import Undo, confirmation, outcome
 from sessions_app.pages.catalogue.tables import visible_resources
 from sessions_app.pages.people.tables import visible_accounts
 from sessions_app.people.forms import LockdownForm, LockForm
@@ -40,6 +40,8 @@ from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.roles import is_administrator
 
 logger = logging.getLogger(__name__)
+
+TAKEN_BACK_BY = {"account_lock": "account_unlock", "resource_lock": "resource_unlock"}  # names of addresses
 
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -142,7 +144,8 @@ def _confirmed(
         except (DatabaseError, InterfaceError) as error:
             return _not_done(request, name, error)
         else:
-            return outcome(request, [("success", done.format(thing))], page_url)
+            undo = Undo(reverse(TAKEN_BACK_BY[name], args=[thing.pk])) if name in TAKEN_BACK_BY else None
+            return outcome(request, [("success", done.format(thing))], page_url, undo=undo)
     return _question(request, template, {"thing": thing, "page_url": page_url, "form": form})
 
 

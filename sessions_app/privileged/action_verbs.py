@@ -30,6 +30,7 @@ class Action:
     do: Callable[..., object]  # the flow; it gets the person, the session and the values of the form
     form: type[ActionForm] = ActionForm
     is_danger: bool = False
+    undo: str = ""  # the verb that takes it back, which needs no form
     about: About = lambda session: ""  # what the person should know about each session
 
 
@@ -79,6 +80,7 @@ ACTIONS = {
         lock,
         LockForm,
         is_danger=True,
+        undo="unlock",
     ),
     "unlock": Action(
         "Unlock",

@@ -22,7 +22,7 @@ from activity.outage import Outage
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.errors import Refused
-from sessions_app.outcome import confirmation, outage_text, outcome
+from sessions_app.outcome import Undo, confirmation, outage_text, outcome
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING
 from sessions_app.privileged.action_verbs import ACTIONS, Action, action_for
 from sessions_app.privileged.flows.start_check import mark_without_right
@@ -35,6 +35,7 @@ from sessions_app.privileged.toolbar import role_refusals
 logger = logging.getLogger(__name__)
 
 MOST_SESSIONS = 200
+MOST_TO_UNDO = 20  # their numbers have to fit into a header of the answer
 NAMED_AT_MOST = 3  # this many sessions are named in the outcome; the others are counted
 MOST_LINES = 8  # because they are sent in a header of the response
 LARGEST_ID = 2**63 - 1
@@ -77,7 +78,9 @@ def session_action(request: HttpRequest, verb: str) -> HttpResponse:
     form = action.form(request.POST)
     if not form.is_valid():
         return _confirm(request, verb, rows, person, form, next_url, status=422)
-    return outcome(request, _do(action, person, rows, form.cleaned_data), next_url or reverse("sessions"))
+    lines, done = _do(action, person, rows, form.cleaned_data)
+    undo = _undo(action, done, form.cleaned_data)
+    return outcome(request, lines, next_url or reverse("sessions"), undo=undo)
 
 
 def _selected(person: AbstractUser, sent: QueryDict) -> list[PrivilegedSession]:
@@ -157,8 +160,27 @@ def _confirm(
     return confirmation(request, "sessions_app/privileged/action_confirm.html", context, status=status)
 
 
-def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], values: dict[str, Any]) -> OutcomeLines:
-    """Perform the action for each session in a transaction of its own, and return a line for each.
+def _undo(action: Action, done: list[PrivilegedSession], values: dict[str, Any]) -> Undo | None:
+    """Return what takes the action back for the sessions that it was done for; None where one click cannot.
+
+    A lock that also closed a resource or an account is lifted on the pages of those.
+    """
+    if (
+        not action.undo
+        or not 0 < len(done) <= MOST_TO_UNDO
+        or values.get("forbid_resource")
+        or values.get("lock_account")
+    ):
+        return None
+    return Undo(reverse("session_action", args=[action.undo]), tuple(str(row.pk) for row in done))
+
+
+def _do(
+    action: Action, person: AbstractUser, rows: list[PrivilegedSession], values: dict[str, Any]
+) -> tuple[OutcomeLines, list[PrivilegedSession]]:
+    """Perform the action for each session in a transaction of its own.
+
+    Return a line for each, and the sessions for which it was done.
 
     A session that refuses does not stop the others. An outage that lasts longer than the retries (activity/retries.py)
     does.
@@ -195,7 +217,7 @@ def _do(action: Action, person: AbstractUser, rows: list[PrivilegedSession], val
     if len(lines) > MOST_LINES:
         rest = len(lines) - MOST_LINES + 1
         lines[MOST_LINES - 1 :] = [("error", f"{rest} more reasons; try those sessions by themselves to read them.")]
-    return lines
+    return lines, done
 
 
 def _is_locked_now(row: PrivilegedSession) -> bool:

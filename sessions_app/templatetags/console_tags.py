@@ -4,12 +4,15 @@ import datetime as dt
 import functools
 
 from django import template
+from django.contrib.messages.storage.base import Message
+from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from activity.listing import relative_time, short_time, span_of_time
 from sessions_app.gateway.vendor import vendor_url
+from sessions_app.outcome import Undo
 from sessions_app.pages import main_menu
 from sessions_app.pages.people.tables import state_badge
 
@@ -64,3 +67,16 @@ def head_files() -> SafeString:
 def common_links() -> SafeString:
     """Return the links that every logged-in person has, for a page that knows nothing about the request."""
     return main_menu.links("", frozenset({main_menu.EVERYBODY}))
+
+
+@register.inclusion_tag("sessions_app/_toast.html", takes_context=True)
+def toast(context: template.Context, message: Message) -> dict[str, object]:
+    """Show one message, with a button to take back what it tells, where there is one."""
+    request = context["request"]
+    return {
+        "level": message.level_tag,
+        "text": message.message,
+        "undo": Undo.read(message.extra_tags),
+        "csrf_token": get_token(request) if message.extra_tags else "",
+        "here": request.get_full_path(),
+    }

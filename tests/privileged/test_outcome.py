@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django_htmx.middleware import HtmxDetails
 
-from sessions_app.outcome import outcome
+from sessions_app.outcome import Undo, outcome
 
 LINES = [("success", "Locked 2 sessions."), ("error", "“ü” was not locked.\nNothing was changed.")]
 
@@ -41,3 +41,19 @@ def test_a_plain_browser_gets_messages_and_goes_back() -> None:
 @pytest.mark.parametrize("hostile", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", ""])
 def test_nobody_is_sent_elsewhere(hostile: str) -> None:
     assert outcome(request_of(htmx=False), LINES, hostile).headers["Location"] == "/"
+
+
+def test_what_can_be_taken_back_carries_how_with_the_first_success() -> None:
+    lines = [("error", "“b” was not locked."), ("success", "Locked “a”."), ("success", "And more.")]
+    undo = Undo("/sessions/do/unlock/", ("7", "8"))
+    event = json.loads(outcome(request_of(htmx=True), lines, "/", undo=undo).headers["HX-Trigger"])
+    carried = {"url": "/sessions/do/unlock/", "ids": ["7", "8"]}
+    assert event["done"]["messages"] == [list(lines[0]), [*lines[1], carried], list(lines[2])]
+    request = request_of(htmx=False)
+    outcome(request, lines, "/", undo=undo)
+    assert [Undo.read(message.extra_tags) for message in get_messages(request)] == [None, undo, None]
+
+
+def test_what_did_not_succeed_cannot_be_taken_back() -> None:
+    event = json.loads(outcome(request_of(htmx=True), LINES[1:], "/", undo=Undo("/x/")).headers["HX-Trigger"])
+    assert event["done"]["messages"] == [list(LINES[1])]

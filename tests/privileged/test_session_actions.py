@@ -13,6 +13,7 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 
+from activity.models import LogEntry
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession, Status
@@ -36,7 +37,7 @@ def status(session: PrivilegedSession) -> str:
 
 
 def said(response: Any) -> list[tuple[str, str]]:
-    return [(message.tags, message.message) for message in get_messages(response.wsgi_request)]
+    return [(message.level_tag, message.message) for message in get_messages(response.wsgi_request)]
 
 
 def through_the_dialog(client: Client, verb: str, *sessions: PrivilegedSession, **values: Any) -> Any:
@@ -205,7 +206,11 @@ def test_a_dialog_is_answered_by_an_event_and_a_page_by_a_redirect(as_user: AsUs
     response = through_the_dialog(client, "lock", session, title="Stop")
     assert response.status_code == 204
     assert json.loads(response["HX-Trigger"])["done"]["messages"] == [
-        ["success", "Patch Linux on web-1 for alice: locked."]
+        [
+            "success",
+            "Patch Linux on web-1 for alice: locked.",
+            {"url": "/sessions/do/unlock/", "ids": [str(session.pk)]},
+        ]
     ]
     there = send(client, "unlock", session, next="/sessions/?tab=active&whose=mine")
     assert there["Location"] == "/sessions/?tab=active&whose=mine"
@@ -389,3 +394,26 @@ def test_of_two_administrators_at_once_one_wins_and_the_other_is_told(alice: Use
         thread.join()
     assert sorted(level for level, _ in lines) == ["error", "success"]
     assert ControlRequest.objects.filter(session=session).count() == 1
+
+
+def test_a_lock_is_taken_back_by_a_button_of_its_message_also_without_javascript(
+    as_user: AsUser, alice: User, admin: User
+) -> None:
+    session = builders.make_session(alice)
+    client = as_user(admin)
+    page = pages.elements(client.post(url("lock"), {"ids": session.pk, "title": "Stop"}, follow=True))
+    form = page.find(".//div[@id='messages']//form")
+    assert form is not None
+    assert status(session) == Status.LOCKED
+    fields = {field.attrib["name"]: field.attrib["value"] for field in form.iter("input")}
+    client.post(form.attrib["action"], fields)
+    assert status(session) == Status.AVAILABLE
+    assert "unlocked" in LogEntry.objects.of_target(session).latest("pk").message
+
+
+def test_a_lock_that_closed_more_is_not_taken_back_by_one_click(as_user: AsUser, alice: User, admin: User) -> None:
+    session = builders.make_session(alice)
+    response = through_the_dialog(as_user(admin), "lock", session, title="Stop", forbid_resource="on")
+    assert json.loads(response["HX-Trigger"])["done"]["messages"] == [
+        ["success", "Patch Linux on web-1 for alice: locked."]
+    ]

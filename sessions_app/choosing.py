@@ -1,4 +1,6 @@
-"""A form field to choose many objects by searching, which scales to thousands and works without JavaScript.
+"""Form fields to choose objects: many by searching, which scales to thousands, or one by its name.
+
+Both work without JavaScript. What follows is about the first, ChosenField.
 
 It shows what is chosen, and the first matches of the search, as checkboxes. The button “Search” (named `find`), and
 htmx while one types, send the whole form to its own address; a view shows such a form again and saves nothing.
@@ -11,9 +13,10 @@ and is not ticked is taken out, and whoever had no box stays.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib.auth import get_user_model
@@ -21,14 +24,19 @@ from django.contrib.auth.models import Group
 from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
 from django.forms.boundfield import BoundField
 from django.template.loader import render_to_string
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from activity.folding import fold
 from activity.typed import LONGEST_TEXT
+from sessions_app.errors import Refused
 
+Found = TypeVar("Found", bound=Model)
 FIND = "find"  # the name of the button that searches
 EVERY = "all"  # after the name of the field: the button that chooses whatever matches
 KEY = re.compile(r"[0-9]{1,18}", re.ASCII)  # a number that fits into 64 bits
 MOST_CHOSEN, MOST_FOUND = 100, 20  # boxes
+MOST_ALIKE = 3  # names that are suggested for one that does not exist
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -180,6 +188,74 @@ class ChosenField(forms.Field):
         for name in self.search:
             condition |= Q(**{f"{name}__folded_contains": search})
         return condition
+
+
+class NameInput(forms.TextInput):
+    """A text input that suggests the first names."""
+
+    field: NamedField  # set by the field
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the context of the input, which names its list of suggestions."""
+        return super().get_context(name, value, {**(attrs or {}), "list": f"{name}-names", "autocomplete": "off"})
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """Return the input and the list."""
+        options = format_html_join("", '<option value="{}"></option>', ((each,) for each in self.field.first_names()))
+        shown = super().render(name, value, attrs, renderer)
+        return format_html('{}<datalist id="{}-names">{}</datalist>', shown, name, options)
+
+
+class NamedField(forms.CharField):
+    """One object of `queryset`, which is typed as the text of its field `named_by`. Its value is the object or None."""
+
+    widget = NameInput
+
+    def __init__(self, queryset: QuerySet[Any], named_by: str, **kwargs: Any) -> None:
+        super().__init__(max_length=150, **kwargs)
+        self.queryset, self.named_by = queryset, named_by
+        self.widget.field = self
+
+    def __deepcopy__(self, memo: Any) -> NamedField:
+        copied: NamedField = super().__deepcopy__(memo)
+        copied.widget.field = copied
+        return copied
+
+    def first_names(self) -> list[str]:
+        """Return the names to suggest."""
+        return list(self.queryset.order_by(self.named_by).values_list(self.named_by, flat=True)[:MOST_CHOSEN])
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the name of an object; a text that was typed stays as it is."""
+        if isinstance(value, int):
+            value = self.queryset.filter(pk=value).first()
+        return getattr(value, self.named_by) if isinstance(value, Model) else value
+
+    def clean(self, value: Any) -> Any:
+        """Return the object. Raise ValidationError, with the names that look alike, if there is none."""
+        name = super().clean(value)
+        try:
+            return find_by_name(self.queryset, self.named_by, name) if name else None
+        except Refused as unknown:
+            raise forms.ValidationError(unknown.message) from unknown
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Return whether another name was typed."""
+        return super().has_changed(self.prepare_value(initial), data)
+
+
+def find_by_name(things: QuerySet[Found], field: str, name: str) -> Found:
+    """Return the object whose `field` is `name`, also if case or accents differ and only one is so called.
+
+    Raise Refused with the names that look alike if there is none.
+    """
+    exact = list(things.filter(**{field: name})[:1]) or list(things.filter(**{f"{field}__folded_exact": name})[:2])
+    if len(exact) == 1:
+        return exact[0]
+    known = {fold(each): each for each in things.order_by(field).values_list(field, flat=True)}
+    alike = [known[each] for each in difflib.get_close_matches(fold(name), known, MOST_ALIKE, 0.5)]
+    hint = f" Did you mean {' or '.join(f'“{each}”' for each in alike)}?" if alike else ""
+    raise Refused(f"There is no {things.model._meta.verbose_name} “{name}”.{hint}")
 
 
 def users_field(**kwargs: Any) -> ChosenField:

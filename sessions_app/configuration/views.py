@@ -66,6 +66,10 @@ class Configuration:
         """Return the values that the form for a new object begins with."""
         return {}
 
+    def make_form(self, request: HttpRequest, data: Any, thing: Model | None, initial: Any = None) -> ConfigurationForm:
+        """Return the form for an object, filled with `data` if it was sent."""
+        return self.form(data, instance=thing, initial=initial)
+
     def page_of(self, thing: Any) -> str:
         """Return the address to go to after the object was saved."""
         return str(thing.get_absolute_url()) if hasattr(thing, "get_absolute_url") else reverse(self.list_name)
@@ -90,10 +94,13 @@ class Configuration:
 
     def links(self, request: HttpRequest, thing: Model) -> dict[str, str]:
         """Return the addresses of the buttons on the page of the object; none for who may not change it."""
-        person = viewer(request)
-        if not is_administrator(person) or self.refusal(person, thing):
+        if not self.may_change(viewer(request), thing):
             return {}
         return {verb: reverse(f"{self.name}_{verb}", args=[thing.pk]) for verb in ("change", "delete")}
+
+    def may_change(self, person: AbstractUser, thing: Model) -> bool:
+        """Return whether the person is an administrator who may change the object."""
+        return is_administrator(person) and not self.refusal(person, thing)
 
     # --- the views
 
@@ -118,15 +125,17 @@ class Configuration:
 
     def change(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the form for an object (GET), or change it (POST)."""
+        return self._edit(request, self.find(request, pk))
+
+    def find(self, request: HttpRequest, pk: int) -> Any:
+        """Return the object that the person may change. Raise Http404, or PermissionDenied if they only see it."""
         thing = get_object_or_404(self.visible(viewer(request)), pk=pk)
         self._require(request, thing)
-        return self._edit(request, thing)
+        return thing
 
     def delete(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask whether to delete an object (GET), or delete it (POST). Say what uses it if it is in use."""
-        person = viewer(request)
-        thing = get_object_or_404(self.visible(person), pk=pk)
-        self._require(request, thing)
+        person, thing = viewer(request), self.find(request, pk)
         refused = self.deletion_refusal(person, thing)
         if request.method != "POST":
             return self._ask_deletion(request, thing, refused)
@@ -157,8 +166,8 @@ class Configuration:
         back = reverse(self.list_name) if thing is None else self.page_of(thing)
         initial = self.initial(request) if thing is None else None
         if request.method != "POST":
-            return self._page(request, self.form(instance=thing, initial=initial), shown, back)
-        form = self.form(request.POST, instance=thing)
+            return self._page(request, self.make_form(request, None, thing, initial), shown, back)
+        form = self.make_form(request, request.POST, thing)
         if form.is_unfinished:
             return self._page(request, form, shown, back)
         if not form.is_valid():
@@ -169,7 +178,7 @@ class Configuration:
         except ChangeEndsSessions as change:
             return self._ask_ends(request, "Save", request.get_full_path(), change)
         except IntegrityError:  # somebody else saved at this moment, for instance the same name
-            form = self.form(request.POST, instance=thing)
+            form = self.make_form(request, request.POST, thing)
             if form.is_valid():
                 raise
             return self._page(request, form, shown, back, status=422)
@@ -223,4 +232,4 @@ class Configuration:
 
 
 def _article(noun: str) -> str:
-    return "an" if noun[0] in "aeiou" else "a"
+    return "an" if noun[0] in "aeiou" and noun != "user" else "a"

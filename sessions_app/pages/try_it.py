@@ -18,10 +18,11 @@ from django.views.decorators.http import require_safe
 from activity.listing.response import is_fragment
 from activity.typed import typed
 from activity.viewer import viewer
+from sessions_app.choosing import find_by_name
 from sessions_app.errors import Refused
 from sessions_app.pages.catalogue.tables import visible_activities, visible_resources
 from sessions_app.pages.people.tables import visible_accounts
-from sessions_app.privileged.try_it import Answer, find_by_name, may
+from sessions_app.privileged.try_it import Answer, may
 from sessions_app.roles import sees_everything
 
 MOST_OFFERED = 100  # names that a field suggests

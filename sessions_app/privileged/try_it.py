@@ -7,19 +7,17 @@ policies, people or resources there are.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
-from django.db.models import Case, Exists, F, IntegerField, Model, OuterRef, Prefetch, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Prefetch, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from activity.folding import fold
 from activity.listing import span_of_time
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
-from sessions_app.errors import Forbidden, Refused
+from sessions_app.errors import Forbidden
 from sessions_app.people.models import Application
 from sessions_app.privileged import policy as rules
 from sessions_app.privileged.flows.policy_inputs import Request, policy_inputs_of_pairs
@@ -27,9 +25,7 @@ from sessions_app.privileged.flows.request import require_may_ask
 from sessions_app.privileged.models import Status
 from sessions_app.privileged.policy import PolicyInputs
 
-Found = TypeVar("Found", bound=Model)
 MOST_NEAREST = 5  # policies that are told of when none allows it
-MOST_ALIKE = 3  # names that are suggested
 MOST_NAMES = 10  # approvers of a tier
 PAIR, PAIR_NAMES = ("policies__activities", "pk"), ("policies__activities__name", "name")  # of activity and resource
 FILLED_IN = "–"  # stands for notes and a ticket that the person will enter
@@ -130,20 +126,6 @@ def may_each(user: AbstractUser, pairs: Sequence[tuple[Activity, Resource]]) -> 
         )
         for (activity, resource), (inputs, policy) in zip(pairs, asked, strict=True)
     ]
-
-
-def find_by_name(things: QuerySet[Found], field: str, name: str) -> Found:
-    """Return the object whose `field` is `name`, also if case or accents differ and only one is so called.
-
-    Raise Refused with the names that look alike if there is none.
-    """
-    exact = list(things.filter(**{field: name})[:1]) or list(things.filter(**{f"{field}__folded_exact": name})[:2])
-    if len(exact) == 1:
-        return exact[0]
-    known = {fold(each): each for each in things.order_by(field).values_list(field, flat=True)}
-    alike = [known[each] for each in difflib.get_close_matches(fold(name), known, MOST_ALIKE, 0.5)]
-    hint = f" Did you mean {' or '.join(f'“{each}”' for each in alike)}?" if alike else ""
-    raise Refused(f"There is no {things.model._meta.verbose_name} “{name}”.{hint}")
 
 
 def pairs_of_policies(user: AbstractUser, *conditions: Q) -> QuerySet[Resource, Any]:

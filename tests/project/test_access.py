@@ -175,6 +175,8 @@ ADDRESSES = [
     *(Address("user", f"/users/{{alice}}/?tab={tab}", OWN, csv=True) for tab in ("sessions", "logins", "activity")),
     Address("user", "/users/{alice}/?tab=rights", OWN),
     Address("user", "/users/{somebody}/", THEIRS, csv=True),
+    *configured("user", "users", "{alice}", (403, 404, 404, 403, 200))[:2],
+    Address("user_password", "/users/{alice}/password/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_lock", "/users/{alice}/lock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_unlock", "/users/{alice}/unlock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_cut", "/users/{alice}/cut/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 200)),
@@ -183,7 +185,16 @@ ADDRESSES = [
         Address("group", f"/groups/{{group}}/?tab={tab}", THEIRS, csv=True)
         for tab in ("sessions", "logins", "activity", "members")
     ),
+    *configured("group", "groups", "{group}", (404, 404, 404, 403, 200))[:2],
+    Address("group_delete", "/groups/{group}/delete/", (404, 404, 404, 403, 200), (404, 404, 404, 403, 302)),
     Address("applications", "/applications/", READERS, csv=True),
+    *configured("application", "applications", "{application}", (404, 404, 404, 403, 200))[:1],
+    Address(
+        "application_change",
+        "/applications/{application}/change/",
+        (404, 404, 404, 403, 200),
+        (404, 404, 404, 403, 302),
+    ),
     *(
         Address("application", f"/applications/{{application}}/?tab={tab}", THEIRS, csv=True)
         for tab in ("sessions", "logins", "activity")

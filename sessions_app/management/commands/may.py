@@ -9,8 +9,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from sessions_app.catalogue.models import Activity, Resource
+from sessions_app.choosing import find_by_name
 from sessions_app.errors import Refused
-from sessions_app.privileged.try_it import find_by_name, may
+from sessions_app.privileged.try_it import may
 
 
 class Command(BaseCommand):

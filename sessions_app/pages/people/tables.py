@@ -173,7 +173,7 @@ def users_table(name: str = "users") -> Table:
         noun="user" if name == "users" else "member",
         nouns="users" if name == "users" else "members",
         search=("username", "first_name", "last_name", "email"),
-        empty_text="Users and their groups are managed in the administration.",
+        empty_text="Everybody who may log in has an account here.",
         flexible=("email", "name", "user"),
         slow_csv="Names and roles are written by Python.",
     )
@@ -192,7 +192,7 @@ def groups_table() -> Table:
         noun="group",
         nouns="groups",
         search=("name",),
-        empty_text="Groups are managed in the administration.",
+        empty_text="Access policies and approval tiers name groups, so that a new colleague only has to join one.",
         flexible=("group",),
     )
 
@@ -212,7 +212,7 @@ def applications_table() -> Table:
         noun="application",
         nouns="applications",
         search=("principal__username", "description"),
-        empty_text="An administrator adds applications in the administration.",
+        empty_text="An application is an account without a password, for which administrators request sessions.",
         flexible=("description", "application"),
         slow_csv="The owner is named by Python.",
     )

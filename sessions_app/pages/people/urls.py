@@ -3,12 +3,17 @@
 from django.urls import path
 
 from sessions_app.pages.people import views
+from sessions_app.pages.people.configuration import APPLICATIONS, GROUPS, USERS, user_password
 
 urlpatterns = [
     path("users/", views.users, name="users"),
     path("users/<int:pk>/", views.user, name="user"),
+    path("users/<int:pk>/password/", user_password, name="user_password"),
+    *USERS.urls("users"),
     path("groups/", views.groups, name="groups"),
     path("groups/<int:pk>/", views.group, name="group"),
+    *GROUPS.urls("groups"),
     path("applications/", views.applications, name="applications"),
     path("applications/<int:pk>/", views.application, name="application"),
+    *APPLICATIONS.urls("applications"),
 ]

@@ -26,11 +26,12 @@ from activity.models import LogEntry
 from activity.tables import log_table
 from activity.typed import typed
 from activity.viewer import viewer
+from sessions_app.configuration.views import Configuration
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.filters import LoginFilters
 from sessions_app.logins.tables import logins_queryset, logins_table
-from sessions_app.pages.catalogue.views import admin_url
 from sessions_app.pages.people import tables
+from sessions_app.pages.people.configuration import APPLICATIONS, GROUPS, USERS
 from sessions_app.pages.people.facts import AccountFacts, GroupFacts
 from sessions_app.pages.people.filters import ApplicationFilter, SessionsOfOneUserFilter, UserFilter
 from sessions_app.pages.people.rights import rights
@@ -48,29 +49,36 @@ GROUP_TABS = {**TABS, "members": "Members"}
 @require_safe
 def users(request: HttpRequest) -> HttpResponseBase:
     """Show every person. Applications have a list of their own."""
-    return _list(request, tables.users_table(), tables.users_queryset(), UserFilter)
+    return _list(request, tables.users_table(), tables.users_queryset(), USERS, UserFilter)
 
 
 @require_safe
 def groups(request: HttpRequest) -> HttpResponseBase:
     """Show the list of all groups."""
-    return _list(request, tables.groups_table(), tables.groups_queryset())
+    return _list(request, tables.groups_table(), tables.groups_queryset(), GROUPS)
 
 
 @require_safe
 def applications(request: HttpRequest) -> HttpResponseBase:
     """Show the list of all applications."""
-    return _list(request, tables.applications_table(), tables.applications_queryset(), ApplicationFilter)
+    return _list(request, tables.applications_table(), tables.applications_queryset(), APPLICATIONS, ApplicationFilter)
 
 
 def _list(
-    request: HttpRequest, table: Table, rows: QuerySet[Any], filterset: type[FilterSet] | None = None
+    request: HttpRequest,
+    table: Table,
+    rows: QuerySet[Any],
+    configuration: Configuration,
+    filterset: type[FilterSet] | None = None,
 ) -> HttpResponseBase:
     """Return a list of everybody, for administrators and auditors only."""
     if not sees_everything(viewer(request)):
         raise PermissionDenied(f"Only administrators and auditors see the list of {table.nouns}.")
+    table = dataclasses.replace(table, add_link=configuration.add_link(request))
     context = {"heading": table.nouns.capitalize()}
-    return list_response(request, table, rows, "activity/listing/list.html", filterset=filterset, context=context)
+    return list_response(
+        request, table, rows, "sessions_app/pages/people/people_list.html", filterset=filterset, context=context
+    )
 
 
 @require_safe
@@ -88,7 +96,7 @@ def user(request: HttpRequest, pk: int) -> HttpResponseBase:
         "heading": found.get_username(),
         "account": found,
         "facts": facts,
-        "admin_url": admin_url(request, found),
+        "links": USERS.links(request, found),
     }
     template = "sessions_app/pages/people/user.html"
     return _page_with_tabs(request, _Subject(ACCOUNT_TABS, {"user": found.pk}, _about(found), template, context))
@@ -105,7 +113,7 @@ def application(request: HttpRequest, pk: int) -> HttpResponseBase:
         "application": found,
         "account": found.principal,
         "facts": AccountFacts(viewer(request), found.principal),
-        "admin_url": admin_url(request, found),
+        "links": APPLICATIONS.links(request, found),
     }
     entries = _about(found.principal) | Q(target_type=found._meta.label_lower, target_id=found.pk)
     return _page_with_tabs(
@@ -128,7 +136,7 @@ def group(request: HttpRequest, pk: int) -> HttpResponseBase:
         "heading": found.name,
         "group": found,
         "facts": GroupFacts(found),
-        "admin_url": admin_url(request, found),
+        "links": GROUPS.links(request, found),
     }
     return _page_with_tabs(
         request,

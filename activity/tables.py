@@ -9,7 +9,7 @@ import json
 
 from activity import log
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, short_time
+from activity.listing import Card, Column, Table, badge, empty, link, short_time
 from activity.listing.csv_expressions import Named
 from activity.models import Level, LogEntry
 from activity.names import now_column, then_and_now
@@ -116,5 +116,7 @@ def log_table(words: str = "", empty_text: str = "") -> Table:
         empty_text=empty_text,
         row_name=lambda entry: f"{entry.at:%Y-%m-%d %H:%M:%S} {entry.message}",
         reads=("at", "message"),
+        opens="at",
+        card=Card("at", "level", "message"),
         flexible=("message", "details", "target", "activity"),
     )

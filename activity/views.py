@@ -259,12 +259,18 @@ def save_columns(request: HttpRequest, table: str) -> HttpResponse:
 
 @require_POST
 def save_density(request: HttpRequest) -> HttpResponse:
-    """Remember in this browser how close the rows of lists stand, and go back to the list."""
+    """Remember in this browser how close the rows of lists stand, and go back to the list.
+
+    Comfortable is what a browser without the cookie shows.
+    """
     chosen = typed(request.POST, "density")
     if chosen not in DENSITIES:
         return HttpResponseBadRequest("Rows are comfortable or compact. Nothing was saved.")
     response = _back(request)
-    response.set_cookie("density", chosen, max_age=A_YEAR, samesite="Lax", secure=request.is_secure())
+    if chosen == "compact":
+        response.set_cookie("density", chosen, max_age=A_YEAR, samesite="Lax", secure=request.is_secure())
+    else:
+        response.delete_cookie("density", samesite="Lax")
     return response
 
 

@@ -150,7 +150,7 @@ on("click", (event) => {
     move(item.dataset.item, beside?.dataset.item, isAfter);
   } else if (button?.name === "density") {
     const secure = location.protocol === "https:" ? "; secure" : "";
-    document.cookie = `density=${button.value}; path=/; max-age=31536000; samesite=lax${secure}`;
+    document.cookie = `density=${button.value}; path=/; max-age=${button.value === "compact" ? 31536000 : 0}; samesite=lax${secure}`;
     document.documentElement.dataset.density = button.value;
     for (const other of menu.querySelectorAll("[name=density]")) other.ariaPressed = String(other === button);
   } else if (button?.id === "fit-columns") {

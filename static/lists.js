@@ -29,7 +29,7 @@ on("htmx:beforeSwap", ({ detail }) => {
     scrollLeft,
     scrollTop,
     // Links in cells have no id of their own: the row and the place in it find them again.
-    focus: row && !here.id && [row.id, [...row.querySelectorAll(FOCUSABLE)].indexOf(here)],
+    focus: row && (here === row || !here.id) && [row.id, [...row.querySelectorAll(FOCUSABLE)].indexOf(here)],
     isInside: here.closest("#results"),
   };
 });
@@ -39,7 +39,7 @@ on("htmx:afterSwap", ({ target }) => {
   saved = null;
   Object.assign(byId("results-region") ?? {}, { scrollLeft, scrollTop: target.dataset.url === url ? scrollTop : 0 });
   for (const box of boxes()) box.checked = ids.has(box.value);
-  if (focus) byId(focus[0])?.querySelectorAll(FOCUSABLE)[focus[1]]?.focus({ preventScroll: true });
+  if (focus) (focus[1] < 0 ? reachable(byId(focus[0])) : byId(focus[0])?.querySelectorAll(FOCUSABLE)[focus[1]])?.focus({ preventScroll: true });
   if (isInside && document.activeElement === document.body) byId("main").focus({ preventScroll: true }); // it has gone
   announce();
   followLinks(target.dataset);
@@ -65,6 +65,31 @@ on("click", (event) => {
   if (!event.target.closest("#refresh")) return;
   event.preventDefault();
   htmx.trigger("#results", "refresh");
+});
+
+// --- rows: the arrow keys move between them, Space selects, Enter opens. Tab goes on to what is in the row.
+let current = ""; // where the person was
+function reachable(row) {
+  if (row) row.tabIndex = -1;
+  return row;
+}
+on("keydown", (event) => {
+  const { key, target, altKey, ctrlKey, metaKey } = event;
+  const region = target.closest("#results-region");
+  const row = target.closest("#results tbody tr");
+  if (altKey || ctrlKey || metaKey || !(row || (region && target === region))) return;
+  const rows = [...region.querySelectorAll("tbody tr")];
+  const here = rows.indexOf(row ?? byId(current));
+  const screen = Math.max(1, Math.floor(Math.min(region.clientHeight, innerHeight) / rows[0].offsetHeight) - 2);
+  const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: screen, PageUp: -screen, Home: -rows.length, End: rows.length };
+  if (key in steps) {
+    const next = reachable(rows[Math.min(rows.length - 1, Math.max(0, here + steps[key]))]);
+    current = next.id;
+    next.focus();
+  } else if (target === row && key === " ") row.querySelector("[name=ids]")?.click();
+  else if (target === row && key === "Enter") (row.querySelector(".opens a") ?? row.querySelector("a"))?.click();
+  else return;
+  event.preventDefault();
 });
 
 // --- selection and toolbar

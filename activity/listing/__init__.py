@@ -7,7 +7,7 @@ A page declares a `Table` (its columns and words), hands `list_response()` a que
 and gets a full page, an HTMX fragment, a 304 or a CSV download.
 """
 
-from activity.listing.columns import Column, Table, badge, empty, link, shown
+from activity.listing.columns import Card, Column, Table, badge, empty, link, shown
 from activity.listing.csv import CsvDownload
 from activity.listing.errors import BadListRequest
 from activity.listing.listing import Listing
@@ -16,6 +16,7 @@ from activity.listing.times import counted_time, exact_time, moment, relative_ti
 
 __all__ = [
     "BadListRequest",
+    "Card",
     "Column",
     "CsvDownload",
     "Listing",

@@ -98,6 +98,24 @@ def _no_refusals(row: Row) -> Mapping[str, str]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Card:
+    """What of a row stands on a narrow screen, where each row is a card of two lines: keys of columns by their places.
+
+    The first line has `lead`, and `side` at its end; the second `text`, and `note` at its end.
+    """
+
+    lead: str
+    side: str = ""
+    text: str = ""
+    note: str = ""
+
+    def place_of(self, key: str) -> str:
+        """Return where the column stands, which is a class in static/cards.css; empty where it is left out."""
+        places = {self.lead: "lead", self.side: "side", self.text: "text", self.note: "note"}
+        return places.get(key, "")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Table:
     """One list: its name, its columns, and what may be done with its rows."""
 
@@ -117,6 +135,8 @@ class Table:
     # For each row, the verbs it does not allow, each with the reason for the person.
     refusals: Callable[[Row], Mapping[str, str]] = _no_refusals
     row_class: Callable[[Row], str] = lambda row: ""
+    opens: str = ""  # the key of the column whose link leads to the row's own page
+    card: Card | None = None  # what a narrow screen shows; without it the table scrolls sideways there
     flexible: tuple[str, ...] = ()  # keys of columns: the first that is shown takes the room that is left
     reads: tuple[str, ...] | None = None  # what these three read of a row; None: a row is read whole
     slow_csv: str = ""  # why Python writes the download, some 10,000 rows a second; empty: the database does
@@ -138,6 +158,19 @@ class Table:
                 order.insert(order.index(before) + 1 if before else 0, key)
             before = key
         return [known[key] for key in order]
+
+    def is_card(self, columns: Iterable[Column]) -> bool:
+        """Return whether rows with these columns can be cards: the lead must be among them."""
+        return self.card is not None and any(column.key == self.card.lead for column in columns)
+
+    def cell_start(self, column: Column) -> str:
+        """Return the start tag of the column's cells. On a card a number says by itself what it counts."""
+        place = self.card.place_of(column.key) if self.card is not None else ""
+        classes = ["number"] if column.is_number else []
+        classes += [place] if place else []
+        classes += ["opens"] if column.key == self.opens else []
+        label = f' data-label="{escaped(column.label)}"' if place and column.is_number else ""
+        return f'<td class="{" ".join(classes)}"{label}>' if classes else "<td>"
 
     def narrowed(self, rows: QuerySet[Any], columns: Iterable[Column], order: str) -> QuerySet[Any]:
         """Return the rows with what these columns and the order read, and without the other fields.

@@ -184,6 +184,11 @@ class Listing:
         return Rows(self.table, self.shown_columns, self.page.rows)
 
     @property
+    def has_cards(self) -> bool:
+        """Return whether a narrow screen shows each row as a card."""
+        return self.table.is_card(self.shown_columns)
+
+    @property
     def headings(self) -> Headings:
         """Return the headings of the columns that are shown."""
         widths: Mapping[str, int] = self.preference.widths if self.preference is not None else {}

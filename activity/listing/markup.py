@@ -26,7 +26,7 @@ class Rows:
     def __init__(self, table: Table, columns: Sequence[Column], rows: Sequence[Any]) -> None:
         self._table = table
         self._refusals: dict[tuple[tuple[str, str], ...], int] = {}
-        cells = [(column.write, '<td class="number">' if column.is_number else "<td>") for column in columns]
+        cells = [(column.write, table.cell_start(column)) for column in columns]
         with in_one_zone():
             self.html = SafeString("".join([self._row(row, cells) for row in rows]))
 

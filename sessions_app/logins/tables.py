@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link, short_time
+from activity.listing import Card, Column, Table, badge, empty, link, short_time
 from activity.listing.columns import escaped
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app.logins.models import LOGIN_WORDS, EndReason, LoginSession
@@ -75,6 +75,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         refusals=refusals,
         row_class=lambda row: "current" if row.pk == current_pk else "",
         reads=("user_name", "browser", "user", "ended_at"),
+        card=Card("user", "device", "location", "last_access"),
         flexible=("location", "state", "browser"),
         slow_csv="Location, system and browser are written from several fields.",
     )

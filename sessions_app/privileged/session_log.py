@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from activity import names
-from activity.listing import Column, Table
+from activity.listing import Card, Column, Table
 from activity.listing.csv_expressions import Named
 from activity.models import Level, LogEntry
 from activity.tables import level_badge, message_text
@@ -65,6 +65,7 @@ LOG_TABLE = Table(
     search=("message", "actor_name"),
     empty_text="The log begins when the session is requested.",
     row_name=lambda e: f"line {e.line}",
+    card=Card("at", "level", "message"),
     flexible=("message",),
     row_class=lambda e: "wrap",  # long lines are shown in full
 )

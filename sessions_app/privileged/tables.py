@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, counted_time, empty, link, short_time
+from activity.listing import Card, Column, Table, badge, counted_time, empty, link, short_time
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from activity.times_in_text import with_local_times
 from sessions_app.catalogue.models import AccessPolicy
@@ -143,13 +143,15 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
     activity = _linked(links.activity, "activity_id", "activity_name")
     columns = [
         Column("requested", "Requested", "requested_at", 162, _requested_cell),
-        Column("user", "User", "user_name", 100, _linked_user(links), reads=("user",)),
+        Column("user", "User", "user_name", 92, _linked_user(links), reads=("user",)),
         Column("host", "Host", "resource_name", 115, host, reads=("resource",)),
-        Column("account", "Login account", "login_account", 105),
-        Column("start", "Start", "start_at", 188, _start_cell, reads=("scheduled_for", "status")),
-        Column("end", "End", "end_at", 190, _end_cell, reads=("status",)),
-        Column("status", "Status", "status", 290 if with_history else 165, status_cell, reads=("start_at",)),
-        Column("activity", "Activity", "activity_name", 130, activity, reads=("activity",)),
+        Column("account", "Login account", "login_account", 113),
+        Column(
+            "start", "Start", "start_at", 162 if with_history else 188, _start_cell, reads=("scheduled_for", "status")
+        ),
+        Column("end", "End", "end_at", 162 if with_history else 190, _end_cell, reads=("status",)),
+        Column("status", "Status", "status", 262 if with_history else 165, status_cell, reads=("start_at",)),
+        Column("activity", "Activity", "activity_name", 165 if with_history else 130, activity, reads=("activity",)),
         *(HISTORY if with_history else ()),
         *FURTHER,
     ]
@@ -168,6 +170,8 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
         refusals=refusals_for(viewer),
         # What may be done with a session that goes on depends on nearly all of it.
         reads=("resource_name", "user_name", "status", "user") if only_ended else None,
+        opens="requested",
+        card=Card("host", "status", "user", "end"),
         flexible=("notes", "activity", "status") if with_history else ("status", "activity", "host"),
     )
 
@@ -178,7 +182,7 @@ def _reason_cell(session: PrivilegedSession) -> str:
 
 HISTORY = (
     Column("duration", "Duration", "duration", 110, is_number=True),
-    Column("notes", "Notes", "notes", 220, sort=""),
+    Column("notes", "Notes", "notes", 150, sort=""),
     Column("ticket_number", "Ticket", "ticket_number", 110),
 )
 # Hidden until the person shows them, but always in the download. Names of now and free text cannot be

@@ -35,3 +35,12 @@ def test_a_reason_settles_it() -> None:
 
 def test_no_reason_is_left_over_where_the_database_writes_everything() -> None:
     assert [each.name for each in every_table() if each.slow_csv and not each.unknown_to_database()] == []
+
+
+def test_every_list_says_what_stands_on_a_card_and_which_column_takes_the_room_that_is_left() -> None:
+    for each in every_table():
+        shown = {column.key for column in each.columns if not column.is_hidden}
+        assert each.card is not None, each.name
+        assert {key for key in dataclasses.astuple(each.card) if key} <= shown, each.name
+        assert each.flexible[0] in shown, each.name
+        assert not each.opens or each.opens in shown, each.name

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import path
 
-from activity.listing import Column, Table, badge, link, list_response
+from activity.listing import Card, Column, Table, badge, link, list_response
 from sessionadmin.urls import urlpatterns as console
 from sessions_app.logins.models import LoginSession
 
@@ -52,6 +52,8 @@ def table(page_size: int = 100) -> Table:
         search=("user_name", "city"),
         empty_text="Nobody has logged in.",
         is_selectable=True,
+        opens="city",
+        card=Card("user", "device", "city", "created"),
         flexible=("city", "device"),
         row_name=lambda row: f"{row.user_name} in {row.city}",
         refusals=refusals,

@@ -9,7 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from activity.listing import Column, Table, badge, empty, link, short_time, span_of_time
+from activity.listing import Card, Column, Table, badge, empty, link, short_time, span_of_time
 from activity.names import now_column, then_and_now
 from sessions_app.gateway.recordings.models import Recording, RecordingText
 from sessions_app.privileged.models import PrivilegedSession
@@ -107,6 +107,8 @@ RECORDINGS_TABLE = Table(
     search=("title",),
     empty_text="Where the connection profile says so, terminals are recorded when people come through the gateway.",
     row_name=lambda r: f"recording {r.pk}",
+    opens="watch",
+    card=Card("host", "state", "user", "started"),
     flexible=("title", "session"),
     slow_csv="Duration and state are known from several fields.",
 )
@@ -140,6 +142,8 @@ def hits_table(find: str) -> Table:
         empty_text="",
         row_name=lambda r: f"line {r.pk}",
         row_class=lambda r: "wrap",
+        opens="text",
+        card=Card("text", text="host", note="started"),
         flexible=("text",),
         slow_csv="The place in the recording is rounded by Python.",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from activity.listing import Column, Table, badge, link
+from activity.listing import Card, Column, Table, badge, link
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.privileged.models import LIVE, PrivilegedSession
@@ -148,6 +148,8 @@ RESOURCES = Table(
     nouns="resources",
     search=("name", "address", "description"),
     empty_text="You see the resources that an access policy gives you.",
+    opens="resource",
+    card=Card("resource", "state", "address", "active"),
     flexible=("description", "address", "resource"),
     slow_csv="Platform and state are named by Python.",
 )
@@ -166,6 +168,8 @@ ACTIVITIES = Table(
     nouns="activities",
     search=("name", "description"),
     empty_text="You see the activities that an access policy gives you.",
+    opens="activity",
+    card=Card("activity", "state", "account", "active"),
     flexible=("description", "activity"),
     slow_csv="Platform and state are named by Python.",
 )
@@ -187,6 +191,8 @@ PROFILES = Table(
     nouns="connection profiles",
     search=("name",),
     empty_text="You see the connection profiles that your access policies use.",
+    opens="profile",
+    card=Card("profile", "duration", "tiers", "policies"),
     flexible=("profile",),
 )
 POLICIES = Table(
@@ -205,6 +211,8 @@ POLICIES = Table(
     noun="access policy",
     nouns="access policies",
     search=("name", "profile__name"),
+    opens="policy",
+    card=Card("policy", "state", "profile", "priority"),
     flexible=("policy", "profile"),
     slow_csv="The state is named by Python.",
 )

@@ -13,7 +13,7 @@ from django.db.models import Case, CharField, Exists, OuterRef, QuerySet, Subque
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Column, Table, badge, empty, link
+from activity.listing import Card, Column, Table, badge, empty, link
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock, Application
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
@@ -174,6 +174,8 @@ def users_table(name: str = "users") -> Table:
         nouns="users" if name == "users" else "members",
         search=("username", "first_name", "last_name", "email"),
         empty_text="Everybody who may log in has an account here.",
+        opens="user",
+        card=Card("user", "state", "role", "active"),
         flexible=("email", "name", "user"),
         slow_csv="Names and roles are written by Python.",
     )
@@ -193,6 +195,8 @@ def groups_table() -> Table:
         nouns="groups",
         search=("name",),
         empty_text="Access policies and approval tiers name groups, so that a new colleague only has to join one.",
+        opens="group",
+        card=Card("group", text="members", note="active"),
         flexible=("group",),
     )
 
@@ -213,6 +217,8 @@ def applications_table() -> Table:
         nouns="applications",
         search=("principal__username", "description"),
         empty_text="An application is an account without a password, for which administrators request sessions.",
+        opens="application",
+        card=Card("application", "state", "owner", "active"),
         flexible=("description", "application"),
         slow_csv="The owner is named by Python.",
     )

@@ -380,6 +380,8 @@ def test_rows_are_comfortable_or_compact(client: Client) -> None:
     assert pressed == {"comfortable": "false", "compact": "true"}
     assert client.post("/activity/density/", {"density": "<b>"}).status_code == 400
     assert density() == "compact"
+    client.post("/activity/density/", {"density": "comfortable"})
+    assert density() is None
 
 
 def test_hidden_columns_are_remembered_and_can_be_reset(client: Client) -> None:

@@ -27,6 +27,7 @@ class ConsoleAdminSite(admin.AdminSite):
     site_title = "SessionAdmin"
     index_title = "What sessions may do"
     site_url = "/"
+    enable_nav_sidebar = False  # our own links stand there (templates/admin/base_site.html)
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and is_administrator(request.user)

@@ -174,6 +174,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
+FORMAT_MODULE_PATH = "sessionadmin.formats"  # of the administration; our own pages: activity/listing/times.py
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [PAGES_DIR / "static"]

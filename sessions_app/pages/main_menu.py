@@ -113,7 +113,7 @@ def links(here: str, role: frozenset[str], *, count: str = "", dot: str = "") ->
 
     `here` is the name of the page, with its namespace. `count` goes beside Approvals and `dot` beside Health, as HTML.
     """
-    return SafeString("".join(_pieces(here, role, {"Approvals": count, "Health": dot})))
+    return SafeString("".join(_pieces(here, role, {"Approvals": count, "Health": dot})))  # safe: words of this file
 
 
 def reachable(role: frozenset[str]) -> tuple[Link, ...]:

@@ -12,6 +12,7 @@ from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
 from django.test import Client
+from django.utils import formats, timezone
 
 from sessions_app.pages import health_dot
 from sessions_app.pages.health_dot import dot
@@ -165,3 +166,20 @@ def test_what_has_not_changed_is_not_sent_again_and_the_checks_run_once_in_a_min
     assert client.get("/alive/", headers={"If-None-Match": first["ETag"]}).status_code == 304
     monkeypatch.setattr(health_dot, "EVERY_SECONDS", 0.0)
     assert client.get("/alive/", headers={"If-None-Match": first["ETag"]}).status_code == 200
+
+
+def test_the_administration_has_our_links_our_theme_and_our_dates(as_user: AsUser, admin: User) -> None:
+    client = as_user(admin)
+    client.cookies["theme"] = "dark"
+    client.cookies["timezone"] = "Europe/Zurich"
+    assert groups(client, "/admin/") == groups(client)
+    assert current(client, "/admin/auth/user/") == [("Administration", "true")]
+    page = elements(client.get(f"/admin/auth/user/{admin.pk}/change/"))
+    assert "theme-dark" in attribute(page.find(".//body"), "class").split()
+    admin.refresh_from_db()
+    with timezone.override("Europe/Zurich"):
+        written = timezone.localtime(builders.make_login(admin).created_at)
+    assert formats.date_format(written, "DATETIME_FORMAT") == f"{written:%Y-%m-%d %H:%M:%S}"
+    sheets_of_page = [Path(attribute(link, "href")).name for link in page.findall(".//link[@rel='stylesheet']")]
+    assert sheets_of_page[-1] == "admin.css"  # after all of Django's
+    assert "dark_mode.css" not in sheets_of_page

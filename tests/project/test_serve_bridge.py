@@ -138,7 +138,7 @@ def test_a_browser_gets_what_the_server_refuses_as_a_page_with_the_headers_of_a_
     assert pages.attribute(page.find("html"), "data-theme") == "dark"
     assert pages.texts(page, ".//main//h1") == ["The console cannot answer this now"]
     assert FULL in pages.texts(page, ".//main//p")
-    assert len(page.findall(".//nav/a")) == 5
+    assert len(page.findall(".//nav//a")) == 7
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert (headers["x-frame-options"], headers["referrer-policy"]) == ("DENY", "same-origin")
     assert headers["cross-origin-opener-policy"] == "same-origin"

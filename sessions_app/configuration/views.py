@@ -45,6 +45,7 @@ class Configuration:
     parts: ClassVar[tuple[type[Model], ...]] = ()  # models whose objects are deleted with the object
     ends_sessions: ClassVar[bool] = True  # whether a change can end open sessions
     template: ClassVar[str] = "sessions_app/configuration/form.html"
+    fields_template: ClassVar[str] = "sessions_app/configuration/fields.html"  # the part that htmx exchanges
 
     # --- what a subclass may say
 
@@ -192,11 +193,12 @@ class Configuration:
         context = {
             "title": f"Change {shown}" if shown else f"Add {_article(str(kind))} {kind}",
             "form": form,
+            "fields_template": self.fields_template,
             "back": back,
             "button": "Save changes" if shown else f"Add {kind}",
             **self.context(request, form),
         }
-        template = "sessions_app/configuration/fields.html" if is_fragment(request) else self.template
+        template = self.fields_template if is_fragment(request) else self.template
         response = render(request, template, context, status=status)
         response["Cache-Control"] = "no-store"
         patch_vary_headers(response, ["HX-Request"])

@@ -7,7 +7,7 @@ policies, people or resources there are.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -113,7 +113,7 @@ def may_each(user: AbstractUser, pairs: Sequence[tuple[Activity, Resource]]) -> 
     """
     of_role = _role_refusal(user)
     asked = policy_inputs_of_pairs(Request(user.pk, user, pairs[0][0]), pairs) if pairs else []
-    names = _names_of_tiers([policy for _, policy in asked if policy is not None])
+    names = names_of_tiers({policy.profile_id for _, policy in asked if policy is not None})
     return [
         Answer(
             user=user,
@@ -202,11 +202,11 @@ def _conditions(inputs: PolicyInputs) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _names_of_tiers(policies: Sequence[AccessPolicy]) -> dict[int, tuple[str, ...]]:
+def names_of_tiers(profiles: Collection[int]) -> dict[int, tuple[str, ...]]:
     """Return for each connection profile who approves, one line for each tier, with three queries."""
     users = get_user_model()._default_manager.order_by("username").only("username")
     tiers = (
-        ApprovalTier.objects.filter(profile__in={policy.profile_id for policy in policies})
+        ApprovalTier.objects.filter(profile__in=profiles)
         .order_by("profile", "order")
         .prefetch_related(Prefetch("users", users), "groups")
     )

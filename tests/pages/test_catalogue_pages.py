@@ -133,7 +133,7 @@ def test_only_administrators_are_led_to_the_form(
     resource = builders.make_resource("web-1")
     pages = {
         f"/resources/{resource.pk}/": f"/resources/{resource.pk}/change/",
-        f"/policies/{policy.pk}/": f"/admin/sessions_app/accesspolicy/{policy.pk}/change/",
+        f"/policies/{policy.pk}/": f"/policies/{policy.pk}/change/",
         f"/profiles/{policy.profile_id}/": f"/profiles/{policy.profile_id}/change/",
     }
     for url, change in pages.items():

@@ -169,6 +169,10 @@ ADDRESSES = [
     *configured("profile", "profiles", "{profile}", (403, 404, 404, 403, 200)),
     Address("policies", "/policies/", READERS, csv=True),
     Address("policy", "/policies/{policy}/", THEIRS),
+    *configured("policy", "policies", "{policy}", (404, 404, 404, 403, 200))[:2],
+    Address(
+        "policy_delete", "/policies/{policy}/delete/", (404, 404, 404, 403, 200), (404, 404, 404, 403, 200)
+    ),  # it asks
     Address("try_it", "/try/?user=alice&activity=x&resource=x", ALL),
     # Users, groups, applications
     Address("users", "/users/", READERS, csv=True),

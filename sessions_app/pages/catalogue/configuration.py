@@ -9,12 +9,14 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from sessions_app.catalogue.activity_forms import ActivityForm
-from sessions_app.catalogue.models import Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.catalogue.profile_forms import TEMPLATES, ProfileForm
 from sessions_app.catalogue.resource_forms import ResourceForm
+from sessions_app.choosing import KEY
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
 from sessions_app.pages.catalogue import tables
+from sessions_app.pages.catalogue.policy_form import PARTS, PolicyForm
 
 
 class ResourceConfiguration(Configuration):
@@ -76,6 +78,25 @@ class ProfileConfiguration(Configuration):
         return {"templates": [(key, values["name"]) for key, values in TEMPLATES.items()] if is_new else []}
 
 
+class PolicyConfiguration(Configuration):
+    """Manages who may do what where, under which connection profile."""
+
+    model = AccessPolicy
+    form = PolicyForm
+    name = "policy"
+    list_name = "policies"
+    template = "sessions_app/pages/catalogue/policy_form.html"
+    fields_template = "sessions_app/pages/catalogue/policy_fields.html"
+
+    def initial(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what the address chooses already, for instance ?users=7&activities=3."""
+        sent = {name: request.GET.getlist(name) for name in (*PARTS, "profile")}
+        keys = {name: [int(key) for key in values if KEY.fullmatch(key)] for name, values in sent.items()}
+        profiles = keys.pop("profile")
+        return {**keys, "profile": profiles[0] if profiles else None}
+
+
 ACTIVITIES = ActivityConfiguration()
 RESOURCES = ResourceConfiguration()
 PROFILES = ProfileConfiguration()
+POLICIES = PolicyConfiguration()

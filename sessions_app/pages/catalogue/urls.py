@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sessions_app.pages.catalogue import host_views, views
-from sessions_app.pages.catalogue.configuration import ACTIVITIES, PROFILES, RESOURCES
+from sessions_app.pages.catalogue.configuration import ACTIVITIES, POLICIES, PROFILES, RESOURCES
 
 urlpatterns = [
     path("resources/", views.resources, name="resources"),
@@ -20,4 +20,5 @@ urlpatterns = [
     *PROFILES.urls("profiles"),
     path("policies/", views.policies, name="policies"),
     path("policies/<int:pk>/", views.policy, name="policy"),
+    *POLICIES.urls("policies"),
 ]

@@ -6,14 +6,14 @@ Administrators and auditors see all of them, others what their policies allow. c
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.html import conditional_escape
 from django.views.decorators.http import require_safe
@@ -30,28 +30,23 @@ from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 from sessions_app.hosts.models import HostWatch
 from sessions_app.hosts.ssh.keys import BadKey, read_public_key
 from sessions_app.pages.catalogue import tables
-from sessions_app.pages.catalogue.configuration import ACTIVITIES, PROFILES, RESOURCES
+from sessions_app.pages.catalogue.configuration import ACTIVITIES, POLICIES, PROFILES, RESOURCES
 from sessions_app.pages.catalogue.filters import PlatformFilter, SessionsOnOneResourceFilter
 from sessions_app.pages.try_it import question_about
 from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.privileged.policy_effects import effects_of, selection_of
 from sessions_app.privileged.tables import sessions_queryset, sessions_table
 from sessions_app.privileged.toolbar import sessions_toolbar
-from sessions_app.roles import is_administrator, sees_everything
+from sessions_app.roles import sees_everything
 
 MOST_NAMES = 100  # on the page of a policy
+MOST_IN_SENTENCE = 4  # of each part
 WHAT_GOES_THERE = {  # what an empty list says to administrators and auditors, by the name of the table
     "resources": "Hosts and secret vaults that sessions are requested for.",
     "activities": "What is done on a resource, such as patching Linux: its account, groups, sudo rule or commands.",
     "profiles": "How long a session lasts, who approves it, and whether it is recorded.",
     "policies": "Who may request which activities on which resources, and under which connection profile.",
 }
-
-
-def admin_url(request: HttpRequest, thing: Model) -> str:
-    """Return where administrators change the object; an empty string for everybody else."""
-    if not is_administrator(viewer(request)):
-        return ""
-    return reverse(f"admin:{thing._meta.app_label}_{thing._meta.model_name}_change", args=[thing.pk])
 
 
 @require_safe
@@ -79,7 +74,7 @@ def policies(request: HttpRequest) -> HttpResponseBase:
     """Show the access policies."""
     if not sees_everything(viewer(request)):
         raise PermissionDenied("Only administrators and auditors see the access policies.")
-    return _list(request, tables.POLICIES, tables.policies_queryset())
+    return _list(request, tables.POLICIES, tables.policies_queryset(), configuration=POLICIES)
 
 
 def _list(
@@ -227,10 +222,27 @@ def policy(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "policy": found,
         "parts": parts,
-        "admin_url": admin_url(request, found),
+        "sentence": list(_sentence({title: things for title, things, _ in parts})),
+        "links": POLICIES.links(request, found),
+        "effects": effects_of(selection_of(found)),
         "blanks": question_about(request),
     }
     return render(request, "sessions_app/pages/catalogue/policy.html", context)
+
+
+def _sentence(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[tuple[str, Any]], int]]:
+    """Yield the parts of a policy as a sentence: a word, the first things with their URL names, and how many more.
+
+    Groups stand before people, as on the form.
+    """
+    for word, titles in (
+        ("", (("Groups", "group"), ("Users", "user"))),
+        ("may do", (("Activities", "activity_kind"),)),
+        ("on", (("Resources", "resource"),)),
+    ):
+        things = [(url_name, thing) for title, url_name in titles for thing in parts[title]["shown"]]
+        rest = len(things[MOST_IN_SENTENCE:]) + sum(parts[title]["more"] for title, _ in titles)
+        yield word, things[:MOST_IN_SENTENCE], rest
 
 
 def _first(things: QuerySet[Any]) -> dict[str, Any]:

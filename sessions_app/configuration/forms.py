@@ -63,6 +63,9 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
             self.cleaned_data: dict[str, Any] = {}
         else:
             super().full_clean()
+            for name in self.write_only if self.errors else ():
+                if self.data.get(name) and name in self.fields and name not in self.errors:
+                    self.add_error(name, "Enter it once more: what is secret is not kept with a form that was refused.")
 
     def clean(self) -> dict[str, Any] | None:
         """Give the fields that are not asked the default of the model."""

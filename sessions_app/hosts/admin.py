@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.decorators import method_decorator
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters
 
 from activity.viewer import viewer
 from sessions_app.admin.deletion_protection import ProtectedWhileInUse
@@ -23,43 +23,9 @@ from sessions_app.errors import Refused
 from sessions_app.hosts.flows.ssh_keys import LONGEST_TITLE, add_key, check_key, remove_key
 from sessions_app.hosts.forms import WriteOnlyTextarea
 from sessions_app.hosts.models import ServiceKey, UserKey
-from sessions_app.hosts.ssh.keys import BadKey
-from sessions_app.hosts.ssh.service import fill
+from sessions_app.hosts.service_key_forms import NewServiceKeyForm
 from sessions_app.people.models import Application
 from sessions_app.roles import is_administrator
-from sessions_app.sealing import SealingError
-
-
-class NewServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """The form for a new key pair: its name, and a private key unless a new one is to be generated."""
-
-    private = forms.CharField(
-        label="Private key",
-        required=False,
-        max_length=20_000,
-        widget=WriteOnlyTextarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Leave it empty to create a new Ed25519 key here, which is safer. Or paste a key in OpenSSH or PEM "
-        "format without a passphrase. The key is encrypted when you save it, and is never shown.",
-    )
-
-    class Meta:
-        model = ServiceKey
-        fields = ("name",)
-
-    @sensitive_variables()
-    def clean(self) -> dict[str, Any] | None:
-        """Generate the key pair, or read the given one. Raise ValidationError if it cannot be used or sealed."""
-        private = self.cleaned_data.pop("private", "")
-        if "private" not in self.errors:
-            try:
-                fill(self.instance, private)
-            except BadKey as problem:
-                raise ValidationError({"private": str(problem)}) from None
-            except SealingError as problem:
-                raise ValidationError(str(problem)) from None
-            if ServiceKey.objects.filter(fingerprint=self.instance.fingerprint).exists():
-                raise ValidationError({"private": "This key is stored already."})
-        return super().clean()
 
 
 @admin.register(ServiceKey)

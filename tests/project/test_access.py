@@ -22,7 +22,7 @@ from activity import log
 from activity.verbs import Verb
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy
-from sessions_app.hosts.models import UserKey
+from sessions_app.hosts.models import ServiceKey, UserKey
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.account import lock_account
@@ -174,6 +174,11 @@ ADDRESSES = [
         "policy_delete", "/policies/{policy}/delete/", (404, 404, 404, 403, 200), (404, 404, 404, 403, 200)
     ),  # it asks
     Address("try_it", "/try/?user=alice&activity=x&resource=x", ALL),
+    Address("secrets", "/secrets/", READERS, csv=True),
+    *configured("secret", "secrets", "{secret}", (404, 404, 404, 403, 200))[:2],
+    Address("secret_delete", "/secrets/{secret}/delete/", (404, 404, 404, 403, 200), (404, 404, 404, 403, 302)),
+    Address("service_keys", "/service-keys/", READERS, csv=True),
+    *configured("service_key", "service-keys", "{service_key}", (404, 404, 404, 403, 200)),
     # Users, groups, applications
     Address("users", "/users/", READERS, csv=True),
     *(Address("user", f"/users/{{alice}}/?tab={tab}", OWN, csv=True) for tab in ("sessions", "logins", "activity")),
@@ -257,6 +262,8 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
     )
     policy.resources.add(waiting.resource)
     secret = make_secret()
+    service_key = ServiceKey.objects.create(name="Fleet", fingerprint="SHA256:x", private_key="sealed")
+    builders.make_resource("keyed-1", service_key=service_key)
     locked = builders.make_user("locked")
     clients = {user.username: as_user(user) for user in (alice, outsider, approver, auditor, admin, locked)}
     lock_account(admin, locked, title="Under review")
@@ -270,6 +277,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "ended": builders.make_session(alice, Status.COMPLETE, profile=profile, policy=policy).pk,
         "vault": builders.make_session(alice, Status.AVAILABLE, resource=secret.resource).pk,
         "secret": secret.pk,
+        "service_key": service_key.pk,
         "login": builders.make_login(alice).pk,
         "recording": make_recording(available).pk,
         "typed": make_recording(available, typed="hunter2").pk,

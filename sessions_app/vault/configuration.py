@@ -1,0 +1,85 @@
+"""The list of secrets, and the pages on which administrators add, replace and delete them. No content is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from activity.listing import Column, Table, link, list_response, short_time
+from activity.viewer import viewer
+from sessions_app.configuration.forms import ConfigurationForm
+from sessions_app.configuration.views import Configuration
+from sessions_app.roles import is_administrator, sees_everything
+from sessions_app.vault.forms import SecretConfigurationForm
+from sessions_app.vault.models import Secret
+
+WHAT_GOES_THERE = "Passwords, keys and files that people see during a session on a vault. The content is encrypted."
+
+
+class SecretConfiguration(Configuration):
+    """Manages the secrets of the vaults."""
+
+    model = Secret
+    form = SecretConfigurationForm
+    name = "secret"
+    list_name = "secrets"
+    ends_sessions = False
+
+    def initial(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the vault that the address names."""
+        return {"resource": request.GET.get("vault", "")}
+
+    def context(self, request: HttpRequest, form: ConfigurationForm) -> dict[str, Any]:
+        """Return the address of the button that deletes the secret."""
+        return {} if form.instance.pk is None else {"links": self.links(request, form.instance)}
+
+    def page_of(self, thing: Any) -> str:
+        """Return the address of the list: a secret has no page of its own."""
+        return reverse(self.list_name)
+
+
+SECRETS = SecretConfiguration()
+
+
+def _change_link(row: Secret) -> str:
+    return link(reverse("secret_change", args=[row.pk]), row.name)
+
+
+def _vault(row: Secret) -> str:
+    return link(row.resource.get_absolute_url(), row.resource)
+
+
+TABLE = Table(
+    name="secrets",
+    columns=(
+        Column("secret", "Secret", "name", 240),
+        Column("vault", "Vault", "resource__name", 200, _vault),
+        Column("description", "Description", "description", 320, sort=""),
+        Column("updated_at", "Content changed", "updated_at", 150, lambda row: short_time(row.updated_at)),
+        Column("updated_by", "Changed by", "updated_by__username", 150),
+    ),
+    default_sort="secret",
+    noun="secret",
+    nouns="secrets",
+    search=("name", "description", "resource__name"),
+    empty_text=WHAT_GOES_THERE,
+)
+
+
+@require_safe
+def secrets(request: HttpRequest) -> HttpResponseBase:
+    """Show names and descriptions of all secrets; administrators are led to the forms."""
+    if not sees_everything(viewer(request)):
+        raise PermissionDenied("Only administrators and auditors see the list of secrets.")
+    table = dataclasses.replace(TABLE, add_link=SECRETS.add_link(request))
+    if is_administrator(viewer(request)):
+        first = dataclasses.replace(TABLE.columns[0], cell=_change_link)
+        table = dataclasses.replace(table, columns=(first, *TABLE.columns[1:]))
+    rows = Secret.objects.select_related("resource", "updated_by")
+    context = {"heading": "Secrets"}
+    return list_response(request, table, rows, "sessions_app/configuration/list.html", context=context)

@@ -69,10 +69,13 @@ async function replay() {
   });
   await begin(Number(place.dataset.start), false);
   // Beside the replay stands where it is.
+  const clock = document.getElementById("replay-clock"), position = document.getElementById("replay-at");
   const list = document.getElementById("marks"), marks = [...document.querySelectorAll("#marks [data-seek]")];
   let here;
   setInterval(async () => {
-    const at = real((await player.getCurrentTime()) || 0);
+    const at = real((await player.getCurrentTime()) || 0), { began, zone } = place.dataset;
+    clock.textContent = new Date((Number(began) + at) * 1000).toLocaleString("sv", { timeZone: zone });
+    position.textContent = [at / 3600, (at / 60) % 60, at % 60].map((part) => String(Math.floor(part)).padStart(2, 0)).join(":").replace(/^(00:)?0?/, "");
     const now = marks.findLast((mark) => mark.dataset.seek <= at + 0.1);
     if (now === here) return;
     here?.removeAttribute("aria-current");

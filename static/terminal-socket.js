@@ -6,8 +6,8 @@ const CONFIRM_AFTER = 200; // milliseconds
 const WAITS = [0.5, 1, 2, 3, 3, 4, 4, 4, 4, 15, 15, 15, 15, 15];
 
 export class Way {
-  // tell: opened(resumed, wasThere, lost), bytes(data, done), frozen(title, message, isLock), unfrozen(), unsent(), waiting(text),
-  // over(text). What is typed while there is no connection is not sent later: by then it may mean something else.
+  // tell: opened(resumed, wasThere, lost), bytes(data, done), frozen(title, message, isLock, by), unfrozen(), unsent(), waiting(text),
+  // over(text, isFinal). What is typed while there is no connection is not sent later: by then it may mean something else.
   constructor({ url, form, size, tell }) {
     Object.assign(this, { url, form, size, tell, socket: null, id: null, attempt: 0, isOver: false, isReady: false, timer: 0 });
     this.received = this.shown = this.confirmed = 0; // bytes of the terminal
@@ -52,6 +52,12 @@ export class Way {
   leave() {
     if (this.isOpen) this.#say({ type: "bye" });
     this.isOver = true;
+  }
+
+  stop() { // the person asks
+    clearTimeout(this.timer);
+    if (this.isOpen) this.#say({ type: "bye" });
+    this.#end("Disconnected.");
   }
 
   again() { // the person asks, or the network is back
@@ -108,20 +114,20 @@ export class Way {
       this.attempt = 0;
       this.tell.opened(message.resumed, wasThere, lost);
       this.resize();
-    } else if (message.type === "frozen") this.tell.frozen(message.title, message.message, message.is_lock);
+    } else if (message.type === "frozen") this.tell.frozen(message.title, message.message, message.is_lock, message.by);
     else if (message.type === "unfrozen") this.tell.unfrozen();
     else if (message.type === "refused") this.#end(message.reason);
-    else if (message.type === "closed") this.#end(message.reason || `The program on the host ended${message.code ? ` with code ${message.code}` : ""}.`);
+    else if (message.type === "closed") this.#end(message.reason || `The program on the host ended${message.code ? ` with code ${message.code}` : ""}.`, message.is_final);
   }
 
   #say(message) {
     this.socket.send(JSON.stringify(message));
   }
 
-  #end(text) {
+  #end(text, isFinal) {
     this.isOver = true;
     this.socket?.close(1000);
-    this.tell.over(text);
+    this.tell.over(text, isFinal);
   }
 
   #broken() {

@@ -23,13 +23,14 @@ const LIGHT = {
 let lastStatus = "";
 let noted = 0;
 
-function say(text, kind = "") {
+function say(text, kind = "", isFinal) {
   clearTimeout(noted);
   lastStatus = status.textContent = text;
   status.dataset.kind = kind;
   const isGone = kind === "over" || kind === "waiting";
-  tools.querySelector("[data-reconnect]").hidden = !isGone;
-  tools.querySelector("[data-paste]").hidden = isGone;
+  tools.querySelector("[data-reconnect]").hidden = !isGone || isFinal;
+  for (const name of ["paste", "disconnect"]) tools.querySelector(`[data-${name}]`).hidden = isGone;
+  if (kind === "over" && isFinal !== false) htmx.trigger("#results", "refresh");
 }
 
 function note(text) { // for a moment, then how it stands is there again
@@ -79,14 +80,14 @@ async function begin() {
         say(lost ? `${words}. What you typed before that did not arrive` : words, "open");
       },
       bytes: (data, done) => terminal.write(data, done),
-      frozen(title, message, isLock) {
+      frozen(title, message, isLock, by) {
         wasLock = isLock;
-        say(`${isLock ? "Locked: " : ""}${[title, message].filter(Boolean).join(". ")}`, "frozen");
+        say(`${isLock ? `Locked${by && ` by ${by}`}: ` : ""}${[title, message].filter(Boolean).join(". ")}`, "frozen");
       },
       unfrozen: () => say(wasLock ? "Unlocked. Connected" : "Connected again, where you were", "open"),
       unsent: () => note("Not connected: what you type is not sent."),
       waiting: (text) => say(text, "waiting"),
-      over: (text) => say(text, "over"),
+      over: (text, isFinal) => say(text, "over", isFinal),
     },
   });
   const encoder = new TextEncoder();
@@ -149,6 +150,7 @@ function buttons(terminal, fit, way) {
       if (detail === 0) return; // by the keyboard: stay, to press again
     } else if ("copy" in button.dataset) copy(terminal);
     else if ("reconnect" in button.dataset) way.again();
+    else if ("disconnect" in button.dataset) way.stop();
     else if ("paste" in button.dataset) {
       if (!navigator.clipboard?.readText) return note("This browser pastes by Ctrl+Shift+V only.");
       await navigator.clipboard.readText().then((text) => terminal.paste(text), () => note("The browser did not allow it. Paste by Ctrl+Shift+V."));
@@ -157,6 +159,10 @@ function buttons(terminal, fit, way) {
   });
 }
 
+// A terminal that is over can still be read, also after a logout: nothing looks again by itself.
+document.addEventListener("htmx:confirm", (event) => {
+  if (event.detail.elt.id === "results" && !event.detail.triggeringEvent && status.dataset.kind === "over") event.preventDefault();
+});
 begin().catch((error) => {
   say("The terminal could not be started. Reload the page, or connect with an SSH client.", "over");
   throw error;

@@ -1,5 +1,4 @@
-// Counts the time down that a session has left, in the words of privileged/time_left.py. The server says how much it is, so
-// that a clock that is wrong here does no harm.
+// Counts down the time that a session has left, as the server said it, in the words of privileged/time_left.py.
 function words(seconds) {
   const [minutes, hours, days] = [60, 3600, 86400].map((one) => Math.floor(seconds / one));
   if (days) return `${days} d ${hours % 24} h left`;
@@ -9,9 +8,9 @@ function words(seconds) {
 }
 
 function tick() {
-  const line = document.querySelector("[data-left]");
+  const line = document.querySelector("[data-time-left]");
   if (!line) return;
-  line.end ??= Date.now() + line.dataset.left * 1000;
+  line.end ??= Date.now() + line.dataset.timeLeft * 1000;
   const left = Math.max(0, Math.floor((line.end - Date.now()) / 1000)), text = words(left);
   if (line.textContent === text) return; // what somebody selected stays selected
   line.textContent = text;

@@ -43,6 +43,7 @@ class BrowserChannel:
         self.relay: Relay | None = None
         self.socket: ServerConnection | None = None
         self.ending: dict[str, Any] | None = None  # the last message, set when the relay is over
+        self.is_final = False  # then the page does not offer to connect again
         self._held = bytearray()  # what the page has not confirmed
         self._confirmed = 0  # bytes before _held, counted from the beginning
         self._sent = 0  # bytes sent on this socket, counted from the beginning
@@ -82,16 +83,16 @@ class BrowserChannel:
     def resume_reading(self) -> None:
         self._may_read.set()
 
-    def show_state(self, is_frozen: bool, title: str, message: str, *, is_lock: bool) -> None:
+    def show_state(self, is_frozen: bool, title: str, message: str, *, is_lock: bool, by: str = "") -> None:
         """Show beside the terminal, on the page itself, whether it is frozen."""
-        text = {"type": "frozen", "title": title, "message": message, "is_lock": is_lock}
+        text = {"type": "frozen", "title": title, "message": message, "is_lock": is_lock, "by": by}
         self._frozen = text if is_frozen else None
         self.tell(self._frozen or {"type": "unfrozen"})
 
     async def close(self, code: int, reason: str) -> None:
         """Send the reason after everything that was written. Then the socket is closed (_send)."""
         if self.ending is None:
-            self.ending = {"type": "closed", "code": code, "reason": reason}
+            self.ending = {"type": "closed", "code": code, "reason": reason, "is_final": self.is_final}
             self.tell(self.ending)
         if self.socket is None:
             return

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import (
     BooleanField,
@@ -30,7 +31,7 @@ from django.utils import timezone
 from activity.compiled_query import CompiledQuery
 from sessions_app.gateway.flows import enforced
 from sessions_app.gateway.models import GatewayConnection
-from sessions_app.privileged.models import ControlKind, ControlRequest
+from sessions_app.privileged.models import ControlKind, ControlRequest, Status
 
 ROWS_PER_UPDATE = 200  # rows of one UPDATE
 Row = TypeVar("Row")
@@ -59,6 +60,7 @@ class ConnectionState:
     account_lock_message: str
     is_key_gone: bool
     login_end: str  # why the login session it depends on is over; empty: it goes on, or there is none
+    locked_by: str = ""  # who locked the session; empty: nobody, or nobody knows
 
 
 def connection_states(gateway: str) -> list[ConnectionState]:
@@ -74,6 +76,8 @@ def connection_states(gateway: str) -> list[ConnectionState]:
 def _facts(gateway: str) -> QuerySet[GatewayConnection, tuple[Any, ...]]:
     controls = ControlRequest.objects.filter(session=OuterRef("session"))
     cuts = controls.filter(kind=ControlKind.DISCONNECT, pk__gt=OuterRef("confirmed_control"))
+    locks = controls.filter(kind=ControlKind.LOCK).order_by("-pk")
+    locker = Subquery(locks.values(f"requested_by__{get_user_model().USERNAME_FIELD}")[:1])
     return (
         GatewayConnection.objects.open()
         .filter(gateway=gateway)
@@ -98,6 +102,8 @@ def _facts(gateway: str) -> QuerySet[GatewayConnection, tuple[Any, ...]]:
             Coalesce("locked__message", Value("")),
             _is(Q(key=None) & ~Q(fingerprint="")),
             Coalesce("login_session__end_reason", Value("")),
+            # Looked for only while there is a lock: this statement is run very often.
+            Case(When(session__status=Status.LOCKED, then=Coalesce(locker, Value(""))), default=Value("")),
         )
     )
 

@@ -163,7 +163,7 @@ class ControlLoop:
             relay.unfreeze()
         elif not relay.is_frozen or self._shown.get(relay.connection_id) != wanted:
             self._shown[relay.connection_id] = wanted
-            relay.freeze(wanted.title, wanted.message, wanted.until, is_lock=wanted.is_lock)
+            relay.freeze(wanted.title, wanted.message, wanted.until, is_lock=wanted.is_lock, by=wanted.by)
 
     def _has_clock_jumped(self) -> bool:
         before, self._offset = self._offset, _wall_offset()

@@ -46,10 +46,15 @@ class Downstream(Protocol):
 
 @runtime_checkable
 class ShowsState(Protocol):
-    """A person's side that can show beside the terminal whether it is frozen."""
+    """A person's side that can show beside the terminal whether it is frozen.
 
-    def show_state(self, is_frozen: bool, title: str, message: str, *, is_lock: bool) -> None:
-        """Show the state, whenever it or its text changes. `is_lock` says that an administrator locked it."""
+    `is_final` is set before close() when whoever connects again would be refused.
+    """
+
+    is_final: bool
+
+    def show_state(self, is_frozen: bool, title: str, message: str, *, is_lock: bool, by: str = "") -> None:
+        """Show the state, whenever it or its text changes. `is_lock` says that an administrator locked it, `by` who."""
 
 
 class AccessRefused(Exception):

@@ -35,6 +35,7 @@ class Freeze:
     message: str
     until: str = UNTIL_UNLOCKED
     is_lock: bool = True  # locked by an administrator; else the gateway waits for something
+    by: str = ""  # who locked it
 
 
 Decision = Disconnect | Freeze | None  # None: it goes on
@@ -58,7 +59,8 @@ def decide(state: ConnectionState, now: dt.datetime) -> Decision:
     if state.login_end and (state.entry_point == EntryPoint.BROWSER or state.login_end in ENDS_SSH_TOO):
         return Disconnect(ConnectionEnd.LOGGED_OUT, "You were logged out of the console.")
     if state.status == Status.LOCKED:
-        return Freeze(state.lock_title or "Locked", state.lock_message)
+        until = f"Locked by {state.locked_by}. {UNTIL_UNLOCKED}" if state.locked_by else UNTIL_UNLOCKED
+        return Freeze(state.lock_title or "Locked", state.lock_message, until, by=state.locked_by)
     return None
 
 

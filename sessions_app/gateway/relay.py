@@ -33,6 +33,7 @@ from sessions_app.gateway.upstream import HostRefused, Upstream, open_channel, o
 from sessions_app.privileged.models import HOLDS_GRANT, Status
 
 CTRL_X = b"\x18"
+FINAL = (ConnectionEnd.TERMINATED, ConnectionEnd.ENDED, ConnectionEnd.REVOKED)  # nothing is there to connect to again
 NOTED_WITHIN = 2.0  # seconds that a person waits until a failed connection is stored; then it goes on in the background
 
 logger = logging.getLogger(__name__)
@@ -94,10 +95,12 @@ class Relay:
         """Return whether no data passes at the moment."""
         return self.bridge.is_frozen
 
-    def freeze(self, title: str, message: str, until: str = UNTIL_UNLOCKED, *, is_lock: bool = True) -> None:
+    def freeze(
+        self, title: str, message: str, until: str = UNTIL_UNLOCKED, *, is_lock: bool = True, by: str = ""
+    ) -> None:
         """Let no data pass, and show the text to the person.
 
-        `is_lock` means that an administrator locked the session; otherwise the gateway itself pauses it.
+        `is_lock` means that an administrator locked the session, `by` is who; otherwise the gateway itself pauses it.
         """
         if self.is_over:
             return
@@ -107,7 +110,7 @@ class Relay:
         if is_new:
             self.bridge.mark(f"Locked: {title}" if is_lock else f"Paused: {message}")
         self._is_locked = is_lock
-        self._say_state(is_frozen=True, title=title, message=message)
+        self._say_state(is_frozen=True, title=title, message=message, by=plain(by))
 
     def unfreeze(self) -> None:
         """Let data pass again. Do nothing if the connection is not frozen."""
@@ -245,9 +248,9 @@ class Relay:
         if self._is_port_forwarding:
             self._host_gone(error)
 
-    def _say_state(self, *, is_frozen: bool, title: str = "", message: str = "") -> None:
+    def _say_state(self, *, is_frozen: bool, title: str = "", message: str = "", by: str = "") -> None:
         if isinstance(self._downstream, ShowsState):
-            self._downstream.show_state(is_frozen, title, message, is_lock=self._is_locked)
+            self._downstream.show_state(is_frozen, title, message, is_lock=self._is_locked, by=by)
 
     def _announce(self) -> None:
         self._is_notice_up = True
@@ -280,6 +283,8 @@ class Relay:
             if self._upstream is not None:
                 self._upstream.close()
         finally:
+            if end in FINAL and isinstance(self._downstream, ShowsState):
+                self._downstream.is_final = True
             try:
                 await self._downstream.close(1 if reason else code, reason)
             except (OSError, asyncssh.Error):

@@ -30,7 +30,12 @@ from sessions_app.gateway.models import GatewayConnection, GatewayHostKey, Ticke
 from sessions_app.gateway.vendor import vendor_url
 from sessions_app.logins import backend, service
 from sessions_app.privileged.flows.permission import RELATED
-from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.privileged.flows.start_check import why_right_is_gone
+from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
+from sessions_app.privileged.tables import refusals_for
+from sessions_app.privileged.time_left import time_left
+from sessions_app.privileged.toolbar import page_buttons
+from sessions_app.refreshing_pages import live_response
 from sessions_app.roles import Person
 
 SEPARATOR = "="  # as the gateway reads it (docs/decisions/0008-the-name-of-a-session-in-ssh.md)
@@ -47,16 +52,30 @@ TERMINAL_PARTS = {
 @require_safe
 @never_cache
 def terminal(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Show the terminal on a page of its own. Without JavaScript, or without it, say how else to connect."""
-    session = _own(request, pk)
-    context = connect_context(viewer(request), session) | {
+    """Show the terminal on a page of its own. Without JavaScript, or without it, say how else to connect.
+
+    HTMX gets the line above the terminal, which refreshes itself: whether it is recorded, the time left, and Extend.
+    """
+    person, session = viewer(request), _own(request, pk)
+    if session.status in HOLDS_GRANT:
+        session.right_gone = why_right_is_gone(session)
+    buttons = page_buttons(person, refusals_for(person)(session))
+    left = time_left(session)
+    context = connect_context(person, session) | {
         "session": session,
         "heading": f"{session.login_account} on {session.resource_name}",
         "refused": why_not(session),
+        "is_over": session.is_ended or session.status == Status.CANCELING,
+        "time_left": left,
+        "extend": next((button for button in buttons if button.verb == "extend" and not button.refused), None),
         "socket_url": _socket_url(request),
         **_terminal_parts(),
     }
-    response = render(request, "sessions_app/gateway/terminal.html", context)
+    folder = "sessions_app/gateway"
+    ticking = left.ticking() if left else ""
+    response = live_response(
+        request, f"{folder}/terminal.html", f"{folder}/terminal_head.html", context, ticking=ticking
+    )
     return _with_policy(request, response)
 
 

@@ -3,6 +3,7 @@ recorded cannot become part of the page."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 import pytest
@@ -62,6 +63,9 @@ def test_a_recording_plays_and_its_search_jumps_to_the_hit(
     page.get_by_label("Shorten pauses").uncheck()
     page.get_by_role("link", name="needle here").click()
     wait_until(lambda: seconds(page) > 299, "the replay stands beyond second 299")
+    expect(page.locator(".replay-clock")).to_contain_text("5:00 of 5:10")
+    there = recording.started_at + dt.timedelta(seconds=300)
+    expect(page.locator("#replay-clock")).to_have_text(f"{there:%Y-%m-%d %H:%M:%S}")
     choose_speed(page, "4 ×")
     wait_until(lambda: seconds(page) > 299, "the replay stands beyond second 299")
     expect(page.get_by_role("button", name="4 ×", exact=True)).to_have_attribute("aria-pressed", "true")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from playwright.sync_api import Locator, Page, expect
 
+from sessions_app.catalogue.models import ConnectionProfile
 from sessions_app.gateway.models import GatewayConnection
 from sessions_app.logins.flows.logout import logout
 from sessions_app.logins.models import LoginSession
@@ -141,7 +143,7 @@ def test_a_terminal_with_colours_sizes_and_a_clipboard(
 
     page.keyboard.press("Control+Shift+Space")
     expect(page.get_by_role("button", name="Smaller text")).to_be_focused()
-    for name in ("Larger text", "Copy", "Paste", "Session", "Screen reader"):
+    for name in ("Larger text", "Copy", "Paste", "Disconnect", "Session", "Screen reader"):
         page.keyboard.press("Tab")
         expect(page.locator("#terminal-tools > :focus")).to_contain_text(name.removeprefix("Larger text"))
     page.keyboard.press("Enter")
@@ -200,14 +202,16 @@ def _size(page: Page, differs_from: tuple[int, int] | None = None) -> tuple[int,
 def test_a_lock_stops_the_keyboard_and_termination_says_who(
     open_as: Open, alice: User, admin: User, session: PrivilegedSession, through: Gateway
 ) -> None:
+    ConnectionProfile.objects.update(extension_limit=1, extension_by=dt.timedelta(minutes=30))
     page = connected(open_as, alice, session)
+    extended_above_the_terminal(page)
     enter(page, "echo before")
     expect(screen(page)).to_contain_text("before")
     enter(page, "seq 500 | less")
     expect(screen(page)).to_contain_text("17")
     session.refresh_from_db()
     lock(admin, session, title="Hold on", message="We are looking")
-    expect(status(page)).to_have_text("Locked: Hold on. We are looking")
+    expect(status(page)).to_have_text("Locked by admin: Hold on. We are looking")
     page.keyboard.type("echo while locked")
     session.refresh_from_db()
     unlock(admin, session)
@@ -221,11 +225,30 @@ def test_a_lock_stops_the_keyboard_and_termination_says_who(
     session.refresh_from_db()
     terminate(admin, session)
     expect(status(page)).to_have_attribute("data-kind", "over")
-    expect(page.get_by_role("button", name="Reconnect")).to_be_visible()
+    expect(page.get_by_text("is over (Canceling)").or_(page.get_by_text("is over (Canceled)"))).to_be_visible()
+    for name in ("Reconnect", "Disconnect"):
+        expect(page.get_by_role("button", name=name)).to_be_hidden()
     page.keyboard.press("Shift+Tab")  # with nobody there to take it, it moves on
     expect(page.locator("#terminal-tools > :focus")).to_have_count(1)
     last = screen(page).inner_text().rstrip().splitlines()[-1]
     assert "terminated" in last, "the last words stand below everything, after a lock too"
+
+
+def extended_above_the_terminal(page: Page) -> None:
+    """Read the line above the terminal, extend the session there, disconnect and connect again."""
+    expect(page.locator("#recorded")).to_have_text("Recorded")
+    left = page.locator("#time-left")
+    expect(left).to_contain_text("left, until")
+    before = page.locator("#results progress").get_attribute("max")
+    page.get_by_role("link", name="Extend").click()
+    page.get_by_role("dialog").get_by_role("button", name="Extend").click()
+    expect(page.locator("#results")).to_contain_text("0 of 1 extension left")
+    assert page.locator("#results progress").get_attribute("max") != before
+    page.get_by_role("button", name="Disconnect").click()
+    expect(status(page)).to_have_text("Disconnected.")
+    expect(page.get_by_role("button", name="Disconnect")).to_be_hidden()
+    page.get_by_role("button", name="Reconnect").click()
+    expect(status(page)).to_have_text("Connected")
 
 
 def test_a_break_of_the_network_loses_nothing_and_a_lock_meanwhile_neither(
@@ -253,7 +276,7 @@ def test_a_break_of_the_network_loses_nothing_and_a_lock_meanwhile_neither(
     session.refresh_from_db()
     lock(admin, session, title="Hold on")
     network.is_down = False
-    expect(status(page)).to_have_text("Locked: Hold on")
+    expect(status(page)).to_have_text("Locked by admin: Hold on")
     expect(screen(page)).to_contain_text("Hold on")
     session.refresh_from_db()
     unlock(admin, session)

@@ -71,6 +71,14 @@ def test_what_cuts(changes: dict[str, Any], end: ConnectionEnd) -> None:
     assert found.text
 
 
+def test_a_lock_says_who_locked_where_that_is_known() -> None:
+    locked = {"status": Status.LOCKED, "lock_title": "Stop", "lock_message": "Call us"}
+    assert of(**locked, locked_by="admin") == Freeze(
+        "Stop", "Call us", "Locked by admin. You can continue when an administrator unlocks it.", by="admin"
+    )
+    assert of(**locked) == Freeze("Stop", "Call us")
+
+
 def test_whose_account_is_locked_reads_why() -> None:
     found = of(account_lock="Lost laptop", account_lock_message="Call 12.")
     assert isinstance(found, Disconnect)

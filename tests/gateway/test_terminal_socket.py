@@ -403,7 +403,7 @@ def test_a_program_that_ends_is_shown_to_its_last_byte(alice: User) -> None:
             downstream.write(b"z" * 200_000)
             closing = asyncio.create_task(downstream.close(3, ""))
             await shown(page, 200_000)
-            assert await message(page) == {"type": "closed", "code": 3, "reason": ""}
+            assert await message(page) == {"type": "closed", "code": 3, "reason": "", "is_final": False}
             assert (await ending(page))[0] == 1000
             await closing
 
@@ -450,8 +450,8 @@ def test_a_lock_or_an_outage_shows_beside_the_terminal_also_after_a_break(alice:
         page = await gateway.socket()
         await page.send(hello(await ticket_for(session)))
         number = (await message(page))["id"]
-        gateway.relays[0].downstream.show_state(True, "Stop", "Call us", is_lock=is_lock)
-        frozen = {"type": "frozen", "title": "Stop", "message": "Call us", "is_lock": is_lock}
+        gateway.relays[0].downstream.show_state(True, "Stop", "Call us", is_lock=is_lock, by="admin")
+        frozen = {"type": "frozen", "title": "Stop", "message": "Call us", "is_lock": is_lock, "by": "admin"}
         assert await message(page) == frozen
         page.transport.abort()
         async with gateway.socket() as again:

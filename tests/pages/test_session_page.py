@@ -99,7 +99,7 @@ def test_approvals_are_shown_by_tier_with_who_decided(
     session.refresh_from_db()
     between = section(page_of(as_user(alice), session), "approvals-title")
     assert "Tier 1, approved: 1 of 1" in between
-    assert "approver approved on" in between
+    assert "approver approved at" in between
     assert "Fine by me" in between
     assert "Tier 2, being asked" in between
     deny(boss, session, reason="Not today")

@@ -120,6 +120,7 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
         "number": row.pk,
         "recording": row,
         "state": state(row),
+        "length": clock(row.duration.total_seconds()),
         "facts": _facts(row),
         "find": words,
         "found": [_shown(line.recording_id, line.at, line.text) for line in find_lines(row, words)] if words else [],

@@ -19,7 +19,7 @@ from sessions_app.hosts.models import (
     UserKey,
 )
 from sessions_app.hosts.search_models import HostSearch, LeftFiles
-from sessions_app.logins.models import LoginSession
+from sessions_app.logins.models import LoginSession, LogoutNote
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
 from sessions_app.vault.models import Secret
@@ -48,6 +48,7 @@ __all__ = [
     "HostWatch",
     "LeftFiles",
     "LoginSession",
+    "LogoutNote",
     "PersonalSettings",
     "PrivilegedSession",
     "Recording",

@@ -16,6 +16,7 @@ from django.urls import reverse, reverse_lazy
 
 from activity.viewer import viewer
 from sessions_app.logins.backend import current_login
+from sessions_app.logins.farewell import farewell
 from sessions_app.logins.forms import LoginForm, NewPasswordForm
 from sessions_app.logins.service import live_logins
 from sessions_app.people.personal import settings_of, write_cookies
@@ -28,6 +29,10 @@ class ConsoleLoginView(LoginView):
     authentication_form = LoginForm
     template_name = "registration/login.html"
     extra_context = {"heading": "Log in"}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add why this browser was logged out, if an administrator did it."""
+        return super().get_context_data(farewell=farewell(), **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Begin the login session. Answer with an error if the account was closed at the same moment."""

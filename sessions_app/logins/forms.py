@@ -11,8 +11,20 @@ from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 
 from sessions_app.logins import authentication
+from sessions_app.reasons import FOR_LOGOUT, ReasonInput
 
 LONGEST_NAME, LONGEST_PASSWORD = 254, 4096  # characters
+
+
+class LogoutForm(forms.Form):
+    """The form to log other people out, with the reason that they read at the login page."""
+
+    reason = forms.CharField(
+        max_length=120,
+        required=False,
+        widget=ReasonInput(FOR_LOGOUT),
+        help_text="It is logged, and the person reads it at the login page. Pick one, or write your own.",
+    )
 
 
 class LoginForm(AuthenticationForm):

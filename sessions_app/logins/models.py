@@ -121,3 +121,16 @@ class LoginSession(QuickRows):
     @property
     def is_live(self) -> bool:
         return self.ended_at is None
+
+
+class LogoutNote(models.Model):
+    """Why an administrator ended a login session, in words for its user."""
+
+    login = models.OneToOneField(LoginSession, models.CASCADE, primary_key=True, related_name="+")
+    text = models.CharField(max_length=120)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.text

@@ -27,7 +27,7 @@ from activity.verbs import Verb
 from sessions_app import change_notify
 from sessions_app.logins import backend, device, geolocation
 from sessions_app.logins.client_ip import client_ip
-from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
+from sessions_app.logins.models import EndReason, LoginSession, LogoutNote, hash_session_key
 from sessions_app.people.models import AccountLock, Application
 
 ACCESS_RESOLUTION = dt.timedelta(seconds=60)
@@ -149,10 +149,10 @@ def rekey(login: LoginSession, session_key: str) -> None:
 
 
 @retry_while_unavailable
-def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | None) -> bool:
+def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | None, note: str = "") -> bool:
     """End one login session, so that the next request of its browser is refused.
 
-    Return False if it was over already.
+    `note` says why, in words of an administrator. Return False if it was over already.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -166,23 +166,30 @@ def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | Non
         forced = actor is not None and actor.pk != login.user_id
         log.record(
             Verb.LOGOUT_FORCED if forced else Verb.LOGOUT,
-            _farewell(login, reason),
+            _farewell(login, reason) + (f". {note}" if note else ""),
             actor=actor,
             user=login.user,
             target=login,
-            details={"reason": reason.value},
+            details={"reason": reason.value, **({"note": note} if note else {})},
         )
+        if note:
+            LogoutNote.objects.create(login=login, text=note)
         change_notify.notify_gateways()
     login.ended_at, login.end_reason = now, reason
     return True
 
 
 def end_all(
-    user: AbstractBaseUser, reason: EndReason, *, actor: AbstractBaseUser | None, keep: LoginSession | None = None
+    user: AbstractBaseUser,
+    reason: EndReason,
+    *,
+    actor: AbstractBaseUser | None,
+    keep: LoginSession | None = None,
+    note: str = "",
 ) -> int:
     """End every live login session of `user` except `keep`. Return how many were ended."""
     logins = live_logins(user, but=keep).select_related("user")
-    return sum(end(login, reason, actor=actor) for login in logins)
+    return sum(end(login, reason, actor=actor, note=note) for login in logins)
 
 
 def live_logins(user: AbstractBaseUser, *, but: LoginSession | None = None) -> QuerySet[LoginSession]:

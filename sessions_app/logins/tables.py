@@ -8,15 +8,16 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import F, QuerySet
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
 from activity.listing import Card, Column, Table, badge, empty, link, short_time
-from activity.listing.columns import escaped
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app.logins.models import LOGIN_WORDS, EndReason, LoginSession
 from sessions_app.roles import Person, is_administrator, sees_everything
 
+ENDED = badge("complete", "Ended", "flag")
 REASONS = {reason.value: reason.label for reason in EndReason}
 LOCATION = ("city", "region", "latitude", "longitude", "accuracy_km")
 DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
@@ -178,5 +179,5 @@ def _state(row: LoginSession, *, is_current: bool) -> SafeString:
     if row.ended_at is None:
         return badge("available", "Live, this browser" if is_current else "Live", "check")
     by = _ended_by(row) if row.ended_by_id != row.user_id else ""
-    why = escaped(f"{_why(row)}{f' ({by})' if by else ''}")
-    return SafeString(f"{badge('complete', 'Ended', 'flag')} <small>{why}, {short_time(row.ended_at)}</small>")
+    why = f"{_why(row)}{f' ({by})' if by else ''}"
+    return format_html("{} <small>{}, {}</small>", ENDED, why, short_time(row.ended_at))

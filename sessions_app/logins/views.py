@@ -27,6 +27,7 @@ from sessions_app.logins import geolocation
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.filters import LoginFilters
 from sessions_app.logins.flows.logout import logout, logout_others
+from sessions_app.logins.forms import LogoutForm
 from sessions_app.logins.models import LoginSession
 from sessions_app.logins.service import live_logins
 from sessions_app.logins.tables import logins_queryset, logins_table, refusal
@@ -94,8 +95,9 @@ def logins_logout(request: HttpRequest) -> HttpResponse:
     chosen = _chosen(request, sent.getlist("ids"))
     if not chosen:
         return outcome(request, [("error", "Select a login session first. Nobody was logged out.")], next_url)
-    if request.method == "POST":
-        return _log_out(request, chosen, next_url)
+    form = LogoutForm(request.POST if request.method == "POST" else None, auto_id="logout-%s")
+    if form.is_valid():
+        return _log_out(request, chosen, next_url, form.cleaned_data["reason"])
     me, current = viewer(request), current_login(request)
     may_end_all = is_administrator(me)
     rows = [(login, refusal(login, viewer_id=me.pk, may_end_all=may_end_all)) for login in chosen]
@@ -103,12 +105,14 @@ def logins_logout(request: HttpRequest) -> HttpResponse:
         "title": "Log out",
         "rows": rows,
         "possible": sum(not reason for _, reason in rows),
+        "form": form if any(not reason and login.user_id != me.pk for login, reason in rows) else None,
         "has_current": current in chosen,
         "action_url": reverse("logins_logout"),
         **PAGE,
         "back": next_url,
     }
-    return confirmation(request, "sessions_app/logins/logins_logout.html", context)
+    status = 422 if form.is_bound else 200
+    return confirmation(request, "sessions_app/logins/logins_logout.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -146,7 +150,7 @@ def _chosen(request: HttpRequest, ids: Sequence[str]) -> list[LoginSession]:
     return sorted(found, key=lambda login: (login == current, login.pk))
 
 
-def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str) -> HttpResponse:
+def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str, note: str) -> HttpResponse:
     me, current = viewer(request), current_login(request)
     if not is_administrator(me) and any(login.user_id != me.pk for login in chosen):
         raise PermissionDenied("Only administrators log other people out.")
@@ -158,7 +162,7 @@ def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str
             lines.append(("error", f"Not logged out: {where}. {outage_text(outage)}"))
             continue
         try:
-            logout(me, login)
+            logout(me, login, note=note)
         except (DatabaseError, InterfaceError) as error:
             outage = Outage.of(error)
             if outage is None:

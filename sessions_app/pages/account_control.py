@@ -31,7 +31,7 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.outcome import Undo, confirmation, outcome
 from sessions_app.pages.catalogue.tables import visible_resources
 from sessions_app.pages.people.tables import visible_accounts
-from sessions_app.people.forms import LockdownForm, LockForm
+from sessions_app.people.forms import LockdownForm, LockForm, ResourceLockForm
 from sessions_app.people.models import Application
 from sessions_app.privileged.flows.account import lock_account, unlock_account
 from sessions_app.privileged.flows.lockdown import lock_down
@@ -67,7 +67,7 @@ def resource_lock(request: HttpRequest, pk: int) -> HttpResponse:
     """Close a resource to new sessions."""
     template = "sessions_app/pages/catalogue/resource_lock.html"
     resource, done = _resource(request, pk), "Closed {} to new sessions."
-    return _confirmed(request, "resource_lock", resource, LockForm, lock_resource, done, template)
+    return _confirmed(request, "resource_lock", resource, ResourceLockForm, lock_resource, done, template)
 
 
 @get_or_post

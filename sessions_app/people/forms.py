@@ -6,6 +6,7 @@ from typing import Any, cast
 from django import forms
 
 from sessions_app.people.models import Density, PersonalSettings, Theme
+from sessions_app.reasons import FOR_LOCK, FOR_LOGOUT, FOR_RESOURCE, ReasonInput
 
 UTC = "UTC"
 
@@ -14,7 +15,9 @@ class LockForm(forms.Form):
     """The form for a lock: the title and message that the locked person sees."""
 
     title = forms.CharField(
-        max_length=120, initial="Locked by an administrator", help_text="The locked person reads this title."
+        max_length=120,
+        widget=ReasonInput(FOR_LOCK),
+        help_text="The locked person reads this title. Pick a reason, or write your own.",
     )
     message = forms.CharField(
         max_length=500,
@@ -24,12 +27,23 @@ class LockForm(forms.Form):
     )
 
 
+class ResourceLockForm(LockForm):
+    """The form to close a resource: the title and message that people read who want a session on it."""
+
+    title = forms.CharField(
+        max_length=120,
+        widget=ReasonInput(FOR_RESOURCE),
+        help_text="People who want a session here read this title. Pick a reason, or write your own.",
+    )
+
+
 class LockdownForm(forms.Form):
     """The form to end all access: the reason, which is logged and becomes the message of the lock."""
 
     reason = forms.CharField(
         max_length=120,
         required=False,
+        widget=ReasonInput(FOR_LOGOUT),
         help_text="The reason is written to the activity log. The person reads it when they try to log in.",
     )
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from django import forms
 
+from sessions_app.reasons import FOR_LOCK, ReasonInput
+
 
 class ActionForm(forms.Form):
     """A form without fields. Its ids differ from those of the page under the dialog."""
@@ -18,7 +20,11 @@ class ActionForm(forms.Form):
 class LockForm(ActionForm):
     """The form to lock a session: the texts for its user, and what else is locked."""
 
-    title = forms.CharField(max_length=120, help_text="The user reads this title.")
+    title = forms.CharField(
+        max_length=120,
+        widget=ReasonInput(FOR_LOCK),
+        help_text="The user reads this title. Pick a reason, or write your own.",
+    )
     message = forms.CharField(
         max_length=500,
         required=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
+from sessions_app.logins.models import EndReason, LoginSession, LogoutNote, hash_session_key
+from sessions_app.privileged.flows.account import lock_account
+from tests.support import pages
 from tests.support.builders import make_admin, make_login
 
 AsUser = Callable[[User], Client]
@@ -180,6 +184,72 @@ def test_the_way_back_stays_on_this_host(alice: User, admin: User, as_user: AsUs
     boss = as_user(admin)
     response = boss.post(LOGOUT, {"ids": [make_login(alice).pk], "next": "https://evil.example/"})
     assert response["Location"] == "/logins/"
+
+
+# --- why one was logged out
+
+
+def told(client: Client) -> str:
+    """Return what the login page says about the logout; empty where it says nothing."""
+    found = pages.elements(client.get("/accounts/login/")).find(".//*[@id='farewell']")
+    return "" if found is None else pages.text(found)
+
+
+def test_who_was_logged_out_reads_why_at_the_login_page_until_the_next_login(
+    alice: User, admin: User, as_user: AsUser
+) -> None:
+    client = as_user(alice)
+    client.cookies["timezone"] = "Asia/Tokyo"
+    login = login_of(client)
+    as_user(admin).post(LOGOUT, {"ids": [login.pk], "reason": "Shared <computer>"})
+    login.refresh_from_db()
+    assert login.ended_at is not None
+    in_tokyo = login.ended_at + dt.timedelta(hours=9)
+    assert told(client) == f"admin logged you out at {in_tokyo:%Y-%m-%d %H:%M:%S} JST: Shared <computer>."
+    entry = LogEntry.objects.get(verb=Verb.LOGOUT_FORCED)
+    assert entry.message.endswith(": Logged out by an administrator. Shared <computer>")
+    assert entry.details["note"] == "Shared <computer>"
+    client.force_login(alice)
+    assert told(client) == ""
+
+
+def test_strangers_and_other_browsers_learn_nothing_about_a_logout(
+    alice: User, outsider: User, admin: User, as_user: AsUser
+) -> None:
+    client, other, stranger = as_user(alice), as_user(alice), Client()
+    as_user(admin).post(LOGOUT, {"ids": [login_of(client).pk], "reason": "Left the company"})
+    stranger.cookies["sessionid"] = login_of(client).key_hash[:32]  # a key that is none
+    assert told(stranger) == told(Client()) == told(other) == told(as_user(outsider)) == ""
+    for browser in (stranger, other):
+        assert "Left the company" not in browser.get("/accounts/login/").content.decode()
+
+
+def test_a_lock_is_told_too_but_neither_ones_own_logout_nor_an_old_one(
+    alice: User, admin: User, as_user: AsUser
+) -> None:
+    locked, own, old = as_user(alice), as_user(alice), as_user(alice)
+    as_user(alice).post(LOGOUT, {"ids": [login_of(own).pk], "reason": "Not kept"})
+    assert told(own) == ""
+    lock_account(admin, alice, title="Suspicious activity")
+    assert told(locked).endswith(": Suspicious activity.")
+    LoginSession.objects.filter(pk=login_of(old).pk).update(ended_at=timezone.now() - dt.timedelta(days=2))
+    assert told(old) == ""
+    assert LogoutNote.objects.filter(text="Not kept").count() == 0
+
+
+def test_reasons_can_be_picked_and_own_words_are_not_lost(alice: User, admin: User, as_user: AsUser) -> None:
+    boss, theirs = as_user(admin), make_login(alice)
+    dialog = pages.elements(boss.get(LOGOUT, {"ids": [theirs.pk]}, headers=HTMX))
+    line = dialog.find(".//input[@name='reason']")
+    assert line is not None
+    offered = dialog.iterfind(f".//datalist[@id='{line.attrib['list']}']/option")
+    assert "Shared computer" in [option.attrib["value"] for option in offered]
+    answer = boss.post(LOGOUT, {"ids": [theirs.pk], "reason": "x" * 121}, headers=HTMX)
+    assert answer.status_code == 422
+    assert "x" * 121 in answer.content.decode()
+    assert LoginSession.objects.live().filter(pk=theirs.pk).exists()
+    mine = boss.get(LOGOUT, {"ids": [login_of(boss).pk]}, headers=HTMX).content.decode()
+    assert 'name="reason"' not in mine  # nobody explains it to themselves
 
 
 # --- all my other sessions

@@ -53,7 +53,7 @@ def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message
             level=Level.WARNING,
             details={"title": title, "message": message},
         )
-        service.end_all(user, EndReason.LOCKED, actor=actor)
+        service.end_all(user, EndReason.LOCKED, actor=actor, note=title)
         for session in _sessions_for_update(user, Status.AVAILABLE, Status.LOGGED_IN, Status.PROVISIONING):
             if session.status == Status.PROVISIONING:
                 start_canceling(session, Status.CANCELED, f"The account was locked: {title}", actor=actor)

@@ -67,7 +67,7 @@ def _accept(actor: AbstractUser, user: AbstractUser, reason: str) -> AccountLock
         logins = LoginSession.objects.live().filter(user_id=user.pk).count()
         lines = [_lock(actor, user, reason)]
         # A new lock has ended the logins. If the account was locked before, logins that began since are ended here.
-        service.end_all(user, EndReason.LOCKED, actor=actor)
+        service.end_all(user, EndReason.LOCKED, actor=actor, note=reason)
         lines.append(LockdownStep(True, f"Logged out of {logins} browser{'' if logins == 1 else 's'}."))
         done = [[line.ok, line.text] for line in lines]
         return AccountLockdown.objects.create(user_id=user.pk, requested_by_id=actor.pk, reason=reason, lines=done)

@@ -49,7 +49,8 @@ function setWidth(header, pixels) {
 }
 const save = (headers) =>
   send({ widths: JSON.stringify(Object.fromEntries(headers.map((header) => [header.dataset.column, widthOf(header)]))) });
-// Make columns as wide as what is in them: the browser says how wide each would like to be.
+// Make columns as wide as what is in them: the browser says how wide each would like to be. One column alone is fitted in
+// any case; among all, the one that takes what is left goes on to do so where that is enough.
 function fit(headers) {
   if (!headers.length) return;
   const table = headers[0].closest("table");
@@ -60,8 +61,11 @@ function fit(headers) {
   const wanted = headers.map((header) => Math.ceil(header.getBoundingClientRect().width));
   table.classList.remove("fitting");
   cols.forEach((col, place) => { if (widths[place]) col.width = widths[place]; });
-  headers.forEach((header, place) => setWidth(header, wanted[place]));
-  save(headers);
+  const isLast = (place) => headers.length > 1 && !widths[headers[place].cellIndex];
+  const places = [...headers.keys()].sort((one, other) => isLast(one) - isLast(other));
+  for (const place of places)
+    if (!isLast(place) || headers[place].offsetWidth < wanted[place]) setWidth(headers[place], wanted[place]);
+  save(headers.filter((header) => colOf(header).width));
 }
 
 on("pointerdown", (event) => {
@@ -154,8 +158,7 @@ on("click", (event) => {
     document.documentElement.dataset.density = button.value;
     for (const other of menu.querySelectorAll("[name=density]")) other.ariaPressed = String(other === button);
   } else if (button?.id === "fit-columns") {
-    // The one that takes what is left goes on to do so.
-    fit([...document.querySelectorAll(".grid th[data-column]")].filter((header) => colOf(header).width));
+    fit([...document.querySelectorAll(".grid th[data-column]")]);
   } else return;
   event.preventDefault();
 });

@@ -10,7 +10,9 @@ from urllib.parse import urlencode
 import django_filters
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from activity.compiled_query import CompiledQuery
 from activity.listing.columns import Column, Table
@@ -35,6 +37,12 @@ def _preference(user_id: int, table: str) -> QuerySet[ListPreference, Any]:
 
 
 _preferences = CompiledQuery(ListPreference, _preference, user_id=int, table=str)
+
+
+@functools.lru_cache(maxsize=256)
+def _column_items(columns: tuple[tuple[str, str, bool], ...]) -> SafeString:
+    """Return the columns (key, label, is shown) as HTML. Nearly everybody has the same; to write it takes 0.3 ms."""
+    return render_to_string("activity/listing/_column_items.html", {"columns": columns})
 
 
 class Listing:
@@ -229,10 +237,10 @@ class Listing:
         return any(name not in own for name in self.parameters)
 
     @property
-    def column_choices(self) -> list[tuple[Column, bool]]:
-        """Return each column and whether it is shown."""
+    def column_items(self) -> SafeString:
+        """Return the columns as the menu Columns lists them, as HTML."""
         shown = {column.key for column in self.shown_columns}
-        return [(column, column.key in shown) for column in self.ordered_columns]
+        return _column_items(tuple((column.key, column.label, column.key in shown) for column in self.ordered_columns))
 
     @property
     def column_keys(self) -> str:

@@ -240,7 +240,7 @@ def test_an_open_page_notices_within_ten_seconds_that_it_was_logged_out(
 def test_a_list_is_used_with_the_keyboard_alone(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:
     page = open_as(admin, LIST)
     page.keyboard.press("Tab")
-    expect(page.locator(".skip")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.locator("#search")).to_be_focused()

@@ -82,6 +82,7 @@ ELSEWHERE: tuple[Link, ...] = (
     Link("ssh_key_add", "Add SSH key", "plus", kind="Action"),
     Link("logins_logout_others", "Logout of other browsers", "x", kind="Action"),
     Link("logins_map", "Map of live logins", "desktop"),
+    Link("try_it", "Try it: who may do what", "check"),
     Link("help", "Help", "question"),
     Link("keys", "Keys", "info"),
     *(

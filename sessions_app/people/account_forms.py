@@ -11,10 +11,11 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractUser, Group
-from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db.models import Model
 
+from sessions_app.admin.password_hashing import SetPasswordForm
 from sessions_app.choosing import ChosenField, NamedField, groups_field, users_field
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.people.models import Application
@@ -51,13 +52,18 @@ class UserForm(AccountForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text="Leave it empty if the person gets one later, or logs in without one.",
     )
-    sections = (("Role", ("groups", "is_superuser", "is_active")), ("Password", ("password",)))
+    sections = (("Role", ("groups", "is_superuser", "is_active")), ("First login", ("password",)))
     write_only = ("password",)
 
     class Meta:
         model = User
         fields = ("username", "first_name", "last_name", "email", "groups", "is_superuser", "is_active")
-        help_texts = {"is_active": DISABLING, "is_superuser": "May do everything, and change superusers."}
+        labels = {"username": "User name", "email": "E-mail"}
+        help_texts = {
+            "username": "Use only letters, digits and @ . + - _ Accounts on hosts get their names from it.",
+            "is_active": DISABLING,
+            "is_superuser": "May do everything, and change superusers.",
+        }
 
     def not_for(self, actor: AbstractUser) -> set[str]:
         """Return what this person may not change: their own role, and superusers unless they are one."""
@@ -84,6 +90,24 @@ class UserForm(AccountForm):
         if "password" in self.fields:
             self.instance.password = self.cleaned_data["password"] or make_password(None)
         return super().save_for(actor)
+
+
+class PasswordForm(SetPasswordForm):
+    """The form by which an administrator sets or takes away the password of another person."""
+
+    def __init__(self, user: AbstractUser, data: Any = None) -> None:
+        super().__init__(user, data)
+        self.label_suffix = ""
+        texts = {
+            "password1": ("New password", " ".join(password_validators_help_texts()).replace("Your", "The")),
+            "password2": ("The same once more", ""),
+            "usable_password": ("How the person logs in", ""),
+        }
+        for name, (label, help_text) in texts.items():
+            self.fields[name].label, self.fields[name].help_text = label, help_text
+        choice = self.fields["usable_password"]
+        assert isinstance(choice, forms.ChoiceField)  # noqa: S101 - for the type checker
+        choice.choices = [("true", "With the new password"), ("false", "Without a password: the one so far is lost")]
 
 
 class GroupForm(AccountForm):

@@ -86,15 +86,18 @@ class Answer:
 
     @property
     def lines(self) -> list[str]:
-        """Return what else there is to say, one sentence each."""
+        """Return all that else there is to say, one sentence each."""
+        return [*self.facts, *(f"The access policy {near.policy} {near.lacks}." for near in self.nearest)]
+
+    @property
+    def facts(self) -> list[str]:
+        """Return what there is to say besides the policies that come nearest."""
         lines = [f"It lasts at most {self.lasts}."] if self.policy else []
         if self.policy and not self.approval:
             lines.append("No approval is needed.")
         lines += [f"Approval {number}: {tier}." for number, tier in enumerate(self.approval, start=1)]
         lines += self.conditions
-        lines += self.unnamed
-        lines += [f"The access policy {near.policy} {near.lacks}." for near in self.nearest]
-        return lines
+        return [*lines, *self.unnamed]
 
 
 def may(user: AbstractUser, activity: Activity, resource: Resource) -> Answer:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
+from sessions_app.catalogue.models import AccessPolicy, Activity, ConnectionProfile, Resource
 from sessions_app.choosing import ChosenField, groups_field, users_field
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.privileged.policy_effects import Effects, Selection, effects_of
@@ -37,11 +37,16 @@ class PolicyForm(ConfigurationForm):
         required=False,
     )
 
+    profile = forms.ModelChoiceField(
+        ConnectionProfile.objects.order_by("name"),
+        label="Connection profile",
+        empty_label="Choose a profile",
+        error_messages={"required": "Choose the connection profile."},
+    )
+
     class Meta:
         model = AccessPolicy
         fields = (*PARTS, "profile", "name", "priority", "is_active", "keeps_open_sessions")
-        labels = {"profile": "Connection profile"}
-        error_messages = {"profile": {"required": "Choose the connection profile."}}
 
     @property
     def effects(self) -> Effects:

@@ -18,12 +18,19 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from activity.viewer import viewer
-from sessions_app.admin.password_hashing import SetPasswordForm, hash_password_before
+from sessions_app.admin.password_hashing import hash_password_before
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
 from sessions_app.outcome import outcome
 from sessions_app.pages.people.tables import visible_accounts
-from sessions_app.people.account_forms import ROLE_GROUPS, AccountForm, ApplicationForm, GroupForm, UserForm
+from sessions_app.people.account_forms import (
+    ROLE_GROUPS,
+    AccountForm,
+    ApplicationForm,
+    GroupForm,
+    PasswordForm,
+    UserForm,
+)
 from sessions_app.people.models import Application
 
 SUPERUSERS_ONLY = "Only superusers change superusers."
@@ -128,8 +135,7 @@ def user_password(request: HttpRequest, pk: int) -> HttpResponse:
     person = USERS.find(request, pk)
     if person.pk == viewer(request).pk:
         return redirect("password_change")
-    form = SetPasswordForm(person, request.POST if request.method == "POST" else None)
-    form.label_suffix = ""
+    form = PasswordForm(person, request.POST if request.method == "POST" else None)
     if form.is_valid():
         with hash_password_before(form), transaction.atomic():
             form.save()

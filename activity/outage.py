@@ -57,7 +57,7 @@ class Outage(enum.Enum):
     FULL = ("The disk of the console is full", "Tell an administrator, who makes room on it.", 60)
     READ_ONLY = (
         "The console cannot write to its database",
-        "You can still read what is there. Ask an administrator to make it writable again.",
+        "You can still read what is there. An administrator has to make it writable again.",
         60,
     )
     UNUSABLE = ("The console cannot use its disk", "Tell an administrator, who looks at the server.", 60)

@@ -179,7 +179,7 @@ def read_connection_details(answer: requests.Response) -> ConnectionDetails:
         raise Problem("The console's answer holds what must not go to ssh. ssh was not started.")
     if not keys:
         raise Problem(
-            f"The host key of {details.address} is not confirmed. Ask an administrator to test the connection."
+            f"The host key of {details.address} is not confirmed. An administrator has to test the connection."
         )
     return details
 

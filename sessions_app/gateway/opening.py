@@ -81,7 +81,7 @@ async def _admit(registry: Registry, login: AuthenticatedClient) -> store.Admitt
     except (AuthorityError, SealingError) as error:
         logger.exception("No certificate for session %s", login.session_id)
         raise AccessRefused(
-            "Certificates cannot be signed at the moment. Ask an administrator to set this up."
+            "Certificates cannot be signed at the moment. An administrator has to set this up."
         ) from error
     except Exception as error:
         logger.exception("No connection to session %s can be opened", login.session_id)

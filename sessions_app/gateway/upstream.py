@@ -82,7 +82,7 @@ async def open_upstream(admitted: Admitted) -> Upstream:
     """Log in to the host. Raises HostRefused, and PermanentError when the pinned key cannot be read."""
     host = admitted.host
     if not host.host_key.strip():
-        raise HostRefused(f"The host key of {host.name} is not confirmed yet. Ask an administrator.")
+        raise HostRefused(f"The host key of {host.name} is not confirmed yet. An administrator has to confirm it.")
     of_loop = _turns.setdefault(asyncio.get_running_loop(), {})
     turns = of_loop.setdefault((host.address, host.port), asyncio.Semaphore(LOGINS_AT_ONE_HOST))
     try:

@@ -41,8 +41,8 @@ LARGEST_MESSAGE = 1024 * 1024  # bytes; pages send what is pasted in smaller par
 PING = 20.0  # seconds; a socket that does not answer for as long is gone
 TERMINAL = "xterm-256color"
 NOT_OURS = (
-    "The gateway opens no terminals for pages from {}. Ask an administrator to name that address in GATEWAY_ORIGINS, "
-    "or to have the proxy pass on the Host header."
+    "The gateway opens no terminals for pages from {}. An administrator has to name that address in GATEWAY_ORIGINS, "
+    "or to let the proxy pass on the Host header."
 )
 REFUSED, BAD, FULL = 4001, 4002, 1013  # codes of a close; with the first comes a message that says why
 

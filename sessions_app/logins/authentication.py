@@ -41,7 +41,7 @@ class AccountIsLocked(LoginRefused):
 
     def __init__(self, lock: AccountLock) -> None:
         reason = f"{lock.title}. {lock.message}".rstrip(". ")
-        super().__init__(f"This account is locked: {reason}. You are not logged in. Ask an administrator to unlock it.")
+        super().__init__(f"This account is locked: {reason}. You are not logged in. An administrator can unlock it.")
 
 
 class TooManyTries(LoginRefused):

@@ -1,18 +1,11 @@
-"""The start page, and the request by which an open page notices that it was logged out."""
+"""The request by which an open page notices that it was logged out."""
 
 import hashlib
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
-from django.shortcuts import redirect
 from django.views.decorators.http import require_safe
 
 from sessions_app.pages.navigation import navigation, news
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """Redirect to the sessions."""
-    return redirect("sessions")
 
 
 @require_safe

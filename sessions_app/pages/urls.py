@@ -4,9 +4,11 @@ from django.urls import path
 
 from sessions_app.pages import account, account_control, health, home, jump, settings, try_it
 from sessions_app.pages.approvals import views as approvals
+from sessions_app.pages.overview import views as overview
 
 urlpatterns = [
-    path("", home.home, name="home"),
+    path("", overview.home, name="home"),
+    path("overview/<slug:name>/", overview.overview_part, name="overview_part"),
     path("alive/", home.alive, name="alive"),
     path("approvals/", approvals.approvals, name="approvals"),
     path("jump/", jump.jump, name="jump"),

@@ -44,7 +44,12 @@ def addresses(admin: User, approver: User) -> list[str]:
     make_session(make_user(LONG[:140]), notes=LONG, ticket_number=LONG[:60])
     make_login(city=LONG[:110])
     application = make_application()
-    tabs = ["/approvals/", *(f"/sessions/?tab={tab}" for tab in ("active", "scheduled", "historical"))]
+    tabs = [
+        "/",
+        "/overview/live/",
+        "/approvals/",
+        *(f"/sessions/?tab={tab}" for tab in ("active", "scheduled", "historical")),
+    ]
     details = [f"/sessions/{sessions[0].pk}/", f"/sessions/{sessions[5].pk}/", f"/sessions/{sessions[0].pk}/log/"]
     things = [
         f"/users/{admin.pk}/",

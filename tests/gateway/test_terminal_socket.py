@@ -90,7 +90,7 @@ def test_a_page_of_another_origin_is_told_so_and_gets_nothing_else(alice: User, 
                 await page.send(hello(ticket))
             shown_text = await message(page)
             assert shown_text["type"] == "refused"
-            assert f"opens no terminals for pages from {origin}. Ask an administrator" in shown_text["reason"]
+            assert f"opens no terminals for pages from {origin}. An administrator has to" in shown_text["reason"]
             assert "GATEWAY_ORIGINS" in shown_text["reason"]
             assert (await ending(page))[0] == web.REFUSED
         assert gateway.relays == []

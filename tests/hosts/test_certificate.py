@@ -165,7 +165,7 @@ def test_without_authority_or_key_of_encryption_the_person_is_told_whom_to_ask(
         settings.ENCRYPTION_KEYS = []
     answer = download(as_user(alice), session, key)
     assert answer.status_code == 422
-    assert "Ask an administrator" in answer.content.decode()
+    assert "An administrator has to set this up" in answer.content.decode()
     assert "ENCRYPTION_KEYS" not in answer.content.decode()
     key.refresh_from_db()
     assert key.last_used_at is None

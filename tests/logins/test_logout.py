@@ -32,7 +32,7 @@ def login_of(client: Client) -> LoginSession:
 
 
 def is_in(client: Client) -> bool:
-    return client.get("/")["Location"] == "/sessions/"
+    return client.get("/").status_code == 200
 
 
 def messages_of(response: Any) -> list[list[str]]:

@@ -59,9 +59,9 @@ def test_a_request_says_who_wants_what_where_when_for_how_long_and_why(
     said = card(inbox(as_user(approver)), session)
     assert said["title"] == f"alice asks for Patch Linux on web-1 #{session.pk}"
     assert (said["Why"], said["Ticket"]) == ("Broken disk", "OPS-7")
-    assert said["Start"] == f"{start:%Y-%m-%d %H:%M:%S}"
+    assert said["Start"].startswith("in ")
     assert said["For"] == "at most 2 h 00 min"
-    assert said["Decide before"] == f"{session.approval_deadline:%Y-%m-%d %H:%M:%S}"
+    assert said["Decide before"] == "in 59 min"
     assert said["Approvals"] == "Tier 1 of 2: 0 of 1"
     assert said["Other approvers"] == "outsider"
 

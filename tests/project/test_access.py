@@ -75,7 +75,18 @@ def configured(name: str, prefix: str, which: str, codes: Codes) -> list[Address
 
 
 ADDRESSES = [
-    Address("home", "/", TO_PAGE),
+    Address("home", "/", (200, 200, 302, 200, 200)),  # the approver has something to decide
+    *(
+        Address("overview_part", f"/overview/{part}/", codes)
+        for parts, codes in (
+            (("mine", "again"), (200, 200, 200, 403, 403)),
+            (("queue",), (403, 403, 200, 403, 403)),
+            (("reviews", "figures", "exports"), (403, 403, 403, 200, 403)),
+            (("attention", "ending", "waiting", "live", "countries", "refused"), ADMIN_ONLY),
+        )
+        for part in parts
+    ),
+    Address("overview_part", "/overview/nothing/", (404,) * 5),
     Address("approvals", "/approvals/", ALL),
     Address("alive", "/alive/", ALL),
     Address("jump", "/jump/?q=a", ALL),

@@ -227,7 +227,7 @@ def test_a_new_password_logs_the_person_out_and_is_not_logged(
     theirs = as_user(alice)
     send(boss, f"/admin/auth/user/{alice.pk}/password/", password1=NEW, password2=NEW, usable_password="true")
     assert theirs.get("/")["Location"].startswith("/accounts/login/")
-    assert boss.get("/")["Location"] == "/sessions/"
+    assert boss.get("/").status_code == 200
     entry = last(Verb.PASSWORD_CHANGED)
     assert (entry.actor, entry.user) == (admin, alice)
     assert NEW not in str(list(LogEntry.objects.values()))

@@ -15,7 +15,8 @@ def enter(browser: Browser, address: str, name: str, password: str) -> Page:
     page.get_by_label("User name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Sessions", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("#approvals-count")).to_be_attached()
     return page
 
 

@@ -67,7 +67,7 @@ def issue(
     if not address:
         raise Refused(
             "The console does not know which address you come from, and a ticket is valid for one address only. "
-            "Ask an administrator to look at TRUSTED_PROXIES."
+            "An administrator has to look at TRUSTED_PROXIES."
         )
     secret = _password() if kind == TicketKind.PASSWORD else secrets.token_urlsafe(32)
     with transaction.atomic():

@@ -6,6 +6,7 @@ carries a token that only the page gives, and that is valid for this person and 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from typing import Any
@@ -84,9 +85,11 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
     if not words:
         rows = Recording.objects.visible_to(person).select_related("session")
         rows = rows.annotate(user_now=name_now("session__user_id"))
+        # Whoever configures the console finds behind the link what is recorded.
+        add_link = ("Connection profiles", reverse("profiles")) if is_administrator(person) else ("", "")
         return list_response(
             request,
-            RECORDINGS_TABLE,
+            dataclasses.replace(RECORDINGS_TABLE, add_link=add_link),
             rows,
             template,
             filterset=RecordingFilters,

@@ -122,7 +122,7 @@ def _sign(
             )
     except (ca.AuthorityError, SealingError) as error:
         logger.exception("No certificate for session %s", session.pk)
-        raise Refused("Certificates cannot be signed at the moment. Ask an administrator to set this up.") from error
+        raise Refused("Certificates cannot be signed at the moment. An administrator has to set this up.") from error
 
 
 def _seconds(session: PrivilegedSession, now: dt.datetime) -> int:

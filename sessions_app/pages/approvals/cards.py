@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.safestring import SafeString
 
-from activity.listing import link, moment, span_of_time
+from activity.listing import link, relative_time, short_time, span_of_time
 from activity.names import name_now, then_and_now
 from sessions_app.catalogue.models import ApprovalTier
 from sessions_app.people.models import Application
@@ -118,9 +118,14 @@ def _facts(
         ("Why", session.notes or "No notes were entered"),
         ("Ticket", session.ticket_number),
         ("Requested by", asks if is_application or session.requested_by_id != session.user_id else ""),
-        ("Start", moment(session.scheduled_for) if session.scheduled_for else "As soon as it is approved"),
+        (
+            "Start",
+            relative_time(session.scheduled_for, f"start-{session.pk}")
+            if session.scheduled_for
+            else "As soon as it is approved",
+        ),
         ("For", f"at most {span_of_time(session.maximum_duration)}"),
-        ("Decide before", moment(session.approval_deadline)),
+        ("Decide before", relative_time(session.approval_deadline, f"decide-{session.pk}")),
         ("Approvals", _progress(session, tiers, able, decided)),
         ("Other approvers", _others(session, tiers, able, decided, viewer_id)),
     ]
@@ -178,7 +183,7 @@ def _recent(waiting: Sequence[PrivilegedSession]) -> dict[tuple[int, int, int], 
 def _shown(session: PrivilegedSession, may_open: bool) -> Recent:
     return Recent(
         session.activity_name,
-        moment(session.start_at or session.requested_at),
+        short_time(session.start_at or session.requested_at),
         SafeString(status_cell(session)),
         session.get_absolute_url() if may_open else "",
     )

@@ -10,10 +10,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
-from activity.listing import list_response
+from activity.listing import Table, list_response
 from activity.listing.response import bad_list_response
 from activity.names import name_now
 from activity.typed import typed
@@ -22,7 +23,7 @@ from sessions_app.privileged.filters import ActiveFilters, HistoricalFilters, Se
 from sessions_app.privileged.models import ENDED, LIVE, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
 from sessions_app.privileged.tables import sessions_queryset, sessions_table
-from sessions_app.privileged.toolbar import sessions_toolbar
+from sessions_app.privileged.toolbar import role_refusals, sessions_toolbar
 from sessions_app.roles import Person, sees_everything
 from sessions_app.worker.health.heartbeat import is_worker_missed
 
@@ -34,13 +35,16 @@ class Tab:
     label: str
     statuses: frozenset[Status]
     filters: type[django_filters.FilterSet]
+    empty_text: str  # what goes there
     with_history: bool = False
 
 
 TABS = {
-    "active": Tab("Active", LIVE, ActiveFilters),
-    "scheduled": Tab("Scheduled", frozenset({Status.PENDING}), SessionFilters),
-    "historical": Tab("Historical", ENDED, HistoricalFilters, with_history=True),
+    "active": Tab(
+        "Active", LIVE, ActiveFilters, "A session is here from when it begins until its rights are taken away."
+    ),
+    "scheduled": Tab("Scheduled", frozenset({Status.PENDING}), SessionFilters, "Sessions that begin later wait here."),
+    "historical": Tab("Historical", ENDED, HistoricalFilters, "Sessions stay here after their end.", with_history=True),
 }
 
 
@@ -65,7 +69,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
     tab = TABS[tab_name]
     return list_response(
         request,
-        sessions_table(person, with_history=tab.with_history, only_ended=tab.statuses == ENDED),
+        _table_of(person, tab),
         _filtered_by_owner(_of_tab(person, tab), person, whose),
         "sessions_app/pages/sessions/sessions.html",
         filterset=tab.filters,
@@ -85,6 +89,14 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
         csv_name=f"sessions-{tab_name}",
         counted=_filtered_by_owner(_counted(person), person, whose) if tab.statuses == ENDED else None,
     )
+
+
+def _table_of(person: AbstractUser, tab: Tab) -> Table:
+    """Return the table of a tab, which says when it is empty what goes there, with a link for whoever may request."""
+    table = sessions_table(person, with_history=tab.with_history, only_ended=tab.statuses == ENDED)
+    may_request = "request" not in role_refusals(person)
+    add_link = ("Request session", reverse("session_request")) if may_request else ("", "")
+    return dataclasses.replace(table, empty_text=tab.empty_text, add_link=add_link)
 
 
 def _of_tab(person: AbstractUser, tab: Tab) -> QuerySet[PrivilegedSession]:

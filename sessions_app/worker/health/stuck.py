@@ -15,7 +15,12 @@ MOST_SESSIONS = 100
 
 
 def stuck_sessions() -> list[str]:
-    """Return one sentence for each stuck session or request, at most 100 of either.
+    """Return the sentences of stuck()."""
+    return [text for _, text in stuck()]
+
+
+def stuck() -> list[tuple[int, str]]:
+    """Return the number of the session and one sentence for each stuck session or request, at most 100 of either.
 
     Sessions that may still hold rights come first.
     """
@@ -30,7 +35,7 @@ def stuck_sessions() -> list[str]:
     )
     holds_rights = {Status.CANCELING, *HOLDS_GRANT}
     found = sorted(rows.order_by()[:MOST_SESSIONS], key=lambda one: (one.status not in holds_rights, one.pk))
-    return [_sentence(one) for one in found] + _open_controls()
+    return [(one.pk, _sentence(one)) for one in found] + _open_controls()
 
 
 def _sentence(one: PrivilegedSession) -> str:
@@ -43,13 +48,16 @@ def _sentence(one: PrivilegedSession) -> str:
     return f"{where}: its time has come and it is still {Status(one.status).label.lower()}."
 
 
-def _open_controls() -> list[str]:
+def _open_controls() -> list[tuple[int, str]]:
     """Return one sentence for each request that was tried several times and is still not enforced."""
     asked = ControlRequest.objects.filter(
         session__ended_at=None, enforced_at=None, dropped_at=None, attempts__gte=MANY_ATTEMPTS
     ).select_related("session")
     return [
-        f"Session {one.session_id} on {one.session.resource_name}: {one.get_kind_display()} is not in force, tried "
-        f"{one.attempts} times: {one.last_error}"
+        (
+            one.session_id,
+            f"Session {one.session_id} on {one.session.resource_name}: {one.get_kind_display()} is not in force, tried "
+            f"{one.attempts} times: {one.last_error}",
+        )
         for one in asked.order_by("pk")[:MOST_SESSIONS]
     ]

@@ -15,11 +15,9 @@ from activity.addresses import numbered
 from sessions_app.catalogue import terms
 from sessions_app.catalogue.account_names import ACCOUNT_NAME, account_name, problem_of_template
 from sessions_app.catalogue.connectors import Capabilities, capabilities_of
+from sessions_app.catalogue.profile_limits import problems_of_limits
 from sessions_app.catalogue.sudo_rules import problem_of_sudo_rule
 from sessions_app.roles import Person
-
-SHORTEST_VIEW = dt.timedelta(seconds=5)  # of a secret
-MOST_RECORDING_DAYS = 36_500
 
 
 class Platform(models.TextChoices):
@@ -245,28 +243,8 @@ class ConnectionProfile(models.Model):
             raise ValidationError({"tcp_targets": problem})
         if self.extension_limit and self.extension_by is not None and self.extension_by <= dt.timedelta(0):
             raise ValidationError({"extension_by": "An extension must add some time, for instance 30 min."})
-        if problems := self._problems_of_limits():
+        if problems := problems_of_limits(self):
             raise ValidationError(problems)
-
-    def _problems_of_limits(self) -> dict[str, str]:
-        """Return which limits do not fit each other: field names and sentences."""
-        longest, found = self.maximum_duration, {}
-        if longest is None:
-            return found
-        if self.end_notice is not None and not dt.timedelta(0) <= self.end_notice < longest:
-            found["end_notice"] = "The end notification must come before the end: shorter than the maximum duration."
-        if self.extension_limit and self.extension_by is not None and self.extension_by > longest:
-            found["extension_by"] = "An extension adds at most the maximum duration."
-        if self.logon_monitor_interval is not None and dt.timedelta(seconds=self.logon_monitor_interval) > longest:
-            found["logon_monitor_interval"] = "The logon monitor must look at least once in the maximum duration."
-        if self.secret_view_timeout is not None:
-            shown = dt.timedelta(seconds=self.secret_view_timeout)
-            if shown < SHORTEST_VIEW or shown > longest:
-                text = "Show a secret for at least 5 s, and at most the maximum duration."
-                found["secret_view_timeout"] = text
-        if self.recording_days is not None and self.recording_days > MOST_RECORDING_DAYS:
-            found["recording_days"] = f"Keep recordings for at most {MOST_RECORDING_DAYS} days, or with 0 for ever."
-        return found
 
 
 class ApprovalTier(models.Model):

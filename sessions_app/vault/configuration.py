@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from activity.listing import Column, Table, link, list_response, short_time
+from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
@@ -32,7 +33,7 @@ class SecretConfiguration(Configuration):
 
     def initial(self, request: HttpRequest) -> dict[str, Any]:
         """Return the vault that the address names."""
-        return {"resource": request.GET.get("vault", "")}
+        return {"resource": typed(request.GET, "vault")}
 
     def context(self, request: HttpRequest, form: ConfigurationForm) -> dict[str, Any]:
         """Return the address of the button that deletes the secret."""

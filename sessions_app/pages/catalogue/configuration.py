@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from activity.typed import typed
 from sessions_app.catalogue.activity_forms import ActivityForm
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.catalogue.profile_forms import TEMPLATES, ProfileForm
@@ -70,7 +71,7 @@ class ProfileConfiguration(Configuration):
 
     def initial(self, request: HttpRequest) -> dict[str, Any]:
         """Return the values of the template that the address names."""
-        return TEMPLATES.get(request.GET.get("template", ""), {})
+        return TEMPLATES.get(typed(request.GET, "template"), {})
 
     def context(self, request: HttpRequest, form: ConfigurationForm) -> dict[str, Any]:
         """Return the templates that a new profile can start from."""

@@ -1,4 +1,4 @@
-"""Lets forms that stop something work through a short outage of the database, such as Lock, Terminate and Log out.
+"""Lets forms that stop something work through a short outage of the database, such as Lock, Terminate and Logout.
 
 The flows try again by themselves (activity/retries.py). The user of the request is read before any flow runs, so the
 middleware here tries that again too.

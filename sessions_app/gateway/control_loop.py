@@ -2,7 +2,7 @@
 
 change_listener.py wakes this, and every few seconds it looks by itself. Each look is one query. What differs is
 enforced at once on the event loop, and confirmed separately, because the database may be busy with writes. This module
-knows no action of an administrator: lock, terminate and log out are all changes of rows.
+knows no action of an administrator: lock, terminate and logout are all changes of rows.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 MOST_AT_ONCE = 200
 MOST_PLACES = 500
 # What a confirmation on a page of its own says besides.
-PAGE = {"heading": "Login sessions", "back": reverse_lazy("logins"), "back_label": "Back to the login sessions"}
+PAGE = {"heading": "Session Information", "back": reverse_lazy("logins"), "back_label": "Back to Session Information"}
 
 
 @require_safe
@@ -54,7 +54,7 @@ def logins(request: HttpRequest) -> HttpResponseBase:
         "sessions_app/logins/logins.html",
         filterset=LoginFilters,
         csv_name="login-sessions",
-        context={"heading": "Session information", "geoip": geolocation.status()},
+        context={"heading": "Session Information", "geoip": geolocation.status()},
     )
 
 
@@ -102,7 +102,7 @@ def logins_logout(request: HttpRequest) -> HttpResponse:
     may_end_all = is_administrator(me)
     rows = [(login, refusal(login, viewer_id=me.pk, may_end_all=may_end_all)) for login in chosen]
     context = {
-        "title": "Log out",
+        "title": "Logout",
         "rows": rows,
         "possible": sum(not reason for _, reason in rows),
         "form": form if any(not reason and login.user_id != me.pk for login, reason in rows) else None,
@@ -125,7 +125,7 @@ def logins_logout_others(request: HttpRequest) -> HttpResponse:
         text = f"Logged out {count} other {sessions} of yours." if count else "You had no other sessions."
         return outcome(request, [("success", text)], reverse("logins"))
     context = {
-        "title": "Log out",
+        "title": "Logout",
         "possible": live_logins(me, but=current).count(),
         "action_url": reverse("logins_logout_others"),
         **PAGE,

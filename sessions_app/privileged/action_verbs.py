@@ -68,7 +68,7 @@ def action_for(verb: str, sessions: Sequence[PrivilegedSession]) -> Action:
 
 ACTIONS = {
     "end": Action(
-        "End session",
+        "End Session",
         "The rights are taken away in order, and the session is over. A request that has not begun is withdrawn.",
         "ended or being ended",
         end,

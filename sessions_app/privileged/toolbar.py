@@ -42,7 +42,7 @@ class Button:
 
 WITHDRAW = "Withdraw"  # the name of End for sessions that have not begun
 BUTTONS = (
-    Button("end", "End session"),
+    Button("end", "End Session"),
     Button("lock", "Lock"),
     Button("unlock", "Unlock"),
     Button("terminate", "Terminate"),

@@ -70,7 +70,7 @@ def test_rows_are_cards_on_a_narrow_screen(open_as: OpenAs, admin: User) -> None
     assert row.evaluate("row => row.offsetHeight") < 80
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     row.get_by_role("checkbox").check()
-    expect(page.get_by_role("button", name="End session")).to_be_visible()
+    expect(page.get_by_role("button", name="End Session")).to_be_visible()
     page.locator("#sort-host").click()
     expect(page.locator("[data-column=host]")).to_have_attribute("aria-sort", "ascending")
     assert (

@@ -88,7 +88,7 @@ def test_the_first_day(chromium_browser: Browser, console: tuple[str, dict[str, 
     choose(admin, number, "Unlock")
     confirm(admin)
     status(admin, number, "Available")
-    choose(admin, number, "End session")
+    choose(admin, number, "End Session")
     confirm(admin)
     expect(admin.locator(f"#row-{number}")).to_have_count(0, timeout=BROWSER_PATIENCE)
     admin.goto("/sessions/?tab=historical")

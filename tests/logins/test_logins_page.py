@@ -243,7 +243,7 @@ def test_htmx_gets_the_results_alone_and_a_304_when_nothing_changed(alice: User,
 def test_the_page_and_its_columns_are_called_what_administrators_were_promised(alice: User, as_user: AsUser) -> None:
     make_login(alice)
     text = page(as_user(alice))
-    assert "<h1>Session information</h1>" in text
+    assert "<h1>Session Information</h1>" in text
     promised = ["Public IP", "User", "City", "Location", "Device details", "OS details", "Browser details"]
     for label in (*promised, "Last access time"):
         assert re.search(rf"<th[^>]*>(?:<[^>]*>|\s)*{label}\b", text), label

@@ -206,12 +206,12 @@ def test_buttons_are_those_that_are_allowed_and_the_rest_is_explained(
 ) -> None:
     session = builders.make_session(alice)
     for_admin = page_of(as_user(admin), session)
-    assert buttons(for_admin) == {"End session", "Lock", "Terminate"}
+    assert buttons(for_admin) == {"End Session", "Lock", "Terminate"}
     assert impossible(for_admin)["Unlock"] == "This session is not locked."
-    assert buttons(page_of(as_user(alice), session)) == {"End session"}
+    assert buttons(page_of(as_user(alice), session)) == {"End Session"}
     for_auditor = page_of(as_user(auditor), session)
     assert buttons(for_auditor) == set()
-    assert list(impossible(for_auditor)) == ["End session, Lock, Unlock, Terminate, Approve, Deny, Extend, Relaunch"]
+    assert list(impossible(for_auditor)) == ["End Session, Lock, Unlock, Terminate, Approve, Deny, Extend, Relaunch"]
 
 
 def impossible(page: ET.Element) -> dict[str, str]:

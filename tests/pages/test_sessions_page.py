@@ -203,7 +203,7 @@ def test_the_toolbar_has_every_button_of_the_issue(as_user: AsUser, admin: User)
     assert toolbar is not None
     assert pages.texts(toolbar, "./a") == ["Request session"]
     assert pages.texts(toolbar, "./button") == [
-        "End session",
+        "End Session",
         "Lock",
         "Unlock",
         "Terminate",

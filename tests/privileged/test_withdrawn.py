@@ -70,7 +70,7 @@ def test_the_button_says_withdraw(alice: User, scheduled: PrivilegedSession, as_
     client = as_user(alice)
     page = pages.elements(client.get(f"/sessions/{scheduled.pk}/"))
     assert pages.text(page.find(".//a[@id='do-end']")) == "Withdraw"
-    for tab, label in (("scheduled", "Withdraw"), ("active", "End session")):
+    for tab, label in (("scheduled", "Withdraw"), ("active", "End Session")):
         shown = pages.elements(client.get(f"/sessions/?tab={tab}"))
         assert pages.text(shown.find(".//button[@data-verb='end']")) == label
     dialog = pages.elements(client.get("/sessions/do/end/", {"ids": scheduled.pk}))
@@ -79,4 +79,4 @@ def test_the_button_says_withdraw(alice: User, scheduled: PrivilegedSession, as_
     assert f"{scheduled}: withdrawn." in answer.content.decode()
     running = builders.make_session(alice, resource=builders.make_resource("web-2"))
     mixed = pages.elements(client.get("/sessions/do/end/", {"ids": [running.pk]}))
-    assert pages.text(mixed.find(".//*[@id='dialog-title']")) == "End session"
+    assert pages.text(mixed.find(".//*[@id='dialog-title']")) == "End Session"

@@ -41,7 +41,7 @@ from sessions_app.privileged.tables import sessions_queryset, sessions_table
 from sessions_app.privileged.toolbar import sessions_toolbar
 from sessions_app.roles import is_administrator, sees_everything
 
-TABS = {"sessions": "Sessions", "logins": "Login sessions", "activity": "Activity"}
+TABS = {"sessions": "Sessions", "logins": "Session Information", "activity": "Activity"}
 ACCOUNT_TABS = {**TABS, "rights": "Rights"}
 GROUP_TABS = {**TABS, "members": "Members"}
 

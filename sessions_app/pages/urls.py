@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions_app.pages import account, account_control, health, home, jump, settings, try_it
+from sessions_app.pages import account, account_control, health, home, jump, settings, styleguide, try_it
 from sessions_app.pages.approvals import views as approvals
 from sessions_app.pages.overview import views as overview
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("approvals/", approvals.approvals, name="approvals"),
     path("jump/", jump.jump, name="jump"),
     path("keys/", jump.keys, name="keys"),
+    path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("health/", health.health, name="health"),
     path("health/hosts/", health.health_hosts, name="health_hosts"),
     path("try/", try_it.try_it, name="try_it"),

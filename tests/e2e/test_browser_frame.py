@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from sessions_app.privileged.models import Status
 from tests.support import builders
 from tests.support.browser import axe_finds
 
@@ -84,3 +86,18 @@ def test_the_links_fold_into_a_menu_that_needs_no_script(open_as: OpenAs, admin:
     expect(page.get_by_role("heading", name="Groups", level=1)).to_be_visible()
     page.get_by_role("link", name="Jump to").click()
     expect(page.locator("#jump-words")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_component_is_accessible(open_as: OpenAs, admin: User, theme: Any) -> None:
+    for status in Status:
+        builders.make_session(admin, status)
+    page = open_as(admin, "/styleguide/", color_scheme=theme)
+    expect(page.locator(".grid tbody tr")).to_have_count(len(Status))
+    assert axe_finds(page) == []
+    page.get_by_role("link", name="Open a dialog").click()
+    expect(page.locator("#dialog")).to_be_visible()
+    assert axe_finds(page) == []
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

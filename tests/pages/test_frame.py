@@ -183,3 +183,9 @@ def test_the_administration_has_our_links_our_theme_and_our_dates(as_user: AsUse
     sheets_of_page = [Path(attribute(link, "href")).name for link in page.findall(".//link[@rel='stylesheet']")]
     assert sheets_of_page[-1] == "admin.css"  # after all of Django's
     assert "dark_mode.css" not in sheets_of_page
+
+
+def test_only_a_trial_has_the_style_guide(as_user: AsUser, admin: User, settings: Any) -> None:
+    assert as_user(admin).get("/styleguide/").status_code == 200
+    settings.IS_TRIAL = False
+    assert as_user(admin).get("/styleguide/").status_code == 404

@@ -91,6 +91,7 @@ ADDRESSES = [
     Address("alive", "/alive/", ALL),
     Address("jump", "/jump/?q=a", ALL),
     Address("keys", "/keys/", ALL),
+    Address("styleguide", "/styleguide/", ALL),
     Address("login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
     Address("password_change", "/accounts/password/", ALL, ALL, put=200),
     Address("settings", "/settings/", ALL, (422,) * 5),

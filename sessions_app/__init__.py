@@ -15,6 +15,7 @@ Each package is one subject. They stand from the top down: a package imports fro
     catalogue/     what may be requested: resources, activities, connection profiles, access policies
     logins/        login sessions: authentication, client address, place, device
     people/        users, groups, applications, locked accounts
+    help/          the documents, shown under /help/ with a search
     admin/         what the admin modules of the packages share
     configuration/ the frame of the pages on which administrators add, change and delete
 

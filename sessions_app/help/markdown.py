@@ -42,8 +42,7 @@ def render_document(text: str, address_of: AddressOf) -> RenderedDocument:
         _remove_style(token)
         if token.children:
             token.children = _with_our_links(token.children, address_of)
-    # markdown-it escapes all text, and raw HTML is off.
-    html = mark_safe(_scrolling_tables(parser.renderer.render(tokens, parser.options, {})))  # noqa: S308
+    html = mark_safe(_scrolling_tables(parser.renderer.render(tokens, parser.options, {})))  # noqa: S308 - escaped by it
     return RenderedDocument(html, tuple(headings), tuple(_sections(tokens, headings)))
 
 

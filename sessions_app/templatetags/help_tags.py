@@ -26,7 +26,7 @@ def with_help_links(text: str) -> SafeString:
 
     On the command line the same messages name the file.
     """
-    return mark_safe(MENTIONED.sub(_link, conditional_escape(text)))  # noqa: S308  # escaped, and _link escapes too
+    return mark_safe(MENTIONED.sub(_link, conditional_escape(text)))  # noqa: S308 - escaped, and so is _link
 
 
 def _link(found: re.Match[str]) -> str:

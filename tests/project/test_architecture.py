@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gzip
 import re
 import subprocess
 from collections.abc import Iterator
@@ -291,12 +290,3 @@ def test_no_place_of_this_machine_and_no_registry_is_named() -> None:
             if words.search(line):
                 wrong.append(f"{one}:{number}: {line.strip()[:80]}")
     assert not wrong
-
-
-def test_our_javascript_stays_small() -> None:
-    files = sorted((ROOT / "static").glob("*.js"))
-    assert len(gzip.compress(b"".join(path.read_bytes() for path in files), 9)) <= 20_000, "compressed, as it is sent"
-    sizes = {path.name: path.stat().st_size for path in files}
-    base = (ROOT / "templates" / "base.html").read_text()
-    on_every_page = sum(size for name, size in sizes.items() if f"'{name}'" in base)
-    assert 0 < on_every_page < 13_600, "about 11 KB of code, comments not counted"

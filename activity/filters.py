@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django import forms
@@ -18,7 +20,7 @@ from activity import names
 from activity.compiled_query import CompiledQuery
 from activity.folding import fold
 from activity.listing.columns import escaped
-from activity.listing.filterset import KeptFilterSet
+from activity.listing.filterset import NOT, KeptFilterSet
 from activity.models import LOG_WORDS, Level, LogEntry, LogEntryQuerySet
 from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span
 from activity.text_index import Search, Term, held_by, words_of
@@ -38,6 +40,9 @@ LEVEL_CHOICES = [
     ("info", "Info"),
     ("debug", "Debug"),
 ]
+
+
+VERB_CHOICES = sorted(Verb.choices, key=lambda choice: choice[1])
 
 
 def reads_whole_log(user: AbstractUser | AnonymousUser) -> bool:
@@ -78,16 +83,19 @@ class AccountFilter(django_filters.CharFilter):  # type: ignore[misc]  # the pac
     """
 
     def __init__(self, path: str, *, is_whole: bool = False, **more: Any) -> None:
-        super().__init__(path, label="User", max_length=names.LONGEST_LABEL, **more)
+        lookup = "exact" if is_whole else "folded_contains"
+        super().__init__(path, lookup, label="User", max_length=names.LONGEST_LABEL, **more)
         self.is_whole = is_whole
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Select the rows of all accounts that the person chose."""
-        if not value:
-            return queryset
-        if self.is_whole:
-            return queryset.filter(**{f"{self.field_name}__in": [each.pk for each in names.called(value)]})
-        return queryset.filter(names.of_accounts(value, self.field_name))
+        return queryset.filter(self.condition(value, is_exact=False)) if value else queryset
+
+    def condition(self, value: str, *, is_exact: bool) -> Q:
+        """Return the condition for these rows."""
+        if self.is_whole or is_exact:
+            return Q(**{f"{self.field_name}__in": [each.pk for each in names.called(value)]})
+        return names.of_accounts(value, self.field_name)
 
 
 class AccountFilterSet(KeptFilterSet):
@@ -157,6 +165,17 @@ class LogFilterForm(forms.Form):
         return self.cleaned_data
 
 
+def of_levels(queryset: QuerySet[Any], choice: str, *, is_not: bool) -> QuerySet[Any]:
+    """Return the entries of the levels of a choice, or all but those; all entries without a choice."""
+    if not choice:
+        return queryset
+    levels = [level for level in Level if (level in LEVELS[choice]) != is_not]
+    queryset = queryset.filter(level__in=levels)
+    if min(levels) >= Level.WARNING:  # says so in the words of the index log_problems
+        queryset = queryset.filter(level__gte=Level.WARNING)
+    return queryset
+
+
 class LogFilter(AccountFilterSet):
     """The filters above the activity log. Who sees only their own entries has no filter for users."""
 
@@ -165,7 +184,11 @@ class LogFilter(AccountFilterSet):
     until = django_filters.CharFilter(label="To", widget=forms.DateInput(attrs={"type": "date"}))
     user = django_filters.CharFilter(label="User", max_length=names.LONGEST_LABEL)
     activity = django_filters.CharFilter(label="Activity keyword", max_length=200)
+    verb = django_filters.ChoiceFilter(label="What was done", choices=VERB_CHOICES, empty_label="Anything")
     level = django_filters.ChoiceFilter(label="Level", choices=LEVEL_CHOICES, empty_label="All levels")
+
+    only_is = frozenset({"since", "until", "activity"})
+    without_chip = frozenset({"period", "since", "until", "activity"})
 
     class Meta:
         model = LogEntry
@@ -180,23 +203,28 @@ class LogFilter(AccountFilterSet):
         if not reads_whole_log(request.user):
             del self.filters["user"]
 
-    def filter_queryset(self, queryset: LogEntryQuerySet) -> LogEntryQuerySet:
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Apply all filters but the keyword, which the list looks for itself."""
         form = self.form
         asked = form.cleaned_data
-        queryset = within(queryset, form.span)
+        queryset = within(cast("LogEntryQuerySet", queryset), form.span)
         if name := asked.get("user"):
             # Without an account: entries about a name alone, from failed logins.
             alternatives = [Q(user=None, user_name=name)]
             for account in form.accounts:
                 alternatives += [Q(actor_id=account.pk), Q(user_id=account.pk)]
-            queryset = queryset.either(*alternatives)
-        if asked["level"]:
-            levels = LEVELS[asked["level"]]
-            queryset = queryset.filter(level__in=levels)
-            if min(levels) >= Level.WARNING:  # says so in the words of the index log_problems
-                queryset = queryset.filter(level__gte=Level.WARNING)
-        return queryset
+            if self.operator("user") == NOT:
+                queryset = queryset.exclude(functools.reduce(operator.or_, alternatives))
+            else:
+                queryset = queryset.either(*alternatives)
+        if verb := asked["verb"]:
+            queryset = queryset.exclude(verb=verb) if self.operator("verb") == NOT else queryset.filter(verb=verb)
+        return of_levels(queryset, asked["level"], is_not=self.operator("level") == NOT)
+
+    @property
+    def user_menu(self) -> SafeString:
+        """Return the menu before the field for the user: is, is not."""
+        return self.operator_menu("user")
 
     @property
     def words(self) -> Search | None:

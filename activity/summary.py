@@ -46,8 +46,8 @@ class SessionSummary:
 class SessionQuestion:
     """What is asked about sessions: those that `viewer` may see and that started within `span`.
 
-    `people` are keys of users; None means everybody. `top` is the number of first users. `database` is where they are
-    read.
+    `people` are keys of users; None means everybody. Those of `without` are left out. `top` is the number of first
+    users. `database` is where they are read.
     """
 
     viewer: AbstractUser | AnonymousUser
@@ -56,6 +56,7 @@ class SessionQuestion:
     now: dt.datetime
     top: int
     database: str = DEFAULT_DB_ALIAS
+    without: tuple[int, ...] = ()
 
 
 _provider: list[Callable[[SessionQuestion], SessionSummary]] = []

@@ -23,6 +23,7 @@ from activity.chart import draw
 from activity.filters import LogFilter, options, reads_whole_log, suggest_users
 from activity.listing import BadListRequest, Listing, list_response, moment, span_of_time
 from activity.listing.file_names import part_of_name
+from activity.listing.filterset import NOT
 from activity.listing.read_routing import read
 from activity.listing.response import bad_list_response, is_fragment
 from activity.models import DownloadPreference, ListPreference, LogEntry, LogEntryQuerySet
@@ -139,16 +140,19 @@ def _figures(
 
 def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
     """Return what the summary shows. A name that only failed logins have has no sessions."""
-    form, now = cast(LogFilter, listing.filters).form, timezone.now()
+    filters = cast(LogFilter, listing.filters)
+    form, now, is_without = filters.form, timezone.now(), filters.operator("user") == NOT
     sessions = summary.SessionSummary()
-    asked = tuple(account.pk for account in form.accounts) if form.cleaned_data.get("user") else None
+    named = tuple(account.pk for account in form.accounts)
+    asked = named if form.cleaned_data.get("user") and not is_without else None
     if asked != ():
-        question = summary.SessionQuestion(request.user, asked, form.span, now, int(top), listing.queryset.db)
+        without = named if is_without else ()
+        question = summary.SessionQuestion(request.user, asked, form.span, now, int(top), listing.queryset.db, without)
         sessions = summary.sessions(question)
     return {
         "heading": "Summary of the activity log",
         "words": form.span.words,
-        "people": " and ".join(account.now for account in form.accounts),
+        "people": ("all but " if is_without and named else "") + " and ".join(account.now for account in form.accounts),
         "is_own": not reads_whole_log(request.user),
         "figures": list(zip(FIGURES, _texts(sessions.overall), strict=True)),
         "figure_names": FIGURES,
@@ -163,7 +167,7 @@ def _chart(request: HttpRequest, listing: Listing, top: str) -> dict[str, object
     """Return what the chart shows, as bars and as a table."""
     span = cast(LogFilter, listing.filters).form.span
     entries = cast(LogEntryQuerySet, listing.queryset)
-    is_everything = listing.words is None and not entries.alternatives and not listing.parameters.get("level")
+    is_everything = listing.words is None and not entries.alternatives and not listing.chips
     buckets = summary.buckets(entries, span, timezone.now(), is_everything=is_everything)
     return {
         "heading": "Entries over time",
@@ -211,9 +215,9 @@ def _summary_url(request: HttpRequest) -> str:
 def _file_name(request: HttpRequest, span: Span) -> str:
     """Return a name that says what is in the download: the period and the filters."""
     parts = ["activity-log", span.slug]
-    for name, word in (("user", "user"), ("activity", "keyword"), ("level", "level")):
+    for name, word in (("user", "user"), ("activity", "keyword"), ("verb", "verb"), ("level", "level")):
         if value := part_of_name(request.GET.get(name, "")[:LONGEST_TEXT]):
-            parts += [word, value]
+            parts += [word, "not", value] if request.GET.get(f"{name}_is") == NOT else [word, value]
     return "-".join(parts)
 
 

@@ -33,7 +33,9 @@ on("done", () => {
 on("htmx:configRequest", ({ detail: { elt, headers, verb, formData } }) => {
   if (verb !== "get") return;
   if (elt.dataset.etag) headers["If-None-Match"] = `"${elt.dataset.etag}"`;
-  if (elt.id === "filters") for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+  if (elt.id !== "filters") return;
+  for (const [name, value] of [...formData]) value ? formData.set(name, value) : formData.delete(name);
+  for (const name of [...formData.keys()]) if (/_is$/.test(name) && !formData.has(name.slice(0, -3))) formData.delete(name);
 });
 on("htmx:afterOnLoad", ({ detail: { elt, xhr } }) => {
   document.querySelectorAll(".offline").forEach((line) => line.remove());

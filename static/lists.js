@@ -50,6 +50,10 @@ function announce() {
   if (byId("announcer") && byId("announcer").textContent !== text) byId("announcer").textContent = text;
 }
 function followLinks({ url, csv }) {
+  if (byId("filter-count")) {
+    const count = document.querySelectorAll("#results .chip").length;
+    Object.assign(byId("filter-count"), { textContent: count, hidden: !count });
+  }
   if (url && byId("refresh")) byId("refresh").href = url;
   if (csv && byId("download")) byId("download").href = csv;
   if (url) for (const input of document.querySelectorAll(":is(#selection, #columns-menu) [name=next]")) input.value = url;
@@ -67,6 +71,12 @@ on("click", (event) => {
   htmx.trigger("#results", "refresh");
 });
 
+// A chip is a button of the filters' form: what it sends is what their field says from now on.
+on("click", ({ target }) => {
+  const { name, value } = target.closest('button[form="filters"]') ?? {};
+  if (name) for (const field of document.querySelectorAll(`#filters [name=${name}]`)) field.value = value;
+});
+on("submit", ({ target }) => { if (target.id === "filters" && byId("filter-menu")) byId("filter-menu").open = false; });
 // --- rows: the arrow keys move between them, Space selects, Enter opens. Tab goes on to what is in the row.
 let current = ""; // where the person was
 function reachable(row) {

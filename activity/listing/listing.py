@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 
 import django_filters
 from django.db.models import Q, QuerySet
+from django.forms import BoundField
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -17,6 +19,7 @@ from django.utils.safestring import SafeString
 from activity.compiled_query import CompiledQuery
 from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
+from activity.listing.filterset import OF_TEXTS, Chip, KeptFilterSet, Operators
 from activity.listing.go_to_date import cursor_of_day, page_from
 from activity.listing.headings import Headings, headings
 from activity.listing.keyset import Order, Page, is_by_time, read_page
@@ -30,6 +33,20 @@ COUNT_CAP = 10_000
 FEW = 2_000  # up to so many rows are found first and then sorted; more are read in the order of an index
 LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "day", "csv"})
 PAGE_PARAMETERS = ("after", "before", "last", "day")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FilterField:
+    """A field of the filters, and the menu before it: is, is not."""
+
+    field: BoundField
+    menu: str
+
+    @property
+    def looked_up(self) -> str:
+        """Return the id of the datalist that is filled while somebody types; empty where there is none."""
+        name = str(self.field.field.widget.attrs.get("list", ""))
+        return name if name.endswith("-names") else ""
 
 
 def _preference(user_id: int, table: str) -> QuerySet[ListPreference, Any]:
@@ -91,6 +108,7 @@ class Listing:
             for name, field in self.filters.form.fields.items():
                 suffixes = getattr(field.widget, "suffixes", None) or []
                 known |= {name, *(f"{name}_{suffix}" for suffix in suffixes)}
+                known |= {f"{name}_is"} if self._operators(name) else set()
         for name in self.parameters:
             if name not in known:
                 raise BadListRequest(f"This list has no filter called “{name[:40]}”. Start again from the whole list.")
@@ -105,6 +123,10 @@ class Listing:
     def _filter(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.filters is None:
             return queryset
+        for name in self.filters.form.fields:
+            given = self.parameters.get(f"{name}_is", "")
+            if given and given not in self._operators(name):
+                raise BadListRequest(f"A filter cannot be “{given[:40]}”. Choose one of: {', '.join(OF_TEXTS)[2:]}.")
         if not self.filters.is_valid():
             label, messages = next(iter(self.filters.form.errors.items()))
             field = self.filters.form.fields.get(label)
@@ -112,6 +134,9 @@ class Listing:
             raise BadListRequest(f"The filter “{name}” was not understood: {messages[0]}")
         filtered: QuerySet[Any] = self.filters.qs
         return filtered
+
+    def _operators(self, name: str) -> Operators:
+        return self.filters.operators(name) if isinstance(self.filters, KeptFilterSet) else {}
 
     def _words(self) -> Search | None:
         """Return what is searched for by the search box, or by a filter that looks for words."""
@@ -234,7 +259,7 @@ class Listing:
     def is_narrowed(self) -> bool:
         """Return whether a search or a filter leaves rows out."""
         own = {"sort", *PAGE_PARAMETERS, *self.extra}
-        return any(name not in own for name in self.parameters)
+        return any(name not in own and not name.endswith("_is") for name in self.parameters)
 
     @property
     def column_items(self) -> SafeString:
@@ -246,6 +271,26 @@ class Listing:
     def column_keys(self) -> str:
         """Return the key of each column, in order."""
         return " ".join([column.key for column in self.ordered_columns])
+
+    @functools.cached_property
+    def chips(self) -> list[Chip]:
+        """Return the active filters."""
+        return self.filters.chips if isinstance(self.filters, KeptFilterSet) else []
+
+    @property
+    def quick_filters(self) -> list[tuple[str, str, str, bool]]:
+        """Return the filters of one click: name, the value that a click sends, words, and whether it is on."""
+        quick = self.filters.quick if isinstance(self.filters, KeptFilterSet) else ()
+        on = {name: self.parameters.get(name) == value for name, value, _ in quick}
+        return [(name, "" if on[name] else value, words, on[name]) for name, value, words in quick]
+
+    @property
+    def filter_fields(self) -> list[FilterField]:
+        """Return the fields of the filters, each with the menu of its operators as HTML."""
+        if self.filters is None:
+            return []
+        menu = self.filters.operator_menu if isinstance(self.filters, KeptFilterSet) else lambda name: ""
+        return [FilterField(field, menu(field.name)) for field in self.filters.form]
 
     @property
     def kept_parameters(self) -> list[tuple[str, str]]:

@@ -210,6 +210,8 @@ def geoip_database(*names: str) -> str:
 
 
 GEOIP_DATABASE = geoip_database("city.mmdb")  # city.mmdb: where `geoip_update` writes unless told otherwise
+# Two letters (ISO 3166-1): where people usually log in, until their own logins say where.
+HOME_COUNTRY = env.str("HOME_COUNTRY", default="").strip().upper()
 PRACTICE_DIR = VAR_DIR / "practice"
 IS_TRIAL = False  # a trial offers resources that are only pretended
 

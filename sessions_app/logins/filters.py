@@ -18,6 +18,7 @@ from sessions_app.logins.models import LoginSession, LoginSessionQuerySet
 from sessions_app.roles import sees_everything
 
 DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
+ABROAD = [("yes", "Yes"), ("no", "No")]
 STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]
 SUGGESTED_FIELDS = {"user": "user_now", "country": "country"}  # filters with suggestions, and where those come from
 NEWEST_ROWS = 100  # live rows that suggestions are taken from
@@ -44,6 +45,26 @@ _own_newest_live = CompiledQuery(
 )
 
 
+class CountryFilter(django_filters.CharFilter):  # type: ignore[misc]  # the package has no types
+    """Filters by the name of the country or its two letters, ignoring case."""
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Select the logins from that country."""
+        return queryset.filter(self.condition(value, is_exact=True)) if value else queryset
+
+    def condition(self, value: str, *, is_exact: bool) -> Q:
+        """Return the condition for these logins."""
+        return Q(country__folded_exact=value) | Q(country_code__folded_exact=value)
+
+
+class AbroadFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the package has no types
+    """Filters by whether a login came from another country than usual (abroad.py)."""
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Select the logins from abroad, or all others."""
+        return queryset.filter(is_abroad=value == "yes") if value else queryset
+
+
 class LoginFilters(AccountFilterSet):
     """Shows live login sessions unless the URL says otherwise.
 
@@ -52,14 +73,15 @@ class LoginFilters(AccountFilterSet):
     """
 
     user = AccountFilter("user_id", is_whole=True, widget=forms.TextInput({"list": "user-list", "size": 14, **LOOK_UP}))
-    country = django_filters.CharFilter(
-        method="in_country",
-        label="Country",
-        max_length=120,
-        widget=forms.TextInput({"list": "country-list", "size": 14}),
+    country = CountryFilter(
+        label="Country", max_length=120, widget=forms.TextInput({"list": "country-list", "size": 14})
     )
+    abroad = AbroadFilter(choices=ABROAD, empty_label="Yes and no", label="From abroad")
     device = django_filters.ChoiceFilter(choices=DEVICES, empty_label="Any device", label="Device")
     state = django_filters.ChoiceFilter(choices=STATES, empty_label=None, method="unchanged", label="State")
+
+    only_is = frozenset({"abroad"})
+    quick = (("abroad", "yes", "From abroad"),)
 
     class Meta:
         model = LoginSession
@@ -84,10 +106,6 @@ class LoginFilters(AccountFilterSet):
                 values = list(dict.fromkeys(row[place] for row in rows if row[place]))[:MOST_SUGGESTIONS]
                 lists.append((f"{name}-list", options((value, "") for value in sorted(values))))
         return format_html_join("", '<datalist id="{}">{}</datalist>', lists)
-
-    def in_country(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:
-        """Filter by the name of the country or its two letters, ignoring case."""
-        return queryset.filter(Q(country__folded_exact=value) | Q(country_code__folded_exact=value))
 
     def unchanged(self, queryset: QuerySet[LoginSession], name: str, value: str) -> QuerySet[LoginSession]:
         """Return `queryset` as it is, because filter_queryset applies the state and its default."""

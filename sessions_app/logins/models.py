@@ -76,6 +76,7 @@ class LoginSession(QuickRows):
     region = models.CharField(max_length=120, blank=True)
     country = models.CharField(max_length=120, blank=True)
     country_code = models.CharField(max_length=2, blank=True)
+    is_abroad = models.BooleanField("from abroad", default=False)  # in another country than usual: abroad.py
     latitude = models.FloatField(null=True)
     longitude = models.FloatField(null=True)
     accuracy_km = models.PositiveIntegerField("accuracy radius (km)", null=True)
@@ -104,6 +105,9 @@ class LoginSession(QuickRows):
                 for field, name in SORTED
             ),
             models.Index(fields=["id"], name="login_live_number", condition=models.Q(ended_at=None)),
+            # The last ones of a person whose country is known, and the few from abroad.
+            models.Index(fields=["user", "id"], name="login_located", condition=~models.Q(country_code="")),
+            models.Index(fields=["last_access_at", "id"], name="login_abroad", condition=models.Q(is_abroad=True)),
             # Without the live ones, because SQLite would find them by this index and sort them.
             models.Index(fields=["ended_at", "id"], name="login_ended", condition=models.Q(ended_at__isnull=False)),
         ]

@@ -26,6 +26,7 @@ from activity.text import plain
 from activity.verbs import Verb
 from sessions_app import change_notify
 from sessions_app.logins import backend, device, geolocation
+from sessions_app.logins.abroad import is_abroad
 from sessions_app.logins.client_ip import client_ip
 from sessions_app.logins.models import EndReason, LoginSession, LogoutNote, hash_session_key
 from sessions_app.people.models import AccountLock, Application
@@ -62,7 +63,7 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
             user_name=user.get_username(),
             key_hash=hash_session_key(request.session.session_key or ""),
             **_browser(request),
-            **_address(request_ip(request)),
+            **_address(request_ip(request), user.pk),
         )
         log.record(
             Verb.LOGIN,
@@ -123,8 +124,8 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
 
 def _record_new_address(login: LoginSession, ip: str, now: dt.datetime) -> None:
     """Store and log the new address. Of several requests from it only the first writes an entry."""
-    values = {"last_access_at": now, **_address(ip)}
     with waiting_at_most(WAIT_SECONDS), transaction.atomic():
+        values = {"last_access_at": now, **_address(ip, login.user_id, but=login.pk)}
         if LoginSession.objects.live().filter(pk=login.pk, ip=login.ip).update(**values):
             log.record(
                 Verb.LOGIN_MOVED,
@@ -220,9 +221,10 @@ def _browser(request: HttpRequest) -> dict[str, str]:
     return {"user_agent": user_agent, **dataclasses.asdict(device.describe(user_agent, hints))}
 
 
-def _address(ip: str) -> dict[str, Any]:
+def _address(ip: str, user_id: int, *, but: int | None = None) -> dict[str, Any]:
     where = geolocation.locate(ip)
     return {
+        "is_abroad": is_abroad(user_id, where.country_code, but=but),
         "ip": ip or None,
         "city": where.city,
         "region": where.region,

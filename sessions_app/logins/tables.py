@@ -20,6 +20,7 @@ from sessions_app.roles import Person, is_administrator, sees_everything
 ENDED = badge("complete", "Ended", "flag")
 REASONS = {reason.value: reason.label for reason in EndReason}
 LOCATION = ("city", "region", "latitude", "longitude", "accuracy_km")
+ABROAD = '<span title="Another country than usual">{}<span class="visually-hidden"> (from abroad)</span></span>'
 DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
 
 
@@ -54,12 +55,12 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     return Table(
         name="logins",
         columns=(
-            Column("user", "User", "user_name", 90, user_cell, reads=("user",)),
+            Column("user", "User", "user_name", 85, user_cell, reads=("user",)),
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
             Column(
-                "state", "State", "ended_at", 130, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
+                "state", "State", "ended_at", 119, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
             ),
             *_end_columns(),
             now_column("user_now", "User now", "user", "user_name"),
@@ -102,11 +103,25 @@ def location(row: LoginSession) -> str:
     return f"{area} ({point})" if area else point
 
 
+def country_cell(row: LoginSession) -> str:
+    """Return the country, marked where it is another than the person's usual one."""
+    if not row.is_abroad:
+        return empty(row.country)
+    return badge("warning", format_html(ABROAD, row.country), "globe")
+
+
+def _abroad_word(row: LoginSession) -> str:
+    return "yes" if row.is_abroad else "no"
+
+
 def _origin_columns() -> tuple[Column, ...]:
     return (
-        Column("ip", "Public IP", "ip", 112),
-        Column("city", "City", "city", 80, lambda row: row.city),
-        Column("location", "Location", "country", 95, location, location, reads=LOCATION),
+        Column("ip", "Public IP", "ip", 105),
+        Column("country", "Country", "country", 88, country_cell, reads=("is_abroad",)),
+        Column("city", "City", "city", 76, lambda row: row.city),
+        Column("location", "Location", "country", 80, location, location, reads=LOCATION),
+        Column("country_code", "Country code", "country_code", 110, sort="", is_hidden=True),
+        Column("abroad", "From abroad", "is_abroad", 110, csv=_abroad_word, sort="", is_hidden=True),
     )
 
 
@@ -120,13 +135,13 @@ def _browser_columns() -> tuple[Column, ...]:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
     return (
-        Column("device", "Device details", "device", 115, device),
-        Column("os", "OS details", "os", 90, lambda row: empty(_system(row)), _system, reads=("os_version",)),
+        Column("device", "Device details", "device", 112, device),
+        Column("os", "OS details", "os", 85, lambda row: empty(_system(row)), _system, reads=("os_version",)),
         Column(
             "browser",
             "Browser details",
             "browser",
-            120,
+            110,
             lambda row: empty(_browser(row)),
             _browser,
             reads=("browser_version",),
@@ -137,8 +152,8 @@ def _browser_columns() -> tuple[Column, ...]:
 
 def _time_columns() -> tuple[Column, ...]:
     return (
-        Column("logged_in", "Logged in", "created_at", 162),
-        Column("last_access", "Last access time", "last_access_at", 162),
+        Column("logged_in", "Logged in", "created_at", 150),
+        Column("last_access", "Last access time", "last_access_at", 150),
     )
 
 

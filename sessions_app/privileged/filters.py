@@ -7,7 +7,8 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.urls import reverse_lazy
 from django.utils import timezone
 
 from activity.filters import AccountFilter, AccountFilterSet
@@ -54,12 +55,35 @@ class DayFilter(django_filters.Filter):  # type: ignore[misc]  # the package has
         return qs.filter(**{f"{self.field_name}__gte": midnight(value)})
 
 
+def suggesting(kind: str) -> forms.TextInput:
+    """Return a field that looks up names of that kind while somebody types (suggestions.py).
+
+    Its datalist is `<kind>-names`, which every list has (templates/activity/listing/_filter_fields.html).
+    """
+    return forms.TextInput(
+        {
+            "list": f"{kind}-names",
+            "autocomplete": "off",
+            "hx-get": reverse_lazy("session_names", args=[kind]),
+            "hx-trigger": "focus once, input changed delay:200ms",
+            "hx-target": f"#{kind}-names",
+            "hx-swap": "innerHTML",
+            "hx-push-url": "false",
+            "hx-sync": "this:replace",
+        }
+    )
+
+
 class SessionFilters(AccountFilterSet):
     """Filters by user, host, activity, and the days of the request."""
 
-    user: AccountFilter | None = AccountFilter("user_id")
-    host = django_filters.CharFilter("resource_name", "folded_contains", label="Host", max_length=120)
-    activity = django_filters.CharFilter("activity_name", "folded_contains", label="Activity", max_length=120)
+    user: AccountFilter | None = AccountFilter("user_id", widget=suggesting("user"))
+    host = django_filters.CharFilter(
+        "resource_name", "folded_contains", label="Host", max_length=120, widget=suggesting("host")
+    )
+    activity = django_filters.CharFilter(
+        "activity_name", "folded_contains", label="Activity", max_length=120, widget=suggesting("activity")
+    )
     requested_from = DayFilter("requested_at", label="Requested from")
     requested_to = DayFilter("requested_at", is_end=True, label="Requested to")
 
@@ -84,10 +108,13 @@ class StatusFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the pa
     WITHDRAWN = "withdrawn"
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return qs.filter(self.condition(value, is_exact=True)) if value else qs
+
+    def condition(self, value: str, *, is_exact: bool) -> Q:
+        """Return the condition for the sessions of that status."""
         if value == self.WITHDRAWN:
-            return qs.filter(status=Status.COMPLETE, start_at=None)
-        found: QuerySet[Any] = super().filter(qs, value)
-        return found
+            return Q(status=Status.COMPLETE, start_at=None)
+        return Q(status=value)
 
 
 class ActiveFilters(SessionFilters):

@@ -84,6 +84,8 @@ def _by_session(question: SessionQuestion) -> tuple[QuerySet[Any, Any], str]:
     sessions = PrivilegedSession.objects.using(question.database).filter(_started(question))
     if (only := _only(question)) is not None:
         sessions = sessions.filter(user__in=only)
+    if question.without:
+        sessions = sessions.exclude(user__in=question.without)
     return sessions.order_by().values("user_id"), ""
 
 
@@ -92,6 +94,8 @@ def _by_account(question: SessionQuestion) -> tuple[QuerySet[Any, Any], str]:
     users = get_user_model()._default_manager.using(question.database)
     if (only := _only(question)) is not None:
         users = users.filter(pk__in=only)
+    if question.without:
+        users = users.exclude(pk__in=question.without)
     started = _started(question, f"{SESSIONS}__")
     grouped = users.order_by().annotate(counted=FilteredRelation(SESSIONS, condition=started)).values("pk")
     return grouped, "counted__"

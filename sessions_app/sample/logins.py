@@ -57,6 +57,7 @@ def _login(user: Account, number: int, at: dt.datetime, *, ended: EndReason | No
         ended_at=at + used_for + dt.timedelta(minutes=1) if ended else None,
         end_reason=ended or "",
         **(_unknown_place() if number == 7 else _place(place, number)),
+        is_abroad=number != 7 and place.country_code != home(user).country_code,
     )
 
 

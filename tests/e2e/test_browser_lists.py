@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from sessions_app.logins.models import EndReason, LoginSession
 from tests.support import listing_urls
-from tests.support.builders import make_login, make_user
+from tests.support.builders import make_login, make_resource, make_user
 from tests.support.waiting import milliseconds
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -321,6 +321,53 @@ def test_nothing_but_the_table_scrolls_sideways(
         expect(page.get_by_role("link", name="Activity log")).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.get_by_role("link", name="Activity log")).to_be_hidden()
-        page.get_by_role("button", name="Filters").click()
+        page.locator("#filter-menu > summary").click()
         page.locator("#id_device").select_option("Desktop")
         expect(page).to_have_url(re.compile(r"\?device=Desktop$"))
+
+
+@pytest.mark.parametrize("width", [400, 1440])
+def test_filters_become_chips_that_the_form_follows(open_as: OpenAs, admin: User, alice: User, width: int) -> None:
+    page = open_as(admin, "/users/", viewport={"width": width, "height": 800})
+    menu, count, chips = page.locator("#filter-menu > summary"), page.locator("#filter-count"), page.locator(".chip")
+    expect(count).to_be_hidden()
+    menu.click()
+    page.select_option("#id_role_is", "not")
+    page.select_option("#id_role", "user")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#id_role")).to_be_hidden()
+    expect(chips).to_have_text([re.compile(r"Role\s+is not\s+User")])
+    expect(page).to_have_url(re.compile(r"\?role_is=not&role=user$"))
+    expect(page.locator("#results tbody tr")).to_have_count(1)
+    expect(count).to_have_text("1")
+    page.click("#turn-role")
+    expect(chips).to_have_text([re.compile(r"Role\s+is\s+User")])
+    expect(page).to_have_url(re.compile(r"\?role=user$"))
+    page.fill("#search", "ali")
+    expect(page).to_have_url(re.compile(r"role=user"))  # the search keeps it
+    page.get_by_role("button", name="Remove the filter Role is User").click()
+    expect(chips).to_have_count(0)
+    expect(count).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"\?q=ali$"))
+    assert page.input_value("#id_role") == ""
+
+
+def test_filters_work_without_javascript(open_as: OpenAs, admin: User, alice: User) -> None:
+    page = open_as(admin, "/users/", java_script_enabled=False)
+    page.locator("#filter-menu > summary").click()
+    page.select_option("#id_role", "user")
+    page.get_by_role("button", name="Apply").click()
+    page.click("#turn-role")
+    expect(page.locator("#results tbody tr")).to_have_count(1)
+    expect(page.locator("#results")).to_contain_text("admin")
+    page.get_by_role("button", name="Remove the filter Role is not User").click()
+    expect(page.locator("#results tbody tr")).to_have_count(2)
+
+
+def test_hosts_are_suggested_while_somebody_types(open_as: OpenAs, admin: User) -> None:
+    for number in range(3):
+        make_resource(f"web-{number}")
+    page = open_as(admin, "/sessions/")
+    page.locator("#filter-menu > summary").click()
+    page.locator("#id_host").press_sequentially("web-2")
+    expect(page.locator("#host-names option")).to_have_count(1)

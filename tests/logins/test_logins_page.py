@@ -135,13 +135,26 @@ def test_every_column_sorts_both_ways(alice: User, admin: User, as_user: AsUser,
     client = as_user(admin)
     columns = [column for column in logins_table(admin).columns if column.order]
     assert {column.key for column in logins_table(admin).columns} - {column.key for column in columns} == {
+        "country_code",
+        "abroad",
         "user_agent",
         "ended_by",
         "user_now",
     }
     for column in columns:
         order = [pk for pk in rows(page(client, f"sort={direction}{column.key}")) if pk in (first.pk, other.pk)]
-        if column.key in ("user", "ip", "city", "location", "device", "os", "browser", "logged_in", "last_access"):
+        if column.key in (
+            "user",
+            "ip",
+            "country",
+            "city",
+            "location",
+            "device",
+            "os",
+            "browser",
+            "logged_in",
+            "last_access",
+        ):
             assert order == ([first.pk, other.pk] if not direction else [other.pk, first.pk]), column.key
         assert len(order) == 2
 
@@ -244,7 +257,7 @@ def test_the_page_and_its_columns_are_called_what_administrators_were_promised(a
     make_login(alice)
     text = page(as_user(alice))
     assert "<h1>Session Information</h1>" in text
-    promised = ["Public IP", "User", "City", "Location", "Device details", "OS details", "Browser details"]
+    promised = ["Public IP", "User", "Country", "City", "Location", "Device details", "OS details", "Browser details"]
     for label in (*promised, "Last access time"):
         assert re.search(rf"<th[^>]*>(?:<[^>]*>|\s)*{label}\b", text), label
     assert re.search(r">\s*Logout\s*</button>", text)
@@ -257,8 +270,11 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
     assert header == [
         "User",
         "Public IP",
+        "Country",
         "City",
         "Location",
+        "Country code",
+        "From abroad",
         "Device details",
         "OS details",
         "Browser details",
@@ -271,12 +287,15 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
         "Why it ended",
         "User now",
     ]
-    assert [[*line[:7], line[10]] for line in lines] == [
+    assert [[*line[:10], line[13]] for line in lines] == [
         [
             "alice",
             "198.51.100.7",
+            "Switzerland",
             "Bern",
             "Bern, Switzerland (46.95, 7.45 ± 20 km)",
+            "CH",
+            "no",
             "Desktop",
             "Windows 11",
             "Firefox 140",
@@ -294,7 +313,7 @@ def test_a_download_holds_only_what_the_person_may_see(alice: User, outsider: Us
 
 def test_a_browser_that_calls_itself_a_formula_is_neutral_in_the_download(alice: User, as_user: AsUser) -> None:
     make_login(alice, user_agent='=HYPERLINK("http://evil.example")')
-    cells = [line[7] for line in download(as_user(alice))[1:]]
+    cells = [line[10] for line in download(as_user(alice))[1:]]
     assert """'=HYPERLINK("http://evil.example")""" in cells
 
 

@@ -222,6 +222,7 @@ ADDRESSES = [
     ),
     # The activity log
     Address("activity_log", "/activity/", ALL, csv=True),
+    Address("session_names", "/sessions/names/host/", ALL),
     Address("activity_entry", "/activity/{entry}/", OWN),
     Address("activity_summary", "/activity/summary/", ALL),
     Address("activity_chart", "/activity/chart/", ALL),

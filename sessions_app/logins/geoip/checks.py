@@ -41,6 +41,21 @@ def check_geoip_database(**kwargs: object) -> list[CheckMessage]:
 
 
 @register()
+def check_home_country(**kwargs: object) -> list[CheckMessage]:
+    """Report a home country that is not written as two letters, and so would make every login one from abroad."""
+    country = settings.HOME_COUNTRY
+    if not country or (len(country) == 2 and country.isascii() and country.isalpha()):
+        return []
+    return [
+        Error(
+            f"HOME_COUNTRY {country} is not the two letters of a country.",
+            hint="Write it as in ISO 3166-1, such as CH or DE, or leave it out.",
+            id="sessions_app.E012",
+        )
+    ]
+
+
+@register()
 def check_trusted_proxies(**kwargs: object) -> list[CheckMessage]:
     """Report E011 for an entry of TRUSTED_PROXIES that is no network, and W011 for one that trusts everybody."""
     messages: list[CheckMessage] = [

@@ -111,6 +111,6 @@ def test_every_icon_is_shown_by_a_page_or_a_badge() -> None:
         *DEVICE_ICONS.values(),
         *(icon_name for _, icon_name in LEVEL_BADGES.values()),
         *(icon_name for _, _, icon_name in BADGES.values()),
-        *("play", "trash", "question"),  # recordings; a device that nobody knows
+        *("play", "trash", "question", "globe"),  # recordings; a device that nobody knows; a login from abroad
     }
     assert set(drawings()) == named | of_badges

@@ -3,20 +3,28 @@
 This runs in one process, because starting Django twice would double the time that a second `make run` takes.
 """
 
+import contextlib
 import hashlib
 import json
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import django
 import environ
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import OperationalError
 
 from scripts import vendor
+from scripts.install import telling
+from sessionadmin.database import transactions
+from sessionadmin.refusals import refusal
 from sessions_app.management import sshd
 from sessions_app.management.commands.serve import gateway_port_in_use, refuse_port_in_use
 
@@ -85,17 +93,35 @@ def prepare() -> None:
     if is_embedded and Path(state["database"]).exists() and stamp.exists() and json.loads(stamp.read_text()) == state:
         show(accounts)
         return
-    call_command("migrate", interactive=False, verbosity=0)
+    with telling("Preparing the database"), without_long_transactions():
+        call_command("migrate", interactive=False, verbosity=0)
     if get_user_model().objects.exists():
         show(accounts)
     elif os.environ.get("EMPTY", "") not in ("", "0"):
         call_command("create_first_admin")
     else:
-        call_command("build_sample_geoip", verbosity=0)
-        # The settings looked for the file when it was not there yet; what is started from here looks again.
-        settings.GEOIP_DATABASE = settings.GEOIP_DATABASE or str(settings.VAR_DIR / "geoip" / "sample.mmdb")
-        call_command("load_sample")
+        with telling("Making sample data"), without_long_transactions():
+            make_sample_data()
     stamp.write_text(json.dumps(state))
+
+
+def make_sample_data() -> None:
+    """Make the places of the sample logins, and load all sample data."""
+    call_command("build_sample_geoip", verbosity=0)
+    # The settings looked for the file when it was not there yet; what is started from here looks again.
+    settings.GEOIP_DATABASE = settings.GEOIP_DATABASE or str(settings.VAR_DIR / "geoip" / "sample.mmdb")
+    call_command("load_sample")
+
+
+@contextlib.contextmanager
+def without_long_transactions() -> Iterator[None]:
+    """Log no long transactions in the block: while the data is prepared nobody waits for the database."""
+    logger = logging.getLogger(transactions.__name__)
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(logging.NOTSET)
 
 
 def migrations_fingerprint() -> str:
@@ -120,7 +146,9 @@ def show(accounts: Path) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except CommandError as error:
-        sys.exit(f"{error}")
+    except (CommandError, ImproperlyConfigured, OperationalError) as error:
+        if not (why := refusal(error)):
+            raise
+        sys.exit(why)
     except KeyboardInterrupt:
         sys.exit(130)

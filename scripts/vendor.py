@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.install import telling
+
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ROOT / "node_modules"
 INTO = ROOT / "static" / "vendor"
@@ -106,10 +108,10 @@ def install(lock: Path = ROOT / "package-lock.json") -> bool:
     if not npm:
         print("There is no npm.", file=sys.stderr)
         return False
-    print("Fetching what runs in the browser from npm ...", flush=True)
     command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--fetch-retries=1"]
     try:
-        return subprocess.run(command, cwd=lock.parent, check=False, timeout=NPM_SECONDS).returncode == 0
+        with telling("Fetching what runs in the browser from npm"):
+            return subprocess.run(command, cwd=lock.parent, check=False, timeout=NPM_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:
         print(f"npm did not answer within {NPM_SECONDS} seconds.", file=sys.stderr)
         return False

@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
 from sessionadmin import ssh_client
+from sessionadmin.refusals import refusal
 
 
 def main() -> None:
@@ -22,4 +25,9 @@ def main() -> None:
         sys.exit(ssh_client.main(sys.argv[2:]))
     environ.Env.read_env(str(Path.cwd() / ".env"), overwrite=False)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sessionadmin.settings.production")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except (ImproperlyConfigured, OperationalError) as error:
+        if not (why := refusal(error)):
+            raise
+        sys.exit(why)

@@ -3,14 +3,16 @@
 Every value that a person may change comes from the environment; `.env.example` lists them all.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-env = environ.Env()
+from sessionadmin.environment import Environment
+
+env = Environment()
 
 PACKAGE_DIR = Path(__file__).resolve().parent.parent
 BASE_DIR = PACKAGE_DIR.parent
@@ -89,9 +91,27 @@ LOGGED_BACKENDS = {
 }
 
 
+def database_config(url: str) -> dict[str, object]:
+    """Return what `url` says about a database. Raise ImproperlyConfigured, without its password, where it says nothing.
+
+    The package warns of a kind of database that it does not know, and prints the password.
+    """
+    try:
+        with warnings.catch_warnings(action="error", category=UserWarning):
+            config: dict[str, object] = Environment.db_url_config(url)
+        if config["ENGINE"] not in LOGGED_BACKENDS:
+            raise ValueError(config["ENGINE"])
+    except (KeyError, ValueError, UserWarning) as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL or REPLICA_URL is not the address of a database. Nothing was started. Write it as "
+            "postgres://USER:PASSWORD@HOST:5432/NAME or as sqlite:///PATH."
+        ) from error
+    return config
+
+
 def database(url: str) -> dict[str, object]:
     """Return one Django database entry for `url`: SQLite in WAL with immediate transactions, or PostgreSQL."""
-    config: dict[str, object] = environ.Env.db_url_config(url)
+    config: dict[str, object] = database_config(url)
     options: dict[str, object] = dict(config.get("OPTIONS") or {})  # type: ignore[call-overload]  # environ has no types
     is_sqlite = config["ENGINE"] == "django.db.backends.sqlite3"
     if config["ENGINE"] in LOGGED_BACKENDS:
@@ -160,7 +180,7 @@ CSRF_FAILURE_VIEW = "sessions_app.error_pages.csrf_failure"
 
 def cache(url: str) -> dict[str, object]:
     """Return one Django cache for `url`. dbcache:// is a table of the database (sessionadmin/cache.py)."""
-    config: dict[str, object] = environ.Env.cache_url_config(url)
+    config: dict[str, object] = Environment.cache_url_config(url)
     if config["BACKEND"] == "django.core.cache.backends.db.DatabaseCache":
         config["BACKEND"] = "sessionadmin.cache.CountingDatabaseCache"
     return config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import sqlite3
 import stat
 import sys
@@ -16,6 +17,7 @@ from scripts import run
 from tests.support import programs
 from tests.support.waiting import wait_until
 
+NO_DATABASE = "DATABASE_URL or REPLICA_URL is not the address of a database."
 RUN = [sys.executable, "-m", "scripts.run"]
 
 
@@ -37,6 +39,10 @@ def test_the_first_start_brings_sample_accounts_and_the_second_shows_them_again(
     var = tmp_path / "var"
     with trial(var, "first", PRACTICE_HOST="0") as first:
         assert first.get("/healthz") == (200, "ok")
+        assert "Preparing the database ..." in first.printed()
+        assert "Making sample data ..." in first.printed()
+        for noise in ("A transaction held", "System check identified", "Traceback", "WARNING"):
+            assert noise not in first.printed()
         address = f"Serving on http://127.0.0.1:{first.port}"
         wait_until(lambda: address in first.printed(), "the address is printed")
         accounts = var / "sample_accounts.txt"
@@ -123,3 +129,39 @@ def test_a_port_that_is_none_is_refused_before_anything_is_made(tmp_path: Path, 
     assert result.returncode == 1
     assert f"PORT={port} is not a port" in result.stderr
     assert not var.exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("DATABASE_URL", "nonsense:secret", NO_DATABASE),
+        (
+            "DATABASE_URL",
+            "mysql://user:secret@host/name",
+            NO_DATABASE,
+        ),
+        ("DATABASE_URL", "postgres://u:secret@127.0.0.1:1/name", "The database does not answer: "),
+        ("GATEWAY_PORT", "http", "The value of GATEWAY_PORT cannot be used: "),
+    ],
+)
+def test_what_keeps_it_from_starting_is_said_in_one_sentence(
+    tmp_path: Path, setting: str, value: str, said: str
+) -> None:
+    trial_settings = {"VAR_DIR": str(tmp_path / "var"), "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.development"}
+    environment = programs.clean_environment(**trial_settings, PORT=str(programs.free_port()), **{setting: value})
+    for command in (RUN, [*programs.MANAGE, "migrate"]):
+        result = programs.run(command, environment)
+        assert result.returncode == 1
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(said)
+        assert "Nothing was started." in line
+        assert "secret" not in result.stderr + result.stdout
+
+
+def test_a_port_in_use_is_said_in_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = programs.run(RUN, programs.clean_environment(VAR_DIR=str(tmp_path / "var"), PORT=port))
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Cannot listen on 127.0.0.1 port {port}: ")

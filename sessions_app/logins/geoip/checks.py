@@ -14,19 +14,30 @@ from sessions_app.logins.client_ip import invalid_networks, networks_of_everybod
 from sessions_app.logins.geoip.file import GeoipFileError, try_out
 
 
+@register(deploy=True)
+def check_for_geoip_database(**kwargs: object) -> list[CheckMessage]:
+    """Report W001 if no file is configured.
+
+    It is information only, so not every start says it: `check --deploy`, `doctor` and the page Health do.
+    """
+    if settings.GEOIP_DATABASE:
+        return []
+    return [
+        Info(
+            "There is no GeoIP database: the locations of logins will say Unknown.",
+            hint="Get one with: sessionadmin geoip_update, or set GEOIP_DATABASE to one you have "
+            "(docs/geoip.md#getting-a-database).",
+            id="sessions_app.W001",
+        )
+    ]
+
+
 @register()
 def check_geoip_database(**kwargs: object) -> list[CheckMessage]:
-    """Report W001 if no file is configured (information only), and W002 if the file cannot be used."""
+    """Report W002 if the file that is configured cannot be used."""
     path = settings.GEOIP_DATABASE
     if not path:
-        return [
-            Info(
-                "There is no GeoIP database: the locations of logins will say Unknown.",
-                hint="Get one with: sessionadmin geoip_update, or set GEOIP_DATABASE to one you have "
-                "(docs/geoip.md#getting-a-database).",
-                id="sessions_app.W001",
-            )
-        ]
+        return []
     try:
         try_out(Path(path))
     except GeoipFileError as error:

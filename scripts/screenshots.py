@@ -22,7 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("VAR_DIR", ROOT / "var"))
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-WIDTHS: dict[str, ViewportSize] = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 400, "height": 800}}
+WIDTHS: dict[str, ViewportSize] = {
+    "wide": {"width": 1440, "height": 900},
+    "narrow": {"width": 400, "height": 800},
+    "tablet": {"width": 768, "height": 1024},
+    "widest": {"width": 1920, "height": 1080},
+}
 PAGES = [
     "/sessions/",
     "/approvals/",
@@ -93,7 +98,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--into", type=Path, default=VAR / "screenshots")
     parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
     parser.add_argument("--themes", nargs="+", choices=["light", "dark"], default=["light", "dark"])
-    parser.add_argument("--widths", nargs="+", choices=list(WIDTHS), default=list(WIDTHS))
+    parser.add_argument("--widths", nargs="+", choices=list(WIDTHS), default=["wide", "narrow"])
     parser.add_argument("--axe", action="store_true", help="check each page with axe-core too")
     return parser.parse_args()
 

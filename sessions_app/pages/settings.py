@@ -22,6 +22,7 @@ def personal_settings(request: HttpRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         instance=chosen,
         of_browser=of_browser if of_browser in ZONES else "",
+        label_suffix="",
     )
     if request.method == "POST" and form.is_valid():
         form.save()

@@ -52,7 +52,7 @@ def test_the_facts_are_those_of_the_session(as_user: AsUser, alice: User, admin:
     found = facts(page_of(as_user(alice), session))
     assert found["Status"] == "Available"
     assert found["User"] == "alice"
-    assert found["Host"] == "web-1"
+    assert found["Host"] == "web-1 Practice"
     assert found["Activity"] == "Patch Linux"
     assert found["Requested by"] == "admin"
     assert found["Login account"] == "alice-adm"

@@ -168,6 +168,7 @@ ADDRESSES = [
     Address("host_check", "/resources/{resource}/check/", NOT_ALLOWED, (403, 404, 403, 403, 302)),
     Address("host_key_confirm", "/resources/{resource}/host-key/", NOT_ALLOWED, (403, 404, 403, 403, 302)),
     Address("resource_unlock", "/resources/{resource}/unlock/", (403, 404, 403, 403, 200), (403, 404, 403, 403, 422)),
+    Address("resources_add_many", "/resources/add-many/", ADMIN_ONLY, (403, 403, 403, 403, 422)),
     *configured("resource", "resources", "{resource}", (403, 404, 403, 403, 200)),
     *configured("resource", "resources", "{hidden_resource}", (404, 404, 404, 403, 200))[1:],
     Address("activity_kinds", "/activities/", ALL, csv=True),

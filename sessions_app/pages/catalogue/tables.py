@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils.html import format_html
 
 from activity.listing import Card, Column, Table, badge, link
 from sessions_app.catalogue.lock_models import ResourceLock
@@ -89,6 +90,16 @@ def _name(key: str, label: str) -> Column:
     return Column(key, label, "name", 190, lambda row: link(row.get_absolute_url(), row.name))
 
 
+def practice_badge(resource: Resource) -> str:
+    """Return the badge of a resource that is only pretended; an empty string for any other."""
+    return badge("warning", "Practice", "flag") if resource.capabilities.is_practice else ""
+
+
+def _resource(row: Resource) -> str:
+    name = link(row.get_absolute_url(), row.name)
+    return format_html("{} {}", name, shown) if (shown := practice_badge(row)) else name
+
+
 def _number(key: str, label: str, path: str, width: int = 120) -> Column:
     return Column(key, label, path, width, is_number=True)
 
@@ -135,7 +146,7 @@ def _profile(row: Any) -> str:
 RESOURCES = Table(
     name="resources",
     columns=(
-        _name("resource", "Resource"),
+        Column("resource", "Resource", "name", 190, _resource, reads=("connector",)),
         _platform(),
         Column("address", "Address", "address", 220),
         _number("port", "Port", "port", 80),

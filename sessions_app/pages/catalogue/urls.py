@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions_app.pages.catalogue import host_views, views
+from sessions_app.pages.catalogue import bulk_views, host_views, views
 from sessions_app.pages.catalogue.configuration import ACTIVITIES, POLICIES, PROFILES, RESOURCES
 
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("resources/<int:pk>/", views.resource, name="resource"),
     path("resources/<int:pk>/check/", host_views.host_check, name="host_check"),
     path("resources/<int:pk>/host-key/", host_views.host_key_confirm, name="host_key_confirm"),
+    path("resources/add-many/", bulk_views.resources_add_many, name="resources_add_many"),
     *RESOURCES.urls("resources"),
     path("activities/", views.activity_kinds, name="activity_kinds"),
     path("activities/<int:pk>/", views.activity_kind, name="activity_kind"),

@@ -147,6 +147,7 @@ def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
         "resource": found,
         "facts": ResourceFacts(found, PrivilegedSession.objects.visible_to(person).filter(resource=found)),
         "links": RESOURCES.links(request, found),
+        "practice": tables.practice_badge(found),
         "toolbar": SimpleLazyObject(lambda: sessions_toolbar(person, with_history=True)),
     }
     return list_response(

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 
 from activity import log
@@ -19,6 +20,7 @@ from activity.viewer import viewer
 from sessions_app.gateway.recordings.tables import recordings_of
 from sessions_app.gateway.views import connect_context, connections_context
 from sessions_app.hosts.key_views import certificate_context
+from sessions_app.pages.catalogue.tables import practice_badge
 from sessions_app.pages.sessions.facts import comparison_context, overview_context
 from sessions_app.pages.sessions.head import head_context, may_see_recordings, tabs_context
 from sessions_app.privileged.flows.start_check import why_right_is_gone
@@ -39,7 +41,9 @@ def session(request: HttpRequest, pk: int) -> HttpResponseBase:
     links = Links(person)
     context = overview_context(row) | {
         "user_link": then_and_now(row.user_name, row.user.get_username(), link(links.user(row), row.user_name)),
-        "resource_link": link(links.resource(row), row.resource_name),
+        "resource_link": format_html(
+            "{} {}", link(links.resource(row), row.resource_name), practice_badge(row.resource)
+        ),
         "activity_link": link(links.activity(row), row.activity_name),
         **secrets_context(person, row),
         **comparison_context(person, row),

@@ -30,7 +30,7 @@ function say(text, kind = "", isFinal) {
   const isGone = kind === "over" || kind === "waiting";
   tools.querySelector("[data-reconnect]").hidden = !isGone || isFinal;
   for (const name of ["paste", "disconnect"]) tools.querySelector(`[data-${name}]`).hidden = isGone;
-  if (kind === "over" && isFinal !== false) htmx.trigger("#results", "refresh");
+  if (kind && kind !== "waiting" && isFinal !== false) htmx.trigger("#results", "refresh");
 }
 
 function note(text) { // for a moment, then how it stands is there again

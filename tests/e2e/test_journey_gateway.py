@@ -119,14 +119,14 @@ def test_a_terminal_is_watched_locked_ended_and_replayed(chromium_browser: Brows
 
     # An administrator watches, and locks: typing shows nothing, not there either.
     admin.goto(f"/sessions/{number}/")
-    admin.get_by_role("link", name="Watch live").click()
+    admin.get_by_role("link", name="Watch", exact=True).click()
     seen = admin.locator("#player .ap-term-text")
     expect(seen).to_contain_text("needle-42", timeout=BROWSER_PATIENCE)
     admin.get_by_role("link", name="Lock", exact=True).click()
     admin.locator("#dialog").get_by_label("Title").fill("Hands off")
     admin.locator("#dialog").get_by_label("Message").fill("What is this?")
     confirm(admin)
-    expect(notice).to_have_text("Locked: Hands off. What is this?")
+    expect(notice).to_have_text("Locked by admin: Hands off. What is this?")
     expect(screen(alice)).to_contain_text("Hands off")
     type_line(alice, "echo typed-$((1+1))-while-locked")
     expect(seen).to_contain_text("Hands off")

@@ -135,7 +135,7 @@ def test_a_control_is_shown_as_requested_and_then_as_enforced(as_user: AsUser, a
 def test_how_many_extensions_are_left_is_said(as_user: AsUser, alice: User, admin: User) -> None:
     profile = builders.make_profile(extension_limit=3, extension_by=dt.timedelta(minutes=30))
     session = builders.make_session(alice, profile=profile, extensions=1)
-    assert facts(page_of(as_user(alice), session))["Extensions"] == "2 of 3 left, 30 min 00 s each"
+    assert facts(page_of(as_user(alice), session))["Extensions"] == "2 of 3 left, 30 min each"
     ended = builders.make_session(alice, Status.COMPLETE, profile=profile, extensions=1)
     assert facts(page_of(as_user(alice), ended))["Extensions"] == "1 used"
     other = builders.make_session(alice, profile=builders.make_profile("Never", extension_limit=0))

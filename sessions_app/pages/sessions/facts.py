@@ -17,6 +17,7 @@ from sessions_app.privileged.flows.approvers import approvals_that_count
 from sessions_app.privileged.models import WITHDRAWN, Approval, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
 from sessions_app.privileged.session_log import entries_of
+from sessions_app.privileged.time_left import short_span
 from sessions_app.roles import Person, sees_everything
 
 TIMELINE_LENGTH = 50
@@ -114,9 +115,9 @@ def _requester_name(session: PrivilegedSession) -> str:
 def _extensions(session: PrivilegedSession) -> str:
     """Return how many extensions were used and how many are left; an empty string if there are none."""
     used, limit = session.extensions, session.profile.extension_limit
-    if session.is_ended:
+    if session.is_ended or session.status == Status.CANCELING:
         return f"{used} used" if used else ""
-    by = span_of_time(session.profile.extension_by)
+    by = short_span(int(session.profile.extension_by.total_seconds()))
     return f"{max(limit - used, 0)} of {limit} left, {by} each" if limit else ""
 
 

@@ -44,7 +44,10 @@ def test_the_list_and_the_page_say_so(alice: User, withdrawn: PrivilegedSession,
     assert statuses(client) == ["Complete", "Complete withdrawn before it began"]
     page = pages.elements(client.get(f"/sessions/{withdrawn.pk}/"))
     assert "Complete withdrawn before it began" in pages.text(page.find(".//p[@class='lead']"))
-    assert pages.texts(page, ".//dd")[0] == "Complete, withdrawn before it began"
+    assert (
+        pages.texts(page, ".//section[@aria-labelledby='facts-title']/dl/dd")[0]
+        == "Complete, withdrawn before it began"
+    )
 
 
 def test_the_filter_finds_them(alice: User, withdrawn: PrivilegedSession, as_user: AsUser) -> None:

@@ -34,6 +34,8 @@ def confirm(page: Page) -> None:
 
 def approve(page: Page, number: int) -> None:
     """Approve the request of that number in the inbox, and wait until it is gone."""
+    if not page.url.endswith("/approvals/"):
+        page.goto("/approvals/")
     page.locator(f"#request-{number}").get_by_role("button", name="Approve").click()
     expect(page.locator(f"#request-{number}")).to_have_count(0)
 

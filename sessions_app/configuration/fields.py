@@ -30,6 +30,7 @@ class EchoInput(forms.TextInput):
         """Return the context of the input, with the attributes by which htmx fetches the words."""
         asks = {
             "hx-get": reverse(self.url_name),
+            "hx-params": name,  # not what the form around it sends along (hx-vals)
             "hx-trigger": "input changed delay:300ms, change",
             "hx-target": "next .echo",
             "hx-swap": "innerHTML",

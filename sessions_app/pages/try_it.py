@@ -10,9 +10,10 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.html import format_html_join
 from django.views.decorators.http import require_safe
 
 from activity.listing.response import is_fragment
@@ -46,8 +47,10 @@ class Blank:
 
 @require_safe
 def try_it(request: HttpRequest) -> HttpResponse:
-    """Show the question, and the answer if it is complete."""
+    """Show the question, and the answer if it is complete. With `names`, return what a field suggests."""
     person = viewer(request)
+    if asked := typed(request.GET, "names"):
+        return _suggestions(request, asked)
     sent = {name: typed(request.GET, name) for name in ("user", "activity", "resource")}
     found: dict[str, Any] = {}
     problems: dict[str, str] = {}
@@ -73,6 +76,24 @@ def try_it(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def _suggestions(request: HttpRequest, name: str) -> HttpResponse:
+    """Return the first names of one field that hold what was typed there, as options of its list."""
+    if name not in (choices := _choices(request)):
+        raise Http404("The question has no such field.")
+    (things, field), search = choices[name], typed(request.GET, name)
+    if search:
+        things = things.filter(**{f"{field}__folded_contains": search})
+    response = HttpResponse(
+        format_html_join("", '<option value="{}"></option>', ((each,) for each in _first(things, field)))
+    )
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _first(things: QuerySet[Any], field: str) -> list[str]:
+    return list(things.order_by(field).values_list(field, flat=True)[:MOST_OFFERED])
+
+
 def question_about(request: HttpRequest, **names: str) -> list[Blank]:
     """Return the fields of the question for another page, which knows some of the names already."""
     return blanks(request, {"user": "", "activity": "", "resource": "", **names}, {})
@@ -87,7 +108,7 @@ def blanks(request: HttpRequest, sent: dict[str, str], problems: dict[str, str])
             name=name,
             label=labels[name],
             value=sent[name],
-            names=list(things.order_by(field).values_list(field, flat=True)[:MOST_OFFERED]),
+            names=_first(things, field),
             is_fixed=own_only and name == "user",
             problem=problems.get(name, ""),
         )

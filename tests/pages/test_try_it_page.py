@@ -69,6 +69,21 @@ def test_htmx_gets_the_answer_alone(boss: Client, alice: User) -> None:
     assert "HX-Request" in response["Vary"]
 
 
+def test_a_field_suggests_what_the_person_may_choose(alice: User, outsider: User, admin: User, as_user: AsUser) -> None:
+    builders.make_policy(users=[alice])
+    builders.make_resource("web-2")
+
+    def offered(person: User, field: str, typed: str) -> list[str]:
+        page = elements(as_user(person).get("/try/", {"names": field, field: typed}))
+        return [option.attrib["value"] for option in page.iter("option")]
+
+    assert offered(admin, "resource", "WEB") == ["web-1", "web-2"]
+    assert offered(alice, "resource", "WEB") == ["web-1"]
+    assert offered(alice, "user", "") == ["alice"]
+    assert offered(admin, "activity", "nothing") == []
+    assert as_user(admin).get("/try/?names=password").status_code == 404
+
+
 def test_a_policy_page_asks_too(boss: Client, alice: User) -> None:
     policy = builders.make_policy(users=[alice])
     page = elements(boss.get(f"/policies/{policy.pk}/"))

@@ -90,8 +90,8 @@ class PolicyConfiguration(Configuration):
     fields_template = "sessions_app/pages/catalogue/policy_fields.html"
 
     def initial(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what the address chooses already, for instance ?users=7&activities=3."""
-        sent = {name: request.GET.getlist(name) for name in (*PARTS, "profile")}
+        """Return what the address chooses already, for instance ?users=7,8&activities=3."""
+        sent = {name: typed(request.GET, name).split(",") for name in (*PARTS, "profile")}
         keys = {name: [int(key) for key in values if KEY.fullmatch(key)] for name, values in sent.items()}
         profiles = keys.pop("profile")
         return {**keys, "profile": profiles[0] if profiles else None}

@@ -34,6 +34,22 @@ TOKENS = {
     "What happened": ("good", "careful", "bad", "tell", "plain"),
 }
 
+FILTERED = {
+    "chips": [
+        {
+            "name": "a",
+            "label": "Country",
+            "words": "is",
+            "value": "Iceland",
+            "opposite": "not",
+            "opposite_words": "is not",
+        },
+        {"name": "b", "label": "User", "words": "contains", "value": "alice"},
+    ],
+    "quick_filters": [("c", "1", "From abroad", False)],
+    "all_url": "?",
+}
+
 
 class ExampleForm(forms.Form):
     """A form with each kind of field, sent with mistakes."""
@@ -89,6 +105,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
             "page_url": reverse("home"),
             "listing": Listing(request, table, sessions_queryset(person)),
             "pages": _Pages(request),
+            "filtered": FILTERED,
             "times": [_left(minutes) for minutes in (170, 4, 0)],
             "jump": [
                 Found("web-1", "?", "Resource", "server"),

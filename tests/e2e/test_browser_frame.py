@@ -101,3 +101,12 @@ def test_every_component_is_accessible(open_as: OpenAs, admin: User, theme: Any)
     page.keyboard.press("Escape")
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_paper_has_no_links_and_forced_colours_mark_the_page(open_as: OpenAs, admin: User) -> None:
+    page = open_as(admin, "/users/", forced_colors="active")
+    here = page.locator("#main-links [aria-current]")
+    assert here.evaluate("link => getComputedStyle(link).borderInlineStartWidth") == "3px"
+    page.emulate_media(media="print")
+    expect(page.locator(".sidebar")).to_be_hidden()
+    assert page.locator("body").evaluate("body => getComputedStyle(body).paddingInlineStart") == "0px"

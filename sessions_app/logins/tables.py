@@ -55,12 +55,12 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     return Table(
         name="logins",
         columns=(
-            Column("user", "User", "user_name", 85, user_cell, reads=("user",)),
+            Column("user", "User", "user_name", 80, user_cell, reads=("user",)),
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
             Column(
-                "state", "State", "ended_at", 119, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
+                "state", "State", "ended_at", 107, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
             ),
             *_end_columns(),
             now_column("user_now", "User now", "user", "user_name"),
@@ -116,10 +116,10 @@ def _abroad_word(row: LoginSession) -> str:
 
 def _origin_columns() -> tuple[Column, ...]:
     return (
-        Column("ip", "Public IP", "ip", 105),
-        Column("country", "Country", "country", 88, country_cell, reads=("is_abroad",)),
-        Column("city", "City", "city", 76, lambda row: row.city),
-        Column("location", "Location", "country", 80, location, location, reads=LOCATION),
+        Column("ip", "Public IP", "ip", 100),
+        Column("country", "Country", "country", 82, country_cell, reads=("is_abroad",)),
+        Column("city", "City", "city", 70, lambda row: row.city),
+        Column("location", "Location", "country", 78, location, location, reads=LOCATION),
         Column("country_code", "Country code", "country_code", 110, sort="", is_hidden=True),
         Column("abroad", "From abroad", "is_abroad", 110, csv=_abroad_word, sort="", is_hidden=True),
     )
@@ -141,7 +141,7 @@ def _browser_columns() -> tuple[Column, ...]:
             "browser",
             "Browser details",
             "browser",
-            110,
+            118,
             lambda row: empty(_browser(row)),
             _browser,
             reads=("browser_version",),
@@ -152,8 +152,8 @@ def _browser_columns() -> tuple[Column, ...]:
 
 def _time_columns() -> tuple[Column, ...]:
     return (
-        Column("logged_in", "Logged in", "created_at", 150),
-        Column("last_access", "Last access time", "last_access_at", 150),
+        Column("logged_in", "Logged in", "created_at", 162),
+        Column("last_access", "Last access time", "last_access_at", 162),
     )
 
 

@@ -222,6 +222,14 @@ class LogFilter(AccountFilterSet):
         return of_levels(queryset, asked["level"], is_not=self.operator("level") == NOT)
 
     @property
+    def chosen_people(self) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+        """Return the keys of the accounts that are asked for (None: everybody), and of those that are left out."""
+        named = tuple(account.pk for account in self.form.accounts)
+        if self.operator("user") == NOT:
+            return None, named
+        return (named if self.form.cleaned_data.get("user") else None), ()
+
+    @property
     def user_menu(self) -> SafeString:
         """Return the menu before the field for the user: is, is not."""
         return self.operator_menu("user")

@@ -41,6 +41,8 @@ COLUMN_KEY = re.compile("[a-z0-9_-]{1,40}")  # PostgreSQL's JSON accepts neither
 MOST_TABLES = 50
 PERIOD = ("period", "since", "until")  # links keep these, because the list is always about a period
 TOPS = ("5", "10")  # how many users the summary names
+SUMMARY_PARTS = ("activity/_log_summary.html", "activity/log_summary.html")  # the fragment, and the page around it
+CHART_PARTS = ("activity/_log_chart.html", "activity/log_chart.html")
 FIGURES = ("Sessions", "Total", "Average", "Minimum", "Maximum")
 
 
@@ -99,19 +101,15 @@ def activity_summary(request: HttpRequest) -> HttpResponse:
 
     The page requests the chart separately, because to count the entries of a year takes longer than all the rest.
     """
-    parts = ("activity/_log_summary.html", "activity/log_summary.html")
-    return read(
-        request, LogEntry.objects.visible_to(request.user), lambda entries: _figures(request, entries, parts, _summary)
-    )
+    entries = LogEntry.objects.visible_to(request.user)
+    return read(request, entries, lambda found: _figures(request, found, SUMMARY_PARTS, _summary))
 
 
 @require_safe
 def activity_chart(request: HttpRequest) -> HttpResponse:
     """Render the chart of the entries in the period."""
-    parts = ("activity/_log_chart.html", "activity/log_chart.html")
-    return read(
-        request, LogEntry.objects.visible_to(request.user), lambda entries: _figures(request, entries, parts, _chart)
-    )
+    entries = LogEntry.objects.visible_to(request.user)
+    return read(request, entries, lambda found: _figures(request, found, CHART_PARTS, _chart))
 
 
 def _figures(
@@ -141,18 +139,15 @@ def _figures(
 def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
     """Return what the summary shows. A name that only failed logins have has no sessions."""
     filters = cast(LogFilter, listing.filters)
-    form, now, is_without = filters.form, timezone.now(), filters.operator("user") == NOT
-    sessions = summary.SessionSummary()
-    named = tuple(account.pk for account in form.accounts)
-    asked = named if form.cleaned_data.get("user") and not is_without else None
+    form, now, sessions = filters.form, timezone.now(), summary.SessionSummary()
+    asked, without = filters.chosen_people
     if asked != ():
-        without = named if is_without else ()
         question = summary.SessionQuestion(request.user, asked, form.span, now, int(top), listing.queryset.db, without)
         sessions = summary.sessions(question)
     return {
         "heading": "Summary of the activity log",
         "words": form.span.words,
-        "people": ("all but " if is_without and named else "") + " and ".join(account.now for account in form.accounts),
+        "people": ("all but " if without else "") + " and ".join(account.now for account in form.accounts),
         "is_own": not reads_whole_log(request.user),
         "figures": list(zip(FIGURES, _texts(sessions.overall), strict=True)),
         "figure_names": FIGURES,
@@ -188,8 +183,7 @@ def activity_users(request: HttpRequest) -> HttpResponse:
     """Return names for the type-ahead of the User field, as options. `q` or `user` holds the text."""
     if not reads_whole_log(request.user):
         raise PermissionDenied("Only auditors and administrators may look up users in the activity log.")
-    text = typed(request.GET, "q") or typed(request.GET, "user")
-    return HttpResponse(options(suggest_users(text)))
+    return HttpResponse(options(suggest_users(typed(request.GET, "q") or typed(request.GET, "user"))))
 
 
 def _span(request: HttpRequest) -> Span:

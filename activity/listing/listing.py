@@ -6,7 +6,6 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 import django_filters
 from django.db.models import Q, QuerySet
@@ -23,6 +22,7 @@ from activity.listing.filterset import OF_TEXTS, Chip, KeptFilterSet, Operators
 from activity.listing.go_to_date import cursor_of_day, page_from
 from activity.listing.headings import Headings, headings
 from activity.listing.keyset import Order, Page, is_by_time, read_page
+from activity.listing.links import PAGE_PARAMETERS, ListLinks
 from activity.listing.markup import Rows
 from activity.listing.text_search_page import find_page
 from activity.models import ListPreference
@@ -32,7 +32,6 @@ from activity.typed import Unreadable, refuse_unreadable_address, typed
 COUNT_CAP = 10_000
 FEW = 2_000  # up to so many rows are found first and then sorted; more are read in the order of an index
 LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "day", "csv"})
-PAGE_PARAMETERS = ("after", "before", "last", "day")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def _column_items(columns: tuple[tuple[str, str, bool], ...]) -> SafeString:
     return render_to_string("activity/listing/_column_items.html", {"columns": columns})
 
 
-class Listing:
+class Listing(ListLinks):
     """A table over a queryset, as one request asks for it.
 
     `extra` names further parameters that the page itself reads and that links must keep, such as a tab. `counted`
@@ -303,62 +302,3 @@ class Listing:
     def alike(self) -> list[tuple[str, str]]:
         """Return the accounts that the name in the filter may mean when it means several, each with its own list."""
         return [(account.numbered, self.url(user=account.numbered)) for account in getattr(self.filters, "alike", ())]
-
-    # --- links
-
-    @property
-    def whole_parameters(self) -> dict[str, str]:
-        """Return the parameters that say what this list is, without those of one page of it."""
-        return {name: value for name, value in self.parameters.items() if name not in (*PAGE_PARAMETERS, "csv")}
-
-    def url(self, **changes: str | None) -> str:
-        """Return this list's address with `changes`, without its page; None takes a parameter away."""
-        parameters = self.whole_parameters
-        for name, value in changes.items():
-            if value is None:
-                parameters.pop(name, None)
-            else:
-                parameters[name] = value
-        return f"{self.request.path}?{urlencode(parameters)}"
-
-    @property
-    def here_url(self) -> str:
-        """Return the address of this page of the list."""
-        parameters = {name: value for name, value in self.parameters.items() if name != "csv"}
-        return f"{self.request.path}?{urlencode(parameters)}"
-
-    @property
-    def all_url(self) -> str:
-        """Return the address of the list without search and filters."""
-        extra = {name: self.parameters[name] for name in self.extra if name in self.parameters}
-        return f"{self.request.path}?{urlencode(extra)}"
-
-    @property
-    def first_url(self) -> str:
-        """Return the address of the first page; empty where this is the first."""
-        return self.url() if self.page.previous else ""
-
-    @property
-    def previous_url(self) -> str:
-        """Return the address of the page before this one; empty where there is none."""
-        return self.url(before=self.page.previous) if self.page.previous else ""
-
-    @property
-    def next_url(self) -> str:
-        """Return the address of the page after this one; empty where there is none."""
-        return self.url(after=self.page.next) if self.page.next else ""
-
-    @property
-    def last_url(self) -> str:
-        """Return the address of the last page; empty where this is the last."""
-        return self.url(last="1") if self.page.next else ""
-
-    @property
-    def day(self) -> str:
-        """Return the date that the page begins with, if the URL asks for one."""
-        return self.parameters.get("day", "")
-
-    @property
-    def csv_url(self) -> str:
-        """Return the address of the download of exactly the filtered rows."""
-        return self.url(csv="1")

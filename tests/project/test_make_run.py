@@ -148,9 +148,9 @@ def test_what_keeps_it_from_starting_is_said_in_one_sentence(
     tmp_path: Path, setting: str, value: str, said: str
 ) -> None:
     trial_settings = {"VAR_DIR": str(tmp_path / "var"), "DJANGO_SETTINGS_MODULE": "sessionadmin.settings.development"}
-    environment = programs.clean_environment(**trial_settings, PORT=str(programs.free_port()), **{setting: value})
     for command in (RUN, [*programs.MANAGE, "migrate"]):
-        result = programs.run(command, environment)
+        port = str(programs.free_port())
+        result = programs.run(command, programs.clean_environment(**trial_settings, PORT=port, **{setting: value}))
         assert result.returncode == 1
         (line,) = result.stderr.splitlines()
         assert line.startswith(said)

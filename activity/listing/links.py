@@ -1,0 +1,83 @@
+"""The addresses around a list: of the same list with other filters, of its pages, and of its download."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+
+from activity.listing.keyset import Page
+
+PAGE_PARAMETERS = ("after", "before", "last", "day")
+
+
+class ListLinks:
+    """The links of one list. `Listing` sets what they are made of."""
+
+    request: HttpRequest
+    parameters: Mapping[str, str]
+    extra: tuple[str, ...]
+
+    @functools.cached_property
+    def page(self) -> Page:
+        """Return the page that is shown; `Listing` reads it."""
+        raise NotImplementedError
+
+    @property
+    def whole_parameters(self) -> dict[str, str]:
+        """Return the parameters that say what this list is, without those of one page of it."""
+        return {name: value for name, value in self.parameters.items() if name not in (*PAGE_PARAMETERS, "csv")}
+
+    def url(self, **changes: str | None) -> str:
+        """Return this list's address with `changes`, without its page; None takes a parameter away."""
+        parameters = self.whole_parameters
+        for name, value in changes.items():
+            if value is None:
+                parameters.pop(name, None)
+            else:
+                parameters[name] = value
+        return f"{self.request.path}?{urlencode(parameters)}"
+
+    @property
+    def here_url(self) -> str:
+        """Return the address of this page of the list."""
+        parameters = {name: value for name, value in self.parameters.items() if name != "csv"}
+        return f"{self.request.path}?{urlencode(parameters)}"
+
+    @property
+    def all_url(self) -> str:
+        """Return the address of the list without search and filters."""
+        extra = {name: self.parameters[name] for name in self.extra if name in self.parameters}
+        return f"{self.request.path}?{urlencode(extra)}"
+
+    @property
+    def first_url(self) -> str:
+        """Return the address of the first page; empty where this is the first."""
+        return self.url() if self.page.previous else ""
+
+    @property
+    def previous_url(self) -> str:
+        """Return the address of the page before this one; empty where there is none."""
+        return self.url(before=self.page.previous) if self.page.previous else ""
+
+    @property
+    def next_url(self) -> str:
+        """Return the address of the page after this one; empty where there is none."""
+        return self.url(after=self.page.next) if self.page.next else ""
+
+    @property
+    def last_url(self) -> str:
+        """Return the address of the last page; empty where this is the last."""
+        return self.url(last="1") if self.page.next else ""
+
+    @property
+    def day(self) -> str:
+        """Return the date that the page begins with, if the URL asks for one."""
+        return self.parameters.get("day", "")
+
+    @property
+    def csv_url(self) -> str:
+        """Return the address of the download of exactly the filtered rows."""
+        return self.url(csv="1")

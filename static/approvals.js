@@ -1,20 +1,19 @@
-// The inbox of approvals: the keys of a request, and the focus on the next one when one was decided.
-const here = () => document.activeElement.closest("[data-request]");
+// The keys of a request in the inbox, and the focus on the next one when it was decided.
 const all = () => [...document.querySelectorAll("[data-request]")];
-let last, place = 0; // the request that had the focus, and where it stood
+const here = () => document.activeElement.closest("[data-request]");
+let last, place;
 document.addEventListener("focusin", () => here() && ([last, place] = [here().id, all().indexOf(here())]));
 document.addEventListener("keydown", (event) => {
-  const { key, target } = event;
-  const step = { ArrowUp: -1, ArrowDown: 1 }[key];
-  const verb = { a: "approve", d: "deny" }[key];
-  if (!here() || (!step && !verb) || event.ctrlKey || event.metaKey || event.altKey || event.repeat && verb) return;
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const verb = { a: "approve", d: "deny" }[event.key];
+  if (!here() || !(step || verb) || event.ctrlKey || event.metaKey || event.altKey || event.repeat && verb) return;
   event.preventDefault();
   if (verb) here().querySelector(`[data-verb=${verb}]`).click();
   else all()[place + step]?.focus();
 });
-document.addEventListener("htmx:afterSettle", ({ detail }) => {
+document.addEventListener("htmx:afterSettle", () => {
   // The browser gives the focus of what was taken away to something around it.
-  const results = document.getElementById("results");
-  if (detail.target.id !== "results" || !last || document.getElementById(last) || !document.activeElement.contains(results)) return;
-  (all()[Math.min(place, all().length - 1)] ?? document.getElementById("waiting-for-you")).focus();
+  const waiting = document.getElementById("waiting-for-you");
+  if (!last || document.getElementById(last) || !document.activeElement.contains(waiting)) return;
+  (all()[Math.min(place, all().length - 1)] ?? waiting).focus();
 });

@@ -118,5 +118,6 @@ def log_table(words: str = "", empty_text: str = "") -> Table:
         reads=("at", "message"),
         opens="at",
         card=Card("at", "level", "message"),
+        grows=("actor", "user", "activity", "target", "ip"),
         flexible=("message", "details", "target", "activity"),
     )

@@ -6,7 +6,7 @@ const on = (name, act) => document.addEventListener(name, act);
 const menu = document.querySelector("#columns-menu form");
 const headingAt = (target) => target.closest?.(".grid th[data-column]");
 const colOf = (header) => header.closest("table").querySelectorAll("col")[header.cellIndex];
-// The column without a width has what is left.
+// A column may have a share of the table in percent; the one without a width has what is left.
 const widthOf = (header) => Number(colOf(header).width) || header.offsetWidth;
 let drag = null; // of a width
 let lifted = null; // the heading that is dragged
@@ -43,9 +43,10 @@ function setWidth(header, pixels) {
     table.classList.add("rigid");
     col.parentElement.append(document.createElement("col"));
   }
+  delete col.dataset.least;
   col.width = Math.round(Math.min(WIDEST, Math.max(NARROWEST, pixels)));
   header.querySelector(".resize").ariaValueNow = col.width;
-  table.width = [...col.parentElement.children].reduce((sum, { width, dataset }) => sum + Number(width || dataset.least || 0), 0);
+  table.width = [...col.parentElement.children].reduce((sum, { width, dataset }) => sum + Number(dataset.least || width || 0), 0);
 }
 const save = (headers) =>
   send({ widths: JSON.stringify(Object.fromEntries(headers.map((header) => [header.dataset.column, widthOf(header)]))) });

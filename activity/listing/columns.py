@@ -138,6 +138,7 @@ class Table:
     opens: str = ""  # the key of the column whose link leads to the row's own page
     card: Card | None = None  # what a narrow screen shows; without it the table scrolls sideways there
     flexible: tuple[str, ...] = ()  # keys of columns: the first that is shown takes the room that is left
+    grows: tuple[str, ...] = ()  # keys of columns that become wider with the table, so that names are not cut
     reads: tuple[str, ...] | None = None  # what these three read of a row; None: a row is read whole
     slow_csv: str = ""  # why Python writes the download, some 10,000 rows a second; empty: the database does
     page_size: int = 100

@@ -17,8 +17,9 @@ class Heading:
     key: str
     label: str
     is_number: bool
-    width: int  # of a flexible column at least
+    width: int  # of a column that is flexible or grows at least
     is_flexible: bool
+    share: str  # of the table's width, in percent, of a column that grows; empty of others
     aria_sort: str  # ascending, descending, or empty
     url: str
 
@@ -40,11 +41,14 @@ def headings(table: Table, columns: Sequence[Column], widths: Mapping[str, int],
     """Return the headings of `columns`, which are those of the table that the person sees.
 
     `widths` are those that the person dragged, `sort` is the order of the list, and `url` its address without an order.
-    The table's flexible column takes the room that is left, unless the person gave it a width.
+    The table's flexible column takes the room that is left, unless the person gave it a width. Before that some columns
+    grow: they keep the share that they have of the narrowest table.
     """
     url += "sort=" if url.endswith("?") else "&sort="
-    shown = {column.key for column in columns}
-    first = next((key for key in table.flexible if key in shown), "")
+    wide = {column.key: widths.get(column.key, column.width) for column in columns}
+    total = sum(wide.values(), TICK_WIDTH if table.is_selectable else 0)
+    first = next((key for key in table.flexible if key in wide), "")
+    grows = set(table.grows) - set(widths) - {first}
     found = []
     for column in columns:
         is_sorted = column.key == sort.removeprefix("-")
@@ -54,10 +58,11 @@ def headings(table: Table, columns: Sequence[Column], widths: Mapping[str, int],
                 key=column.key,
                 label=column.label,
                 is_number=column.is_number,
-                width=widths.get(column.key, column.width),
+                width=wide[column.key],
                 is_flexible=column.key == first and first not in widths,
+                share=f"{100 * column.width / total:.2f}%" if column.key in grows else "",
                 aria_sort=("ascending" if is_ascending else "descending") if is_sorted else "",
                 url=f"{url}{'-' if is_ascending else ''}{column.key}" if column.order else "",
             )
         )
-    return Headings(found, sum([heading.width for heading in found], TICK_WIDTH if table.is_selectable else 0))
+    return Headings(found, total)

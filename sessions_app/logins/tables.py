@@ -78,6 +78,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         row_class=lambda row: "current" if row.pk == current_pk else "",
         reads=("user_name", "browser", "user", "ended_at"),
         card=Card("user", "device", "location", "last_access"),
+        grows=("user", "ip", "city", "country", "os", "browser", "state"),
         flexible=("location", "state", "browser"),
         slow_csv="Location, system and browser are written from several fields.",
     )

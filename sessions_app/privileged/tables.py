@@ -149,9 +149,9 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
         Column(
             "start", "Start", "start_at", 162 if with_history else 188, _start_cell, reads=("scheduled_for", "status")
         ),
-        Column("end", "End", "end_at", 162 if with_history else 190, _end_cell, reads=("status",)),
+        Column("end", "End", "end_at", 162 if with_history else 176, _end_cell, reads=("status",)),
         Column("status", "Status", "status", 262 if with_history else 165, status_cell, reads=("start_at",)),
-        Column("activity", "Activity", "activity_name", 165 if with_history else 130, activity, reads=("activity",)),
+        Column("activity", "Activity", "activity_name", 165 if with_history else 144, activity, reads=("activity",)),
         *(HISTORY if with_history else ()),
         *FURTHER,
     ]
@@ -172,6 +172,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
         reads=("resource_name", "user_name", "status", "user") if only_ended else None,
         opens="requested",
         card=Card("host", "status", "user", "end"),
+        grows=("user", "host", "account", "activity", "ticket_number"),
         flexible=("notes", "activity", "status") if with_history else ("status", "activity", "host"),
     )
 

@@ -86,6 +86,7 @@ def test_one_column_takes_the_room_that_is_left(open_as: OpenAs, admin: User, ro
     )
     before = width_of(page, "city")
     assert before > 400
+    assert width_of(page, "radius") > 200  # it grows too
     page.locator("#resize-user").focus()
     page.keyboard.press("Shift+ArrowRight")
     assert (width_of(page, "user"), width_of(page, "city")) == (270, before - 50)

@@ -54,6 +54,7 @@ def table(page_size: int = 100) -> Table:
         is_selectable=True,
         opens="city",
         card=Card("user", "device", "city", "created"),
+        grows=("radius",),
         flexible=("city", "device"),
         row_name=lambda row: f"{row.user_name} in {row.city}",
         refusals=refusals,

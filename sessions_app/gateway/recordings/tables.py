@@ -109,6 +109,7 @@ RECORDINGS_TABLE = Table(
     row_name=lambda r: f"recording {r.pk}",
     opens="watch",
     card=Card("host", "state", "user", "started"),
+    grows=("session", "user", "host"),
     flexible=("title", "session"),
     slow_csv="Duration and state are known from several fields.",
 )

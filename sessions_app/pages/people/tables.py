@@ -176,6 +176,7 @@ def users_table(name: str = "users") -> Table:
         empty_text="Everybody who may log in has an account here.",
         opens="user",
         card=Card("user", "state", "role", "active"),
+        grows=("user", "name"),
         flexible=("email", "name", "user"),
         slow_csv="Names and roles are written by Python.",
     )

@@ -327,7 +327,9 @@ def test_one_column_takes_the_room_that_is_left_until_the_person_gives_it_a_widt
 
     width, columns = table()
     assert [a for a in columns if "width" not in a] == [{"data-least": "150"}]
-    assert int(width) == sum(int(a.get("width") or a["data-least"]) for a in columns)
+    assert int(width) == sum(int(a.get("data-least") or a["width"]) for a in columns)
+    radius = columns[4]  # it grows with the table
+    assert float(radius["width"].removesuffix("%")) == round(100 * int(radius["data-least"]) / int(width), 2)
     client.post(save, {"widths": '{"city": 300}'})
     wider, columns = table()
     assert int(wider) == int(width) + 150
@@ -366,6 +368,19 @@ def test_columns_are_moved_and_remembered_with_and_without_a_script(
     assert header == b"User,City,Device,Radius,Ended,Logged in,User agent"  # the file of everybody is the same
     client.post(save, {"reset": "1"})
     assert shown(client) == keys[:-1]
+
+
+def test_cells_say_where_they_stand_on_a_card_unless_its_lead_is_hidden(client: Client) -> None:
+    make_logins(1)
+
+    def classes() -> tuple[str, list[str]]:
+        found = elements(client.get(LIST))
+        table = next(a["class"] for tag, a in found if tag == "table" and "data-table" in a)
+        return table, [a["class"] for tag, a in found if tag == "td" and "class" in a]
+
+    assert classes() == ("grid row-cards", ["lead", "text opens", "side", "number", "note"])
+    client.post("/activity/columns/test-logins/", {"all": "user city", "shown": ["city"]})
+    assert classes()[0] == "grid"  # cards without a name would be puzzling
 
 
 def test_rows_are_comfortable_or_compact(client: Client) -> None:

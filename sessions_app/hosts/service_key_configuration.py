@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from activity.listing import Column, Table, link, list_response, short_time
+from activity.listing import Card, Column, Table, link, list_response, short_time
 from activity.viewer import viewer
 from sessions_app.catalogue.models import Resource
 from sessions_app.configuration.forms import ConfigurationForm
@@ -74,6 +74,10 @@ TABLE = Table(
     nouns="service keys",
     search=("name", "fingerprint"),
     empty_text=WHAT_GOES_THERE,
+    opens="service_key",
+    card=Card("service_key", text="fingerprint"),
+    grows=("service_key",),
+    flexible=("fingerprint", "service_key"),
 )
 
 

@@ -12,11 +12,13 @@ from django.core.checks import Warning as CheckWarning
 from activity.listing import Table
 from activity.tables import log_table
 from sessions_app.gateway.recordings.tables import RECORDINGS_TABLE, hits_table
+from sessions_app.hosts.service_key_configuration import TABLE as SERVICE_KEYS_TABLE
 from sessions_app.logins.tables import logins_table
 from sessions_app.pages.catalogue.tables import ACTIVITIES, POLICIES, PROFILES, RESOURCES
 from sessions_app.pages.people.tables import applications_table, groups_table, users_table
 from sessions_app.privileged.session_log import LOG_TABLE
 from sessions_app.privileged.tables import sessions_table
+from sessions_app.vault.configuration import TABLE as SECRETS_TABLE
 
 
 def every_table() -> list[Table]:
@@ -26,6 +28,7 @@ def every_table() -> list[Table]:
         *(log_table(), LOG_TABLE, RECORDINGS_TABLE, hits_table(""), logins_table(viewer)),
         *(RESOURCES, ACTIVITIES, PROFILES, POLICIES),
         *(users_table(), groups_table(), applications_table()),
+        *(SECRETS_TABLE, SERVICE_KEYS_TABLE),
         sessions_table(viewer, with_history=False),
         sessions_table(viewer, with_history=True),
     ]

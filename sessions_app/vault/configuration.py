@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from activity.listing import Column, Table, link, list_response, short_time
+from activity.listing import Card, Column, Table, link, list_response, short_time
 from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.configuration.forms import ConfigurationForm
@@ -69,6 +69,10 @@ TABLE = Table(
     nouns="secrets",
     search=("name", "description", "resource__name"),
     empty_text=WHAT_GOES_THERE,
+    opens="secret",
+    card=Card("secret", text="vault", note="updated_at"),
+    grows=("secret", "vault", "updated_by"),
+    flexible=("description", "secret"),
 )
 
 

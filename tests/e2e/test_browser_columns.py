@@ -35,10 +35,11 @@ def rows(list_under_test: None, transactional_db: None) -> list[LoginSession]:
     return [make_login(make_user(f"user{number}"), city=city) for number, city in enumerate(cities)]
 
 
-def width_of(page: Page, column: str) -> float:
+def width_of(page: Page, column: str) -> int:
+    """Return how wide the column is, without parts of a pixel."""
     box = page.locator(f"[data-column={column}]").bounding_box()
     assert box is not None
-    return box["width"]
+    return int(box["width"])
 
 
 def test_a_dragged_column_is_remembered_and_saved_once(open_as: OpenAs, admin: User, rows: list[LoginSession]) -> None:

@@ -254,7 +254,7 @@ def test_everything_is_a_link_or_a_form_that_needs_no_script(client: Client) -> 
     make_logins(30)
     response = client.get(LIST, {"size": "7", "q": "user", "sort": "-user"})
     found = elements(response)
-    links = [attributes for tag, attributes in found if tag == "a" and "hx-get" in attributes]
+    links = [a for tag, a in found if tag == "a" and a.get("hx-get", "").startswith((LIST, "?"))]
     assert {link["id"] for link in links} >= {"sort-user", "sort-radius", "page-next", "page-last"}
     assert all(link["href"] == link["hx-get"] for link in links)
     for link in links:

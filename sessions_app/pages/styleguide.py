@@ -19,8 +19,7 @@ from django.views.decorators.http import require_safe
 
 from activity.listing import badge
 from activity.listing.listing import Listing
-from activity.models import Level, LogEntry
-from activity.tables import level_badge
+from activity.tables import SHOWN_LEVELS
 from activity.viewer import viewer
 from sessions_app.outcome import Undo
 from sessions_app.pages.jump import Found
@@ -94,7 +93,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
             "tokens": TOKENS,
             "badges": list(BADGES.values()),
             "other_badges": [
-                *(level_badge(LogEntry(level=level)) for level in Level),
+                *SHOWN_LEVELS.values(),
                 *(state_badge(state) for state in ("active", "locked", "disabled")),
                 badge("success", "Works", "check"),
                 badge("plain", "Desktop", "desktop"),

@@ -149,9 +149,9 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
         Column(
             "start", "Start", "start_at", 162 if with_history else 188, _start_cell, reads=("scheduled_for", "status")
         ),
-        Column("end", "End", "end_at", 162 if with_history else 176, _end_cell, reads=("status",)),
-        Column("status", "Status", "status", 262 if with_history else 165, status_cell, reads=("start_at",)),
-        Column("activity", "Activity", "activity_name", 165 if with_history else 144, activity, reads=("activity",)),
+        Column("end", "End", "end_at", 162 if with_history else 204, _end_cell, reads=("status",)),
+        Column("status", "Status", "status", 262 if with_history else 155, status_cell, reads=("start_at",)),
+        Column("activity", "Activity", "activity_name", 165 if with_history else 126, activity, reads=("activity",)),
         *(HISTORY if with_history else ()),
         *FURTHER,
     ]

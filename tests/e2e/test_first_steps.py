@@ -23,7 +23,7 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.browser, pytest.mark.sshd, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]
 MOST_CLICKS = 40
-PASSWORD = "correct horse battery staple"  # noqa: S105 - of a made-up person
+PASSWORD = "correct horse battery staple"
 
 
 class Clicks:

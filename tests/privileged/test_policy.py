@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sessions_app.catalogue.models import ConnectionProfile
-from sessions_app.privileged import policy
+from sessions_app.privileged import booking, policy
 from sessions_app.privileged.models import ENDED, PrivilegedSession, Status
 
 OWNER, STRANGER, ADMIN = 1, 2, 3
@@ -120,7 +120,7 @@ WANTED = policy.PolicyInputs(
 )
 
 
-OTHER = policy.Booking(7, 1, NOW, NOW + dt.timedelta(hours=1), "until noon")
+OTHER = booking.Booking(7, 1, NOW, NOW + dt.timedelta(hours=1), "until noon")
 
 
 def decide(**values: Any) -> policy.Decision:
@@ -171,11 +171,11 @@ def test_a_refusal_names_what_stands_in_the_way(values: dict[str, Any], says: st
 
 def test_two_sessions_are_apart_when_one_begins_as_the_other_ends() -> None:
     hour = dt.timedelta(hours=1)
-    assert policy.first_overlap([OTHER], NOW, hour) is OTHER
-    assert policy.first_overlap([OTHER], NOW + hour - dt.timedelta(seconds=1), hour) is OTHER
-    assert policy.first_overlap([OTHER], NOW + hour, hour) is None
-    assert policy.first_overlap([OTHER], NOW - hour, hour) is None
-    assert policy.first_overlap([OTHER], NOW - hour, 3 * hour) is OTHER
+    assert booking.first_overlap([OTHER], NOW, hour) is OTHER
+    assert booking.first_overlap([OTHER], NOW + hour - dt.timedelta(seconds=1), hour) is OTHER
+    assert booking.first_overlap([OTHER], NOW + hour, hour) is None
+    assert booking.first_overlap([OTHER], NOW - hour, hour) is None
+    assert booking.first_overlap([OTHER], NOW - hour, 3 * hour) is OTHER
 
 
 def test_a_session_may_start_later_although_the_same_one_is_running() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from django.contrib.auth.models import AbstractUser
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.utils.safestring import SafeString
 
 from activity.listing import link, relative_time, short_time, span_of_time
 from activity.names import name_now, then_and_now
@@ -184,6 +183,6 @@ def _shown(session: PrivilegedSession, may_open: bool) -> Recent:
     return Recent(
         session.activity_name,
         short_time(session.start_at or session.requested_at),
-        SafeString(status_cell(session)),
+        status_cell(session),
         session.get_absolute_url() if may_open else "",
     )

@@ -12,8 +12,8 @@ from django.contrib.auth.models import AbstractUser
 from activity.listing import exact_time
 from sessions_app.catalogue.connectors import names_where
 from sessions_app.catalogue.models import AccountKind, Activity, Resource
+from sessions_app.privileged.booking import Booking
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
-from sessions_app.privileged.policy import Booking
 
 Pair = tuple[int, int]  # the ids of an activity and a resource
 AT_LEAST = dt.timedelta(seconds=1)  # what is being ended has the resource at this moment at least

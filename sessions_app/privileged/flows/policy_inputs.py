@@ -14,9 +14,10 @@ from django.utils import timezone
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
 from sessions_app.people.models import AccountLock
+from sessions_app.privileged.booking import first_overlap
 from sessions_app.privileged.flows.approvers import shortages
 from sessions_app.privileged.flows.bookings import Booked, Pair, booked_by_others
-from sessions_app.privileged.policy import PolicyInputs, first_overlap
+from sessions_app.privileged.policy import PolicyInputs
 
 
 @dataclass(frozen=True, slots=True)

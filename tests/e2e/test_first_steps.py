@@ -110,9 +110,12 @@ def test_an_empty_console_is_set_up_with_few_clicks_and_a_session_runs(
         person.count += 1
         page.get_by_role("link", name="Sessions", exact=True).click()
         expect(page.locator(f"#row-{session.pk}")).to_contain_text("Logged In")
-        session.end_at = session.start_at
-        session.save(update_fields=["end_at"])
-        assert worked(session).status == Status.COMPLETE
+        person.count += 1
+        page.locator(f"#row-{session.pk} a").first.click()
+        person.press("End Session", role="link")
+        person.press("End Session", within=page.locator("#dialog"))
+        expect(page.locator("#messages")).to_contain_text("ended or being ended")
+        assert worked(session).status == Status.CANCELED
     assert sshd.leftovers() == []
     assert person.count <= MOST_CLICKS, f"{person.count} clicks"
     assert not LogEntry.objects.filter(message__contains=PASSWORD).exists()

@@ -16,6 +16,7 @@ from activity.viewer import viewer
 from sessions_app.catalogue.models import Resource
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
+from sessions_app.help.hints import help_hint
 from sessions_app.hosts.models import ServiceKey
 from sessions_app.hosts.service_key_forms import ServiceKeyConfigurationForm
 from sessions_app.roles import is_administrator, sees_everything
@@ -73,7 +74,7 @@ TABLE = Table(
     noun="service key",
     nouns="service keys",
     search=("name", "fingerprint"),
-    empty_text=WHAT_GOES_THERE,
+    empty_text=help_hint(WHAT_GOES_THERE, "how-to/keys", "stored-service-key", "How to change such a key"),
     opens="service_key",
     card=Card("service_key", text="fingerprint"),
     grows=("service_key",),

@@ -15,6 +15,7 @@ from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
+from sessions_app.help.hints import help_hint
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.vault.forms import SecretConfigurationForm
 from sessions_app.vault.models import Secret
@@ -68,7 +69,7 @@ TABLE = Table(
     noun="secret",
     nouns="secrets",
     search=("name", "description", "resource__name"),
-    empty_text=WHAT_GOES_THERE,
+    empty_text=help_hint(WHAT_GOES_THERE, "vault", "set-one-up", "How to set up a vault"),
     opens="secret",
     card=Card("secret", text="vault", note="updated_at"),
     grows=("secret", "vault", "updated_by"),

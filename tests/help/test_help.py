@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,26 @@ def test_a_message_that_names_a_document_leads_to_the_paragraph() -> None:
     assert shown == 'Wrong &lt;b&gt;. See <a href="/help/how-to/upgrade/#roll-back">the help on roll back</a>.'
 
 
+def hints(code: str) -> list[tuple[str, str]]:
+    """Return document and anchor of each call of help_hint()."""
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    found = [call.args for call in calls if ast.unparse(call.func) == "help_hint"]
+    return [(ast.literal_eval(document), ast.literal_eval(anchor)) for _, document, anchor, _ in found]
+
+
+def test_an_empty_list_leads_to_the_paragraph_on_what_goes_there(as_user: AsUser, admin: User) -> None:
+    for path, address in (
+        ("/resources/", "/help/hosts/#prepare-a-host-in-five-minutes"),
+        ("/policies/", "/help/lifecycle/#write-an-access-policy"),
+        ("/sessions/", "/help/lifecycle/#a-request"),
+        ("/recordings/", "/help/recordings/#what-is-kept"),
+        ("/secrets/", "/help/vault/#set-one-up"),
+    ):
+        shown = pages.elements(as_user(admin).get(path)).find(".//*[@class='empty']")
+        assert shown is not None, path
+        assert address in [link.get("href") for link in shown.iter("a")], path
+
+
 def test_every_paragraph_that_code_and_templates_name_exists() -> None:
     known = {
         name: {heading.anchor for heading in document.rendered.headings}
@@ -120,7 +141,8 @@ def test_every_paragraph_that_code_and_templates_name_exists() -> None:
         for path in files
         for found in re.findall(r'(?:docs/|help_link ")([a-z/-]+)(?:\.md#?|" ")([\w-]*)', path.read_text())
     ]
-    assert len(named) > 20
+    named += [(path.name, *found) for path in files if path.suffix == ".py" for found in hints(path.read_text())]
+    assert len(named) > 30
     for file, document, anchor in named:
         assert document in known, f"{file}: {document}"
         assert not anchor or anchor in known[document], f"{file}: {document}#{anchor}"

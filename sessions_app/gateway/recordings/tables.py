@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from activity.listing import Card, Column, Table, badge, empty, link, short_time, span_of_time
 from activity.names import now_column, then_and_now
 from sessions_app.gateway.recordings.models import Recording, RecordingText
+from sessions_app.help.hints import help_hint
 from sessions_app.privileged.models import PrivilegedSession
 
 MOST_OF_SESSION = 50  # on its page; the list of recordings has them all
@@ -105,7 +106,12 @@ RECORDINGS_TABLE = Table(
     noun="recording",
     nouns="recordings",
     search=("title",),
-    empty_text="Where the connection profile says so, terminals are recorded when people come through the gateway.",
+    empty_text=help_hint(
+        "Where the connection profile says so, terminals are recorded when people come through the gateway.",
+        "recordings",
+        "what-is-kept",
+        "What a recording holds",
+    ),
     row_name=lambda r: f"recording {r.pk}",
     opens="watch",
     card=Card("host", "state", "user", "started"),

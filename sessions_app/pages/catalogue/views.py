@@ -26,6 +26,7 @@ from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.configuration.echo_views import typed_text
 from sessions_app.configuration.views import Configuration
+from sessions_app.help.hints import help_hint
 from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 from sessions_app.hosts.models import HostWatch
 from sessions_app.hosts.ssh.keys import BadKey, read_public_key
@@ -42,10 +43,30 @@ from sessions_app.roles import sees_everything
 MOST_NAMES = 100  # on the page of a policy
 MOST_IN_SENTENCE = 4  # of each part
 WHAT_GOES_THERE = {  # what an empty list says to administrators and auditors, by the name of the table
-    "resources": "Hosts and secret vaults that sessions are requested for.",
-    "activities": "What is done on a resource, such as patching Linux: its account, groups, sudo rule or commands.",
-    "profiles": "How long a session lasts, who approves it, and whether it is recorded.",
-    "policies": "Who may request which activities on which resources, and under which connection profile.",
+    "resources": help_hint(
+        "Hosts and secret vaults that sessions are requested for.",
+        "hosts",
+        "prepare-a-host-in-five-minutes",
+        "How to prepare a host",
+    ),
+    "activities": help_hint(
+        "What is done on a resource, such as patching Linux: its account, groups, sudo rule or commands.",
+        "hosts",
+        "what-an-activity-does",
+        "What each kind of activity does on a host",
+    ),
+    "profiles": help_hint(
+        "How long a session lasts, who approves it, and whether it is recorded.",
+        "lifecycle",
+        "approval",
+        "How approval works",
+    ),
+    "policies": help_hint(
+        "Who may request which activities on which resources, and under which connection profile.",
+        "lifecycle",
+        "write-an-access-policy",
+        "How to write an access policy",
+    ),
 }
 
 

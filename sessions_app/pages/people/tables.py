@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
 from activity.listing import Card, Column, Table, badge, empty, link
+from sessions_app.help.hints import help_hint
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock, Application
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
@@ -173,7 +174,9 @@ def users_table(name: str = "users") -> Table:
         noun="user" if name == "users" else "member",
         nouns="users" if name == "users" else "members",
         search=("username", "first_name", "last_name", "email"),
-        empty_text="Everybody who may log in has an account here.",
+        empty_text=help_hint(
+            "Everybody who may log in has an account here.", "how-to/people", "add-a-person", "How to add a person"
+        ),
         opens="user",
         card=Card("user", "state", "role", "active"),
         grows=("user", "name"),
@@ -195,7 +198,12 @@ def groups_table() -> Table:
         noun="group",
         nouns="groups",
         search=("name",),
-        empty_text="Access policies and approval tiers name groups, so that a new colleague only has to join one.",
+        empty_text=help_hint(
+            "Access policies and approval tiers name groups, so that a new colleague only has to join one.",
+            "lifecycle",
+            "approval",
+            "How approval works",
+        ),
         opens="group",
         card=Card("group", text="members", note="active"),
         flexible=("group",),

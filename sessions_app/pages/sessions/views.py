@@ -19,6 +19,7 @@ from activity.listing.response import bad_list_response
 from activity.names import name_now
 from activity.typed import typed
 from activity.viewer import viewer
+from sessions_app.help.hints import help_hint
 from sessions_app.privileged.filters import ActiveFilters, HistoricalFilters, SessionFilters
 from sessions_app.privileged.models import ENDED, LIVE, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
@@ -41,7 +42,15 @@ class Tab:
 
 TABS = {
     "active": Tab(
-        "Active", LIVE, ActiveFilters, "A session is here from when it begins until its rights are taken away."
+        "Active",
+        LIVE,
+        ActiveFilters,
+        help_hint(
+            "A session is here from when it begins until its rights are taken away.",
+            "lifecycle",
+            "a-request",
+            "How a request becomes a session",
+        ),
     ),
     "scheduled": Tab("Scheduled", frozenset({Status.PENDING}), SessionFilters, "Sessions that begin later wait here."),
     "historical": Tab("Historical", ENDED, HistoricalFilters, "Sessions stay here after their end.", with_history=True),

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, InterfaceError
+from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
@@ -28,13 +29,14 @@ from sessions_app.privileged.action_verbs import ACTIONS, Action, action_for
 from sessions_app.privileged.flows.start_check import mark_without_right
 from sessions_app.privileged.forms import ActionForm
 from sessions_app.privileged.lifecycle import LifecycleError
-from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.privileged.models import ControlKind, ControlRequest, PrivilegedSession, Status
 from sessions_app.privileged.tables import refusals_for, sessions_queryset, status_cell
 from sessions_app.privileged.toolbar import role_refusals
 
 logger = logging.getLogger(__name__)
 
 MOST_SESSIONS = 200
+NEWEST_LOCK = "newest_lock"  # in the address of the button Undo: the number of the lock that it lifts
 MOST_TO_UNDO = 20  # their numbers have to fit into a header of the answer
 NAMED_AT_MOST = 3  # this many sessions are named in the outcome; the others are counted
 MOST_LINES = 8  # because they are sent in a header of the response
@@ -78,7 +80,8 @@ def session_action(request: HttpRequest, verb: str) -> HttpResponse:
     form = action.form(request.POST)
     if not form.is_valid():
         return _confirm(request, verb, rows, person, form, next_url, status=422)
-    lines, done = _do(action, person, rows, form.cleaned_data)
+    values = form.cleaned_data | _limits_of_undo(request, verb)
+    lines, done = _do(action, person, rows, values)
     undo = _undo(action, done, form.cleaned_data)
     return outcome(request, lines, next_url or reverse("sessions"), undo=undo)
 
@@ -172,7 +175,17 @@ def _undo(action: Action, done: list[PrivilegedSession], values: dict[str, Any])
         or values.get("lock_account")
     ):
         return None
-    return Undo(reverse("session_action", args=[action.undo]), tuple(str(row.pk) for row in done))
+    url = reverse("session_action", args=[action.undo])
+    newest = ControlRequest.objects.filter(session__in=done, kind=ControlKind.LOCK).aggregate(pk=Max("pk"))["pk"]
+    return Undo(f"{url}?{NEWEST_LOCK}={newest}", tuple(str(row.pk) for row in done))
+
+
+def _limits_of_undo(request: HttpRequest, verb: str) -> dict[str, int]:
+    """Return what the button Undo says in its address: which lock it lifts, so that it lifts no later one."""
+    number = typed(request.GET, NEWEST_LOCK)
+    if verb != "unlock" or not (number.isascii() and number.isdigit() and len(number) < 19):
+        return {}
+    return {NEWEST_LOCK: int(number)}
 
 
 def _do(

@@ -100,6 +100,22 @@ def test_lock_takes_title_message_and_both_boxes(as_user: AsUser, alice: User, a
     assert AccountLock.objects.in_force().get().user == alice
 
 
+def test_undo_lifts_only_the_lock_that_it_belongs_to(as_user: AsUser, alice: User, admin: User) -> None:
+    session, other = builders.make_session(alice), as_user(builders.make_admin("boss"))
+    response = through_the_dialog(as_user(admin), "lock", session, title="Stop")
+    [[_, _, undo]] = json.loads(response.headers["HX-Trigger"])["done"]["messages"]
+    send(other, "unlock", session)
+    send(other, "lock", session, title="Stolen key")
+    response = as_user(admin).post(undo["url"], {"ids": undo["ids"]}, headers=HTMX)
+    assert "It was locked once more since then." in response.headers["HX-Trigger"]
+    assert status(session) == Status.LOCKED
+    send(other, "unlock", session)
+    response = through_the_dialog(as_user(admin), "lock", session, title="Stop")
+    [[_, _, undo]] = json.loads(response.headers["HX-Trigger"])["done"]["messages"]
+    as_user(admin).post(undo["url"], {"ids": undo["ids"]}, headers=HTMX)
+    assert status(session) == Status.AVAILABLE
+
+
 def test_lock_alone_locks_neither_account_nor_resource(as_user: AsUser, alice: User, admin: User) -> None:
     session = builders.make_session(alice)
     through_the_dialog(as_user(admin), "lock", session, title="Stop")
@@ -209,7 +225,7 @@ def test_a_dialog_is_answered_by_an_event_and_a_page_by_a_redirect(as_user: AsUs
         [
             "success",
             "Patch Linux on web-1 for alice: locked.",
-            {"url": "/sessions/do/unlock/", "ids": [str(session.pk)]},
+            {"url": f"/sessions/do/unlock/?newest_lock={session.controls.get().pk}", "ids": [str(session.pk)]},
         ]
     ]
     there = send(client, "unlock", session, next="/sessions/?tab=active&whose=mine")

@@ -76,6 +76,7 @@ def test_what_was_not_shown_stays_and_what_was_cleared_goes(boss: Client, alice:
         ({"resources": ["windows"]}, "the activities are for Linux, the resources are Windows."),
         ({"profile": ""}, "Choose the connection profile."),
         ({"priority": "high"}, "Enter a whole number."),
+        ({"name": "Linux\x00work"}, "Null characters are not allowed."),
         ({"users": ["999999"]}, "Search for it again."),
     ],
 )

@@ -78,7 +78,7 @@ class PolicyForm(ConfigurationForm):
             **keys,
             profile_id=_number(getattr(profile, "pk", profile)),
             priority=_number(priority) or 0,
-            name=str(self.value("name") or "").strip(),
+            name=str(self.value("name") or "").replace("\x00", "").strip(),
             is_active=bool(self.value("is_active")),
             pk=self.instance.pk,
         )

@@ -40,7 +40,9 @@ class ConsoleLoginView(LoginView):
         if current_login(self.request) is None:
             raise PermissionDenied("The account was locked or changed while you logged in; you are not logged in.")
         chosen = settings_of(form.get_user())
-        response = HttpResponseRedirect(self.get_redirect_url() or reverse(chosen.start_page))
+        asked = self.get_redirect_url()
+        # Whoever opens the console by its bare address asks for no page in particular.
+        response = HttpResponseRedirect(asked if asked and asked != reverse("home") else reverse(chosen.start_page))
         write_cookies(response, chosen)
         return response
 

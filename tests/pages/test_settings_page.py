@@ -83,6 +83,7 @@ def test_a_login_takes_the_choices_over_and_opens_the_first_page(as_user: AsUser
     assert answer.headers["Location"] == "/approvals/"
     assert {"zone": "Asia/Tokyo", "theme": "dark", "density": "compact"}.items() <= cookies(browser).items()
     assert log_in(Client(), alice, next="/logins/").headers["Location"] == "/logins/"
+    assert log_in(Client(), alice, next="/").headers["Location"] == "/approvals/"  # who opened the bare address
 
 
 def test_who_never_chose_keeps_the_browsers_theme_but_not_the_zone_of_somebody_else(alice: User) -> None:

@@ -48,6 +48,8 @@ def _seconds_of(text: str) -> float:
         found = _PART.match(text, position)
         if found is None or (found[2] and found[2] not in _SECONDS):
             raise BadDuration(f"“{text}” cannot be read as a duration. Write for instance {EXAMPLES}.")
+        if re.search(r"[.,][0-9]{3}", found[1]):
+            raise BadDuration(f"“{found[1]}” could be a thousand or a fraction. Write the number without a separator.")
         number = float(found[1].replace(",", "."))
         if found[2]:
             size = _SECONDS[found[2]]

@@ -52,6 +52,8 @@ def test_a_duration_is_read_as_people_say_it(typed: str, minutes: float) -> None
         ("999999999 days", "Write at most 3650 days."),
         ("1" * 100, "Write a shorter text"),
         ("٣ min", "cannot be read"),
+        ("1,000 min", "“1,000” could be a thousand or a fraction."),
+        ("1.000 min", "“1.000” could be a thousand or a fraction."),
     ],
 )
 def test_what_is_no_duration_is_refused_with_what_to_write(typed: str, problem: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
@@ -66,13 +66,13 @@ def _steps(person: AbstractUser) -> list[Step]:
             "Add people",
             "Everybody has an account of their own, so that the log says who did what.",
             people.exists(),
-            (("Add a user", address("user_add", "admin:auth_user_add")),),
+            (("Add a user", reverse("user_add")),),
         ),
         Step(
             "Add a host",
             "Its name, its address, and the account that SessionAdmin uses on it.",
             resource is not None,
-            (("Add a resource", address("resource_add", "admin:sessions_app_resource_add")),),
+            (("Add a resource", reverse("resource_add")),),
         ),
         Step(
             "Test the connection to it",
@@ -86,22 +86,19 @@ def _steps(person: AbstractUser) -> list[Step]:
             "Add an activity",
             "What is done on a host, such as Patch Linux: which account, groups and sudo rule it takes.",
             Activity.objects.filter(is_active=True).exists(),
-            (("Add an activity", address("activity_kind_add", "admin:sessions_app_activity_add")),),
+            (("Add an activity", reverse("activity_kind_add")),),
         ),
         Step(
             "Add a connection profile",
             "How long a session lasts, who approves it, and whether it is recorded. Three templates are ready.",
             ConnectionProfile.objects.exists(),
-            tuple(
-                (words, f"{address('profile_add', 'admin:sessions_app_connectionprofile_add')}?template={template}")
-                for words, template in PROFILE_TEMPLATES
-            ),
+            tuple((words, f"{reverse('profile_add')}?template={template}") for words, template in PROFILE_TEMPLATES),
         ),
         Step(
             "Add an access policy",
             "Who may do which activities on which hosts, and by which connection profile.",
             AccessPolicy.objects.filter(is_active=True).exists(),
-            (("Add an access policy", address("policy_add", "admin:sessions_app_accesspolicy_add")),),
+            (("Add an access policy", reverse("policy_add")),),
         ),
         Step(
             "Request a session",
@@ -116,11 +113,3 @@ def _is_tested(newest: Resource) -> bool:
     """Return whether a test of any resource worked. What is no host needs none."""
     tested = LogEntry.objects.filter(verb=Verb.HOST_CHECKED, level=Level.INFO)
     return not newest.capabilities.is_host or tested.exclude(target_id=None).exists()
-
-
-def address(name: str, otherwise: str) -> str:
-    """Return the address of our own form, or of the one in the administration in a version that has no own."""
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return reverse(otherwise)

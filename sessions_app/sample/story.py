@@ -14,6 +14,7 @@ from activity.models import Level, LogEntry
 from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
+from sessions_app.configuration.durations import write_duration
 from sessions_app.privileged.flows.control import replaced_by
 from sessions_app.privileged.models import (
     ENDED,
@@ -206,10 +207,8 @@ class Story:
         session = self.session
         session.extensions += 1
         session.end_at = self._known(session.end_at) + session.profile.extension_by
-        text = (
-            f"{session.user_name} extended the session by {session.profile.extension_by} "
-            f"({session.extensions} of {session.profile.extension_limit})"
-        )
+        of_all = f"({session.extensions} of {session.profile.extension_limit})"
+        text = f"{session.user_name} extended the session by {write_duration(session.profile.extension_by)} {of_all}"
         self._say(Verb.SESSION_EXTENDED, text, session.user)
         return self
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from activity import log
 from activity.verbs import Verb
+from sessions_app.configuration.durations import write_duration
 from sessions_app.errors import Refused
 from sessions_app.privileged.flows import control
 from sessions_app.privileged.flows.permission import lock_session_row, require
@@ -33,7 +34,7 @@ def extend(actor: AbstractUser, session: PrivilegedSession) -> None:
         control.request_control(session, ControlKind.EXTEND, actor=actor)
         log.record(
             Verb.SESSION_EXTENDED,
-            f"{actor.get_username()} extended the session by {session.profile.extension_by} "
+            f"{actor.get_username()} extended the session by {write_duration(session.profile.extension_by)} "
             f"({session.extensions} of {session.profile.extension_limit})",
             actor=actor,
             user=session.user,

@@ -69,7 +69,7 @@ class DetailsForm(forms.Form):
                 field.required = True
                 field.help_text = f"The connection profile {profile} requires this field."
                 field.error_messages["required"] = f"The connection profile {profile} requires this field."
-        self.fields["start_at"].help_text = f"Use the time zone {zone}. Leave it empty to start as soon as possible."
+        self.fields["start_at"].help_text = f"In the time zone {zone}. Leave it empty to start as soon as possible."
         twice = self._ambiguous_time()
         if twice is None:
             del self.fields["which"]

@@ -30,6 +30,7 @@ class AccountTemplateInput(EchoInput):
 class ActivityForm(ConfigurationForm):
     """The form of an activity: a vault has no accounts, and commands need neither groups nor a sudo rule."""
 
+    help = ("hosts", "what-an-activity-does", "What an activity does on a host")
     sections = (("The account on the resource", OF_AN_ACCOUNT), ("Commands", ACTIONS))
     choices_that_ask = ("platform", "kind")
 

@@ -53,6 +53,7 @@ def _of_tier(number: int) -> tuple[str, str, str]:
 class ProfileForm(ConfigurationForm):
     """The form of a connection profile. It asks about tiers, extensions and recordings only where there are any."""
 
+    help = ("lifecycle", "write-a-connection-profile", "What a connection profile decides")
     maximum_duration = DurationField(help_text="From start to end. “2 h 30” and “1 day” are understood too.")
     end_notice = DurationField(label="End notification", help_text="The user is warned this long before the end.")
     extension_by = DurationField(help_text="An extension adds this time.")

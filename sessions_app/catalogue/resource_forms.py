@@ -18,6 +18,7 @@ OF_A_HOST = ("service_account", "service_auth", "service_key", "host_key")
 class ResourceForm(ConfigurationForm):
     """The form of a resource: a vault has no address, and a practice host no service account."""
 
+    help = ("hosts", "prepare-a-host-in-five-minutes", "How to prepare a host")
     connector = forms.ChoiceField(help_text=Resource._meta.get_field("connector").help_text)
     sections = (
         ("Where it is", OF_A_PLACE),

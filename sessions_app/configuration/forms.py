@@ -24,6 +24,9 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
     """
 
     sections: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()  # titles and names; fields without one come first
+    help: ClassVar[tuple[str, str, str] | None] = (
+        None  # document, anchor and words of the paragraph on what is configured
+    )
     choices_that_ask: ClassVar[tuple[str, ...]] = ()  # a change of these fields shows the form again
     write_only: ClassVar[tuple[str, ...]] = ()  # fields whose values are never shown, logged or repeated
     use_required_attribute = False  # the server says what is missing, at the field
@@ -107,6 +110,11 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
         parts = [("", tuple(name for name in self.fields if name not in named)), *self.sections]
         shown = [(title, [self[name] for name in names if name in self.fields]) for title, names in parts]
         return [(title, fields) for title, fields in shown if fields]
+
+    @property
+    def wrong_fields(self) -> list[BoundField]:
+        """Return the fields that are shown and have errors, in the order of the form."""
+        return [field for _, fields in self.shown_sections for field in fields if field.errors]
 
     def save_for(self, actor: Any) -> Model:
         """Save the object. Forms that store who changed something use `actor`."""

@@ -52,6 +52,7 @@ class NewServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
 class ServiceKeyConfigurationForm(NewServiceKeyForm, ConfigurationForm):
     """The form for a key pair on the console's own page, which asks for the private key of a new pair only."""
 
+    help = ("how-to/keys", "stored-service-key", "What a service key is for")
     write_only = ("private",)
 
     def unneeded(self) -> Collection[str]:

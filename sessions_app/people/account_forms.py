@@ -24,7 +24,7 @@ from sessions_app.roles import ADMINISTRATORS, AUDITORS
 User = get_user_model()
 ROLE_GROUPS = (ADMINISTRATORS, AUDITORS)
 ABOUT_ROLES = f"Members of {ADMINISTRATORS} and {AUDITORS} have these roles."
-DISABLING = "Take it away to disable the account, which logs the person out everywhere. Accounts are never deleted."
+DISABLING = "Clear it to disable the account, which logs the person out everywhere. Accounts are never deleted."
 
 
 class AccountForm(ConfigurationForm):
@@ -44,13 +44,14 @@ class AccountForm(ConfigurationForm):
 class UserForm(AccountForm):
     """The form of a person. A new one may get a password; later that has a page of its own."""
 
+    help = ("how-to/people", "add-a-person", "How to add a person")
     groups = groups_field(required=False, help_text=ABOUT_ROLES)
     password = forms.CharField(
         required=False,
         strip=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Leave it empty if the person gets one later, or logs in without one.",
+        help_text="At least 12 characters. Leave it empty if the person gets a password later.",
     )
     sections = (("Role", ("groups", "is_superuser", "is_active")), ("First login", ("password",)))
     write_only = ("password",)
@@ -60,7 +61,7 @@ class UserForm(AccountForm):
         fields = ("username", "first_name", "last_name", "email", "groups", "is_superuser", "is_active")
         labels = {"username": "User name", "email": "E-mail"}
         help_texts = {
-            "username": "Use only letters, digits and @ . + - _ Accounts on hosts get their names from it.",
+            "username": "Letters, digits and the signs @ . + - _ only. Accounts on hosts get their names from it.",
             "is_active": DISABLING,
             "is_superuser": "May do everything, and change superusers.",
         }
@@ -113,6 +114,7 @@ class PasswordForm(SetPasswordForm):
 class GroupForm(AccountForm):
     """The form of a group: its name and its members. The name of a role never changes."""
 
+    help = ("how-to/people", "groups", "What groups are for")
     members = users_field(required=False)
 
     class Meta:
@@ -156,8 +158,11 @@ class GroupForm(AccountForm):
 class ApplicationForm(AccountForm):
     """The form of an application, which is an account without a password. Its name never changes."""
 
+    help = ("how-to/people", "applications", "What applications are")
     name = forms.CharField(
-        max_length=150, validators=[UnicodeUsernameValidator()], help_text="Use only letters, digits and @ . + - _"
+        max_length=150,
+        validators=[UnicodeUsernameValidator()],
+        help_text="Letters, digits and the signs @ . + - _ only.",
     )
     owner = NamedField(
         User.objects.filter(application=None),
@@ -170,7 +175,7 @@ class ApplicationForm(AccountForm):
         label="Active",
         required=False,
         initial=True,
-        help_text="Take it away to disable the account, which ends its sessions. Applications are never deleted.",
+        help_text="Clear it to disable the account, which ends its sessions. Applications are never deleted.",
     )
 
     class Meta:

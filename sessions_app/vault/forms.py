@@ -48,6 +48,7 @@ class SecretForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
 class SecretConfigurationForm(SecretForm, ConfigurationForm):
     """The form for a secret on the console's own page."""
 
+    help = ("vault", "set-one-up", "How to set up a secret vault")
     write_only = ("content",)
 
     def __init__(self, data: Any = None, *, instance: Any = None, initial: Any = None) -> None:

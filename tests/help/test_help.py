@@ -18,6 +18,20 @@ from tests.support import pages
 
 AsUser = Callable[[User], Client]
 ROOT = Path(__file__).resolve().parents[2]
+NAMED = re.compile(r'(?:docs/|help_link ")([a-z/-]+)(?:\.md#?|" ")([\w-]*)')
+OF_A_FORM = re.compile(r'^    help = \("([a-z/-]+)", "([\w-]+)", "[^"]+"\)$', re.MULTILINE)
+
+FORMS = {
+    "/resources/add/": ("hosts", "prepare-a-host-in-five-minutes"),
+    "/activities/add/": ("hosts", "what-an-activity-does"),
+    "/profiles/add/": ("lifecycle", "write-a-connection-profile"),
+    "/policies/add/": ("lifecycle", "write-an-access-policy"),
+    "/users/add/": ("how-to/people", "add-a-person"),
+    "/groups/add/": ("how-to/people", "groups"),
+    "/applications/add/": ("how-to/people", "applications"),
+    "/secrets/add/": ("vault", "set-one-up"),
+    "/service-keys/add/": ("how-to/keys", "stored-service-key"),
+}
 
 
 @pytest.fixture
@@ -139,10 +153,25 @@ def test_every_paragraph_that_code_and_templates_name_exists() -> None:
     named = [
         (path.name, *found)
         for path in files
-        for found in re.findall(r'(?:docs/|help_link ")([a-z/-]+)(?:\.md#?|" ")([\w-]*)', path.read_text())
+        for pattern in (NAMED, OF_A_FORM)
+        for found in pattern.findall(path.read_text())
     ]
     named += [(path.name, *found) for path in files if path.suffix == ".py" for found in hints(path.read_text())]
     assert len(named) > 30
     for file, document, anchor in named:
         assert document in known, f"{file}: {document}"
         assert not anchor or anchor in known[document], f"{file}: {document}#{anchor}"
+
+
+@pytest.mark.parametrize("path", sorted(FORMS))
+def test_each_form_of_the_configuration_leads_to_its_paragraph(as_user: AsUser, admin: User, path: str) -> None:
+    document, anchor = FORMS[path]
+    links = [link for link in pages.elements(as_user(admin).get(path)).iter("a") if link.get("class") == "help-link"]
+    assert [link.get("href") for link in links] == [f"/help/{document}/#{anchor}"]
+
+
+def test_a_form_that_is_refused_leads_to_each_field_that_is_marked(as_user: AsUser, admin: User) -> None:
+    page = pages.elements(as_user(admin).post("/profiles/add/", {"name": "A", "maximum_duration": "90", "tiers": "0"}))
+    targets = [str(link.get("href")) for link in page.iter("a") if str(link.get("href")).startswith("#field-")]
+    assert "#field-maximum_duration" in targets
+    assert {target[1:] for target in targets} <= {str(each.get("id")) for each in page.iter("div")}

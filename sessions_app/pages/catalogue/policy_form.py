@@ -17,6 +17,7 @@ PARTS = ("users", "groups", "activities", "resources")
 class PolicyForm(ConfigurationForm):
     """The form of an access policy. Without a name it gets one that is made from the sentence."""
 
+    help = ("lifecycle", "write-an-access-policy", "How to write an access policy")
     name = forms.CharField(
         max_length=120, required=False, help_text="Leave it empty to use the name that is suggested."
     )

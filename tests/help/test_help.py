@@ -40,7 +40,7 @@ def reader(as_user: AsUser, alice: User) -> Client:
 
 
 def test_a_stranger_is_asked_to_log_in(client: Client, db: None) -> None:
-    for path in ("/help/", "/help/hosts/", "/help/images/sessions.png"):
+    for path in ("/help/", "/help/hosts/", "/help/images/session.png"):
         assert client.get(path)["Location"].startswith("/accounts/login/")
 
 

@@ -236,7 +236,7 @@ ADDRESSES = [
     Address("health_hosts", "/health/hosts/", NOT_ALLOWED, ADMIN_ONLY),
     Address("help", "/help/", ALL),
     Address("help_document", "/help/gateway/", ALL),
-    Address("help_image", "/help/images/sessions.png", ALL),
+    Address("help_image", "/help/images/session.png", ALL),
     # Logging out comes last: it ends what the test is logged in with.
     Address("logout", "/accounts/logout/", NOT_ALLOWED, TO_PAGE),
     Address("healthz", "/healthz", ALL, is_open=True),

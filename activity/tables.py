@@ -69,12 +69,12 @@ def user_cell(entry: LogEntry) -> str:
 # single entry is written to.
 COLUMNS = (
     Column("id", "ID", "pk", 80, sort="", is_hidden=True),
-    Column("at", "Date and time", "at", 165, _at),
+    Column("at", "Date and time", "at", 162, _at),
     Column(
         "level",
         "Level",
         "level",
-        105,
+        98,
         level_badge,
         csv=lambda entry: Level(entry.level).label.lower(),
         sql=Named("level", {level: level.label.lower() for level in Level}),
@@ -87,8 +87,8 @@ COLUMNS = (
     Column("message", "Message", "message", 250, message_text, sort=""),
     Column("target_type", "Target type", "target_type", 160, sort="", is_hidden=True),
     Column("target_id", "Target ID", "target_id", 90, sort="", is_hidden=True),
-    Column("target", "Target", "target_name", 170, _target, reads=("target_type", "target_id"), sorts_few=True),
-    Column("ip", "IP", "ip", 115, sorts_few=True),
+    Column("target", "Target", "target_name", 150, _target, reads=("target_type", "target_id"), sorts_few=True),
+    Column("ip", "IP", "ip", 115, sorts_few=True, is_hidden=True),
     Column(
         "details",
         "Details",
@@ -118,6 +118,6 @@ def log_table(words: str = "", empty_text: str = "") -> Table:
         reads=("at", "message"),
         opens="at",
         card=Card("at", "level", "message"),
-        grows=("actor", "user", "activity", "target", "ip"),
+        grows=("actor", "user"),
         flexible=("message", "details", "target", "activity"),
     )

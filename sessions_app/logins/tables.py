@@ -136,7 +136,7 @@ def _browser_columns() -> tuple[Column, ...]:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
     return (
-        Column("device", "Device details", "device", 112, device),
+        Column("device", "Device details", "device", 100, device),
         Column("os", "OS details", "os", 85, lambda row: empty(_system(row)), _system, reads=("os_version",)),
         Column(
             "browser",
@@ -193,7 +193,7 @@ def _ended_by(row: Any) -> str:
 
 def _state(row: LoginSession, *, is_current: bool) -> SafeString:
     if row.ended_at is None:
-        return badge("available", "Live, this browser" if is_current else "Live", "check")
+        return badge("available", "This browser" if is_current else "Live", "check")
     by = _ended_by(row) if row.ended_by_id != row.user_id else ""
     why = f"{_why(row)}{f' ({by})' if by else ''}"
     return format_html("{} <small>{}, {}</small>", ENDED, why, short_time(row.ended_at))

@@ -77,7 +77,7 @@ def test_the_own_browser_is_marked(alice: User, as_user: AsUser) -> None:
     other = make_login(alice)
     text = page(client)
     own = LoginSession.objects.get(key_hash=hash_session_key(client.session.session_key or ""))
-    assert "this browser" in rows(text)[own.pk]
+    assert "This browser" in rows(text)[own.pk]
     assert "this browser" not in rows(text)[other.pk]
     row = pages.elements(client.get(URL)).find(f".//tr[@id='row-{own.pk}']")
     assert row is not None

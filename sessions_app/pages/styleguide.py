@@ -24,7 +24,8 @@ from activity.viewer import viewer
 from sessions_app.outcome import Undo
 from sessions_app.pages.jump import Found
 from sessions_app.pages.people.tables import state_badge
-from sessions_app.privileged.tables import BADGES, sessions_queryset, sessions_table
+from sessions_app.privileged.status_badges import BADGES
+from sessions_app.privileged.tables import sessions_queryset, sessions_table
 from sessions_app.privileged.time_left import TimeLeft
 
 TOKENS = {

@@ -30,7 +30,8 @@ from sessions_app.privileged.flows.start_check import mark_without_right
 from sessions_app.privileged.forms import ActionForm
 from sessions_app.privileged.lifecycle import LifecycleError
 from sessions_app.privileged.models import ControlKind, ControlRequest, PrivilegedSession, Status
-from sessions_app.privileged.tables import refusals_for, sessions_queryset, status_cell
+from sessions_app.privileged.status_badges import status_cell
+from sessions_app.privileged.tables import refusals_for, sessions_queryset
 from sessions_app.privileged.toolbar import role_refusals
 
 logger = logging.getLogger(__name__)

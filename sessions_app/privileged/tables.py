@@ -18,46 +18,28 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
-from activity.listing import Card, Column, Table, badge, counted_time, empty, link, short_time
+from activity.listing import Card, Column, Table, counted_time, empty, link, short_time
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from activity.times_in_text import with_local_times
-from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.catalogue.connectors import capabilities_of
+from sessions_app.catalogue.models import AccessPolicy, Resource
 from sessions_app.privileged import policy
 from sessions_app.privileged.models import (
     ENDED,
     SESSION_WORDS,
     WITHDRAWN,
-    ControlKind,
     ControlRequest,
     PrivilegedSession,
     Status,
 )
+from sessions_app.privileged.status_badges import status_cell
 from sessions_app.roles import is_administrator, sees_everything
 
-ICONS = {
-    Status.PENDING: "clock",
-    Status.WAITING: "hourglass",
-    Status.PROVISIONING: "gear",
-    Status.AVAILABLE: "check",
-    Status.LOGGED_IN: "user",
-    Status.LOCKED: "lock",
-    Status.CANCELING: "arrow-undo",
-    Status.COMPLETE: "flag",
-    Status.CANCELED: "x",
-    Status.DENIED: "ban",
-    Status.FAILED: "error",
-    Status.APPROVAL_FAILED: "warning",
-}
-WITHDRAWN_BADGE = format_html(
-    "{} <small>{}</small>", badge(Status.COMPLETE.value, Status.COMPLETE.label, ICONS[Status.COMPLETE]), WITHDRAWN
+# Only the drawing is seen, because names need the room. Safe: a constant.
+PRACTICE = SafeString(
+    '<b class="badge bare i-flag" title="Practice: nobody gets any rights there">'
+    '<span class="visually-hidden">Practice</span></b>'
 )
-BADGES = {status.value: badge(status.value, status.label, icon) for status, icon in ICONS.items()}
-ASKED = {
-    ControlKind.LOCK: "lock requested",
-    ControlKind.UNLOCK: "unlock requested",
-    ControlKind.DISCONNECT: "cut requested",
-    ControlKind.EXTEND: "extension requested",
-}
 
 
 def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
@@ -70,8 +52,17 @@ def sessions_queryset(viewer: AbstractUser) -> QuerySet[PrivilegedSession]:
     return (
         PrivilegedSession.objects.visible_to(viewer)
         .prefetch_related("profile")
-        .annotate(awaits_me=_awaits(viewer), open_control=_open_control(), user_now=name_now())
+        .annotate(awaits_me=_awaits(viewer), open_control=_open_control(), **names_and_connectors_now())
     )
+
+
+def names_and_connectors_now() -> dict[str, Subquery]:
+    """Return annotations for the columns User and Host: the user's name and the host's connector as they are now.
+
+    They are subqueries, because a join would change the order in which SQLite reads.
+    """
+    host = Resource.objects.filter(pk=OuterRef("resource_id")).order_by()
+    return {"user_now": name_now(), "connector_now": Subquery(host.values("connector")[:1])}
 
 
 def _awaits(viewer: AbstractUser) -> Case:
@@ -113,45 +104,24 @@ def refusals_for(viewer: AbstractUser) -> Callable[[PrivilegedSession], dict[str
     return refusals
 
 
-def status_cell(session: PrivilegedSession) -> SafeString:
-    """Return the badge, and whether a control is only requested or already enforced on the resource."""
-    shown = BADGES[session.status]
-    if session.status in ENDED:
-        return WITHDRAWN_BADGE if session.is_withdrawn else shown
-    note = _status_note(session, Status(session.status))
-    return format_html("{} <small>{}</small>", shown, note) if note else shown
-
-
-def _status_note(session: PrivilegedSession, status: Status) -> str:
-    asked = getattr(session, "open_control", None)
-    if asked:
-        return ASKED[ControlKind(asked)]
-    if status == Status.LOCKED:
-        return "enforced"
-    if session.last_error and status in (Status.CANCELING, Status.PROVISIONING):
-        return f"stuck, tried {session.attempts} time{'s' if session.attempts != 1 else ''}"
-    return ""
-
-
 def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool = False) -> Table:
     """Return the table for rows of sessions_queryset(viewer).
 
     `with_history` adds what only ended sessions have; with `only_ended` there are no others, and rows are read in part.
     """
     links = Links(viewer)
-    host = _linked(links.resource, "resource_id", "resource_name")
     activity = _linked(links.activity, "activity_id", "activity_name")
     columns = [
         Column("requested", "Requested", "requested_at", 162, _requested_cell),
         Column("user", "User", "user_name", 92, _linked_user(links), reads=("user",)),
-        Column("host", "Host", "resource_name", 115, host, reads=("resource",)),
-        Column("account", "Login account", "login_account", 113),
+        Column("host", "Host", "resource_name", 110 if with_history else 115, _host(links), reads=("resource",)),
+        Column("account", "Login account", "login_account", 113, is_hidden=with_history),
         Column(
             "start", "Start", "start_at", 162 if with_history else 188, _start_cell, reads=("scheduled_for", "status")
         ),
         Column("end", "End", "end_at", 162 if with_history else 204, _end_cell, reads=("status",)),
-        Column("status", "Status", "status", 262 if with_history else 155, status_cell, reads=("start_at",)),
-        Column("activity", "Activity", "activity_name", 165 if with_history else 126, activity, reads=("activity",)),
+        Column("status", "Status", "status", 165 if with_history else 155, status_cell, reads=("start_at",)),
+        Column("activity", "Activity", "activity_name", 118 if with_history else 126, activity, reads=("activity",)),
         *(HISTORY if with_history else ()),
         *FURTHER,
     ]
@@ -173,7 +143,7 @@ def sessions_table(viewer: AbstractUser, *, with_history: bool, only_ended: bool
         opens="requested",
         card=Card("host", "status", "user", "end"),
         grows=("user", "host", "account", "activity", "ticket_number"),
-        flexible=("notes", "activity", "status") if with_history else ("status", "activity", "host"),
+        flexible=("status", "activity", "notes") if with_history else ("status", "activity", "host"),
     )
 
 
@@ -182,9 +152,9 @@ def _reason_cell(session: PrivilegedSession) -> str:
 
 
 HISTORY = (
-    Column("duration", "Duration", "duration", 110, is_number=True),
-    Column("notes", "Notes", "notes", 150, sort=""),
-    Column("ticket_number", "Ticket", "ticket_number", 110),
+    Column("duration", "Duration", "duration", 92, is_number=True),
+    Column("notes", "Notes", "notes", 150, sort="", is_hidden=True),
+    Column("ticket_number", "Ticket", "ticket_number", 92),
 )
 # Hidden until the person shows them, but always in the download. Names of now and free text cannot be
 # sorted by: names are in another table, which no index of sessions covers, and free text is for searching.
@@ -247,6 +217,18 @@ def _linked(url: Callable[[PrivilegedSession], str], pk: str, name: str) -> Call
         if found is None:
             found = written[key] = link(url(session), key[1])
         return found
+
+    return cell
+
+
+def _host(links: Links) -> Callable[[PrivilegedSession], SafeString]:
+    """Return a cell function for the host, which wears a badge when it is only pretended."""
+    linked = _linked(links.resource, "resource_id", "resource_name")
+
+    def cell(session: PrivilegedSession) -> SafeString:
+        name, connector = linked(session), getattr(session, "connector_now", None)
+        is_practice = connector is not None and capabilities_of(connector).is_practice
+        return SafeString(f"{name} {PRACTICE}") if is_practice else name  # safe: a link and a badge
 
     return cell
 

@@ -58,7 +58,7 @@ def test_times_are_never_cut(open_as: OpenAs, admin: User, rows: None, address: 
     assert page.evaluate(CUT_TIMES) == []
 
 
-@pytest.mark.parametrize("address", ["/sessions/", "/logins/", "/activity/", "/users/"])
+@pytest.mark.parametrize("address", ["/sessions/", "/sessions/?tab=historical", "/logins/", "/activity/", "/users/"])
 def test_a_list_fits_a_wide_screen(open_as: OpenAs, admin: User, rows: None, address: str) -> None:
     page = open_as(admin, address, viewport={"width": 1440, "height": 900})
     region = page.locator("#results-region")

@@ -181,7 +181,7 @@ def test_a_user_connects_sees_the_time_left_and_requests_again(
     assert lines(client, "mine") == ["Available Patch Linux on ssh-1 for alice ends in 59 min Connect"]
     connect = part(client, "mine").find(".//a[@class='button']")
     assert pages.attribute(connect, "href") == f"/sessions/{session.pk}/terminal/"
-    assert lines(client, "again") == ["Complete withdrawn before it began Patch Linux on web-1 for alice Request again"]
+    assert lines(client, "again") == ["Complete withdrawn Patch Linux on web-1 for alice Request again"]
     wizard = pages.attribute(part(client, "again").find(".//a[@class='button']"), "href")
     assert pages.text(page(client, wizard).find(".//li[@aria-current='step']")) == "Details"
 

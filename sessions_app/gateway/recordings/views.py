@@ -42,7 +42,8 @@ from sessions_app.gateway.recordings.replay_marks import replay_marks
 from sessions_app.gateway.recordings.storage import StorageFailed, opened
 from sessions_app.gateway.recordings.tables import RECORDINGS_TABLE, clock, hits_table, replay_url, state
 from sessions_app.privileged.session_log import entries_of
-from sessions_app.privileged.tables import refusals_for, sessions_queryset, status_cell
+from sessions_app.privileged.status_badges import status_cell
+from sessions_app.privileged.tables import refusals_for, sessions_queryset
 from sessions_app.privileged.toolbar import page_buttons
 from sessions_app.refreshing_pages import live_response
 from sessions_app.request_limits import hold_live_view

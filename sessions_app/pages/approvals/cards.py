@@ -15,7 +15,8 @@ from sessions_app.catalogue.models import ApprovalTier
 from sessions_app.people.models import Application
 from sessions_app.privileged.flows.approvers import approvers_by_tier
 from sessions_app.privileged.models import Approval, PrivilegedSession, Status
-from sessions_app.privileged.tables import Links, status_cell
+from sessions_app.privileged.status_badges import status_cell
+from sessions_app.privileged.tables import Links
 
 MOST_SHOWN = 50  # requests of one part of the page
 MOST_NAMED = 5  # approvers who are named; the others are counted

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from activity.listing import relative_time
 from sessions_app.privileged.models import PrivilegedSession
-from sessions_app.privileged.tables import status_cell
+from sessions_app.privileged.status_badges import status_cell
 
 MOST_LINES = 6  # of one part; the page that it links to has all
 

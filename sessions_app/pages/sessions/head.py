@@ -19,7 +19,8 @@ from sessions_app.gateway.views import may_connect
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.models import HOLDS_GRANT, ControlKind, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
-from sessions_app.privileged.tables import refusals_for, status_cell
+from sessions_app.privileged.status_badges import status_cell
+from sessions_app.privileged.tables import refusals_for
 from sessions_app.privileged.time_left import time_left
 from sessions_app.privileged.toolbar import Button, page_buttons
 from sessions_app.roles import is_administrator, sees_everything

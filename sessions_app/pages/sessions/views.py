@@ -14,16 +14,15 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
-from activity.listing import Table, list_response
+from activity.listing import Card, Table, list_response
 from activity.listing.response import bad_list_response
-from activity.names import name_now
 from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.help.hints import help_hint
 from sessions_app.privileged.filters import ActiveFilters, HistoricalFilters, SessionFilters
 from sessions_app.privileged.models import ENDED, LIVE, PrivilegedSession, Status
 from sessions_app.privileged.policy import NOT_BEGUN
-from sessions_app.privileged.tables import sessions_queryset, sessions_table
+from sessions_app.privileged.tables import names_and_connectors_now, sessions_queryset, sessions_table
 from sessions_app.privileged.toolbar import role_refusals, sessions_toolbar
 from sessions_app.roles import Person, sees_everything
 from sessions_app.worker.health.heartbeat import is_worker_missed
@@ -105,6 +104,8 @@ def _table_of(person: AbstractUser, tab: Tab) -> Table:
     table = sessions_table(person, with_history=tab.with_history, only_ended=tab.statuses == ENDED)
     may_request = "request" not in role_refusals(person)
     add_link = ("Request session", reverse("session_request")) if may_request else ("", "")
+    if tab.statuses <= NOT_BEGUN:  # what has no end yet says on its card when it begins
+        table = dataclasses.replace(table, card=Card("host", "status", "user", "start"))
     return dataclasses.replace(table, empty_text=tab.empty_text, add_link=add_link)
 
 
@@ -118,7 +119,7 @@ def _of_tab(person: AbstractUser, tab: Tab) -> QuerySet[PrivilegedSession]:
     """
     if tab.statuses == ENDED:
         ended = PrivilegedSession.objects.visible_to(person).exclude(status__in=sorted(set(Status) - ENDED))
-        return ended.annotate(user_now=name_now())
+        return ended.annotate(**names_and_connectors_now())
     return sessions_queryset(person).filter(ended_at=None, status__in=sorted(tab.statuses))
 
 

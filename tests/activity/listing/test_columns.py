@@ -18,7 +18,7 @@ from activity.listing.csv import neutral
 from activity.tables import LEVEL_BADGES
 from sessions_app.logins.tables import DEVICE_ICONS
 from sessions_app.pages.health import BADGES
-from sessions_app.privileged.tables import ICONS as SESSION_ICONS
+from sessions_app.privileged.status_badges import ICONS as SESSION_ICONS
 
 CSS = Path(project.BASE_DIR) / "static" / "badges.css"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import xml.etree.ElementTree as ElementTree
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from activity.listing.csv import neutral
 from activity.tables import LEVEL_BADGES
 from sessions_app.logins.tables import DEVICE_ICONS
 from sessions_app.pages.health import BADGES
+from sessions_app.pages.main_menu import GROUPS, OVERVIEW
 from sessions_app.privileged.status_badges import ICONS as SESSION_ICONS
 
 CSS = Path(project.BASE_DIR) / "static" / "badges.css"
@@ -113,4 +115,6 @@ def test_every_icon_is_shown_by_a_page_or_a_badge() -> None:
         *(icon_name for _, _, icon_name in BADGES.values()),
         *("play", "trash", "question", "globe"),  # recordings; a device that nobody knows; a login from abroad
     }
-    assert set(drawings()) == named | of_badges
+    of_menu = {each.icon for each in (OVERVIEW, *chain.from_iterable(links for _, links in GROUPS))}
+    of_column_menu = {"left", "right"}
+    assert set(drawings()) == named | of_badges | of_menu | of_column_menu

@@ -60,15 +60,15 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
         return self.get_initial_for_field(self.fields[name], name)
 
     def full_clean(self) -> None:
-        """Validate the form. A form that is only shown again has no errors yet."""
+        """Validate the form. One that is only shown again has no errors yet but for what is secret and is not kept."""
         if self.is_unfinished:
             self._errors = ErrorDict()
             self.cleaned_data: dict[str, Any] = {}
         else:
             super().full_clean()
-            for name in self.write_only if self.errors else ():
-                if self.data.get(name) and name in self.fields and name not in self.errors:
-                    self.add_error(name, "Enter it once more: what is secret is not kept with a form that was refused.")
+        for name in self.write_only if self.errors or self.is_unfinished else ():
+            if self.data.get(name) and name in self.fields and name not in self.errors:
+                self.add_error(name, "Enter it once more: what is secret is not kept with a form that is shown again.")
 
     def clean(self) -> dict[str, Any] | None:
         """Give the fields that are not asked the default of the model."""

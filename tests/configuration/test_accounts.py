@@ -45,6 +45,13 @@ def fields(client: Client, path: str) -> set[str]:
 # --- users
 
 
+def test_a_search_without_a_script_asks_for_the_password_once_more(boss: Client) -> None:
+    page = boss.post("/users/add/", {"username": "carol", "password": NEW, "find": "groups"})
+    assert (page.status_code, NEW in page.content.decode()) == (200, False)
+    assert "Enter it once more" in page.content.decode()
+    assert not User.objects.filter(username="carol").exists()
+
+
 def test_a_user_is_added_with_groups_and_a_password(boss: Client, admin: User, client: Client) -> None:
     crew = Group.objects.create(name="Crew")
     form = {"username": "carol", "email": "carol@example.com", "password": NEW, "groups": [crew.pk], "is_active": "on"}

@@ -58,6 +58,17 @@ def test_a_policy_is_added_and_gets_its_name_from_the_sentence(boss: Client, par
     assert AccessPolicy.objects.filter(name="Linux work").exists()
 
 
+def test_a_policy_that_gives_nobody_anything_any_more_can_be_switched_off(boss: Client) -> None:
+    policy = make_policy(users=[], groups=[Group.objects.create(name="Empty")])
+    form = {"name": policy.name, "profile": policy.profile_id, "priority": 100}
+    assert boss.post(f"/policies/{policy.pk}/change/", {**form, "is_active": "on"}).status_code == 422
+    assert boss.post(f"/policies/{policy.pk}/change/", form).status_code == 302
+    policy.refresh_from_db()
+    assert not policy.is_active
+    nameless = boss.post(ADD, {"profile": policy.profile_id, "priority": 100})
+    assert "Enter a name: none can be suggested yet." in text(elements(nameless))
+
+
 def test_what_was_not_shown_stays_and_what_was_cleared_goes(boss: Client, alice: User, outsider: User) -> None:
     policy = make_policy(users=[alice, outsider])
     form = {"name": policy.name, "profile": policy.profile_id, "priority": 100, "is_active": "on"}

@@ -57,13 +57,18 @@ class PolicyForm(ConfigurationForm):
         return self._effects
 
     def clean(self) -> dict[str, Any] | None:
-        """Give the policy its name. Raise ValidationError if it would give nobody anything."""
+        """Give the policy its name. Refuse it if it would give nobody anything, unless it is inactive.
+
+        A policy whose group became empty can so be switched off.
+        """
         values = super().clean() or {}
-        for field, reason in self.effects.refusals:
+        for field, reason in self.effects.refusals if values.get("is_active") else ():
             if field not in self.errors:
                 self.add_error(field, reason)
-        if not values.get("name") and "name" not in self.errors and self.effects.suggested_name:
+        if not values.get("name") and "name" not in self.errors:
             values["name"] = self.effects.suggested_name
+            if not values["name"] and not self.errors:
+                self.add_error("name", "Enter a name: none can be suggested yet.")
         return values
 
     def _selection(self) -> Selection:

@@ -21,8 +21,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from activity.outage import Outage
+from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.catalogue.flows.resource import lock_resource, unlock_resource
+from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import Resource
 from sessions_app.emergency import NOT_DONE
 from sessions_app.error_pages import unavailable
@@ -32,7 +34,7 @@ from sessions_app.outcome import Undo, confirmation, outcome
 from sessions_app.pages.catalogue.tables import visible_resources
 from sessions_app.pages.people.tables import visible_accounts
 from sessions_app.people.forms import LockdownForm, LockForm, ResourceLockForm
-from sessions_app.people.models import Application
+from sessions_app.people.models import AccountLock, Application
 from sessions_app.privileged.flows.account import lock_account, unlock_account
 from sessions_app.privileged.flows.lockdown import lock_down
 from sessions_app.privileged.lifecycle import LifecycleError
@@ -42,6 +44,7 @@ from sessions_app.roles import is_administrator
 logger = logging.getLogger(__name__)
 
 TAKEN_BACK_BY = {"account_lock": "account_unlock", "resource_lock": "resource_unlock"}  # names of addresses
+LOCK = "lock"  # in the address of the button Undo: the number of the lock that it lifts
 
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -136,17 +139,29 @@ def _confirmed(
     """
     form = form_class(request.POST if request.method == "POST" else None, label_suffix="")
     page_url = _page_of(thing)
+    of_undo = _limits_of_undo(request, name)
     if form.is_valid():
         try:
-            act(viewer(request), thing, **form.cleaned_data)
+            made = act(viewer(request), thing, **form.cleaned_data, **of_undo)
         except (Refused, LifecycleError) as error:
+            if of_undo:  # no dialog is open that could show the form again
+                return outcome(request, [("error", str(error))], page_url)
             form.add_error(None, str(error))
         except (DatabaseError, InterfaceError) as error:
             return _not_done(request, name, error)
         else:
-            undo = Undo(reverse(TAKEN_BACK_BY[name], args=[thing.pk])) if name in TAKEN_BACK_BY else None
+            undo = None
+            if isinstance(made, AccountLock | ResourceLock):
+                undo = Undo(f"{reverse(TAKEN_BACK_BY[name], args=[thing.pk])}?{LOCK}={made.pk}")
             return outcome(request, [("success", done.format(thing))], page_url, undo=undo)
     return _question(request, template, {"thing": thing, "page_url": page_url, "form": form})
+
+
+def _limits_of_undo(request: HttpRequest, name: str) -> dict[str, int]:
+    """Return what the button Undo says in its address: the lock that it lifts, so that it lifts no later one."""
+    number = typed(request.GET, LOCK)
+    is_number = number.isascii() and number.isdigit() and len(number) < 19
+    return {"lock_id": int(number)} if is_number and name in TAKEN_BACK_BY.values() else {}
 
 
 def _not_done(request: HttpRequest, name: str, error: DatabaseError | InterfaceError) -> HttpResponse:

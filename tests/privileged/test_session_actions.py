@@ -116,6 +116,25 @@ def test_undo_lifts_only_the_lock_that_it_belongs_to(as_user: AsUser, alice: Use
     assert status(session) == Status.AVAILABLE
 
 
+@pytest.mark.parametrize("place", ["users", "resources"])
+def test_undo_of_a_lock_of_an_account_or_a_resource_lifts_no_later_one(
+    as_user: AsUser, alice: User, admin: User, place: str
+) -> None:
+    thing, locks = (alice, AccountLock) if place == "users" else (builders.make_resource(), ResourceLock)
+    address, other = f"/{place}/{thing.pk}", as_user(builders.make_admin("boss"))
+    response = as_user(admin).post(f"{address}/lock/", {"title": "Stop"}, headers=HTMX)
+    [[_, _, undo]] = json.loads(response.headers["HX-Trigger"])["done"]["messages"]
+    other.post(f"{address}/unlock/")
+    other.post(f"{address}/lock/", {"title": "Stolen key"})
+    assert "once more since then" in as_user(admin).post(undo["url"], headers=HTMX).headers["HX-Trigger"]
+    assert locks.objects.in_force().get().title == "Stolen key"
+    other.post(f"{address}/unlock/")
+    response = as_user(admin).post(f"{address}/lock/", {"title": "Stop"}, headers=HTMX)
+    [[_, _, undo]] = json.loads(response.headers["HX-Trigger"])["done"]["messages"]
+    as_user(admin).post(undo["url"], headers=HTMX)
+    assert not locks.objects.in_force().exists()
+
+
 def test_lock_alone_locks_neither_account_nor_resource(as_user: AsUser, alice: User, admin: User) -> None:
     session = builders.make_session(alice)
     through_the_dialog(as_user(admin), "lock", session, title="Stop")

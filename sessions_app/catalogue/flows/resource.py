@@ -49,16 +49,18 @@ def close_resource(resource: Resource, *, actor: AbstractUser, title: str, messa
     return lock, is_new
 
 
-def unlock_resource(actor: AbstractUser, resource: Resource) -> None:
-    """Let new sessions start again. Raise Refused if the resource is open, Forbidden without permission."""
+def unlock_resource(actor: AbstractUser, resource: Resource, *, lock_id: int | None = None) -> None:
+    """Let new sessions start again. With `lock_id` only that lock is lifted.
+
+    Raise Refused if the resource is open, or closed by another lock, and Forbidden without permission.
+    """
     require_administrator(actor)
     with transaction.atomic():
-        lifted = (
-            ResourceLock.objects.in_force()
-            .filter(resource=resource)
-            .update(lifted_at=timezone.now(), lifted_by_id=actor.pk)
-        )
-        if not lifted:
+        in_force = ResourceLock.objects.in_force().filter(resource=resource)
+        mine = in_force if lock_id is None else in_force.filter(pk=lock_id)
+        if not mine.update(lifted_at=timezone.now(), lifted_by_id=actor.pk):
+            if in_force.exists():
+                raise Refused(f"{resource.name} was closed once more since then. It stays closed.")
             raise Refused(f"{resource.name} is open to new sessions already.")
         log.record(
             Verb.RESOURCE_UNLOCKED,

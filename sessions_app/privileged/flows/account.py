@@ -62,22 +62,21 @@ def lock_account(actor: AbstractUser, user: AbstractUser, *, title: str, message
     return lock
 
 
-def unlock_account(actor: AbstractUser, user: AbstractUser) -> None:
+def unlock_account(actor: AbstractUser, user: AbstractUser, *, lock_id: int | None = None) -> None:
     """Lift the lock, and unlock the sessions that were locked with it.
 
-    Sessions that were locked separately stay locked. Raise Refused if the account is not locked, Forbidden without
-    permission.
+    With `lock_id` only that lock is lifted. Sessions that were locked separately stay locked. Raise Refused if the
+    account is not locked, or by another lock, and Forbidden without permission.
     """
     require_administrator(actor)
     with transaction.atomic():
         lock_account_row(user)
-        lifted = (
-            AccountLock.objects.in_force()
-            .filter(user_id=user.pk)
-            .update(lifted_at=timezone.now(), lifted_by_id=actor.pk)
-        )
-        if not lifted:
+        lock = AccountLock.objects.in_force().filter(user_id=user.pk).first()
+        if lock is None:
             raise Refused(f"The account {user.get_username()} is not locked.")
+        if lock_id not in (None, lock.pk):
+            raise Refused(f"The account {user.get_username()} was locked once more since then: {lock.title}.")
+        AccountLock.objects.filter(pk=lock.pk).update(lifted_at=timezone.now(), lifted_by_id=actor.pk)
         log.record(
             Verb.ACCOUNT_UNLOCKED,
             f"{actor.get_username()} unlocked the account {user.get_username()}",

@@ -16,6 +16,7 @@ document.addEventListener("keydown", (event) => {
   if (!form) return;
   const words = form.elements.q;
   const links = [...form.querySelectorAll("a")];
+  if (key === "Escape" && form.closest("dialog")) form.closest("dialog").close(); // at once, also with words in the search
   const step = { ArrowDown: 1, ArrowUp: -1 }[key];
   if (step) {
     event.preventDefault();

@@ -14,11 +14,13 @@ from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse, reverse_lazy
 
+from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.farewell import farewell
 from sessions_app.logins.forms import LoginForm, NewPasswordForm
 from sessions_app.logins.service import live_logins
+from sessions_app.outcome import safe_next
 from sessions_app.people.personal import settings_of, write_cookies
 from sessions_app.permission import lock_account_row
 
@@ -72,6 +74,10 @@ class ConsolePasswordChangeView(PasswordChangeView):
     template_name = "registration/password_change.html"
     success_url = reverse_lazy("account")
     extra_context = {"heading": "Change password"}
+
+    def get_success_url(self) -> str:
+        """Return the page that led here if the address names it, such as the first steps; else one's account."""
+        return safe_next(self.request, typed(self.request.GET, "next"), str(self.success_url))
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Add the request, whose address is counted for failed tries."""

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from activity.listing import relative_time, short_time, span_of_time
+from sessions_app.configuration.durations import write_duration
 from sessions_app.gateway.vendor import vendor_url
 from sessions_app.outcome import Undo
 from sessions_app.pages import main_menu
@@ -35,6 +36,12 @@ def relative_time_filter(value: dt.datetime | None, element_id: str = "") -> Saf
 def span(value: dt.timedelta | None) -> str:
     """Return a duration in words."""
     return span_of_time(value)
+
+
+@register.filter
+def as_typed(value: dt.timedelta) -> str:
+    """Return a duration as somebody would type it, such as "2 h 30 min", without zeros."""
+    return write_duration(value)
 
 
 @register.simple_tag

@@ -284,3 +284,19 @@ def test_empty_lists_say_what_goes_there_and_link_to_the_form_for_who_may(
     assert "until its rights are taken away" in empty(alice, "/sessions/")[0]
     assert empty(admin, "/recordings/")[1] == ["/profiles/"]
     assert empty(alice, "/recordings/")[1] == []
+
+
+@pytest.mark.parametrize(("led_here", "leads_to"), [("/", "/"), ("//elsewhere.example/", "/accounts/me/")])
+def test_who_changed_the_password_goes_on_with_the_first_steps(
+    as_user: AsUser, admin: User, led_here: str, leads_to: str
+) -> None:
+    admin.set_password("Old-Horse-Battery-1")
+    admin.save()
+    client = as_user(admin)
+    [first, *_] = page(client).findall(".//ol[@class='first-steps']//a")
+    assert pages.attribute(first, "href") == "/accounts/password/?next=/"
+    form = pages.elements(client.get(f"/accounts/password/?next={led_here}")).find(".//main//form")
+    assert form is not None
+    new = "New-Horse-Battery-2"
+    sent = {"old_password": "Old-Horse-Battery-1", "new_password1": new, "new_password2": new}
+    assert client.post(pages.attribute(form, "action"), sent)["Location"] == leads_to

@@ -60,7 +60,7 @@ def _steps(person: AbstractUser) -> list[Step]:
             "Change your password",
             "The first one was made by a program and printed on a terminal.",
             changed.exists(),
-            (("Change password", reverse("password_change")),),
+            (("Change password", f"{reverse('password_change')}?next={reverse('home')}"),),
         ),
         Step(
             "Add people",

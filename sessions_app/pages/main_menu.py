@@ -10,7 +10,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -119,13 +119,8 @@ def links(here: str, role: frozenset[str], *, count: str = "", dot: str = "") ->
 
 def reachable(role: frozenset[str]) -> tuple[Link, ...]:
     """Return every link that a person of this role can follow, also those that stand elsewhere on the pages."""
-    return tuple(link for link in _existing() if link.audience in role)
-
-
-@functools.cache
-def _existing() -> tuple[Link, ...]:
     every = (OVERVIEW, *(link for _, members in GROUPS for link in members), *ELSEWHERE)
-    return tuple(link for link in every if has_address(link))
+    return tuple(link for link in every if link.audience in role)
 
 
 def _pieces(here: str, role: frozenset[str], extra: dict[str, str]) -> Iterator[str]:
@@ -153,22 +148,10 @@ def _pieces(here: str, role: frozenset[str], extra: dict[str, str]) -> Iterator[
 @functools.cache
 def _written() -> tuple[tuple[str, tuple[tuple[Link, str, str], ...]], ...]:
     """Return each group with its links, and the HTML of each link before and after what says that it is the page."""
-    return tuple(
-        (title, tuple(_one(link) for link in members if has_address(link)))
-        for title, members in (("", (OVERVIEW,)), *GROUPS)
-    )
+    return tuple((title, tuple(_one(link) for link in members)) for title, members in (("", (OVERVIEW,)), *GROUPS))
 
 
 def _one(link: Link) -> tuple[Link, str, str]:
     before = format_html('<li><a href="{}"', reverse(link.name))
     after = format_html('><span class="icon i-{}" aria-hidden="true"></span>{}', link.icon, link.label)
     return link, before, after
-
-
-def has_address(link: Link) -> bool:
-    """Return whether the page of the link exists in this version."""
-    try:
-        reverse(link.name)
-    except NoReverseMatch:
-        return False
-    return True

@@ -180,5 +180,5 @@ def test_the_page_says_how_to_log_in(authority: None, alice: User, as_user: AsUs
     assert f"CertificateFile=session-{session.pk}-cert.pub {session.login_account}@ssh-1.example.com" in text(
         page.find(".//pre")
     )
-    there = elements(client.get(f"/sessions/{session.pk}/"))
+    there = elements(client.get(f"/sessions/{session.pk}/connections/"))
     assert f"ssh -p 2222 {session.login_account}@ssh-1.example.com" in text(there.find(".//section[@id='log-in']"))

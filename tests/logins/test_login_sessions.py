@@ -39,7 +39,7 @@ def login_of(client: Client) -> LoginSession:
     return LoginSession.objects.get(key_hash=hash_session_key(client.session.session_key or ""))
 
 
-def queries(client: Client, path: str = HOME) -> list[str]:
+def queries(client: Client, path: str = "/help/images/activity.png") -> list[str]:
     """Return the queries of a request, without savepoints, which stand for transactions inside of a test."""
     with CaptureQueriesContext(
         connection,

@@ -61,7 +61,7 @@ def said(answer):
     if not answer.content.lstrip().startswith(b"<!"):
         return [answer.content.decode()]
     page = elements(answer)
-    return texts(page, ".//*[@id='messages']//p") or texts(page, ".//h1")
+    return texts(page, ".//*[@id='messages']/div/span") or texts(page, ".//h1")
 
 def go_through(ids):
     log_in = {{"username": "alice", "password": {builders.PASSWORD!r}}}
@@ -139,7 +139,7 @@ def test_a_full_disk_is_said_by_log_in_lock_end_healthz_and_doctor(
     assert during[-2:] == ["reads 200", "unchanged available"]
     assert "Traceback" not in result.stderr
     assert after == [
-        "log in 200 None Sessions",
+        "log in 200 None Overview",
         "lock 200 None Patch Linux on web-1 for alice: locked.",
         "end 200 None Patch Linux on web-1 for alice: ended or being ended.",
         "healthz 200 None ok",

@@ -236,7 +236,7 @@ def test_recordings_show_what_two_people_did_within_their_connections(loaded: st
 def test_recordings_are_linked_from_their_sessions_and_found_by_their_words(loaded: str, as_user: AsUser) -> None:
     alice, auditor = (as_user(User.objects.get(username=name)) for name in ("alice", "auditor"))
     for row in Recording.objects.select_related("session"):
-        assert f"#{row.pk}" in said(auditor.get(row.session.get_absolute_url()))
+        assert f"#{row.pk}" in said(auditor.get(f"{row.session.get_absolute_url()}recordings/"))
     own, others = Recording.objects.order_by("pk")
     assert "sort -h" in said(alice.get(f"/recordings/{own.pk}/"))
     assert alice.get(f"/recordings/{others.pk}/").status_code == 404

@@ -42,4 +42,4 @@ def approve(page: Page, number: int) -> None:
 
 def status(page: Page, number: int, label: str) -> None:
     """Wait, through the quiet refreshes, until the row shows this status."""
-    expect(page.locator(f"#row-{number} .badge")).to_have_text(label, timeout=BROWSER_PATIENCE)
+    expect(page.locator(f"#row-{number} .badge:not(.bare)")).to_have_text(label, timeout=BROWSER_PATIENCE)

@@ -55,12 +55,12 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     return Table(
         name="logins",
         columns=(
-            Column("user", "User", "user_name", 80, user_cell, reads=("user",)),
+            Column("user", "User", "user_name", 90, user_cell, reads=("user",)),
             *_origin_columns(),
             *_browser_columns(),
             *_time_columns(),
             Column(
-                "state", "State", "ended_at", 107, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
+                "state", "State", "ended_at", 128, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
             ),
             *_end_columns(),
             now_column("user_now", "User now", "user", "user_name"),
@@ -118,8 +118,8 @@ def _abroad_word(row: LoginSession) -> str:
 def _origin_columns() -> tuple[Column, ...]:
     return (
         Column("ip", "Public IP", "ip", 100),
-        Column("country", "Country", "country", 82, country_cell, reads=("is_abroad",)),
-        Column("city", "City", "city", 70, lambda row: row.city),
+        Column("country", "Country", "country", 112, country_cell, reads=("is_abroad",)),
+        Column("city", "City", "city", 90, lambda row: row.city),
         Column("location", "Location", "country", 78, location, location, reads=LOCATION),
         Column("country_code", "Country code", "country_code", 110, sort="", is_hidden=True),
         Column("abroad", "From abroad", "is_abroad", 110, csv=_abroad_word, sort="", is_hidden=True),
@@ -136,7 +136,7 @@ def _browser_columns() -> tuple[Column, ...]:
         return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
 
     return (
-        Column("device", "Device details", "device", 100, device),
+        Column("device", "Device details", "device", 112, device),
         Column("os", "OS details", "os", 85, lambda row: empty(_system(row)), _system, reads=("os_version",)),
         Column(
             "browser",
@@ -153,7 +153,7 @@ def _browser_columns() -> tuple[Column, ...]:
 
 def _time_columns() -> tuple[Column, ...]:
     return (
-        Column("logged_in", "Logged in", "created_at", 162),
+        Column("logged_in", "Logged in", "created_at", 162, is_hidden=True),
         Column("last_access", "Last access time", "last_access_at", 162),
     )
 

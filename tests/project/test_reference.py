@@ -14,10 +14,13 @@ from activity.listing import listing
 from sessionadmin.settings import base
 from sessions_app.catalogue import account_names
 from sessions_app.catalogue.admin import MOST_TIERS
+from sessions_app.configuration import durations
 from sessions_app.gateway import server, ssh_channel
 from sessions_app.hosts.flows.ssh_keys import MOST_KEYS
+from sessions_app.logins import farewell
 from sessions_app.logins.geoip.download import CredentialsError, DownloadError, FileRefusedError, UpdateError
 from sessions_app.logins.views import MOST_AT_ONCE
+from sessions_app.privileged import request_memory
 from sessions_app.privileged.action_views import MOST_SESSIONS
 from sessions_app.privileged.flows.request import MOST_RESOURCES
 from sessions_app.privileged.session_log import LOG_TABLE
@@ -38,6 +41,9 @@ WITHOUT_SETTING = {
     "fields of one form": global_settings.DATA_UPLOAD_MAX_NUMBER_FIELDS,
     "SSH keys of one account": MOST_KEYS,
     "tiers of approval": MOST_TIERS,
+    "days of a duration": durations.LONGEST.days,
+    "requests that one browser keeps": request_memory.MOST_DRAFTS,
+    "hours in which a browser reads why": int(farewell.TOLD_FOR.total_seconds() // 3600),
     "characters of a login account": account_names.LONGEST_ACCOUNT_NAME,
     "seconds in which an SSH client": int(server.LOGIN_SECONDS),
     "shells, commands and transfers": server.MOST_CHANNELS,

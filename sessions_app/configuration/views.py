@@ -6,6 +6,7 @@ entries are one transaction. Deletion is refused while something refers to the o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from activity.listing import Table, link
 from activity.listing.response import is_fragment
 from activity.viewer import viewer
 from sessions_app.configuration.ended_sessions import ChangeEndsSessions, agreed_ends, question
@@ -92,6 +94,20 @@ class Configuration:
             return "", ""
         kind = str(self.model._meta.verbose_name)
         return f"Add {_article(kind)} {kind}", reverse(f"{self.name}_add")
+
+    def list_table(self, request: HttpRequest, table: Table, name_of: Callable[[Any], str]) -> Table:
+        """Return the table of a list whose objects have no page of their own.
+
+        Administrators get the button that adds one, and in the first column links to the forms; others the plain table.
+        """
+        if not is_administrator(viewer(request)):
+            return table
+
+        def change_link(row: Any) -> str:
+            return link(reverse(f"{self.name}_change", args=[row.pk]), name_of(row))
+
+        first = dataclasses.replace(table.columns[0], cell=change_link)
+        return dataclasses.replace(table, add_link=self.add_link(request), columns=(first, *table.columns[1:]))
 
     def links(self, request: HttpRequest, thing: Model) -> dict[str, str]:
         """Return the addresses of the buttons on the page of the object; none for who may not change it."""

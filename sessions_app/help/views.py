@@ -23,7 +23,6 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def document(request: HttpRequest, name: str) -> HttpResponse:
-    """Show one document."""
     return _document(request, name)
 
 

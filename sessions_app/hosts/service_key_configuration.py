@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -11,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from activity.listing import Card, Column, Table, link, list_response, short_time
+from activity.listing import Card, Column, Table, list_response, short_time
 from activity.viewer import viewer
 from sessions_app.catalogue.models import Resource
 from sessions_app.configuration.forms import ConfigurationForm
@@ -19,7 +18,7 @@ from sessions_app.configuration.views import Configuration
 from sessions_app.help.hints import help_hint
 from sessions_app.hosts.models import ServiceKey
 from sessions_app.hosts.service_key_forms import ServiceKeyConfigurationForm
-from sessions_app.roles import is_administrator, sees_everything
+from sessions_app.roles import sees_everything
 from sessions_app.row_counts import count_of
 
 WHAT_GOES_THERE = "Key pairs by which SessionAdmin logs in to hosts that do not trust its certificate authority."
@@ -58,10 +57,6 @@ class ServiceKeyConfiguration(Configuration):
 SERVICE_KEYS = ServiceKeyConfiguration()
 
 
-def _change_link(row: ServiceKey) -> str:
-    return link(reverse("service_key_change", args=[row.pk]), row.name)
-
-
 TABLE = Table(
     name="service-keys",
     columns=(
@@ -87,10 +82,7 @@ def service_keys(request: HttpRequest) -> HttpResponseBase:
     """Show the stored key pairs; administrators are led to the forms."""
     if not sees_everything(viewer(request)):
         raise PermissionDenied("Only administrators and auditors see the service keys.")
-    table = dataclasses.replace(TABLE, add_link=SERVICE_KEYS.add_link(request))
-    if is_administrator(viewer(request)):
-        first = dataclasses.replace(TABLE.columns[0], cell=_change_link)
-        table = dataclasses.replace(table, columns=(first, *TABLE.columns[1:]))
+    table = SERVICE_KEYS.list_table(request, TABLE, lambda row: row.name)
     used = Resource.objects.filter(service_key=OuterRef("pk"))
     rows = ServiceKey.objects.annotate(resource_count=count_of(used, "service_key"))
     context = {"heading": "Service keys"}

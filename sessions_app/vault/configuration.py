@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -16,7 +15,7 @@ from activity.viewer import viewer
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
 from sessions_app.help.hints import help_hint
-from sessions_app.roles import is_administrator, sees_everything
+from sessions_app.roles import sees_everything
 from sessions_app.vault.forms import SecretConfigurationForm
 from sessions_app.vault.models import Secret
 
@@ -46,10 +45,6 @@ class SecretConfiguration(Configuration):
 
 
 SECRETS = SecretConfiguration()
-
-
-def _change_link(row: Secret) -> str:
-    return link(reverse("secret_change", args=[row.pk]), row.name)
 
 
 def _vault(row: Secret) -> str:
@@ -82,10 +77,7 @@ def secrets(request: HttpRequest) -> HttpResponseBase:
     """Show names and descriptions of all secrets; administrators are led to the forms."""
     if not sees_everything(viewer(request)):
         raise PermissionDenied("Only administrators and auditors see the list of secrets.")
-    table = dataclasses.replace(TABLE, add_link=SECRETS.add_link(request))
-    if is_administrator(viewer(request)):
-        first = dataclasses.replace(TABLE.columns[0], cell=_change_link)
-        table = dataclasses.replace(table, columns=(first, *TABLE.columns[1:]))
+    table = SECRETS.list_table(request, TABLE, lambda row: row.name)
     rows = Secret.objects.select_related("resource", "updated_by")
     context = {"heading": "Secrets"}
     return list_response(request, table, rows, "sessions_app/configuration/list.html", context=context)

@@ -52,6 +52,12 @@ def _with_next(steps: Sequence[Step]) -> list[Step]:
 
 
 def _steps(person: AbstractUser) -> list[Step]:
+    """Return all steps in order."""
+    return [*_people_and_host(person), *_what_is_given()]
+
+
+def _people_and_host(person: AbstractUser) -> list[Step]:
+    """Return the steps until there are people and a host that can be reached."""
     changed = LogEntry.objects.filter(verb=Verb.PASSWORD_CHANGED, user_id=person.pk)
     people = get_user_model().objects.filter(is_active=True, application=None).exclude(pk=person.pk)
     resource = Resource.objects.filter(is_active=True).order_by("-pk").first()
@@ -82,6 +88,12 @@ def _steps(person: AbstractUser) -> list[Step]:
             if resource is not None
             else (("Resources", reverse("resources")),),
         ),
+    ]
+
+
+def _what_is_given() -> list[Step]:
+    """Return the steps from an activity to the first session."""
+    return [
         Step(
             "Add an activity",
             "What is done on a host, such as Patch Linux: which account, groups and sudo rule it takes.",

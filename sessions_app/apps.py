@@ -24,6 +24,7 @@ class SessionsAppConfig(AppConfig):
         from sessions_app.management import trial_data  # noqa: PLC0415
         from sessions_app.privileged import summary  # noqa: PLC0415
 
+        wiring.hide_models_of_allauth()
         wiring.register_connectors()
         wiring.provide_open_sessions_to_configuration()
         signals.connect()

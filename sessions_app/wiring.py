@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.apps import apps
+from django.contrib import admin
+
 from sessions_app import checks_files, sealing_checks
 from sessions_app.catalogue import admin as catalogue_admin
 from sessions_app.catalogue.connectors import Connector, register_connector
@@ -28,6 +31,18 @@ ADMIN = (catalogue_admin, host_admin, people_admin, vault_admin)
 
 # A new connector is named here and nowhere else.
 CONNECTOR_CLASSES: tuple[type[Connector], ...] = (PracticeConnector, SshConnector, VaultConnector)
+
+
+# The models of django-allauth have no pages in the administration: they hold secrets, and our own pages manage them.
+HIDDEN_APPS = ("account", "mfa", "socialaccount")
+
+
+def hide_models_of_allauth() -> None:
+    """Take the models of django-allauth out of the administration."""
+    for label in HIDDEN_APPS:
+        for model in apps.get_app_config(label).get_models():
+            if admin.site.is_registered(model):
+                admin.site.unregister(model)
 
 
 def register_connectors() -> None:

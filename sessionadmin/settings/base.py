@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from sessionadmin.environment import Environment
+from sessionadmin.settings.sign_in import *
 
 env = Environment()
 
@@ -40,6 +41,10 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_filters",
     "csp",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
     "activity",
     "sessions_app",
 ]
@@ -56,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "sessions_app.logins.middleware.LoginSessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "sessions_app.emergency.OutageRetryMiddleware",
     "sessions_app.logins.required.HtmxLoginRequiredMiddleware",

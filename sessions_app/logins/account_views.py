@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
 from django.contrib import messages
-from django.contrib.auth import login as begin_login
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse_lazy
 
 from activity.typed import typed
 from activity.viewer import viewer
@@ -21,7 +21,6 @@ from sessions_app.logins.farewell import farewell
 from sessions_app.logins.forms import LoginForm, NewPasswordForm
 from sessions_app.logins.service import live_logins
 from sessions_app.outcome import safe_next
-from sessions_app.people.personal import settings_of, write_cookies
 from sessions_app.permission import lock_account_row
 
 
@@ -37,15 +36,10 @@ class ConsoleLoginView(LoginView):
         return super().get_context_data(farewell=farewell(), **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Begin the login session. Answer with an error if the account was closed at the same moment."""
-        begin_login(self.request, form.get_user())
-        if current_login(self.request) is None:
-            raise PermissionDenied("The account was locked or changed while you logged in; you are not logged in.")
-        chosen = settings_of(form.get_user())
-        asked = self.get_redirect_url()
-        # Whoever opens the console by its bare address asks for no page in particular.
-        response = HttpResponseRedirect(asked if asked and asked != reverse("home") else reverse(chosen.start_page))
-        write_cookies(response, chosen)
+        """Go on to the second factor if the person has one, or else begin the login session (sign_in.py)."""
+        user = form.get_user()
+        login = Login(user=user, redirect_url=self.get_redirect_url())
+        response: HttpResponse = perform_password_login(self.request, {"username": user.get_username()}, login)
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:

@@ -27,6 +27,24 @@ class EndReason(models.TextChoices):
     REPLACED = "replaced", "Replaced by a new login"
 
 
+class Method(models.TextChoices):
+    """The first step of a login."""
+
+    PASSWORD = "password", "Password"
+    PASSKEY = "passkey", "Passkey"
+    PROVIDER = "provider", "Single sign-on"
+
+
+class SecondFactor(models.TextChoices):
+    """The second step of a login, or what stood in for it."""
+
+    TOTP = "totp", "Authenticator app"
+    SECURITY_KEY = "security_key", "Security key"
+    PASSKEY = "passkey", "Passkey"  # which needs a PIN or a finger, so that it is two factors in one step
+    RECOVERY_CODE = "recovery_code", "Recovery code"
+    PROVIDER = "provider", "By the provider"
+
+
 # The fields that the search of the list covers.
 LOGIN_WORDS = TextIndex(
     "sessions_app_loginsession",
@@ -90,6 +108,12 @@ class LoginSession(QuickRows):
     last_access_at = models.DateTimeField("last access", default=timezone.now)
     ended_at = models.DateTimeField("ended", null=True)
     end_reason = models.CharField(max_length=10, choices=EndReason.choices, blank=True)
+    # How the person signed in. Empty for logins from before the console wrote it down.
+    signed_in_with = models.CharField(max_length=10, choices=Method.choices, blank=True)
+    provider = models.CharField(max_length=60, blank=True)  # the name of the provider of single sign-on
+    second_factor = models.CharField(max_length=15, choices=SecondFactor.choices, blank=True)
+    confirmed_at = models.DateTimeField("confirmed", null=True)  # when the person last gave a factor: factors/fresh.py
+    must_enrol = models.BooleanField(default=False)  # nothing but setting up a second factor is open to this login
     ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
 
     objects = LoginSessionQuerySet.as_manager()

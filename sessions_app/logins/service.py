@@ -29,6 +29,7 @@ from sessions_app.logins import backend, device, geolocation
 from sessions_app.logins.abroad import is_abroad
 from sessions_app.logins.client_ip import client_ip
 from sessions_app.logins.models import EndReason, LoginSession, LogoutNote, hash_session_key
+from sessions_app.logins.sign_in import signed_in_by
 from sessions_app.people.models import AccountLock, Application
 
 ACCESS_RESOLUTION = dt.timedelta(seconds=60)
@@ -62,6 +63,7 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
             user_id=user.pk,
             user_name=user.get_username(),
             key_hash=hash_session_key(request.session.session_key or ""),
+            **signed_in_by(request, user),
             **_browser(request),
             **_address(request_ip(request), user.pk),
         )

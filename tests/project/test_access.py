@@ -93,6 +93,7 @@ ADDRESSES = [
     Address("keys", "/keys/", ALL),
     Address("styleguide", "/styleguide/", ALL),
     Address("login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
+    Address("account_login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
     Address("password_change", "/accounts/password/", ALL, ALL, put=200),
     Address("settings", "/settings/", ALL, (422,) * 5),
     Address("account", "/accounts/me/", ALL),

@@ -1,0 +1,69 @@
+"""The last step of every way to sign in, which django-allauth calls: password, passkey, single sign-on, recovery code.
+
+Every way ends in `AccountAdapter.login`, which logs in by LoginSessionBackend. Its signal begins the login session
+(signals.py, service.py), so that an ended login session is refused at the next request, whichever way it began.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from sessions_app.logins import backend
+from sessions_app.logins.models import Method, SecondFactor
+from sessions_app.people.personal import settings_of, write_cookies
+
+BACKEND = "sessions_app.logins.backend.LoginSessionBackend"
+# The second factor by the type that allauth records. WebAuthn is told apart by whether it was the only step.
+FACTORS = {"totp": SecondFactor.TOTP, "recovery_codes": SecondFactor.RECOVERY_CODE}
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    """What django-allauth asks the console while somebody signs in."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Return False: administrators make accounts, and single sign-on where its setting says so."""
+        return False
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """Begin the login session. Raise PermissionDenied if the account was closed at the same moment."""
+        user.backend = BACKEND  # allauth's own would not check the login session
+        super().login(request, user)
+        if backend.current_login(request) is None:
+            raise PermissionDenied("The account was locked or changed while you logged in; you are not logged in.")
+
+    def post_login(
+        self, request: HttpRequest, user: AbstractBaseUser, *, redirect_url: str | None, **kwargs: Any
+    ) -> HttpResponse:
+        """Open the page that the person wanted, or their start page, and write their settings as cookies."""
+        chosen = settings_of(user)
+        # Whoever opens the console by its bare address asks for no page in particular.
+        wanted = redirect_url if redirect_url != reverse("home") else None
+        response = HttpResponseRedirect(wanted or reverse(chosen.start_page))
+        write_cookies(response, chosen)
+        return response
+
+
+def signed_in_by(request: HttpRequest, user: AbstractBaseUser) -> dict[str, Any]:
+    """Return the fields of a new login session that say how the person signed in.
+
+    The source are the steps that allauth has recorded for this person in the session.
+    """
+    fields: dict[str, Any] = {"confirmed_at": timezone.now()}
+    for record in get_authentication_records(request, user):
+        if record["method"] == "password":
+            fields["signed_in_with"] = Method.PASSWORD
+        elif record["method"] == "socialaccount":
+            fields |= {"signed_in_with": Method.PROVIDER, "provider": str(record.get("provider", ""))[:60]}
+        elif record["method"] == "mfa" and record.get("passwordless"):
+            fields |= {"signed_in_with": Method.PASSKEY, "second_factor": SecondFactor.PASSKEY}
+        elif record["method"] == "mfa":
+            fields["second_factor"] = FACTORS.get(record.get("type", ""), SecondFactor.SECURITY_KEY)
+    return fields

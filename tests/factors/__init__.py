@@ -1,0 +1,1 @@
+"""Tests of second factors, and of asking for one again."""

@@ -19,6 +19,7 @@ from sessions_app.hosts.models import (
     UserKey,
 )
 from sessions_app.hosts.search_models import HostSearch, LeftFiles
+from sessions_app.login_rules.models import SignInSettings
 from sessions_app.logins.models import LoginSession, LogoutNote
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
@@ -58,6 +59,7 @@ __all__ = [
     "ResourceLock",
     "Secret",
     "ServiceKey",
+    "SignInSettings",
     "UserKey",
     "WorkerHeartbeat",
 ]

@@ -1,4 +1,4 @@
-"""The links beside every page, in four groups, by role.
+"""The links beside every page, in five groups, by role.
 
 They are written in Python, because some twenty links of a template cost each page as much as a list of thirty rows
 (docs/decisions/0019). Addresses are looked up once in a process. Whoever adds a page that people look for adds it here.
@@ -69,6 +69,12 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link("policies", "Access policies", "shield", READERS, below=("policy",)),
             Link("secrets", "Secrets", "key", READERS, below=("secret",)),
             Link("service_keys", "Service keys", "fingerprint", READERS, below=("service_key",)),
+        ),
+    ),
+    (
+        "Configuration",
+        (
+            Link("sign_in_settings", "Sign-in", "lock", ADMINISTRATORS),
             Link("admin:index", "Administration", "gear", ADMINISTRATORS),
         ),
     ),

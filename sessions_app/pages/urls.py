@@ -5,6 +5,7 @@ from django.urls import path
 from sessions_app.pages import account, account_control, health, home, jump, settings, styleguide, try_it
 from sessions_app.pages.approvals import views as approvals
 from sessions_app.pages.overview import views as overview
+from sessions_app.pages.sign_in.views import SIGN_IN
 
 urlpatterns = [
     path("", overview.home, name="home"),
@@ -18,6 +19,7 @@ urlpatterns = [
     path("health/hosts/", health.health_hosts, name="health_hosts"),
     path("try/", try_it.try_it, name="try_it"),
     path("settings/", settings.personal_settings, name="settings"),
+    *SIGN_IN.urls("sign-in"),
     path("accounts/me/", account.account, name="account"),
     path("resources/<int:pk>/lock/", account_control.resource_lock, name="resource_lock"),
     path("resources/<int:pk>/unlock/", account_control.resource_unlock, name="resource_unlock"),

@@ -66,6 +66,7 @@ def addresses(admin: User, approver: User) -> list[str]:
     others = [
         "/sessions/request/",
         "/settings/",
+        "/sign-in/",
         "/logins/",
         "/logins/map/",
         "/activity/",

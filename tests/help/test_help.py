@@ -30,6 +30,7 @@ FORMS = {
     "/groups/add/": ("how-to/people", "groups"),
     "/applications/add/": ("how-to/people", "applications"),
     "/secrets/add/": ("vault", "set-one-up"),
+    "/sign-in/": ("sign-in", "login-rules"),
     "/service-keys/add/": ("how-to/keys", "stored-service-key"),
 }
 

@@ -96,6 +96,7 @@ ADDRESSES = [
     Address("account_login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
     Address("password_change", "/accounts/password/", ALL, ALL, put=200),
     Address("settings", "/settings/", ALL, (422,) * 5),
+    Address("sign_in_settings", "/sign-in/", ADMIN_ONLY, (403, 403, 403, 403, 422)),
     Address("account", "/accounts/me/", ALL),
     Address("ssh_key_add", "/accounts/keys/add/", ALL, (422,) * 5),
     Address("ssh_key_remove", "/accounts/keys/{key}/remove/", (200, 404, 404, 404, 404), (302, 404, 404, 404, 404)),

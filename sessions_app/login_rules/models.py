@@ -1,0 +1,82 @@
+"""The settings of sign-in, which are one row, and the rules for the logins of a person or a group."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from activity.compiled_query import CompiledQuery
+
+ONLY_ROW = 1  # the primary key of the settings
+FEWEST_IDLE_DAYS, MOST_IDLE_DAYS = 7, 3_650
+MOST_LOGINS = 1_000
+
+
+class WhenTooMany(models.TextChoices):
+    """What happens when a person logs in once more than they may at a time."""
+
+    END_OLDEST = "end_oldest", "The oldest login ends"
+    REFUSE_NEW = "refuse_new", "The new login is refused"
+
+
+class SignInSettings(models.Model):
+    """How people sign in to this console. `current()` returns the only row."""
+
+    # Login rules
+    max_logins = models.PositiveSmallIntegerField(
+        "logins at a time",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_LOGINS)],
+        help_text="How many browsers one person can be logged in with. Empty: any number.",
+    )
+    when_too_many = models.CharField(
+        "one login too many", max_length=10, choices=WhenTooMany.choices, default=WhenTooMany.END_OLDEST
+    )
+    idle_days = models.PositiveSmallIntegerField(
+        "disable unused accounts after",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(FEWEST_IDLE_DAYS), MaxValueValidator(MOST_IDLE_DAYS)],
+        help_text="In days without a login or a use of an SSH key. Empty: never.",
+    )
+    # Accounts for the day on which nothing else works
+    break_glass_accounts = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="+",
+        help_text="They are kept for emergencies, so they are never disabled because nobody uses them.",
+    )
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = verbose_name_plural = "sign-in settings"
+        constraints = [models.CheckConstraint(condition=models.Q(id=ONLY_ROW), name="sign_in_settings_once")]
+
+    def __str__(self) -> str:
+        return "Sign-in"
+
+    @classmethod
+    def current(cls) -> Self:
+        """Return the settings as they are now, with one cheap query; the defaults if nobody has ever saved them."""
+        alias, rows = _settings.rows()
+        return cls.from_db(alias, _columns(), rows[0]) if rows else cls(pk=ONLY_ROW)
+
+    @classmethod
+    def is_break_glass(cls, user_id: int) -> bool:
+        """Return whether this account is one for emergencies."""
+        return cls.break_glass_accounts.through._default_manager.filter(user_id=user_id).exists()
+
+
+def _columns() -> list[str]:
+    return [field.attname for field in SignInSettings._meta.concrete_fields]
+
+
+def _only_row() -> models.QuerySet[SignInSettings, Any]:
+    return SignInSettings.objects.filter(pk=ONLY_ROW).values_list(*_columns())
+
+
+_settings = CompiledQuery(SignInSettings, _only_row)

@@ -1,0 +1,1 @@
+"""The page on which administrators decide how people sign in."""

@@ -1,0 +1,50 @@
+"""The view of the settings of sign-in, in the frame of the forms of the configuration. For administrators only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+
+from sessions_app.configuration.forms import ConfigurationForm
+from sessions_app.configuration.views import Configuration
+from sessions_app.login_rules.models import ONLY_ROW, SignInSettings
+from sessions_app.pages.sign_in.forms import SignInSettingsForm
+
+
+class SignInConfiguration(Configuration):
+    """Changes the only row of the settings."""
+
+    model = SignInSettings
+    form = SignInSettingsForm
+    name = "sign_in_settings"
+    list_name = "sign_in_settings"
+    ends_sessions = False
+
+    def urls(self, prefix: str) -> list[URLPattern]:
+        """Return the only address."""
+        return [path(f"{prefix}/", self._view(self.settings), name=self.name)]
+
+    def settings(self, request: HttpRequest) -> HttpResponse:
+        """Show the settings (GET), or change them (POST)."""
+        self._require(request, None)
+        if request.method == "POST":  # the first one to save makes the row, so that the log has old and new values
+            SignInSettings.objects.get_or_create(pk=ONLY_ROW)
+        return self._edit(request, SignInSettings.current())
+
+    def page_of(self, thing: Any) -> str:
+        """Return the address of this page."""
+        return reverse(self.name)
+
+    def said(self, thing: Model, *, is_new: bool) -> list[tuple[str, str]]:
+        """Return the line that tells what was saved."""
+        return [("success", "The settings of sign-in were saved.")]
+
+    def context(self, request: HttpRequest, form: ConfigurationForm) -> dict[str, Any]:
+        """Return the heading of the page."""
+        return {"title": "Sign-in"}
+
+
+SIGN_IN = SignInConfiguration()

@@ -1,0 +1,48 @@
+"""/sign-in/: what administrators decide about signing in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.test import Client
+
+from activity.models import LogEntry
+from activity.verbs import Verb
+from sessions_app.login_rules.models import SignInSettings, WhenTooMany
+from tests.support import pages
+
+
+def changes() -> dict[str, Any]:
+    changed = LogEntry.objects.filter(verb=Verb.RECORD_CHANGED, target_type="sessions_app.signinsettings")
+    details: dict[str, Any] = changed.latest("pk").details
+    return details
+
+
+def test_settings_that_nobody_has_saved_are_the_defaults_and_cost_one_query(
+    db: None, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        settings = SignInSettings.current()
+    assert (settings.max_logins, settings.when_too_many, settings.idle_days) == (None, WhenTooMany.END_OLDEST, None)
+
+
+def test_settings_are_saved_for_everybody_and_logged_with_both_values(boss: Client, admin: User, alice: User) -> None:
+    sent = {"max_logins": "3", "when_too_many": "refuse_new", "idle_days": "90", "break_glass_accounts": str(alice.pk)}
+    answer = boss.post("/sign-in/", sent, follow=True)
+    assert "The settings of sign-in were saved." in pages.text(pages.elements(answer))
+    settings = SignInSettings.current()
+    assert (settings.max_logins, settings.when_too_many, settings.idle_days) == (3, WhenTooMany.REFUSE_NEW, 90)
+    assert (SignInSettings.is_break_glass(alice.pk), SignInSettings.is_break_glass(admin.pk)) == (True, False)
+    assert changes() == {"added": {"users": ["alice"]}}
+    boss.post("/sign-in/", {**sent, "max_logins": ""})
+    assert SignInSettings.current().max_logins is None
+    assert changes() == {"changes": {"max_logins": {"old": 3, "new": None}}}
+
+
+def test_a_value_that_cannot_be_is_refused_and_nothing_is_saved(boss: Client) -> None:
+    answer = boss.post("/sign-in/", {"max_logins": "0", "when_too_many": "refuse_new", "idle_days": "1"})
+    assert answer.status_code == 422
+    page = pages.elements(answer)
+    assert {link.get("href") for link in page.iterfind(".//a")} >= {"#field-max_logins", "#field-idle_days"}
+    assert SignInSettings.current().when_too_many == WhenTooMany.END_OLDEST

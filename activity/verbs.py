@@ -13,6 +13,7 @@ class Verb(models.TextChoices):
     LOGIN_FAILED = "login.failed", "Login failed"
     LOGIN_THROTTLED = "login.throttled", "Login refused for too many failures"
     LOGIN_MOVED = "login.moved", "Login moved to another address"
+    LOGIN_TRAVEL = "login.travel", "Login too far away for the time"
     LOGOUT = "login.ended", "Logged out"
     LOGOUT_FORCED = "login.forced_out", "Logged out by somebody else"
     PASSWORD_CHANGED = "account.password_changed", "Password changed"

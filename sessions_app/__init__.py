@@ -16,6 +16,7 @@ Each package is one subject. They stand from the top down: a package imports fro
     factors/       second factors: setting them up, asking for them, how long one counts as fresh
     logins/        login sessions: authentication, client address, place, device
     login_rules/   settings of sign-in: from where, when and how often people log in
+    devices/       the devices of a person: their cookie, and what else they are recognised by
     people/        users, groups, applications, locked accounts
     help/          the documents, shown under /help/ with a search
     admin/         what the admin modules of the packages share

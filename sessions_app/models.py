@@ -2,6 +2,7 @@
 
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.devices.models import Device
 from sessions_app.gateway.models import (
     GatewayConnection,
     GatewayEnforcement,
@@ -20,7 +21,7 @@ from sessions_app.hosts.models import (
 )
 from sessions_app.hosts.search_models import HostSearch, LeftFiles
 from sessions_app.login_rules.models import SignInSettings
-from sessions_app.logins.models import LoginSession, LogoutNote
+from sessions_app.logins.models import LoginSession, LogoutNote, NewDeviceNotice
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
 from sessions_app.vault.models import Secret
@@ -38,6 +39,7 @@ __all__ = [
     "ConnectionProfile",
     "ConsoleIdentity",
     "ControlRequest",
+    "Device",
     "GatewayConnection",
     "GatewayEnforcement",
     "GatewayHeartbeat",
@@ -50,6 +52,7 @@ __all__ = [
     "LeftFiles",
     "LoginSession",
     "LogoutNote",
+    "NewDeviceNotice",
     "PersonalSettings",
     "PrivilegedSession",
     "Recording",

@@ -30,12 +30,14 @@ from sessions_app.people.models import AccountLock, Application
 class RequestLogin:
     """The session key of the running request, its login session once the user is loaded, and a lock of the account.
 
-    The lock is the one that refused a person with the right password.
+    The lock is the one that refused a person with the right password. `device_cookie` is for the browser of a login
+    that has just begun.
     """
 
     session_key: str
     login: LoginSession | None = None
     refused_by: AccountLock | None = None
+    device_cookie: str = ""
 
 
 request_login: ContextVar[RequestLogin | None] = ContextVar("sessions_app_request_login", default=None)

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from activity import log
 from activity.outage import Outage
+from sessions_app.devices import cookie
 from sessions_app.logins import backend, device, service
 from sessions_app.logins.environ import PERSON
 from sessions_app.logins.models import LoginSession
@@ -40,6 +41,8 @@ class LoginSessionMiddleware:
                         service.rekey(here.login, key)
         finally:
             backend.request_login.reset(token)
+        if here.device_cookie:
+            cookie.write(response, here.device_cookie)
         if here.login is not None:
             if here.login.is_live:
                 request.META[PERSON] = str(here.login.user_id)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from activity.rows import QuickRows
 from activity.text_index import TextIndex
+from sessions_app.devices.models import Device, RecognisedBy
 from sessions_app.roles import Person, sees_everything
 
 
@@ -25,6 +26,7 @@ class EndReason(models.TextChoices):
     DISABLED = "disabled", "Account disabled"
     EXPIRED = "expired", "Expired"
     REPLACED = "replaced", "Replaced by a new login"
+    NOT_ME = "not_me", "Reported: this wasn't me"
 
 
 class Method(models.TextChoices):
@@ -115,6 +117,9 @@ class LoginSession(QuickRows):
     confirmed_at = models.DateTimeField("confirmed", null=True)  # when the person last gave a factor: factors/fresh.py
     must_enrol = models.BooleanField(default=False)  # nothing but setting up a second factor is open to this login
     ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    known_device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="logins")
+    recognised_by = models.CharField(max_length=6, choices=RecognisedBy.choices, blank=True)
+    travel_kmh = models.PositiveIntegerField(null=True)  # faster than an aeroplane since an earlier login: travel.py
 
     objects = LoginSessionQuerySet.as_manager()
 
@@ -150,6 +155,10 @@ class LoginSession(QuickRows):
     def is_live(self) -> bool:
         return self.ended_at is None
 
+    @property
+    def is_from_new_device(self) -> bool:
+        return self.recognised_by == RecognisedBy.NEW
+
 
 class LogoutNote(models.Model):
     """Why an administrator ended a login session, in words for its user."""
@@ -162,3 +171,26 @@ class LogoutNote(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class NewDeviceNotice(models.Model):
+    """Tells a person of a login from a new device: by mail, or on their pages where no mail could be sent."""
+
+    login = models.OneToOneField(LoginSession, models.CASCADE, primary_key=True, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    made_at = models.DateTimeField(default=timezone.now)
+    mailed_at = models.DateTimeField(null=True)  # stored before it is sent, so that nobody gets two
+    is_shown = models.BooleanField(default=False)  # on the pages of the person's other logins
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index(
+                fields=["made_at"], name="new_device_waiting", condition=models.Q(mailed_at=None, is_shown=False)
+            ),
+            models.Index(fields=["user"], name="new_device_shown", condition=models.Q(is_shown=True, seen_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.login)

@@ -25,11 +25,15 @@ from activity.retries import retry_while_unavailable
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app import change_notify
+from sessions_app.devices import cookie
+from sessions_app.devices.models import RecognisedBy
+from sessions_app.devices.recognition import Origin, Sighting, network_of, recognise
 from sessions_app.logins import backend, device, geolocation
 from sessions_app.logins.abroad import is_abroad
 from sessions_app.logins.client_ip import client_ip
-from sessions_app.logins.models import EndReason, LoginSession, LogoutNote, hash_session_key
+from sessions_app.logins.models import EndReason, LoginSession, LogoutNote, NewDeviceNotice, hash_session_key
 from sessions_app.logins.sign_in import signed_in_by
+from sessions_app.logins.travel import impossible_travel
 from sessions_app.people.models import AccountLock, Application
 
 ACCESS_RESOLUTION = dt.timedelta(seconds=60)
@@ -49,7 +53,7 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
     2. Check again, with the account's row locked, that the account was not locked or disabled and has the same
     password. Otherwise delete the browser's session and return None.
 
-    3. Record the browser, its address and the login in one transaction.
+    3. Record the browser, its address and the login in one transaction, and whether its device is new or too far away.
     """
     here = backend.request_login.get()
     if here is not None:
@@ -59,13 +63,19 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
         if not _may_still_log_in(user):
             request.session.flush()
             return None
+        browser, address = _browser(request), _address(request_ip(request), user.pk)
+        seen = _recognise(request, user, browser, address)
+        travel = impossible_travel(user.pk, address, timezone.now())
         login = LoginSession.objects.create(
             user_id=user.pk,
             user_name=user.get_username(),
             key_hash=hash_session_key(request.session.session_key or ""),
             **signed_in_by(request, user),
-            **_browser(request),
-            **_address(request_ip(request), user.pk),
+            **browser,
+            **address,
+            known_device=seen.device,
+            recognised_by=seen.by,
+            travel_kmh=travel.kmh if travel is not None else None,
         )
         log.record(
             Verb.LOGIN,
@@ -74,9 +84,36 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
             actor=user,
             target=login,
         )
+        if travel is not None:
+            log.record(
+                Verb.LOGIN_TRAVEL,
+                f"{login.user_name} logged in from {login.city}: {travel.text}",
+                user=user,
+                target=login,
+                level=Level.WARNING,
+                details={"km": travel.km, "minutes": travel.minutes, "kmh": travel.kmh, "earlier": travel.earlier.pk},
+            )
+        if login.is_from_new_device:
+            NewDeviceNotice.objects.create(login=login, user_id=user.pk)  # a worker mails it
     if here is not None:
         here.login, here.session_key = login, request.session.session_key or ""
+        here.device_cookie = seen.cookie
     return login
+
+
+def _recognise(
+    request: HttpRequest, user: AbstractBaseUser, browser: dict[str, str], address: dict[str, Any]
+) -> Sighting:
+    """Return the device of the login. The account's row must be locked."""
+    origin = Origin(
+        kind=browser["device"],
+        os=browser["os"],
+        browser=browser["browser"],
+        country_code=address["country_code"],
+        network=network_of(address["ip"] or ""),
+    )
+    seen_before = LoginSession.objects.filter(user_id=user.pk, recognised_by__in=RecognisedBy.values)
+    return recognise(user.pk, cookie.ids_of(request), origin, has_history=seen_before.exists)
 
 
 def _end_previous(here: backend.RequestLogin, *, actor: AbstractBaseUser) -> None:

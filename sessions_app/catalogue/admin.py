@@ -110,14 +110,17 @@ class ConnectionProfileAdmin(ProtectedWhileInUse):
         "ticket_required",
         "record",
     )
-    list_filter = ("notes_required", "ticket_required", "record")
+    list_filter = ("notes_required", "ticket_required", "confirm_at_start", "confirm_at_connect", "record")
     search_fields = ("name",)
     ordering = ("name",)
     inlines = (TierInline,)
     formfield_overrides = {DurationField: {"form_class": TypedDurationField}}
     fieldsets = (
         (None, {"fields": ("name", "maximum_duration", "end_notice")}),
-        ("Asked of the person", {"fields": ("notes_required", "ticket_required")}),
+        (
+            "Asked of the person",
+            {"fields": ("notes_required", "ticket_required", "confirm_at_start", "confirm_at_connect")},
+        ),
         ("Extension", {"fields": ("extension_by", "extension_limit")}),
         ("Watching", {"fields": ("logon_monitor_interval", "secret_view_timeout", "keep_home", "compare_host")}),
         (

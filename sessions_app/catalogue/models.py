@@ -187,6 +187,18 @@ class ConnectionProfile(models.Model):
     )
     notes_required = models.BooleanField(default=False)
     ticket_required = models.BooleanField(default=False)
+    confirm_at_start = models.BooleanField(
+        "second factor at the start",
+        default=False,
+        help_text="The person gives a second factor, at most five minutes before, to begin a session. If the session "
+        "begins without them, they give it when they first connect.",
+    )
+    confirm_at_connect = models.BooleanField(
+        "second factor at each connect",
+        default=False,
+        help_text="The same each time: in the browser before the terminal opens, over SSH as a code of the "
+        "authenticator app or a one-time password of the console.",
+    )
     record = models.BooleanField(default=True, help_text="Record the terminal of each connection to a host.")
     record_input = models.BooleanField(
         default=False, help_text="Also record what people type, passwords too. It is stored encrypted."
@@ -232,6 +244,12 @@ class ConnectionProfile(models.Model):
 
     def get_absolute_url(self) -> str:
         return numbered("profile", self.pk)
+
+    @property
+    def confirms(self) -> str:
+        """Return when a fresh second factor is asked for, as the end of a sentence; an empty string for never."""
+        when = {"when the session begins": self.confirm_at_start, "at each connect": self.confirm_at_connect}
+        return " and ".join(words for words, is_asked in when.items() if is_asked)
 
     def clean(self) -> None:
         """Raise ValidationError for values that the database or the gateway would refuse."""

@@ -69,7 +69,7 @@ class ProfileForm(ConfigurationForm):
     )
     sections = (
         ("Extension", ("extension_limit", "extension_by")),
-        ("Asked of the person", ("notes_required", "ticket_required")),
+        ("Asked of the person", ("notes_required", "ticket_required", "confirm_at_start", "confirm_at_connect")),
         ("Approval", ("tiers", "approval_timeout")),
         *((f"Tier {number}", _of_tier(number)) for number in TIERS),
         (
@@ -84,7 +84,8 @@ class ProfileForm(ConfigurationForm):
         model = ConnectionProfile
         fields = (
             *("name", "maximum_duration", "end_notice", "extension_limit", "extension_by"),
-            *("notes_required", "ticket_required", "approval_timeout", "record", "record_input", "recording_days"),
+            *("notes_required", "ticket_required", "confirm_at_start", "confirm_at_connect", "approval_timeout"),
+            *("record", "record_input", "recording_days"),
             *("tcp_targets", "terminal_language", "logon_monitor_interval", "secret_view_timeout"),
             *("keep_home", "compare_host"),
         )

@@ -162,6 +162,7 @@ class GatewayTicket(models.Model):
     session = models.ForeignKey(PrivilegedSession, models.CASCADE, related_name="+")
     login_session = models.ForeignKey(LoginSession, models.CASCADE, null=True, related_name="+")
     address = models.GenericIPAddressField(null=True)
+    is_confirmed = models.BooleanField(default=False)  # whether a second factor was fresh when it was issued
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)

@@ -17,11 +17,11 @@ from django.conf import settings
 from activity.text import plain
 from sessions_app.errors import Refused
 from sessions_app.gateway import algorithms, identity, openssh, store, user_names
-from sessions_app.gateway.asyncssh_patches import leave_out_empty_packets
+from sessions_app.gateway.asyncssh_patches import ask_for_second_step, leave_out_empty_packets
 from sessions_app.gateway.connection_limits import ConnectionLimits
 from sessions_app.gateway.downstream import message_for_person
 from sessions_app.gateway.flows.connect import AuthenticatedClient
-from sessions_app.gateway.identity import Identity
+from sessions_app.gateway.identity import Identity, SecondStep
 from sessions_app.gateway.models import EntryPoint
 from sessions_app.gateway.port_forwarding import PortForwarding
 from sessions_app.gateway.pressure import Pressure
@@ -29,9 +29,10 @@ from sessions_app.gateway.ssh_channel import MOST_PACKET, ClientChannel
 from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW
 
 LOGIN_SECONDS = 20.0
+SECOND_STEP_SECONDS = 120.0  # as long as a one-time password is good for
 MOST_CHANNELS = 64  # of one client connection
 MOST_FORWARDED = 32  # TCP connections of one client
-MOST_PASSWORDS = 3  # tries
+MOST_PASSWORDS = 3  # tries, and of codes too
 MOST_KEYS = 20  # checks: each key that a client offers, and the one it signs with
 
 P = ParamSpec("P")
@@ -54,6 +55,7 @@ class GatewayServer(asyncssh.SSHServer):
         self._user_name = ""
         self._offered: Identity | None = None  # by the key that was checked last
         self._offered_key = ""
+        self._second_step: SecondStep | None = None  # what it is asked for since its key was accepted
         self._keys = self._passwords = 0
         self._failure = ""
         self._banner_lines: set[str] = set()  # what the client was told before it had proved who it is
@@ -68,6 +70,7 @@ class GatewayServer(asyncssh.SSHServer):
         self.address = plain(conn.get_extra_info("peername", ("",))[0], 60)
         Pressure(conn, self._blocked)
         leave_out_empty_packets(conn)
+        ask_for_second_step(conn, self._is_asked_more, SECOND_STEP_SECONDS)
         algorithms.prefer_own_order(conn)
         openssh.on_no_more_sessions(conn, self._note_no_more_sessions)
         if self.registry.is_draining:
@@ -90,6 +93,26 @@ class GatewayServer(asyncssh.SSHServer):
         """Require authentication. asyncssh calls this again when the client takes another name."""
         self._user_name, self.wanted = user_names.split(username)
         self._offered, self._offered_key = None, ""
+        self._second_step = None
+        return True
+
+    async def _is_asked_more(self) -> bool:
+        """Return whether the client has to give a second factor after the step that succeeded, and tell it so.
+
+        connect() in flows/connect.py asks the database once more, and refuses whoever has not given one.
+        """
+        first = self._offered
+        self._second_step = None
+        if first is None or first.is_confirmed or first.session_id is not None:
+            return False
+        try:
+            self._second_step = await store.call(identity.second_step, first.user_id, self.wanted)
+        except Exception:  # the channel that the client opens next finds the same, and tells it
+            logger.exception("The database does not say whether a client from %s needs a second factor", self.address)
+        if self._second_step is None:
+            return False
+        self._failure = "the key is right, but the second factor was not given"
+        self._tell(self._second_step.notice)
         return True
 
     def auth_completed(self) -> None:
@@ -104,7 +127,7 @@ class GatewayServer(asyncssh.SSHServer):
             self.connection.disconnect(constants.DISC_TOO_MANY_CONNECTIONS, reason)
 
     def public_key_auth_supported(self) -> bool:
-        return True
+        return self._second_step is None
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         """Return whether the key is registered.
@@ -128,13 +151,11 @@ class GatewayServer(asyncssh.SSHServer):
         return True
 
     def password_auth_supported(self) -> bool:
-        return True
+        return self._second_step is None
 
     async def validate_password(self, username: str, password: str) -> bool:
         """Use up a one-time password. Return whether it was valid."""
-        self._passwords += 1
-        if self._passwords > MOST_PASSWORDS:
-            self.connection.abort()
+        if not self._may_try():
             return False
         try:
             found = await self._answer(identity.by_password, self._user_name, self.wanted, password, self.address)
@@ -146,17 +167,46 @@ class GatewayServer(asyncssh.SSHServer):
         return found is not None
 
     def kbdint_auth_supported(self) -> bool:
-        """Accept one-time passwords by the method with which most clients ask people."""
+        """Accept codes and one-time passwords by the method with which most clients ask people (RFC 4256)."""
         return True
 
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
-        """Return the one question for a one-time password."""
+        """Return the one question: for a one-time password, or for the second factor after a key."""
+        if (step := self._second_step) is not None:
+            return "", step.instruction, "", [(step.prompt, False)]
         hint = f"Register your SSH key, or get a one-time password for your session, at {settings.SITE_URL}"
         return "", hint, "", [("One-time password: ", False)]
 
     async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
-        """Return whether the one answer is a valid one-time password."""
-        return len(responses) == 1 and await self.validate_password(username, responses[0])
+        """Return whether the one answer is a valid one-time password, or the second factor after a key."""
+        if len(responses) != 1:
+            return False
+        first = self._offered
+        if self._second_step is None or first is None:
+            return await self.validate_password(username, responses[0])
+        return self._may_try() and await self._give_factor(first, responses[0])
+
+    async def _give_factor(self, first: Identity, answer: str) -> bool:
+        """Use up a code or a one-time password after the key. Return whether it was valid."""
+        try:
+            found = await self._answer(
+                identity.by_second_step, first, self._user_name, self.wanted, answer, self.address
+            )
+        except Refused as refused:
+            self._failure = f"second factor refused. {refused.message}"
+            self._tell(f"Second factor refused. {refused.message}")
+            return False
+        if found is None:
+            return False
+        self._offered, self._second_step = found, None
+        return True
+
+    def _may_try(self) -> bool:
+        """Count a try of a password or a code. Drop the connection, and return False, after too many."""
+        self._passwords += 1
+        if self._passwords > MOST_PASSWORDS:
+            self.connection.abort()
+        return self._passwords <= MOST_PASSWORDS
 
     # What they may ask for.
 
@@ -229,6 +279,7 @@ class GatewayServer(asyncssh.SSHServer):
             client=self.client,
             key_id=self.identity.key_id,
             login_session_id=self.identity.login_session_id,
+            is_confirmed=self.identity.is_confirmed,
         )
 
     def _blocked(self, is_blocked: bool) -> None:

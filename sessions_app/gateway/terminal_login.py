@@ -23,6 +23,7 @@ def open_terminal(secret: str, address: str) -> AuthenticatedClient:
         address=address,
         client=_browser(ticket.login_session),
         login_session_id=ticket.login_session_id,
+        is_confirmed=ticket.is_confirmed,
     )
 
 

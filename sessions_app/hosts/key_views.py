@@ -21,6 +21,7 @@ from sessions_app.hosts.flows.certificate import give_certificate, why_no_certif
 from sessions_app.hosts.flows.ssh_keys import add_key, remove_key
 from sessions_app.hosts.forms import CertificateForm, KeyForm
 from sessions_app.hosts.models import UserKey
+from sessions_app.logins.backend import current_login
 from sessions_app.outcome import confirmation
 from sessions_app.privileged.flows.permission import RELATED
 from sessions_app.privileged.models import PrivilegedSession
@@ -77,7 +78,7 @@ def session_certificate(request: HttpRequest, pk: int) -> HttpResponse:
     form = CertificateForm(person.pk, request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            certificate = give_certificate(person, session, form.cleaned_data["key"])
+            certificate = give_certificate(person, session, form.cleaned_data["key"], login=current_login(request))
         except Refused as refusal:
             form.add_error(refusal.field or None, refusal.message)
         else:

@@ -15,6 +15,7 @@ from activity.viewer import viewer
 from sessions_app.errors import Refused
 from sessions_app.hosts.flows.certificate import give_certificate_for, session_to_log_in_to
 from sessions_app.hosts.ssh.keys import LONGEST_KEY_LINE as LONGEST_KEY
+from sessions_app.logins.backend import current_login
 
 
 @sensitive_post_parameters("key")
@@ -29,7 +30,8 @@ def ssh_login(request: HttpRequest) -> JsonResponse:
     person = viewer(request)
     try:
         session = session_to_log_in_to(person, typed(request.POST, "session"))
-        certificate = give_certificate_for(person, session, typed(request.POST, "key", LONGEST_KEY))
+        key, login = typed(request.POST, "key", LONGEST_KEY), current_login(request)
+        certificate = give_certificate_for(person, session, key, login=login)
     except Unreadable as problem:
         return JsonResponse({"problem": f"The request was not understood. {problem}"}, status=400)
     except Refused as refusal:

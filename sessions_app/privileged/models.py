@@ -134,6 +134,8 @@ class PrivilegedSession(QuickRows):
     approval_deadline = models.DateTimeField(null=True)
     extensions = models.PositiveSmallIntegerField(default=0)
     end_notice_sent = models.BooleanField(default=False)
+    # When the second factor was given that its profile asks for at the start; None if it was not given yet.
+    start_confirmed_at = models.DateTimeField(null=True)
 
     # Why its rights are being taken away, and its status after that.
     ends_as = models.CharField(max_length=20, choices=Status.choices, blank=True)

@@ -56,6 +56,7 @@ class Effects:
     pairs: int  # of an activity and a resource of one platform, both active
     lasts: str
     approval: tuple[str, ...]
+    confirms: str  # when a fresh second factor is asked for; empty for never
     has_profile: bool
     overlaps: tuple[Overlap, ...]
     more_overlaps: int
@@ -99,6 +100,7 @@ def effects_of(selection: Selection) -> Effects:
         pairs=_pairs(*active),
         lasts=span_of_time(profile.maximum_duration) if profile else "",
         approval=names_of_tiers([profile.pk]).get(profile.pk, ()) if profile else (),
+        confirms=profile.confirms if profile else "",
         has_profile=profile is not None,
         overlaps=tuple(overlaps[:MOST_OVERLAPS]),
         more_overlaps=max(len(overlaps) - MOST_OVERLAPS, 0),

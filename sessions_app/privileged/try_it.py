@@ -97,6 +97,8 @@ class Answer:
             lines.append("No approval is needed.")
         lines += [f"Approval {number}: {tier}." for number, tier in enumerate(self.approval, start=1)]
         lines += self.conditions
+        if self.profile is not None and self.profile.confirms:
+            lines.append(f"A fresh second factor is asked for {self.profile.confirms}.")
         return [*lines, *self.unnamed]
 
 

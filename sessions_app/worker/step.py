@@ -66,8 +66,11 @@ class StepContext:
         return dataclasses.replace(self.grant(), gateway_ports=tuple(port for port in ports if port is not None))
 
     def _public_keys(self) -> tuple[str, ...]:
-        """Return the user's registered SSH keys, which are needed only while rights are being given."""
-        if self.session.status != Status.PROVISIONING:
+        """Return the user's registered SSH keys, which are needed only while rights are being given.
+
+        There are none where the profile asks for a second factor, because the host would let them in without one.
+        """
+        if self.session.status != Status.PROVISIONING or self.session.profile.confirms:
             return ()
         return tuple(UserKey.objects.filter(user=self.session.user_id).values_list("public_key", flat=True))
 

@@ -15,7 +15,7 @@ from sessions_app.catalogue.models import ApprovalTier, ConnectionProfile
 from sessions_app.catalogue.profile_forms import TEMPLATES
 from tests.support import pages
 from tests.support.administration import last, said
-from tests.support.builders import make_policy, make_profile
+from tests.support.builders import make_policy, make_profile, make_session
 
 ADD = "/profiles/add/"
 
@@ -154,3 +154,22 @@ def test_a_profile_in_use_is_not_deleted_and_its_tiers_go_with_it(boss: Client, 
     assert boss.post(f"/profiles/{unused.pk}/delete/").status_code == 302
     assert list(ConnectionProfile.objects.all()) == [used]
     assert not ApprovalTier.objects.exists()
+
+
+def test_a_profile_asks_for_a_second_factor_and_every_page_about_it_says_so(boss: Client, alice: User) -> None:
+    sent = new(boss, confirm_at_start="on", confirm_at_connect="on")
+    assert boss.post(ADD, sent).status_code == 302
+    profile = ConnectionProfile.objects.get()
+    words = "when the session begins and at each connect"
+    assert profile.confirms == words
+    policy = make_policy(users=[alice], profile=profile)
+    asked = "/try/?user=alice&activity=Patch Linux&resource=web-1"
+    session = make_session(alice, profile=profile)
+    for path in (profile.get_absolute_url(), policy.get_absolute_url(), asked, session.get_absolute_url()):
+        assert words in said(boss.get(path)), path
+    shown = filled(boss, f"/profiles/{profile.pk}/change/")
+    del shown["confirm_at_start"]
+    boss.post(f"/profiles/{profile.pk}/change/", shown)
+    profile.refresh_from_db()
+    assert profile.confirms == "at each connect"
+    assert "confirm_at_start" in last(Verb.RECORD_CHANGED).message

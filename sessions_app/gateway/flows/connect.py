@@ -26,6 +26,7 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
 from sessions_app.privileged import lifecycle
+from sessions_app.privileged.flows.confirm import require_factor
 from sessions_app.privileged.flows.permission import locked_session
 from sessions_app.privileged.models import ENDED, ControlKind, PrivilegedSession, Status
 
@@ -41,6 +42,7 @@ class AuthenticatedClient:
     client: str  # what the client calls itself
     key_id: int | None = None  # the registered key, when they came with one
     login_session_id: int | None = None  # the browser's, when they came with a ticket of it
+    is_confirmed: bool = False  # whether they gave a second factor for this connection, or shortly before their ticket
 
 
 def wanted_session(user: AbstractUser, wanted: str) -> PrivilegedSession:
@@ -91,7 +93,10 @@ def connect(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
 
     2. Account, key, login session and session must all be valid now.
 
-    3. From now on control_loop.py looks at the new row. Earlier requests for the session do not concern it.
+    3. The second factor must have been given, if the profile of the session asks for it. The first one of a session
+    counts for its start.
+
+    4. From now on control_loop.py looks at the new row. Earlier requests for the session do not concern it.
     """
     user: AbstractUser = get_user_model().objects.get(pk=login.user_id)
     try:
@@ -184,6 +189,7 @@ def _require(user: AbstractUser, session: PrivilegedSession, login: Authenticate
     limit: int = settings.GATEWAY_CONNECTIONS_PER_USER
     if GatewayConnection.objects.open().filter(session__user_id=user.pk).count() >= limit:
         raise Refused(f"You have {limit} connections already, which is as many as one person may have.")
+    require_factor(session, is_confirmed=login.is_confirmed)
 
 
 def _note_refusal(user: AbstractUser, login: AuthenticatedClient, reason: str) -> None:

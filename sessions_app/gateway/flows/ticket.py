@@ -19,12 +19,14 @@ from activity import log
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.errors import Forbidden, Refused
+from sessions_app.factors.fresh import is_fresh
 from sessions_app.gateway.flows.connect import why_not
-from sessions_app.gateway.models import GatewayTicket, TicketKind, hash_ticket
+from sessions_app.gateway.models import EntryPoint, GatewayConnection, GatewayTicket, TicketKind, hash_ticket
 from sessions_app.logins import backend
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
+from sessions_app.privileged.flows.confirm import asks_for_factor, factor_needed
 from sessions_app.privileged.flows.permission import RELATED, lock_session_row
 from sessions_app.privileged.models import PrivilegedSession, Status
 
@@ -60,7 +62,8 @@ def issue(
 
     A one-time password is logged. The ticket of a terminal is not, because the connection that it opens is logged.
     Raises Forbidden when the session is not the actor's. Raises Refused when the session is not open (or, for its
-    terminal, locked), when the address is not known, or when too many tickets were asked for.
+    terminal, locked), when the address is not known, or when too many tickets were asked for. Raises FactorNeeded when
+    the session asks for a second factor that the person has not given in the last minutes.
     """
     if actor.pk != session.user_id:
         raise Forbidden(NOT_YOURS)
@@ -76,6 +79,9 @@ def issue(
         now = timezone.now()
         if reason := _why_not(session, kind) or _why_no_account(session.user):
             raise Refused(reason)
+        is_confirmed = login is not None and is_fresh(login)
+        if asks_for_factor(session) and not is_confirmed and not _comes_back(session, kind, login):
+            raise factor_needed(session)
         _count(actor, now)
         ticket = GatewayTicket.objects.create(
             kind=kind,
@@ -84,6 +90,7 @@ def issue(
             session=session,
             login_session=login,
             address=address,
+            is_confirmed=is_confirmed,
             created_at=now,
             expires_at=now + VALID_FOR[kind],
         )
@@ -156,6 +163,15 @@ def _why_not(session: PrivilegedSession, kind: TicketKind) -> str:
     """
     is_frozen = kind == TicketKind.TERMINAL and session.status == Status.LOCKED
     return "" if is_frozen else why_not(session)
+
+
+def _comes_back(session: PrivilegedSession, kind: TicketKind, login: LoginSession | None) -> bool:
+    """Return whether the page of a terminal that is open asks, which only comes back after a break of its network.
+
+    The gateway lets that ticket open nothing new, because it is not confirmed.
+    """
+    mine = GatewayConnection.objects.open().filter(session=session, login_session=login)
+    return kind == TicketKind.TERMINAL and login is not None and mine.filter(entry_point=EntryPoint.BROWSER).exists()
 
 
 def _why_no_account(user: AbstractUser) -> str:

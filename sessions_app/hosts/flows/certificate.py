@@ -14,11 +14,14 @@ from django.utils import timezone
 from activity.text import plain
 from sessions_app.catalogue.connectors import names_where
 from sessions_app.errors import Forbidden, Refused
+from sessions_app.factors.fresh import FRESH_FOR, is_fresh
 from sessions_app.hosts.flows.ssh_keys import require_unused_key
 from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.hosts.ssh import ca
+from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
+from sessions_app.privileged.flows.confirm import require_factor
 from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sealing import SealingError
@@ -52,26 +55,32 @@ def why_no_certificate(session: PrivilegedSession, now: dt.datetime) -> str:
     return ""
 
 
-def give_certificate(actor: AbstractUser, session: PrivilegedSession, key: UserKey) -> ca.Certificate:
+def give_certificate(
+    actor: AbstractUser, session: PrivilegedSession, key: UserKey, *, login: LoginSession | None = None
+) -> ca.Certificate:
     """Sign one of the actor's keys for their session.
 
     The principal is session-<id>. It is valid until the end of the session, or for CERTIFICATE_SECONDS if that is
-    shorter. The signature is logged about the session. Raise Forbidden if the session or the key is not the actor's.
-    Raise Refused if the session is not open, if the account is locked, or if nothing can be signed.
+    shorter; at most for five minutes where the profile asks for a second factor at each connect. The signature is
+    logged about the session. Raise Forbidden if the session or the key is not the actor's. Raise Refused if the session
+    is not open, if the account is locked, or if nothing can be signed. Raise FactorNeeded if the profile asks for a
+    second factor and none is fresh in `login`.
     """
     if actor.pk != key.user_id:
         raise Forbidden(NOT_YOURS)
-    return _sign(actor, session, key.public_key, key)
+    return _sign(actor, session, key.public_key, key, login=login)
 
 
-def give_certificate_for(actor: AbstractUser, session: PrivilegedSession, line: str) -> ca.Certificate:
+def give_certificate_for(
+    actor: AbstractUser, session: PrivilegedSession, line: str, *, login: LoginSession | None = None
+) -> ca.Certificate:
     """Sign a public key that the actor holds and has not registered. It is not stored.
 
     Raise the errors of give_certificate(), and Refused for a key that is weak, damaged or somebody else's.
     """
     if actor.pk != session.user_id:
         raise Forbidden(NOT_YOURS)
-    return _sign(actor, session, require_unused_key(actor, line).line)
+    return _sign(actor, session, require_unused_key(actor, line).line, login=login)
 
 
 def session_to_log_in_to(actor: AbstractUser, wanted: str) -> PrivilegedSession:
@@ -96,7 +105,12 @@ def session_to_log_in_to(actor: AbstractUser, wanted: str) -> PrivilegedSession:
 
 
 def _sign(
-    actor: AbstractUser, session: PrivilegedSession, public_key: str, registered: UserKey | None = None
+    actor: AbstractUser,
+    session: PrivilegedSession,
+    public_key: str,
+    registered: UserKey | None = None,
+    *,
+    login: LoginSession | None,
 ) -> ca.Certificate:
     if actor.pk != session.user_id:
         raise Forbidden(NOT_YOURS)
@@ -109,6 +123,7 @@ def _sign(
                 raise Refused(reason)
             if not session.user.is_active or AccountLock.objects.in_force().filter(user_id=actor.pk).exists():
                 raise Refused("Your account is locked.")
+            require_factor(session, is_confirmed=login is not None and is_fresh(login))
             if registered and not UserKey.objects.filter(pk=registered.pk).update(last_used_at=now):
                 raise Refused("This key was removed meanwhile. Choose another one.", field="key")
             return ca.sign(
@@ -130,4 +145,6 @@ def _seconds(session: PrivilegedSession, now: dt.datetime) -> int:
     if left < 1:
         raise Refused("This session has reached its end.")
     at_most: int = settings.CERTIFICATE_SECONDS
+    if session.profile.confirm_at_connect:  # else one confirmation would open the host again and again
+        at_most = min(at_most, int(FRESH_FOR.total_seconds()))
     return min(left, at_most)

@@ -194,6 +194,8 @@ PROFILES = Table(
         _number("extensions", "Extensions", "extension_limit"),
         Column("notes", "Notes required", "notes_required", 120),
         Column("ticket", "Ticket required", "ticket_required", 120),
+        Column("confirm_start", "Second factor at the start", "confirm_at_start", 200, is_hidden=True),
+        Column("confirm_connect", "Second factor at each connect", "confirm_at_connect", 220, is_hidden=True),
         Column("record", "Recorded", "record", 120),
         _number("policies", "Policies", "policy_count"),
     ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from django.utils.html import format_html
+
 from activity.listing import short_time, span_of_time
 from activity.models import Level, LogEntry
 from activity.names import then_and_now
@@ -96,6 +98,7 @@ def _facts(session: PrivilegedSession) -> list[tuple[str, str]]:
         ("Decide before", short_time(session.approval_deadline) if session.status == Status.WAITING else ""),
         ("Access policy", session.policy.name if session.policy else ""),
         ("Connection profile", session.profile.name),
+        ("Second factor", _second_factor(session)),
         ("Notes", session.notes),
         ("Ticket", session.ticket_number),
         ("End reason", with_local_times(session.end_reason)),
@@ -110,6 +113,14 @@ def _requester_name(session: PrivilegedSession) -> str:
     """
     name = session.requested_by.get_username()
     return then_and_now(session.user_name, name) if session.requested_by_id == session.user_id else name
+
+
+def _second_factor(session: PrivilegedSession) -> str:
+    """Return when the profile asks for a fresh second factor, and whether that of the start was given."""
+    given = session.start_confirmed_at
+    if given is None:
+        return session.profile.confirms
+    return format_html("{} (for the start: {})", session.profile.confirms or "not asked for", short_time(given))
 
 
 def _extensions(session: PrivilegedSession) -> str:

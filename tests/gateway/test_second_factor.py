@@ -1,0 +1,192 @@
+"""Where a profile asks for a second factor, nobody connects without one: by no key, ticket or certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import Any
+
+import asyncssh
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from activity.models import LogEntry
+from activity.verbs import Verb
+from sessions_app.errors import Refused
+from sessions_app.factors.fresh import FRESH_FOR
+from sessions_app.gateway.flows.connect import AuthenticatedClient, connect
+from sessions_app.gateway.flows.ticket import issue, redeem
+from sessions_app.gateway.models import EntryPoint, GatewayConnection, GatewayTicket, TicketKind
+from sessions_app.hosts.flows.certificate import give_certificate
+from sessions_app.hosts.ssh import ca
+from sessions_app.logins.models import LoginSession
+from sessions_app.privileged.flows.confirm import FactorNeeded
+from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.worker.step import StepContext
+from tests.support.builders import make_application, make_key, make_login, make_profile, make_resource, make_session
+from tests.support.control_scene import run
+from tests.support.gateway_scene import Front, front, prepared
+from tests.support.waiting import seconds
+
+HERE = "127.0.0.1"
+AT_CONNECT: dict[str, Any] = {"confirm_at_connect": True}
+AT_START: dict[str, Any] = {"confirm_at_start": True}
+
+
+@pytest.fixture(params=[AT_CONNECT, AT_START], ids=["at each connect", "at the start"])
+def session(request: pytest.FixtureRequest, alice: User) -> PrivilegedSession:
+    return session_of(alice, **request.param)
+
+
+def session_of(user: User, **profile: Any) -> PrivilegedSession:
+    host = make_resource("web-1", connector="ssh", host_key="ssh-ed25519 AAAA")
+    return make_session(user, resource=host, profile=make_profile("Careful", **profile))
+
+
+def login_of(user: User, *, fresh: bool) -> LoginSession:
+    long_ago = timezone.now() - FRESH_FOR - dt.timedelta(seconds=1)
+    return make_login(user, confirmed_at=timezone.now() if fresh else long_ago)
+
+
+def client(session: PrivilegedSession, **values: Any) -> AuthenticatedClient:
+    defaults: dict[str, Any] = {"user_id": session.user_id, "session_id": session.pk, "entry_point": EntryPoint.SSH}
+    return AuthenticatedClient(**(defaults | values), address=HERE, client="")
+
+
+@pytest.mark.parametrize("way", EntryPoint)
+def test_nobody_connects_without_a_factor_whichever_way(session: PrivilegedSession, way: EntryPoint) -> None:
+    with pytest.raises(FactorNeeded, match="The connection profile Careful asks for a second factor"):
+        connect(client(session, entry_point=way), "gate-1")
+    assert not GatewayConnection.objects.exists()
+    assert LogEntry.objects.of_target(session).get(verb=Verb.CONNECTION_REFUSED).actor_name == "alice"
+    connect(client(session, entry_point=way, is_confirmed=True), "gate-1")
+    assert GatewayConnection.objects.count() == 1
+
+
+def test_the_factor_of_the_start_is_given_once_and_that_of_a_connect_each_time(alice: User) -> None:
+    session = session_of(alice, **AT_START)
+    connect(client(session, is_confirmed=True), "gate-1")
+    session.refresh_from_db()
+    assert session.start_confirmed_at is not None
+    connect(client(session), "gate-1")
+    session.profile.confirm_at_connect = True
+    session.profile.save()
+    with pytest.raises(FactorNeeded):
+        connect(client(session), "gate-1")
+
+
+def test_who_may_not_connect_is_told_so_and_not_asked_for_a_factor(session: PrivilegedSession) -> None:
+    PrivilegedSession.objects.update(status=Status.LOCKED)
+    with pytest.raises(Refused, match="is locked"):
+        connect(client(session), "gate-1")
+
+
+def test_an_application_is_told_that_it_can_give_none(db: None) -> None:
+    session = session_of(make_application("backup-job").principal, **AT_CONNECT)
+    with pytest.raises(FactorNeeded, match="An application has none: an administrator"):
+        connect(client(session), "gate-1")
+
+
+@pytest.mark.parametrize("kind", [TicketKind.TERMINAL, TicketKind.PASSWORD])
+def test_a_ticket_needs_a_fresh_factor(session: PrivilegedSession, alice: User, kind: TicketKind) -> None:
+    for login in (None, login_of(alice, fresh=False)):
+        with pytest.raises(FactorNeeded):
+            issue(alice, session, kind, login=login, address=HERE)
+    assert not GatewayTicket.objects.exists()
+    ticket = issue(alice, session, kind, login=login_of(alice, fresh=True), address=HERE)
+    assert redeem(ticket.secret, kind, address=HERE).is_confirmed
+
+
+def test_the_page_of_an_open_terminal_comes_back_without_a_factor_but_opens_no_other(alice: User) -> None:
+    session, login = session_of(alice, **AT_CONNECT), login_of(alice, fresh=False)
+    opened = client(session, entry_point=EntryPoint.BROWSER, login_session_id=login.pk, is_confirmed=True)
+    connection = connect(opened, "gate-1")
+    ticket = issue(alice, session, TicketKind.TERMINAL, login=login, address=HERE)
+    assert not redeem(ticket.secret, TicketKind.TERMINAL, address=HERE).is_confirmed
+    with pytest.raises(FactorNeeded):
+        issue(alice, session, TicketKind.PASSWORD, login=login, address=HERE)
+    GatewayConnection.objects.filter(pk=connection.pk).update(ended_at=timezone.now(), end_reason="closed")
+    with pytest.raises(FactorNeeded):
+        issue(alice, session, TicketKind.TERMINAL, login=login, address=HERE)
+
+
+def test_a_certificate_needs_a_fresh_factor_and_is_short(
+    session: PrivilegedSession, alice: User, settings: Any
+) -> None:
+    settings.CERTIFICATE_SECONDS = 3600
+    ca.create()
+    key = make_key(alice)
+    with pytest.raises(FactorNeeded):
+        give_certificate(alice, session, key, login=login_of(alice, fresh=False))
+    certificate = give_certificate(alice, session, key, login=login_of(alice, fresh=True))
+    session.refresh_from_db()
+    is_short = certificate.valid_until - timezone.now() <= FRESH_FOR
+    assert is_short == session.profile.confirm_at_connect
+    assert (session.start_confirmed_at is not None) == session.profile.confirm_at_start
+
+
+def test_the_host_takes_no_registered_key_that_would_go_round_the_question(alice: User) -> None:
+    key = make_key(alice)
+    asking: tuple[tuple[dict[str, Any], tuple[str, ...]], ...]
+    asking = (({}, (key.public_key,)), (AT_CONNECT, ()), (AT_START, ()))
+    for profile, given in asking:
+        session = make_session(alice, Status.PROVISIONING, profile=make_profile(str(profile), **profile))
+        assert StepContext(session, "worker", timezone.now).grant().public_keys == given
+
+
+class Phone(asyncssh.SSHClient):
+    """A client that answers questions, and keeps what it is shown."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.said: list[str] = []
+        self.instructions: list[str] = []
+        self.prompts: list[str] = []
+
+    def auth_banner_received(self, msg: str, lang: str) -> None:
+        self.said.append(msg)
+
+    def kbdint_auth_requested(self) -> str | None:
+        return "" if self.answers else None
+
+    def kbdint_challenge_received(self, name: str, instructions: str, lang: str, prompts: Any) -> list[str]:
+        if not prompts:
+            return []
+        self.instructions.append(instructions)
+        self.prompts += [prompt for prompt, _ in prompts]
+        return [self.answers.pop(0)]
+
+
+async def tried(there: Front, phone: Phone, **values: Any) -> int | None:
+    """Run a command through the gateway. Return its exit status; None if the login was refused."""
+    try:
+        connection = await there.connect(client_factory=lambda: phone, **values)
+    except asyncssh.PermissionDenied:
+        return None
+    async with connection:
+        status: int | None = (await connection.run("swallow", stdin=asyncssh.DEVNULL)).exit_status
+    return status
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_the_key_a_client_is_asked_for_a_one_time_password(alice: User) -> None:
+    given = prepared(alice, **AT_CONNECT)
+    good = issue(alice, given.session, TicketKind.PASSWORD, login=login_of(alice, fresh=True), address=HERE)
+    silent, wrong, right, again = Phone(), Phone("wrong", "wronger"), Phone("wrong", good.secret), Phone(good.secret)
+
+    ended: list[int | None] = []
+
+    async def scenario() -> None:
+        async with asyncio.timeout(seconds(30)), front(given) as there:
+            ended.extend([await tried(there, phone) for phone in (silent, wrong, right, again)])
+
+    run(scenario())
+    assert ended == [None, None, 0, None]
+    assert "Your session on web-1 asks for a second factor at each connect." in "".join(silent.said)
+    assert f"/sessions/{given.session.pk}/" in right.instructions[0]
+    assert "Second factor refused. It was used before" in "".join(again.said)
+    connection = GatewayConnection.objects.get()
+    assert (connection.fingerprint != "", connection.login_session_id is not None) == (True, True)
+    texts = list(LogEntry.objects.filter(verb=Verb.CONNECTION_REFUSED).values_list("message", flat=True))
+    assert sum("the key is right, but the second factor was not given" in text for text in texts) == 1

@@ -3,6 +3,7 @@
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.devices.models import Device
+from sessions_app.factors.models import RecoveryCode, TotpSecret
 from sessions_app.gateway.models import (
     GatewayConnection,
     GatewayEnforcement,
@@ -58,11 +59,13 @@ __all__ = [
     "Recording",
     "RecordingChunk",
     "RecordingText",
+    "RecoveryCode",
     "Resource",
     "ResourceLock",
     "Secret",
     "ServiceKey",
     "SignInSettings",
+    "TotpSecret",
     "UserKey",
     "WorkerHeartbeat",
 ]

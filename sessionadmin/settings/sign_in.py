@@ -9,3 +9,6 @@ ACCOUNT_SIGNUP_FIELDS = ["username*"]
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_LOGIN_TIMEOUT = 15 * 60  # seconds between the password and the second factor
 ACCOUNT_RATE_LIMITS = False  # logins/throttle.py counts failed tries
+# What a login passes after its first step: the classes of allauth's login stages, in this order.
+LOGIN_STAGES = ["sessions_app.factors.stage.SecondFactorStage"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

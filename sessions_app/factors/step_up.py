@@ -73,6 +73,9 @@ NEEDED: Mapping[str, Condition] = {
     "ssh_key_add": on_post,
     "session_certificate": on_post,
     "session_password": on_post,
+    # Ways to sign in
+    "factor_app_add": on_post,
+    "sign_in_settings": on_saving,
     # What is secret
     "secret_show": on_post,
     "recording_typed": always,
@@ -89,6 +92,8 @@ NOT_NEEDED = frozenset(
         "logins_logout_others",
         "ssh_login",
         "password_change",  # asks for the password itself
+        "mfa_authenticate",
+        "mfa_cancel",
         # What stops something, or takes a way to connect away
         "account_lock",
         "resource_lock",

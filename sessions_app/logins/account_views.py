@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.internal.stagekit import clear_login
 from allauth.account.models import Login
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -38,6 +39,7 @@ class ConsoleLoginView(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Go on to the second factor if the person has one, or else begin the login session (sign_in.py)."""
         user = form.get_user()
+        clear_login(self.request)  # what this browser gave at an earlier login counts for that one only
         login = Login(user=user, redirect_url=self.get_redirect_url())
         response: HttpResponse = perform_password_login(self.request, {"username": user.get_username()}, login)
         return response

@@ -50,12 +50,11 @@ class TooManyTries(LoginRefused):
     `until` is when the person can try again.
     """
 
+    happened = "Too many failed logins. The password was not checked and you are not logged in."
+
     def __init__(self, until: dt.datetime) -> None:
         self.until = until
-        super().__init__(
-            "Too many failed logins. The password was not checked and you are not logged in. "
-            f"Try again after {timezone.localtime(until):%H:%M:%S %Z}."
-        )
+        super().__init__(f"{self.happened} Try again after {timezone.localtime(until):%H:%M:%S %Z}.")
 
     @property
     def seconds(self) -> int:
@@ -87,12 +86,12 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
     3. Take the counted try back after a success, and after an error of the console, which is raised on.
     """
     address = service.request_ip(request)
-    block = _count_try(user_name, address)
+    block = count_try(user_name, address)
     if block is not None:
         if block.is_news:  # one entry for each window, so that many tries do not make many entries
             _record(Verb.LOGIN_THROTTLED, user_name, "was refused for too many failures, and is until the wait is over")
         raise TooManyTries(block.until)
-    with _try_taken_back_on_error(user_name, address):
+    with try_taken_back_on_error(user_name, address):
         user = authenticate(request, username=user_name, password=password)
         if user is None:
             here = backend.request_login.get()
@@ -101,7 +100,7 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
                 raise AccountIsLocked(here.refused_by)
             _record(Verb.LOGIN_FAILED, user_name, "failed")
             raise WrongCredentials
-        _count_success(user_name, address)
+        count_success(user_name, address)
     return user
 
 
@@ -112,21 +111,21 @@ def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool
     ThrottleUnavailable without checking the password, as authenticate_person() does.
     """
     user_name, address = user.get_username(), service.request_ip(request)
-    block = _count_try(user_name, address)
+    block = count_try(user_name, address)
     if block is not None:
         if block.is_news:
             _record(Verb.LOGIN_THROTTLED, user_name, "or a change of its password was refused for too many failures")
         raise TooManyTries(block.until)
-    with _try_taken_back_on_error(user_name, address):
+    with try_taken_back_on_error(user_name, address):
         if not user.check_password(password):
             _record(Verb.LOGIN_FAILED, user_name, "was not asked for: its password was entered wrongly to change it")
             return False
-        _count_success(user_name, address)
+        count_success(user_name, address)
     return True
 
 
 @contextlib.contextmanager
-def _try_taken_back_on_error(user_name: str, address: str) -> Iterator[None]:
+def try_taken_back_on_error(user_name: str, address: str, kind: str = throttle.PASSWORDS) -> Iterator[None]:
     """Take the counted try back if this block raises an error of the console.
 
     The person is not told about a wrong password whose log entry could not be written, so nobody learns anything by
@@ -137,21 +136,23 @@ def _try_taken_back_on_error(user_name: str, address: str) -> Iterator[None]:
     except LoginRefused:
         raise
     except BaseException:
-        throttle.count_broken(user_name, address)
+        throttle.count_broken(user_name, address, kind)
         raise
 
 
-def _count_try(user_name: str, address: str) -> throttle.LoginBlock | None:
+def count_try(user_name: str, address: str, kind: str = throttle.PASSWORDS) -> throttle.LoginBlock | None:
+    """Count one try by throttle.py. Raise ThrottleUnavailable if it cannot be counted."""
     try:
-        return throttle.count_try(user_name, address)
+        return throttle.count_try(user_name, address, kind)
     except throttle.CannotCount as error:
         logger.exception("Nobody can log in: the cache (CACHE_URL) does not answer")
         raise ThrottleUnavailable from error
 
 
-def _count_success(user_name: str, address: str) -> None:
+def count_success(user_name: str, address: str, kind: str = throttle.PASSWORDS) -> None:
+    """Take the try back by throttle.py, unless the cache does not answer."""
     try:
-        throttle.count_success(user_name, address)
+        throttle.count_success(user_name, address, kind)
     except throttle.CannotCount:  # one try stays counted
         logger.exception("A login that succeeded stays counted: the cache (CACHE_URL) does not answer")
 

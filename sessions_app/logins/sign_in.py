@@ -10,6 +10,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -31,6 +32,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Return False: administrators make accounts, and single sign-on where its setting says so."""
         return False
+
+    def get_login_stages(self) -> list[str]:
+        """Return our own stages instead of allauth's, whose pages are not ours."""
+        return list(settings.LOGIN_STAGES)
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         """Begin the login session. Raise PermissionDenied if the account was closed at the same moment."""

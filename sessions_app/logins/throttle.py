@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 WINDOW = dt.timedelta(minutes=15)
 WAIT_SECONDS = 1.0  # seconds to wait for a busy database before a count is taken back later
 MOST_DEBTS = 10_000  # tries that a process still has to take back; the oldest are dropped first
+PASSWORDS, CODES = "account", "code"  # what is counted for an account: wrong passwords, wrong second factors
 IPV6_HOME = 64  # bits: one home or one machine gets a whole network of this size
 
 
@@ -62,17 +63,18 @@ class _Counter:
 _debts: deque[tuple[_Counter, float]] = deque(maxlen=MOST_DEBTS)
 
 
-def count_try(user_name: str, address: str) -> LoginBlock | None:
+def count_try(user_name: str, address: str, kind: str = PASSWORDS) -> LoginBlock | None:
     """Count one try. Return a LoginBlock if the account or the address had too many within 15 minutes.
 
-    Raise CannotCount, or the error of the database; nothing is counted then.
+    Passwords and codes of an account are counted apart, because whoever knows the password could otherwise set the
+    count of wrong codes back with it. Raise CannotCount, or the error of the database; nothing is counted then.
     """
     counted: list[_Counter] = []
     blocks = []
     try:
         _take_back_owed()
         with _cache_errors():
-            for counter in (_account(user_name), _address(address)):
+            for counter in (_account(user_name, kind), _address(address)):
                 count = _increment(counter)
                 counted.append(counter)
                 if count > counter.limit:
@@ -85,15 +87,15 @@ def count_try(user_name: str, address: str) -> LoginBlock | None:
     return LoginBlock(max(block.until for block in blocks), any(block.is_news for block in blocks))
 
 
-def count_broken(user_name: str, address: str) -> None:
-    """Take the counted try back, because the console failed before it knew whether the password is right."""
-    _take_back([_account(user_name), _address(address)])
+def count_broken(user_name: str, address: str, kind: str = PASSWORDS) -> None:
+    """Take the counted try back, because the console failed before it knew whether password or code is right."""
+    _take_back([_account(user_name, kind), _address(address)])
 
 
-def count_success(user_name: str, address: str) -> None:
+def count_success(user_name: str, address: str, kind: str = PASSWORDS) -> None:
     """Forget the failures of the account, and take the try of the address back. Raise CannotCount."""
     with _cache_errors():
-        cache.delete(_account(user_name).key)
+        cache.delete(_account(user_name, kind).key)
         with contextlib.suppress(ValueError):  # the window ended in between, and with it the count
             cache.decr(_address(address).key)
 
@@ -141,8 +143,8 @@ def _take_back_owed() -> None:
             raise
 
 
-def _account(user_name: str) -> _Counter:
-    return _counter("account", fold(user_name), settings.LOGIN_FAILURES_PER_ACCOUNT)
+def _account(user_name: str, kind: str) -> _Counter:
+    return _counter(kind, fold(user_name), settings.LOGIN_FAILURES_PER_ACCOUNT)
 
 
 def _address(address: str) -> _Counter:

@@ -209,7 +209,7 @@ def test_tries_that_broke_make_nobody_wait(alice: User, monkeypatch: pytest.Monk
     password = PASSWORD if is_right else "wrong"
     with monkeypatch.context() as disturbed:
         disturbed.setattr(authentication, "_record", broken)
-        disturbed.setattr(authentication, "_count_success", broken)
+        disturbed.setattr(authentication, "count_success", broken)
         for _ in range(8):
             answer = browser.post(LOGIN, {"username": "alice", "password": password}, REMOTE_ADDR=HERE)
             assert answer.status_code == 503

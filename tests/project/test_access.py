@@ -94,6 +94,11 @@ ADDRESSES = [
     Address("styleguide", "/styleguide/", ALL),
     Address("login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
     Address("account_login", "/accounts/login/", ALL, ALL, put=200, is_open=True),
+    # Who is logged in is at no second step.
+    Address("mfa_authenticate", "/accounts/2fa/authenticate/", TO_PAGE, TO_PAGE, is_open=True),
+    Address("mfa_cancel", "/accounts/2fa/cancel/", NOT_ALLOWED, TO_PAGE, is_open=True),
+    Address("factors", "/accounts/2fa/", ALL),
+    Address("factor_app_add", "/accounts/2fa/app/", ALL, (422,) * 5),
     Address("password_change", "/accounts/password/", ALL, ALL, put=200),
     Address("settings", "/settings/", ALL, (422,) * 5),
     Address("sign_in_settings", "/sign-in/", ADMIN_ONLY, (403, 403, 403, 403, 422)),

@@ -1,0 +1,66 @@
+"""Set up a second factor. The first one brings ten recovery codes."""
+
+from __future__ import annotations
+
+from allauth.mfa.models import Authenticator
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
+
+from activity import log
+from activity.verbs import Verb
+from sessions_app.errors import Refused
+from sessions_app.factors import recovery, totp
+from sessions_app.factors.fresh import mark_confirmed
+from sessions_app.logins.models import LoginSession
+
+
+@sensitive_variables()
+def add_app(person: AbstractBaseUser, secret: str, code: str, *, name: str, login: LoginSession | None) -> list[str]:
+    """Store an authenticator app that has shown the right code. Return the recovery codes if they are new.
+
+    Raise Refused for a wrong code and for a second app, and NoKey.
+    """
+    step = totp.step_of(secret, "".join(code.split()))
+    if step is None:
+        raise Refused(
+            "The code is wrong. Check that the clock of your phone is right, and enter the code it shows now.",
+            field="code",
+        )
+    with transaction.atomic():
+        _hold(person)
+        if Authenticator.objects.filter(user_id=person.pk, type=Authenticator.Type.TOTP).exists():
+            raise Refused("You have an authenticator app already. Remove it before you set up another one.")
+        app = totp.store(person, secret, step=step, name=name)
+        return added(person, app, f"set up the authenticator app “{name}”", login)
+
+
+def added(person: AbstractBaseUser, factor: Authenticator, what: str, login: LoginSession | None) -> list[str]:
+    """Log a new factor, which counts as given just now. Return new recovery codes, unless the person has some."""
+    log.record(
+        Verb.FACTOR_ADDED,
+        f"{person.get_username()} {what}",
+        actor=person,
+        user=person,
+        details={"factor": factor.pk, "type": str(factor.type)},
+    )
+    if login is not None:
+        mark_confirmed(login)
+    return [] if recovery.left(person) else new_codes(person)
+
+
+@sensitive_variables("codes")
+def new_codes(person: AbstractBaseUser) -> list[str]:
+    """Replace the person's recovery codes, and log it. Return the new ones."""
+    with transaction.atomic():
+        _hold(person)
+        codes = recovery.make(person)
+        text = f"{person.get_username()} made {len(codes)} recovery codes; earlier ones are void"
+        log.record(Verb.RECOVERY_CODES_MADE, text, actor=person, user=person)
+    return codes
+
+
+def _hold(person: AbstractBaseUser) -> None:
+    """Lock the account's row, so that two browsers of one person wait for each other."""
+    get_user_model()._default_manager.select_for_update().get(pk=person.pk)

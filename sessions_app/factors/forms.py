@@ -1,0 +1,41 @@
+"""Forms for codes and names of second factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from sessions_app.factors.check import LONGEST_CODE
+
+LONGEST_NAME = 60
+
+
+class CodeForm(forms.Form):
+    """A code of the authenticator app, or a recovery code."""
+
+    code = forms.CharField(
+        max_length=LONGEST_CODE,
+        widget=forms.TextInput({"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, label: str = "Code", numeric: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        self.fields["code"].label = label
+        if numeric:
+            self.fields["code"].widget.attrs["inputmode"] = "numeric"
+
+
+class AppForm(CodeForm):
+    """The first code of a new authenticator app, and a name for it."""
+
+    name = forms.CharField(max_length=LONGEST_NAME, initial="Authenticator app")
+
+
+class NameForm(forms.Form):
+    """The name of a factor."""
+
+    name = forms.CharField(max_length=LONGEST_NAME)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})

@@ -16,6 +16,7 @@ class Verb(models.TextChoices):
     LOGIN_TRAVEL = "login.travel", "Login too far away for the time"
     LOGOUT = "login.ended", "Logged out"
     LOGOUT_FORCED = "login.forced_out", "Logged out by somebody else"
+    FACTOR_CONFIRMED = "factor.confirmed", "Confirmed again"
     PASSWORD_CHANGED = "account.password_changed", "Password changed"
     FACTOR_ADDED = "factor.added", "Second factor set up"
     FACTOR_CHANGED = "factor.changed", "Second factor renamed"

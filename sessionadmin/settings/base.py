@@ -68,6 +68,8 @@ MIDDLEWARE = [
     "sessions_app.request_limits.RequestLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "activity.middleware.ViewerTimezoneMiddleware",
+    # Last, so that strangers and limits are answered before.
+    "sessions_app.factors.step_up_middleware.StepUpMiddleware",
 ]
 
 ROOT_URLCONF = "sessionadmin.urls"

@@ -8,11 +8,11 @@ test fails until it is.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import ResolverMatch
 
 from activity.viewer import viewer
 from sessions_app.choosing import FIND
@@ -27,8 +27,8 @@ def on_post(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
     return request.method == "POST"
 
 
-def always(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
-    return True
+def on_reading(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
+    return request.method in ("GET", "HEAD")
 
 
 def on_saving(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
@@ -45,42 +45,60 @@ def on_action(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
 
 
 def on_download_of_everybodys_log(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
-    return "csv" in request.GET and sees_everything(viewer(request))
+    return on_reading(request, kwargs) and "csv" in request.GET and sees_everything(viewer(request))
 
 
-def _configured(*names: str, deletes: bool = True) -> dict[str, Condition]:
-    """Return the addresses that add, change and delete the objects of these kinds."""
-    verbs = {"add": on_saving, "change": on_saving} | ({"delete": on_post} if deletes else {})
-    return {f"{name}_{verb}": condition for name in names for verb, condition in verbs.items()}
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deed:
+    """What is done at an address, as a verb without “to” for the question and the log, and when it needs a factor.
+
+    Names of values in the address can stand in the words, such as {verb}.
+    """
+
+    words: str
+    condition: Condition = on_post
 
 
-NEEDED: Mapping[str, Condition] = {
+def _configured(name: str, noun: str, *, deletes: bool = True) -> dict[str, Deed]:
+    """Return the deeds of the addresses that add, change and delete the objects of one kind."""
+    deeds = {f"{name}_add": Deed(f"add {noun}", on_saving), f"{name}_change": Deed(f"change {noun}", on_saving)}
+    return deeds | ({f"{name}_delete": Deed(f"delete {noun}")} if deletes else {})
+
+
+NEEDED: Mapping[str, Deed] = {
     # What gives a right, or gives it back
-    "session_action": on_action,
-    "account_unlock": on_post,
-    "resource_unlock": on_post,
+    "session_action": Deed("{verb} sessions", on_action),
+    "account_unlock": Deed("unlock the account"),
+    "resource_unlock": Deed("open the resource again"),
     # More than one emergency needs
-    "account_cut": on_post,
+    "account_cut": Deed("cut everything of a person"),
     # What may be requested, by whom, and how
-    **_configured("resource", "activity_kind", "profile", "policy", "secret", "service_key"),
-    "resources_add_many": on_post,
-    "host_key_confirm": on_post,
+    **_configured("resource", "a resource"),
+    "resources_add_many": Deed("add resources"),
+    "host_key_confirm": Deed("confirm a host key"),
+    **_configured("activity_kind", "an activity"),
+    **_configured("profile", "a connection profile"),
+    **_configured("policy", "an access policy"),
+    **_configured("secret", "a secret"),
+    **_configured("service_key", "a service key"),
     # People, their roles and passwords
-    **_configured("group"),
-    **_configured("user", "application", deletes=False),
-    "user_password": on_post,
+    **_configured("user", "a user", deletes=False),
+    "user_password": Deed("set a password"),
+    **_configured("group", "a group"),
+    **_configured("application", "an application", deletes=False),
+    "sign_in_settings": Deed("change how people sign in", on_saving),
     # Ways to connect that can be carried away
-    "ssh_key_add": on_post,
-    "session_certificate": on_post,
-    "session_password": on_post,
+    "ssh_key_add": Deed("register an SSH key"),
+    "session_certificate": Deed("get a certificate"),
+    "session_password": Deed("get a one-time password"),
     # Ways to sign in
-    "factor_app_add": on_post,
-    "sign_in_settings": on_saving,
+    "factor_app_add": Deed("set up an authenticator app"),
     # What is secret
-    "secret_show": on_post,
-    "recording_typed": always,
-    "activity_log": on_download_of_everybodys_log,
+    "secret_show": Deed("show a secret"),
+    "recording_typed": Deed("download what was typed", on_reading),
+    "activity_log": Deed("download the log", on_download_of_everybodys_log),
 }
+OF_ADMINISTRATION = Deed("change the configuration")
 
 NOT_NEEDED = frozenset(
     {
@@ -88,6 +106,7 @@ NOT_NEEDED = frozenset(
         "login",
         "account_login",
         "logout",
+        "confirm",  # asks for the factor
         "logins_logout",
         "logins_logout_others",
         "ssh_login",
@@ -116,19 +135,22 @@ NOT_NEEDED = frozenset(
 NOT_NEEDED_IN_ADMINISTRATION = frozenset({"admin:login", "admin:logout"})
 
 
-def condition_of(name: str) -> Condition | None:
-    """Return when a request to the address `name` needs a fresh factor; None if it never does."""
+def deed_at(name: str) -> Deed | None:
+    """Return what is done at the address `name` that can need a fresh factor; None if nothing there ever does."""
     if name.startswith("admin:") and name not in NOT_NEEDED_IN_ADMINISTRATION:
-        return on_post
+        return OF_ADMINISTRATION
     return NEEDED.get(name)
 
 
 def is_listed(name: str) -> bool:
     """Return whether this module says something about the address `name`."""
-    return condition_of(name) is not None or name in NOT_NEEDED or name in NOT_NEEDED_IN_ADMINISTRATION
+    return deed_at(name) is not None or name in NOT_NEEDED or name in NOT_NEEDED_IN_ADMINISTRATION
 
 
-def needs_fresh_factor(request: HttpRequest, match: ResolverMatch) -> bool:
-    """Return whether this request is a deed that needs a fresh factor."""
-    condition = condition_of(match.view_name)
-    return condition is not None and condition(request, match.kwargs)
+def waiting_deed(request: HttpRequest) -> str:
+    """Return in words what this request does, if that needs a fresh factor; else an empty string."""
+    match = request.resolver_match
+    deed = deed_at(match.view_name) if match is not None else None
+    if match is None or deed is None or not deed.condition(request, match.kwargs):
+        return ""
+    return deed.words.format(**match.kwargs)

@@ -104,8 +104,8 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
     return user
 
 
-def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool:
-    """Return whether `password` belongs to `user`, who is logged in.
+def confirm(request: HttpRequest, user: AbstractBaseUser, password: str, purpose: str) -> bool:
+    """Return whether `password` belongs to `user`, who is logged in. `purpose` says in the log what it was asked for.
 
     A wrong password counts as a failed login, so that nobody can try passwords on an open page. Raise TooManyTries or
     ThrottleUnavailable without checking the password, as authenticate_person() does.
@@ -114,11 +114,11 @@ def confirm(request: HttpRequest, user: AbstractBaseUser, password: str) -> bool
     block = count_try(user_name, address)
     if block is not None:
         if block.is_news:
-            _record(Verb.LOGIN_THROTTLED, user_name, "or a change of its password was refused for too many failures")
+            _record(Verb.LOGIN_THROTTLED, user_name, f"or its password {purpose} was refused for too many failures")
         raise TooManyTries(block.until)
     with try_taken_back_on_error(user_name, address):
         if not user.check_password(password):
-            _record(Verb.LOGIN_FAILED, user_name, "was not asked for: its password was entered wrongly to change it")
+            _record(Verb.LOGIN_FAILED, user_name, f"was not asked for: its password was entered wrongly {purpose}")
             return False
         count_success(user_name, address)
     return True

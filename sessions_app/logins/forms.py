@@ -75,7 +75,7 @@ class NewPasswordForm(PasswordChangeForm):
         """Return the old password. Raise ValidationError if it is wrong, or after too many wrong ones."""
         password: str = self.cleaned_data["old_password"]
         try:
-            if authentication.confirm(self.request, self.user, password):
+            if authentication.confirm(self.request, self.user, password, "to change it"):
                 self.old_hash = self.user.password
                 return password
         except authentication.TooManyTries as refusal:

@@ -58,4 +58,4 @@ def test_no_address_is_in_both_tables() -> None:
 def test_all_of_the_administration_needs_a_fresh_factor_but_the_way_out() -> None:
     free = {name for name, _ in addresses(get_resolver()) if name.startswith("admin:")}
     assert len(free) > 40
-    assert {name for name in free if step_up.condition_of(name) is None} == step_up.NOT_NEEDED_IN_ADMINISTRATION
+    assert {name for name in free if step_up.deed_at(name) is None} == step_up.NOT_NEEDED_IN_ADMINISTRATION

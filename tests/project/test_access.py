@@ -102,6 +102,7 @@ ADDRESSES = [
     Address("password_change", "/accounts/password/", ALL, ALL, put=200),
     Address("settings", "/settings/", ALL, (422,) * 5),
     Address("sign_in_settings", "/sign-in/", ADMIN_ONLY, (403, 403, 403, 403, 422)),
+    Address("confirm", "/accounts/confirm/", ALL, (422,) * 5),
     Address("account", "/accounts/me/", ALL),
     Address("ssh_key_add", "/accounts/keys/add/", ALL, (422,) * 5),
     Address("ssh_key_remove", "/accounts/keys/{key}/remove/", (200, 404, 404, 404, 404), (302, 404, 404, 404, 404)),

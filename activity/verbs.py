@@ -17,6 +17,8 @@ class Verb(models.TextChoices):
     LOGOUT = "login.ended", "Logged out"
     LOGOUT_FORCED = "login.forced_out", "Logged out by somebody else"
     FACTOR_CONFIRMED = "factor.confirmed", "Confirmed again"
+    IDENTITY_LINKED = "identity.linked", "Single sign-on linked"
+    IDENTITY_UNLINKED = "identity.unlinked", "Single sign-on unlinked"
     PASSWORD_CHANGED = "account.password_changed", "Password changed"
     FACTOR_ADDED = "factor.added", "Second factor set up"
     FACTOR_CHANGED = "factor.changed", "Second factor renamed"

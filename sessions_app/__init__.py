@@ -13,6 +13,7 @@ Each package is one subject. They stand from the top down: a package imports fro
     hosts/         connectors for hosts, SSH keys, the certificate authority
     privileged/    the privileged session: models, status, policy, flows, lists
     catalogue/     what may be requested: resources, activities, connection profiles, access policies
+    sso/           single sign-on: providers, whose account is whose, logout from both sides
     factors/       second factors: setting them up, asking for them, how long one counts as fresh
     logins/        login sessions: authentication, client address, place, device
     login_rules/   settings of sign-in: from where, when and how often people log in

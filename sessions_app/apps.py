@@ -23,11 +23,13 @@ class SessionsAppConfig(AppConfig):
         from sessions_app.logins import signals  # noqa: PLC0415
         from sessions_app.management import trial_data  # noqa: PLC0415
         from sessions_app.privileged import summary  # noqa: PLC0415
+        from sessions_app.sso import signals as sso_signals  # noqa: PLC0415
 
         wiring.hide_models_of_allauth()
         wiring.register_connectors()
         wiring.provide_open_sessions_to_configuration()
         signals.connect()
+        sso_signals.connect()  # after those that begin the login session
         audit_trail.connect()
         provide_sessions(summary.summarise)
         pre_migrate.connect(trial_data.refuse_trial_data, sender=self)

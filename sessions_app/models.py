@@ -25,6 +25,7 @@ from sessions_app.login_rules.models import SignInSettings
 from sessions_app.logins.models import LoginSession, LogoutNote, NewDeviceNotice
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
+from sessions_app.sso.models import Identity, LogoutToken, ProviderLogin
 from sessions_app.vault.models import Secret
 from sessions_app.worker.models import HealthMark, WorkerHeartbeat
 
@@ -50,12 +51,15 @@ __all__ = [
     "HostComparison",
     "HostSearch",
     "HostWatch",
+    "Identity",
     "LeftFiles",
     "LoginSession",
     "LogoutNote",
+    "LogoutToken",
     "NewDeviceNotice",
     "PersonalSettings",
     "PrivilegedSession",
+    "ProviderLogin",
     "Recording",
     "RecordingChunk",
     "RecordingText",

@@ -15,5 +15,6 @@ urlpatterns = [
     path("", include("sessions_app.vault.urls")),
     path("", include("sessions_app.factors.urls")),
     path("", include("sessions_app.logins.urls")),
+    path("", include("sessions_app.sso.urls")),
     path("", include("sessions_app.configuration.urls")),
 ]

@@ -20,11 +20,21 @@ from sessions_app.pages import list_checks
 from sessions_app.people import admin as people_admin
 from sessions_app.privileged import rights
 from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.sso import checks as sso_checks
 from sessions_app.vault import admin as vault_admin
 from sessions_app.vault.connector import VaultConnector
 
 # Importing these modules registers their checks.
-CHECKS = (checks_files, geoip_checks, host_checks, list_checks, login_checks, recording_checks, sealing_checks)
+CHECKS = (
+    checks_files,
+    geoip_checks,
+    host_checks,
+    list_checks,
+    login_checks,
+    recording_checks,
+    sealing_checks,
+    sso_checks,
+)
 
 # Importing these modules registers what is managed in the Django admin.
 ADMIN = (catalogue_admin, host_admin, people_admin, vault_admin)

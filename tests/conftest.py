@@ -16,6 +16,7 @@ from activity import limits
 from tests.support import builders, emptying, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
 from tests.support.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.support.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
+from tests.support.oidc_peer import peer_process, provider  # noqa: F401 - fixtures
 from tests.support.ssh_scene import key, server  # noqa: F401 - fixtures
 
 # django-stubs do not know Django's own steps.

@@ -1,5 +1,13 @@
 """Settings of signing in. base.py takes them over."""
 
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from sessionadmin.environment import Environment
+
 # django-allauth runs the steps of a login; our own forms, limits and pages stand before it (logins/sign_in.py). Nobody
 # signs up, no address is verified, and no e-mail is sent by it.
 ACCOUNT_ADAPTER = "sessions_app.logins.sign_in.AccountAdapter"
@@ -12,3 +20,31 @@ ACCOUNT_RATE_LIMITS = False  # logins/throttle.py counts failed tries
 # What a login passes after its first step: the classes of allauth's login stages, in this order.
 LOGIN_STAGES = ["sessions_app.factors.stage.SecondFactorStage"]
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+
+
+def sso_providers(environment: Environment) -> dict[str, Any]:
+    """Return the providers of single sign-on by name, from a file (TOML) or from one variable (JSON).
+
+    sessions_app/sso/providers.py reads what a provider needs; a system check reports what is wrong with one. Raise
+    ImproperlyConfigured for a file or a text that cannot be read at all.
+    """
+    path = environment.str("SSO_PROVIDERS_FILE", default="")
+    given = environment.str("SSO_PROVIDERS", default="")
+    if path and given:
+        raise ImproperlyConfigured("SSO_PROVIDERS and SSO_PROVIDERS_FILE are both set. Nothing was started. Keep one.")
+    if not path:
+        found = environment.json("SSO_PROVIDERS", default={}) if given else {}
+        if not isinstance(found, dict):
+            raise ImproperlyConfigured(
+                "SSO_PROVIDERS must be an object in JSON, with one entry for each provider. Nothing was started."
+            )
+        return found
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ImproperlyConfigured(
+            f"SSO_PROVIDERS_FILE {path} cannot be read: {error}. Nothing was started. Correct it, or leave it out."
+        ) from error
+
+
+SSO_PROVIDERS = sso_providers(Environment())

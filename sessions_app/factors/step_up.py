@@ -93,6 +93,9 @@ NEEDED: Mapping[str, Deed] = {
     "session_password": Deed("get a one-time password"),
     # Ways to sign in
     "factor_app_add": Deed("set up an authenticator app"),
+    "sso_link": Deed("link a provider of single sign-on"),
+    "sso_unlink": Deed("remove a link to a provider"),
+    "user_sso": Deed("change how a person signs in"),
     # What is secret
     "secret_show": Deed("show a secret"),
     "recording_typed": Deed("download what was typed", on_reading),
@@ -110,6 +113,7 @@ NOT_NEEDED = frozenset(
         "logins_logout",
         "logins_logout_others",
         "ssh_login",
+        "sso_back_channel",  # of a provider, whose signature counts
         "password_change",  # asks for the password itself
         "mfa_authenticate",
         "mfa_cancel",

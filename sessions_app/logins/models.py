@@ -26,6 +26,7 @@ class EndReason(models.TextChoices):
     DISABLED = "disabled", "Account disabled"
     EXPIRED = "expired", "Expired"
     REPLACED = "replaced", "Replaced by a new login"
+    PROVIDER = "provider", "Logged out by the provider"
     NOT_ME = "not_me", "Reported: this wasn't me"
 
 

@@ -6,6 +6,8 @@ Every way ends in `AccountAdapter.login`, which logs in by LoginSessionBackend. 
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -66,9 +68,21 @@ def signed_in_by(request: HttpRequest, user: AbstractBaseUser) -> dict[str, Any]
         if record["method"] == "password":
             fields["signed_in_with"] = Method.PASSWORD
         elif record["method"] == "socialaccount":
-            fields |= {"signed_in_with": Method.PROVIDER, "provider": str(record.get("provider", ""))[:60]}
+            fields |= _by_provider(record)
         elif record["method"] == "mfa" and record.get("passwordless"):
             fields |= {"signed_in_with": Method.PASSKEY, "second_factor": SecondFactor.PASSKEY}
         elif record["method"] == "mfa":
-            fields["second_factor"] = FACTORS.get(record.get("type", ""), SecondFactor.SECURITY_KEY)
+            factor = FACTORS.get(record.get("type", ""), SecondFactor.SECURITY_KEY)
+            fields |= {"second_factor": factor, "confirmed_at": timezone.now()}
     return fields
+
+
+def _by_provider(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a login by single sign-on, which is as fresh as what the person gave at the provider."""
+    at = record.get("confirmed_at")
+    fields = {
+        "signed_in_with": Method.PROVIDER,
+        "provider": str(record.get("provider", ""))[:60],
+        "confirmed_at": dt.datetime.fromtimestamp(at, dt.UTC) if at is not None else None,
+    }
+    return fields | ({"second_factor": SecondFactor.PROVIDER} if record.get("second_factor") else {})

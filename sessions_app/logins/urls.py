@@ -7,7 +7,6 @@ from sessions_app.logins import account_views, views
 urlpatterns = [
     path("accounts/login/", account_views.ConsoleLoginView.as_view(), name="login"),
     path("accounts/login/", account_views.ConsoleLoginView.as_view(), name="account_login"),  # as allauth calls it
-    path("accounts/logout/", account_views.ConsoleLogoutView.as_view(), name="logout"),
     path("accounts/password/", account_views.ConsolePasswordChangeView.as_view(), name="password_change"),
     path("logins/", views.logins, name="logins"),
     path("logins/map/", views.logins_map, name="logins_map"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -33,6 +34,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "ssh_keys": list(UserKey.objects.filter(user_id=me.pk)),
         "account_locks": list(own_locks[:20]),
         "locked_sessions": list(locked[:100]),
+        "has_single_sign_on": bool(settings.SSO_PROVIDERS),
         "downloads": DownloadPreference.of(me),
     }
     return render(request, "sessions_app/pages/people/account.html", context)

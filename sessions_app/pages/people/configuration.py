@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, Group
 from django.db import transaction
@@ -81,10 +82,12 @@ class UserConfiguration(NeverDeleted):
         return reverse("user", args=[thing.pk])
 
     def links(self, request: HttpRequest, thing: Model) -> dict[str, str]:
-        """Return the addresses of the form and of the form for a password."""
+        """Return the addresses of the form, of the form for a password and, with providers, of single sign-on."""
         links = super().links(request, thing)
         if links:
             links["password"] = reverse("user_password", args=[thing.pk])
+            if settings.SSO_PROVIDERS:
+                links["sso"] = reverse("user_sso", args=[thing.pk])
         return links
 
 

@@ -4,11 +4,13 @@ from django.urls import path
 
 from sessions_app.pages.people import views
 from sessions_app.pages.people.configuration import APPLICATIONS, GROUPS, USERS, user_password
+from sessions_app.pages.people.single_sign_on import user_sso
 
 urlpatterns = [
     path("users/", views.users, name="users"),
     path("users/<int:pk>/", views.user, name="user"),
     path("users/<int:pk>/password/", user_password, name="user_password"),
+    path("users/<int:pk>/sso/", user_sso, name="user_sso"),
     *USERS.urls("users"),
     path("groups/", views.groups, name="groups"),
     path("groups/<int:pk>/", views.group, name="group"),

@@ -1,0 +1,1 @@
+"""Single sign-on: providers from the settings, whose account is whose, roles by groups, and logout from both sides."""

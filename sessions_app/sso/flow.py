@@ -1,0 +1,94 @@
+"""A trip to a provider and back: what it is for, kept in the session of the browser that began it."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from typing import Any
+
+from allauth.socialaccount.internal import statekit
+from django.http import HttpRequest
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_app.sso.arrival import Arrival
+from sessions_app.sso.errors import AnswerTooLate
+from sessions_app.sso.oidc import Tokens, Transaction, authorization_url
+from sessions_app.sso.providers import OidcProvider
+
+LOGIN, LINK, CONFIRM = "login", "link", "confirm"
+STRANGER_SECONDS = 15 * 60  # how long the session of somebody who never comes back is kept
+
+
+@dataclasses.dataclass(frozen=True)
+class Trip:
+    """Why somebody was sent to the provider, who they were, and where they go on."""
+
+    purpose: str
+    next_url: str
+    user_id: int | None
+    transaction: Transaction
+
+
+@sensitive_variables("transaction", "state_id")
+def begin(
+    request: HttpRequest, provider: OidcProvider, purpose: str, next_url: str, *, must_authenticate: bool = False
+) -> str:
+    """Return the address at the provider to go to. Raise ProviderUnavailable.
+
+    What the answer must fit stays in the session, for ten minutes and one answer. The state is a random key to it.
+    """
+    callback = request.build_absolute_uri(reverse("sso_callback", args=[provider.slug]))
+    transaction = Transaction.begin(callback, must_authenticate=must_authenticate)
+    state_id = secrets.token_urlsafe(32)
+    address = authorization_url(provider, transaction, state_id)  # before anything is stored
+    if request.user.is_authenticated:
+        user_id: int | None = request.user.pk
+    else:
+        user_id = None
+        request.session.set_expiry(STRANGER_SECONDS)
+    state: dict[str, Any] = {
+        "purpose": purpose,
+        "next": next_url,
+        "user": user_id,
+        "transaction": dataclasses.asdict(transaction),
+    }
+    statekit.stash_state(request, provider_id=provider.slug, state=state, state_id=state_id)
+    return address
+
+
+@sensitive_variables("state")
+def resume(request: HttpRequest, provider: OidcProvider, state_id: str) -> Trip:
+    """Return the trip that an answer belongs to, and forget it. Raise AnswerTooLate.
+
+    A trip that somebody began while logged in counts for the same person only.
+    """
+    state = statekit.unstash_state(request, provider_id=provider.slug, state_id=state_id)
+    if state is None:
+        raise AnswerTooLate(provider.name)
+    request.session.set_expiry(None)
+    trip = Trip(state["purpose"], state["next"], state["user"], Transaction(**state["transaction"]))
+    if trip.purpose != LOGIN and trip.user_id != request.user.pk:
+        raise AnswerTooLate(provider.name)
+    return trip
+
+
+def arrival_of(provider: OidcProvider, trip: Trip, tokens: Tokens) -> Arrival:
+    """Return who arrived, by the claims of a checked ID token."""
+    claims = tokens.claims
+    at: float | None = claims.get("auth_time")
+    if at is None and trip.transaction.must_authenticate:
+        at = time.time()
+    amr = claims.get("amr")
+    methods = {one for one in amr if isinstance(one, str)} if isinstance(amr, list) else set()
+    session_id = claims.get("sid")
+    return Arrival(
+        issuer=provider.issuer,
+        subject=claims["sub"],
+        claims=claims,
+        session_id=session_id[:255] if isinstance(session_id, str) else "",
+        id_token=tokens.id_token,
+        authenticated_at=at if isinstance(at, int | float) else None,
+        has_second_factor=bool(methods & provider.second_factor_amr) or claims.get("acr") in provider.second_factor_acr,
+    )

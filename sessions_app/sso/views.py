@@ -1,0 +1,151 @@
+"""Views of single sign-on: to the provider, back from it, and the logout that a provider asks for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_GET, require_POST
+
+from activity.text import plain
+from activity.typed import LONGEST_IN_ADDRESS, typed
+from activity.viewer import viewer
+from sessions_app.errors import Refused
+from sessions_app.outcome import safe_next
+from sessions_app.sso import arrival, back_channel, flow, oidc
+from sessions_app.sso.errors import AnswerRefused, ProviderUnavailable, SignOnFailed
+from sessions_app.sso.linking import link
+from sessions_app.sso.providers import OidcProvider, providers
+from sessions_app.sso.tokens import LONGEST_TOKEN, InvalidToken
+
+logger = logging.getLogger(__name__)
+View = Callable[..., HttpResponse]
+LONGEST_CODE = 4096  # characters
+
+
+def tells_failures(view: View) -> View:
+    """Show SignOnFailed as a page that says what happened and what to do, and write the reason into the output."""
+
+    @wraps(view)
+    def told(request: HttpRequest, slug: str) -> HttpResponse:
+        provider = provider_or_404(slug)
+        try:
+            response = view(request, provider)
+        except SignOnFailed as failure:
+            logger.warning("%s: %s. %s", provider.slug, failure.heading, failure.detail)
+            response = failed(request, failure)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    return told
+
+
+def provider_or_404(slug: str) -> OidcProvider:
+    provider = providers().get(slug)
+    if not isinstance(provider, OidcProvider):
+        raise Http404
+    return provider
+
+
+def failed(request: HttpRequest, failure: SignOnFailed) -> HttpResponse:
+    context = {"heading": failure.heading, "message": failure.message}
+    return render(request, "sessions_app/sso/failed.html", context, status=failure.status)
+
+
+@login_not_required
+@require_GET
+@tells_failures
+def sso_login(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
+    """Send the browser to the provider. It comes back to sso_callback().
+
+    A link on another site leads to the login page first, so that no site begins a login without a click here.
+    """
+    next_url = safe_next(request, typed(request.GET, "next", LONGEST_IN_ADDRESS), reverse("home"))
+    if request.headers.get("Sec-Fetch-Site", "none") == "cross-site":
+        return redirect("login")
+    return redirect(flow.begin(request, provider, flow.LOGIN, next_url))
+
+
+@login_not_required
+@require_GET
+@tells_failures
+@sensitive_variables()
+def sso_callback(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
+    """Take the answer of a provider: log somebody in, or link their account."""
+    trip = flow.resume(request, provider, typed(request.GET, "state", 200))
+    oidc.check_answering_issuer(provider, typed(request.GET, "iss", LONGEST_IN_ADDRESS))
+    if error := plain(typed(request.GET, "error", 200), 60):
+        return _not_agreed(request, provider, trip, error)
+    code = typed(request.GET, "code", LONGEST_CODE)
+    if not code:
+        raise AnswerRefused(provider.name, "the answer has no code")
+    try:
+        who = flow.arrival_of(provider, trip, oidc.exchange(provider, trip.transaction, code))
+    except AnswerRefused as refused:
+        entry = f"A login by {provider.name} was refused: {refused.detail}"
+        raise arrival.refusal(refused.heading, refused.message, entry) from refused
+    if trip.purpose == flow.LINK:
+        return _link(request, provider, who)
+    return arrival.log_in(request, provider, who, trip.next_url)
+
+
+def _not_agreed(request: HttpRequest, provider: OidcProvider, trip: flow.Trip, error: str) -> HttpResponse:
+    """Answer a login that the person broke off, or that the provider refused."""
+    logger.info("%s did not log anybody in: %s", provider.slug, error)
+    if error == "access_denied":
+        said = f"The login at {provider.name} was broken off. "
+    else:
+        said = f"{provider.name} did not log you in ({error}). "
+    if trip.purpose == flow.LOGIN:
+        messages.warning(request, f"{said}You are not logged in.")
+        return redirect("login")
+    messages.warning(request, f"{said}Nothing was changed.")
+    return redirect(trip.next_url)
+
+
+def _link(request: HttpRequest, provider: OidcProvider, who: arrival.Arrival) -> HttpResponse:
+    me = viewer(request)
+    try:
+        link(me, me, provider, who.issuer, who.subject)
+    except Refused as refused:
+        messages.error(request, refused.message)
+    else:
+        messages.success(request, f"Your account is linked to {provider.name}. From now on you can log in with it.")
+    return redirect("sso_account")
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+@sensitive_variables("token")
+def sso_back_channel_logout(request: HttpRequest, slug: str) -> HttpResponse:
+    """End the logins that a provider's logout token names.
+
+    No person comes here: the signature of the token is what allows it.
+    """
+    provider = provider_or_404(slug)
+    token = typed(request.POST, "logout_token", LONGEST_TOKEN)
+    problem, status = "", 200
+    try:
+        count = back_channel.end_logins(provider, token)
+    except InvalidToken as error:
+        logger.warning("%s: a logout token was refused: %s", provider.slug, error)
+        problem, status = str(error), 400
+    except ProviderUnavailable as error:
+        logger.warning("%s: a logout token could not be checked: %s", provider.slug, error.detail)
+        problem, status = "the keys of the provider cannot be fetched", 503
+    if problem:
+        response: HttpResponse = JsonResponse({"error": "invalid_request", "error_description": problem}, status=status)
+    else:
+        logger.info("%s ended %d login sessions", provider.slug, count)
+        response = HttpResponse(status=200)
+    response["Cache-Control"] = "no-store"
+    return response

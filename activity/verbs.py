@@ -14,6 +14,7 @@ class Verb(models.TextChoices):
     LOGIN_THROTTLED = "login.throttled", "Login refused for too many failures"
     LOGIN_MOVED = "login.moved", "Login moved to another address"
     LOGIN_TRAVEL = "login.travel", "Login too far away for the time"
+    LOGIN_NOT_ME = "login.not_me", "Login reported: this wasn't me"
     LOGOUT = "login.ended", "Logged out"
     LOGOUT_FORCED = "login.forced_out", "Logged out by somebody else"
     FACTOR_CONFIRMED = "factor.confirmed", "Confirmed again"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from activity.text import plain
 REPEAT_SECONDS = 300.0  # seconds between two lines about an outage that lasts
 OVER_AFTER_SECONDS = 30.0  # seconds without the error after which the outage is over
 LONGEST_ERROR = 300  # characters of what an exception says
+# The part of an address that acts for whoever knows it (sessions_app/not_me/links.py).
+SIGNED_LINK = re.compile(r"(/accounts/not-me/)[^/\s\"'?]+")
 
 
 @dataclass
@@ -29,6 +32,17 @@ class _OngoingOutage:
     last_at: float
     unprinted: int = 0  # errors since the last line about it
     times: int = 1
+
+
+class HideSignedLinks(logging.Filter):
+    """Takes the signed part of such addresses out of records, because Django logs the address of what it refuses."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record where it has one, and let it pass."""
+        message = record.getMessage()
+        if SIGNED_LINK.search(message):
+            record.msg, record.args = SIGNED_LINK.sub(r"\1…", message), ()
+        return True
 
 
 class BriefHandler(logging.StreamHandler):  # type: ignore[type-arg]  # the stub's parameter does not exist at run time

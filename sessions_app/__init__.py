@@ -8,6 +8,7 @@ Each package is one subject. They stand from the top down: a package imports fro
     sample/        sample data for a trial
     pages/         pages that show several subjects: a session, a person, a resource, health
     worker/        what is due: give rights, watch, end, take away; the health of the parts
+    not_me/        “This wasn't me”: the mail about a new device, its link, and what its button does
     gateway/       the way to a host: SSH and browser, control over connections, recordings
     vault/         secrets that a session shows
     hosts/         connectors for hosts, SSH keys, the certificate authority

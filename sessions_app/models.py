@@ -23,6 +23,7 @@ from sessions_app.hosts.models import (
 from sessions_app.hosts.search_models import HostSearch, LeftFiles
 from sessions_app.login_rules.models import SignInSettings
 from sessions_app.logins.models import LoginSession, LogoutNote, NewDeviceNotice
+from sessions_app.not_me.models import NotMeReport
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
 from sessions_app.sso.models import Identity, LogoutToken, ProviderLogin
@@ -57,6 +58,7 @@ __all__ = [
     "LogoutNote",
     "LogoutToken",
     "NewDeviceNotice",
+    "NotMeReport",
     "PersonalSettings",
     "PrivilegedSession",
     "ProviderLogin",

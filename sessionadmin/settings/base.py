@@ -315,6 +315,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "sessionadmin.logs.BriefHandler", "formatter": "plain"}},
+    "filters": {"links": {"()": "sessionadmin.logs.HideSignedLinks"}},
+    "handlers": {"console": {"class": "sessionadmin.logs.BriefHandler", "formatter": "plain", "filters": ["links"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -112,6 +112,10 @@ NOT_NEEDED = frozenset(
         "confirm",  # asks for the factor
         "logins_logout",
         "logins_logout_others",
+        "not_me",
+        "not_me_password",  # asks for the password itself
+        "login_not_me",
+        "new_device_seen",
         "ssh_login",
         "sso_back_channel",  # of a provider, whose signature counts
         "password_change",  # asks for the password itself

@@ -13,8 +13,9 @@ from sessions_app.privileged.models import HOLDS_GRANT, Status
 
 # A terminal in the browser is part of a login session and ends with it, however that ends. A connection that came with
 # a one-time password from an SSH client is cut when an administrator or another browser of the person ended the login
-# session, or the password was changed; not when the login session ran out or the person logged out of it.
-ENDS_SSH_TOO = frozenset({EndReason.FORCED, EndReason.OTHERS, EndReason.PASSWORD})
+# session, when the person said that it was not theirs, or the password was changed; not when the login session ran out
+# or the person logged out of it.
+ENDS_SSH_TOO = frozenset({EndReason.FORCED, EndReason.OTHERS, EndReason.PASSWORD, EndReason.NOT_ME})
 
 ASK_AGAIN = "Request a new session in the console if you need one."
 

@@ -29,6 +29,7 @@ from sessions_app.logins.filters import LoginFilters
 from sessions_app.logins.flows.logout import logout, logout_others
 from sessions_app.logins.forms import LogoutForm
 from sessions_app.logins.models import LoginSession
+from sessions_app.logins.notices import MOST_SHOWN, shown_to
 from sessions_app.logins.service import live_logins
 from sessions_app.logins.tables import logins_queryset, logins_table, refusal
 from sessions_app.logins.world_map import MapMarker, world_map_svg
@@ -54,7 +55,11 @@ def logins(request: HttpRequest) -> HttpResponseBase:
         "sessions_app/logins/logins.html",
         filterset=LoginFilters,
         csv_name="login-sessions",
-        context={"heading": "Session Information", "geoip": geolocation.status()},
+        context={
+            "heading": "Session Information",
+            "geoip": geolocation.status(),
+            "new_devices": shown_to(me, current_login(request))[:MOST_SHOWN],
+        },
     )
 
 

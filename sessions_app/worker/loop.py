@@ -11,6 +11,8 @@ from django.utils import timezone
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.recordings.maintenance import RecordingMaintenance
 from sessions_app.logins import service
+from sessions_app.not_me import mail
+from sessions_app.not_me.flows.new_password import forget_void_passwords
 from sessions_app.repeating import RegularTask
 from sessions_app.worker import clock, lease, lockdowns, passes
 from sessions_app.worker.health import heartbeat
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 CUTS_EVERY = 5.0  # seconds between looks for unfinished disconnections
 LOGINS_EVERY = 60.0  # seconds between looks for expired login sessions
+MAILS_EVERY = 5.0  # seconds between looks for mails about new devices
+VOID_EVERY = 3600.0  # seconds between looks for hashes of void passwords that are too old
 
 
 def run(stop: threading.Event, *, interval: float, threads: int) -> None:
@@ -35,6 +39,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     regular = (
         RegularTask(CUTS_EVERY, lambda: lockdowns.finish(timezone.now())),
         RegularTask(LOGINS_EVERY, service.end_expired),
+        RegularTask(MAILS_EVERY, mail.send_waiting),
+        RegularTask(VOID_EVERY, forget_void_passwords),
         RegularTask(heartbeats.REAP_EVERY_SECONDS, heartbeats.Reaper().look),
     )
     times = clock.ClockWatch()

@@ -94,7 +94,7 @@ def test_a_terminal_in_the_browser_ends_with_its_login(reason: EndReason) -> Non
 
 @pytest.mark.parametrize("reason", EndReason)
 def test_an_ssh_client_is_cut_when_somebody_ended_the_login_that_gave_its_password(reason: EndReason) -> None:
-    somebody_did = reason in (EndReason.FORCED, EndReason.OTHERS, EndReason.PASSWORD)
+    somebody_did = reason in (EndReason.FORCED, EndReason.OTHERS, EndReason.PASSWORD, EndReason.NOT_ME)
     assert isinstance(of(login_end=reason), Disconnect) == somebody_did
 
 

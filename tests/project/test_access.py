@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.contrib import admin as django_admin
 from django.contrib.auth.models import Group, User
+from django.core import signing
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -23,7 +24,8 @@ from activity.verbs import Verb
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy
 from sessions_app.hosts.models import ServiceKey, UserKey
-from sessions_app.logins.models import LoginSession
+from sessions_app.logins.models import LoginSession, NewDeviceNotice
+from sessions_app.not_me.links import SALT
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
@@ -120,6 +122,9 @@ ADDRESSES = [
     Address("logins_map", "/logins/map/", ALL),
     Address("logins_logout", "/logins/logout/?ids={login}", OWN, (302, 404, 404, 403, 302), send={"ids": "{login}"}),
     Address("logins_logout_others", "/logins/logout-others/", ALL, TO_PAGE),
+    Address("new_device_seen", "/logins/{login}/seen/", NOT_ALLOWED, (302, 404, 404, 404, 404)),
+    Address("not_me", "/accounts/not-me/{signed}/", ALL, TO_PAGE, is_open=True),
+    Address("not_me_password", "/accounts/not-me/{signed}/password/", TO_PAGE, TO_PAGE, is_open=True),  # no report yet
     # Privileged sessions
     Address("sessions", "/sessions/", ALL, csv=True),
     Address("sessions", "/sessions/?whose=all", READERS, csv=True),
@@ -256,6 +261,7 @@ ADDRESSES = [
     Address("help_document", "/help/gateway/", ALL),
     Address("help_image", "/help/images/session.png", ALL),
     # Logging out comes last: it ends what the test is logged in with.
+    Address("login_not_me", "/logins/{login}/not-me/", (200, 404, 404, 404, 404), (200, 404, 404, 404, 404)),
     Address("logout", "/accounts/logout/", NOT_ALLOWED, TO_PAGE),
     Address("healthz", "/healthz", ALL, is_open=True),
 ]
@@ -300,7 +306,9 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
     locked = builders.make_user("locked")
     clients = {user.username: as_user(user) for user in (alice, outsider, approver, auditor, admin, locked)}
     lock_account(admin, locked, title="Under review")
-    ids = {
+    login = builders.make_login(alice)
+    NewDeviceNotice.objects.create(login=login, user=alice, is_shown=True)
+    ids: dict[str, Any] = {
         "alice": alice.pk,
         "somebody": builders.make_user("somebody").pk,
         "group": group.pk,
@@ -311,7 +319,8 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "vault": builders.make_session(alice, Status.AVAILABLE, resource=secret.resource).pk,
         "secret": secret.pk,
         "service_key": service_key.pk,
-        "login": builders.make_login(alice).pk,
+        "login": login.pk,
+        "signed": signing.dumps(login.pk, salt=SALT),
         "recording": make_recording(available).pk,
         "typed": make_recording(available, typed="hunter2").pk,
         "running": make_running(available).pk,

@@ -18,6 +18,8 @@ from django.views.decorators.http import require_safe
 
 from activity.listing.response import is_fragment
 from activity.viewer import viewer
+from sessions_app.logins.backend import current_login
+from sessions_app.logins.notices import MOST_SHOWN, shown_to
 from sessions_app.pages.approvals.cards import waiting_for
 from sessions_app.pages.overview import first_steps, for_administrators, for_auditors, for_users
 from sessions_app.privileged.toolbar import is_approver
@@ -67,7 +69,12 @@ def home(request: HttpRequest) -> HttpResponse:
     if role == ADMINISTRATOR and first_steps.are_open():
         return render(request, "sessions_app/pages/overview/first_steps.html", first_steps.context(person))
     parts = {name: part for name, part in PARTS.items() if role in part.roles}
-    context = {"heading": "Overview", "parts": parts, "may_request": role != AUDITOR}
+    context = {
+        "heading": "Overview",
+        "parts": parts,
+        "may_request": role != AUDITOR,
+        "new_devices": shown_to(person, current_login(request))[:MOST_SHOWN],
+    }
     return render(request, "sessions_app/pages/overview/overview.html", context)
 
 

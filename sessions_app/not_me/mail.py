@@ -1,0 +1,144 @@
+"""The mails: to a person about a login from a new device, to administrators about one that was not the person's.
+
+A worker sends the first kind, so that no login waits for a mail server. Nobody gets it twice: it counts as sent before
+it is. Where it could not be sent, the console shows the notice to the person instead.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.urls import reverse
+from django.utils import timezone
+
+from activity import log
+from activity.models import Level
+from activity.text import plain
+from activity.verbs import Verb
+from sessions_app.logins.geolocation import UNKNOWN, Place
+from sessions_app.logins.models import LoginSession, NewDeviceNotice
+from sessions_app.not_me.links import link_for
+from sessions_app.people.administrators import administrators
+from sessions_app.people.personal import settings_by_person, zone_for_mail
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 100  # notices in one pass
+
+
+def send_waiting() -> int:
+    """Send the mails about new devices that wait. Return how many notices were dealt with."""
+    waiting = NewDeviceNotice.objects.filter(mailed_at=None, is_shown=False).order_by("made_at")
+    notices = list(waiting.select_related("login__user")[:AT_ONCE])
+    chosen = settings_by_person(notice.login.user for notice in notices)
+    for notice in notices:
+        _send_one(notice, zone_for_mail(chosen.get(notice.login.user_id)))
+    return len(notices)
+
+
+def _send_one(notice: NewDeviceNotice, zone: dt.tzinfo) -> None:
+    login, person = notice.login, notice.login.user
+    mine = NewDeviceNotice.objects.filter(pk=notice.pk, mailed_at=None, is_shown=False)
+    if not person.email:
+        mine.update(is_shown=True)
+        return
+    if not mine.update(mailed_at=timezone.now()):
+        return  # another worker was faster
+    subject = f"New login with {login.browser or 'an unknown browser'} from {place_of(login)}"
+    if not send([_letter(person.email, subject, _about_new_device(login, zone))], login):
+        NewDeviceNotice.objects.filter(pk=notice.pk).update(mailed_at=None, is_shown=True)
+
+
+def send(letters: Sequence[EmailMessage], login: LoginSession) -> bool:
+    """Send the letters, outside of any transaction. Return False, after a log entry, if it failed."""
+    try:
+        get_connection().send_messages(letters)
+    except (OSError, ValueError) as error:  # SMTP errors are OSErrors; a wrong address is a ValueError
+        logger.exception("E-mail about login session %s was not sent", login.pk)
+        log.record(
+            Verb.MAIL_FAILED,
+            f"E-mail about a login of {login.user_name} could not be sent ({type(error).__name__})",
+            user=login.user,
+            target=login,
+            level=Level.WARNING,
+        )
+        return False
+    return True
+
+
+def alert_administrators(login: LoginSession, how: str, done: Sequence[str]) -> int | None:
+    """Tell every administrator with an address. Return how many there were; None if the mails could not be sent."""
+    people = [person for person in administrators() if person.email]
+    chosen = settings_by_person(people)
+    letters = []
+    for person in people:
+        zone = zone_for_mail(chosen.get(person.pk))
+        lines = [
+            f"{how}:",
+            "",
+            *facts(login, zone),
+            "",
+            "What was done:",
+            *(f"- {line}" for line in done),
+            "",
+            f"The person: {settings.SITE_URL}{reverse('user', args=[login.user_id])}",
+        ]
+        letters.append(_letter(person.email, f"{login.user_name}: this wasn't me", lines))
+    if not letters:
+        return 0
+    return len(letters) if send(letters, login) else None
+
+
+def send_password_link(login: LoginSession) -> bool:
+    """Send the person the link by which they set a new password. Return False if it could not be sent."""
+    lines = [
+        f"You said that a login as {login.user_name} was not yours. Your password is void since then.",
+        "",
+        "Open this link within 24 hours to set a new one. You need the old password for it:",
+        link_for(login),
+    ]
+    return send([_letter(login.user.email, "Set a new password", lines)], login)
+
+
+def _about_new_device(login: LoginSession, zone: dt.tzinfo) -> list[str]:
+    return [
+        f"Somebody logged in to {settings.SITE_URL} as {login.user_name},",
+        "from a device that the console does not know:",
+        "",
+        *facts(login, zone),
+        "",
+        "If it was you, there is nothing to do. You get no other mail about this device.",
+        "",
+        "If it was not you, open this link within 24 hours and press “This wasn't me”. It logs you out everywhere,",
+        "makes your password void, locks your privileged sessions, and alerts the administrators:",
+        link_for(login),
+    ]
+
+
+def facts(login: LoginSession, zone: dt.tzinfo) -> list[str]:
+    """Return when, from where and with what the login was, one line each."""
+    return [
+        f"Time:    {login.created_at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
+        f"Place:   {place_of(login)} ({login.ip or 'unknown address'})",
+        f"Browser: {browser_of(login)}",
+    ]
+
+
+def place_of(login: LoginSession) -> str:
+    """Return the place in words, such as "Bern, Switzerland"."""
+    where = Place(city=login.city, region=login.region, country=login.country)
+    return "an unknown place" if where == UNKNOWN else str(where.label)
+
+
+def browser_of(login: LoginSession) -> str:
+    """Return browser and system in words, such as "Firefox 128 on Linux"."""
+    browser = f"{login.browser or 'Unknown browser'} {login.browser_version}".strip()
+    return f"{browser} on {login.os or 'an unknown system'} {login.os_version}".strip()
+
+
+def _letter(address: str, subject: str, lines: Sequence[str]) -> EmailMessage:
+    return EmailMessage(plain(f"[SessionAdmin] {subject}", 200), "\n".join([*lines, ""]), to=[address])

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from sessions_app.factors.check import LONGEST_CODE
+from sessions_app.factors.webauthn import LONGEST
 
 LONGEST_NAME = 60
 
@@ -30,6 +31,21 @@ class AppForm(CodeForm):
     """The first code of a new authenticator app, and a name for it."""
 
     name = forms.CharField(max_length=LONGEST_NAME, initial="Authenticator app")
+
+
+class KeyForm(forms.Form):
+    """The answer of a security key or a passkey, which webauthn.js fills in."""
+
+    credential = forms.CharField(required=False, max_length=LONGEST, widget=forms.HiddenInput)
+
+
+class NewKeyForm(KeyForm):
+    """A name for a new key, and its answer."""
+
+    name = forms.CharField(max_length=LONGEST_NAME)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
 class NameForm(forms.Form):

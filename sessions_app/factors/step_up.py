@@ -31,6 +31,10 @@ def on_reading(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
     return request.method in ("GET", "HEAD")
 
 
+def on_reading_or_post(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
+    return on_reading(request, kwargs) or on_post(request, kwargs)
+
+
 def on_saving(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
     """Return whether a form of the configuration is sent, and not only shown again for the choices so far."""
     return request.method == "POST" and SHOW not in request.POST and FIND not in request.POST
@@ -92,7 +96,11 @@ NEEDED: Mapping[str, Deed] = {
     "session_certificate": Deed("get a certificate"),
     "session_password": Deed("get a one-time password"),
     # Ways to sign in
-    "factor_app_add": Deed("set up an authenticator app"),
+    # A code is good for seconds only, so the factor is asked for before it is shown.
+    "factor_app_add": Deed("set up an authenticator app", on_reading_or_post),
+    "factor_key_add": Deed("set up a security key or passkey", on_reading_or_post),
+    "factor_remove": Deed("remove a second factor"),
+    "recovery_codes": Deed("make new recovery codes"),
     "sso_link": Deed("link a provider of single sign-on"),
     "sso_unlink": Deed("remove a link to a provider"),
     "user_sso": Deed("change how a person signs in"),
@@ -121,6 +129,7 @@ NOT_NEEDED = frozenset(
         "password_change",  # asks for the password itself
         "mfa_authenticate",
         "mfa_cancel",
+        "passkey_login",
         # What stops something, or takes a way to connect away
         "account_lock",
         "resource_lock",
@@ -132,6 +141,7 @@ NOT_NEEDED = frozenset(
         "host_check",
         "health_hosts",
         # What a person chooses for the own pages
+        "factor_rename",
         "settings",
         "save_density",
         "save_columns",

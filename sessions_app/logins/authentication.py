@@ -20,7 +20,7 @@ from activity import log
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.logins import backend, service, throttle
-from sessions_app.people.models import AccountLock
+from sessions_app.people.models import AccountLock, Application
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +102,20 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
             raise WrongCredentials
         count_success(user_name, address)
     return user
+
+
+def refuse_closed(user: AbstractBaseUser) -> None:
+    """Refuse somebody who has proved who they are without a password, if the account may not log in.
+
+    Raise AccountIsLocked, or LoginRefused for a disabled account and for an application.
+    """
+    lock = AccountLock.objects.in_force().filter(user_id=user.pk).first()
+    if lock is not None:
+        _record(Verb.LOGIN_FAILED, user.get_username(), "was refused: the account is locked")
+        raise AccountIsLocked(lock)
+    if not user.is_active or Application.objects.filter(principal=user.pk).exists():
+        _record(Verb.LOGIN_FAILED, user.get_username(), "was refused: the account is disabled")
+        raise LoginRefused("This account is disabled. You are not logged in. An administrator can enable it.")
 
 
 def confirm(

@@ -31,6 +31,7 @@ from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
 from sessions_app.sso.models import Identity
 from tests.support import builders
+from tests.support.factors import give_key
 from tests.support.pages import ClientResponse, streamed
 from tests.support.recordings import make_recording, make_running
 from tests.support.vault import make_secret
@@ -100,7 +101,16 @@ ADDRESSES = [
     # Who is logged in is at no second step.
     Address("mfa_authenticate", "/accounts/2fa/authenticate/", TO_PAGE, TO_PAGE, is_open=True),
     Address("mfa_cancel", "/accounts/2fa/cancel/", NOT_ALLOWED, TO_PAGE, is_open=True),
+    Address("mfa_options", "/accounts/2fa/authenticate/key/", (403,) * 5, is_open=True),
+    Address("passkey_login", "/accounts/2fa/passkey/", NOT_ALLOWED, TO_PAGE, is_open=True),
+    Address("passkey_options", "/accounts/2fa/passkey/options/", ALL, is_open=True),
     Address("factors", "/accounts/2fa/", ALL),
+    Address("factor_key_add", "/accounts/2fa/keys/passkey/", ALL, (422,) * 5),
+    Address("factor_key_add", "/accounts/2fa/keys/something/", (404,) * 5, (404,) * 5),
+    Address("factor_key_options", "/accounts/2fa/keys/passkey/options/", ALL),
+    Address("recovery_codes", "/accounts/2fa/codes/", (200, 302, 302, 302, 302), (200, 302, 302, 302, 302)),
+    Address("factor_rename", "/accounts/2fa/{factor}/", (200, 404, 404, 404, 404), (422, 404, 404, 404, 404)),
+    Address("factor_remove", "/accounts/2fa/{factor}/remove/", (200, 404, 404, 404, 404), (302, 404, 404, 404, 404)),
     Address("factor_app_add", "/accounts/2fa/app/", ALL, (422,) * 5),
     Address("password_change", "/accounts/password/", ALL, ALL, put=200),
     Address("settings", "/settings/", ALL, (422,) * 5),
@@ -326,6 +336,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "running": make_running(available).pk,
         "key": builders.make_key(alice).pk,
         "identity": Identity.objects.create(user=alice, issuer="https://id.example.com", subject="1").pk,
+        "factor": give_key(alice).row.pk,
         "entry": log.record(Verb.LOGIN, "alice was here", actor=alice).pk,
         "resource": waiting.resource_id,
         "activity": waiting.activity_id,

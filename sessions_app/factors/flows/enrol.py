@@ -6,12 +6,13 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from activity import log
 from activity.verbs import Verb
 from sessions_app.errors import Refused
-from sessions_app.factors import recovery, totp
+from sessions_app.factors import recovery, totp, webauthn
 from sessions_app.factors.fresh import mark_confirmed
 from sessions_app.logins.models import LoginSession
 
@@ -29,11 +30,28 @@ def add_app(person: AbstractBaseUser, secret: str, code: str, *, name: str, logi
             field="code",
         )
     with transaction.atomic():
-        _hold(person)
+        hold(person)
         if Authenticator.objects.filter(user_id=person.pk, type=Authenticator.Type.TOTP).exists():
             raise Refused("You have an authenticator app already. Remove it before you set up another one.")
         app = totp.store(person, secret, step=step, name=name)
         return added(person, app, f"set up the authenticator app “{name}”", login)
+
+
+def add_key(
+    request: HttpRequest, person: AbstractBaseUser, answer: str, *, kind: str, name: str, login: LoginSession | None
+) -> list[str]:
+    """Store a security key or passkey that the browser has made. Return the recovery codes if they are new.
+
+    Raise Refused for an answer that does not fit the question.
+    """
+    with transaction.atomic():
+        hold(person)
+        try:
+            key = webauthn.complete_registration(request, person, kind, answer, name)
+        except webauthn.WrongAnswer as error:
+            raise Refused("The answer of the key was not accepted. Nothing was set up. Try again.") from error
+        what = "passkey" if kind == webauthn.PASSKEY else "security key"
+        return added(person, key, f"set up the {what} “{name}”", login)
 
 
 def added(person: AbstractBaseUser, factor: Authenticator, what: str, login: LoginSession | None) -> list[str]:
@@ -54,13 +72,13 @@ def added(person: AbstractBaseUser, factor: Authenticator, what: str, login: Log
 def new_codes(person: AbstractBaseUser) -> list[str]:
     """Replace the person's recovery codes, and log it. Return the new ones."""
     with transaction.atomic():
-        _hold(person)
+        hold(person)
         codes = recovery.make(person)
         text = f"{person.get_username()} made {len(codes)} recovery codes; earlier ones are void"
         log.record(Verb.RECOVERY_CODES_MADE, text, actor=person, user=person)
     return codes
 
 
-def _hold(person: AbstractBaseUser) -> None:
+def hold(person: AbstractBaseUser) -> None:
     """Lock the account's row, so that two browsers of one person wait for each other."""
     get_user_model()._default_manager.select_for_update().get(pk=person.pk)

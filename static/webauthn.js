@@ -1,9 +1,9 @@
 // Security keys and passkeys. A form with data-webauthn is sent once the browser has answered: the attribute is the
-// address of the question, the answer goes into the field `credential`.
+// address of the question, the answer goes into the field with data-credential.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   const { webauthn } = form.dataset;
-  const field = form.elements.credential;
+  const field = form.querySelector("[data-credential]");
   if (!webauthn || field.value) return;
   event.preventDefault();
   event.stopImmediatePropagation(); // htmx must not send it yet

@@ -11,6 +11,7 @@ urlpatterns = [
     path("accounts/2fa/passkey/options/", login_views.passkey_options, name="passkey_options"),
     path("accounts/2fa/cancel/", login_views.cancel, name="mfa_cancel"),
     path("accounts/2fa/", views.factors, name="factors"),
+    path("accounts/2fa/options/", views.options, name="factor_options"),
     path("accounts/2fa/app/", views.add_app, name="factor_app_add"),
     path("accounts/confirm/", step_up_views.confirm, name="confirm"),
     path("accounts/2fa/keys/<str:kind>/", views.add_key, name="factor_key_add"),

@@ -110,6 +110,13 @@ def _done(request: HttpRequest, text: str, codes: list[str]) -> HttpResponse:
 
 @never_cache
 @require_safe
+def options(request: HttpRequest) -> HttpResponse:
+    """Return what webauthn.js asks the browser for when a person who is logged in confirms with a key."""
+    return JsonResponse(webauthn.begin(request, viewer(request)))
+
+
+@never_cache
+@require_safe
 def key_options(request: HttpRequest, kind: str) -> HttpResponse:
     """Return what webauthn.js asks the browser for."""
     return JsonResponse(webauthn.begin_registration(request, viewer(request), _known(kind)))

@@ -108,6 +108,7 @@ ADDRESSES = [
     Address("factor_key_add", "/accounts/2fa/keys/passkey/", ALL, (422,) * 5),
     Address("factor_key_add", "/accounts/2fa/keys/something/", (404,) * 5, (404,) * 5),
     Address("factor_key_options", "/accounts/2fa/keys/passkey/options/", ALL),
+    Address("factor_options", "/accounts/2fa/options/", ALL),
     Address("recovery_codes", "/accounts/2fa/codes/", (200, 302, 302, 302, 302), (200, 302, 302, 302, 302)),
     Address("factor_rename", "/accounts/2fa/{factor}/", (200, 404, 404, 404, 404), (422, 404, 404, 404, 404)),
     Address("factor_remove", "/accounts/2fa/{factor}/remove/", (200, 404, 404, 404, 404), (302, 404, 404, 404, 404)),

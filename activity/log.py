@@ -25,22 +25,33 @@ from activity.verbs import Verb
 RECORDED_AT_ONCE = 2000  # entries of one statement
 
 _address: ContextVar[str] = ContextVar("activity_address", default="")
+_login: ContextVar[Callable[[], int | None] | None] = ContextVar("activity_login", default=None)
 _target_urls: dict[str, Callable[[int], str]] = {}
 
 
 @contextlib.contextmanager
-def coming_from(address: str) -> Iterator[None]:
-    """Write this IP address into all entries recorded in the block. The middleware wraps each request in it."""
-    token = _address.set(address)
+def coming_from(address: str, login: Callable[[], int | None] | None = None) -> Iterator[None]:
+    """Write this IP address, and the login session whose number `login` returns, into all entries of the block.
+
+    The middleware wraps each request in it. It knows the login session only once somebody asks for the user.
+    """
+    tokens = _address.set(address), _login.set(login)
     try:
         yield
     finally:
-        _address.reset(token)
+        _address.reset(tokens[0])
+        _login.reset(tokens[1])
 
 
 def current_address() -> str:
     """Return the address that entries get here, for work that goes on after the request, such as a download."""
     return _address.get()
+
+
+def current_login_id() -> int | None:
+    """Return the number of the login session that entries get here; None where no browser asked."""
+    login = _login.get()
+    return login() if login is not None else None
 
 
 def record(
@@ -94,6 +105,7 @@ def draft(
         target_id=target.pk if target is not None else None,
         target_name=plain(target, 200) if target is not None else "",
         ip=_address.get() or None,
+        login_id=current_login_id(),
         details=dict(details or {}),
         at=at or timezone.now(),
     )

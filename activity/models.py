@@ -59,6 +59,10 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
         """Select entries that `user` caused or that concern them."""
         return self.either(models.Q(actor_id=user.pk), models.Q(user_id=user.pk))
 
+    def of_login(self, login_id: int) -> Self:
+        """Select the entries of what was done in one login session."""
+        return self.filter(login_id=login_id)
+
     def of_target(self, target: models.Model) -> Self:
         """Select the entries about one object."""
         return self.filter(target_type=target._meta.label_lower, target_id=target.pk)
@@ -83,6 +87,9 @@ class LogEntry(QuickRows):
     target_id = models.BigIntegerField(null=True)
     target_name = models.CharField("target", max_length=200, blank=True)
     ip = models.GenericIPAddressField("IP address", null=True)
+    # The number of the login session whose browser asked for it; none: an SSH client, a command, a worker. It is no
+    # foreign key, because this package does not know logins.
+    login_id = models.BigIntegerField("login session", null=True)
     details = models.JSONField(default=dict)
 
     objects = LogEntryQuerySet.as_manager()
@@ -96,6 +103,7 @@ class LogEntry(QuickRows):
             models.Index(fields=["actor", "at", "id"], name="log_actor_at"),
             models.Index(fields=["user", "at", "id"], name="log_user_at"),
             models.Index(fields=["target_type", "target_id", "id"], name="log_target"),
+            models.Index(fields=["login_id", "id"], name="log_login", condition=models.Q(login_id__isnull=False)),
             models.Index(fields=["verb", "at"], name="log_verb"),  # a keyword that is part of what was done
             # The few that went wrong, without walking over all others.
             models.Index(

@@ -36,6 +36,7 @@ class SessionsAppConfig(AppConfig):
         post_migrate.connect(create_role_groups, sender=self)
         post_migrate.connect(make_indexes, sender=self)
         log.link_targets("sessions_app.privilegedsession", functools.partial(numbered, "session"))
+        log.link_targets("sessions_app.loginsession", functools.partial(numbered, "login_detail"))
 
 
 def create_role_groups(using: str, **kwargs: Any) -> None:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("sessions_app.pages.catalogue.urls")),
     path("", include("sessions_app.pages.people.urls")),
     path("", include("sessions_app.not_me.urls")),
+    path("", include("sessions_app.pages.logins.urls")),
     path("", include("sessions_app.privileged.urls")),
     path("", include("sessions_app.gateway.urls")),
     path("", include("sessions_app.gateway.recordings.urls")),

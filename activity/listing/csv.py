@@ -93,8 +93,8 @@ class CsvDownload(StreamedDownload):
     def __init__(self, listing: Listing, name: str) -> None:
         """Take one of the places for downloads. Raise limits.TooMany where none is free."""
         place = take_slot(viewer(listing.request))
-        # Read the address now: when the lines are written, the middleware that knows it has already ended.
-        export = _Export(listing, name, log.current_address())
+        # Read them now: when the lines are written, the middleware that knows them has already ended.
+        export = _Export(listing, name, log.current_address(), log.current_login_id())
         super().__init__(
             place, export.lines(), content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"}
         )
@@ -113,16 +113,16 @@ class CsvDownload(StreamedDownload):
 class _Export:
     """The lines of one download, and its two entries in the log."""
 
-    def __init__(self, listing: Listing, name: str, address: str) -> None:
+    def __init__(self, listing: Listing, name: str, address: str, login_id: int | None) -> None:
         self._listing = listing
-        self._address = address
+        self._address, self._login_id = address, login_id
         self._table: Table = listing.table
         self._user = listing.request.user if listing.request.user.is_authenticated else None
         parameters = {key: value for key, value in listing.parameters.items() if key != "csv"}
         self._details = {"list": name, "filters": parameters}
 
     def log_beginning(self) -> None:
-        with log.coming_from(self._address):
+        with log.coming_from(self._address, lambda: self._login_id):
             message = f"Began to download {self._table.nouns} as CSV"
             entry = log.record(Verb.EXPORT_BEGAN, message, actor=self._user, details=self._details)
         if self._listing.queryset.model is LogEntry:
@@ -160,7 +160,7 @@ class _Export:
         message += "; it has \ufffd for text that is not UTF-8, which another program wrote" if is_mended else ""
         details = {**self._details, "rows": count, "complete": is_whole}
         try:
-            with log.coming_from(self._address):
+            with log.coming_from(self._address, lambda: self._login_id):
                 log.record(Verb.EXPORTED, message, actor=self._user, details=details)
         except (DatabaseError, InterfaceError) as error:
             outage = Outage.of(error)

@@ -59,14 +59,14 @@ class Forward:
 def note(connection_id: int, events: Sequence[ForwardEvent]) -> None:
     """Record one log entry for each event, in one transaction."""
     connection = GatewayConnection.objects.select_related("session__user").get(pk=connection_id)
-    with log.coming_from(connection.address or ""):
+    with log.coming_from(connection.address or "", lambda: connection.login_session_id):
         log.record_all([_entry(connection, event) for event in events])
 
 
 def refused(login: AuthenticatedClient, target: str) -> None:
     """Record that the person asked for a target that the session's profile does not name."""
     user = get_user_model().objects.get(pk=login.user_id)
-    with log.coming_from(login.address):
+    with log.coming_from(login.address, lambda: login.login_session_id):
         log.record(
             Verb.CONNECTION_REFUSED,
             f"{user.get_username()} was not let through the gateway to {target}: the profile does not name it",

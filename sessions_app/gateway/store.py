@@ -167,7 +167,7 @@ def tcp_targets(session_id: int) -> tuple[tuple[str, int], ...]:
 def note_files(connection_id: int, events: Sequence[FileEvent]) -> None:
     """Record one log entry for each file, in one transaction."""
     connection = GatewayConnection.objects.select_related("session__user").get(pk=connection_id)
-    with log.coming_from(connection.address or ""):
+    with log.coming_from(connection.address or "", lambda: connection.login_session_id):
         log.record_all([_file_entry(connection, event) for event in events])
 
 

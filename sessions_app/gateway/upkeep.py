@@ -16,6 +16,7 @@ from sessions_app.gateway import heartbeats, store
 from sessions_app.gateway.models import EntryPoint, GatewayConnection
 from sessions_app.gateway.registry import Registry
 from sessions_app.logins import service
+from sessions_app.logins.expiry import used_at
 from sessions_app.logins.models import LoginSession
 
 TOUCH_EVERY_SECONDS = 60.0
@@ -57,7 +58,7 @@ def touch_terminals(connections: Collection[int]) -> None:
     now = timezone.now()
     typed = GatewayConnection.objects.open().filter(pk__in=connections, entry_point=EntryPoint.BROWSER)
     late = LoginSession.objects.live().filter(last_access_at__lt=now - service.ACCESS_RESOLUTION)
-    late.filter(pk__in=typed.values("login_session")).update(last_access_at=now)
+    late.filter(pk__in=typed.values("login_session")).update(**used_at(now))
 
 
 async def _touch(registry: Registry, before: dict[int, int]) -> dict[int, int]:

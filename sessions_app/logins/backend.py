@@ -39,6 +39,10 @@ class RequestLogin:
     refused_by: AccountLock | None = None
     device_cookie: str = ""
 
+    def login_id(self) -> int | None:
+        """Return the number of the login session; None until the user is loaded, and for strangers."""
+        return self.login.pk if self.login is not None else None
+
 
 request_login: ContextVar[RequestLogin | None] = ContextVar("sessions_app_request_login", default=None)
 

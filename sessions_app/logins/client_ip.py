@@ -8,6 +8,8 @@ are skipped (RFC 9110, 5.6.1).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -17,8 +19,31 @@ Network = IPv4Network | IPv6Network
 UNIX_SOCKET = "unix"  # an entry of TRUSTED_PROXIES: a proxy on this machine that connects through a unix socket
 
 
+class Source(Enum):
+    """Where an address was read."""
+
+    UNKNOWN = ""
+    PEER = "peer"  # the connection itself
+    HEADER = "header"  # X-Forwarded-For
+    PROXY = "proxy"  # the connection of one of our proxies, whose header names nobody
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAddress:
+    """The address of a client, how it was found, and through which of our proxies it came, the nearest first."""
+
+    address: str = ""  # in its shortest spelling; empty: unknown
+    source: Source = Source.UNKNOWN
+    proxies: tuple[str, ...] = ()
+
+
 def client_ip(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> str:
-    """Return the client's address in its shortest spelling; an empty string if it is unknown.
+    """Return the client's address in its shortest spelling; an empty string if it is unknown."""
+    return client_address(meta, trusted_proxies).address
+
+
+def client_address(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> ClientAddress:
+    """Return the client's address, and how it was found.
 
     `meta` is `request.META`; `trusted_proxies` are CIDRs, plain addresses, or "unix". Never raises: an entry that is no
     network trusts nobody (`invalid_networks` finds such entries for the system check).
@@ -28,20 +53,23 @@ def client_ip(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> str:
     peer = parse_address(peer_text)
     if peer is None:
         if not (is_unix_trusted and _is_unix_socket(peer_text)):
-            return ""
+            return ClientAddress()
     elif not _is_in(peer, networks):
-        return str(peer)
-    hop = peer
+        return ClientAddress(str(peer), Source.PEER)
+    proxies = [UNIX_SOCKET if peer is None else str(peer)]
+    hop, source = peer, Source.UNKNOWN if peer is None else Source.PROXY
     for entry in reversed((meta.get("HTTP_X_FORWARDED_FOR", "") or "").split(",")):
         if not entry.strip():
             continue
         address = parse_address(entry)
         if address is None:
             break
-        hop = address
+        if source is Source.HEADER:
+            proxies.append(str(hop))
+        hop, source = address, Source.HEADER
         if not _is_in(address, networks):
             break
-    return "" if hop is None else str(hop)
+    return ClientAddress("" if hop is None else str(hop), source, tuple(proxies))
 
 
 @lru_cache(maxsize=1000)  # pure: the same text is the same address

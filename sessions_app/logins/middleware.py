@@ -32,7 +32,7 @@ class LoginSessionMiddleware:
         here = backend.RequestLogin(request.session.session_key or "")
         token = backend.request_login.set(here)
         try:
-            with log.coming_from(service.request_ip(request)):
+            with log.coming_from(service.request_ip(request), here.login_id):
                 response = self.get_response(request)
                 if here.login is not None and here.login.is_live:
                     _touch(here.login, request)

@@ -66,6 +66,10 @@ SORTED = (
     ("created_at", "created"),
     ("last_access_at", "last_access"),
     ("end_reason", "end_reason"),
+    ("signed_in_with", "signed_in"),
+    ("second_factor", "second_factor"),
+    ("network", "network"),
+    ("expires_at", "expires"),
 )
 
 
@@ -101,6 +105,8 @@ class LoginSession(QuickRows):
     latitude = models.FloatField(null=True)
     longitude = models.FloatField(null=True)
     accuracy_km = models.PositiveIntegerField("accuracy radius (km)", null=True)
+    asn = models.BigIntegerField("number of the network", null=True)  # of its autonomous system, RFC 6793
+    network = models.CharField(max_length=100, blank=True)  # whose it is: a provider or a company
     device = models.CharField(max_length=10, default="Other")
     os = models.CharField("operating system", max_length=60, blank=True)
     os_version = models.CharField(max_length=30, blank=True)
@@ -109,6 +115,8 @@ class LoginSession(QuickRows):
     user_agent = models.CharField(max_length=512, blank=True)
     created_at = models.DateTimeField("logged in", default=timezone.now)
     last_access_at = models.DateTimeField("last access", default=timezone.now)
+    # When it ends unless it is used again, by the limits of its last use (expiry.py). Empty once it has ended.
+    expires_at = models.DateTimeField("expires", null=True)
     ended_at = models.DateTimeField("ended", null=True)
     end_reason = models.CharField(max_length=10, choices=EndReason.choices, blank=True)
     # How the person signed in. Empty for logins from before the console wrote it down.
@@ -195,3 +203,41 @@ class NewDeviceNotice(models.Model):
 
     def __str__(self) -> str:
         return str(self.login)
+
+
+class AddressSource(models.TextChoices):
+    """Where the console read the address of a browser (client_ip.py)."""
+
+    PEER = "peer", "Its own connection"
+    HEADER = "header", "X-Forwarded-For"
+    PROXY = "proxy", "The proxy, which named no other"
+
+
+class LoginAddress(models.Model):
+    """One address that a login session was used from: where it is, when it was seen, and how it was found.
+
+    While the session is at this address, `last_seen_at` is when it came here, and the session has its last use.
+    """
+
+    login = models.ForeignKey(LoginSession, models.CASCADE, related_name="addresses", db_index=False)
+    ip = models.GenericIPAddressField("public IP")
+    city = models.CharField(max_length=120, default="Unknown")
+    region = models.CharField(max_length=120, blank=True)
+    country = models.CharField(max_length=120, blank=True)
+    country_code = models.CharField(max_length=2, blank=True)
+    latitude = models.FloatField(null=True)
+    longitude = models.FloatField(null=True)
+    accuracy_km = models.PositiveIntegerField("accuracy radius (km)", null=True)
+    asn = models.BigIntegerField("number of the network", null=True)
+    network = models.CharField(max_length=100, blank=True)
+    source = models.CharField(max_length=6, choices=AddressSource.choices, blank=True)  # empty: not written down
+    proxies = models.CharField(max_length=200, blank=True)  # of ours that the request came through, the nearest first
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["login", "ip"], name="login_address_once")]
+
+    def __str__(self) -> str:
+        return f"{self.ip} of login session {self.login_id}"

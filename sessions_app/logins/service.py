@@ -28,9 +28,10 @@ from sessions_app import change_notify
 from sessions_app.devices import cookie
 from sessions_app.devices.models import RecognisedBy
 from sessions_app.devices.recognition import Origin, Sighting, network_of, recognise
-from sessions_app.logins import backend, device, geolocation
+from sessions_app.logins import addresses, backend, device, geolocation
 from sessions_app.logins.abroad import is_abroad
-from sessions_app.logins.client_ip import client_ip
+from sessions_app.logins.client_ip import ClientAddress, client_address, client_ip
+from sessions_app.logins.expiry import expiry, used_at
 from sessions_app.logins.models import EndReason, LoginSession, LogoutNote, NewDeviceNotice, hash_session_key
 from sessions_app.logins.sign_in import signed_in_by
 from sessions_app.logins.travel import impossible_travel
@@ -43,6 +44,11 @@ WAIT_SECONDS = 2.0  # seconds to wait for a busy database before the last use is
 def request_ip(request: HttpRequest) -> str:
     """Return the public address of the browser, as seen by our own proxies; an empty string if there is none."""
     return client_ip(request.META, settings.TRUSTED_PROXIES)
+
+
+def request_address(request: HttpRequest) -> ClientAddress:
+    """Return the same address, and how it was found."""
+    return client_address(request.META, settings.TRUSTED_PROXIES)
 
 
 def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
@@ -63,10 +69,14 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
         if not _may_still_log_in(user):
             request.session.flush()
             return None
-        browser, address = _browser(request), _address(request_ip(request), user.pk)
+        now, came = timezone.now(), request_address(request)
+        browser, address = _browser(request), _address(came.address, user.pk)
         seen = _recognise(request, user, browser, address)
-        travel = impossible_travel(user.pk, address, timezone.now())
+        travel = impossible_travel(user.pk, address, now)
         login = LoginSession.objects.create(
+            created_at=now,
+            last_access_at=now,
+            expires_at=expiry(now, now).at,
             user_id=user.pk,
             user_name=user.get_username(),
             key_hash=hash_session_key(request.session.session_key or ""),
@@ -77,6 +87,7 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
             recognised_by=seen.by,
             travel_kmh=travel.kmh if travel is not None else None,
         )
+        addresses.note_first(login, came)
         log.record(
             Verb.LOGIN,
             f"{login.user_name} logged in with {login.browser or 'an unknown browser'} "
@@ -110,7 +121,7 @@ def _recognise(
         os=browser["os"],
         browser=browser["browser"],
         country_code=address["country_code"],
-        network=network_of(address["ip"] or ""),
+        network=network_of(address["ip"] or "", address["asn"]),
     )
     seen_before = LoginSession.objects.filter(user_id=user.pk, recognised_by__in=RecognisedBy.values)
     return recognise(user.pk, cookie.ids_of(request), origin, has_history=seen_before.exists)
@@ -151,24 +162,26 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
     OperationalError if the database is busy for two seconds.
     """
     now = timezone.now()
-    ip = request_ip(request)
+    came = request_address(request)
     is_late = now - login.last_access_at >= ACCESS_RESOLUTION
-    if ip and ip != login.ip and (is_late or login.ip):
-        _record_new_address(login, ip, now)
+    if came.address and came.address != login.ip and (is_late or login.ip):
+        _record_new_address(login, came, now)
     elif is_late and not _is_refresh(request):
         with waiting_at_most(WAIT_SECONDS), transaction.atomic():
             live = LoginSession.objects.live().filter(pk=login.pk, last_access_at=login.last_access_at)
-            live.update(last_access_at=now)
+            live.update(**used_at(now))
 
 
-def _record_new_address(login: LoginSession, ip: str, now: dt.datetime) -> None:
+def _record_new_address(login: LoginSession, came: ClientAddress, now: dt.datetime) -> None:
     """Store and log the new address. Of several requests from it only the first writes an entry."""
     with waiting_at_most(WAIT_SECONDS), transaction.atomic():
-        values = {"last_access_at": now, **_address(ip, login.user_id, but=login.pk)}
-        if LoginSession.objects.live().filter(pk=login.pk, ip=login.ip).update(**values):
+        place = _address(came.address, login.user_id, but=login.pk)
+        if LoginSession.objects.live().filter(pk=login.pk, ip=login.ip).update(**used_at(now), **place):
+            addresses.note_move(login, came, place, now)
             log.record(
                 Verb.LOGIN_MOVED,
-                f"{login.user_name} went on from {values['city']} ({ip}), before from {login.city} ({login.ip})",
+                f"{login.user_name} went on from {place['city']} ({came.address}), "
+                f"before from {login.city} ({login.ip})",
                 actor=login.user,
                 target=login,
                 level=Level.WARNING,
@@ -199,7 +212,7 @@ def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | Non
         won = (
             LoginSession.objects.live()
             .filter(pk=login.pk)
-            .update(ended_at=now, end_reason=reason, ended_by_id=actor.pk if actor else None)
+            .update(ended_at=now, expires_at=None, end_reason=reason, ended_by_id=actor.pk if actor else None)
         )
         if not won:
             return False
@@ -272,4 +285,6 @@ def _address(ip: str, user_id: int, *, but: int | None = None) -> dict[str, Any]
         "latitude": where.latitude,
         "longitude": where.longitude,
         "accuracy_km": where.accuracy_km,
+        "asn": None,
+        "network": "",
     }

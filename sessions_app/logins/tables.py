@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +15,13 @@ from django.utils.safestring import SafeString
 from activity.addresses import numbered
 from activity.listing import Card, Column, Table, badge, empty, link, short_time
 from activity.names import name_now, now_column, renamed_to, then_and_now
-from sessions_app.logins.models import LOGIN_WORDS, EndReason, LoginSession
+from sessions_app.logins.expiry import expiry
+from sessions_app.logins.models import LOGIN_WORDS, EndReason, LoginAddress, LoginSession, Method, SecondFactor
 from sessions_app.roles import Person, is_administrator, sees_everything
 
 ENDED = badge("complete", "Ended", "flag")
+METHODS: dict[str, str] = {method.value: method.label for method in Method}
+FACTORS: dict[str, str] = {factor.value: factor.label for factor in SecondFactor}
 REASONS = {reason.value: reason.label for reason in EndReason}
 LOCATION = ("city", "region", "latitude", "longitude", "accuracy_km")
 ABROAD = '<span title="Another country than usual">{}<span class="visually-hidden"> (from abroad)</span></span>'
@@ -44,7 +48,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         return then_and_now(row.user_name, getattr(row, "user_now", None), linked)
 
     def state_cell(row: LoginSession) -> SafeString:
-        return _state(row, is_current=row.pk == current_pk)
+        return state_badge(row, is_current=row.pk == current_pk)
 
     refused: dict[str, Mapping[str, str]] = {"": {}}  # one result for all rows with the same reason
 
@@ -58,6 +62,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
             Column("user", "User", "user_name", 90, user_cell, reads=("user",)),
             *_origin_columns(),
             *_browser_columns(),
+            *_sign_in_columns(),
             *_time_columns(),
             Column(
                 "state", "State", "ended_at", 128, state_cell, _state_word, reads=("end_reason", "ended_by", "user")
@@ -77,6 +82,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         refusals=refusals,
         row_class=lambda row: "current" if row.pk == current_pk else "",
         reads=("user_name", "browser", "user", "ended_at"),
+        opens="last_access",
         card=Card("user", "device", "location", "last_access"),
         grows=("user", "ip", "city", "country", "os", "browser", "state"),
         flexible=("location", "state", "browser"),
@@ -93,7 +99,7 @@ def refusal(login: LoginSession, *, viewer_id: int | None, may_end_all: bool) ->
     return ""
 
 
-def location(row: LoginSession) -> str:
+def location(row: LoginSession | LoginAddress) -> str:
     """Return region, country and the approximate coordinates: "Bern, Switzerland (46.95, 7.45 ± 20 km)"."""
     area = ", ".join(part for part in (row.region, row.country) if part)
     if row.latitude is None or row.longitude is None:
@@ -102,6 +108,31 @@ def location(row: LoginSession) -> str:
     if row.accuracy_km is not None:
         point += f" ± {row.accuracy_km} km"
     return f"{area} ({point})" if area else point
+
+
+def network_text(row: LoginSession | LoginAddress) -> str:
+    """Return whose network the address belongs to, with its number: "Example Net (AS64496)"; empty if unknown."""
+    number = f"AS{row.asn}" if row.asn is not None else ""
+    return f"{row.network} ({number})" if row.network and number else row.network or number
+
+
+def signed_in_text(row: LoginSession) -> str:
+    """Return the first step of the login; empty for a login from before the console wrote it down."""
+    first = METHODS.get(row.signed_in_with, "")
+    return f"{first} ({row.provider})" if row.provider else first
+
+
+def second_factor_text(row: LoginSession) -> str:
+    """Return the second step of the login; empty if there was none."""
+    return FACTORS.get(row.second_factor, "")
+
+
+def expires(row: LoginSession) -> dt.datetime | None:
+    """Return when the login session ends unless it is used; None for an ended one.
+
+    It is by the settings of now. The stored time, by which the list is sorted, is by those of the last use.
+    """
+    return expiry(row.created_at, row.last_access_at).at if row.is_live else None
 
 
 def country_cell(row: LoginSession) -> str:
@@ -123,6 +154,16 @@ def _origin_columns() -> tuple[Column, ...]:
         Column("location", "Location", "country", 78, location, location, reads=LOCATION),
         Column("country_code", "Country code", "country_code", 110, sort="", is_hidden=True),
         Column("abroad", "From abroad", "is_abroad", 110, csv=_abroad_word, sort="", is_hidden=True),
+        Column(
+            "network",
+            "Network",
+            "network",
+            150,
+            lambda row: empty(network_text(row)),
+            network_text,
+            reads=("asn",),
+            is_hidden=True,
+        ),
     )
 
 
@@ -137,24 +178,61 @@ def _browser_columns() -> tuple[Column, ...]:
 
     return (
         Column("device", "Device details", "device", 112, device),
-        Column("os", "OS details", "os", 85, lambda row: empty(_system(row)), _system, reads=("os_version",)),
+        Column("os", "OS details", "os", 85, lambda row: empty(system_text(row)), system_text, reads=("os_version",)),
         Column(
             "browser",
             "Browser details",
             "browser",
             118,
-            lambda row: empty(_browser(row)),
-            _browser,
+            lambda row: empty(browser_text(row)),
+            browser_text,
             reads=("browser_version",),
         ),
         Column("user_agent", "User agent", "user_agent", 320, sort="", is_hidden=True),
     )
 
 
+def _sign_in_columns() -> tuple[Column, ...]:
+    return (
+        Column(
+            "signed_in",
+            "Signed in with",
+            "signed_in_with",
+            125,
+            lambda row: empty(signed_in_text(row)),
+            signed_in_text,
+            reads=("provider",),
+            is_hidden=True,
+        ),
+        Column(
+            "second_factor",
+            "Second factor",
+            "second_factor",
+            140,
+            lambda row: empty(second_factor_text(row)),
+            second_factor_text,
+            is_hidden=True,
+        ),
+    )
+
+
 def _time_columns() -> tuple[Column, ...]:
+    def last_access(row: LoginSession) -> SafeString:
+        return link(numbered("login_detail", row.pk), short_time(row.last_access_at))
+
     return (
         Column("logged_in", "Logged in", "created_at", 162, is_hidden=True),
-        Column("last_access", "Last access time", "last_access_at", 162),
+        Column("last_access", "Last access time", "last_access_at", 162, last_access),
+        Column(
+            "expires",
+            "Expires",
+            "expires_at",
+            162,
+            lambda row: short_time(expires(row)),
+            expires,
+            reads=("created_at", "last_access_at"),
+            is_hidden=True,
+        ),
     )
 
 
@@ -167,15 +245,17 @@ def _end_columns() -> tuple[Column, ...]:
     return (
         Column("ended", "Ended", "ended_at", 160, is_hidden=True),
         Column("ended_by", "Ended by (now)", "ended_by_name", csv=_ended_by, sort="", is_hidden=True),
-        Column("reason", "Why it ended", "end_reason", 220, lambda row: empty(_why(row)), _why, is_hidden=True),
+        Column("reason", "Why it ended", "end_reason", 220, lambda row: empty(why_text(row)), why_text, is_hidden=True),
     )
 
 
-def _system(row: LoginSession) -> str:
+def system_text(row: LoginSession) -> str:
+    """Return the operating system and its version."""
     return f"{row.os} {row.os_version}".strip()
 
 
-def _browser(row: LoginSession) -> str:
+def browser_text(row: LoginSession) -> str:
+    """Return the browser and its version."""
     return f"{row.browser} {row.browser_version}".strip()
 
 
@@ -183,7 +263,8 @@ def _state_word(row: LoginSession) -> str:
     return "live" if row.is_live else "ended"
 
 
-def _why(row: LoginSession) -> str:
+def why_text(row: LoginSession) -> str:
+    """Return why the login session ended; an empty string for a live one."""
     return REASONS.get(row.end_reason, "")
 
 
@@ -191,9 +272,10 @@ def _ended_by(row: Any) -> str:
     return row.ended_by_name or ""  # an annotation of logins_queryset()
 
 
-def _state(row: LoginSession, *, is_current: bool) -> SafeString:
+def state_badge(row: LoginSession, *, is_current: bool) -> SafeString:
+    """Return whether the login session is live, as icon and text. Load an ended one by logins_queryset()."""
     if row.ended_at is None:
         return badge("available", "This browser" if is_current else "Live", "check")
     by = _ended_by(row) if row.ended_by_id != row.user_id else ""
-    why = f"{_why(row)}{f' ({by})' if by else ''}"
+    why = f"{why_text(row)}{f' ({by})' if by else ''}"
     return format_html("{} <small>{}, {}</small>", ENDED, why, short_time(row.ended_at))

@@ -180,4 +180,5 @@ def _log_out(request: HttpRequest, chosen: Sequence[LoginSession], next_url: str
             lines.append(("success", f"Logged out {where}."))
     if current in chosen and outage is None:
         auth.logout(request)  # deletes the content of this browser's session
-    return outcome(request, lines, next_url)
+    pages = [reverse("login_detail", args=[login.pk]) for login in chosen]
+    return outcome(request, lines, next_url, leaves_page=next_url in pages)

@@ -16,8 +16,9 @@ from django.contrib.auth.hashers import make_password
 
 from activity import log
 from activity.verbs import Verb
+from sessions_app.logins.expiry import expiry
 from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES
-from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
+from sessions_app.logins.models import EndReason, LoginSession, Method, hash_session_key
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sample.browsers import BROWSERS
@@ -105,6 +106,8 @@ def _login(chance: random.Random, user: Account, at: dt.datetime, now: dt.dateti
     place = chance.choice(SAMPLE_PLACES)
     user_agent, device = chance.choice(BROWSERS)
     is_live = chance.random() < 0.1
+    begun = now - dt.timedelta(minutes=chance.randint(5, 300)) if is_live else at
+    used = now - dt.timedelta(minutes=chance.uniform(0, 5)) if is_live else at
     return LoginSession(
         user=user,
         user_name=user.get_username(),
@@ -117,10 +120,14 @@ def _login(chance: random.Random, user: Account, at: dt.datetime, now: dt.dateti
         latitude=place.latitude,
         longitude=place.longitude,
         accuracy_km=place.radius_km,
+        asn=place.asn,
+        network=place.network_name,
         user_agent=user_agent,
         **dataclasses.asdict(device),
-        created_at=now - dt.timedelta(minutes=chance.randint(5, 300)) if is_live else at,
-        last_access_at=now - dt.timedelta(minutes=chance.uniform(0, 5)) if is_live else at,
+        signed_in_with=Method.PASSWORD,
+        created_at=begun,
+        last_access_at=used,
+        expires_at=expiry(begun, used).at if is_live else None,
         ended_at=None if is_live else at + dt.timedelta(minutes=20),
         end_reason="" if is_live else EndReason.LOGOUT,
     )

@@ -10,12 +10,30 @@ from collections.abc import Iterator
 from activity import log
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app.logins.addresses import place_of
+from sessions_app.logins.expiry import expiry
 from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS, SamplePlace
-from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
+from sessions_app.logins.models import (
+    AddressSource,
+    EndReason,
+    LoginAddress,
+    LoginSession,
+    Method,
+    SecondFactor,
+    hash_session_key,
+)
 from sessions_app.sample.browsers import BROWSERS
 from sessions_app.sample.people import ACCOUNTS, OTHERS, Account, People
 
 LIVE_COUNT, ENDED_COUNT = 18, 42
+# How people sign in: the first step, the provider, the second step.
+WAYS = (
+    (Method.PASSWORD, "", SecondFactor.TOTP),
+    (Method.PASSKEY, "", SecondFactor.PASSKEY),
+    (Method.PASSWORD, "", SecondFactor.SECURITY_KEY),
+    (Method.PROVIDER, "Company login", SecondFactor.PROVIDER),
+    (Method.PASSWORD, "", ""),
+)
 ENDINGS = (EndReason.LOGOUT, EndReason.EXPIRED, EndReason.LOGOUT, EndReason.FORCED, EndReason.PASSWORD)
 
 
@@ -35,6 +53,7 @@ def make_logins(people: People, now: dt.datetime) -> list[LogEntry]:
         elif login.end_reason in (EndReason.LOGOUT, EndReason.PASSWORD):
             login.ended_by = login.user
     LoginSession.objects.bulk_create(logins)
+    LoginAddress.objects.bulk_create(_address(login) for login in logins if login.ip)
     for user in users:
         user.last_login = max((one.created_at for one in logins if one.user_id == user.pk), default=None)
         user.save(update_fields=["last_login"])
@@ -46,6 +65,8 @@ def _login(user: Account, number: int, at: dt.datetime, *, ended: EndReason | No
     place = SAMPLE_PLACES[(user.pk + number) % len(SAMPLE_PLACES)] if number % 4 == 0 else home(user)
     user_agent, device = BROWSERS[number % len(BROWSERS)]
     used_for = dt.timedelta(minutes=7 + number * 11 % 200)
+    last_used = at + used_for if ended else at + dt.timedelta(minutes=6 + 5 * number)
+    method, provider, factor = WAYS[number % len(WAYS)]
     return LoginSession(
         user=user,
         user_name=user.get_username(),
@@ -53,7 +74,12 @@ def _login(user: Account, number: int, at: dt.datetime, *, ended: EndReason | No
         user_agent=user_agent,
         **dataclasses.asdict(device),
         created_at=at,
-        last_access_at=at + used_for if ended else at + dt.timedelta(minutes=6 + 5 * number),
+        last_access_at=last_used,
+        expires_at=None if ended else expiry(at, last_used).at,
+        signed_in_with=method,
+        provider=provider,
+        second_factor=factor,
+        confirmed_at=at,
         ended_at=at + used_for + dt.timedelta(minutes=1) if ended else None,
         end_reason=ended or "",
         **(_unknown_place() if number == 7 else _place(place, number)),
@@ -77,7 +103,21 @@ def _place(place: SamplePlace, number: int) -> dict[str, object]:
         "latitude": place.latitude,
         "longitude": place.longitude,
         "accuracy_km": place.radius_km,
+        "asn": place.asn,
+        "network": place.network_name,
     }
+
+
+def _address(login: LoginSession) -> LoginAddress:
+    """Return the one address that a login of the sample data was used from."""
+    return LoginAddress(
+        login=login,
+        ip=login.ip or "",
+        source=AddressSource.PEER,
+        first_seen_at=login.created_at,
+        last_seen_at=login.created_at,
+        **place_of(login),
+    )
 
 
 def _unknown_place() -> dict[str, object]:

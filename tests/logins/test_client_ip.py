@@ -4,7 +4,14 @@ import random
 
 import pytest
 
-from sessions_app.logins.client_ip import client_ip, invalid_networks, networks_of_everybody
+from sessions_app.logins.client_ip import (
+    ClientAddress,
+    Source,
+    client_address,
+    client_ip,
+    invalid_networks,
+    networks_of_everybody,
+)
 
 PROXY = "10.0.0.5"
 TRUSTED = ["10.0.0.0/8", "fd00::/8"]
@@ -138,3 +145,21 @@ def test_no_header_whatsoever_raises() -> None:
 
 def test_a_very_long_header_is_read_no_further_than_needed() -> None:
     assert seen(PROXY, "1.1.1.1," * 20_000 + "198.51.100.1") == "198.51.100.1"
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "found"),
+    [
+        ("203.0.113.9", "198.51.100.1", ClientAddress("203.0.113.9", Source.PEER)),
+        (PROXY, "198.51.100.1", ClientAddress("198.51.100.1", Source.HEADER, (PROXY,))),
+        (PROXY, "1.1.1.1, 198.51.100.1, 10.2.2.2", ClientAddress("198.51.100.1", Source.HEADER, (PROXY, "10.2.2.2"))),
+        (PROXY, "10.1.1.1, 10.2.2.2", ClientAddress("10.1.1.1", Source.HEADER, (PROXY, "10.2.2.2"))),
+        (PROXY, "", ClientAddress(PROXY, Source.PROXY, (PROXY,))),
+        (PROXY, "nonsense", ClientAddress(PROXY, Source.PROXY, (PROXY,))),
+        ("", "198.51.100.1", ClientAddress("198.51.100.1", Source.HEADER, ("unix",))),
+        ("", "", ClientAddress("", Source.UNKNOWN, ("unix",))),
+    ],
+)
+def test_it_is_known_how_the_address_was_found(peer: str, forwarded: str, found: ClientAddress) -> None:
+    meta = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}
+    assert client_address(meta, [*TRUSTED, "unix"]) == found

@@ -275,19 +275,23 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
         "Location",
         "Country code",
         "From abroad",
+        "Network",
         "Device details",
         "OS details",
         "Browser details",
         "User agent",
+        "Signed in with",
+        "Second factor",
         "Logged in",
         "Last access time",
+        "Expires",
         "State",
         "Ended",
         "Ended by (now)",
         "Why it ended",
         "User now",
     ]
-    assert [[*line[:10], line[13]] for line in lines] == [
+    assert [[*line[:7], *line[8:11], line[17]] for line in lines] == [
         [
             "alice",
             "198.51.100.7",
@@ -313,7 +317,7 @@ def test_a_download_holds_only_what_the_person_may_see(alice: User, outsider: Us
 
 def test_a_browser_that_calls_itself_a_formula_is_neutral_in_the_download(alice: User, as_user: AsUser) -> None:
     make_login(alice, user_agent='=HYPERLINK("http://evil.example")')
-    cells = [line[10] for line in download(as_user(alice))[1:]]
+    cells = [line[11] for line in download(as_user(alice))[1:]]
     assert """'=HYPERLINK("http://evil.example")""" in cells
 
 

@@ -131,6 +131,7 @@ ADDRESSES = [
     # Login sessions
     Address("logins", "/logins/", ALL, csv=True),
     Address("logins_map", "/logins/map/", ALL),
+    Address("login_detail", "/logins/{login}/", OWN),
     Address("logins_logout", "/logins/logout/?ids={login}", OWN, (302, 404, 404, 403, 302), send={"ids": "{login}"}),
     Address("logins_logout_others", "/logins/logout-others/", ALL, TO_PAGE),
     Address("new_device_seen", "/logins/{login}/seen/", NOT_ALLOWED, (302, 404, 404, 404, 404)),

@@ -136,7 +136,7 @@ def connected(connection: GatewayConnection, host_port: int | None = None) -> Pr
         if host_port is not None:
             connection.host_port = host_port
             connection.save(update_fields=["host_port"])
-        with log.coming_from(connection.address or ""):
+        with log.coming_from(connection.address or "", lambda: connection.login_session_id):
             log.record(
                 Verb.CONNECTION_OPENED,
                 f"{session.user_name} connected to {session.resource_name} through the gateway "
@@ -194,7 +194,7 @@ def _require(user: AbstractUser, session: PrivilegedSession, login: Authenticate
 
 def _note_refusal(user: AbstractUser, login: AuthenticatedClient, reason: str) -> None:
     session = PrivilegedSession.objects.filter(pk=login.session_id, user_id=user.pk).first()
-    with log.coming_from(login.address):
+    with log.coming_from(login.address, lambda: login.login_session_id):
         log.record(
             Verb.CONNECTION_REFUSED,
             f"{user.get_username()} was not let through the gateway: {reason}",

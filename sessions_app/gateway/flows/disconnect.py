@@ -69,7 +69,7 @@ def _end(one: Ending) -> bool:
 def _entry(connection: GatewayConnection, one: Ending) -> LogEntry:
     session = connection.session
     seconds = (connection.ended_at - connection.started_at).total_seconds() if connection.ended_at else None
-    with log.coming_from(connection.address or ""):
+    with log.coming_from(connection.address or "", lambda: connection.login_session_id):
         return log.draft(
             Verb.CONNECTION_CLOSED,
             f"The connection of {session.user_name} to {session.resource_name} is over: "

@@ -24,6 +24,12 @@ class SamplePlace:
     longitude: float
     radius_km: int
     networks: tuple[str, ...]
+    asn: int  # reserved for documentation (RFC 5398)
+
+    @property
+    def network_name(self) -> str:
+        """Return the made-up provider of the place."""
+        return f"Example Net {self.city}"
 
     def address(self, number: int) -> str:
         """Return an address of the first IPv4 network, by a number from 0 that wraps around."""
@@ -65,5 +71,5 @@ def _networks(index: int) -> tuple[str, ...]:
 
 
 SAMPLE_PLACES: tuple[SamplePlace, ...] = tuple(
-    SamplePlace(*city, networks=_networks(index)) for index, city in enumerate(_CITIES)
+    SamplePlace(*city, networks=_networks(index), asn=64496 + index) for index, city in enumerate(_CITIES)
 )

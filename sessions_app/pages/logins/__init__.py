@@ -1,0 +1,1 @@
+"""The page of one login session, and logging many people out at once."""

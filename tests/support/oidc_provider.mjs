@@ -28,7 +28,8 @@ function start() {
       redirect_uris: ["http://testserver/accounts/sso/peer/callback/", "http://testserver/accounts/sso/other/callback/"],
       ...state.client,
     }],
-    cookies: { keys: ["only-for-the-tests"] },
+    cookies: { keys: ["only-for-the-tests"], long: { httpOnly: true, sameSite: "none" } },
+    enableHttpPostMethods: true, // the ID token of a logout must stand in no address
     jwks: { keys: state.keys },
     conformIdTokenClaims: false,
     claims: {

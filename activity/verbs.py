@@ -20,6 +20,8 @@ class Verb(models.TextChoices):
     FACTOR_CONFIRMED = "factor.confirmed", "Confirmed again"
     IDENTITY_LINKED = "identity.linked", "Single sign-on linked"
     IDENTITY_UNLINKED = "identity.unlinked", "Single sign-on unlinked"
+    DEVICE_NAMED = "device.named", "Device named"
+    DEVICE_FORGOTTEN = "device.forgotten", "Device forgotten"
     PASSWORD_CHANGED = "account.password_changed", "Password changed"
     FACTOR_ADDED = "factor.added", "Second factor set up"
     FACTOR_CHANGED = "factor.changed", "Second factor renamed"

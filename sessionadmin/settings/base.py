@@ -181,7 +181,6 @@ SESSION_COOKIE_AGE = env.int("LOGIN_LIFETIME", default=12 * 60 * 60)  # seconds
 LOGIN_IDLE_TIMEOUT = env.int("LOGIN_IDLE_TIMEOUT", default=2 * 60 * 60)  # seconds without an action of the person
 LOGIN_FAILURES_PER_ACCOUNT = env.int("LOGIN_FAILURES_PER_ACCOUNT", default=10)  # within 15 minutes
 LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", default=50)  # within 15 minutes
-DEVICE_COOKIE_NAME = "device"  # which device a login comes from (sessions_app/devices/cookie.py)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True

@@ -48,3 +48,5 @@ def sso_providers(environment: Environment) -> dict[str, Any]:
 
 
 SSO_PROVIDERS = sso_providers(Environment())
+
+DEVICE_COOKIE_NAME = "device"  # which device a login comes from (sessions_app/devices/cookie.py)

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 NAME_LENGTH = 60
+NOT_KNOWN = ("", "Unknown")
 
 
 class RecognisedBy(models.TextChoices):
@@ -37,4 +38,10 @@ class Device(models.Model):
         indexes = [models.Index(fields=["user", "last_seen_at"], name="device_of_user")]
 
     def __str__(self) -> str:
-        return self.name or f"{self.browser or 'Unknown browser'} on {self.os or 'an unknown system'}"
+        return self.name or self.software
+
+    @property
+    def software(self) -> str:
+        """Return browser and system, such as "Firefox on Linux"."""
+        browser = self.browser if self.browser not in NOT_KNOWN else "Unknown browser"
+        return f"{browser} on {self.os if self.os not in NOT_KNOWN else 'an unknown system'}"

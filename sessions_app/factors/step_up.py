@@ -124,6 +124,8 @@ NOT_NEEDED = frozenset(
         "not_me_password",  # asks for the password itself
         "login_not_me",
         "new_device_seen",
+        "device_name",
+        "device_forget",
         "ssh_login",
         "sso_back_channel",  # of a provider, whose signature counts
         "password_change",  # asks for the password itself

@@ -12,6 +12,7 @@ from activity.viewer import viewer
 from sessions_app.hosts.models import UserKey
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.service import live_logins
+from sessions_app.pages.devices import own_devices
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.roles import Person, is_administrator, sees_everything
@@ -20,7 +21,7 @@ from sessions_app.roles import Person, is_administrator, sees_everything
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
     """Show what the console knows about the person who is logged in."""
-    me = viewer(request)
+    me, login = viewer(request), current_login(request)
     own_locks = (
         AccountLock.objects.filter(user_id=me.pk).select_related("locked_by", "lifted_by").order_by("-locked_at")
     )
@@ -29,8 +30,10 @@ def account(request: HttpRequest) -> HttpResponse:
         "heading": "Your account",
         "role": role_name(me),
         "groups": list(me.groups.order_by("name")),
-        "login": current_login(request),
+        "login": login,
         "live_logins": live_logins(me).count(),
+        "devices": own_devices(me.pk),
+        "this_device": login.known_device_id if login is not None else None,
         "ssh_keys": list(UserKey.objects.filter(user_id=me.pk)),
         "account_locks": list(own_locks[:20]),
         "locked_sessions": list(locked[:100]),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions_app.pages import account, account_control, health, home, jump, settings, styleguide, try_it
+from sessions_app.pages import account, account_control, devices, health, home, jump, settings, styleguide, try_it
 from sessions_app.pages.approvals import views as approvals
 from sessions_app.pages.overview import views as overview
 from sessions_app.pages.sign_in.views import SIGN_IN
@@ -21,6 +21,8 @@ urlpatterns = [
     path("settings/", settings.personal_settings, name="settings"),
     *SIGN_IN.urls("sign-in"),
     path("accounts/me/", account.account, name="account"),
+    path("accounts/devices/<int:pk>/name/", devices.device_name, name="device_name"),
+    path("accounts/devices/<int:pk>/forget/", devices.device_forget, name="device_forget"),
     path("resources/<int:pk>/lock/", account_control.resource_lock, name="resource_lock"),
     path("resources/<int:pk>/unlock/", account_control.resource_unlock, name="resource_unlock"),
     path("users/<int:pk>/lock/", account_control.account_lock, name="account_lock"),

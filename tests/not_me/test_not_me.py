@@ -31,6 +31,7 @@ from sessions_app.not_me.flows.new_password import forget_void_passwords
 from sessions_app.not_me.links import link_for
 from sessions_app.not_me.models import NotMeReport
 from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.sso.models import Identity
 from sessions_app.worker import lockdowns
 from tests.support import builders
 from tests.support.builders import PASSWORD
@@ -264,6 +265,14 @@ def test_a_person_of_a_provider_is_told_to_change_the_password_there(owner: User
     said = press(login)
     assert any("Example ID, whose password the console cannot change" in line for line in said)
     assert any("No administrator has an e-mail address" in line for line in said)
+
+
+def test_links_to_providers_made_since_are_taken_away(owner: User, stranger: LoginSession) -> None:
+    ours = {"user": owner, "provider": "peer", "issuer": "https://id.example.com"}
+    old = Identity.objects.create(**ours, subject="alice", linked_at=timezone.now() - 2 * HOUR)
+    Identity.objects.create(**ours, subject="mallory")
+    assert "Took away 1 link to a provider that was made since that login." in press(stranger)
+    assert list(Identity.objects.all()) == [old]
 
 
 def test_from_the_page_of_a_login_the_link_for_the_password_is_mailed(

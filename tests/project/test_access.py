@@ -23,6 +23,7 @@ from activity import log
 from activity.verbs import Verb
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.devices.models import Device
 from sessions_app.hosts.models import ServiceKey, UserKey
 from sessions_app.logins.models import LoginSession, NewDeviceNotice
 from sessions_app.not_me.links import SALT
@@ -45,6 +46,7 @@ NOT_ALLOWED: Codes = (405,) * 5
 READERS: Codes = (403, 403, 403, 200, 200)  # a list that only those who see everything have
 THEIRS: Codes = (404, 404, 404, 200, 200)  # an object that only those who see everything have
 OWN: Codes = (200, 404, 404, 200, 200)  # an object of alice's
+ALICE_ONLY: Codes = (200, 404, 404, 404, 404)  # of alice alone
 ADMIN_ONLY: Codes = (403, 403, 403, 403, 200)
 
 
@@ -134,6 +136,8 @@ ADDRESSES = [
     Address("login_detail", "/logins/{login}/", OWN),
     Address("logins_logout", "/logins/logout/?ids={login}", OWN, (302, 404, 404, 403, 302), send={"ids": "{login}"}),
     Address("logins_logout_others", "/logins/logout-others/", ALL, TO_PAGE),
+    Address("device_name", "/accounts/devices/{device}/name/", ALICE_ONLY, (302, 404, 404, 404, 404)),
+    Address("device_forget", "/accounts/devices/{device}/forget/", ALICE_ONLY, (302, 404, 404, 404, 404)),
     Address("new_device_seen", "/logins/{login}/seen/", NOT_ALLOWED, (302, 404, 404, 404, 404)),
     Address("not_me", "/accounts/not-me/{signed}/", ALL, TO_PAGE, is_open=True),
     Address("not_me_password", "/accounts/not-me/{signed}/password/", TO_PAGE, TO_PAGE, is_open=True),  # no report yet
@@ -273,7 +277,7 @@ ADDRESSES = [
     Address("help_document", "/help/gateway/", ALL),
     Address("help_image", "/help/images/session.png", ALL),
     # Logging out comes last: it ends what the test is logged in with.
-    Address("login_not_me", "/logins/{login}/not-me/", (200, 404, 404, 404, 404), (200, 404, 404, 404, 404)),
+    Address("login_not_me", "/logins/{login}/not-me/", ALICE_ONLY, ALICE_ONLY),
     Address("logout", "/accounts/logout/", NOT_ALLOWED, TO_PAGE),
     Address("healthz", "/healthz", ALL, is_open=True),
 ]
@@ -332,6 +336,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "secret": secret.pk,
         "service_key": service_key.pk,
         "login": login.pk,
+        "device": Device.objects.create(user=alice, secret_hash="x").pk,
         "signed": signing.dumps(login.pk, salt=SALT),
         "recording": make_recording(available).pk,
         "typed": make_recording(available, typed="hunter2").pk,

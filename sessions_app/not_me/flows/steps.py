@@ -32,6 +32,8 @@ from sessions_app.privileged.flows.lockdown import LockdownStep
 from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.lifecycle import LifecycleError
 from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.sso.linking import unlink
+from sessions_app.sso.models import Identity
 
 TITLE = "This wasn't me"
 MESSAGE = "A login to your account was reported as not yours. An administrator unlocks this session."
@@ -107,6 +109,22 @@ def factors(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:
     number = len(names)
     were = "was" if number == 1 else "were"
     return [LockdownStep(True, f"Removed {counted(number, 'second factor')} that {were} set up since that login.")]
+
+
+def identities(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:
+    """Take away the links to providers that were made since that login began, so that nobody comes back by one."""
+    linked = list(Identity.objects.filter(user_id=user.pk, linked_at__gte=since).select_related("user"))
+    for identity in linked:
+        _unlink(user, identity)
+    if not linked:
+        return []
+    made = f"{counted(len(linked), 'link')} to a provider that {'was' if len(linked) == 1 else 'were'} made"
+    return [LockdownStep(True, f"Took away {made} since that login.")]
+
+
+@retry_while_unavailable
+def _unlink(user: AbstractUser, identity: Identity) -> None:
+    unlink(user, identity)
 
 
 def sessions(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:

@@ -1,0 +1,187 @@
+"""Every way in ends in the same place: it makes a login session, and after its end the next request is a stranger's."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY
+from django.contrib.auth.models import User
+from django.test import Client
+
+from sessionadmin import ssh_client
+from sessions_app.errors import Refused
+from sessions_app.gateway.connection_state import connection_states
+from sessions_app.gateway.flows.connect import AuthenticatedClient, connect
+from sessions_app.gateway.flows.ticket import redeem
+from sessions_app.gateway.identity import by_password
+from sessions_app.gateway.models import EntryPoint, TicketKind
+from sessions_app.gateway.terminal_login import open_terminal
+from sessions_app.logins import backend, service, sign_in
+from sessions_app.logins.models import EndReason, LoginSession, Method
+from sessions_app.privileged.models import PrivilegedSession
+from tests.support.builders import PASSWORD, make_resource, make_session
+from tests.support.pages import elements
+from tests.support.source import ROOT
+
+LOGIN = "/accounts/login/"
+HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way in: what a browser does, and what its login session then says."""
+
+    go: Callable[[Client, User], Any]
+    signed_in_with: Method
+    second_factor: str = ""
+
+
+def by_the_login_page(client: Client, user: User) -> None:
+    client.post(LOGIN, {"username": user.username, "password": PASSWORD})
+
+
+def by_the_administration(client: Client, user: User) -> None:
+    to_login = client.get("/admin/login/", {"next": "/admin/"})
+    answer = client.post(to_login["Location"], {"username": user.username, "password": PASSWORD})
+    assert answer["Location"] == "/admin/"
+
+
+WAYS = {
+    "password": Way(by_the_login_page, Method.PASSWORD),
+    "administration": Way(by_the_administration, Method.PASSWORD),
+}
+
+
+def is_stranger(client: Client) -> bool:
+    """Return whether the console sends this browser to the login page, whatever it asks for."""
+    answers = [client.get("/sessions/"), client.get("/admin/"), client.post("/sessions/ssh/")]
+    return all(answer.status_code == 302 and "/login/" in answer["Location"] for answer in answers)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    return WAYS[request.param]
+
+
+def test_every_way_in_makes_a_login_session_that_is_loaded_with_the_user(way: Way, admin: User) -> None:
+    client = Client()
+    way.go(client, admin)
+    login = LoginSession.objects.get(user=admin)
+    assert (login.signed_in_with, login.second_factor) == (way.signed_in_with, way.second_factor)
+    assert login.confirmed_at is not None
+    assert client.session[BACKEND_SESSION_KEY] == sign_in.BACKEND
+    answer = client.get("/sessions/")
+    assert answer.status_code == 200
+    assert answer.wsgi_request.user == admin
+
+
+@pytest.mark.parametrize("reason", [EndReason.LOGOUT, EndReason.FORCED])
+def test_after_a_logout_the_very_next_request_is_a_strangers(way: Way, admin: User, reason: EndReason) -> None:
+    client, thief = Client(), Client()
+    way.go(client, admin)
+    thief.cookies["sessionid"] = client.cookies["sessionid"].value
+    assert not is_stranger(thief)
+    if reason is EndReason.LOGOUT:
+        client.post("/accounts/logout/")
+    else:
+        service.end(LoginSession.objects.get(user=admin), reason, actor=admin)
+    assert LoginSession.objects.get(user=admin).end_reason == reason
+    assert is_stranger(thief)
+    assert is_stranger(client)
+
+
+def test_whoever_is_loaded_past_the_login_session_is_nobody(admin: User) -> None:
+    """Django takes the backend from the session: one that does not look at login sessions must not be accepted."""
+    client = Client()
+    by_the_login_page(client, admin)
+    for other in ("django.contrib.auth.backends.ModelBackend", "allauth.account.auth_backends.AuthenticationBackend"):
+        session = client.session
+        session[BACKEND_SESSION_KEY] = other
+        session.save()
+        assert is_stranger(client)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sessionadmin_ssh_makes_a_login_session_which_is_over_when_it_has_its_certificate(
+    admin: User, live_server: Any
+) -> None:
+    with ssh_client.logged_in(live_server.url, "admin", PASSWORD) as client:
+        login = LoginSession.objects.get()
+        assert (login.signed_in_with, login.is_live) == (Method.PASSWORD, True)
+        assert client.post(ssh_client.CERTIFICATE, {}).status_code == 422
+        service.end(login, EndReason.FORCED, actor=admin)
+        assert client.post(ssh_client.CERTIFICATE, {}).status_code == 302
+    with ssh_client.logged_in(live_server.url, "admin", PASSWORD) as client:
+        pass
+    assert LoginSession.objects.latest("pk").end_reason == EndReason.LOGOUT
+
+
+@pytest.fixture
+def session(admin: User) -> PrivilegedSession:
+    host = make_resource("web-1", connector="ssh", host_key="ssh-ed25519 AAAA")
+    return make_session(admin, resource=host)
+
+
+def terminal_of(client: Client, session: PrivilegedSession) -> AuthenticatedClient:
+    """Return who comes to the gateway with the ticket of a terminal's page."""
+    return open_terminal(client.post(f"/sessions/{session.pk}/ticket/").json()["ticket"], HERE)
+
+
+def password_of(client: Client, session: PrivilegedSession) -> str:
+    page = elements(client.post(f"/sessions/{session.pk}/password/"))
+    return str(page.findall(".//input[@id='one-time-password']")[0].get("value"))
+
+
+def ssh_of(client: Client, session: PrivilegedSession) -> AuthenticatedClient:
+    """Return who comes to the gateway with a one-time password."""
+    found = by_password("admin", "web-1", password_of(client, session), HERE)
+    return AuthenticatedClient(
+        found.user_id, session.pk, EntryPoint.SSH, HERE, "", login_session_id=found.login_session_id
+    )
+
+
+@pytest.mark.parametrize("come", [terminal_of, ssh_of])
+def test_what_the_gateway_lets_in_depends_on_the_login_session(
+    way: Way, admin: User, session: PrivilegedSession, come: Callable[[Client, PrivilegedSession], AuthenticatedClient]
+) -> None:
+    client = Client()
+    way.go(client, admin)
+    login = LoginSession.objects.get(user=admin)
+    came = come(client, session)
+    connection = connect(came, "gate-1")
+    assert connection.login_session == login
+    late = password_of(client, session)
+    service.end(login, EndReason.LOGOUT, actor=admin)
+    [state] = connection_states("gate-1")
+    assert state.login_end == EndReason.LOGOUT  # by which the gateway closes the open connection
+    with pytest.raises(Refused, match="You are logged out of the console"):
+        connect(came, "gate-1")
+    with pytest.raises(Refused, match="you have logged out of the console since"):
+        redeem(late, TicketKind.PASSWORD, address=HERE)
+
+
+def calls_of_login() -> Iterator[str]:
+    """Yield where our code takes Django's own login() or its alternative of allauth, by any name."""
+    for package in ("activity", "sessions_app", "sessionadmin"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                where = f"{path.relative_to(ROOT)}"
+                if isinstance(node, ast.ImportFrom) and node.module in ("django.contrib.auth", "allauth.core.auth"):
+                    yield from (where for name in node.names if name.name in ("login", "alogin"))
+                if isinstance(node, ast.Attribute) and node.attr in ("login", "alogin"):
+                    owner = ast.unparse(node.value)
+                    if owner in ("auth", "contrib.auth", "django.contrib.auth", "django_auth", "django_login"):
+                        yield where
+
+
+def test_nothing_logs_anybody_in_but_the_one_last_step() -> None:
+    assert list(calls_of_login()) == []
+
+
+def test_there_is_one_backend_and_it_looks_at_the_login_session(settings: Any) -> None:
+    assert settings.AUTHENTICATION_BACKENDS == [sign_in.BACKEND]
+    assert f"{backend.LoginSessionBackend.__module__}.{backend.LoginSessionBackend.__name__}" == sign_in.BACKEND

@@ -35,6 +35,7 @@ class PlanRow:
     lasts: str
     approval: str
     refused: str  # why the request would be refused with any notes and ticket; empty if it would not
+    confirms_start: bool  # whether it begins at once and its profile asks for a second factor then
     conflict: Conflict | None
 
 
@@ -51,6 +52,11 @@ class Plan:
         """Return the numbers of the sessions that are in the way, for links to their pages."""
         found = [row.conflict.session_id for row in self.rows if row.refused and row.conflict is not None]
         return list(dict.fromkeys(number for number in found if number is not None))
+
+    @property
+    def confirms_start(self) -> bool:
+        """Return whether whoever requests this has to give a second factor first."""
+        return any(row.confirms_start for row in self.rows)
 
     @property
     def refusals(self) -> list[str]:
@@ -111,9 +117,15 @@ def _row(resource: Resource, policy: AccessPolicy | None, inputs: rules.PolicyIn
     refused = rules.why_request_refused(inputs) or rules.why_account_taken(inputs)
     conflict = _conflict(inputs, user_id)
     if policy is None:
-        return PlanRow(resource, None, "", "", refused, conflict)
+        return PlanRow(resource, None, "", "", refused, confirms_start=False, conflict=conflict)
     tiers = sorted(policy.profile.tiers.all(), key=lambda tier: tier.order)
     approval = ", then ".join(f"{tier.required} approver{'s' if tier.required > 1 else ''}" for tier in tiers)
     return PlanRow(
-        resource, policy, span_of_time(policy.profile.maximum_duration), approval or "not needed", refused, conflict
+        resource,
+        policy,
+        span_of_time(policy.profile.maximum_duration),
+        approval or "not needed",
+        refused,
+        confirms_start=policy.profile.confirm_at_start and not tiers and inputs.start_at is None,
+        conflict=conflict,
     )

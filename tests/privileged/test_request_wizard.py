@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app.catalogue.lock_models import ResourceLock
-from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
+from sessions_app.catalogue.models import AccessPolicy, Activity, ConnectionProfile, Resource
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged import request_token
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -569,3 +569,28 @@ def test_a_step_costs_the_same_queries_with_2_resources_and_40(as_user: AsUser, 
         return len(captured)
 
     assert cost(2) == cost(40)
+
+
+@pytest.mark.parametrize(
+    ("profile", "values", "is_confirmed"),
+    [
+        ({"confirm_at_start": True}, {}, True),
+        ({"confirm_at_connect": True}, {}, False),  # which is asked for at the connect itself
+        ({}, {}, False),
+        ({"confirm_at_start": True}, {"when": "later", "start_at": "2100-01-01T10:00"}, False),
+    ],
+)
+def test_what_begins_at_once_counts_the_factor_of_the_request(
+    as_user: AsUser,
+    alice: User,
+    policy: AccessPolicy,
+    monkeypatch: pytest.MonkeyPatch,
+    profile: dict[str, bool],
+    values: dict[str, str],
+    is_confirmed: bool,
+) -> None:
+    monkeypatch.setattr("sessions_app.privileged.policy.LONGEST_AHEAD", dt.timedelta(days=100_000))
+    ConnectionProfile.objects.update(**profile)
+    client = as_user(alice)
+    assert client.post(WIZARD, review(client, {**details(policy), **values})).status_code == 302
+    assert (PrivilegedSession.objects.get().start_confirmed_at is not None) == is_confirmed

@@ -58,6 +58,7 @@ def request_sessions(
     notes: str = "",
     ticket_number: str = "",
     start_at: dt.datetime | None = None,
+    is_confirmed: bool = False,
 ) -> list[PrivilegedSession]:
     """Request `activity` on each of `resources` for `user`. Make all sessions or none.
 
@@ -67,6 +68,9 @@ def request_sessions(
     with a reason.
 
     3. Create the sessions with their log entries. After the commit, send e-mail to the approvers of the first tier.
+
+    `is_confirmed` says that the requester has given a second factor just before. It counts for the start of what begins
+    at once under a profile that asks for it; everything else asks at its first connect.
 
     Raise TooOften if the requester asked too often. Raise Refused with `field` set to resources, notes, ticket or
     start_at if a change there would help.
@@ -93,7 +97,7 @@ def request_sessions(
         _refuse([(inputs, decision) for inputs, _, decision in decided])
         _count(actor)
         sessions = [
-            _create(actor, request, resource, found, decision.status, now)
+            _create(actor, request, resource, found, decision.status, now, is_confirmed=is_confirmed)
             for resource, (_, found, decision) in zip(chosen, decided, strict=True)
             if found is not None and decision.status is not None
         ]
@@ -148,6 +152,8 @@ def _create(
     found: AccessPolicy,
     status: Status,
     now: dt.datetime,
+    *,
+    is_confirmed: bool,
 ) -> PrivilegedSession:
     tiers = list(found.profile.tiers.all())
     # Pass the instances, so that nothing is read again. They are in a dict, because the stubs know only one user model.
@@ -167,6 +173,8 @@ def _create(
         requested_at=now,
         scheduled_for=request.start_at,
     )
+    if status == Status.PROVISIONING and found.profile.confirm_at_start and is_confirmed:
+        session.start_confirmed_at = now
     if status == Status.WAITING:
         session.current_tier = min(tier.order for tier in tiers)
         session.approval_deadline = policy.decide_before(now, found.profile.approval_timeout, request.start_at)

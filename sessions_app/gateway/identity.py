@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import asyncssh
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -18,9 +19,11 @@ from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.errors import Refused
+from sessions_app.factors import check
 from sessions_app.gateway.flows import connect, ticket
 from sessions_app.gateway.models import GatewayHostKey, GatewayTicket, TicketKind, hash_ticket
 from sessions_app.hosts.models import UserKey
+from sessions_app.logins.authentication import LoginRefused
 from sessions_app.people.models import Application
 from sessions_app.privileged.flows.confirm import asks_for_factor
 from sessions_app.sealing import seal, unseal
@@ -125,22 +128,40 @@ def second_step(user_id: int, wanted: str) -> SecondStep | None:
     if Application.objects.filter(principal_id=user_id).exists():
         return None
     page = f"{settings.SITE_URL.rstrip('/')}{session.get_absolute_url()}?tab=terminal"
+    has_app = check.factors_of(user).has_app
     return SecondStep(
         notice=f"Your session on {session.resource_name} asks for a second factor {session.profile.confirms}. "
         "A program that cannot ask you for it (BatchMode) cannot connect.",
-        instruction=f"Get a one-time password for this session at {page}",
-        prompt="One-time password: ",
+        instruction=f"Enter the code of your authenticator app, or a one-time password from {page}"
+        if has_app
+        else f"You have no authenticator app. Get a one-time password for this session at {page}",
+        prompt="Code or one-time password: " if has_app else "One-time password: ",
     )
 
 
 @sensitive_variables("answer")
 def by_second_step(first: Identity, user_name: str, wanted: str, answer: str, address: str) -> Identity:
-    """Return the identity with the one-time password that was given as a second factor, which is used up.
+    """Return the identity with its second factor: a code of the authenticator app, or a one-time password.
 
-    Raises Refused with the reason.
+    Either is used up. A recovery code is one too. Raises Refused with the reason.
     """
+    user = get_user_model().objects.get(pk=first.user_id)
+    if not ticket.is_password(answer) and check.factors_of(user).accepts_code:
+        _use_code(user, answer, address)
+        return replace(first, is_confirmed=True)
     found = by_password(user_name, wanted, answer, address)
     return replace(found, key_id=first.key_id, is_noted=first.is_noted)
+
+
+@sensitive_variables("answer")
+def _use_code(user: AbstractUser, answer: str, address: str) -> None:
+    try:
+        with log.coming_from(address):
+            factor = check.verify_code(user, answer[: check.LONGEST_CODE], address=address)
+    except LoginRefused as refused:
+        raise Refused(str(refused)) from refused
+    if factor is None:
+        raise Refused("The code is wrong, or it was used before. Wait for the next one.")
 
 
 def session_of(user_id: int, wanted: str) -> int:

@@ -24,12 +24,22 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.flows.confirm import FactorNeeded
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.step import StepContext
-from tests.support.builders import make_application, make_key, make_login, make_profile, make_resource, make_session
+from tests.support.builders import (
+    make_application,
+    make_key,
+    make_login,
+    make_profile,
+    make_resource,
+    make_session,
+    make_user,
+)
 from tests.support.control_scene import run
+from tests.support.factors import code_of, give_app
 from tests.support.gateway_scene import Front, front, prepared
 from tests.support.waiting import seconds
 
 HERE = "127.0.0.1"
+OTHER_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 AT_CONNECT: dict[str, Any] = {"confirm_at_connect": True}
 AT_START: dict[str, Any] = {"confirm_at_start": True}
 
@@ -169,6 +179,57 @@ async def tried(there: Front, phone: Phone, **values: Any) -> int | None:
     return status
 
 
+def codes_used() -> int:
+    return LogEntry.objects.filter(verb=Verb.FACTOR_FAILED).count()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_code_of_the_authenticator_app_is_good_once_and_for_its_own_person(alice: User) -> None:
+    given = prepared(alice, **AT_CONNECT)
+    give_app(alice)
+    give_app(make_user("bob"), OTHER_SECRET)
+    code = code_of()
+    first, again, of_bob, later = (
+        Phone(code),
+        Phone(code),
+        Phone(code_of(OTHER_SECRET, steps=1)),
+        Phone(code_of(steps=1)),
+    )
+    ended: list[int | None] = []
+
+    async def scenario() -> None:
+        async with asyncio.timeout(seconds(30)), front(given) as there:
+            ended.extend([await tried(there, phone) for phone in (first, again, of_bob, later)])
+
+    run(scenario())
+    assert ended == [0, None, None, 0]
+    assert first.prompts == ["Code or one-time password: "]
+    assert "Enter the code of your authenticator app" in first.instructions[0]
+    assert "The code is wrong, or it was used before." in "".join(again.said)
+    assert codes_used() == 2
+    assert {entry.ip for entry in LogEntry.objects.filter(verb=Verb.FACTOR_FAILED)} == {HERE}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_channels_of_one_connection_share_its_factor(alice: User) -> None:
+    given = prepared(alice, **AT_CONNECT)
+    give_app(alice)
+    phone = Phone(code_of())
+    ended: list[int | None] = []
+
+    async def scenario() -> None:
+        async with (
+            asyncio.timeout(seconds(30)),
+            front(given) as there,
+            await there.connect(client_factory=lambda: phone) as one,
+        ):
+            ended.extend([(await one.run("swallow", stdin=asyncssh.DEVNULL)).exit_status for _ in range(2)])
+
+    run(scenario())
+    assert ended == [0, 0]
+    assert len(phone.prompts) == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_after_the_key_a_client_is_asked_for_a_one_time_password(alice: User) -> None:
     given = prepared(alice, **AT_CONNECT)
@@ -184,7 +245,11 @@ def test_after_the_key_a_client_is_asked_for_a_one_time_password(alice: User) ->
     run(scenario())
     assert ended == [None, None, 0, None]
     assert "Your session on web-1 asks for a second factor at each connect." in "".join(silent.said)
+    assert right.instructions[0].startswith(
+        "You have no authenticator app. Get a one-time password for this session at"
+    )
     assert f"/sessions/{given.session.pk}/" in right.instructions[0]
+    assert right.prompts == ["One-time password: "] * 2
     assert "Second factor refused. It was used before" in "".join(again.said)
     connection = GatewayConnection.objects.get()
     assert (connection.fingerprint != "", connection.login_session_id is not None) == (True, True)

@@ -11,9 +11,11 @@ import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 
 from sessionadmin import ssh_client
 from sessions_app.errors import Refused
+from sessions_app.factors import recovery
 from sessions_app.gateway.connection_state import connection_states
 from sessions_app.gateway.flows.connect import AuthenticatedClient, connect
 from sessions_app.gateway.flows.ticket import redeem
@@ -21,13 +23,14 @@ from sessions_app.gateway.identity import by_password
 from sessions_app.gateway.models import EntryPoint, TicketKind
 from sessions_app.gateway.terminal_login import open_terminal
 from sessions_app.logins import backend, service, sign_in
-from sessions_app.logins.models import EndReason, LoginSession, Method
+from sessions_app.logins.models import EndReason, LoginSession, Method, SecondFactor
 from sessions_app.privileged.models import PrivilegedSession
 from tests.support.builders import PASSWORD, make_resource, make_session
+from tests.support.factors import code_of, give_app
 from tests.support.pages import elements
 from tests.support.source import ROOT
 
-LOGIN = "/accounts/login/"
+LOGIN, SECOND_STEP = "/accounts/login/", reverse("mfa_authenticate")
 HERE = "127.0.0.1"
 
 
@@ -50,9 +53,24 @@ def by_the_administration(client: Client, user: User) -> None:
     assert answer["Location"] == "/admin/"
 
 
+def by_a_code(client: Client, user: User) -> None:
+    give_app(user)
+    by_the_login_page(client, user)
+    assert is_stranger(client)
+    client.post(SECOND_STEP, {"code": code_of()})
+
+
+def by_a_recovery_code(client: Client, user: User) -> None:
+    give_app(user)
+    by_the_login_page(client, user)
+    client.post(SECOND_STEP, {"code": recovery.make(user)[0]})
+
+
 WAYS = {
     "password": Way(by_the_login_page, Method.PASSWORD),
     "administration": Way(by_the_administration, Method.PASSWORD),
+    "authenticator app": Way(by_a_code, Method.PASSWORD, SecondFactor.TOTP),
+    "recovery code": Way(by_a_recovery_code, Method.PASSWORD, SecondFactor.RECOVERY_CODE),
 }
 
 

@@ -35,6 +35,7 @@ VALID_FOR = {
     TicketKind.WATCH: dt.timedelta(seconds=30),
     TicketKind.PASSWORD: dt.timedelta(seconds=120),
 }
+PASSWORD_LENGTH = 26  # letters and digits
 TICKETS_A_MINUTE = 60  # for one person over all their sessions: a page that reconnects asks every few seconds
 KEEP_TICKETS_FOR = dt.timedelta(days=1)  # after that a ticket, used or not, tells nobody anything
 NOT_YOURS = "Only the person a session is for connects to it."
@@ -200,11 +201,16 @@ def _log_refusal(ticket: GatewayTicket, wrong: str) -> None:
     )
 
 
+def is_password(text: str) -> bool:
+    """Return whether a text is as long as a one-time password, whatever is in it."""
+    return len(text.strip().replace("-", "")) == PASSWORD_LENGTH
+
+
 def _password() -> str:
     """Return a one-time password that a person can type.
 
     It has 26 letters and digits without those that look alike, which is 128 bits.
     """
     alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
-    letters = [secrets.choice(alphabet) for _ in range(26)]
-    return "-".join("".join(letters[start : start + 6]) for start in range(0, 26, 6)).rstrip("-")
+    letters = [secrets.choice(alphabet) for _ in range(PASSWORD_LENGTH)]
+    return "-".join("".join(letters[start : start + 6]) for start in range(0, PASSWORD_LENGTH, 6)).rstrip("-")

@@ -12,7 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from activity.addresses import numbered
-from sessions_app.catalogue import terms
+from sessions_app.catalogue import second_factor, terms
 from sessions_app.catalogue.account_names import ACCOUNT_NAME, account_name, problem_of_template
 from sessions_app.catalogue.connectors import Capabilities, capabilities_of
 from sessions_app.catalogue.profile_limits import problems_of_limits
@@ -187,18 +187,8 @@ class ConnectionProfile(models.Model):
     )
     notes_required = models.BooleanField(default=False)
     ticket_required = models.BooleanField(default=False)
-    confirm_at_start = models.BooleanField(
-        "second factor at the start",
-        default=False,
-        help_text="The person gives a second factor, at most five minutes before, to begin a session. If the session "
-        "begins without them, they give it when they first connect.",
-    )
-    confirm_at_connect = models.BooleanField(
-        "second factor at each connect",
-        default=False,
-        help_text="The same each time: in the browser before the terminal opens, over SSH as a code of the "
-        "authenticator app or a one-time password of the console.",
-    )
+    confirm_at_start = models.BooleanField(**second_factor.AT_START)
+    confirm_at_connect = models.BooleanField(**second_factor.AT_CONNECT)
     record = models.BooleanField(default=True, help_text="Record the terminal of each connection to a host.")
     record_input = models.BooleanField(
         default=False, help_text="Also record what people type, passwords too. It is stored encrypted."
@@ -248,19 +238,12 @@ class ConnectionProfile(models.Model):
     @property
     def confirms(self) -> str:
         """Return when a fresh second factor is asked for, as the end of a sentence; an empty string for never."""
-        when = {"when the session begins": self.confirm_at_start, "at each connect": self.confirm_at_connect}
-        return " and ".join(words for words, is_asked in when.items() if is_asked)
+        return second_factor.when(at_start=self.confirm_at_start, at_connect=self.confirm_at_connect)
 
     def clean(self) -> None:
         """Raise ValidationError for values that the database or the gateway would refuse."""
-        for name in ("maximum_duration", "approval_timeout"):
-            value = getattr(self, name)
-            if value is not None and value <= dt.timedelta(0):
-                raise ValidationError({name: "Enter a duration above zero, for instance 2 h."})
         if problem := terms.problem_of_tcp_targets(self.tcp_targets):
             raise ValidationError({"tcp_targets": problem})
-        if self.extension_limit and self.extension_by is not None and self.extension_by <= dt.timedelta(0):
-            raise ValidationError({"extension_by": "An extension must add some time, for instance 30 min."})
         if problems := problems_of_limits(self):
             raise ValidationError(problems)
 

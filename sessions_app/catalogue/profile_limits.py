@@ -13,6 +13,7 @@ class Limits(Protocol):
     """The limits of a profile. Those that could not be read are None."""
 
     maximum_duration: dt.timedelta
+    approval_timeout: dt.timedelta
     end_notice: dt.timedelta
     extension_by: dt.timedelta
     extension_limit: int
@@ -22,10 +23,16 @@ class Limits(Protocol):
 
 
 def problems_of_limits(limits: Limits) -> dict[str, str]:
-    """Return which limits do not fit each other: field names and sentences."""
+    """Return which limits are too small, or do not fit each other: field names and sentences."""
     longest: dt.timedelta | None = limits.maximum_duration
     found: dict[str, str] = {}
-    if longest is None:
+    for name in ("maximum_duration", "approval_timeout"):
+        value = getattr(limits, name)
+        if value is not None and value <= dt.timedelta(0):
+            found[name] = "Enter a duration above zero, for instance 2 h."
+    if limits.extension_limit and limits.extension_by is not None and limits.extension_by <= dt.timedelta(0):
+        found["extension_by"] = "An extension must add some time, for instance 30 min."
+    if longest is None or found:
         return found
     if limits.end_notice is not None and not dt.timedelta(0) <= limits.end_notice < longest:
         found["end_notice"] = "The end notification must come before the end: shorter than the maximum duration."

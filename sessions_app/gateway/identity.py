@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import asyncssh
-from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -19,13 +17,9 @@ from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.errors import Refused
-from sessions_app.factors import check
 from sessions_app.gateway.flows import connect, ticket
 from sessions_app.gateway.models import GatewayHostKey, GatewayTicket, TicketKind, hash_ticket
 from sessions_app.hosts.models import UserKey
-from sessions_app.logins.authentication import LoginRefused
-from sessions_app.people.models import Application
-from sessions_app.privileged.flows.confirm import asks_for_factor
 from sessions_app.sealing import seal, unseal
 
 HOST_KEY_KIND = "ssh-ed25519"
@@ -43,15 +37,6 @@ class Identity:
     login_session_id: int | None = None
     is_noted: bool = False  # whether the use of the key was noted less than a minute ago
     is_confirmed: bool = False  # whether a second factor was given, here or for the one-time password
-
-
-@dataclass(frozen=True, slots=True)
-class SecondStep:
-    """What a person is asked for after their key, because the profile of their session asks for a second factor."""
-
-    notice: str  # for everybody, also for programs that cannot ask their user
-    instruction: str
-    prompt: str
 
 
 @sensitive_variables("made", "private")
@@ -110,58 +95,6 @@ def by_password(user_name: str, wanted: str, password: str, address: str) -> Ide
         login_session_id=found.login_session_id,
         is_confirmed=found.is_confirmed,
     )
-
-
-def second_step(user_id: int, wanted: str) -> SecondStep | None:
-    """Return what the person is asked for after their key; None if the session that `wanted` names asks for nothing.
-
-    A session that does not exist or lets nobody in asks for nothing, because the person is refused later, with the
-    reason. So are applications, which have no second factor.
-    """
-    user = get_user_model().objects.get(pk=user_id)
-    try:
-        session = connect.wanted_session(user, wanted)
-    except Refused:
-        return None
-    if not asks_for_factor(session) or connect.why_not(session):
-        return None
-    if Application.objects.filter(principal_id=user_id).exists():
-        return None
-    page = f"{settings.SITE_URL.rstrip('/')}{session.get_absolute_url()}?tab=terminal"
-    has_app = check.factors_of(user).has_app
-    return SecondStep(
-        notice=f"Your session on {session.resource_name} asks for a second factor {session.profile.confirms}. "
-        "A program that cannot ask you for it (BatchMode) cannot connect.",
-        instruction=f"Enter the code of your authenticator app, or a one-time password from {page}"
-        if has_app
-        else f"You have no authenticator app. Get a one-time password for this session at {page}",
-        prompt="Code or one-time password: " if has_app else "One-time password: ",
-    )
-
-
-@sensitive_variables("answer")
-def by_second_step(first: Identity, user_name: str, wanted: str, answer: str, address: str) -> Identity:
-    """Return the identity with its second factor: a code of the authenticator app, or a one-time password.
-
-    Either is used up. A recovery code is one too. Raises Refused with the reason.
-    """
-    user = get_user_model().objects.get(pk=first.user_id)
-    if not ticket.is_password(answer) and check.factors_of(user).accepts_code:
-        _use_code(user, answer, address)
-        return replace(first, is_confirmed=True)
-    found = by_password(user_name, wanted, answer, address)
-    return replace(found, key_id=first.key_id, is_noted=first.is_noted)
-
-
-@sensitive_variables("answer")
-def _use_code(user: AbstractUser, answer: str, address: str) -> None:
-    try:
-        with log.coming_from(address):
-            factor = check.verify_code(user, answer[: check.LONGEST_CODE], address=address)
-    except LoginRefused as refused:
-        raise Refused(str(refused)) from refused
-    if factor is None:
-        raise Refused("The code is wrong, or it was used before. Wait for the next one.")
 
 
 def session_of(user_id: int, wanted: str) -> int:

@@ -16,20 +16,20 @@ from django.conf import settings
 
 from activity.text import plain
 from sessions_app.errors import Refused
-from sessions_app.gateway import algorithms, identity, openssh, store, user_names
+from sessions_app.gateway import algorithms, identity, openssh, second_step, store, user_names
 from sessions_app.gateway.asyncssh_patches import ask_for_second_step, leave_out_empty_packets
 from sessions_app.gateway.connection_limits import ConnectionLimits
 from sessions_app.gateway.downstream import message_for_person
 from sessions_app.gateway.flows.connect import AuthenticatedClient
-from sessions_app.gateway.identity import Identity, SecondStep
+from sessions_app.gateway.identity import Identity
 from sessions_app.gateway.models import EntryPoint
 from sessions_app.gateway.port_forwarding import PortForwarding
 from sessions_app.gateway.pressure import Pressure
+from sessions_app.gateway.second_step import SecondStep
 from sessions_app.gateway.ssh_channel import MOST_PACKET, ClientChannel
 from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW
 
 LOGIN_SECONDS = 20.0
-SECOND_STEP_SECONDS = 120.0  # as long as a one-time password is good for
 MOST_CHANNELS = 64  # of one client connection
 MOST_FORWARDED = 32  # TCP connections of one client
 MOST_PASSWORDS = 3  # tries, and of codes too
@@ -70,7 +70,7 @@ class GatewayServer(asyncssh.SSHServer):
         self.address = plain(conn.get_extra_info("peername", ("",))[0], 60)
         Pressure(conn, self._blocked)
         leave_out_empty_packets(conn)
-        ask_for_second_step(conn, self._is_asked_more, SECOND_STEP_SECONDS)
+        ask_for_second_step(conn, self._is_asked_more, second_step.SECONDS)
         algorithms.prefer_own_order(conn)
         openssh.on_no_more_sessions(conn, self._note_no_more_sessions)
         if self.registry.is_draining:
@@ -97,21 +97,11 @@ class GatewayServer(asyncssh.SSHServer):
         return True
 
     async def _is_asked_more(self) -> bool:
-        """Return whether the client has to give a second factor after the step that succeeded, and tell it so.
-
-        connect() in flows/connect.py asks the database once more, and refuses whoever has not given one.
-        """
-        first = self._offered
-        self._second_step = None
-        if first is None or first.is_confirmed or first.session_id is not None:
-            return False
-        try:
-            self._second_step = await store.call(identity.second_step, first.user_id, self.wanted)
-        except Exception:  # the channel that the client opens next finds the same, and tells it
-            logger.exception("The database does not say whether a client from %s needs a second factor", self.address)
+        """Return whether the client has to give a second factor after the step that succeeded, and tell it so."""
+        self._second_step = await second_step.after(self._offered, self.wanted)
         if self._second_step is None:
             return False
-        self._failure = "the key is right, but the second factor was not given"
+        self._failure = second_step.NOT_GIVEN
         self._tell(self._second_step.notice)
         return True
 
@@ -143,7 +133,7 @@ class GatewayServer(asyncssh.SSHServer):
         fingerprint = key.get_fingerprint("sha256")
         if self._offered is not None and self._offered_key == fingerprint:
             return True
-        found = await self._answer(identity.by_key, self._user_name, fingerprint)
+        found = await self._answer("Key", identity.by_key, self._user_name, fingerprint)
         if found is None:
             self._failure = "no key that the client has is registered"
             return False
@@ -155,14 +145,8 @@ class GatewayServer(asyncssh.SSHServer):
 
     async def validate_password(self, username: str, password: str) -> bool:
         """Use up a one-time password. Return whether it was valid."""
-        if not self._may_try():
-            return False
-        try:
-            found = await self._answer(identity.by_password, self._user_name, self.wanted, password, self.address)
-        except Refused as refused:
-            self._failure = f"one-time password refused. {refused.message}"
-            self._tell(f"One-time password refused. {refused.message}")
-            return False
+        given = (self._user_name, self.wanted, password, self.address)
+        found = await self._answer("One-time password", identity.by_password, *given) if self._may_try() else None
         self._offered, self._offered_key = found, ""
         return found is not None
 
@@ -172,10 +156,8 @@ class GatewayServer(asyncssh.SSHServer):
 
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
         """Return the one question: for a one-time password, or for the second factor after a key."""
-        if (step := self._second_step) is not None:
-            return "", step.instruction, "", [(step.prompt, False)]
-        hint = f"Register your SSH key, or get a one-time password for your session, at {settings.SITE_URL}"
-        return "", hint, "", [("One-time password: ", False)]
+        instruction, prompt = second_step.question(self._second_step)
+        return "", instruction, "", [(prompt, False)]
 
     async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
         """Return whether the one answer is a valid one-time password, or the second factor after a key."""
@@ -184,25 +166,14 @@ class GatewayServer(asyncssh.SSHServer):
         first = self._offered
         if self._second_step is None or first is None:
             return await self.validate_password(username, responses[0])
-        return self._may_try() and await self._give_factor(first, responses[0])
-
-    async def _give_factor(self, first: Identity, answer: str) -> bool:
-        """Use up a code or a one-time password after the key. Return whether it was valid."""
-        try:
-            found = await self._answer(
-                identity.by_second_step, first, self._user_name, self.wanted, answer, self.address
-            )
-        except Refused as refused:
-            self._failure = f"second factor refused. {refused.message}"
-            self._tell(f"Second factor refused. {refused.message}")
-            return False
-        if found is None:
-            return False
-        self._offered, self._second_step = found, None
-        return True
+        given = (first, self._user_name, self.wanted, responses[0], self.address)
+        found = await self._answer("Second factor", second_step.given, *given) if self._may_try() else None
+        if found is not None:
+            self._offered, self._second_step = found, None
+        return found is not None
 
     def _may_try(self) -> bool:
-        """Count a try of a password or a code. Drop the connection, and return False, after too many."""
+        """Count what the client typed. Drop the connection, and return False, after too many tries."""
         self._passwords += 1
         if self._passwords > MOST_PASSWORDS:
             self.connection.abort()
@@ -290,12 +261,16 @@ class GatewayServer(asyncssh.SSHServer):
             if self._port_forwarding is not None:
                 self._port_forwarding.drained()
 
-    async def _answer(self, ask: Callable[P, Identity | None], *args: P.args, **kwargs: P.kwargs) -> Identity | None:
-        """Return what the function reads from the database. If that fails, tell the client; then nobody can log in."""
+    async def _answer(
+        self, what: str, ask: Callable[P, Identity | None], *args: P.args, **kwargs: P.kwargs
+    ) -> Identity | None:
+        """Return who the client is by `what` it showed. If that is refused or fails, tell the client."""
         try:
             return await store.call(ask, *args, **kwargs)
-        except Refused:
-            raise
+        except Refused as refused:
+            self._failure = f"{what.lower()} refused. {refused.message}"
+            self._tell(f"{what} refused. {refused.message}")
+            return None
         except Exception as error:
             logger.exception("The database does not say who a client from %s is", self.address)
             self._tell(message_for_person(error))

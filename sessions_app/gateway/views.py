@@ -24,11 +24,13 @@ from activity.listing import short_time
 from activity.listing.response import is_fragment
 from activity.viewer import viewer
 from sessions_app.errors import Forbidden, Refused
+from sessions_app.factors.fresh import require_fresh
 from sessions_app.gateway.flows.connect import why_not
 from sessions_app.gateway.flows.ticket import NOT_YOURS, IssuedTicket, issue
 from sessions_app.gateway.models import GatewayConnection, GatewayHostKey, TicketKind
 from sessions_app.gateway.vendor import vendor_url
 from sessions_app.logins import backend, service
+from sessions_app.privileged.flows.confirm import FactorNeeded, asks_for_factor
 from sessions_app.privileged.flows.permission import RELATED
 from sessions_app.privileged.flows.start_check import why_right_is_gone
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
@@ -55,8 +57,11 @@ def terminal(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Show the terminal on a page of its own. Without JavaScript, or without it, say how else to connect.
 
     HTMX gets the line above the terminal, which refreshes itself: whether it is recorded, the time left, and Extend.
+    Raise FreshFactorNeeded if the connection profile asks for a second factor.
     """
     person, session = viewer(request), _own(request, pk)
+    if not is_fragment(request) and not why_not(session) and asks_for_factor(session):
+        require_fresh(request, f"connect to {session.resource_name}")
     if session.status in HOLDS_GRANT:
         session.right_gone = why_right_is_gone(session)
     buttons = page_buttons(person, refusals_for(person)(session))
@@ -92,6 +97,8 @@ def session_ticket(request: HttpRequest, pk: int) -> JsonResponse:
     """Answer the terminal's page with {ticket}, or with status 422 and the problem."""
     try:
         issued = _issue(request, _own(request, pk), TicketKind.TERMINAL)
+    except FactorNeeded as needed:  # what is on the screen stays there until the person reloads the page
+        return JsonResponse({"problem": f"{needed.message} For that, reload the page."}, status=422)
     except Refused as refusal:
         return JsonResponse({"problem": refusal.message}, status=422)
     return JsonResponse({"ticket": issued.secret})

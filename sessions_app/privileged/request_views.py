@@ -25,8 +25,7 @@ from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.error_pages import error_page
 from sessions_app.errors import Refused, TooOften
-from sessions_app.factors.fresh import is_fresh
-from sessions_app.logins.backend import current_login
+from sessions_app.factors.fresh import require_fresh
 from sessions_app.people.models import Application
 from sessions_app.permission import lock_account_row
 from sessions_app.privileged import request_token
@@ -192,11 +191,14 @@ def _review_step(
 
 
 def _send(request: HttpRequest, person: AbstractUser, draft: Draft, plan: Plan, form: DetailsForm) -> HttpResponse:
-    """Send the request once. A second submit of the same form shows what the first one made."""
+    """Send the request once. A second submit of the same form shows what the first one made.
+
+    Raise FreshFactorNeeded if something begins at once whose connection profile asks for a second factor.
+    """
     assert draft.activity is not None  # noqa: S101 - _posted() has looked
     token = typed(request.POST, "token")
-    login = current_login(request)
-    is_confirmed = login is not None and is_fresh(login)
+    if plan.confirms_start:
+        require_fresh(request, "begin the session")
     try:
         with transaction.atomic():
             lock_account_row(person)
@@ -210,7 +212,7 @@ def _send(request: HttpRequest, person: AbstractUser, draft: Draft, plan: Plan, 
                     notes=form.cleaned_data["notes"],
                     ticket_number=form.cleaned_data["ticket_number"],
                     start_at=form.start,
-                    is_confirmed=is_confirmed,
+                    is_confirmed=plan.confirms_start,
                 )
                 made = [session.pk for session in sessions]
                 request_token.store_result(request, token, made)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import asyncssh
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from activity.models import LogEntry
@@ -24,7 +26,10 @@ from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.flows.confirm import FactorNeeded
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.step import StepContext
+from tests.support import pages
+from tests.support.administration import said
 from tests.support.builders import (
+    PASSWORD,
     make_application,
     make_key,
     make_login,
@@ -255,3 +260,41 @@ def test_after_the_key_a_client_is_asked_for_a_one_time_password(alice: User) ->
     assert (connection.fingerprint != "", connection.login_session_id is not None) == (True, True)
     texts = list(LogEntry.objects.filter(verb=Verb.CONNECTION_REFUSED).values_list("message", flat=True))
     assert sum("the key is right, but the second factor was not given" in text for text in texts) == 1
+
+
+def test_the_page_of_a_terminal_asks_first_and_its_ticket_opens_then(
+    alice: User, as_user: Callable[[User], Client]
+) -> None:
+    session, browser = session_of(alice, **AT_CONNECT), as_user(alice)
+    terminal, ticket = f"/sessions/{session.pk}/terminal/", f"/sessions/{session.pk}/ticket/"
+    LoginSession.objects.update(confirmed_at=timezone.now() - FRESH_FOR)
+    refused = browser.post(ticket)
+    assert refused.status_code == 422
+    assert "asks for a second factor at each connect. Give it and connect again. For that, reload" in said(refused)
+    assert browser.get(terminal, headers={"HX-Request": "true"}).status_code == 200  # the line that refreshes itself
+    asked = browser.get(terminal)
+    assert asked.status_code == 403
+    assert "To connect to web-1, confirm that it is you" in said(asked)
+    answer = pages.fields(pages.elements(asked), ".//main//form") | {"confirm-password": PASSWORD}
+    assert browser.post(terminal, answer)["Refresh"] == f"0; url={terminal}"
+    assert "terminal-ticket" in said(browser.get(terminal))
+    opened = redeem(browser.post(ticket).json()["ticket"], TicketKind.TERMINAL, address=HERE)
+    assert opened.is_confirmed
+
+
+def test_what_cannot_be_connected_to_is_not_asked_for(alice: User, as_user: Callable[[User], Client]) -> None:
+    session, browser = session_of(alice, **AT_CONNECT), as_user(alice)
+    LoginSession.objects.update(confirmed_at=None)
+    PrivilegedSession.objects.update(status=Status.LOCKED)
+    assert "is locked" in said(browser.get(f"/sessions/{session.pk}/terminal/"))
+
+
+def test_sessionadmin_ssh_is_told_what_the_profile_asks_for(alice: User, as_user: Callable[[User], Client]) -> None:
+    ca.create()
+    session, browser = session_of(alice, **AT_CONNECT), as_user(alice)
+    key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    sent = {"session": session.pk, "key": key}
+    assert browser.post("/sessions/ssh/", sent).status_code == 200
+    LoginSession.objects.update(confirmed_at=None)
+    refused = browser.post("/sessions/ssh/", sent)
+    assert (refused.status_code, "asks for a second factor" in refused.json()["problem"]) == (422, True)

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ConnectionProfile, Resource
+from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged import request_token
 from sessions_app.privileged.models import PrivilegedSession, Status
@@ -592,5 +593,15 @@ def test_what_begins_at_once_counts_the_factor_of_the_request(
     monkeypatch.setattr("sessions_app.privileged.policy.LONGEST_AHEAD", dt.timedelta(days=100_000))
     ConnectionProfile.objects.update(**profile)
     client = as_user(alice)
-    assert client.post(WIZARD, review(client, {**details(policy), **values})).status_code == 302
+    sent = review(client, {**details(policy), **values})
+    LoginSession.objects.update(confirmed_at=None)
+    answer = client.post(WIZARD, sent)
+    if is_confirmed:
+        assert answer.status_code == 403
+        assert not PrivilegedSession.objects.exists()
+        asked = page_of(answer, 403)
+        assert "To begin the session, confirm that it is you" in pages.text(asked.find(".//main"))
+        given = pages.fields(asked, ".//main//form") | {"confirm-password": builders.PASSWORD}
+        answer = client.post(WIZARD, given)
+    assert answer.status_code == 302
     assert (PrivilegedSession.objects.get().start_confirmed_at is not None) == is_confirmed

@@ -18,6 +18,7 @@ class Verb(models.TextChoices):
     LOGOUT = "login.ended", "Logged out"
     LOGOUT_FORCED = "login.forced_out", "Logged out by somebody else"
     FACTOR_CONFIRMED = "factor.confirmed", "Confirmed again"
+    BREAK_GLASS_USED = "login.break_glass", "Break-glass account used"
     IDENTITY_LINKED = "identity.linked", "Single sign-on linked"
     IDENTITY_UNLINKED = "identity.unlinked", "Single sign-on unlinked"
     DEVICE_NAMED = "device.named", "Device named"

@@ -26,7 +26,7 @@ from sessions_app.logins.models import LoginSession, LogoutNote, NewDeviceNotice
 from sessions_app.not_me.models import NotMeReport
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
-from sessions_app.sso.models import Identity, LogoutToken, ProviderLogin
+from sessions_app.sso.models import BreakGlassUse, Identity, LogoutToken, ProviderLogin
 from sessions_app.vault.models import Secret
 from sessions_app.worker.models import HealthMark, WorkerHeartbeat
 
@@ -38,6 +38,7 @@ __all__ = [
     "Application",
     "Approval",
     "ApprovalTier",
+    "BreakGlassUse",
     "CertificateAuthority",
     "ConnectionProfile",
     "ConsoleIdentity",

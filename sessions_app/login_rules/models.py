@@ -22,6 +22,13 @@ class WhenTooMany(models.TextChoices):
     REFUSE_NEW = "refuse_new", "The new login is refused"
 
 
+class PasswordLogin(models.TextChoices):
+    """Who may log in with user name and password."""
+
+    EVERYBODY = "everybody", "Everybody who has a password"
+    BREAK_GLASS = "break_glass", "Break-glass accounts only"
+
+
 class SignInSettings(models.Model):
     """How people sign in to this console. `current()` returns the only row."""
 
@@ -43,12 +50,20 @@ class SignInSettings(models.Model):
         validators=[MinValueValidator(FEWEST_IDLE_DAYS), MaxValueValidator(MOST_IDLE_DAYS)],
         help_text="In days without a login or a use of an SSH key. Empty: never.",
     )
+    password_login = models.CharField(
+        "login with a password",
+        max_length=11,
+        choices=PasswordLogin.choices,
+        default=PasswordLogin.EVERYBODY,
+        help_text="Whether people whose provider logs them in can still use a password.",
+    )
     # Accounts for the day on which nothing else works
     break_glass_accounts = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
         blank=True,
         related_name="+",
-        help_text="They are kept for emergencies, so they are never disabled because nobody uses them.",
+        help_text="They are kept for emergencies: never disabled because nobody uses them, and each login with one "
+        "alerts the administrators.",
     )
 
     class Meta:
@@ -64,6 +79,11 @@ class SignInSettings(models.Model):
         """Return the settings as they are now, with one cheap query; the defaults if nobody has ever saved them."""
         alias, rows = _settings.rows()
         return cls.from_db(alias, _columns(), rows[0]) if rows else cls(pk=ONLY_ROW)
+
+    @classmethod
+    def lets_in_by_password(cls, user_id: int) -> bool:
+        """Return whether this account may log in with its password."""
+        return cls.current().password_login == PasswordLogin.EVERYBODY or cls.is_break_glass(user_id)
 
     @classmethod
     def is_break_glass(cls, user_id: int) -> bool:

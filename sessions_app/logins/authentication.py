@@ -19,6 +19,7 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
+from sessions_app.login_rules.models import SignInSettings
 from sessions_app.logins import backend, service, throttle
 from sessions_app.people.models import AccountLock, Application
 
@@ -62,6 +63,16 @@ class TooManyTries(LoginRefused):
         return max(1, round((self.until - timezone.now()).total_seconds()))
 
 
+class PasswordLoginIsOff(LoginRefused):
+    """The password is right, but only break-glass accounts log in with one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Login with a password is switched off. You are not logged in. Use a button above instead; if none of them "
+            "knows you, ask an administrator."
+        )
+
+
 class ThrottleUnavailable(LoginRefused):
     """Failed logins cannot be counted at the moment.
 
@@ -81,7 +92,8 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
     1. Count the try (logins/throttle.py). Raise TooManyTries if there were too many, and ThrottleUnavailable if it
     cannot be counted. The password is not checked then.
 
-    2. Raise WrongCredentials for a wrong password, and AccountIsLocked for the right password of a locked account.
+    2. Raise WrongCredentials for a wrong password. After the right one, raise AccountIsLocked for a locked account, and
+    PasswordLoginIsOff where only break-glass accounts log in with a password.
 
     3. Take the counted try back after a success, and after an error of the console, which is raised on.
     """
@@ -101,6 +113,9 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
             _record(Verb.LOGIN_FAILED, user_name, "failed")
             raise WrongCredentials
         count_success(user_name, address)
+        if not SignInSettings.lets_in_by_password(user.pk):
+            _record(Verb.LOGIN_FAILED, user_name, "was refused: the password is right, but no password is accepted")
+            raise PasswordLoginIsOff
     return user
 
 

@@ -66,3 +66,17 @@ class LogoutToken(models.Model):
 
     def __str__(self) -> str:
         return f"Logout token of {self.issuer}"
+
+
+class BreakGlassUse(models.Model):
+    """A login with a break-glass account, of which the administrators are told by mail."""
+
+    login = models.OneToOneField(LoginSession, models.CASCADE, primary_key=True, related_name="+")
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["login"], name="break_glass_waiting", condition=models.Q(mailed_at=None))]
+
+    def __str__(self) -> str:
+        return str(self.login)

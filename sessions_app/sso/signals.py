@@ -1,4 +1,4 @@
-"""Notes at the beginning of a login session which provider began it, so that a logout there can end it."""
+"""Notes which provider began a login session, so that a logout there can end it, and alerts of break-glass accounts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from django.http import HttpRequest
 
 from sessions_app.logins import backend, service
 from sessions_app.logins.models import EndReason
+from sessions_app.sso import break_glass
 from sessions_app.sso.arrival import METHOD
 from sessions_app.sso.back_channel import was_logged_out_meanwhile
 from sessions_app.sso.models import Identity, ProviderLogin
 
 
 def connect() -> None:
-    """Connect the handler, after the one that begins the login session. SessionsAppConfig.ready calls this once."""
+    """Connect the handlers, after the one that begins the login session. SessionsAppConfig.ready calls this once."""
     user_logged_in.connect(_logged_in, dispatch_uid="sso_login_begin")
+    user_logged_in.connect(_alert, dispatch_uid="sso_break_glass")
 
 
 def _logged_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
@@ -40,3 +42,7 @@ def _logged_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> N
     request.session.modified = True  # the sealed token is kept once
     if was_logged_out_meanwhile(begun, record.get("issued_at")):
         service.end(login, EndReason.PROVIDER, actor=None)
+
+
+def _alert(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
+    break_glass.alert(request, user)

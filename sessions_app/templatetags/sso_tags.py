@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django import template
 from django.urls import reverse
 
+from sessions_app.login_rules.models import PasswordLogin, SignInSettings
 from sessions_app.sso.providers import providers
 
 register = template.Library()
@@ -35,4 +36,4 @@ def sign_on(next_url: str) -> SignOn:
         SignOnButton(provider.name, f"{reverse('sso_login', args=[provider.slug])}{query}")
         for provider in providers().values()
     )
-    return SignOn(buttons, asks_password=True)
+    return SignOn(buttons, SignInSettings.current().password_login == PasswordLogin.EVERYBODY)

@@ -14,6 +14,7 @@ from sessions_app.logins import service
 from sessions_app.not_me import mail
 from sessions_app.not_me.flows.new_password import forget_void_passwords
 from sessions_app.repeating import RegularTask
+from sessions_app.sso import break_glass
 from sessions_app.worker import clock, lease, lockdowns, passes
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.host_recovery import RecoveryWatcher
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 CUTS_EVERY = 5.0  # seconds between looks for unfinished disconnections
 LOGINS_EVERY = 60.0  # seconds between looks for expired login sessions
-MAILS_EVERY = 5.0  # seconds between looks for mails about new devices
+MAILS_EVERY = 5.0  # seconds between looks for mails about new devices and break-glass accounts
 VOID_EVERY = 3600.0  # seconds between looks for hashes of void passwords that are too old
 
 
@@ -40,6 +41,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
         RegularTask(CUTS_EVERY, lambda: lockdowns.finish(timezone.now())),
         RegularTask(LOGINS_EVERY, service.end_expired),
         RegularTask(MAILS_EVERY, mail.send_waiting),
+        RegularTask(MAILS_EVERY, break_glass.send_waiting),
         RegularTask(VOID_EVERY, forget_void_passwords),
         RegularTask(heartbeats.REAP_EVERY_SECONDS, heartbeats.Reaper().look),
     )

@@ -28,7 +28,13 @@ def test_settings_that_nobody_has_saved_are_the_defaults_and_cost_one_query(
 
 
 def test_settings_are_saved_for_everybody_and_logged_with_both_values(boss: Client, admin: User, alice: User) -> None:
-    sent = {"max_logins": "3", "when_too_many": "refuse_new", "idle_days": "90", "break_glass_accounts": str(alice.pk)}
+    sent = {
+        "max_logins": "3",
+        "when_too_many": "refuse_new",
+        "idle_days": "90",
+        "password_login": "everybody",
+        "break_glass_accounts": str(alice.pk),
+    }
     answer = boss.post("/sign-in/", sent, follow=True)
     assert "The settings of sign-in were saved." in pages.text(pages.elements(answer))
     settings = SignInSettings.current()

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+
 from sessions_app.choosing import users_field
 from sessions_app.configuration.forms import ConfigurationForm
-from sessions_app.login_rules.models import SignInSettings
+from sessions_app.login_rules.models import PasswordLogin, SignInSettings
+from sessions_app.people.administrators import administrators
+from sessions_app.sso.models import Identity
+from sessions_app.sso.providers import providers
 
 
 class SignInSettingsForm(ConfigurationForm):
@@ -16,9 +23,31 @@ class SignInSettingsForm(ConfigurationForm):
     )
     sections = (
         ("Login rules", ("max_logins", "when_too_many", "idle_days")),
+        ("Single sign-on", ("password_login",)),
         ("Break-glass accounts", ("break_glass_accounts",)),
     )
 
     class Meta:
         model = SignInSettings
-        fields = ("max_logins", "when_too_many", "idle_days", "break_glass_accounts")
+        fields = ("max_logins", "when_too_many", "idle_days", "password_login", "break_glass_accounts")
+
+    def __init__(self, data: Any = None, *, actor: AbstractUser, instance: Any = None, initial: Any = None) -> None:
+        self.actor = actor
+        super().__init__(data, instance=instance, initial=initial)
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse to switch passwords off where nobody, or not even the author, could log in any more."""
+        values = super().clean()
+        if self.cleaned_data.get("password_login") == PasswordLogin.BREAK_GLASS:
+            kept = set(self.cleaned_data.get("break_glass_accounts", ()))
+            able = [person.pk for person in administrators() if person.pk in kept and person.has_usable_password()]
+            issuers = [provider.issuer for provider in providers().values()]
+            if not issuers:
+                self.add_error("password_login", "No provider of single sign-on is set up, so nobody could log in.")
+            elif not able:
+                text = "Choose an administrator with a password, who can log in when no provider answers."
+                self.add_error("break_glass_accounts", text)
+            elif self.actor.pk not in able and not Identity.objects.filter(user=self.actor.pk, issuer__in=issuers):
+                text = "You could not log in any more. Link your own account to a provider first, under “Your account”."
+                self.add_error("password_login", text)
+        return values

@@ -8,6 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 
+from activity.viewer import viewer
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
 from sessions_app.login_rules.models import ONLY_ROW, SignInSettings
@@ -33,6 +34,10 @@ class SignInConfiguration(Configuration):
         if request.method == "POST":  # the first one to save makes the row, so that the log has old and new values
             SignInSettings.objects.get_or_create(pk=ONLY_ROW)
         return self._edit(request, SignInSettings.current())
+
+    def make_form(self, request: HttpRequest, data: Any, thing: Model | None, initial: Any = None) -> ConfigurationForm:
+        """Return the form, which refuses what would shut out this administrator."""
+        return SignInSettingsForm(data, actor=viewer(request), instance=thing, initial=initial)
 
     def page_of(self, thing: Any) -> str:
         """Return the address of this page."""

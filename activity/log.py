@@ -26,6 +26,7 @@ RECORDED_AT_ONCE = 2000  # entries of one statement
 
 _address: ContextVar[str] = ContextVar("activity_address", default="")
 _login: ContextVar[Callable[[], int | None] | None] = ContextVar("activity_login", default=None)
+_origin: ContextVar[str] = ContextVar("activity_origin", default="")
 _target_urls: dict[str, Callable[[int], str]] = {}
 
 
@@ -41,6 +42,16 @@ def coming_from(address: str, login: Callable[[], int | None] | None = None) -> 
     finally:
         _address.reset(tokens[0])
         _login.reset(tokens[1])
+
+
+@contextlib.contextmanager
+def caused_by(origin: str) -> Iterator[None]:
+    """Name `origin` as the actor of the entries in the block that no person causes, such as a SCIM token."""
+    token = _origin.set(origin)
+    try:
+        yield
+    finally:
+        _origin.reset(token)
 
 
 def current_address() -> str:
@@ -68,9 +79,10 @@ def record(
 ) -> LogEntry:
     """Append one entry and return it.
 
-    `actor` did it (None: the system itself); `user` is whom it concerns, the actor when not given; `user_name` names
-    somebody who has no account (a failed login). Text loses its control characters first. `details` must be JSON and
-    must hold no secret. `at` is for sample data and imports alone: when it happened; everything else happens now.
+    `actor` did it (None: the system itself, or what caused_by() names); `user` is whom it concerns, the actor when not
+    given; `user_name` names somebody who has no account (a failed login). Text loses its control characters first.
+    `details` must be JSON and must hold no secret. `at` is for sample data and imports alone: when it happened;
+    everything else happens now.
     """
     entry = draft(
         verb, message, actor=actor, user=user, user_name=user_name, target=target, level=level, details=details, at=at
@@ -98,7 +110,7 @@ def draft(
         level=Level(level),
         message=plain(message, 1000),
         actor_id=actor.pk if actor else None,
-        actor_name=plain(actor.get_username(), 150) if actor else "",
+        actor_name=plain(actor.get_username() if actor else _origin.get(), 150),
         user_id=user.pk if user else None,
         user_name=plain(user.get_username() if user else user_name, 150),
         target_type=target._meta.label_lower if target is not None else "",

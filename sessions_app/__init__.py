@@ -7,6 +7,7 @@ Each package is one subject. They stand from the top down: a package imports fro
     templatetags/  what templates need beyond Django's own tags
     sample/        sample data for a trial
     pages/         pages that show several subjects: a session, a person, a resource, health
+    scim/          users and groups that an identity provider makes and changes (SCIM 2.0)
     worker/        what is due: give rights, watch, end, take away; the health of the parts
     not_me/        “This wasn't me”: the mail about a new device, its link, and what its button does
     gateway/       the way to a host: SSH and browser, control over connections, recordings

@@ -26,6 +26,7 @@ from sessions_app.logins.models import LoginSession, LogoutNote, NewDeviceNotice
 from sessions_app.not_me.models import NotMeReport
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
+from sessions_app.scim.models import ScimAccount, ScimGroup, ScimToken
 from sessions_app.sso.models import BreakGlassUse, Identity, LogoutToken, ProviderLogin
 from sessions_app.vault.models import Secret
 from sessions_app.worker.models import HealthMark, WorkerHeartbeat
@@ -69,6 +70,9 @@ __all__ = [
     "RecoveryCode",
     "Resource",
     "ResourceLock",
+    "ScimAccount",
+    "ScimGroup",
+    "ScimToken",
     "Secret",
     "ServiceKey",
     "SignInSettings",

@@ -22,18 +22,18 @@ LOGIN_STAGES = ["sessions_app.factors.stage.SecondFactorStage"]
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 
 
-def sso_providers(environment: Environment) -> dict[str, Any]:
+def sso_providers(env: Environment) -> dict[str, Any]:
     """Return the providers of single sign-on by name, from a file (TOML) or from one variable (JSON).
 
     sessions_app/sso/providers.py reads what a provider needs; a system check reports what is wrong with one. Raise
     ImproperlyConfigured for a file or a text that cannot be read at all.
     """
-    path = environment.str("SSO_PROVIDERS_FILE", default="")
-    given = environment.str("SSO_PROVIDERS", default="")
+    path = env.str("SSO_PROVIDERS_FILE", default="")
+    given = env.str("SSO_PROVIDERS", default="")
     if path and given:
         raise ImproperlyConfigured("SSO_PROVIDERS and SSO_PROVIDERS_FILE are both set. Nothing was started. Keep one.")
     if not path:
-        found = environment.json("SSO_PROVIDERS", default={}) if given else {}
+        found = env.json("SSO_PROVIDERS", default={}) if given else {}
         if not isinstance(found, dict):
             raise ImproperlyConfigured(
                 "SSO_PROVIDERS must be an object in JSON, with one entry for each provider. Nothing was started."
@@ -47,6 +47,11 @@ def sso_providers(environment: Environment) -> dict[str, Any]:
         ) from error
 
 
-SSO_PROVIDERS = sso_providers(Environment())
+env = Environment()
+SSO_PROVIDERS = sso_providers(env)
 
 DEVICE_COOKIE_NAME = "device"  # which device a login comes from (sessions_app/devices/cookie.py)
+# SCIM (sessions_app/scim/): the requests of one token in a minute; and which groups that are roles, such as
+# Administrators, an identity provider may fill. It does not see others of that kind.
+SCIM_REQUESTS_LIMIT = env.int("SCIM_REQUESTS_LIMIT", default=1800)
+SCIM_ROLE_GROUPS = env.list("SCIM_ROLE_GROUPS", default=[])

@@ -17,7 +17,7 @@ def uses_of(thing: models.Model, parts: Collection[type[models.Model]]) -> list[
         if not isinstance(relation, models.ForeignObjectRel):
             continue
         model: type[models.Model] = relation.related_model
-        is_part = model in parts and relation.one_to_many
+        is_part = model in parts and (relation.one_to_many or relation.one_to_one)
         if model._meta.auto_created or is_part or relation.on_delete is models.SET_NULL:
             continue
         count = model._default_manager.filter(**{relation.field.name: thing.pk}).distinct().count()

@@ -104,6 +104,7 @@ NEEDED: Mapping[str, Deed] = {
     "sso_link": Deed("link a provider of single sign-on"),
     "sso_unlink": Deed("remove a link to a provider"),
     "user_sso": Deed("change how a person signs in"),
+    "scim_token_add": Deed("make a SCIM token"),
     # What is secret
     "secret_show": Deed("show a secret"),
     "recording_typed": Deed("download what was typed", on_reading),
@@ -136,12 +137,25 @@ NOT_NEEDED = frozenset(
         "account_lock",
         "resource_lock",
         "ssh_key_remove",
+        "scim_token_revoke",
         # What asks somebody else, or only looks
         "session_request",  # the connection profile says whether beginning needs a factor
         "session_ticket",  # the connection profile says whether connecting needs a factor
         "secret_copied",
         "host_check",
         "health_hosts",
+        # Programs, which bring a token and have no login
+        "scim_users",
+        "scim_user",
+        "scim_groups",
+        "scim_group",
+        "scim_config",
+        "scim_resource_types",
+        "scim_resource_type",
+        "scim_schemas",
+        "scim_schema",
+        "scim_search",
+        "scim_unknown",
         # What a person chooses for the own pages
         "factor_rename",
         "settings",

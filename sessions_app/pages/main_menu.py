@@ -75,6 +75,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
         "Configuration",
         (
             Link("sign_in_settings", "Sign-in", "lock", ADMINISTRATORS),
+            Link("scim_tokens", "SCIM tokens", "key", ADMINISTRATORS, below=("scim_token_add", "scim_token_revoke")),
             Link("admin:index", "Administration", "gear", ADMINISTRATORS),
         ),
     ),
@@ -105,6 +106,7 @@ ELSEWHERE: tuple[Link, ...] = (
             ("service_key", "service key"),
         )
     ),
+    Link("scim_token_add", "Make a SCIM token", "plus", ADMINISTRATORS, kind="Action"),
 )
 
 

@@ -30,6 +30,7 @@ from sessions_app.not_me.links import SALT
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
+from sessions_app.scim.models import ScimToken
 from sessions_app.sso.models import Identity
 from tests.support import builders
 from tests.support.factors import give_key
@@ -47,6 +48,7 @@ READERS: Codes = (403, 403, 403, 200, 200)  # a list that only those who see eve
 THEIRS: Codes = (404, 404, 404, 200, 200)  # an object that only those who see everything have
 OWN: Codes = (200, 404, 404, 200, 200)  # an object of alice's
 ALICE_ONLY: Codes = (200, 404, 404, 404, 404)  # of alice alone
+NO_TOKEN: Codes = (401,) * 5  # SCIM is for programs with a token: a login counts for nothing there
 ADMIN_ONLY: Codes = (403, 403, 403, 403, 200)
 
 
@@ -230,6 +232,31 @@ ADDRESSES = [
     Address("secret_delete", "/secrets/{secret}/delete/", (404, 404, 404, 403, 200), (404, 404, 404, 403, 302)),
     Address("service_keys", "/service-keys/", READERS, csv=True),
     *configured("service_key", "service-keys", "{service_key}", (404, 404, 404, 403, 200)),
+    # SCIM
+    *(
+        Address(name, f"/scim/v2/{path}", NO_TOKEN, NO_TOKEN, put=401, is_open=True)
+        for name, path in (
+            ("scim_users", "Users"),
+            ("scim_user", "Users/user-{alice}"),
+            ("scim_groups", "Groups"),
+            ("scim_group", "Groups/group-{group}"),
+            ("scim_config", "ServiceProviderConfig"),
+            ("scim_resource_types", "ResourceTypes"),
+            ("scim_resource_type", "ResourceTypes/User"),
+            ("scim_schemas", "Schemas"),
+            ("scim_schema", "Schemas/urn:ietf:params:scim:schemas:core:2.0:User"),
+            ("scim_search", ".search"),
+            ("scim_unknown", "nothing"),
+        )
+    ),
+    Address("scim_tokens", "/scim-tokens/", READERS, csv=True),
+    Address("scim_token_add", "/scim-tokens/add/", ADMIN_ONLY, (403, 403, 403, 403, 422)),
+    Address(
+        "scim_token_revoke",
+        "/scim-tokens/{scim_token}/revoke/",
+        (404, 404, 404, 403, 200),
+        (404, 404, 404, 403, 302),
+    ),
     # Users, groups, applications
     Address("users", "/users/", READERS, csv=True),
     *(Address("user", f"/users/{{alice}}/?tab={tab}", OWN, csv=True) for tab in ("sessions", "logins", "activity")),
@@ -338,6 +365,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "login": login.pk,
         "device": Device.objects.create(user=alice, secret_hash="x").pk,
         "signed": signing.dumps(login.pk, salt=SALT),
+        "scim_token": ScimToken.objects.create(name="Directory", token_hash="x", created_by=admin).pk,
         "recording": make_recording(available).pk,
         "typed": make_recording(available, typed="hunter2").pk,
         "running": make_running(available).pk,
@@ -483,7 +511,8 @@ def test_no_other_method_is_known(scene: Scene) -> None:
             client = scene.clients[role]
             found = (client.put(path), client.delete(path), client.patch(path))
             codes = [answer.status_code for answer in found]
-            if codes != [address.put, 405, 405]:
+            others = 401 if address.get == NO_TOKEN else 405
+            if codes != [address.put, others, others]:
                 wrong.append(f"{role} {address}: {codes}")
     assert wrong == []
     assert everything() == before
@@ -494,7 +523,7 @@ def test_without_its_token_no_form_is_accepted(scene: Scene, admin: User) -> Non
     client.force_login(admin)
     before = everything()
     for address in ADDRESSES:
-        if address.post != NOT_ALLOWED and address.name not in SIGNED:
+        if address.post not in (NOT_ALLOWED, NO_TOKEN) and address.name not in SIGNED:
             assert client.post(scene.fill(address.path), scene.sent(address)).status_code == 403, address.path
     assert everything() == before
 

@@ -25,6 +25,7 @@ from sessions_app.privileged.action_views import MOST_SESSIONS
 from sessions_app.privileged.flows.request import MOST_RESOURCES
 from sessions_app.privileged.session_log import LOG_TABLE
 from sessions_app.privileged.tables import sessions_table
+from sessions_app.scim import schemas, tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -40,6 +41,8 @@ WITHOUT_SETTING = {
     "bytes of one form": global_settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     "fields of one form": global_settings.DATA_UPLOAD_MAX_NUMBER_FIELDS,
     "SSH keys of one account": MOST_KEYS,
+    "wrong SCIM tokens of one address": tokens.MOST_WRONG,
+    "resources in one answer of SCIM": schemas.MOST_RESULTS,
     "tiers of approval": MOST_TIERS,
     "days of a duration": durations.LONGEST.days,
     "requests that one browser keeps": request_memory.MOST_DRAFTS,

@@ -33,6 +33,7 @@ from sessions_app.people.account_forms import (
     UserForm,
 )
 from sessions_app.people.models import Application
+from sessions_app.scim.models import ScimGroup
 
 SUPERUSERS_ONLY = "Only superusers change superusers."
 
@@ -99,6 +100,7 @@ class GroupConfiguration(AccountConfiguration):
     name = "group"
     list_name = "groups"
     instead = "Take it out of there first."
+    parts = (ScimGroup,)
 
     def deletion_refusal(self, person: AbstractUser, thing: Any) -> str:
         """Return why the group cannot be deleted; an empty string if it can."""

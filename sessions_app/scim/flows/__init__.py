@@ -1,0 +1,1 @@
+"""What an identity provider does with users and groups: one function for each action."""

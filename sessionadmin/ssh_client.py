@@ -18,7 +18,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,17 +26,14 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-ANSWER_SECONDS = 20  # for each answer of the console
-LOGIN, LOGOUT, CERTIFICATE = "/accounts/login/", "/accounts/logout/", "/sessions/ssh/"
+from sessionadmin.console_client import Problem, is_setting_up, logged_in, plain, words
+
+CERTIFICATE = "/sessions/ssh/"
 # What the console says goes on ssh's command line, so it must not look like an option or a word for a shell.
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]+(%[A-Za-z0-9]+)?")
 KEY_LINE = re.compile(r"(@cert-authority )?[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
 CERTIFICATE_LINE = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?")
-
-
-class Problem(Exception):
-    """Says why ssh was not started. The text is for the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     except Problem as problem:
         sys.stderr.write(f"sessionadmin ssh: {problem}\n")
     except requests.RequestException as error:
-        sys.stderr.write(f"sessionadmin ssh: {_plain(error)} ssh was not started.\n")
+        sys.stderr.write(f"sessionadmin ssh: {plain(error)} ssh was not started.\n")
     except (EOFError, KeyboardInterrupt):
         sys.stderr.write("\nsessionadmin ssh: Stopped; ssh was not started.\n")
     return 1
@@ -97,59 +93,13 @@ def console_address(text: str) -> str:
     return text.rstrip("/")
 
 
-class Client:
-    """The console as a browser with cookies sees it. Redirects are not followed."""
-
-    def __init__(self, console: str) -> None:
-        self._console = console
-        self._http = requests.Session()
-        self._http.headers["User-Agent"] = "sessionadmin-ssh"
-
-    def get(self, path: str) -> requests.Response:
-        return self._http.get(self._console + path, timeout=ANSWER_SECONDS, allow_redirects=False)
-
-    def post(self, path: str, fields: dict[str, str]) -> requests.Response:
-        """Send a form, with the CSRF token that the console gave as a cookie."""
-        tokens = [cookie.value for cookie in self._http.cookies if cookie.name.endswith("csrftoken")]
-        headers = {"X-CSRFToken": tokens[0] or "" if tokens else "", "Referer": self._console + path}
-        return self._http.post(
-            self._console + path, data=fields, headers=headers, timeout=ANSWER_SECONDS, allow_redirects=False
-        )
-
-
-@contextlib.contextmanager
-def logged_in(console: str, user: str, password: str) -> Iterator[Client]:
-    """Return a client that is logged in until the block ends. Raises Problem with what the console said instead."""
-    client = Client(console)
-    page = client.get(LOGIN)
-    if page.status_code != 200:
-        reason = _words(page) or f"It answered with status {page.status_code}. Is it the console's address?"
-        raise Problem(f"{console} shows no login page. {reason}")
-    answer = client.post(LOGIN, {"username": user, "password": password})
-    if answer.status_code != 302:
-        reason = _words(answer) or f"It answered with status {answer.status_code}."
-        raise Problem(f"{console} did not let you in. {reason}")
-    try:
-        yield client
-    finally:
-        if doubt := _log_out(client):
-            sys.stderr.write(f"sessionadmin ssh: You may still be logged in at {console}: {doubt}\n")
-
-
-def _log_out(client: Client) -> str:
-    """Log out. Return why that may have failed; empty when it succeeded."""
-    try:
-        answer = client.post(LOGOUT, {})
-    except requests.RequestException as error:
-        return _plain(error)
-    return "" if answer.status_code < 400 else _words(answer) or f"It answered with status {answer.status_code}."
-
-
 def read_connection_details(answer: requests.Response) -> ConnectionDetails:
     """Return what the console said about the session.
 
     Raises Problem when the console refuses, or when its answer is not safe to run.
     """
+    if is_setting_up(answer):
+        raise Problem("The console asks you to set up a second factor first. Log in with a browser and do that.")
     if answer.status_code == 302:
         raise Problem("The console ended your login at once. Log in with a browser and see why.")
     try:
@@ -157,10 +107,11 @@ def read_connection_details(answer: requests.Response) -> ConnectionDetails:
     except requests.JSONDecodeError:
         answered = None
     if not isinstance(answered, dict):
-        reason = _words(answer) or f"It answered with status {answer.status_code}. Is it too old for this?"
+        reason = words(answer) or f"It answered with status {answer.status_code}. Is it too old for this?"
         raise Problem(f"The console gave no certificate. {reason}")
     if answer.status_code != 200:
-        raise Problem(str(answered.get("problem", f"The console answered with status {answer.status_code}.")))
+        problem = str(answered.get("problem", f"The console answered with status {answer.status_code}."))
+        raise Problem(problem)
     try:
         keys = tuple(_without_comment(line) for line in answered["host_key"].splitlines() if line.strip())
         details = ConnectionDetails(
@@ -243,46 +194,6 @@ def _interrupts_are_for_ssh() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _words(answer: requests.Response) -> str:
-    """Return what a page says about a problem; empty when it says nothing."""
-    return " ".join(_Problems.of(answer.text))
-
-
-class _Problems(HTMLParser):
-    """The problems that a page shows: beside a form, or heading and text of an error page without its link."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self._is_inside = False
-        self._is_error_page = False
-
-    @classmethod
-    def of(cls, page: str) -> list[str]:
-        parser = cls()
-        parser.feed(page)
-        return [text for text in (" ".join(part.split()) for part in parser.found) if text]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        is_problem = "problem" in (dict(attrs).get("class") or "").split()
-        self._is_error_page = self._is_error_page or (is_problem and tag == "div")
-        if (is_problem and tag == "p") or (self._is_error_page and tag in ("h1", "p")):
-            self._is_inside = True
-            self.found.append("")
-        elif tag == "a" and self._is_error_page:
-            self._is_inside = False
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "h1" and self._is_inside:
-            self.found[-1] = f"{self.found[-1].strip()}."
-        self._is_inside = self._is_inside and tag not in ("p", "h1")
-        self._is_error_page = self._is_error_page and tag != "div"
-
-    def handle_data(self, data: str) -> None:
-        if self._is_inside:
-            self.found[-1] += data
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sessionadmin ssh", description="Log in to a host in a privileged session.")
     parser.add_argument("--console", metavar="URL", help="the console (default: SESSIONADMIN_URL)")
@@ -307,14 +218,3 @@ def _is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def _plain(error: requests.RequestException) -> str:
-    """Return the reason of a failed request in a few words."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return "The console's certificate is not trusted (REQUESTS_CA_BUNDLE names an authority of your own)."
-    if isinstance(error, requests.Timeout):
-        return f"The console did not answer within {ANSWER_SECONDS} seconds."
-    if isinstance(error, requests.ConnectionError):
-        return "The console cannot be reached. Check its address."
-    return f"The console cannot be asked: {type(error).__name__}."

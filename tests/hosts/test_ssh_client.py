@@ -5,18 +5,27 @@ from __future__ import annotations
 import getpass
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.contrib.auth.models import User
 from django.test import RequestFactory
 
 from activity.outage import Outage
-from sessionadmin import cli, ssh_client
-from sessionadmin.ssh_client import ConnectionDetails, Problem
+from sessionadmin import cli, console_client, ssh_client
+from sessionadmin.console_client import Problem
+from sessionadmin.ssh_client import ConnectionDetails
 from sessions_app import error_pages
+from sessions_app.factors import recovery
+from sessions_app.factors.webauthn import PASSKEY
+from sessions_app.logins.models import LoginSession, SecondFactor
+from tests.support import builders
+from tests.support.factors import code_of, give_app, give_key
+from tests.support.oidc_peer import Peer
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0"
 GOOD = {
@@ -117,12 +126,12 @@ def test_the_same_at_the_login_page_at_the_login_and_at_the_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers: list[Answer] = []
-    monkeypatch.setattr(ssh_client.Client, "get", lambda *_: answers.pop(0))
-    monkeypatch.setattr(ssh_client.Client, "post", lambda *_: answers.pop(0))
+    monkeypatch.setattr(console_client.Client, "get", lambda *_: answers.pop(0))
+    monkeypatch.setattr(console_client.Client, "post", lambda *_: answers.pop(0))
 
     def said(*given: Answer) -> str:
         answers[:] = given
-        with pytest.raises(Problem) as message, ssh_client.logged_in("https://c", "alice", "secret"):
+        with pytest.raises(Problem) as message, console_client.logged_in("https://c", "alice", "secret"):
             pass
         return str(message.value)
 
@@ -131,11 +140,11 @@ def test_the_same_at_the_login_page_at_the_login_and_at_the_end(
     assert said(busy("get")).startswith(page)
     assert said(shown, busy()) == f"https://c did not let you in. {BUSY}"
     answers[:] = [shown, in_it, busy()]
-    with ssh_client.logged_in("https://c", "alice", "secret"):
+    with console_client.logged_in("https://c", "alice", "secret"):
         pass
     assert capsys.readouterr().err == f"sessionadmin ssh: You may still be logged in at https://c: {BUSY}\n"
     answers[:] = [shown, in_it, in_it]
-    with ssh_client.logged_in("https://c", "alice", "secret"):
+    with console_client.logged_in("https://c", "alice", "secret"):
         pass
     assert capsys.readouterr().err == ""
 
@@ -190,3 +199,57 @@ def test_a_console_that_cannot_be_reached_is_said_in_words(
     said = capsys.readouterr().err
     assert "cannot be reached" in said
     assert "secret" not in said
+
+
+@pytest.fixture
+def console(live_server: Any, alice: User, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return a function that logs alice in with these codes, and returns the prompts."""
+
+    def log_in(*codes: str, password: str = builders.PASSWORD) -> list[str]:
+        answers, prompts = list(codes), []
+
+        def ask(prompt: str) -> str:
+            prompts.append(prompt)
+            return answers.pop(0)
+
+        monkeypatch.setattr(getpass, "getpass", ask)
+        with console_client.logged_in(live_server.url, "alice", password) as client:
+            assert LoginSession.objects.filter(ended_at=None).count() == 1
+            assert client.post(ssh_client.CERTIFICATE, {}).status_code == 422
+        assert not LoginSession.objects.filter(ended_at=None).exists()
+        return prompts
+
+    return log_in
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_the_password_it_asks_for_the_code_that_the_console_asks_for(
+    console: Callable[..., list[str]], alice: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert console() == []
+    give_app(alice)
+    code = code_of()
+    assert console("000000", code) == ["Code of your authenticator app, or a recovery code: "] * 2
+    assert "This code is wrong, or it was used before." in capsys.readouterr().err
+    with pytest.raises(Problem, match=r"did not let you in\. This code is wrong, or it was used before"):
+        console(code, code, code)
+    [recovery_code, *_] = recovery.make(alice)
+    assert console(recovery_code) == ["Code of your authenticator app, or a recovery code: "]
+    assert LoginSession.objects.latest("pk").second_factor == SecondFactor.RECOVERY_CODE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_has_only_a_passkey_is_told_where_to_go_instead(console: Callable[..., list[str]], alice: User) -> None:
+    give_key(alice, PASSKEY)
+    with pytest.raises(Problem, match="asks for your security key or passkey, which only a browser can use") as told:
+        console()
+    assert "one-time password, for ssh through the gateway" in str(told.value)
+    assert not LoginSession.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_logs_in_by_single_sign_on_is_told_where_to_go_instead(
+    console: Callable[..., list[str]], provider: Peer
+) -> None:
+    with pytest.raises(Problem, match=r"User name and password do not fit.* If you log in by single sign-on: Log in"):
+        console(password="of the company")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,9 +13,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from sessionadmin import ssh_client
+from sessionadmin import console_client, ssh_client
 from sessions_app.errors import Refused
 from sessions_app.factors import recovery
+from sessions_app.factors.webauthn import PASSKEY
 from sessions_app.gateway.connection_state import connection_states
 from sessions_app.gateway.flows.connect import AuthenticatedClient, connect
 from sessions_app.gateway.flows.ticket import redeem
@@ -25,8 +26,10 @@ from sessions_app.gateway.terminal_login import open_terminal
 from sessions_app.logins import backend, service, sign_in
 from sessions_app.logins.models import EndReason, LoginSession, Method, SecondFactor
 from sessions_app.privileged.models import PrivilegedSession
+from sessions_app.sso.models import Identity
+from tests.support import oidc_peer
 from tests.support.builders import PASSWORD, make_resource, make_session
-from tests.support.factors import code_of, give_app
+from tests.support.factors import code_of, give_app, give_key
 from tests.support.pages import elements
 from tests.support.source import ROOT
 
@@ -38,9 +41,15 @@ HERE = "127.0.0.1"
 class Way:
     """A way in: what a browser does, and what its login session then says."""
 
-    go: Callable[[Client, User], Any]
+    go: Callable[..., None]
     signed_in_with: Method
     second_factor: str = ""
+    peer: str = ""  # the fixture of the provider that it leads through
+
+    @property
+    def host(self) -> str:
+        """Return the name of the console: keys need this one, and the providers of the tests lead back to theirs."""
+        return "testserver" if self.peer else "localhost"
 
 
 def by_the_login_page(client: Client, user: User) -> None:
@@ -66,11 +75,31 @@ def by_a_recovery_code(client: Client, user: User) -> None:
     client.post(SECOND_STEP, {"code": recovery.make(user)[0]})
 
 
+def by_a_security_key(client: Client, user: User) -> None:
+    key = give_key(user)
+    by_the_login_page(client, user)
+    assert is_stranger(client)
+    client.post(SECOND_STEP, {"credential": key.answer(client.get(reverse("mfa_options")).json())})
+
+
+def by_a_passkey_alone(client: Client, user: User) -> None:
+    question = client.get(reverse("passkey_options")).json()
+    client.post(reverse("passkey_login"), {"credential": give_key(user, PASSKEY).answer(question)})
+
+
+def by_openid_connect(client: Client, user: User, peer: oidc_peer.Peer) -> None:
+    Identity.objects.create(user=user, provider="peer", issuer=peer.issuer, subject="s-1")
+    oidc_peer.sign_in(client, peer)
+
+
 WAYS = {
     "password": Way(by_the_login_page, Method.PASSWORD),
     "administration": Way(by_the_administration, Method.PASSWORD),
     "authenticator app": Way(by_a_code, Method.PASSWORD, SecondFactor.TOTP),
     "recovery code": Way(by_a_recovery_code, Method.PASSWORD, SecondFactor.RECOVERY_CODE),
+    "security key": Way(by_a_security_key, Method.PASSWORD, SecondFactor.SECURITY_KEY),
+    "passkey": Way(by_a_passkey_alone, Method.PASSKEY, SecondFactor.PASSKEY),
+    "OpenID Connect": Way(by_openid_connect, Method.PROVIDER, peer="provider"),
 }
 
 
@@ -82,11 +111,19 @@ def is_stranger(client: Client) -> bool:
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> Way:
-    return WAYS[request.param]
+    found: Way = WAYS[request.param]
+    if not found.peer:
+        return found
+    peer = request.getfixturevalue(found.peer)
+    return replace(found, go=lambda client, user: found.go(client, user, peer))
+
+
+def browser(way: Way) -> Client:
+    return Client(headers={"Host": way.host})
 
 
 def test_every_way_in_makes_a_login_session_that_is_loaded_with_the_user(way: Way, admin: User) -> None:
-    client = Client()
+    client = browser(way)
     way.go(client, admin)
     login = LoginSession.objects.get(user=admin)
     assert (login.signed_in_with, login.second_factor) == (way.signed_in_with, way.second_factor)
@@ -99,7 +136,7 @@ def test_every_way_in_makes_a_login_session_that_is_loaded_with_the_user(way: Wa
 
 @pytest.mark.parametrize("reason", [EndReason.LOGOUT, EndReason.FORCED])
 def test_after_a_logout_the_very_next_request_is_a_strangers(way: Way, admin: User, reason: EndReason) -> None:
-    client, thief = Client(), Client()
+    client, thief = browser(way), browser(way)
     way.go(client, admin)
     thief.cookies["sessionid"] = client.cookies["sessionid"].value
     assert not is_stranger(thief)
@@ -127,13 +164,13 @@ def test_whoever_is_loaded_past_the_login_session_is_nobody(admin: User) -> None
 def test_sessionadmin_ssh_makes_a_login_session_which_is_over_when_it_has_its_certificate(
     admin: User, live_server: Any
 ) -> None:
-    with ssh_client.logged_in(live_server.url, "admin", PASSWORD) as client:
+    with console_client.logged_in(live_server.url, "admin", PASSWORD) as client:
         login = LoginSession.objects.get()
         assert (login.signed_in_with, login.is_live) == (Method.PASSWORD, True)
         assert client.post(ssh_client.CERTIFICATE, {}).status_code == 422
         service.end(login, EndReason.FORCED, actor=admin)
         assert client.post(ssh_client.CERTIFICATE, {}).status_code == 302
-    with ssh_client.logged_in(live_server.url, "admin", PASSWORD) as client:
+    with console_client.logged_in(live_server.url, "admin", PASSWORD) as client:
         pass
     assert LoginSession.objects.latest("pk").end_reason == EndReason.LOGOUT
 
@@ -166,7 +203,7 @@ def ssh_of(client: Client, session: PrivilegedSession) -> AuthenticatedClient:
 def test_what_the_gateway_lets_in_depends_on_the_login_session(
     way: Way, admin: User, session: PrivilegedSession, come: Callable[[Client, PrivilegedSession], AuthenticatedClient]
 ) -> None:
-    client = Client()
+    client = browser(way)
     way.go(client, admin)
     login = LoginSession.objects.get(user=admin)
     came = come(client, session)

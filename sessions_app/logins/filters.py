@@ -14,11 +14,12 @@ from django.utils.safestring import SafeString
 from activity.compiled_query import CompiledQuery
 from activity.filters import AccountFilter, AccountFilterSet, options
 from activity.names import name_now
+from sessions_app.devices.models import RecognisedBy
 from sessions_app.logins.models import LoginSession, LoginSessionQuerySet
 from sessions_app.roles import sees_everything
 
 DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
-ABROAD = [("yes", "Yes"), ("no", "No")]
+YES_NO = [("yes", "Yes"), ("no", "No")]
 STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]
 SUGGESTED_FIELDS = {"user": "user_now", "country": "country"}  # filters with suggestions, and where those come from
 NEWEST_ROWS = 100  # live rows that suggestions are taken from
@@ -65,6 +66,25 @@ class AbroadFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the pa
         return queryset.filter(is_abroad=value == "yes") if value else queryset
 
 
+class NewDeviceFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the package has no types
+    """Filters by whether a login came from a device that the console did not know."""
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Select the logins from new devices, or all others."""
+        if not value:
+            return queryset
+        is_new = Q(recognised_by=RecognisedBy.NEW)
+        return queryset.filter(is_new if value == "yes" else ~is_new)
+
+
+class TravelFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the package has no types
+    """Filters by whether a login came from further away than an aeroplane flies (travel.py)."""
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Select the logins from too far away, or all others."""
+        return queryset.filter(travel_kmh__isnull=value != "yes") if value else queryset
+
+
 class LoginFilters(AccountFilterSet):
     """Shows live login sessions unless the URL says otherwise.
 
@@ -76,12 +96,14 @@ class LoginFilters(AccountFilterSet):
     country = CountryFilter(
         label="Country", max_length=120, widget=forms.TextInput({"list": "country-list", "size": 14})
     )
-    abroad = AbroadFilter(choices=ABROAD, empty_label="Yes and no", label="From abroad")
+    abroad = AbroadFilter(choices=YES_NO, empty_label="Yes and no", label="From abroad")
+    new_device = NewDeviceFilter(choices=YES_NO, empty_label="Yes and no", label="New device")
+    travel = TravelFilter(choices=YES_NO, empty_label="Yes and no", label="Too far away")
     device = django_filters.ChoiceFilter(choices=DEVICES, empty_label="Any device", label="Device")
     state = django_filters.ChoiceFilter(choices=STATES, empty_label=None, method="unchanged", label="State")
 
-    only_is = frozenset({"abroad"})
-    quick = (("abroad", "yes", "From abroad"),)
+    only_is = frozenset({"abroad", "new_device", "travel"})
+    quick = (("abroad", "yes", "From abroad"), ("new_device", "yes", "New device"))
 
     class Meta:
         model = LoginSession

@@ -146,6 +146,16 @@ class LoginSession(QuickRows):
             # The last ones of a person whose country is known, and the few from abroad.
             models.Index(fields=["user", "id"], name="login_located", condition=~models.Q(country_code="")),
             models.Index(fields=["last_access_at", "id"], name="login_abroad", condition=models.Q(is_abroad=True)),
+            models.Index(
+                fields=["last_access_at", "id"],
+                name="login_new_device",
+                condition=models.Q(recognised_by=RecognisedBy.NEW),
+            ),
+            models.Index(
+                fields=["last_access_at", "id"],
+                name="login_travel",
+                condition=models.Q(travel_kmh__isnull=False),
+            ),
             # Without the live ones, because SQLite would find them by this index and sort them.
             models.Index(fields=["ended_at", "id"], name="login_ended", condition=models.Q(ended_at__isnull=False)),
         ]

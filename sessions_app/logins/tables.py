@@ -16,6 +16,7 @@ from activity.addresses import numbered
 from activity.listing import Card, Column, Table, badge, empty, link, short_time
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app.logins.expiry import expiry
+from sessions_app.logins.marks import abroad_word, city_cell, country_cell, device_cell, device_columns
 from sessions_app.logins.models import LOGIN_WORDS, EndReason, LoginAddress, LoginSession, Method, SecondFactor
 from sessions_app.roles import Person, is_administrator, sees_everything
 
@@ -24,18 +25,18 @@ METHODS: dict[str, str] = {method.value: method.label for method in Method}
 FACTORS: dict[str, str] = {factor.value: factor.label for factor in SecondFactor}
 REASONS = {reason.value: reason.label for reason in EndReason}
 LOCATION = ("city", "region", "latitude", "longitude", "accuracy_km")
-ABROAD = '<span title="Another country than usual">{}<span class="visually-hidden"> (from abroad)</span></span>'
-DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
 
 
 def logins_queryset(viewer: Person) -> QuerySet[LoginSession]:
     """Return the login sessions that `viewer` may see, live and ended.
 
-    `ended_by_name` and `user_now` are the current names of the person who ended it and of its user, as columns instead
-    of joined rows.
+    `ended_by_name`, `user_now` and `device_name` are the current names of the person who ended it, of its user and of
+    its device, as columns instead of joined rows.
     """
     ended_by_name = F(f"ended_by__{get_user_model().USERNAME_FIELD}")
-    return LoginSession.objects.visible_to(viewer).annotate(ended_by_name=ended_by_name, user_now=name_now())
+    return LoginSession.objects.visible_to(viewer).annotate(
+        ended_by_name=ended_by_name, user_now=name_now(), device_name=F("known_device__name")
+    )
 
 
 def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
@@ -135,25 +136,15 @@ def expires(row: LoginSession) -> dt.datetime | None:
     return expiry(row.created_at, row.last_access_at).at if row.is_live else None
 
 
-def country_cell(row: LoginSession) -> str:
-    """Return the country, marked where it is another than the person's usual one."""
-    if not row.is_abroad:
-        return empty(row.country)
-    return badge("warning", format_html(ABROAD, row.country), "globe")
-
-
-def _abroad_word(row: LoginSession) -> str:
-    return "yes" if row.is_abroad else "no"
-
-
 def _origin_columns() -> tuple[Column, ...]:
     return (
         Column("ip", "Public IP", "ip", 100),
         Column("country", "Country", "country", 112, country_cell, reads=("is_abroad",)),
-        Column("city", "City", "city", 90, lambda row: row.city),
+        Column("city", "City", "city", 90, city_cell, reads=("travel_kmh",)),
         Column("location", "Location", "country", 78, location, location, reads=LOCATION),
         Column("country_code", "Country code", "country_code", 110, sort="", is_hidden=True),
-        Column("abroad", "From abroad", "is_abroad", 110, csv=_abroad_word, sort="", is_hidden=True),
+        Column("abroad", "From abroad", "is_abroad", 110, csv=abroad_word, sort="", is_hidden=True),
+        Column("travel", "Travel (km/h)", "travel_kmh", 110, sort="", is_number=True, is_hidden=True),
         Column(
             "network",
             "Network",
@@ -172,12 +163,8 @@ def _browser_columns() -> tuple[Column, ...]:
 
     The user agent cannot be sorted by, because the three columns before it are made from it.
     """
-
-    def device(row: LoginSession) -> SafeString:
-        return badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
-
     return (
-        Column("device", "Device details", "device", 112, device),
+        Column("device", "Device details", "device", 112, device_cell, reads=("recognised_by",)),
         Column("os", "OS details", "os", 85, lambda row: empty(system_text(row)), system_text, reads=("os_version",)),
         Column(
             "browser",
@@ -189,6 +176,7 @@ def _browser_columns() -> tuple[Column, ...]:
             reads=("browser_version",),
         ),
         Column("user_agent", "User agent", "user_agent", 320, sort="", is_hidden=True),
+        *device_columns(),
     )
 
 

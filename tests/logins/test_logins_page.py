@@ -138,6 +138,9 @@ def test_every_column_sorts_both_ways(alice: User, admin: User, as_user: AsUser,
         "country_code",
         "abroad",
         "user_agent",
+        "device_name",
+        "recognised",
+        "travel",
         "ended_by",
         "user_now",
     }
@@ -275,11 +278,14 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
         "Location",
         "Country code",
         "From abroad",
+        "Travel (km/h)",
         "Network",
         "Device details",
         "OS details",
         "Browser details",
         "User agent",
+        "Device name (now)",
+        "Device recognised",
         "Signed in with",
         "Second factor",
         "Logged in",
@@ -291,7 +297,7 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
         "Why it ended",
         "User now",
     ]
-    assert [[*line[:7], *line[8:11], line[17]] for line in lines] == [
+    assert [[*line[:7], *line[9:12], line[20]] for line in lines] == [
         [
             "alice",
             "198.51.100.7",
@@ -317,7 +323,7 @@ def test_a_download_holds_only_what_the_person_may_see(alice: User, outsider: Us
 
 def test_a_browser_that_calls_itself_a_formula_is_neutral_in_the_download(alice: User, as_user: AsUser) -> None:
     make_login(alice, user_agent='=HYPERLINK("http://evil.example")')
-    cells = [line[11] for line in download(as_user(alice))[1:]]
+    cells = [line[12] for line in download(as_user(alice))[1:]]
     assert """'=HYPERLINK("http://evil.example")""" in cells
 
 

@@ -17,7 +17,7 @@ from activity.listing import Column, badge, empty, link, moment, span_of_time
 from activity.listing.columns import COLOURED
 from activity.listing.csv import neutral
 from activity.tables import LEVEL_BADGES
-from sessions_app.logins.tables import DEVICE_ICONS
+from sessions_app.logins.marks import DEVICE_ICONS
 from sessions_app.pages.health import BADGES
 from sessions_app.pages.main_menu import GROUPS, OVERVIEW
 from sessions_app.privileged.status_badges import ICONS as SESSION_ICONS

@@ -1,0 +1,64 @@
+"""What marks a login in lists: from abroad, from too far away for the time, from a new device."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from activity.listing import Column, badge, empty
+from sessions_app.devices.models import RecognisedBy
+from sessions_app.logins.models import LoginSession
+
+ABROAD = '<span title="Another country than usual">{}<span class="visually-hidden"> (from abroad)</span></span>'
+TRAVEL = (
+    '<span title="No aeroplane is that fast: {} km/h since another login">{}'
+    '<span class="visually-hidden"> (too far away for the time)</span></span>'
+)
+NEW_DEVICE = badge("warning", "New", "plus")
+RECOGNISED: dict[str, str] = {by.value: by.label for by in RecognisedBy}
+DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
+
+
+def country_cell(row: LoginSession) -> str:
+    """Return the country, marked where it is another than the person's usual one."""
+    if not row.is_abroad:
+        return empty(row.country)
+    return badge("warning", format_html(ABROAD, row.country), "globe")
+
+
+def city_cell(row: LoginSession) -> str:
+    """Return the city, marked where no aeroplane is fast enough for the time since another login."""
+    if row.travel_kmh is None:
+        return row.city
+    return badge("warning", format_html(TRAVEL, f"{row.travel_kmh:,}", row.city), "bolt")
+
+
+def device_cell(row: LoginSession) -> SafeString:
+    """Return the kind of device, marked where the console did not know it."""
+    kind = badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
+    return format_html("{} {}", kind, NEW_DEVICE) if row.is_from_new_device else kind
+
+
+def abroad_word(row: LoginSession) -> str:
+    return "yes" if row.is_abroad else "no"
+
+
+def device_columns() -> tuple[Column, ...]:
+    """Return the columns about the known device. They cannot be sorted by, because no index covers them."""
+
+    def recognised(row: LoginSession) -> str:
+        return RECOGNISED.get(row.recognised_by, "")
+
+    return (
+        Column("device_name", "Device name (now)", "device_name", 150, sort="", is_hidden=True),
+        Column(
+            "recognised",
+            "Device recognised",
+            "recognised_by",
+            190,
+            lambda row: empty(recognised(row)),
+            recognised,
+            sort="",
+            is_hidden=True,
+        ),
+    )

@@ -3,7 +3,7 @@
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.devices.models import Device
-from sessions_app.factors.models import RecoveryCode, TotpSecret
+from sessions_app.factors.models import FactorRule, RecoveryCode, TotpSecret
 from sessions_app.gateway.models import (
     GatewayConnection,
     GatewayEnforcement,
@@ -45,6 +45,7 @@ __all__ = [
     "ConsoleIdentity",
     "ControlRequest",
     "Device",
+    "FactorRule",
     "GatewayConnection",
     "GatewayEnforcement",
     "GatewayHeartbeat",

@@ -18,7 +18,10 @@ ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_LOGIN_TIMEOUT = 15 * 60  # seconds between the password and the second factor
 ACCOUNT_RATE_LIMITS = False  # logins/throttle.py counts failed tries
 # What a login passes after its first step: the classes of allauth's login stages, in this order.
-LOGIN_STAGES = ["sessions_app.factors.stage.SecondFactorStage"]
+LOGIN_STAGES = [
+    "sessions_app.factors.stage.SecondFactorStage",
+    "sessions_app.factors.enrolment_stage.EnrolmentStage",
+]
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 
 

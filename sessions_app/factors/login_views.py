@@ -51,7 +51,7 @@ def authenticate(request: HttpRequest) -> HttpResponse:
     answer: HttpResponse | None = None
     waiting, problem = 0, ""
     if is_key:
-        answer = _finish_by_key(request, stage, request.POST["credential"])
+        answer = _finish_by_key(request, stage, typed(request.POST, "credential", webauthn.LONGEST))
         problem = WRONG_KEY
     elif form.is_valid():
         try:
@@ -139,7 +139,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     """Log in whoever's passkey answered; it is two factors in one step."""
     wanted = typed(request.POST, "next")
     try:
-        user = webauthn.verify_passkey(request, request.POST.get("credential", ""))
+        user = webauthn.verify_passkey(request, typed(request.POST, "credential", webauthn.LONGEST))
         authentication.refuse_closed(user)
     except webauthn.WrongAnswer:
         messages.error(request, WRONG_PASSKEY)

@@ -33,6 +33,22 @@ class TotpSecret(models.Model):
         return f"Authenticator app {self.authenticator_id}"
 
 
+class FactorRule(models.Model):
+    """Whether one person must have a second factor, and how often they logged in without the one that is required."""
+
+    NO_GRACE = 32_767  # more logins than any setting allows
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="factor_rule")
+    is_required = models.BooleanField(null=True)  # None: as the settings of sign-in say
+    grace_used = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Second factor of account {self.user_id}"
+
+
 class RecoveryCodeQuerySet(models.QuerySet["RecoveryCode"]):
     """Selections of recovery codes."""
 

@@ -31,7 +31,7 @@ class SecondFactorStage(LoginStage):  # type: ignore[misc]  # allauth has no typ
     def handle(self) -> tuple[HttpResponse | None, bool]:
         """Lead to the page that asks for the factor. Whoever knew the session key before does not know it any more."""
         user = self.login.user
-        if not has_factor(user) or _counts_as_two(self.request, user):
+        if not has_factor(user) or counts_as_two(self.request, user):
             return None, True
         self.state["account"] = fingerprint(user)
         # Loads the login session that this browser may have already, so that it learns the new key (middleware.py).
@@ -46,7 +46,7 @@ def has_factor(user: AbstractBaseUser) -> bool:
     return bool(Authenticator.objects.filter(user_id=user.pk, type__in=kinds).exists())
 
 
-def _counts_as_two(request: HttpRequest, user: AbstractBaseUser) -> bool:
+def counts_as_two(request: HttpRequest, user: AbstractBaseUser) -> bool:
     """Return whether the first step was a passkey, or a provider that has asked for a second factor itself."""
     return any(
         record.get("passwordless") or record.get("second_factor")

@@ -101,6 +101,8 @@ NEEDED: Mapping[str, Deed] = {
     "factor_key_add": Deed("set up a security key or passkey", on_reading_or_post),
     "factor_remove": Deed("remove a second factor"),
     "recovery_codes": Deed("make new recovery codes"),
+    "user_factors": Deed("change whether a second factor is required"),
+    "factors_reset": Deed("reset the second factors of a person"),
     "sso_link": Deed("link a provider of single sign-on"),
     "sso_unlink": Deed("remove a link to a provider"),
     "user_sso": Deed("change how a person signs in"),

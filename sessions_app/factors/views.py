@@ -17,6 +17,7 @@ from sessions_app.errors import Refused
 from sessions_app.factors import check, totp, webauthn
 from sessions_app.factors.flows import change, enrol
 from sessions_app.factors.forms import AppForm, NameForm, NewKeyForm
+from sessions_app.factors.names import KINDS, with_labels
 from sessions_app.logins.backend import current_login
 from sessions_app.outcome import confirmation, outcome
 from sessions_app.sealing import SealingError, seal, unseal
@@ -30,7 +31,6 @@ NO_KEY = (
 )
 
 
-KINDS = {webauthn.PASSKEY: "Passkey", webauthn.SECURITY_KEY: "Security key"}
 NO_ANSWER = "No key has answered. Nothing was set up. Keys need JavaScript, and a browser that knows them."
 
 
@@ -39,9 +39,7 @@ NO_ANSWER = "No key has answered. Nothing was set up. Keys need JavaScript, and 
 def factors(request: HttpRequest) -> HttpResponse:
     """Show how the person signs in: password, second factors and recovery codes."""
     me = viewer(request)
-    rows = list(Authenticator.objects.filter(user_id=me.pk).order_by("created_at", "pk"))
-    for row in rows:
-        row.label = "Authenticator app" if row.type == Authenticator.Type.TOTP else KINDS[row.data["kind"]]
+    rows = with_labels(Authenticator.objects.filter(user_id=me.pk).order_by("created_at", "pk"))
     context = {
         "heading": "Sign-in",
         "rows": rows,

@@ -13,6 +13,7 @@ from activity.compiled_query import CompiledQuery
 ONLY_ROW = 1  # the primary key of the settings
 FEWEST_IDLE_DAYS, MOST_IDLE_DAYS = 7, 3_650
 MOST_LOGINS = 1_000
+MOST_GRACE = 100
 
 
 class WhenTooMany(models.TextChoices):
@@ -29,9 +30,32 @@ class PasswordLogin(models.TextChoices):
     BREAK_GLASS = "break_glass", "Break-glass accounts only"
 
 
+class RequiredFor(models.TextChoices):
+    """Who must have a second factor."""
+
+    NOBODY = "nobody", "Nobody"
+    STAFF = "staff", "Administrators and auditors"
+    EVERYBODY = "everybody", "Everybody"
+
+
 class SignInSettings(models.Model):
     """How people sign in to this console. `current()` returns the only row."""
 
+    # Second factors
+    second_factor = models.CharField(
+        "second factor required for",
+        max_length=10,
+        choices=RequiredFor.choices,
+        default=RequiredFor.STAFF,
+        help_text="The page of a person can say something else for this person.",
+    )
+    grace_logins = models.PositiveSmallIntegerField(
+        "logins without it",
+        default=3,
+        validators=[MaxValueValidator(MOST_GRACE)],
+        help_text="So often a person logs in without the second factor that is required. After that nothing opens "
+        "until it is set up. 0: at once.",
+    )
     # Login rules
     max_logins = models.PositiveSmallIntegerField(
         "logins at a time",

@@ -24,6 +24,8 @@ from sessions_app.logins.models import Method, SecondFactor
 from sessions_app.people.personal import settings_of, write_cookies
 
 BACKEND = "sessions_app.logins.backend.LoginSessionBackend"
+# The record of a login without the second factor that is required (factors/stage.py).
+ENROLMENT = "enrolment"
 # The second factor by the type that allauth records. WebAuthn is told apart by whether it was the only step.
 FACTORS = {"totp": SecondFactor.TOTP, "recovery_codes": SecondFactor.RECOVERY_CODE}
 
@@ -69,6 +71,8 @@ def signed_in_by(request: HttpRequest, user: AbstractBaseUser) -> dict[str, Any]
             fields["signed_in_with"] = Method.PASSWORD
         elif record["method"] == "socialaccount":
             fields |= _by_provider(record)
+        elif record["method"] == ENROLMENT:
+            fields["must_enrol"] = True
         elif record["method"] == "mfa" and record.get("passwordless"):
             fields |= {"signed_in_with": Method.PASSKEY, "second_factor": SecondFactor.PASSKEY}
         elif record["method"] == "mfa":

@@ -85,6 +85,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
 ELSEWHERE: tuple[Link, ...] = (
     Link("account", "Profile", "user"),
     Link("settings", "Settings", "sliders"),
+    Link("factors", "Second factors and passkeys", "lock"),
     Link("password_change", "Change password", "lock"),
     Link("ssh_key_add", "Add SSH key", "plus", kind="Action"),
     Link("logins_logout_others", "Logout of other browsers", "x", kind="Action"),

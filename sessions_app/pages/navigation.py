@@ -19,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.compiled_query import CompiledQuery
+from sessions_app.logins.backend import current_login
 from sessions_app.pages import main_menu
 from sessions_app.pages.health_dot import dot
 from sessions_app.privileged.models import PrivilegedSession
@@ -52,7 +53,9 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return look
+    login = current_login(request)
     context = look | {
+        "must_enrol": login is not None and login.must_enrol,  # then there is nowhere to go
         "is_administrator": is_administrator(user),
         "sees_everything": sees_everything(user),
         # A lazy value, because fragments have no navigation and need no query.

@@ -14,6 +14,7 @@ from activity import log
 from activity.models import Level, LogEntry
 from sessions_app.catalogue.flows.resource import lock_resource
 from sessions_app.hosts.connectors import practice
+from sessions_app.login_rules.models import ONLY_ROW, RequiredFor, SignInSettings
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import Approval, ControlRequest, Status
@@ -52,6 +53,8 @@ def load_sample(now: dt.datetime) -> Sample:
         recordings = terminals.keep_running(stories)
         with log.importing("sample data"):
             count = log.record_all(sorted(entries, key=lambda entry: entry.at))
+        # Whoever tries the console logs in with the sample passwords, as often as they like.
+        SignInSettings.objects.update_or_create(pk=ONLY_ROW, defaults={"second_factor": RequiredFor.NOBODY})
         admin, frank = people.users["admin"], people.users["frank"]
         lock_resource(
             admin, catalogue.resources["dc-1"], title="Maintenance", message="Replication is repaired until tonight."

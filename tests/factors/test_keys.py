@@ -148,9 +148,7 @@ def test_a_key_that_was_copied_is_refused(browser: Client, alice: User) -> None:
     assert alone(browser, key).request["PATH_INFO"] == "/logins/"
 
 
-@pytest.mark.parametrize(
-    "sent", ["", "x", "[]", "{}", '{"response": {"userHandle": "eA"}}', "\x00", '{"a": "\\u0000"}', "1" * 30_000]
-)
+@pytest.mark.parametrize("sent", ["", "x", "[]", "{}", '{"response": {"userHandle": "eA"}}', '{"a": "\\u0000"}'])
 def test_what_no_browser_sends_is_refused(browser: Client, alice: User, sent: str) -> None:
     give_key(alice)
     browser.get(f"{ALONE}options/")

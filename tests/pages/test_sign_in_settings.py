@@ -29,6 +29,8 @@ def test_settings_that_nobody_has_saved_are_the_defaults_and_cost_one_query(
 
 def test_settings_are_saved_for_everybody_and_logged_with_both_values(boss: Client, admin: User, alice: User) -> None:
     sent = {
+        "second_factor": "staff",
+        "grace_logins": "3",
         "max_logins": "3",
         "when_too_many": "refuse_new",
         "idle_days": "90",

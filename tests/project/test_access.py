@@ -265,6 +265,8 @@ ADDRESSES = [
     *configured("user", "users", "{alice}", (403, 404, 404, 403, 200))[:2],
     Address("user_password", "/users/{alice}/password/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("user_sso", "/users/{alice}/sso/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
+    Address("user_factors", "/users/{alice}/factors/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 302)),
+    Address("factors_reset", "/users/{alice}/factors/reset/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 302)),
     Address("account_lock", "/users/{alice}/lock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_unlock", "/users/{alice}/unlock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_cut", "/users/{alice}/cut/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 200)),
@@ -451,6 +453,55 @@ def test_strangers_and_locked_accounts_find_only_the_login_page(scene: Scene, ro
     assert everything() == before
 
 
+# What a login that must set up a second factor reaches, besides what is open to strangers.
+TO_ENROL = {"factors", "factor_app_add", "factor_key_add", "factor_key_options", "confirm", "logout"}
+
+
+def is_at_enrolment(response: ClientResponse) -> bool:
+    """Return whether the answer leads to the page of second factors, by a redirect or by HTMX's header."""
+    there = response.get("Location", "") or response.get("HX-Redirect", "")
+    return response.status_code in (200, 302) and there == "/accounts/2fa/"
+
+
+@pytest.mark.parametrize("role", ["alice", "admin"])
+def test_who_must_enrol_reaches_nothing_else(scene: Scene, role: str) -> None:
+    LoginSession.objects.live().update(must_enrol=True)
+    client = scene.clients[role]
+    before, wrong = everything(), []
+    administration = [("administration", path) for path in admin_addresses(scene)]
+    walked = [(str(one), scene.fill(one.path), scene.sent(one)) for one in ADDRESSES if not is_for_enrolling(one)]
+    for name, path, sent in [*walked, *((name, path, {}) for name, path in administration)]:
+        answers = {
+            "GET": client.get(path),
+            "HTMX": client.get(path, headers={"HX-Request": "true"}),
+            "csv": client.get(path, {"csv": "1"}),
+            "POST": client.post(path, sent),
+            "HTMX POST": client.post(path, sent, headers={"HX-Request": "true"}),
+            "PUT": client.put(path),
+            "DELETE": client.delete(path),
+        }
+        wrong += [f"{method} {name} {path}" for method, answer in answers.items() if not is_at_enrolment(answer)]
+        asked = client.post(path, sent, headers={"Accept": "application/json"})
+        wrong += [f"JSON {name} {path}"] if asked.status_code != 403 else []
+    assert wrong == []
+    assert everything() == before
+
+
+def admin_addresses(scene: Scene) -> list[str]:
+    """Return addresses of every kind in the administration."""
+    paths = ["/admin/", "/admin/jsi18n/", "/admin/autocomplete/", "/admin/r/1/1/"]
+    for model in django_admin.site._registry:
+        base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        pk = model._default_manager.values_list("pk", flat=True).first() or 1
+        paths += [base, f"{base}add/", *(f"{base}{pk}/{page}/" for page in ("change", "delete", "history"))]
+    paths.append(f"/admin/auth/user/{scene.ids['alice']}/password/")
+    return paths
+
+
+def is_for_enrolling(address: Address) -> bool:
+    return address.is_open or address.name in TO_ENROL
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_gets_what_it_may_by_reading(scene: Scene, role: str) -> None:
     before, wrong = everything(), []
@@ -531,12 +582,7 @@ def test_without_its_token_no_form_is_accepted(scene: Scene, admin: User) -> Non
 @pytest.mark.parametrize("role", ["alice", "outsider", "approver", "auditor", "stranger", "locked"])
 def test_the_administration_is_for_administrators(scene: Scene, role: str) -> None:
     client = Client() if role == "stranger" else scene.clients[role]
-    paths = ["/admin/", "/admin/jsi18n/", "/admin/autocomplete/", "/admin/r/1/1/"]
-    for model in django_admin.site._registry:
-        base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
-        pk = model._default_manager.values_list("pk", flat=True).first() or 1
-        paths += [base, f"{base}add/", *(f"{base}{pk}/{page}/" for page in ("change", "delete", "history"))]
-    paths.append(f"/admin/auth/user/{scene.ids['alice']}/password/")
+    paths = admin_addresses(scene)
     before = everything()
     for path in paths:
         for answer in (client.get(path), client.post(path, {"username": "x"}), client.get(path, {"csv": "1"})):

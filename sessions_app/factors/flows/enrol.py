@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
@@ -15,10 +16,11 @@ from sessions_app.errors import Refused
 from sessions_app.factors import recovery, totp, webauthn
 from sessions_app.factors.fresh import mark_confirmed
 from sessions_app.logins.models import LoginSession
+from sessions_app.people.letters import write_after_commit
 
 
 @sensitive_variables()
-def add_app(person: AbstractBaseUser, secret: str, code: str, *, name: str, login: LoginSession | None) -> list[str]:
+def add_app(person: AbstractUser, secret: str, code: str, *, name: str, login: LoginSession | None) -> list[str]:
     """Store an authenticator app that has shown the right code. Return the recovery codes if they are new.
 
     Raise Refused for a wrong code and for a second app, and NoKey.
@@ -38,7 +40,7 @@ def add_app(person: AbstractBaseUser, secret: str, code: str, *, name: str, logi
 
 
 def add_key(
-    request: HttpRequest, person: AbstractBaseUser, answer: str, *, kind: str, name: str, login: LoginSession | None
+    request: HttpRequest, person: AbstractUser, answer: str, *, kind: str, name: str, login: LoginSession | None
 ) -> list[str]:
     """Store a security key or passkey that the browser has made. Return the recovery codes if they are new.
 
@@ -54,7 +56,7 @@ def add_key(
         return added(person, key, f"set up the {what} “{name}”", login)
 
 
-def added(person: AbstractBaseUser, factor: Authenticator, what: str, login: LoginSession | None) -> list[str]:
+def added(person: AbstractUser, factor: Authenticator, what: str, login: LoginSession | None) -> list[str]:
     """Log a new factor, which counts as given just now. Return new recovery codes, unless the person has some."""
     log.record(
         Verb.FACTOR_ADDED,
@@ -63,13 +65,16 @@ def added(person: AbstractBaseUser, factor: Authenticator, what: str, login: Log
         user=person,
         details={"factor": factor.pk, "type": str(factor.type)},
     )
+    tell_person(person, what)
     if login is not None:
         mark_confirmed(login)
+        LoginSession.objects.filter(pk=login.pk).update(must_enrol=False)
+        login.must_enrol = False
     return [] if recovery.left(person) else new_codes(person)
 
 
 @sensitive_variables("codes")
-def new_codes(person: AbstractBaseUser) -> list[str]:
+def new_codes(person: AbstractUser) -> list[str]:
     """Replace the person's recovery codes, and log it. Return the new ones."""
     with transaction.atomic():
         hold(person)
@@ -79,6 +84,16 @@ def new_codes(person: AbstractBaseUser) -> list[str]:
     return codes
 
 
-def hold(person: AbstractBaseUser) -> None:
+def tell_person(person: AbstractUser, what: str) -> None:
+    """Mail the person what was done with their account, so that they notice if somebody else did it (ASVS 5, 6.3.7)."""
+    lines = [
+        f"Your account {person.get_username()} at {settings.SITE_URL} {what}.",
+        "",
+        "If it was not you, call an administrator at once.",
+    ]
+    write_after_commit(person, "Your sign-in was changed", lines)
+
+
+def hold(person: AbstractUser) -> None:
     """Lock the account's row, so that two browsers of one person wait for each other."""
     get_user_model()._default_manager.select_for_update().get(pk=person.pk)

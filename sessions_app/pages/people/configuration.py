@@ -86,6 +86,7 @@ class UserConfiguration(NeverDeleted):
         """Return the addresses of the form, of the form for a password and, with providers, of single sign-on."""
         links = super().links(request, thing)
         if links:
+            links["factors"] = reverse("user_factors", args=[thing.pk])
             links["password"] = reverse("user_password", args=[thing.pk])
             if settings.SSO_PROVIDERS:
                 links["sso"] = reverse("user_sso", args=[thing.pk])

@@ -22,6 +22,7 @@ class SignInSettingsForm(ConfigurationForm):
         required=False, help_text=SignInSettings._meta.get_field("break_glass_accounts").help_text
     )
     sections = (
+        ("Second factors", ("second_factor", "grace_logins")),
         ("Login rules", ("max_logins", "when_too_many", "idle_days")),
         ("Single sign-on", ("password_login",)),
         ("Break-glass accounts", ("break_glass_accounts",)),
@@ -29,7 +30,15 @@ class SignInSettingsForm(ConfigurationForm):
 
     class Meta:
         model = SignInSettings
-        fields = ("max_logins", "when_too_many", "idle_days", "password_login", "break_glass_accounts")
+        fields = (
+            "second_factor",
+            "grace_logins",
+            "max_logins",
+            "when_too_many",
+            "idle_days",
+            "password_login",
+            "break_glass_accounts",
+        )
 
     def __init__(self, data: Any = None, *, actor: AbstractUser, instance: Any = None, initial: Any = None) -> None:
         self.actor = actor

@@ -34,6 +34,7 @@ class Verb(models.TextChoices):
     ACCOUNT_LOCKED = "account.locked", "Account locked"
     ACCOUNT_UNLOCKED = "account.unlocked", "Account unlocked"
     ACCOUNT_CUT = "account.cut", "Everything cut"
+    ACCOUNT_IDLE = "account.idle", "Unused account disabled"
     SCIM_TOKEN_MADE = "scim.token_made", "SCIM token made"
     SCIM_TOKEN_REVOKED = "scim.token_revoked", "SCIM token revoked"
     SCIM_REFUSED = "scim.refused", "SCIM request refused"

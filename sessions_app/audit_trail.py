@@ -18,7 +18,7 @@ from activity import log
 from activity.verbs import Verb
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.hosts.models import ServiceKey
-from sessions_app.login_rules.models import SignInSettings
+from sessions_app.login_rules.models import LoginRule, SignInSettings
 from sessions_app.logins import backend
 from sessions_app.people.models import Application, PersonalSettings
 from sessions_app.sealing import SealedField
@@ -36,6 +36,7 @@ POLICY_MODELS: tuple[type[models.Model], ...] = (
     ServiceKey,
     PersonalSettings,
     SignInSettings,
+    LoginRule,
 )
 # Only the fields of a user that decide about rights. A new password has a verb of its own and is never written.
 USER_FIELDS = ("username", "email", "is_active", "is_staff", "is_superuser")

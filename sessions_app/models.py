@@ -21,7 +21,7 @@ from sessions_app.hosts.models import (
     UserKey,
 )
 from sessions_app.hosts.search_models import HostSearch, LeftFiles
-from sessions_app.login_rules.models import SignInSettings
+from sessions_app.login_rules.models import LoginRule, ReenabledAccount, SignInSettings
 from sessions_app.logins.models import LoginSession, LogoutNote, NewDeviceNotice
 from sessions_app.not_me.models import NotMeReport
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
@@ -57,6 +57,7 @@ __all__ = [
     "HostWatch",
     "Identity",
     "LeftFiles",
+    "LoginRule",
     "LoginSession",
     "LogoutNote",
     "LogoutToken",
@@ -69,6 +70,7 @@ __all__ = [
     "RecordingChunk",
     "RecordingText",
     "RecoveryCode",
+    "ReenabledAccount",
     "Resource",
     "ResourceLock",
     "ScimAccount",

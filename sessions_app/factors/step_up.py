@@ -90,6 +90,8 @@ NEEDED: Mapping[str, Deed] = {
     "user_password": Deed("set a password"),
     **_configured("group", "a group"),
     **_configured("application", "an application", deletes=False),
+    "user_login_rule": Deed("change a login rule", on_saving),
+    "group_login_rule": Deed("change a login rule", on_saving),
     "sign_in_settings": Deed("change how people sign in", on_saving),
     # Ways to connect that can be carried away
     "ssh_key_add": Deed("register an SSH key"),

@@ -45,6 +45,7 @@ async def run(registry: Registry) -> None:
             if time.monotonic() >= next_touch:
                 typed = await _touch(registry, typed)
                 await store.call(service.end_expired)
+                await store.call(service.end_outside_hours)
                 next_touch = time.monotonic() + TOUCH_EVERY_SECONDS
         except Exception:
             logger.exception("The heartbeat could not be written; trying again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -124,3 +125,54 @@ def _only_row() -> models.QuerySet[SignInSettings, Any]:
 
 
 _settings = CompiledQuery(SignInSettings, _only_row)
+
+
+class LoginRule(models.Model):
+    """From where, when and how often one person, or each member of a group, may be logged in.
+
+    What is empty limits nothing. The texts are as networks.py and hours.py store them.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="login_rule"
+    )
+    group = models.OneToOneField(Group, models.CASCADE, null=True, blank=True, related_name="login_rule")
+    networks = models.TextField(blank=True)
+    hours = models.TextField(blank=True)
+    max_logins = models.PositiveSmallIntegerField(
+        "logins at a time",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_LOGINS)],
+    )
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = "login rule"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(user=None, group__isnull=False) | models.Q(user__isnull=False, group=None),
+                name="login_rule_of_one",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user) if self.user_id is not None else f"group {self.group}"
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether the rule limits nothing."""
+        return not (self.networks or self.hours or self.max_logins)
+
+
+class ReenabledAccount(models.Model):
+    """When a disabled account was enabled again. It counts as used then, and so is not disabled again at once."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    enabled_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.user)

@@ -21,6 +21,7 @@ from sessions_app.logins.backend import current_login
 from sessions_app.logins.farewell import farewell
 from sessions_app.logins.forms import LoginForm, NewPasswordForm
 from sessions_app.logins.service import live_logins
+from sessions_app.logins.sign_in import RefusedByRule
 from sessions_app.outcome import safe_next
 from sessions_app.permission import lock_account_row
 
@@ -41,7 +42,11 @@ class ConsoleLoginView(LoginView):
         user = form.get_user()
         clear_login(self.request)  # what this browser gave at an earlier login counts for that one only
         login = Login(user=user, redirect_url=self.get_redirect_url())
-        response: HttpResponse = perform_password_login(self.request, {"username": user.get_username()}, login)
+        try:
+            response: HttpResponse = perform_password_login(self.request, {"username": user.get_username()}, login)
+        except RefusedByRule as refusal:
+            form.add_error(None, str(refusal))
+            return self.form_invalid(form)
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:

@@ -20,6 +20,7 @@ from activity import log
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.login_rules.models import SignInSettings
+from sessions_app.login_rules.rules import Refusal, refusal_of
 from sessions_app.logins import backend, service, throttle
 from sessions_app.people.models import AccountLock, Application
 
@@ -43,6 +44,13 @@ class AccountIsLocked(LoginRefused):
     def __init__(self, lock: AccountLock) -> None:
         reason = f"{lock.title}. {lock.message}".rstrip(". ")
         super().__init__(f"This account is locked: {reason}. You are not logged in. An administrator can unlock it.")
+
+
+class NotAllowedByRule(LoginRefused):
+    """The password is right, but a login rule does not allow this address or this time."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.text} You are not logged in.")
 
 
 class TooManyTries(LoginRefused):
@@ -92,8 +100,9 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
     1. Count the try (logins/throttle.py). Raise TooManyTries if there were too many, and ThrottleUnavailable if it
     cannot be counted. The password is not checked then.
 
-    2. Raise WrongCredentials for a wrong password. After the right one, raise AccountIsLocked for a locked account, and
-    PasswordLoginIsOff where only break-glass accounts log in with a password.
+    2. Raise WrongCredentials for a wrong password. After the right one, raise AccountIsLocked for a locked account,
+    NotAllowedByRule if a login rule does not let the person in from here now, and PasswordLoginIsOff where only
+    break-glass accounts log in with a password.
 
     3. Take the counted try back after a success, and after an error of the console, which is raised on.
     """
@@ -112,6 +121,9 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
                 raise AccountIsLocked(here.refused_by)
             _record(Verb.LOGIN_FAILED, user_name, "failed")
             raise WrongCredentials
+        if (refusal := refusal_of(user.pk, address)) is not None:
+            _record(Verb.LOGIN_FAILED, user_name, f"was refused: the password is right. {refusal.text}")
+            raise NotAllowedByRule(refusal)
         count_success(user_name, address)
         if not SignInSettings.lets_in_by_password(user.pk):
             _record(Verb.LOGIN_FAILED, user_name, "was refused: the password is right, but no password is accepted")

@@ -22,22 +22,27 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from activity.compiled_query import CompiledQuery
+from sessions_app.login_rules.rules import Refusal, any_rule, refusal_of
 from sessions_app.logins.models import LoginSession, hash_session_key
 from sessions_app.people.models import AccountLock, Application
 
 
 @dataclass
 class RequestLogin:
-    """The session key of the running request, its login session once the user is loaded, and a lock of the account.
+    """The session key and the address of the running request, and its login session once the user is loaded.
 
-    The lock is the one that refused a person with the right password. `device_cookie` is for the browser of a login
-    that has just begun.
+    `refused_by` is the lock that refused a person with the right password, `refusal` the login rule that refused a new
+    login, and `broken` a login session that goes on no longer, with the login rule that says so. `device_cookie` is for
+    the browser of a login that has just begun.
     """
 
     session_key: str
+    address: str = ""
     login: LoginSession | None = None
     refused_by: AccountLock | None = None
     device_cookie: str = ""
+    refusal: Refusal | None = None
+    broken: tuple[LoginSession, Refusal] | None = None
 
     def login_id(self) -> int | None:
         """Return the number of the login session; None until the user is loaded, and for strangers."""
@@ -51,12 +56,20 @@ class LoginSessionBackend(ModelBackend):
     """Django's own backend, which returns the user of a request only while the login session is live."""
 
     def get_user(self, user_id: Any) -> Any:
-        """Return the user, or None if the login session is ended, idle for too long or unknown."""
+        """Return the user, or None if the login session is ended, idle for too long or unknown.
+
+        Also None if a login rule of the person does not allow this address or this time. The middleware then ends the
+        login session.
+        """
         request = request_login.get()
         if request is None:
             return super().get_user(user_id)
-        login = _live_login(request.session_key, user_id)
+        login, has_rules = _live_login(request.session_key, user_id)
         if login is None or not self.user_can_authenticate(login.user):
+            return None
+        refusal = refusal_of(login.user_id, request.address) if has_rules else None
+        if refusal is not None:
+            request.broken = login, refusal
             return None
         request.login = login
         return login.user
@@ -94,27 +107,27 @@ def _columns(model: type[Model]) -> list[str]:
 
 
 def _logins_with_users(key_hash: str, idle: dt.datetime, old: dt.datetime) -> QuerySet[LoginSession, Any]:
-    """Return the login session of a key together with its user."""
+    """Return the login session of a key together with its user, and whether there are any login rules."""
     logins = LoginSession.objects.live().exclude(_is_before(idle, old)).filter(key_hash=key_hash)
     columns = [*_columns(LoginSession), *(f"user__{name}" for name in _columns(get_user_model()))]
-    return logins.values_list(*columns)
+    return logins.values_list(*columns, any_rule())
 
 
 _live_logins = CompiledQuery(LoginSession, _logins_with_users, key_hash=str, idle=dt.datetime, old=dt.datetime)
 
 
-def _live_login(session_key: str, user_id: Any) -> LoginSession | None:
-    """Return the login session of that key and user, with its user; None if it is over."""
+def _live_login(session_key: str, user_id: Any) -> tuple[LoginSession | None, bool]:
+    """Return the login session of that key and user, with its user, or None if it is over; and if there are rules."""
     idle, old = _limits(timezone.now())
     alias, rows = _live_logins.rows(key_hash=hash_session_key(session_key), idle=idle, old=old)
     if not rows:
-        return None
+        return None, False
     columns, user_model = _columns(LoginSession), get_user_model()
     login = LoginSession.from_db(alias, columns, rows[0][: len(columns)])
     if login.user_id != user_id:
-        return None
-    login.user = user_model.from_db(alias, _columns(user_model), rows[0][len(columns) :])
-    return login
+        return None, False
+    login.user = user_model.from_db(alias, _columns(user_model), rows[0][len(columns) : -1])
+    return login, bool(rows[0][-1])
 
 
 def _own_and_of_groups(user_id: int) -> QuerySet[Permission, Any]:

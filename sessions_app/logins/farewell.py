@@ -1,4 +1,4 @@
-"""Tell a browser at the login page why an administrator ended its login session.
+"""Tell a browser at the login page why an administrator or a login rule ended its login session.
 
 Only that browser is told: it still has the key of the session that was ended, which nobody can guess, and loses it with
 its next login. Somebody without such a key learns nothing, not even whether an account exists.
@@ -17,13 +17,14 @@ from activity.listing import exact_time
 from sessions_app.logins import backend
 from sessions_app.logins.models import EndReason, LoginSession, LogoutNote, hash_session_key
 
-TOLD = (EndReason.FORCED, EndReason.LOCKED)
+BY_RULE = (EndReason.NETWORKS, EndReason.HOURS, EndReason.TOO_MANY)
+TOLD = (EndReason.FORCED, EndReason.LOCKED, *BY_RULE)
 TOLD_FOR = dt.timedelta(days=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Farewell:
-    """When an administrator logged this browser out, who it was, and the reason that they gave, if any."""
+    """When this browser was logged out, by whom (empty: by a login rule), and the reason, if one was given."""
 
     at: dt.datetime
     by: str
@@ -32,11 +33,13 @@ class Farewell:
     @property
     def text(self) -> str:
         """Return the sentence for the person, with the time in the zone of the browser."""
+        if not self.by:
+            return f"You were logged out at {exact_time(self.at)}. {self.note}".strip()
         return f"{self.by} logged you out at {exact_time(self.at)}{f': {self.note}' if self.note else ''}."
 
 
 def farewell() -> Farewell | None:
-    """Return why the browser of the running request was logged out; None where no administrator did it of late."""
+    """Return why the browser of the running request was logged out; None where nobody did it of late."""
     here = backend.request_login.get()
     if here is None or not here.session_key or here.login is not None:
         return None
@@ -44,7 +47,7 @@ def farewell() -> Farewell | None:
     ended = LoginSession.objects.filter(
         key_hash=hash_session_key(here.session_key), end_reason__in=TOLD, ended_at__gt=timezone.now() - TOLD_FOR
     )
-    for pk, at, by in ended.values_list("pk", "ended_at", name):
+    for pk, at, by, reason in ended.values_list("pk", "ended_at", name, "end_reason"):
         note = LogoutNote.objects.filter(login=pk).values_list("text", flat=True).first()
-        return Farewell(at, by or "the system", note or "")
+        return Farewell(at, by or ("" if reason in BY_RULE else "the system"), note or "")
     return None

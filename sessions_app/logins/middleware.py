@@ -11,7 +11,9 @@ from django.http import HttpRequest, HttpResponse
 
 from activity import log
 from activity.outage import Outage
+from activity.patience import waiting_at_most
 from sessions_app.devices import cookie
+from sessions_app.login_rules.rules import Refusal
 from sessions_app.logins import backend, device, service
 from sessions_app.logins.environ import PERSON
 from sessions_app.logins.models import LoginSession
@@ -29,11 +31,14 @@ class LoginSessionMiddleware:
         if not (request.session.session_key or "x").isalnum():
             # Django queries for the value of the cookie, and PostgreSQL refuses a NUL.
             request.session = type(request.session)()
-        here = backend.RequestLogin(request.session.session_key or "")
+        address = service.request_ip(request)
+        here = backend.RequestLogin(request.session.session_key or "", address)
         token = backend.request_login.set(here)
         try:
-            with log.coming_from(service.request_ip(request), here.login_id):
+            with log.coming_from(address, here.login_id):
                 response = self.get_response(request)
+                if here.broken is not None:
+                    _end(*here.broken)
                 if here.login is not None and here.login.is_live:
                     _touch(here.login, request)
                     key = request.session.session_key
@@ -51,6 +56,17 @@ class LoginSessionMiddleware:
         if response.get("Content-Type", "").startswith("text/html"):
             response.setdefault("Accept-CH", device.ACCEPT_CH)
         return response
+
+
+def _end(login: LoginSession, refusal: Refusal) -> None:
+    """End a login session that a login rule does not allow. It is refused at each request, also if this fails."""
+    try:
+        with waiting_at_most(service.WAIT_SECONDS):
+            service.end_by_rule(login, refusal)
+    except (DatabaseError, InterfaceError) as error:
+        if Outage.of(error) is None:
+            raise
+        logger.warning("Login session %s is refused by a login rule and was not ended", login.pk, exc_info=error)
 
 
 def _touch(login: LoginSession, request: HttpRequest) -> None:

@@ -14,6 +14,8 @@ from activity.text_index import TextIndex
 from sessions_app.devices.models import Device, RecognisedBy
 from sessions_app.roles import Person, sees_everything
 
+LONGEST_NOTE = 500  # characters; login rules say in a sentence what they allow
+
 
 class EndReason(models.TextChoices):
     """Why a login session is over."""
@@ -28,6 +30,9 @@ class EndReason(models.TextChoices):
     REPLACED = "replaced", "Replaced by a new login"
     PROVIDER = "provider", "Logged out by the provider"
     NOT_ME = "not_me", "Reported: this wasn't me"
+    NETWORKS = "networks", "Outside the allowed networks"
+    HOURS = "hours", "Outside the allowed hours"
+    TOO_MANY = "too_many", "Too many logins"
 
 
 class Method(models.TextChoices):
@@ -180,10 +185,10 @@ class LoginSession(QuickRows):
 
 
 class LogoutNote(models.Model):
-    """Why an administrator ended a login session, in words for its user."""
+    """Why an administrator or a login rule ended a login session, in words for its user."""
 
     login = models.OneToOneField(LoginSession, models.CASCADE, primary_key=True, related_name="+")
-    text = models.CharField(max_length=120)
+    text = models.CharField(max_length=LONGEST_NOTE)
 
     class Meta:
         default_permissions = ()

@@ -28,11 +28,20 @@ from sessions_app import change_notify
 from sessions_app.devices import cookie
 from sessions_app.devices.models import RecognisedBy
 from sessions_app.devices.recognition import Origin, Sighting, network_of, recognise
+from sessions_app.login_rules.models import SignInSettings, WhenTooMany
+from sessions_app.login_rules.rules import Part, Refusal, most_logins, outside_hours, refusal_of
 from sessions_app.logins import addresses, backend, device, geolocation
 from sessions_app.logins.abroad import is_abroad
 from sessions_app.logins.client_ip import ClientAddress, client_address, client_ip
 from sessions_app.logins.expiry import expiry, used_at
-from sessions_app.logins.models import EndReason, LoginSession, LogoutNote, NewDeviceNotice, hash_session_key
+from sessions_app.logins.models import (
+    LONGEST_NOTE,
+    EndReason,
+    LoginSession,
+    LogoutNote,
+    NewDeviceNotice,
+    hash_session_key,
+)
 from sessions_app.logins.sign_in import signed_in_by
 from sessions_app.logins.travel import impossible_travel
 from sessions_app.people.models import AccountLock, Application
@@ -57,7 +66,8 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
     1. End the login session that the browser had before, and give it a new session key.
 
     2. Check again, with the account's row locked, that the account was not locked or disabled and has the same
-    password. Otherwise delete the browser's session and return None.
+    password, and that its login rules allow one more login from here now. Otherwise delete the browser's session and
+    return None; a login rule that refused is kept with the request. Older logins end where the settings say so.
 
     3. Record the browser, its address and the login in one transaction, and whether its device is new or too far away.
     """
@@ -70,6 +80,10 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
             request.session.flush()
             return None
         now, came = timezone.now(), request_address(request)
+        if (refusal := _refusal(user, came.address)) is not None:
+            _note_refusal(user, refusal)
+            request.session.flush()
+            return None
         browser, address = _browser(request), _address(came.address, user.pk)
         seen = _recognise(request, user, browser, address)
         travel = impossible_travel(user.pk, address, now)
@@ -152,6 +166,44 @@ def _may_still_log_in(user: AbstractBaseUser) -> bool:
         and not AccountLock.objects.in_force().filter(user_id=user.pk).exists()
         and not Application.objects.filter(principal=user.pk).exists()
     )
+
+
+def _note_refusal(user: AbstractBaseUser, refusal: Refusal) -> None:
+    """Log that a login rule refused a login, and keep it with the request for what the person is told."""
+    log.record(
+        Verb.LOGIN_FAILED,
+        f"A login as {user.get_username()} was refused. {refusal.text}",
+        user=user,
+        level=Level.WARNING,
+        details={"rule": refusal.part.value},
+    )
+    if (here := backend.request_login.get()) is not None:
+        here.refusal = refusal
+
+
+def _refusal(user: AbstractBaseUser, address: str) -> Refusal | None:
+    """Return the login rule that does not let this person in; None if all do. The account's row is locked.
+
+    Where a person may have only so many logins at a time, and the settings do not refuse the new one, end the oldest.
+    """
+    if (refusal := refusal_of(user.pk, address)) is not None:
+        return refusal
+    chosen = SignInSettings.current()
+    most = most_logins(user.pk, chosen)
+    if most is None:
+        return None
+    live = live_logins(user).exclude(backend.is_expired(timezone.now())).select_related("user")
+    logins = list(live.order_by("created_at", "pk"))
+    too_many = logins[: max(len(logins) - most + 1, 0)]
+    times = f"{most} login{'' if most == 1 else 's'} at a time"
+    if too_many and chosen.when_too_many == WhenTooMany.REFUSE_NEW:
+        return Refusal(
+            Part.MAX_LOGINS,
+            f"You may have {times}, and have {len(logins)} already. Log out there first, or ask an administrator.",
+        )
+    for login in too_many:
+        end(login, EndReason.TOO_MANY, actor=None, note=f"You logged in again, and may have {times}.")
+    return None
 
 
 def touch(login: LoginSession, request: HttpRequest) -> None:
@@ -255,6 +307,24 @@ def end_expired() -> int:
     """End login sessions that are idle or old beyond the limits. Return how many. Workers and gateways call this."""
     expired = LoginSession.objects.live().filter(backend.is_expired(timezone.now())).select_related("user")
     return sum(end(login, EndReason.EXPIRED, actor=None) for login in expired[:1000])
+
+
+END_REASONS = {Part.NETWORKS: EndReason.NETWORKS, Part.HOURS: EndReason.HOURS, Part.MAX_LOGINS: EndReason.TOO_MANY}
+
+
+def end_by_rule(login: LoginSession, refusal: Refusal) -> bool:
+    """End a login session that a login rule does not allow any more. Return False if it was over already."""
+    return end(login, END_REASONS[refusal.part], actor=None, note=plain(refusal.text, LONGEST_NOTE))
+
+
+def end_outside_hours() -> int:
+    """End the login sessions of people whose login rules do not allow this hour. Return how many.
+
+    Workers and gateways call this. Without it a login ends with its next request.
+    """
+    outside = outside_hours(timezone.now())
+    logins = LoginSession.objects.live().filter(user_id__in=list(outside)).select_related("user") if outside else []
+    return sum(end_by_rule(login, outside[login.user_id]) for login in logins)
 
 
 def _farewell(login: LoginSession, reason: EndReason) -> str:

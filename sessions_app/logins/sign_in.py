@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from sessions_app.login_rules.rules import Refusal
 from sessions_app.logins import backend
 from sessions_app.logins.models import Method, SecondFactor
 from sessions_app.people.personal import settings_of, write_cookies
@@ -28,6 +29,13 @@ BACKEND = "sessions_app.logins.backend.LoginSessionBackend"
 ENROLMENT = "enrolment"
 # The second factor by the type that allauth records. WebAuthn is told apart by whether it was the only step.
 FACTORS = {"totp": SecondFactor.TOTP, "recovery_codes": SecondFactor.RECOVERY_CODE}
+
+
+class RefusedByRule(PermissionDenied):
+    """Who signs in has proved who they are, and a login rule does not let them in. The text is for that person."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.text} You are not logged in.")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -42,9 +50,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return list(settings.LOGIN_STAGES)
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
-        """Begin the login session. Raise PermissionDenied if the account was closed at the same moment."""
+        """Begin the login session.
+
+        Raise RefusedByRule if a login rule does not allow it, and PermissionDenied if the account was closed at the
+        same moment.
+        """
         user.backend = BACKEND  # allauth's own would not check the login session
         super().login(request, user)
+        here = backend.request_login.get()
+        if here is not None and here.refusal is not None:
+            raise RefusedByRule(here.refusal)
         if backend.current_login(request) is None:
             raise PermissionDenied("The account was locked or changed while you logged in; you are not logged in.")
 

@@ -10,10 +10,12 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models.signals import post_save, pre_save
 from django.http import HttpRequest
+from django.utils import timezone
 
 from activity import log
 from activity.verbs import Verb
 from sessions_app import change_notify
+from sessions_app.login_rules.models import ReenabledAccount
 from sessions_app.logins import backend, service
 from sessions_app.logins.models import EndReason
 
@@ -48,7 +50,10 @@ def _remember_credentials(
 
 
 def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None, **kwargs: Any) -> None:
-    """End the user's other login sessions after a new password, and all after the account was disabled."""
+    """End the user's other login sessions after a new password, and all after the account was disabled.
+
+    Note when an account was enabled again, which counts as a use of it.
+    """
     before = getattr(instance, "_before", None)
     if before is None:
         return
@@ -65,6 +70,8 @@ def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None
         else:
             log.record(Verb.PASSWORD_CHANGED, f"Password of {name} was changed", actor=actor, user=instance)
             service.end_all(instance, EndReason.PASSWORD, actor=actor, keep=own)
+    if not before["is_active"] and instance.is_active:
+        ReenabledAccount.objects.update_or_create(user_id=instance.pk, defaults={"enabled_at": timezone.now()})
     if before["is_active"] and not instance.is_active:
         service.end_all(instance, EndReason.DISABLED, actor=actor)
         change_notify.notify_gateways()  # a user of an SSH client may have no login session

@@ -18,13 +18,15 @@ from sessions_app.sso import break_glass
 from sessions_app.worker import clock, lease, lockdowns, passes
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.host_recovery import RecoveryWatcher
+from sessions_app.worker.idle_accounts import disable_idle_accounts
 from sessions_app.worker.scheduler import Scheduler
 from sessions_app.worker.search import Searcher
 
 logger = logging.getLogger(__name__)
 
 CUTS_EVERY = 5.0  # seconds between looks for unfinished disconnections
-LOGINS_EVERY = 60.0  # seconds between looks for expired login sessions
+IDLE_EVERY = 600.0  # seconds between looks for accounts that nobody uses
+LOGINS_EVERY = 60.0  # seconds between looks for login sessions that are expired, or outside the hours of a login rule
 MAILS_EVERY = 5.0  # seconds between looks for mails about new devices and break-glass accounts
 VOID_EVERY = 3600.0  # seconds between looks for hashes of void passwords that are too old
 
@@ -40,6 +42,8 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     regular = (
         RegularTask(CUTS_EVERY, lambda: lockdowns.finish(timezone.now())),
         RegularTask(LOGINS_EVERY, service.end_expired),
+        RegularTask(LOGINS_EVERY, service.end_outside_hours),
+        RegularTask(IDLE_EVERY, disable_idle_accounts),
         RegularTask(MAILS_EVERY, mail.send_waiting),
         RegularTask(MAILS_EVERY, break_glass.send_waiting),
         RegularTask(VOID_EVERY, forget_void_passwords),

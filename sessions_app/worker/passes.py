@@ -42,13 +42,14 @@ def reconcile(now: dt.datetime | None = None, owner: str = "") -> int:
     """Make one pass over everything that is due. Return how many sessions were handled.
 
     `now` fixes the time of the whole pass; without it each step takes the current time. The pass also finishes accepted
-    disconnections and ends expired login sessions.
+    disconnections, and ends login sessions that are expired or outside the hours of a login rule.
     """
     clock: Clock = timezone.now if now is None else lambda: now
     owner = owner or lease.new_owner()
     lockdowns.finish(clock())
     visited = sum(handle(pk, owner, clock) for pk in due(clock()))
     service.end_expired()
+    service.end_outside_hours()
     return visited
 
 

@@ -20,6 +20,7 @@ from sessions_app.catalogue.models import ConnectionProfile
 from sessions_app.gateway.flows.ticket import issue
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat, TicketKind
 from sessions_app.hosts.models import UserKey
+from sessions_app.login_rules.models import LoginRule
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.lock import lock
@@ -191,6 +192,9 @@ def test_who_cannot_come_in_is_told_why_and_where_to_ask(
     assert b"You have no session" in own.stderr
     assert through.ssh("alice=web-1", bob_key, "echo in").returncode == 255  # not her key
     assert through.ssh("nobody=web-1", bob_key, "echo in").returncode == 255
+    rule = LoginRule.objects.create(user=alice, networks="192.0.2.0/24")
+    assert b"The login rule of your account does not allow 127.0.0.1. An admin" in refused("alice=web-1")
+    rule.delete()
     lock(admin, session, title="Audit", message="Ask us")
     assert b"Your session on web-1 is locked. Audit. Ask us" in refused("alice=web-1")
     builders.make_session(alice, Status.AVAILABLE, resource=builders.make_resource("vault", connector="vault"))
@@ -227,6 +231,9 @@ def test_a_one_time_password_opens_one_session_once(
     assert again.stderr.count(b"It was used before") == 1  # by one way to ask for it; the client tried two
     elsewhere = issue(alice, session, TicketKind.PASSWORD, login=None, address="192.0.2.1")
     assert b"it was given to 192.0.2.1" in login(elsewhere.secret).stderr
+    LoginRule.objects.create(user=alice, networks="192.0.2.0/24")
+    outside = issue(alice, session, TicketKind.PASSWORD, login=None, address="127.0.0.1")
+    assert b"The login rule of your account does not allow 127.0.0.1." in login(outside.secret).stderr
     assert login("wrong").returncode == 255
     assert GatewayConnection.objects.count() == 1
 

@@ -18,6 +18,7 @@ from sessions_app.errors import Forbidden, Refused
 from sessions_app.gateway.flows.connect import AuthenticatedClient, connect
 from sessions_app.gateway.flows.ticket import KEEP_TICKETS_FOR, TICKETS_A_MINUTE, IssuedTicket, issue, redeem
 from sessions_app.gateway.models import EntryPoint, GatewayConnection, GatewayTicket, TicketKind
+from sessions_app.login_rules.models import LoginRule
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason
 from sessions_app.privileged.flows.account import lock_account
@@ -167,6 +168,15 @@ def test_a_connection_is_noted_with_the_key_that_opened_it_and_no_other_may_be_n
     assert (admitted(None).key, admitted(None).fingerprint) == (None, "")
     with pytest.raises(Refused, match="was removed"):
         admitted(foreign.pk)
+
+
+@pytest.mark.parametrize("entry_point", EntryPoint)
+def test_a_login_rule_counts_for_every_way_to_connect(alice: User, entry_point: EntryPoint) -> None:
+    session = session_of(alice)
+    LoginRule.objects.create(user=alice, networks="198.51.100.0/24")
+    with pytest.raises(Refused, match="login rule of your account does not allow"):
+        connect(AuthenticatedClient(alice.pk, session.pk, entry_point, HERE, ""), "gateway-of-the-test")
+    assert GatewayConnection.objects.count() == 0
 
 
 def test_a_session_at_its_end_gives_no_ticket(alice: User) -> None:

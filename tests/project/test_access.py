@@ -267,6 +267,7 @@ ADDRESSES = [
     Address("user_sso", "/users/{alice}/sso/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("user_factors", "/users/{alice}/factors/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 302)),
     Address("factors_reset", "/users/{alice}/factors/reset/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 302)),
+    Address("user_login_rule", "/users/{alice}/login-rule/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 302)),
     Address("account_lock", "/users/{alice}/lock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_unlock", "/users/{alice}/unlock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_cut", "/users/{alice}/cut/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 200)),
@@ -276,6 +277,7 @@ ADDRESSES = [
         for tab in ("sessions", "logins", "activity", "members")
     ),
     *configured("group", "groups", "{group}", (404, 404, 404, 403, 200))[:2],
+    Address("group_login_rule", "/groups/{group}/login-rule/", (404, 404, 404, 403, 200), (404, 404, 404, 403, 302)),
     Address("group_delete", "/groups/{group}/delete/", (404, 404, 404, 403, 200), (404, 404, 404, 403, 302)),
     Address("applications", "/applications/", READERS, csv=True),
     *configured("application", "applications", "{application}", (404, 404, 404, 403, 200))[:1],

@@ -17,6 +17,7 @@ from sessions_app.catalogue.admin import MOST_TIERS
 from sessions_app.configuration import durations
 from sessions_app.gateway import server, ssh_channel
 from sessions_app.hosts.flows.ssh_keys import MOST_KEYS
+from sessions_app.login_rules import hours, networks
 from sessions_app.logins import farewell
 from sessions_app.logins.geoip.download import CredentialsError, DownloadError, FileRefusedError, UpdateError
 from sessions_app.logins.views import MOST_AT_ONCE
@@ -35,6 +36,8 @@ WITHOUT_SETTING = {
     "resources in one request": MOST_RESOURCES,
     "sessions that one click": MOST_SESSIONS,
     "logins that one click": MOST_AT_ONCE,
+    "networks of one login rule": networks.MOST_NETWORKS,
+    "spans of hours of one login rule": hours.MOST_SPANS,
     "replays that one person loads": downloads.REPLAYS,
     "words of one search": text_index.MOST_WORDS,
     "rows that a list counts": listing.COUNT_CAP,

@@ -22,6 +22,7 @@ from sessions_app.errors import Refused
 from sessions_app.gateway.models import EntryPoint, GatewayConnection
 from sessions_app.hosts.flows.certificate import OPEN, names_that_certify, session_to_log_in_to
 from sessions_app.hosts.models import HostWatch, UserKey
+from sessions_app.login_rules.rules import refusal_of
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
@@ -184,6 +185,8 @@ def _require(user: AbstractUser, session: PrivilegedSession, login: Authenticate
         raise Refused("Your account is disabled.")
     if login.login_session_id and not LoginSession.objects.live().filter(pk=login.login_session_id).exists():
         raise Refused("You are logged out of the console.")
+    if (refusal := refusal_of(user.pk, login.address)) is not None:
+        raise Refused(refusal.text)
     if reason := why_not(session):
         raise Refused(reason)
     limit: int = settings.GATEWAY_CONNECTIONS_PER_USER

@@ -88,6 +88,7 @@ class UserConfiguration(NeverDeleted):
         if links:
             links["factors"] = reverse("user_factors", args=[thing.pk])
             links["password"] = reverse("user_password", args=[thing.pk])
+            links["login_rule"] = reverse("user_login_rule", args=[thing.pk])
             if settings.SSO_PROVIDERS:
                 links["sso"] = reverse("user_sso", args=[thing.pk])
         return links
@@ -112,6 +113,11 @@ class GroupConfiguration(AccountConfiguration):
     def page_of(self, thing: Any) -> str:
         """Return the address of the group's page."""
         return reverse("group", args=[thing.pk])
+
+    def links(self, request: HttpRequest, thing: Model) -> dict[str, str]:
+        """Return the addresses of the buttons, with the form for the login rule of the members."""
+        links = super().links(request, thing)
+        return links | {"login_rule": reverse("group_login_rule", args=[thing.pk])} if links else links
 
 
 class ApplicationConfiguration(NeverDeleted):

@@ -12,6 +12,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, Group
 
+from sessions_app.login_rules.models import LoginRule
+from sessions_app.login_rules.rules import RuleText, combined, in_words, rules_of
 from sessions_app.logins.models import LoginSession
 from sessions_app.pages.people.tables import ROLES, role_of_user
 from sessions_app.people.models import AccountLock
@@ -64,6 +66,11 @@ class AccountFacts(_Counts):
     @cached_property
     def groups(self) -> list[Group]:
         return list(self.account.groups.order_by("name"))
+
+    @cached_property
+    def login_rules(self) -> list[str]:
+        """Return from where, when and how often the person may be logged in, a line for each rule that counts."""
+        return in_words(rules_of(self.account.pk))
 
     @cached_property
     def lock(self) -> AccountLock | None:
@@ -122,6 +129,12 @@ class GroupFacts(_Counts):
     def members(self) -> int:
         """Return the number of members."""
         return get_user_model()._default_manager.filter(groups=self.group).count()
+
+    @cached_property
+    def login_rules(self) -> list[str]:
+        """Return from where, when and how often members may be logged in by the rule of this group."""
+        rule = LoginRule.objects.filter(group=self.group).first()
+        return in_words(combined([RuleText(None, rule.networks, rule.hours, rule.max_logins)])) if rule else []
 
     @cached_property
     def policies(self) -> list[Any]:

@@ -5,6 +5,7 @@ from django.urls import path
 from sessions_app.pages.people import views
 from sessions_app.pages.people.configuration import APPLICATIONS, GROUPS, USERS, user_password
 from sessions_app.pages.people.factors import factors_reset, user_factors
+from sessions_app.pages.people.login_rules import LOGIN_RULES
 from sessions_app.pages.people.single_sign_on import user_sso
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path("users/<int:pk>/factors/", user_factors, name="user_factors"),
     path("users/<int:pk>/factors/reset/", factors_reset, name="factors_reset"),
     path("users/<int:pk>/sso/", user_sso, name="user_sso"),
+    *LOGIN_RULES.urls(),
     *USERS.urls("users"),
     path("groups/", views.groups, name="groups"),
     path("groups/<int:pk>/", views.group, name="group"),

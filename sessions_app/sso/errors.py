@@ -27,8 +27,8 @@ class ProviderUnavailable(SignOnFailed):
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(
             f"{name} cannot be reached at the moment",
-            "Nobody was logged in, and nothing was changed. Try again in a minute, or log in with user name and "
-            "password. If it lasts, tell an administrator.",
+            "Nobody was logged in, and nothing was changed. Try again in a minute, or log in with your password "
+            "if you have one. If it lasts, tell an administrator.",
             detail=detail,
         )
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 
 from activity import log
-from activity.models import LogEntry
+from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.logins.addresses import place_of
 from sessions_app.logins.expiry import expiry
@@ -23,6 +23,7 @@ from sessions_app.logins.models import (
     hash_session_key,
 )
 from sessions_app.sample.browsers import BROWSERS
+from sessions_app.sample.devices import add_devices
 from sessions_app.sample.people import ACCOUNTS, OTHERS, Account, People
 
 LIVE_COUNT, ENDED_COUNT = 18, 42
@@ -52,6 +53,7 @@ def make_logins(people: People, now: dt.datetime) -> list[LogEntry]:
             login.ended_by = people.users["admin"]
         elif login.end_reason in (EndReason.LOGOUT, EndReason.PASSWORD):
             login.ended_by = login.user
+    add_devices(logins)
     LoginSession.objects.bulk_create(logins)
     LoginAddress.objects.bulk_create(_address(login) for login in logins if login.ip)
     for user in users:
@@ -133,6 +135,16 @@ def _entries(login: LoginSession) -> Iterator[LogEntry]:
             target=login,
             at=login.created_at,
         )
+        if login.travel_kmh is not None:
+            yield log.draft(
+                Verb.LOGIN_TRAVEL,
+                f"{login.user_name} logged in from {login.city}: at least 1,740 km from {home(login.user).city} within "
+                f"30 min, which takes {login.travel_kmh:,} km/h; an aeroplane flies 1,000 km/h",
+                user=login.user,
+                target=login,
+                level=Level.WARNING,
+                at=login.created_at,
+            )
     if login.ended_at is not None:
         is_forced = login.end_reason == EndReason.FORCED
         reason = EndReason(login.end_reason)

@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
+from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db.models import F, Q
 from django.test import Client
@@ -20,11 +21,13 @@ from django.test import Client
 from activity.models import LogEntry
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import Activity, Resource
+from sessions_app.devices.models import Device, RecognisedBy
 from sessions_app.gateway.recordings.models import Recording
 from sessions_app.gateway.recordings.storage import digest_of, storage
 from sessions_app.hosts.connectors import practice
 from sessions_app.logins.device import describe
 from sessions_app.logins.models import LoginSession
+from sessions_app.not_me.mail import send_waiting
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.request import request_sessions
 from sessions_app.privileged.lifecycle import TRANSITIONS
@@ -213,6 +216,15 @@ def test_logins_come_from_many_places_live_and_ended(loaded: str) -> None:
     assert LoginSession.objects.filter(city="Unknown", ip__isnull=False).exists()
     assert not LoginSession.objects.filter(ended_at__lt=F("created_at")).exists()
     assert LoginSession.objects.values("end_reason").distinct().count() >= 5
+
+
+def test_one_login_is_from_a_new_device_and_nobody_is_mailed(loaded: str) -> None:
+    new = LoginSession.objects.get(recognised_by=RecognisedBy.NEW)
+    assert new.is_live
+    assert new.travel_kmh is not None
+    assert sorted(Device.objects.exclude(name="").values_list("name", flat=True)) == ["phone", "work laptop"]
+    assert send_waiting() == 0
+    assert mail.outbox == []
 
 
 def test_recordings_show_what_two_people_did_within_their_connections(loaded: str, as_user: AsUser) -> None:

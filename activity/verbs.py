@@ -23,6 +23,7 @@ class Verb(models.TextChoices):
     IDENTITY_UNLINKED = "identity.unlinked", "Single sign-on unlinked"
     DEVICE_NAMED = "device.named", "Device named"
     DEVICE_FORGOTTEN = "device.forgotten", "Device forgotten"
+    LOGOUT_EVERYWHERE = "login.ended_everywhere", "Logged out everywhere"
     PASSWORD_CHANGED = "account.password_changed", "Password changed"
     FACTOR_ADDED = "factor.added", "Second factor set up"
     FACTOR_CHANGED = "factor.changed", "Second factor renamed"

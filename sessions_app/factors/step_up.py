@@ -76,6 +76,8 @@ NEEDED: Mapping[str, Deed] = {
     "resource_unlock": Deed("open the resource again"),
     # More than one emergency needs
     "account_cut": Deed("cut everything of a person"),
+    "group_logout": Deed("log out a group"),
+    "logins_logout_everybody": Deed("log out everybody else"),
     # What may be requested, by whom, and how
     **_configured("resource", "a resource"),
     "resources_add_many": Deed("add resources"),
@@ -125,6 +127,7 @@ NOT_NEEDED = frozenset(
         "confirm",  # asks for the factor
         "logins_logout",
         "logins_logout_others",
+        "user_logout",
         "not_me",
         "not_me_password",  # asks for the password itself
         "login_not_me",

@@ -271,7 +271,7 @@ def end(login: LoginSession, reason: EndReason, *, actor: AbstractBaseUser | Non
         forced = actor is not None and actor.pk != login.user_id
         log.record(
             Verb.LOGOUT_FORCED if forced else Verb.LOGOUT,
-            _farewell(login, reason) + (f". {note}" if note else ""),
+            end_in_words(login, reason) + (f". {note}" if note else ""),
             actor=actor,
             user=login.user,
             target=login,
@@ -327,7 +327,8 @@ def end_outside_hours() -> int:
     return sum(end_by_rule(login, outside[login.user_id]) for login in logins)
 
 
-def _farewell(login: LoginSession, reason: EndReason) -> str:
+def end_in_words(login: LoginSession, reason: EndReason) -> str:
+    """Return the sentence of the log about the end of the login session."""
     browser = f"{login.browser or 'an unknown browser'} ({login.city})"
     if reason is EndReason.LOGOUT:
         return f"{login.user_name} logged out from {browser}"

@@ -90,7 +90,8 @@ def test_an_ended_one_says_who_ended_it_and_why_and_has_no_logout(alice: User, a
     assert "Why Logged out by an administrator" in text
     assert "Ended by admin" in text
     assert "Reason A test" in text
-    assert elements(client.get(f"/logins/{login.pk}/")).find(".//*[@id='login-buttons']/a") is None
+    links = elements(client.get(f"/logins/{login.pk}/")).findall(".//*[@id='login-buttons']/a")
+    assert [link.get("href") for link in links] == [f"/users/{alice.pk}/logout/"]
 
 
 def test_rows_of_the_list_lead_to_it(alice: User, as_user: AsUser) -> None:

@@ -135,6 +135,7 @@ ADDRESSES = [
     # Login sessions
     Address("logins", "/logins/", ALL, csv=True),
     Address("logins_map", "/logins/map/", ALL),
+    Address("logins_logout_everybody", "/logins/logout-everybody/", ADMIN_ONLY, (403, 403, 403, 403, 302)),
     Address("login_detail", "/logins/{login}/", OWN),
     Address("logins_logout", "/logins/logout/?ids={login}", OWN, (302, 404, 404, 403, 302), send={"ids": "{login}"}),
     Address("logins_logout_others", "/logins/logout-others/", ALL, TO_PAGE),
@@ -271,7 +272,9 @@ ADDRESSES = [
     Address("account_lock", "/users/{alice}/lock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_unlock", "/users/{alice}/unlock/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 422)),
     Address("account_cut", "/users/{alice}/cut/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 200)),
+    Address("user_logout", "/users/{alice}/logout/", (403, 404, 404, 403, 200), (403, 404, 404, 403, 302)),
     Address("groups", "/groups/", READERS, csv=True),
+    Address("group_logout", "/groups/{group}/logout/", (404, 404, 404, 403, 200), (404, 404, 404, 403, 302)),
     *(
         Address("group", f"/groups/{{group}}/?tab={tab}", THEIRS, csv=True)
         for tab in ("sessions", "logins", "activity", "members")

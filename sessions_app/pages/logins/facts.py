@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from activity.addresses import numbered
 from activity.listing import counted_time, link, short_time
 from activity.names import then_and_now
+from sessions_app.devices.models import RecognisedBy
 from sessions_app.factors.fresh import confirmed_until
 from sessions_app.logins.addresses import place_of
 from sessions_app.logins.client_ip import UNIX_SOCKET
@@ -29,6 +30,7 @@ from sessions_app.logins.tables import (
 )
 from sessions_app.roles import sees_everything
 
+RECOGNISED: dict[str, str] = {by.value: by.label for by in RecognisedBy}
 WAYS = {
     AddressSource.PEER: "the address of the connection itself",
     AddressSource.HEADER: "from X-Forwarded-For, written by {}",
@@ -101,13 +103,18 @@ def _ends(login: LoginSession) -> list[tuple[str, str]]:
 
 
 def _device(login: LoginSession) -> list[tuple[str, str]]:
+    known = login.known_device
+    recognised = RECOGNISED.get(login.recognised_by, "not written down")
     rows = [
+        ("Name", known.name or "none" if known else ""),
+        ("Recognised", recognised),
+        ("First seen", short_time(known.first_seen_at) if known else ""),
         ("Device", login.device),
         ("System", system_text(login)),
         ("Browser", browser_text(login)),
         ("User agent", login.user_agent),
     ]
-    return [(label, value or "unknown") for label, value in rows]
+    return [(label, value) for label, value in rows if value]
 
 
 def _trail(login: LoginSession) -> Sequence[AddressShown]:

@@ -18,6 +18,7 @@ from sessions_app.logins.backend import current_login
 from sessions_app.logins.tables import logins_queryset, refusal
 from sessions_app.pages.logins.facts import login_facts
 from sessions_app.pages.logins.opened import MOST_ENTRIES, entries_of, opened_in
+from sessions_app.permission import administrator_refusal, role_of
 from sessions_app.roles import is_administrator
 
 
@@ -25,7 +26,7 @@ from sessions_app.roles import is_administrator
 def login_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one login session: how it began and ends, from where, with which device, and what was done in it."""
     person = viewer(request)
-    login = get_object_or_404(logins_queryset(person).select_related("user", "ended_by"), pk=pk)
+    login = get_object_or_404(logins_queryset(person).select_related("user", "ended_by", "known_device"), pk=pk)
     administers = is_administrator(person)
     opened = opened_in(person, login)
     context = {
@@ -39,6 +40,8 @@ def login_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "entries": [_entry(entry) for entry in entries_of(person, login)],
         "most_entries": MOST_ENTRIES,
         "logout_refused": refusal(login, viewer_id=person.pk, may_end_all=administers),
+        "is_own": login.user_id == person.pk,
+        "everywhere_refused": administrator_refusal(**role_of(person)),
         "is_written_down": bool(login.signed_in_with),
     }
     return render(request, "sessions_app/pages/logins/login_detail.html", context)

@@ -17,6 +17,7 @@ from sessions_app.login_rules.rules import RuleText, combined, in_words, rules_o
 from sessions_app.logins.models import LoginSession
 from sessions_app.pages.people.tables import ROLES, role_of_user
 from sessions_app.people.models import AccountLock
+from sessions_app.permission import administrator_refusal, role_of
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.roles import is_administrator, sees_everything
 
@@ -104,6 +105,16 @@ class AccountFacts(_Counts):
         return sees_everything(self.viewer)
 
     @cached_property
+    def is_own(self) -> bool:
+        """Return whether the account is the viewer's own, which is logged out in Session Information."""
+        return bool(self.viewer.pk == self.account.pk)
+
+    @cached_property
+    def logout_refused(self) -> str:
+        """Return why the viewer may not log out this account everywhere; an empty string if they may."""
+        return administrator_refusal(**role_of(self.viewer))
+
+    @cached_property
     def refused(self) -> str:
         """Return why the viewer may not lock, unlock or cut this account; an empty string if they may.
 
@@ -121,6 +132,7 @@ class GroupFacts(_Counts):
     """The figures of all members of one group."""
 
     group: Group
+    logout_refused: str = ""  # why the viewer may not log out the members
 
     def __post_init__(self) -> None:
         self.scope = {"user__groups": self.group.pk}

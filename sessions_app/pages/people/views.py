@@ -36,6 +36,7 @@ from sessions_app.pages.people.facts import AccountFacts, GroupFacts
 from sessions_app.pages.people.filters import ApplicationFilter, SessionsOfOneUserFilter, UserFilter
 from sessions_app.pages.people.rights import rights
 from sessions_app.people.models import Application
+from sessions_app.permission import administrator_refusal, role_of
 from sessions_app.privileged.filters import AnyStatusFilters
 from sessions_app.privileged.tables import sessions_queryset, sessions_table
 from sessions_app.privileged.toolbar import sessions_toolbar
@@ -135,7 +136,7 @@ def group(request: HttpRequest, pk: int) -> HttpResponseBase:
     context = {
         "heading": found.name,
         "group": found,
-        "facts": GroupFacts(found),
+        "facts": GroupFacts(found, administrator_refusal(**role_of(viewer(request)))),
         "links": GROUPS.links(request, found),
     }
     return _page_with_tabs(

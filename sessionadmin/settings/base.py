@@ -318,4 +318,5 @@ LOGGING = {
     "filters": {"links": {"()": "sessionadmin.logs.HideSignedLinks"}},
     "handlers": {"console": {"class": "sessionadmin.logs.BriefHandler", "formatter": "plain", "filters": ["links"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"fido2": {"level": "WARNING"}},  # it writes the ids of security keys
 }

@@ -141,6 +141,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     try:
         user = webauthn.verify_passkey(request, typed(request.POST, "credential", webauthn.LONGEST))
         authentication.refuse_closed(user)
+        authentication.refuse_passkey(user)
     except webauthn.WrongAnswer:
         messages.error(request, WRONG_PASSKEY)
     except authentication.LoginRefused as refusal:

@@ -145,6 +145,16 @@ def refuse_closed(user: AbstractBaseUser) -> None:
         raise LoginRefused("This account is disabled. You are not logged in. An administrator can enable it.")
 
 
+def refuse_passkey(user: AbstractBaseUser) -> None:
+    """Refuse a passkey of the console where only a provider and break-glass accounts log in. Raise LoginRefused."""
+    if not SignInSettings.lets_in_by_password(user.pk):
+        _record(Verb.LOGIN_FAILED, user.get_username(), "was refused: its passkey is right, but none is accepted")
+        raise LoginRefused(
+            "Login with a passkey of the console is switched off, as with a password. You are not logged in. "
+            "Use a provider instead."
+        )
+
+
 def confirm(
     request: HttpRequest,
     user: AbstractBaseUser,

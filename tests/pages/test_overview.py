@@ -21,6 +21,7 @@ from sessions_app.hosts.models import HostComparison, HostWatch
 from sessions_app.pages.overview.views import PARTS
 from sessions_app.privileged.models import ControlKind, ControlRequest, PrivilegedSession, Status
 from tests.support import builders, pages
+from tests.support.factors import give_app
 from tests.support.recordings import make_recording
 
 AsUser = Callable[[User], Client]
@@ -232,6 +233,8 @@ def test_an_empty_installation_shows_an_administrator_what_to_do_next(as_user: A
     client = as_user(admin)
     assert [name for name, state in steps(client).items() if state] == ["Change your password"]
     log.record(Verb.PASSWORD_CHANGED, "Password of admin was changed", user=admin)
+    assert steps(client)["Set up a second factor"] == "next"
+    give_app(admin)
     assert steps(client)["Add people"] == "next"
     alice = builders.make_user()
     assert steps(client)["Add a host"] == "next"
@@ -255,8 +258,8 @@ def test_every_button_of_the_first_steps_leads_somewhere(as_user: AsUser, admin:
     builders.make_resource("web-1", connector="ssh")
     client = as_user(admin)
     links = [pages.attribute(each, "href") for each in page(client).findall(".//ol[@class='first-steps']//a")]
-    assert len(links) == 10
-    assert [client.get(link).status_code for link in links] == [200] * 10
+    assert len(links) == 11
+    assert [client.get(link).status_code for link in links] == [200] * 11
 
 
 def test_nobody_else_gets_the_first_steps(as_user: AsUser, alice: User, auditor: User) -> None:

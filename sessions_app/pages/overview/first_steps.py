@@ -13,6 +13,7 @@ from django.urls import reverse
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import AccessPolicy, Activity, ConnectionProfile, Resource
+from sessions_app.factors.stage import has_factor
 from sessions_app.privileged.models import PrivilegedSession
 
 # The words of the buttons and the templates of the form of connection profiles (catalogue/profile_forms.py).
@@ -67,6 +68,12 @@ def _people_and_host(person: AbstractUser) -> list[Step]:
             "The first one was made by a program and printed on a terminal.",
             changed.exists(),
             (("Change password", f"{reverse('password_change')}?next={reverse('home')}"),),
+        ),
+        Step(
+            "Set up a second factor",
+            "A passkey, a security key or an app on your phone: a password alone should not open all your hosts.",
+            has_factor(person),
+            (("Set up", reverse("factors")),),
         ),
         Step(
             "Add people",

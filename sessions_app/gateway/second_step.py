@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from activity import log
@@ -75,7 +76,7 @@ def _asked(user_id: int, wanted: str) -> SecondStep | None:
         return None
     if Application.objects.filter(principal_id=user_id).exists():
         return None
-    page = f"{settings.SITE_URL.rstrip('/')}{session.get_absolute_url()}?tab=terminal"
+    page = f"{settings.SITE_URL.rstrip('/')}{reverse('session_connections', args=[session.pk])}"
     has_app = check.factors_of(user).has_app
     return SecondStep(
         notice=f"Your session on {session.resource_name} asks for a second factor {session.profile.confirms}. "

@@ -106,6 +106,8 @@ def _profiles(people: People) -> dict[str, ConnectionProfile]:
         approval_timeout=12 * HOURS,
         notes_required=True,
         ticket_required=True,
+        confirm_at_start=True,
+        confirm_at_connect=True,
     )
     _tier(one, 1, 1, people, groups=["Approvers"])
     _tier(three, 1, 2, people, groups=["Approvers"])

@@ -17,12 +17,13 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.errors import Refused
 from sessions_app.factors.fresh import FRESH_FOR
+from sessions_app.factors.models import FactorRule
 from sessions_app.gateway.flows.connect import AuthenticatedClient, connect
 from sessions_app.gateway.flows.ticket import issue, redeem
 from sessions_app.gateway.models import EntryPoint, GatewayConnection, GatewayTicket, TicketKind
 from sessions_app.hosts.flows.certificate import give_certificate
 from sessions_app.hosts.ssh import ca
-from sessions_app.logins.models import LoginSession
+from sessions_app.logins.models import LoginSession, SecondFactor
 from sessions_app.privileged.flows.confirm import FactorNeeded
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker.step import StepContext
@@ -275,6 +276,7 @@ def test_the_page_of_a_terminal_asks_first_and_its_ticket_opens_then(
     asked = browser.get(terminal)
     assert asked.status_code == 403
     assert "To connect to web-1, confirm that it is you" in said(asked)
+    assert not pages.elements(asked).findall(".//main//form[@hx-post]")  # which would put the page into the dialog
     answer = pages.fields(pages.elements(asked), ".//main//form") | {"confirm-password": PASSWORD}
     assert browser.post(terminal, answer)["Refresh"] == f"0; url={terminal}"
     assert "terminal-ticket" in said(browser.get(terminal))
@@ -298,3 +300,20 @@ def test_sessionadmin_ssh_is_told_what_the_profile_asks_for(alice: User, as_user
     LoginSession.objects.update(confirmed_at=None)
     refused = browser.post("/sessions/ssh/", sent)
     assert (refused.status_code, "asks for a second factor" in refused.json()["problem"]) == (422, True)
+
+
+def test_who_must_set_up_a_second_factor_first_connects_by_no_way(alice: User) -> None:
+    session, login = session_of(alice), login_of(alice, fresh=True)
+    connect(client(session), "gate-1")
+    FactorRule.objects.create(user=alice, is_required=True, grace_used=FactorRule.NO_GRACE)
+    with pytest.raises(Refused, match="Log in to the console with a browser and set one up first"):
+        connect(client(session), "gate-1")
+    LoginSession.objects.filter(pk=login.pk).update(must_enrol=True)
+    with pytest.raises(Refused, match="needs a second factor"):
+        connect(client(session, login_session_id=login.pk), "gate-1")
+    login_of(alice, fresh=True)
+    LoginSession.objects.filter(pk=login.pk + 1).update(second_factor=SecondFactor.PROVIDER)
+    connect(client(session), "gate-1")  # whose provider asks for it
+    LoginSession.objects.update(second_factor="")
+    give_app(alice)
+    connect(client(session), "gate-1")

@@ -101,7 +101,7 @@ def test_who_has_no_app_is_told_to_get_a_one_time_password_which_opens(
     assert wrong.returncode == 255
     hint = b"You have no authenticator app. Get a one-time password for this session at http"
     assert hint in wrong.stderr
-    assert f"/sessions/{session.pk}/?tab=terminal".encode() in wrong.stderr
+    assert f"/sessions/{session.pk}/connections/".encode() in wrong.stderr
     done = run(one.secret)
     assert done.stdout.decode().strip() == session.login_account, done.stderr
     connection = GatewayConnection.objects.get()

@@ -19,17 +19,20 @@ from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.errors import Refused
+from sessions_app.factors.required import must_enrol_now
 from sessions_app.gateway.models import EntryPoint, GatewayConnection
 from sessions_app.hosts.flows.certificate import OPEN, names_that_certify, session_to_log_in_to
 from sessions_app.hosts.models import HostWatch, UserKey
 from sessions_app.login_rules.rules import refusal_of
-from sessions_app.logins.models import LoginSession
+from sessions_app.logins.models import LoginSession, SecondFactor
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import lock_account_row
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows.confirm import require_factor
 from sessions_app.privileged.flows.permission import locked_session
 from sessions_app.privileged.models import ENDED, ControlKind, PrivilegedSession, Status
+
+MUST_ENROL = "Your account needs a second factor. Log in to the console with a browser and set one up first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +186,7 @@ def _require(user: AbstractUser, session: PrivilegedSession, login: Authenticate
         raise Refused(f"Your account is locked. {plain(lock.title)}. {plain(lock.message)}".strip())
     if not user.is_active:
         raise Refused("Your account is disabled.")
-    if login.login_session_id and not LoginSession.objects.live().filter(pk=login.login_session_id).exists():
-        raise Refused("You are logged out of the console.")
+    _require_signed_in(user, login)
     if (refusal := refusal_of(user.pk, login.address)) is not None:
         raise Refused(refusal.text)
     if reason := why_not(session):
@@ -193,6 +195,24 @@ def _require(user: AbstractUser, session: PrivilegedSession, login: Authenticate
     if GatewayConnection.objects.open().filter(session__user_id=user.pk).count() >= limit:
         raise Refused(f"You have {limit} connections already, which is as many as one person may have.")
     require_factor(session, is_confirmed=login.is_confirmed)
+
+
+def _require_signed_in(user: AbstractUser, login: AuthenticatedClient) -> None:
+    """Raise Refused if the login session that the client depends on is over, or must set up a second factor first.
+
+    Whoever comes with a key alone must have the second factor that is required of them. Where a provider of single
+    sign-on asks for it, the console sees that at the last login only.
+    """
+    if login.login_session_id:
+        theirs = LoginSession.objects.live().filter(pk=login.login_session_id).first()
+        if theirs is None:
+            raise Refused("You are logged out of the console.")
+        if theirs.must_enrol:
+            raise Refused(MUST_ENROL)
+    elif must_enrol_now(user):
+        last = LoginSession.objects.filter(user_id=user.pk).order_by("-pk").values_list("second_factor", flat=True)
+        if last.first() != SecondFactor.PROVIDER:
+            raise Refused(MUST_ENROL)
 
 
 def _note_refusal(user: AbstractUser, login: AuthenticatedClient, reason: str) -> None:

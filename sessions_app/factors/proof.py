@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django import forms
 from django.contrib.auth.models import AbstractUser
@@ -14,34 +16,52 @@ from django.views.decorators.debug import sensitive_variables
 
 from activity import log
 from activity.verbs import Verb
-from sessions_app.factors import fresh
+from sessions_app.factors import check, fresh
 from sessions_app.factors.parking import PREFIX
-from sessions_app.logins import authentication
+from sessions_app.logins import authentication, service
 from sessions_app.logins.forms import LONGEST_PASSWORD
-from sessions_app.logins.models import LoginSession
+from sessions_app.logins.models import LoginSession, SecondFactor
+
+WRONG_CODE = "This code is wrong, or it was used before. Nothing was done. Enter the next code that is shown."
+# How the log names what was given.
+NAMES = {
+    SecondFactor.TOTP: "a code of the authenticator app",
+    SecondFactor.RECOVERY_CODE: "a recovery code",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ways:
-    """By what a person can confirm who they are."""
+    """By what a person can confirm who they are: by a second factor where there is one, and else by the password."""
 
-    password: bool = False
+    password: bool
+    app: bool
+    recovery_code: bool
+
+    @property
+    def code(self) -> bool:
+        return self.app or self.recovery_code
 
     @property
     def are_none(self) -> bool:
-        return not self.password
+        return not (self.password or self.code)
 
 
 def ways_of(user: AbstractUser) -> Ways:
-    """Return by what this person can confirm: by a second factor where there is one, and else by the password."""
-    return Ways(password=user.has_usable_password())
+    """Return by what this person can confirm, with one query."""
+    factors = check.factors_of(user)
+    return Ways(
+        password=user.has_usable_password() and not factors.any,
+        app=factors.has_app,
+        recovery_code=factors.any and factors.recovery_codes > 0,
+    )
 
 
 class ProofForm(forms.Form):
     """Asks for a factor, by one of the ways that the person has.
 
     `retry_after` is the number of seconds to wait after too many wrong answers, and `is_closed` says that none can be
-    counted. `factor` says what was given, once the form is valid.
+    checked at the moment. `factor` says what was given, once the form is valid.
     """
 
     retry_after = 0
@@ -55,17 +75,45 @@ class ProofForm(forms.Form):
         if self.ways.password:
             self.fields["password"] = forms.CharField(
                 strip=False,
-                widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+                widget=forms.PasswordInput({"autocomplete": "current-password", "autofocus": True}),
                 validators=[MaxLengthValidator(LONGEST_PASSWORD)],
                 error_messages={"required": "Enter your password."},
+            )
+        if self.ways.code:
+            self.fields["code"] = forms.CharField(
+                label="Code of your authenticator app" if self.ways.app else "Recovery code",
+                help_text="Or one of your recovery codes." if self.ways.app and self.ways.recovery_code else "",
+                max_length=check.LONGEST_CODE,
+                widget=forms.TextInput({"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+                error_messages={"required": "Enter a code."},
             )
 
     @sensitive_variables("password")
     def clean_password(self) -> str:
-        """Check the password. Raise ValidationError if it is wrong, or was not checked for too many wrong ones."""
+        """Check the password. Raise ValidationError if it is wrong, or was not checked."""
         password: str = self.cleaned_data["password"]
+        with self._refusals():
+            if not authentication.confirm(self.request, self.user, password, f"to {self.words}"):
+                raise forms.ValidationError("This is not your password. Nothing was done. Try again.", code="wrong")
+        self.factor = "the password"
+        return password
+
+    @sensitive_variables("code")
+    def clean_code(self) -> str:
+        """Check and use up the code. Raise ValidationError if it is wrong, or was not checked."""
+        code: str = self.cleaned_data["code"]
+        with self._refusals():
+            factor = check.verify_code(self.user, code, address=service.request_ip(self.request))
+        if factor is None:
+            raise forms.ValidationError(WRONG_CODE, code="wrong")
+        self.factor = NAMES[factor]
+        return code
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Turn what keeps an answer from being checked into a problem of its field."""
         try:
-            is_right = authentication.confirm(self.request, self.user, password, f"to {self.words}")
+            yield
         except authentication.TooManyTries as refusal:
             self.retry_after = refusal.seconds
             text = str(refusal).replace("you are not logged in", "nothing was done")
@@ -74,10 +122,9 @@ class ProofForm(forms.Form):
             self.is_closed = True
             text = "Failed tries cannot be counted at the moment. Nothing was done. Try again in a minute."
             raise forms.ValidationError(text, code="throttled") from None
-        if not is_right:
-            raise forms.ValidationError("This is not your password. Nothing was done. Try again.", code="wrong")
-        self.factor = "the password"
-        return password
+        except authentication.LoginRefused as refusal:
+            self.is_closed = True
+            raise forms.ValidationError(str(refusal), code="not_checked") from None
 
     @property
     def status(self) -> int:

@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from activity.viewer import viewer
 from sessions_app.choosing import FIND
 from sessions_app.configuration.forms import SHOW
+from sessions_app.factors.check import factors_of
 from sessions_app.roles import sees_everything
 
 # Gets the request and what the address holds. Return whether this request is a deed that needs a fresh factor.
@@ -50,6 +51,11 @@ def on_action(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
 
 def on_download_of_everybodys_log(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
     return on_reading(request, kwargs) and "csv" in request.GET and sees_everything(viewer(request))
+
+
+def on_post_past_second_factor(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a form that asks for the password is sent by a person whose factor is not the password."""
+    return request.method == "POST" and factors_of(viewer(request)).any
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -100,6 +106,7 @@ NEEDED: Mapping[str, Deed] = {
     "session_certificate": Deed("get a certificate"),
     "session_password": Deed("get a one-time password"),
     # Ways to sign in
+    "password_change": Deed("change your password", on_post_past_second_factor),
     # A code is good for seconds only, so the factor is asked for before it is shown.
     "factor_app_add": Deed("set up an authenticator app", on_reading_or_post),
     "factor_key_add": Deed("set up a security key or passkey", on_reading_or_post),
@@ -136,7 +143,6 @@ NOT_NEEDED = frozenset(
         "device_forget",
         "ssh_login",
         "sso_back_channel",  # of a provider, whose signature counts
-        "password_change",  # asks for the password itself
         "mfa_authenticate",
         "mfa_cancel",
         "passkey_login",

@@ -15,11 +15,13 @@ from django.utils import timezone
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.factors import recovery
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders
 from tests.support.builders import PASSWORD
+from tests.support.factors import code_of, give_app
 from tests.support.pages import ClientResponse, attribute, elements, fields, streamed, text
 from tests.support.vault import make_secret
 
@@ -198,6 +200,74 @@ def test_a_login_that_was_ended_meanwhile_goes_on_with_nothing(boss: Client, ali
     answer = confirm(boss, "/sessions/do/unlock/", asked)
     assert answer["Location"].startswith("/accounts/login/")
     assert status_of(session) == Status.LOCKED
+
+
+# --- a second factor
+
+
+def test_whoever_has_a_second_factor_confirms_with_it_and_not_with_the_password(
+    approver: User, as_user: AsUser, waiting: PrivilegedSession
+) -> None:
+    give_app(approver)
+    client, path = as_user(approver), "/sessions/do/approve/"
+    let_time_pass()
+    asked = client.post(path, {"ids": waiting.pk})
+    assert {"confirm-form", "confirm-code"} == set(question(asked))
+    assert confirm(client, path, asked).status_code == 422
+    wrong = client.post(path, question(asked) | {"confirm-code": "000000"})
+    assert wrong.status_code == 422
+    assert "This code is wrong, or it was used before. Nothing was done." in text(elements(wrong))
+    assert status_of(waiting) == Status.WAITING
+    assert LogEntry.objects.filter(verb=Verb.FACTOR_FAILED).count() == 1
+    assert client.post(path, question(wrong) | {"confirm-code": code_of()}).status_code == 302
+    assert status_of(waiting) != Status.WAITING
+    entry = LogEntry.objects.get(verb=Verb.FACTOR_CONFIRMED)
+    assert entry.message == "Confirmed with a code of the authenticator app, to approve sessions"
+
+
+def test_a_code_confirms_once(approver: User, as_user: AsUser) -> None:
+    give_app(approver)
+    client, code = as_user(approver), code_of()
+    assert client.post("/accounts/confirm/", {"confirm-code": code}).status_code == 302
+    let_time_pass()
+    again = client.post("/accounts/confirm/", {"confirm-code": code})
+    assert again.status_code == 422
+    assert "it was used before" in text(elements(again))
+
+
+def test_a_recovery_code_confirms(approver: User, as_user: AsUser) -> None:
+    give_app(approver)
+    first, *_ = recovery.make(approver)
+    client = as_user(approver)
+    let_time_pass()
+    assert "Or one of your recovery codes" in text(elements(client.get("/accounts/confirm/")))
+    assert client.post("/accounts/confirm/", {"confirm-code": first}).status_code == 302
+    assert LogEntry.objects.get(verb=Verb.FACTOR_CONFIRMED).message.startswith("Confirmed with a recovery code")
+
+
+def test_the_password_alone_does_not_change_the_password_of_who_has_a_second_factor(
+    alice: User, outsider: User, as_user: AsUser
+) -> None:
+    give_app(alice)
+    path, new = "/accounts/password/", "a much longer phrase 17"
+    sent = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    mine, theirs = as_user(alice), as_user(outsider)
+    let_time_pass()
+    asked = mine.post(path, sent)
+    assert asked.status_code == 403
+    assert new.encode() not in asked.content
+    assert theirs.post(path, sent).status_code == 302  # the form asks for the only factor
+    assert mine.post(path, question(asked) | {"confirm-code": code_of()}).status_code == 302
+    alice.refresh_from_db()
+    assert alice.check_password(new)
+
+
+def test_an_account_without_any_factor_is_told_to_log_in_again(alice: User, as_user: AsUser) -> None:
+    alice.set_unusable_password()
+    alice.save(update_fields=["password"])
+    answer = as_user(alice).get("/accounts/confirm/")
+    assert "Log out and log in again" in text(elements(answer))
+    assert "confirm-password" not in fields(elements(answer))
 
 
 # --- which deeds

@@ -91,9 +91,10 @@ def _tell_confirmed(request: HttpRequest, response: HttpResponse, form: ParkedFo
     if until is None:
         return
     text = question.until_words(until)
-    if not is_fragment(request):
-        if response.status_code == 302:
-            messages.info(request, text)
+    if response.status_code == 302 or "HX-Redirect" in response:
+        messages.info(request, text)
+    elif not is_fragment(request):
+        return
     elif form.target or response.status_code == 204:
         events = json.loads(response.get("HX-Trigger", "{}"))
         events.setdefault("done", {}).setdefault("messages", []).append(["info", text])

@@ -1,7 +1,7 @@
 """Lock and unlock an account or a resource, and cut everything of a person.
 
-Each is confirmed first, and calls one flow. A GET shows the confirmation: in the dialog for HTMX, else as a page. The
-form is an ordinary POST, so that the page behind it is loaded again with its new state.
+Each is confirmed first, and calls one flow. A GET shows the confirmation: in the dialog for HTMX, else as a page. When
+it is done, the page behind the dialog is loaded again with its new state.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from activity.listing.response import is_fragment
 from activity.outage import Outage
 from activity.typed import typed
 from activity.viewer import viewer
@@ -100,7 +101,8 @@ def account_cut(request: HttpRequest, pk: int) -> HttpResponse:
         except (DatabaseError, InterfaceError) as error:
             return _not_done(request, "account_cut", error)
         else:
-            return render(request, "sessions_app/pages/people/account_cut_done.html", {**context, "lines": lines})
+            name = "account_cut_lines.html" if is_fragment(request) else "account_cut_done.html"
+            return render(request, f"sessions_app/pages/people/{name}", {**context, "lines": lines})
     return _question(request, "sessions_app/pages/people/account_cut.html", {**context, "form": form})
 
 
@@ -153,7 +155,8 @@ def _confirmed(
             undo = None
             if isinstance(made, AccountLock | ResourceLock):
                 undo = Undo(f"{reverse(TAKEN_BACK_BY[name], args=[thing.pk])}?{LOCK}={made.pk}")
-            return outcome(request, [("success", done.format(thing))], page_url, undo=undo)
+            said = [("success", done.format(thing))]
+            return outcome(request, said, page_url, leaves_page=not of_undo, undo=undo)
     return _question(request, template, {"thing": thing, "page_url": page_url, "form": form})
 
 

@@ -19,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.compiled_query import CompiledQuery
+from sessions_app.factors.fresh import confirmed_until
 from sessions_app.logins.backend import current_login
 from sessions_app.pages import main_menu
 from sessions_app.pages.health_dot import dot
@@ -58,6 +59,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "must_enrol": login is not None and login.must_enrol,  # then there is nowhere to go
         "is_administrator": is_administrator(user),
         "sees_everything": sees_everything(user),
+        "confirmed_until": confirmed_until(login) if login is not None else None,  # until then no deed asks again
         # A lazy value, because fragments have no navigation and need no query.
         "approvals_waiting": SimpleLazyObject(lambda: len(_waiting.rows(user_id=user.pk)[1])),
     }

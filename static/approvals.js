@@ -11,9 +11,11 @@ document.addEventListener("keydown", (event) => {
   if (verb) here().querySelector(`[data-verb=${verb}]`).click();
   else all()[place + step]?.focus();
 });
-document.addEventListener("htmx:afterSettle", () => {
+function goOn() {
   // The browser gives the focus of what was taken away to something around it.
   const waiting = document.getElementById("waiting-for-you");
   if (!last || document.getElementById(last) || !document.activeElement.contains(waiting)) return;
   (all()[Math.min(place, all().length - 1)] ?? waiting).focus();
-});
+}
+document.addEventListener("htmx:afterSettle", goOn);
+document.addEventListener("close", goOn, true); // it was taken away while the dialog was open

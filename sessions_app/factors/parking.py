@@ -10,12 +10,15 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.http import HttpRequest, QueryDict
+from django.shortcuts import resolve_url
 from django.utils.crypto import salted_hmac
 
 from sessions_app.logins.models import LoginSession
+from sessions_app.outcome import safe_next
 
 PREFIX = "confirm"
 FIELD = f"{PREFIX}-form"
@@ -39,6 +42,7 @@ class ParkedForm:
     words: str
     fields: str  # as application/x-www-form-urlencoded
     target: str = ""
+    back: str = "/"  # the path of the page that the person came from
 
     @property
     def is_reading(self) -> bool:
@@ -53,7 +57,17 @@ def parked(request: HttpRequest, words: str) -> ParkedForm:
             del fields[name]
     method = "POST" if request.method == "POST" else "GET"
     target = request.headers.get("HX-Target", "")
-    return ParkedForm(method, request.get_full_path(), words, fields.urlencode(), "" if target == "dialog" else target)
+    if target == "dialog":
+        target = ""
+    return ParkedForm(method, request.get_full_path(), words, fields.urlencode(), target, _page_before(request))
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Return the path of the page that the person came from, if it is one of this host; else that of the start page."""
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    path = f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
+    is_here = came_from.netloc == request.get_host() and path != request.get_full_path()
+    return resolve_url(safe_next(request, path if is_here else ""))
 
 
 def seal_form(form: ParkedForm, login: LoginSession) -> str:

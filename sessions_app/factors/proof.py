@@ -69,7 +69,7 @@ class ProofForm(forms.Form):
     factor = ""
 
     def __init__(self, request: HttpRequest, user: AbstractUser, words: str, data: QueryDict | None = None) -> None:
-        super().__init__(data, prefix=PREFIX, auto_id=f"{PREFIX}-%s", label_suffix="")
+        super().__init__(data, prefix=PREFIX, auto_id="%s", label_suffix="")
         self.request, self.user, self.words = request, user, words
         self.ways = ways_of(user)
         if self.ways.password:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render, resolve_url
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from activity.listing.response import is_fragment
 from activity.viewer import viewer
@@ -17,7 +17,7 @@ from sessions_app.factors.fresh import FRESH_FOR, confirmed_until
 from sessions_app.factors.parking import FIELD, ParkedForm, seal_form
 from sessions_app.factors.proof import ProofForm
 from sessions_app.logins.models import LoginSession
-from sessions_app.outcome import confirmation, safe_next
+from sessions_app.outcome import confirmation
 
 FRAGMENT = "sessions_app/factors/confirm_form.html"
 MINUTES = FRESH_FOR.seconds // 60
@@ -40,7 +40,7 @@ def ask(request: HttpRequest, login: LoginSession, form: ParkedForm, proof: Proo
     asked = proof or ProofForm(request, viewer(request), form.words)
     context = {
         "title": "Confirm that it is you",
-        "heading": "Confirm that it is you",
+        "heading": capfirst(form.words),
         "words": form.words,
         "form": asked,
         "minutes": MINUTES,
@@ -48,8 +48,7 @@ def ask(request: HttpRequest, login: LoginSession, form: ParkedForm, proof: Proo
         "name": FIELD,
         "kept": seal_form(form, login),
         "target": form.target or "dialog",
-        "back": _page_before(request),
-        "is_first": proof is None,
+        "back": form.back,
     }
     if is_fragment(request):
         response = confirmation(request, FRAGMENT, context, status=200 if proof is None else 422)
@@ -68,7 +67,7 @@ def go_on_reading(request: HttpRequest, login: LoginSession, form: ParkedForm) -
         "words": form.words,
         "until": confirmed_until(login),
         "address": form.address,
-        "back": _page_before(request),
+        "back": form.back,
     }
     response = render(request, "sessions_app/factors/confirmed.html", context)
     response["Refresh"] = f"0; url={form.address}"
@@ -83,11 +82,3 @@ def not_kept(request: HttpRequest) -> HttpResponse:
         "the page and do it once more."
     )
     return error_page(request, 400, "This form is not kept any more", text)
-
-
-def _page_before(request: HttpRequest) -> str:
-    """Return the path of the page that the person came from, if it is one of this host; else the start page."""
-    came_from = urlsplit(request.headers.get("Referer", ""))
-    path = f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
-    is_here = came_from.netloc == request.get_host() and path != request.get_full_path()
-    return resolve_url(safe_next(request, path if is_here else ""))

@@ -72,6 +72,7 @@ def addresses(admin: User, approver: User) -> list[str]:
         "/activity/",
         "/accounts/me/",
         "/accounts/password/",
+        "/accounts/confirm/",
         "/health/",
     ]
     key = make_key(admin, title=LONG[:80])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any
@@ -21,18 +20,13 @@ from sessions_app.people.models import AccountLock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders
 from tests.support.builders import PASSWORD
+from tests.support.confirming import let_time_pass
 from tests.support.factors import code_of, give_app
 from tests.support.pages import ClientResponse, attribute, elements, fields, streamed, text
 from tests.support.vault import make_secret
 
 AsUser = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
-
-
-def let_time_pass(minutes: int = 6) -> None:
-    """Let the last factor of every login be that long ago."""
-    then = timezone.now() - dt.timedelta(minutes=minutes)
-    LoginSession.objects.update(confirmed_at=then)
 
 
 def question(answer: ClientResponse) -> dict[str, Any]:
@@ -66,7 +60,7 @@ def test_a_deed_waits_for_the_password_and_goes_on(approver: User, as_user: AsUs
     asked = client.post(path, {"ids": waiting.pk, "next": "/approvals/"})
     assert asked.status_code == 403
     assert asked["Cache-Control"] == "no-store"
-    assert "To approve sessions, confirm that it is you" in text(elements(asked).find(".//main"))
+    assert "Approve sessions Confirm that it is you To approve sessions" in text(elements(asked).find(".//main"))
     assert status_of(waiting) == Status.WAITING
     done = confirm(client, path, asked)
     assert (done.status_code, done["Location"]) == (302, "/approvals/")

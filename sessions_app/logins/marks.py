@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from activity.listing import Column, badge, empty
@@ -10,11 +10,13 @@ from sessions_app.devices.models import RecognisedBy
 from sessions_app.logins.models import LoginSession
 
 ABROAD = '<span title="Another country than usual">{}<span class="visually-hidden"> (from abroad)</span></span>'
+# A small badge before the name of the city, which is often too long to stand in one.
 TRAVEL = (
-    '<span title="No aeroplane is that fast: {} km/h since another login">{}'
-    '<span class="visually-hidden"> (too far away for the time)</span></span>'
+    '<b class="badge badge-warning i-bolt" title="No aeroplane is that fast: {} km/h since another login">'
+    '<span class="visually-hidden">Too far away for the time: </span></b> {}'
 )
-NEW_DEVICE = badge("warning", "New", "plus")
+# The drawing says which kind of device it is, for which there is no room beside "New".
+NEW = '<span title="{} that the console did not know">New<span class="visually-hidden"> ({})</span></span>'
 RECOGNISED: dict[str, str] = {by.value: by.label for by in RecognisedBy}
 DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
 
@@ -30,13 +32,27 @@ def city_cell(row: LoginSession) -> str:
     """Return the city, marked where no aeroplane is fast enough for the time since another login."""
     if row.travel_kmh is None:
         return row.city
-    return badge("warning", format_html(TRAVEL, f"{row.travel_kmh:,}", row.city), "bolt")
+    return format_html(TRAVEL, f"{row.travel_kmh:,}", row.city)
 
 
 def device_cell(row: LoginSession) -> SafeString:
     """Return the kind of device, marked where the console did not know it."""
-    kind = badge("plain", row.device, DEVICE_ICONS.get(row.device, "question"))
-    return format_html("{} {}", kind, NEW_DEVICE) if row.is_from_new_device else kind
+    icon = DEVICE_ICONS.get(row.device, "question")
+    if row.is_from_new_device:
+        return badge("warning", format_html(NEW, row.device, row.device), icon)
+    return badge("plain", row.device, icon)
+
+
+def page_badges(row: LoginSession) -> SafeString:
+    """Return the badges beside the heading of a login's page."""
+    badges = []
+    if row.is_from_new_device:
+        badges.append(badge("warning", "New device", "plus"))
+    if row.is_abroad:
+        badges.append(badge("warning", "From abroad", "globe"))
+    if row.travel_kmh is not None:
+        badges.append(badge("warning", "Too far away for the time", "bolt"))
+    return format_html_join(" ", "{}", ((one,) for one in badges))
 
 
 def abroad_word(row: LoginSession) -> str:

@@ -28,7 +28,7 @@ class DeviceForm(forms.Form):
         max_length=NAME_LENGTH,
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "work laptop", "autofocus": True, "autocomplete": "off"}),
-        help_text="Only you give it, and whoever sees your logins reads it. Leave it empty to take the name away.",
+        help_text="Whoever sees your logins can read it. Leave it empty to take the name away.",
     )
 
 

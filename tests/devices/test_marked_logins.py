@@ -34,13 +34,16 @@ def test_new_devices_and_impossible_travel_are_marked_found_and_downloaded(
     new = make_login(zoe, recognised_by=RecognisedBy.NEW, known_device=phone, device="Mobile")
     far = make_login(alice, travel_kmh=4200)
     shown = {row["id"]: row for row in pages.table(pages.elements(client.get(URL)))}
-    assert shown[f"row-{new.pk}"]["Device details"].split() == ["Mobile", "New"]
-    assert shown[f"row-{far.pk}"]["City"] == "Bern (too far away for the time)"
+    assert shown[f"row-{new.pk}"]["Device details"].split() == ["New", "(Mobile)"]
+    assert shown[f"row-{far.pk}"]["City"] == "Too far away for the time: Bern"
     assert "4,200 km/h since another login" in client.get(URL).content.decode()
     assert rows(client, "new_device=yes") == [f"row-{new.pk}"]
     assert rows(client, "travel=yes") == [f"row-{far.pk}"]
     assert f"row-{new.pk}" not in rows(client, "new_device=no")
     assert f"row-{far.pk}" not in rows(client, "travel=no")
+    head = pages.text(pages.elements(client.get(f"/logins/{far.pk}/")).find(".//h1"))
+    assert "Too far away for the time" in head
+    assert "New device" in pages.text(pages.elements(client.get(f"/logins/{new.pk}/")).find(".//h1"))
     lines = {line["User"]: line for line in download(client.get(f"{URL}?csv=1"))}
     assert (lines["zoe"]["Device name (now)"], lines["zoe"]["Device recognised"]) == ("her phone", "New device")
     assert (lines["alice"]["Travel (km/h)"], lines["alice"]["City"]) == ("4200", "Bern")

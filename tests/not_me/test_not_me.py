@@ -121,14 +121,14 @@ def test_the_button_cuts_all_that_the_login_opened_and_says_each_line(
     assert press(stranger) == [
         "Logged out of 2 browsers. Their open terminals close.",
         "Your password is void. Nobody logs in with it any more.",
-        "Revoked 1 unused ticket and one-time passwords for the gateway.",
+        "Revoked 1 one-time password for the gateway.",
         "Removed 1 SSH key that was registered since that login. 1 older key stayed; remove on your account page what "
         "is not yours.",
         "Removed 1 second factor that was set up since that login.",
-        "Locked 1 privileged session that was live. Nobody can do anything there until an administrator unlocks it.",
+        "Locked 1 privileged session that was live. Nobody can do anything there until an administrator unlocks.",
         "Canceled 1 privileged session that was about to begin.",
         "Ended 1 privileged session that was requested since that login.",
-        "1 privileged session that was requested before that login still waits to begin. End it if it is not yours.",
+        "1 privileged session that was requested before that login may still begin. Log in, and end what is not yours.",
         "No SSH certificate of yours is valid.",
         "Alerted 1 administrator by e-mail, and in the log.",
     ]

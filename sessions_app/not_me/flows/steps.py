@@ -63,7 +63,9 @@ def tickets(user: AbstractUser) -> LockdownStep:
     """Use up every ticket and one-time password of the account. Call it inside the transaction of the logouts."""
     unused = GatewayTicket.objects.filter(user_id=user.pk, used_at=None, expires_at__gt=timezone.now())
     count = unused.update(used_at=timezone.now())
-    return LockdownStep(True, f"Revoked {counted(count, 'unused ticket')} and one-time passwords for the gateway.")
+    if not count:
+        return LockdownStep(True, "No one-time password for the gateway was left unused.")
+    return LockdownStep(True, f"Revoked {counted(count, 'one-time password')} for the gateway.")
 
 
 def keys(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:
@@ -71,9 +73,10 @@ def keys(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:
     added = UserKey.objects.filter(user_id=user.pk, added_at__gte=since).select_related("user")
     removed = sum(_remove(user, key) for key in added)
     left = UserKey.objects.filter(user_id=user.pk).count()
-    text = (
-        f"Removed {counted(removed, 'SSH key')} that {'was' if removed == 1 else 'were'} registered since that login."
-    )
+    text = "No SSH key was registered since that login."
+    if removed:
+        were = "was" if removed == 1 else "were"
+        text = f"Removed {counted(removed, 'SSH key')} that {were} registered since that login."
     if left:
         text += f" {counted(left, 'older key')} stayed; remove on your account page what is not yours."
     return [LockdownStep(True, text)]
@@ -107,6 +110,8 @@ def factors(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:
                 level=Level.WARNING,
             )
     number = len(names)
+    if not number:
+        return [LockdownStep(True, "No second factor was set up since that login.")]
     were = "was" if number == 1 else "were"
     return [LockdownStep(True, f"Removed {counted(number, 'second factor')} that {were} set up since that login.")]
 
@@ -132,17 +137,17 @@ def sessions(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:
     found = PrivilegedSession.objects.filter(user_id=user.pk).not_ended().select_related("user", "profile")
     results = [_stop(user, session, since) for session in found.order_by("pk")]
     sentences = {
-        LOCKED: "Locked {} that {} live. Nobody can do anything there until an administrator unlocks it.",
+        LOCKED: "Locked {} that {} live. Nobody can do anything there until an administrator unlocks.",
         CANCELED: "Canceled {} that {} about to begin.",
         ENDED: "Ended {} that {} requested since that login.",
-        WAITS: "{} that {} requested before that login still waits to begin. End it if it is not yours.",
+        WAITS: "{} that {} requested before that login may still begin. Log in, and end what is not yours.",
         REFUSED: "{} {} changed by somebody else at the same moment and not locked. The administrators were told.",
     }
     lines = []
     for result, sentence in sentences.items():
         if number := results.count(result):
             text = sentence.format(counted(number, "privileged session"), "was" if number == 1 else "were")
-            lines.append(LockdownStep(result != REFUSED, text))
+            lines.append(LockdownStep(result not in (WAITS, REFUSED), text))
     return lines or [LockdownStep(True, "No privileged session was live.")]
 
 

@@ -17,6 +17,7 @@ from sessions_app.logins.addresses import place_of
 from sessions_app.logins.client_ip import UNIX_SOCKET
 from sessions_app.logins.expiry import expiry
 from sessions_app.logins.geolocation import UNKNOWN_CITY
+from sessions_app.logins.marks import page_badges
 from sessions_app.logins.models import AddressSource, LoginAddress, LoginSession, LogoutNote
 from sessions_app.logins.tables import (
     browser_text,
@@ -58,6 +59,7 @@ def login_facts(person: AbstractUser, login: LoginSession, current: LoginSession
     name = then_and_now(login.user_name, login.user.get_username(), link(to_user, login.user_name))
     return {
         "state": state_badge(login, is_current=current is not None and login.pk == current.pk),
+        "marks": page_badges(login),
         "sign_in": [("User", name), *_sign_in(login)],
         "ends": _ends(login),
         "device": _device(login),
@@ -73,6 +75,9 @@ def _sign_in(login: LoginSession) -> list[tuple[str, str]]:
         ("Second factor", second_factor_text(login) or ("none" if login.signed_in_with else "not written down")),
         ("Last confirmed", short_time(login.confirmed_at) if login.confirmed_at else "never"),
     ]
+    if login.travel_kmh is not None:
+        speed = f"{login.travel_kmh:,} km/h since another login, which no aeroplane flies"
+        rows.append(("Travel", speed))
     if login.is_live:
         rows.append(("Confirmed until", short_time(until) if until else "over; asked again where it is needed"))
     if login.must_enrol:

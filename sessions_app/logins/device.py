@@ -31,6 +31,7 @@ USER_AGENT_LENGTH = 512
 NAME_LENGTH = 60
 VERSION_LENGTH = 30
 UNKNOWN = "Unknown"
+IN_APP = "In-app browser"  # a page inside another app
 
 _TV = re.compile(
     r"smart-?tv|apple ?tv|google ?tv|android ?tv|\bhbbtv|\bweb0s\b|webos\.?tv|netcast|nettv|viera|bravia|\bcrkey\b"
@@ -54,8 +55,11 @@ _TABLET_MODEL = re.compile(
 _IOS_ONLY = re.compile(r"\b(CriOS|FxiOS|EdgiOS|OPiOS|OPT|OPX|GSA)/|\bMobile/\d")
 
 _BROWSER_NAMES = {
-    "Apple Mail": "Web view",  # what the library calls every Mac or iPad that names no browser
-    "Mobile Safari UI/WKWebView": "Web view",
+    "Apple Mail": IN_APP,  # what the library calls every Mac or iPad that names no browser
+    "Mobile Safari UI/WKWebView": IN_APP,
+    "MiuiBrowser": "Mi Browser",
+    "QQ Browser Mobile": "QQ Browser",
+    "DuckDuckGo Mobile": "DuckDuckGo",
     "Microsoft Edge": "Edge",
     "Edge Mobile": "Edge",
     "Google Chrome": "Chrome",
@@ -70,6 +74,9 @@ _BROWSER_NAMES = {
     "Samsung Internet": "Samsung Internet",
     "Other": UNKNOWN,
 }
+_PLAIN = ("Chrome", "Chromium")  # brands that many browsers built on Chromium send
+# Names in the header that add nothing to those.
+_SAYS_NO_MORE = (*_PLAIN, IN_APP, "Android WebView", "Safari", UNKNOWN)
 _SYSTEM_NAMES = {
     "Mac OS X": "macOS",
     "Chromium OS": "Chrome OS",
@@ -155,11 +162,14 @@ def _ipados_version(user_agent: str) -> str:
 
 
 def _browser(agent: user_agents.parsers.UserAgent, hints: Hints) -> tuple[str, str]:
-    if hints.brand and not agent.is_bot:
-        return _BROWSER_NAMES.get(hints.brand, hints.brand), hints.brand_version
     name = _BROWSER_NAMES.get(agent.browser.family, agent.browser.family)
-    # A web view has no version of its own; the version there is WebKit's.
-    return name, "" if name == "Web view" else agent.browser.version_string
+    if hints.brand and not agent.is_bot:
+        brand = _BROWSER_NAMES.get(hints.brand, hints.brand)
+        # Some browsers, such as Yandex's, call themselves Chrome in their brands and say who they are in the header.
+        if brand not in _PLAIN or name in _SAYS_NO_MORE:
+            return brand, hints.brand_version
+    # An app has no version here; the one in the header is WebKit's.
+    return name, "" if name == IN_APP else agent.browser.version_string
 
 
 def _system(agent: user_agents.parsers.UserAgent, hints: Hints) -> tuple[str, str]:

@@ -132,7 +132,7 @@ TOUCH = {"touch": "1"}
         ("Version/17.4 Safari/605.1.15 OPT/4.5.0", "Opera Touch", "4.5"),
         ("Version/17.4 Safari/605.1.15 OPX/2.4.4", "Opera GX", "2.4.4"),
         ("GSA/311.0.625 Safari/605.1.15", "Safari", ""),
-        ("Mobile/15E148", "Web view", ""),
+        ("Mobile/15E148", "In-app browser", ""),
         ("Mobile/15E148 [FBAN/FBIOS;FBAV/455.0]", "Facebook", "455"),
     ],
 )
@@ -159,12 +159,12 @@ def test_a_browser_that_a_mac_has_too_is_on_an_ipad_where_there_is_touch(tail: s
 
 def test_a_web_view_is_called_one_and_has_no_version() -> None:
     view = IPAD_AS_MAC.strip()
-    assert describe(view, {}) == Device("Desktop", "macOS", "", "Web view", "")
-    assert describe(view, TOUCH) == Device("Tablet", "iPadOS", "", "Web view", "")
+    assert describe(view, {}) == Device("Desktop", "macOS", "", "In-app browser", "")
+    assert describe(view, TOUCH) == Device("Tablet", "iPadOS", "", "In-app browser", "")
     ipad = view.replace("Macintosh; Intel Mac OS X 10_15_7", "iPad; CPU OS 17_4 like Mac OS X")
-    assert describe(f"{ipad} Mobile/15E148", {}) == Device("Tablet", "iPadOS", "17.4", "Web view", "")
+    assert describe(f"{ipad} Mobile/15E148", {}) == Device("Tablet", "iPadOS", "17.4", "In-app browser", "")
     iphone = view.replace("Macintosh; Intel Mac OS X 10_15_7", "iPhone; CPU iPhone OS 17_4 like Mac OS X")
-    assert describe(f"{iphone} Mobile/15E148", TOUCH) == Device("Mobile", "iOS", "17.4", "Web view", "")
+    assert describe(f"{iphone} Mobile/15E148", TOUCH) == Device("Mobile", "iOS", "17.4", "In-app browser", "")
 
 
 def test_an_iphone_and_an_ipad_that_ask_for_their_own_pages_are_as_ever() -> None:
@@ -357,3 +357,45 @@ def test_only_what_is_not_sent_anyway_is_asked_for() -> None:
 def test_only_hint_headers_are_picked_out_of_a_request() -> None:
     meta = {"HTTP_SEC_CH_UA_MODEL": '"Pixel 8"', "HTTP_COOKIE": "sessionid=secret", "HTTP_SEC_CH_UA_MOBILE": ""}
     assert hints_from(meta) == {"Sec-CH-UA-Model": '"Pixel 8"'}
+
+
+@pytest.mark.parametrize(
+    ("token", "browser", "version"),
+    [
+        ("YaBrowser/24.6.0.0", "Yandex Browser", "24.6"),
+        ("Whale/3.26.244.21", "Whale", "3.26.244"),
+        ("Vivaldi/6.7.3329.35", "Vivaldi", "6.7.3329"),
+        ("Electron/30.0", "Chrome", "124.0.6367.91"),  # the library knows no such browser
+        ("", "Chrome", "124.0.6367.91"),
+    ],
+)
+def test_a_browser_that_says_more_in_its_header_than_in_its_brands_keeps_it(
+    token: str, browser: str, version: str
+) -> None:
+    agent = WINDOWS_CHROME.replace(" Safari/", f" {token} Safari/" if token else " Safari/")
+    device = describe(agent, hints("Windows", "15.0.0", SEC_CH_UA_FULL_VERSION_LIST=BRANDS))
+    assert (device.browser, device.browser_version) == (browser, version)
+
+
+def test_a_brand_that_says_more_than_the_header_wins() -> None:
+    brands = '"Chromium";v="124.0.6367.91", "Microsoft Edge";v="124.0.2478.67", "Not-A.Brand";v="99.0.0.0"'
+    assert describe(WINDOWS_CHROME, hints("Windows", "15.0.0", SEC_CH_UA_FULL_VERSION_LIST=brands)).browser == "Edge"
+    chromium_only = '"Chromium";v="124.0.6367.91", "Not-A.Brand";v="99.0.0.0"'
+    linux = describe(LINUX_CHROME, hints("Linux", "6.8", SEC_CH_UA_FULL_VERSION_LIST=chromium_only))
+    assert linux.browser == "Chromium"
+
+
+@pytest.mark.parametrize(
+    ("agent", "browser"),
+    [
+        (f"{ANDROID_CHROME} XiaoMi/MiuiBrowser/17.5.10", "Mi Browser"),
+        (ANDROID_CHROME.replace(" Mobile", " MQQBrowser/14.1 Mobile"), "QQ Browser"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Mobile/15E148",
+            "In-app browser",
+        ),
+    ],
+)
+def test_browsers_have_the_names_that_people_know(agent: str, browser: str) -> None:
+    assert describe(agent, {}).browser == browser

@@ -22,6 +22,7 @@ from django.core.management.base import CommandError
 from django.db import OperationalError
 
 from scripts import vendor
+from scripts.city_database import CityDatabase
 from scripts.install import telling
 from sessionadmin.database import transactions
 from sessionadmin.refusals import refusal
@@ -45,15 +46,20 @@ def main() -> None:
     prepare()
     sys.stdout.flush()  # who can log in is told before somebody can
     practice = has_practice_host()
-    call_command(
-        "serve",
-        host=HOST,
-        port=port,
-        with_worker=True,
-        with_practice_host=practice,
-        with_gateway=practice and can_start_gateway(),
-        skip_checks=False,
-    )
+    places = CityDatabase(f"http://{HOST}:{port}")
+    places.start()
+    try:
+        call_command(
+            "serve",
+            host=HOST,
+            port=port,
+            with_worker=True,
+            with_practice_host=practice,
+            with_gateway=practice and can_start_gateway(),
+            skip_checks=False,
+        )
+    finally:
+        places.stop()
 
 
 def has_practice_host() -> bool:

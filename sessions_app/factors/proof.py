@@ -16,17 +16,20 @@ from django.views.decorators.debug import sensitive_variables
 
 from activity import log
 from activity.verbs import Verb
-from sessions_app.factors import check, fresh
+from sessions_app.factors import check, fresh, webauthn
 from sessions_app.factors.parking import PREFIX
 from sessions_app.logins import authentication, service
 from sessions_app.logins.forms import LONGEST_PASSWORD
 from sessions_app.logins.models import LoginSession, SecondFactor
 
+WRONG_KEY = "No security key of yours has answered. Nothing was done. Try again, or confirm in another way."
 WRONG_CODE = "This code is wrong, or it was used before. Nothing was done. Enter the next code that is shown."
 # How the log names what was given.
 NAMES = {
     SecondFactor.TOTP: "a code of the authenticator app",
     SecondFactor.RECOVERY_CODE: "a recovery code",
+    SecondFactor.SECURITY_KEY: "a security key",
+    SecondFactor.PASSKEY: "a passkey",
 }
 
 
@@ -35,25 +38,33 @@ class Ways:
     """By what a person can confirm who they are: by a second factor where there is one, and else by the password."""
 
     password: bool
+    key: bool
     app: bool
     recovery_code: bool
+    why_no_key: str = ""  # why the person's keys do not work at this address of the console
 
     @property
     def code(self) -> bool:
         return self.app or self.recovery_code
 
     @property
+    def is_typed(self) -> bool:
+        return self.password or self.code
+
+    @property
     def are_none(self) -> bool:
-        return not (self.password or self.code)
+        return not (self.is_typed or self.key)
 
 
-def ways_of(user: AbstractUser) -> Ways:
+def ways_of(request: HttpRequest, user: AbstractUser) -> Ways:
     """Return by what this person can confirm, with one query."""
     factors = check.factors_of(user)
     return Ways(
         password=user.has_usable_password() and not factors.any,
+        key=factors.keys > 0,
         app=factors.has_app,
         recovery_code=factors.any and factors.recovery_codes > 0,
+        why_no_key=webauthn.why_impossible(request) if factors.keys else "",
     )
 
 
@@ -71,7 +82,11 @@ class ProofForm(forms.Form):
     def __init__(self, request: HttpRequest, user: AbstractUser, words: str, data: QueryDict | None = None) -> None:
         super().__init__(data, prefix=PREFIX, auto_id="%s", label_suffix="")
         self.request, self.user, self.words = request, user, words
-        self.ways = ways_of(user)
+        self.ways = ways_of(request, user)
+        has_answer = self.ways.key and bool(self.data.get(f"{PREFIX}-credential"))
+        if has_answer:
+            limit = [MaxLengthValidator(webauthn.LONGEST)]
+            self.fields["credential"] = forms.CharField(widget=forms.HiddenInput, validators=limit)
         if self.ways.password:
             self.fields["password"] = forms.CharField(
                 strip=False,
@@ -84,7 +99,10 @@ class ProofForm(forms.Form):
                 label="Code of your authenticator app" if self.ways.app else "Recovery code",
                 help_text="Or one of your recovery codes." if self.ways.app and self.ways.recovery_code else "",
                 max_length=check.LONGEST_CODE,
-                widget=forms.TextInput({"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+                required=not has_answer,
+                widget=forms.TextInput(
+                    {"autocomplete": "one-time-code", "autofocus": not self.ways.key, "spellcheck": "false"}
+                ),
                 error_messages={"required": "Enter a code."},
             )
 
@@ -102,12 +120,29 @@ class ProofForm(forms.Form):
     def clean_code(self) -> str:
         """Check and use up the code. Raise ValidationError if it is wrong, or was not checked."""
         code: str = self.cleaned_data["code"]
+        if not code:
+            return ""
         with self._refusals():
             factor = check.verify_code(self.user, code, address=service.request_ip(self.request))
         if factor is None:
             raise forms.ValidationError(WRONG_CODE, code="wrong")
         self.factor = NAMES[factor]
         return code
+
+    @sensitive_variables("answer")
+    def clean_credential(self) -> str:
+        """Check the answer of a security key or passkey. Raise ValidationError if it is wrong."""
+        answer: str = self.cleaned_data["credential"]
+        factor = webauthn.verify(self.request, self.user, answer)
+        if factor is None:
+            raise forms.ValidationError(WRONG_KEY, code="wrong")
+        self.factor = NAMES[factor]
+        return answer
+
+    @property
+    def key_problem(self) -> str:
+        """Return why the answer of a key was refused; an empty string if none was given."""
+        return WRONG_KEY if "credential" in self.errors else ""
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:

@@ -45,8 +45,7 @@ def ask(request: HttpRequest, login: LoginSession, form: ParkedForm, proof: Proo
         "form": asked,
         "minutes": MINUTES,
         "action_url": form.address,
-        "name": FIELD,
-        "kept": seal_form(form, login),
+        "hidden": (FIELD, seal_form(form, login)),
         "target": form.target or "dialog",
         "back": form.back,
     }

@@ -38,6 +38,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
         "until": confirmed_until(login) if login is not None else None,
         "minutes": MINUTES,
         "next": next_url,
+        "hidden": ("next", next_url),
     }
     response = render(
         request, "sessions_app/factors/confirm.html", context, status=form.status if form.is_bound else 200

@@ -10,27 +10,12 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from sessions_app.logins.models import LoginSession, Method, SecondFactor
-from tests.support.browser import axe_finds
+from tests.support.browser import axe_finds, plug_in
 from tests.support.builders import PASSWORD
 from tests.support.factors import code_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Open = Callable[..., Page]
-
-
-def plug_in(page: Page, transport: str) -> None:
-    """Give the browser an authenticator that answers by itself: "internal" is a passkey, "usb" a security key."""
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("WebAuthn.enable")
-    is_passkey = transport == "internal"
-    options = {
-        "protocol": "ctap2",
-        "transport": transport,
-        "hasResidentKey": is_passkey,
-        "hasUserVerification": is_passkey,
-        "isUserVerified": is_passkey,
-    }
-    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
 def log_out(page: Page) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.models import Status
-from tests.support.browser import axe_finds
+from tests.support.browser import axe_finds, plug_in
 from tests.support.builders import PASSWORD, make_profile, make_resource, make_session
 from tests.support.confirming import let_time_pass
 from tests.support.vault import make_secret
@@ -51,6 +51,27 @@ def test_requests_are_approved_in_place_after_the_password_is_entered_once(
     for session in (first, second):
         session.refresh_from_db()
         assert session.status == Status.PROVISIONING
+
+
+def test_a_security_key_confirms_in_the_dialog(open_as: OpenAs, approver: User, alice: User) -> None:
+    session = make_session(alice, Status.WAITING, profile=make_profile("Approved", [[approver]]))
+    page = open_as(approver, "/accounts/2fa/keys/security-key/")
+    plug_in(page, "usb")
+    page.get_by_role("button", name="Set up").click()
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_text("Security key").first).to_be_visible()
+    page.goto("/approvals/")
+    let_time_pass()
+    page.locator(f"#request-{session.pk}").get_by_role("button", name="Approve").click()
+    key = page.locator("#dialog").get_by_role("button", name="Use a security key or passkey")
+    expect(key).to_be_focused()
+    expect(page.locator("#dialog").get_by_label("Recovery code")).to_be_visible()
+    assert axe_finds(page) == []
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#request-{session.pk}")).to_have_count(0)
+    expect(page.locator("#dialog")).to_be_hidden()
+    session.refresh_from_db()
+    assert session.status == Status.PROVISIONING
 
 
 def test_everything_is_cut_in_the_dialog_with_the_reason_that_was_typed(

@@ -21,7 +21,7 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 from tests.support import builders
 from tests.support.builders import PASSWORD
 from tests.support.confirming import let_time_pass
-from tests.support.factors import code_of, give_app
+from tests.support.factors import code_of, give_app, give_key
 from tests.support.pages import ClientResponse, attribute, elements, fields, streamed, text
 from tests.support.vault import make_secret
 
@@ -239,6 +239,27 @@ def test_a_recovery_code_confirms(approver: User, as_user: AsUser) -> None:
     assert LogEntry.objects.get(verb=Verb.FACTOR_CONFIRMED).message.startswith("Confirmed with a recovery code")
 
 
+def test_a_security_key_confirms_and_a_wrong_answer_does_not(approver: User, waiting: PrivilegedSession) -> None:
+    key, path = give_key(approver), "/sessions/do/approve/"
+    client = Client(headers={"Host": "localhost"})  # keys belong to a name
+    client.force_login(approver)
+    let_time_pass()
+    asked = client.post(path, {"ids": waiting.pk})
+    sent = question(asked)
+    assert set(sent) == {"confirm-form", "confirm-credential"}  # nothing to type: no app and no recovery codes
+    options = attribute(elements(asked).find(".//form[@data-webauthn]"), "data-webauthn")
+    wrong = client.post(path, sent | {"confirm-credential": "{}"})
+    assert wrong.status_code == 422
+    assert "No security key of yours has answered. Nothing was done." in text(elements(wrong))
+    assert status_of(waiting) == Status.WAITING
+    answer = key.answer(client.get(options).json())
+    assert client.post(path, sent | {"confirm-credential": answer}).status_code == 302
+    assert status_of(waiting) != Status.WAITING
+    assert LogEntry.objects.get(verb=Verb.FACTOR_CONFIRMED).message.startswith("Confirmed with a security key")
+    let_time_pass()
+    assert client.post("/accounts/confirm/", {"confirm-credential": answer}).status_code == 422  # once only
+
+
 def test_the_password_alone_does_not_change_the_password_of_who_has_a_second_factor(
     alice: User, outsider: User, as_user: AsUser
 ) -> None:
@@ -392,7 +413,7 @@ def test_an_answer_for_another_part_of_the_page_closes_the_dialog(alice: User, a
     client, path = as_user(alice), f"/sessions/{session.pk}/secrets/{secret.pk}/show/"
     let_time_pass()
     asked = client.post(path, headers=HTMX | {"HX-Target": "revealed"})
-    assert attribute(elements(asked).find(".//form"), "hx-target") == "#revealed"
+    assert attribute(elements(asked).find(".//*[@hx-target]"), "hx-target") == "#revealed"
     assert not LogEntry.objects.filter(verb=Verb.SECRET_VIEWED).exists()
     done = confirm(client, path, asked, headers=HTMX | {"HX-Target": "revealed"})
     assert done.status_code == 200

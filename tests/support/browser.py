@@ -36,6 +36,21 @@ def axe_finds(page: Page) -> list[str]:
     return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"][:2]]
 
 
+def plug_in(page: Page, transport: str) -> None:
+    """Give the browser an authenticator that answers by itself: "internal" is a passkey, "usb" a security key."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    is_passkey = transport == "internal"
+    options = {
+        "protocol": "ctap2",
+        "transport": transport,
+        "hasResidentKey": is_passkey,
+        "hasUserVerification": is_passkey,
+        "isUserVerified": is_passkey,
+    }
+    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
 @pytest.fixture(scope="module")
 def chromium_browser() -> Iterator[Browser]:
     """Run one Chromium for the tests of a module.

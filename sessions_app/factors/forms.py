@@ -12,12 +12,19 @@ from sessions_app.factors.webauthn import LONGEST
 LONGEST_NAME = 60
 
 
+class CodeInput(forms.TextInput):
+    """A field that is empty whenever it is shown, because no code is good twice."""
+
+    def format_value(self, value: Any) -> None:
+        """Return nothing."""
+
+
 class CodeForm(forms.Form):
     """A code of the authenticator app, or a recovery code."""
 
     code = forms.CharField(
         max_length=LONGEST_CODE,
-        widget=forms.TextInput({"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+        widget=CodeInput({"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
     )
 
     def __init__(self, *args: Any, label: str = "Code", numeric: bool = False, **kwargs: Any) -> None:

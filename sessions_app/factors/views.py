@@ -130,6 +130,7 @@ def add_key(request: HttpRequest, kind: str) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         initial={"name": label if number == 1 else f"{label} {number}"},
     )
+    problem = ""
     if form.is_valid():
         name, answer = form.cleaned_data["name"], form.cleaned_data["credential"]
         try:
@@ -137,12 +138,13 @@ def add_key(request: HttpRequest, kind: str) -> HttpResponse:
                 raise Refused(NO_ANSWER)
             codes = enrol.add_key(request, me, answer, kind=kind, name=name, login=current_login(request))
         except Refused as refusal:
-            form.add_error(None, refusal.message)
+            problem = refusal.message
         else:
             return _done(request, f"Your {label.lower()} “{name}” is set up.", codes)
     context = {
         "heading": f"Set up a {label.lower()}",
         "form": form,
+        "problem": problem,
         "kind": kind,
         "is_passkey": kind == webauthn.PASSKEY,
         "why_not": webauthn.why_impossible(request),

@@ -19,6 +19,7 @@ from sessions_app.factors.flows import change, enrol
 from sessions_app.factors.forms import AppForm, NameForm, NewKeyForm
 from sessions_app.factors.names import KINDS, with_labels
 from sessions_app.logins.backend import current_login
+from sessions_app.logins.service import live_logins
 from sessions_app.outcome import confirmation, outcome
 from sessions_app.sealing import SealingError, seal, unseal
 
@@ -45,6 +46,7 @@ def factors(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "factors": check.factors_of(me),
         "why_no_keys": webauthn.why_impossible(request),
+        "other_logins": live_logins(me, but=current_login(request)).count(),
     }
     return render(request, "sessions_app/factors/factors.html", context)
 

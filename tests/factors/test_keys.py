@@ -181,6 +181,16 @@ def test_a_key_is_set_up_renamed_and_removed(browser: Client, alice: User) -> No
     assert LogEntry.objects.filter(verb__in=verbs, actor=alice).count() == 3
 
 
+def test_the_page_offers_to_end_the_other_logins(browser: Client, alice: User) -> None:
+    """OWASP ASVS 5, 7.4.3: after a change of the factors."""
+    browser.force_login(alice)
+    assert "other browser" not in browser.get("/accounts/2fa/").content.decode()
+    Client().force_login(alice)
+    page = browser.get("/accounts/2fa/").content.decode()
+    assert "You are logged in with 1 other browser." in page
+    assert 'href="/logins/logout-others/"' in page
+
+
 def test_a_passkey_that_did_not_check_its_owner_is_not_set_up(browser: Client, alice: User) -> None:
     browser.force_login(alice)
     page = "/accounts/2fa/keys/passkey/"

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from activity import log
+from activity.verbs import Verb
 from sessions_app.errors import Refused
 from sessions_app.factors import check
 from sessions_app.gateway import store
@@ -96,18 +97,21 @@ def given(first: Identity, user_name: str, wanted: str, answer: str, address: st
     """
     user = get_user_model().objects.get(pk=first.user_id)
     if not ticket.is_password(answer) and check.factors_of(user).accepts_code:
-        _use_code(user, answer, address)
+        _use_code(user, wanted, answer, address)
         return replace(first, is_confirmed=True)
     found = by_password(user_name, wanted, answer, address)
     return replace(found, key_id=first.key_id, is_noted=first.is_noted)
 
 
 @sensitive_variables("answer")
-def _use_code(user: AbstractUser, answer: str, address: str) -> None:
-    try:
-        with log.coming_from(address):
+def _use_code(user: AbstractUser, wanted: str, answer: str, address: str) -> None:
+    session = connect.wanted_session(user, wanted)
+    with log.coming_from(address):
+        try:
             factor = check.verify_code(user, answer[: check.LONGEST_CODE], address=address)
-    except LoginRefused as refused:
-        raise Refused(str(refused)) from refused
-    if factor is None:
-        raise Refused("The code is wrong, or it was used before. Wait for the next one.")
+        except LoginRefused as refused:
+            raise Refused(str(refused)) from refused
+        if factor is None:
+            raise Refused("The code is wrong, or it was used before. Wait for the next one.")
+        message = f"Confirmed over SSH ({factor.label}), to connect to {session.resource_name}"
+        log.record(Verb.FACTOR_CONFIRMED, message, actor=user, target=session)

@@ -182,6 +182,9 @@ class PolicyInputs:
     speaks_to_user: bool = False  # whether the user reads the reasons, and is called "you"
     short_tier: str = ""  # which approval tier cannot be fulfilled; empty if there is none
     needs_approval: bool = False
+    needs_person: bool = (
+        False  # whether it is for an application, which cannot give the second factor that is asked for
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +273,8 @@ def _not_given(inputs: PolicyInputs) -> str:
             f"for {inputs.activity} on {inputs.resource}. "
             "Use that one, end it first, or choose a start after its End."
         )
+    if inputs.needs_person:
+        return f"The connection profile {inputs.profile} asks for a second factor, which an application cannot give."
     if inputs.short_tier:
         return f"The access policy {inputs.policy} cannot be followed: {inputs.short_tier}"
     return ""

@@ -185,7 +185,7 @@ async def tried(there: Front, phone: Phone, **values: Any) -> int | None:
     return status
 
 
-def codes_used() -> int:
+def wrong_codes() -> int:
     return LogEntry.objects.filter(verb=Verb.FACTOR_FAILED).count()
 
 
@@ -212,7 +212,12 @@ def test_a_code_of_the_authenticator_app_is_good_once_and_for_its_own_person(ali
     assert first.prompts == ["Code or one-time password: "]
     assert "Enter the code of your authenticator app" in first.instructions[0]
     assert "The code is wrong, or it was used before." in "".join(again.said)
-    assert codes_used() == 2
+    assert wrong_codes() == 2
+    logged = LogEntry.objects.of_target(given.session).filter(verb=Verb.FACTOR_CONFIRMED)
+    assert (
+        list(logged.values_list("message", "ip"))
+        == [("Confirmed over SSH (Authenticator app), to connect to web-1", HERE)] * 2
+    )
     assert {entry.ip for entry in LogEntry.objects.filter(verb=Verb.FACTOR_FAILED)} == {HERE}
 
 

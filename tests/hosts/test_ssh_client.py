@@ -21,6 +21,7 @@ from sessionadmin.console_client import Problem
 from sessionadmin.ssh_client import ConnectionDetails
 from sessions_app import error_pages
 from sessions_app.factors import recovery
+from sessions_app.factors.models import FactorRule
 from sessions_app.factors.webauthn import PASSKEY
 from sessions_app.logins.models import LoginSession, SecondFactor
 from tests.support import builders
@@ -245,6 +246,17 @@ def test_who_has_only_a_passkey_is_told_where_to_go_instead(console: Callable[..
         console()
     assert "one-time password, for ssh through the gateway" in str(told.value)
     assert not LoginSession.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_must_set_up_a_second_factor_is_told_to_do_that_first(live_server: Any, alice: User) -> None:
+    FactorRule.objects.create(user=alice, is_required=True, grace_used=FactorRule.NO_GRACE)
+    with (
+        pytest.raises(Problem, match=r"asks you to set up a second factor first\. Log in with a browser"),
+        console_client.logged_in(live_server.url, "alice", builders.PASSWORD) as client,
+    ):
+        ssh_client.read_connection_details(client.post(ssh_client.CERTIFICATE, {}))
+    assert not LoginSession.objects.filter(ended_at=None).exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -247,3 +247,25 @@ def test_asking_for_many_resources_costs_no_more_reads_than_for_two(alice: User,
         return sum(not query["sql"].startswith(written) for query in queries)
 
     assert reads(resources[:2]) == reads(resources[2:])
+
+
+@pytest.mark.parametrize(
+    ("profile", "values", "is_refused"),
+    [
+        ({"confirm_at_connect": True}, {}, True),
+        ({"confirm_at_start": True}, {"start_at": timezone.now() + dt.timedelta(days=1)}, True),
+        ({"confirm_at_start": True}, {}, False),  # the administrator gives it
+        ({}, {}, False),
+    ],
+)
+def test_an_application_gets_no_session_that_asks_it_for_a_second_factor(
+    admin: User, profile: dict[str, Any], values: dict[str, Any], is_refused: bool
+) -> None:
+    principal = builders.make_application("backup-job").principal
+    builders.make_policy(users=[principal], profile=builders.make_profile("Careful", **profile))
+    sent: dict[str, Any] = {"activity": builders.make_activity(), "resources": [builders.make_resource()], **values}
+    if not is_refused:
+        assert len(request_sessions(admin, user=principal, **sent)) == 1
+        return
+    with pytest.raises(Refused, match="Careful asks for a second factor, which an application cannot give"):
+        request_sessions(admin, user=principal, **sent)

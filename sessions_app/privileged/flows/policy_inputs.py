@@ -12,8 +12,8 @@ from django.db.models import Prefetch
 from django.utils import timezone
 
 from sessions_app.catalogue.lock_models import ResourceLock
-from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
-from sessions_app.people.models import AccountLock
+from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
+from sessions_app.people.models import AccountLock, Application
 from sessions_app.privileged.booking import first_overlap
 from sessions_app.privileged.flows.approvers import shortages
 from sessions_app.privileged.flows.bookings import Booked, Pair, booked_by_others
@@ -86,6 +86,8 @@ def policy_inputs_of_pairs(
         locks=dict(ResourceLock.objects.in_force().filter(resource__in=resources).values_list("resource_id", "title")),
         booked=booked_by_others(user, pairs, now),
         short=shortages(list(tiers.values()), not_ids=(user.pk, request.actor_id)),
+        is_application=any(policy.profile.confirms for policy in best.values())
+        and Application.objects.filter(principal=user.pk).exists(),
     )
     return [
         (_wanted(request, activity, resource, policy, facts, request.start_at or now), policy)
@@ -102,6 +104,7 @@ class _Facts:
     locks: dict[int, str]  # the titles of locks, by resource
     booked: Booked
     short: dict[int, str]  # why a tier cannot be fulfilled, by tier; empty if it can
+    is_application: bool  # looked for only where a profile asks for a second factor
 
 
 def _wanted(
@@ -139,5 +142,15 @@ def _wanted(
         account_session=first_overlap(facts.booked.on_account.get((activity.pk, resource.pk), ()), start, lasts),
         short_tier=next((facts.short[tier.pk] for tier in tiers if facts.short[tier.pk]), ""),
         needs_approval=bool(tiers),
+        needs_person=facts.is_application and _asks_its_user(profile, tiers, request.start_at),
         speaks_to_user=request.speaks_to_user,
     )
+
+
+def _asks_its_user(
+    profile: ConnectionProfile | None, tiers: Sequence[ApprovalTier], start_at: dt.datetime | None
+) -> bool:
+    """Return whether a second factor is asked for that the requester cannot give for the user of the session."""
+    if profile is None or not profile.confirms:
+        return False
+    return profile.confirm_at_connect or bool(tiers) or start_at is not None

@@ -17,6 +17,7 @@ from tests.support import builders, emptying, own_accounts  # noqa: F401 - own_a
 from tests.support.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.support.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
 from tests.support.oidc_peer import peer_process, provider  # noqa: F401 - fixtures
+from tests.support.saml_peer import saml_process, saml_provider  # noqa: F401 - fixtures
 from tests.support.ssh_scene import key, server  # noqa: F401 - fixtures
 
 # django-stubs do not know Django's own steps.

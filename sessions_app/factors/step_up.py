@@ -143,6 +143,7 @@ NOT_NEEDED = frozenset(
         "device_forget",
         "ssh_login",
         "sso_back_channel",  # of a provider, whose signature counts
+        "sso_saml_acs",  # as well
         "mfa_authenticate",
         "mfa_cancel",
         "passkey_login",

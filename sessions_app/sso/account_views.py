@@ -12,11 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from activity.viewer import viewer
 from sessions_app.errors import Refused
 from sessions_app.outcome import confirmation
-from sessions_app.sso import flow
+from sessions_app.sso import flow, start
 from sessions_app.sso.linking import unlink
 from sessions_app.sso.models import Identity
-from sessions_app.sso.providers import OidcProvider, providers
-from sessions_app.sso.views import tells_failures
+from sessions_app.sso.providers import Provider, providers
+from sessions_app.sso.views import tells_failures_of
 
 
 @require_safe
@@ -36,13 +36,13 @@ def sso_account(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@tells_failures
-def sso_link(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
+@tells_failures_of(Provider)
+def sso_link(request: HttpRequest, provider: Provider) -> HttpResponse:
     """Send the person to the provider, which says who they are there. Then views.sso_callback() links the two."""
-    return going_to(request, provider, flow.begin(request, provider, flow.LINK, reverse("sso_account")))
+    return going_to(request, provider, start.begin(request, provider, flow.LINK, reverse("sso_account")))
 
 
-def going_to(request: HttpRequest, provider: OidcProvider, address: str) -> HttpResponse:
+def going_to(request: HttpRequest, provider: Provider, address: str) -> HttpResponse:
     """Return a page that leads to the provider at once.
 
     It is no redirect, because the content security policy lets no form of the console end on another host.

@@ -80,3 +80,16 @@ class BreakGlassUse(models.Model):
 
     def __str__(self) -> str:
         return str(self.login)
+
+
+class SamlMessage(models.Model):
+    """An assertion or a logout request by SAML that was used. Each counts once."""
+
+    digest = models.CharField(max_length=64, unique=True)  # of issuer and id
+    expires_at = models.DateTimeField(db_index=True)  # afterwards it is refused because it is too old
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"SAML message until {self.expires_at}"

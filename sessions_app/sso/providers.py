@@ -23,7 +23,7 @@ from sessions_app.sso.errors import ProviderUnavailable
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,38}", re.ASCII)
 EVERYBODY = "*"  # in the mapping of groups: whoever the provider lets in
-OIDC = "oidc"
+OIDC, SAML = "oidc", "saml"
 
 
 class Malformed(ValueError):
@@ -122,7 +122,41 @@ class OidcProvider(Provider):
         return secret
 
 
-KINDS: dict[str, type[Provider]] = {OIDC: OidcProvider}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SamlProvider(Provider):
+    """An identity provider that speaks SAML 2.0. `issuer` is its entity id; claims are its attributes."""
+
+    metadata_url: str = ""
+    metadata_file: str = ""
+    entity_id: str = ""  # of the console; empty: the address of its metadata
+    takes_unasked: bool = False  # logins that begin at the provider
+    second_factor_contexts: frozenset[str] = frozenset()  # one of these counts as the second factor
+    given_name_claim: str = "givenName"
+    family_name_claim: str = "sn"
+    email_claim: str = "mail"
+
+    @classmethod
+    def values(cls, slug: str, entry: Entry) -> dict[str, Any]:
+        """Return the values of all fields. Raise Malformed."""
+        found = super().values(slug, entry) | {
+            "metadata_url": entry.text("metadata_url", ""),
+            "metadata_file": entry.text("metadata_file", ""),
+            "entity_id": entry.text("entity_id", ""),
+            "takes_unasked": entry.flag("idp_initiated", default=False),
+            "second_factor_contexts": frozenset(entry.words("second_factor_contexts", ())),
+            "username_claim": entry.text("username_claim", "uid"),
+            "given_name_claim": entry.text("given_name_claim", "givenName"),
+            "family_name_claim": entry.text("family_name_claim", "sn"),
+            "email_claim": entry.text("email_claim", "mail"),
+        }
+        if bool(found["metadata_url"]) == bool(found["metadata_file"]):
+            raise Malformed("needs metadata_url or metadata_file, and not both")
+        if found["metadata_url"] and (problem := problem_of_address(found["metadata_url"].partition("?")[0])):
+            raise Malformed(f"metadata_url {problem}")
+        return found
+
+
+KINDS: dict[str, type[Provider]] = {OIDC: OidcProvider, SAML: SamlProvider}
 
 
 @dataclasses.dataclass

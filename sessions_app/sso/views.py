@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import wraps
+from typing import TypeVar
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -20,37 +21,44 @@ from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.errors import Refused
 from sessions_app.outcome import safe_next
-from sessions_app.sso import arrival, back_channel, flow, oidc
+from sessions_app.sso import arrival, back_channel, flow, oidc, start
 from sessions_app.sso.errors import AnswerRefused, ProviderUnavailable, SignOnFailed
 from sessions_app.sso.linking import link
-from sessions_app.sso.providers import OidcProvider, providers
+from sessions_app.sso.providers import OidcProvider, Provider, providers
 from sessions_app.sso.tokens import LONGEST_TOKEN, InvalidToken
 
 logger = logging.getLogger(__name__)
 View = Callable[..., HttpResponse]
+Kind = TypeVar("Kind", bound=Provider)
 LONGEST_CODE = 4096  # characters
 
 
-def tells_failures(view: View) -> View:
-    """Show SignOnFailed as a page that says what happened and what to do, and write the reason into the output."""
+def tells_failures_of(kind: type[Provider]) -> Callable[[View], View]:
+    """Return a decorator for views of one kind of provider, which get the provider instead of its slug.
 
-    @wraps(view)
-    def told(request: HttpRequest, slug: str) -> HttpResponse:
-        provider = provider_or_404(slug)
-        try:
-            response = view(request, provider)
-        except SignOnFailed as failure:
-            logger.warning("%s: %s. %s", provider.slug, failure.heading, failure.detail)
-            response = failed(request, failure)
-        response["Cache-Control"] = "no-store"
-        return response
+    It shows SignOnFailed as a page that says what happened and what to do, and writes the reason into the output.
+    """
 
-    return told
+    def decorator(view: View) -> View:
+        @wraps(view)
+        def told(request: HttpRequest, slug: str) -> HttpResponse:
+            provider = provider_or_404(slug, kind)
+            try:
+                response = view(request, provider)
+            except SignOnFailed as failure:
+                logger.warning("%s: %s. %s", provider.slug, failure.heading, failure.detail)
+                response = failed(request, failure)
+            response["Cache-Control"] = "no-store"
+            return response
+
+        return told
+
+    return decorator
 
 
-def provider_or_404(slug: str) -> OidcProvider:
+def provider_or_404(slug: str, kind: type[Kind]) -> Kind:
     provider = providers().get(slug)
-    if not isinstance(provider, OidcProvider):
+    if not isinstance(provider, kind):
         raise Http404
     return provider
 
@@ -62,8 +70,8 @@ def failed(request: HttpRequest, failure: SignOnFailed) -> HttpResponse:
 
 @login_not_required
 @require_GET
-@tells_failures
-def sso_login(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
+@tells_failures_of(Provider)
+def sso_login(request: HttpRequest, provider: Provider) -> HttpResponse:
     """Send the browser to the provider. It comes back to sso_callback().
 
     A link on another site leads to the login page first, so that no site begins a login without a click here.
@@ -71,12 +79,12 @@ def sso_login(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
     next_url = safe_next(request, typed(request.GET, "next", LONGEST_IN_ADDRESS), reverse("home"))
     if request.headers.get("Sec-Fetch-Site", "none") == "cross-site":
         return redirect("login")
-    return redirect(flow.begin(request, provider, flow.LOGIN, next_url))
+    return redirect(start.begin(request, provider, flow.LOGIN, next_url))
 
 
 @login_not_required
 @require_GET
-@tells_failures
+@tells_failures_of(OidcProvider)
 @sensitive_variables()
 def sso_callback(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
     """Take the answer of a provider: log somebody in, or link their account."""
@@ -92,9 +100,14 @@ def sso_callback(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
     except AnswerRefused as refused:
         entry = f"A login by {provider.name} was refused: {refused.detail}"
         raise arrival.refusal(refused.heading, refused.message, entry) from refused
-    if trip.purpose == flow.LINK:
+    return finish(request, provider, who, trip.purpose, trip.next_url)
+
+
+def finish(request: HttpRequest, provider: Provider, who: arrival.Arrival, purpose: str, next_url: str) -> HttpResponse:
+    """End the trip of somebody whom the provider has named: link their account, or log them in."""
+    if purpose == flow.LINK:
         return _link(request, provider, who)
-    return arrival.log_in(request, provider, who, trip.next_url)
+    return arrival.log_in(request, provider, who, next_url)
 
 
 def _not_agreed(request: HttpRequest, provider: OidcProvider, trip: flow.Trip, error: str) -> HttpResponse:
@@ -111,7 +124,7 @@ def _not_agreed(request: HttpRequest, provider: OidcProvider, trip: flow.Trip, e
     return redirect(trip.next_url)
 
 
-def _link(request: HttpRequest, provider: OidcProvider, who: arrival.Arrival) -> HttpResponse:
+def _link(request: HttpRequest, provider: Provider, who: arrival.Arrival) -> HttpResponse:
     me = viewer(request)
     try:
         link(me, me, provider, who.issuer, who.subject)
@@ -131,7 +144,7 @@ def sso_back_channel_logout(request: HttpRequest, slug: str) -> HttpResponse:
 
     No person comes here: the signature of the token is what allows it.
     """
-    provider = provider_or_404(slug)
+    provider = provider_or_404(slug, OidcProvider)
     token = typed(request.POST, "logout_token", LONGEST_TOKEN)
     problem, status = "", 200
     try:

@@ -27,7 +27,7 @@ from sessions_app.logins import backend, service, sign_in
 from sessions_app.logins.models import EndReason, LoginSession, Method, SecondFactor
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.sso.models import Identity
-from tests.support import oidc_peer
+from tests.support import oidc_peer, saml_peer
 from tests.support.builders import PASSWORD, make_resource, make_session
 from tests.support.factors import code_of, give_app, give_key
 from tests.support.pages import elements
@@ -92,6 +92,11 @@ def by_openid_connect(client: Client, user: User, peer: oidc_peer.Peer) -> None:
     oidc_peer.sign_in(client, peer)
 
 
+def by_saml(client: Client, user: User, peer: saml_peer.SamlPeer) -> None:
+    Identity.objects.create(user=user, provider="saml", issuer=peer.issuer, subject="s-1")
+    saml_peer.sign_in(client, peer)
+
+
 WAYS = {
     "password": Way(by_the_login_page, Method.PASSWORD),
     "administration": Way(by_the_administration, Method.PASSWORD),
@@ -100,6 +105,7 @@ WAYS = {
     "security key": Way(by_a_security_key, Method.PASSWORD, SecondFactor.SECURITY_KEY),
     "passkey": Way(by_a_passkey_alone, Method.PASSKEY, SecondFactor.PASSKEY),
     "OpenID Connect": Way(by_openid_connect, Method.PROVIDER, peer="provider"),
+    "SAML": Way(by_saml, Method.PROVIDER, peer="saml_provider"),
 }
 
 

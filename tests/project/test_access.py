@@ -126,6 +126,10 @@ ADDRESSES = [
     Address("sso_login", "/accounts/sso/nowhere/login/", (404,) * 5, is_open=True),
     Address("sso_callback", "/accounts/sso/nowhere/callback/", (404,) * 5, is_open=True),
     Address("sso_back_channel", "/accounts/sso/nowhere/back-channel-logout/", NOT_ALLOWED, (404,) * 5, is_open=True),
+    Address("sso_saml_acs", "/accounts/sso/nowhere/acs/", NOT_ALLOWED, (404,) * 5, is_open=True),
+    Address("sso_saml_arrival", "/accounts/sso/nowhere/acs/arrival/", (404,) * 5, is_open=True),
+    Address("sso_saml_metadata", "/accounts/sso/nowhere/metadata/", (404,) * 5, is_open=True),
+    Address("sso_saml_logout", "/accounts/sso/nowhere/slo/", (404,) * 5, is_open=True),
     Address("sso_link", "/accounts/sso/nowhere/link/", NOT_ALLOWED, (404,) * 5),
     Address(
         "sso_unlink", "/accounts/sso/links/{identity}/remove/", (200, 404, 404, 404, 404), (302, 404, 404, 404, 404)
@@ -315,7 +319,7 @@ ADDRESSES = [
     Address("logout", "/accounts/logout/", NOT_ALLOWED, TO_PAGE),
     Address("healthz", "/healthz", ALL, is_open=True),
 ]
-SIGNED = {"sso_back_channel"}  # no form of a page: what is sent is signed
+SIGNED = {"sso_back_channel", "sso_saml_acs"}  # no form of a page: what is sent is signed
 # Not ours to walk: the administration has its own walk below.
 NAMESPACES_APART = {"admin"}
 

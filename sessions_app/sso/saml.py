@@ -1,0 +1,223 @@
+"""SAML 2.0 for logins: the request, and every check of the answer. python3-saml does XML, signatures and most checks.
+
+The package is the extra `saml`, because it needs libraries in C. Without it the console works, and a system check says
+what is missing where a provider of this kind is set up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+import hashlib
+import importlib
+import json
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from sessions_app.sso.errors import AnswerRefused, ProviderUnavailable
+from sessions_app.sso.models import SamlMessage
+from sessions_app.sso.providers import SamlProvider
+
+PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+MISSING = "the package for SAML is not installed: pip install 'sessionadmin[saml]'"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a provider has said in an answer that passed all checks. Times are seconds since 1970."""
+
+    subject: str
+    claims: dict[str, Any] = dataclasses.field(repr=False)
+    request_id: str  # of the request that it answers; empty for a login that began at the provider
+    session_id: str
+    authenticated_at: float | None
+    has_second_factor: bool
+
+
+@functools.cache
+def _loaded() -> Any:
+    """Return the names of python3-saml; None if it cannot be loaded, for instance because xmlsec does not fit lxml."""
+    try:
+        return importlib.import_module("sessions_app.sso.saml_toolkit")
+    except (ImportError, RuntimeError):
+        return None
+
+
+def is_installed() -> bool:
+    return _loaded() is not None
+
+
+def toolkit(provider: SamlProvider) -> Any:
+    """Return the names of python3-saml. Raise ProviderUnavailable if it is not installed."""
+    if (found := _loaded()) is None:
+        raise ProviderUnavailable(provider.name, MISSING)
+    return found
+
+
+def console_id(request: HttpRequest, provider: SamlProvider) -> str:
+    """Return the entity id of the console at this provider."""
+    return provider.entity_id or request.build_absolute_uri(reverse("sso_saml_metadata", args=[provider.slug]))
+
+
+def acs_address(request: HttpRequest, provider: SamlProvider) -> str:
+    """Return the address of the console that answers are for."""
+    return request.build_absolute_uri(reverse("sso_saml_acs", args=[provider.slug]))
+
+
+def saml_settings(
+    request: HttpRequest, provider: SamlProvider, idp: dict[str, Any] | None, *, for_logout: bool = False
+) -> Any:
+    """Return the settings of python3-saml; without `idp` those for the console's own metadata.
+
+    Raise ProviderUnavailable if they cannot be used. A logout is signed as a message, a login as an assertion.
+    """
+    tools = toolkit(provider)
+    data = {
+        "strict": True,
+        "sp": {
+            "entityId": console_id(request, provider),
+            "assertionConsumerService": {"url": acs_address(request, provider)},
+            "singleLogoutService": {
+                "url": request.build_absolute_uri(reverse("sso_saml_logout", args=[provider.slug]))
+            },
+            "NameIDFormat": PERSISTENT,
+        },
+        "security": {
+            "wantAssertionsSigned": True,
+            "wantMessagesSigned": for_logout,
+            "wantAttributeStatement": False,
+            "requestedAuthnContext": False,
+            "rejectDeprecatedAlgorithm": True,
+            "allowRepeatAttributeName": True,
+            "allowSingleLabelDomains": True,
+            "metadataValidUntil": "",
+            "metadataCacheDuration": "",
+        },
+    }
+    try:
+        if idp is None:
+            return tools.OneLogin_Saml2_Settings(data, sp_validation_only=True)
+        return tools.OneLogin_Saml2_Settings({**data, "idp": idp})
+    except tools.OneLogin_Saml2_Error as error:
+        raise ProviderUnavailable(provider.name, f"its settings cannot be used: {error}") from None
+
+
+def request_data(request: HttpRequest) -> dict[str, Any]:
+    """Return what python3-saml reads of a request."""
+    return {
+        "https": "on" if request.is_secure() else "off",
+        "http_host": request.get_host(),
+        "script_name": "",
+        "path_info": request.path,
+        "get_data": request.GET.dict(),
+        "post_data": {},
+    }
+
+
+def login_request(request: HttpRequest, provider: SamlProvider, idp: dict[str, Any]) -> tuple[str, str]:
+    """Return the id of a new request for a login, and the address at the provider to go to."""
+    tools = toolkit(provider)
+    exchange = tools.OneLogin_Saml2_Auth(request_data(request), saml_settings(request, provider, idp))
+    address: str = exchange.login(return_to="")
+    return exchange.get_last_request_id(), address
+
+
+def check_answer(request: HttpRequest, provider: SamlProvider, idp: dict[str, Any], encoded: str) -> Answer:
+    """Return what an answer says. It counts once. Raise AnswerRefused.
+
+    python3-saml checks the signature of the assertion, its issuer and times, and reads only what is signed. Checked
+    here as well, because it lets them be missing: the audience, and who, until when and for which request may bring it.
+    """
+    tools = toolkit(provider)
+    refused = functools.partial(AnswerRefused, provider.name)
+    try:
+        response = tools.OneLogin_Saml2_Response(saml_settings(request, provider, idp), encoded)
+    except (ValueError, SyntaxError, TypeError, tools.OneLogin_Saml2_Error) as error:
+        raise refused(f"the answer is no SAML response: {type(error).__name__}") from error
+    if not response.is_valid(request_data(request)):
+        raise refused(str(response.get_error())[:300])
+    try:
+        if console_id(request, provider) not in response.get_audiences():
+            raise refused("the assertion is for nobody, or for somebody else (Audience)")
+        confirmed, until = _confirmation(tools, response, acs_address(request, provider))
+        if confirmed is None or confirmed != (response.get_in_response_to() or ""):
+            raise refused("nobody may bring this assertion here (SubjectConfirmation)")
+        name = response.get_nameid_data()
+        if name.get("Format") != PERSISTENT:
+            raise refused("the subject is not persistent (NameID), so it may be somebody else tomorrow")
+        if len(name["Value"]) > 255:
+            raise refused("the subject is too long (NameID)")
+        answer = Answer(
+            subject=name["Value"],
+            claims=_claims(provider, response),
+            request_id=confirmed,
+            session_id=(response.get_session_index() or "")[:255],
+            authenticated_at=_authenticated_at(tools, response),
+            has_second_factor=bool(provider.second_factor_contexts & set(response.get_authn_contexts())),
+        )
+        assertion_id = response.get_assertion_id()
+    except tools.OneLogin_Saml2_ValidationError as error:
+        raise refused(str(error)[:300]) from error
+    if not use_once(provider, assertion_id, until):
+        raise refused("the assertion was used before")
+    return answer
+
+
+def use_once(provider: SamlProvider, message_id: str, until: dt.datetime) -> bool:
+    """Note that a message was used. Return False if it was used before. After `until` it counts no more anyway."""
+    digest = hashlib.sha256(json.dumps([provider.issuer, message_id]).encode()).hexdigest()
+    with transaction.atomic():
+        SamlMessage.objects.filter(expires_at__lt=timezone.now() - dt.timedelta(minutes=10)).delete()
+        try:
+            with transaction.atomic():
+                SamlMessage.objects.create(digest=digest, expires_at=until)
+        except IntegrityError:
+            return False
+    return True
+
+
+def _confirmation(tools: Any, response: Any, address: str) -> tuple[str | None, dt.datetime]:
+    """Return the request that the signed assertion answers, and until when it may be brought to this address.
+
+    The request is empty for a login that began at the provider, and None if nobody may bring the assertion here.
+    """
+    read = tools.OneLogin_Saml2_Utils.parse_SAML_to_time
+    now = timezone.now()
+    # No public method of the library gives these elements of the signed assertion.
+    for element in response._query_assertion("/saml:Subject/saml:SubjectConfirmation"):
+        data = element.find("saml:SubjectConfirmationData", namespaces=tools.OneLogin_Saml2_Constants.NSMAP)
+        if element.get("Method") != BEARER or data is None or data.get("Recipient") != address:
+            continue
+        if not data.get("NotOnOrAfter") or data.get("NotBefore"):
+            continue
+        until = dt.datetime.fromtimestamp(read(data.get("NotOnOrAfter")), dt.UTC)
+        if until > now:
+            return data.get("InResponseTo", ""), until
+    return None, now
+
+
+def _authenticated_at(tools: Any, response: Any) -> float | None:
+    (statement, *_) = response._query_assertion("/saml:AuthnStatement")
+    at = statement.get("AuthnInstant")
+    return float(tools.OneLogin_Saml2_Utils.parse_SAML_to_time(at)) if at else None
+
+
+def _claims(provider: SamlProvider, response: Any) -> dict[str, Any]:
+    """Return the attributes by name: a text where there is one value, else a list of texts."""
+    found: dict[str, Any] = {}
+    for name, values in {**response.get_friendlyname_attributes(), **response.get_attributes()}.items():
+        texts = [value for value in values if isinstance(value, str)]
+        if texts:
+            found[name] = texts[0] if len(texts) == 1 else texts
+    names = {
+        "given_name": provider.given_name_claim,
+        "family_name": provider.family_name_claim,
+        "email": provider.email_claim,
+    }
+    return found | {ours: found[theirs] for ours, theirs in names.items() if isinstance(found.get(theirs), str)}

@@ -1,0 +1,69 @@
+"""Reads the metadata of SAML identity providers, from a file or over HTTP: their keys, and where logins begin."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.core.cache import cache
+
+from sessions_app.sso.errors import ProviderUnavailable
+from sessions_app.sso.metadata import MOST_BYTES, TIMEOUT
+from sessions_app.sso.providers import SamlProvider, problem_of_address
+from sessions_app.sso.saml import toolkit
+
+KEPT_SECONDS = 60 * 60
+
+
+def identity_provider(provider: SamlProvider) -> dict[str, Any]:
+    """Return what python3-saml wants to know of the provider. Raise ProviderUnavailable.
+
+    Metadata that come over HTTP are at most an hour old; a file is read at each login.
+    """
+    if provider.metadata_file:
+        try:
+            return _read(provider, Path(provider.metadata_file).read_bytes())
+        except OSError as error:
+            detail = f"the file {provider.metadata_file} cannot be read: {type(error).__name__}"
+            raise ProviderUnavailable(provider.name, detail) from None
+    name = f"sso:saml:{hashlib.sha256(f'{provider.issuer} {provider.metadata_url}'.encode()).hexdigest()}"
+    found: dict[str, Any] | None = cache.get(name)
+    if found is None:
+        found = _read(provider, _fetch(provider))
+        cache.set(name, found, KEPT_SECONDS)
+    return found
+
+
+def _fetch(provider: SamlProvider) -> bytes:
+    url = provider.metadata_url
+    try:
+        with requests.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as response:
+            body = b""
+            for piece in response.iter_content(64 * 1024):
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise ProviderUnavailable(provider.name, f"the answer of {url} is too long")
+    except requests.RequestException as error:
+        raise ProviderUnavailable(provider.name, f"{url} does not answer: {type(error).__name__}") from None
+    if response.status_code != 200:
+        raise ProviderUnavailable(provider.name, f"{url} answered {response.status_code}")
+    return body
+
+
+def _read(provider: SamlProvider, text: bytes) -> dict[str, Any]:
+    """Return the part of the metadata about the issuer of the settings, and of no other."""
+    tools = toolkit(provider)
+    try:
+        found = tools.OneLogin_Saml2_IdPMetadataParser.parse(text, entity_id=provider.issuer).get("idp")
+    except (ValueError, SyntaxError) as error:
+        raise ProviderUnavailable(provider.name, f"its metadata are no XML: {type(error).__name__}") from None
+    if not found or found.get("entityId") != provider.issuer:
+        raise ProviderUnavailable(provider.name, f"its metadata do not describe {provider.issuer}")
+    address = found.get("singleSignOnService", {}).get("url", "")
+    if not address or problem_of_address(address.partition("?")[0]):
+        raise ProviderUnavailable(provider.name, "its metadata name no address for logins by redirect (HTTP-Redirect)")
+    if not found.get("x509cert") and not found.get("x509certMulti", {}).get("signing"):
+        raise ProviderUnavailable(provider.name, "its metadata hold no certificate for signatures")
+    return dict(found)

@@ -1,0 +1,37 @@
+"""Begins a trip to a provider, whatever it speaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.socialaccount.internal import statekit
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_app.sso import flow, saml
+from sessions_app.sso.providers import OidcProvider, Provider, SamlProvider
+from sessions_app.sso.saml_metadata import identity_provider
+
+
+def begin(request: HttpRequest, provider: Provider, purpose: str, next_url: str) -> str:
+    """Return the address at the provider to go to. Raise ProviderUnavailable."""
+    if isinstance(provider, SamlProvider):
+        return _begin_saml(request, provider, purpose, next_url)
+    assert isinstance(provider, OidcProvider)  # noqa: S101 - for the type checker
+    return flow.begin(request, provider, purpose, next_url)
+
+
+@sensitive_variables("state")
+def _begin_saml(request: HttpRequest, provider: SamlProvider, purpose: str, next_url: str) -> str:
+    """Return the address at the provider to go to. What the answer must fit stays in the session for ten minutes.
+
+    Raise ProviderUnavailable.
+    """
+    idp = identity_provider(provider)
+    request_id, address = saml.login_request(request, provider, idp)
+    user_id = request.user.pk if request.user.is_authenticated else None
+    if user_id is None:
+        request.session.set_expiry(flow.STRANGER_SECONDS)
+    state: dict[str, Any] = {"purpose": purpose, "next": next_url, "user": user_id}
+    statekit.stash_state(request, provider_id=provider.slug, state=state, state_id=request_id)
+    return address

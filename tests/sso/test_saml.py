@@ -1,0 +1,367 @@
+"""Logins by a real SAML identity provider, and the answers of hostile ones, none of which logs anybody in."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import Client
+from lxml import etree
+
+from activity.models import LogEntry
+from activity.verbs import Verb
+from sessions_app.logins.models import EndReason, LoginSession, Method
+from sessions_app.sso import saml
+from sessions_app.sso.models import Identity, SamlMessage
+from tests.support import builders
+from tests.support.pages import ClientResponse
+from tests.support.saml_peer import BASE, SamlPeer, attributes, begin, come_back, sign_in
+
+NAMES = {"saml": "urn:oasis:names:tc:SAML:2.0:assertion", "ds": "http://www.w3.org/2000/09/xmldsig#"}
+EMAIL = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
+
+
+def link(peer: SamlPeer, user: User, subject: str = "s-1") -> Identity:
+    return Identity.objects.create(user=user, provider="saml", issuer=peer.issuer, subject=subject)
+
+
+def is_logged_in(client: Client) -> bool:
+    return client.get("/accounts/me/").status_code == 200
+
+
+def refusal() -> str:
+    """Return what the log says of the last login that was refused."""
+    return LogEntry.objects.filter(verb=Verb.LOGIN_FAILED).latest("pk").message
+
+
+def test_somebody_whose_account_is_linked_logs_in(saml_provider: SamlPeer, client: Client, alice: User) -> None:
+    link(saml_provider, alice)
+    response = sign_in(client, saml_provider, next_url="/settings/")
+    assert (response.status_code, response["Location"]) == (302, "/settings/")
+    login = LoginSession.objects.get()
+    assert (login.user, login.signed_in_with, login.provider) == (alice, Method.PROVIDER, "Directory")
+    assert login.by_provider.session_id == "s1"
+    # Log out here, and the next request is a stranger's.
+    client.post("/accounts/logout/")
+    assert not is_logged_in(client)
+
+
+def test_nobody_is_known_by_a_name_or_an_address(saml_provider: SamlPeer, client: Client, alice: User) -> None:
+    said = attributes(uid="alice", mail=alice.email)
+    response = sign_in(client, saml_provider, "alice", attributes=said)
+    assert response.status_code == 403
+    assert "No account here belongs to you yet" in response.content.decode()
+    assert not is_logged_in(client)
+
+
+def test_a_person_links_the_own_account(saml_provider: SamlPeer, client: Client, alice: User) -> None:
+    client.force_login(alice)
+    saml_provider.meet(client)
+    page = client.post(f"{BASE}link/")
+    address = page.context["address"]
+    assert come_back(client, saml_provider.answer(address, "s-7")).status_code == 302
+    identity = Identity.objects.get()
+    assert (identity.user, identity.issuer, identity.subject) == (alice, saml_provider.issuer, "s-7")
+
+
+def test_groups_of_an_attribute_give_roles_and_take_them(
+    saml_provider: SamlPeer, client: Client, settings: Any
+) -> None:
+    Group.objects.create(name="Linux team")
+    name = "http://schemas.example.com/claims/groups"
+    settings.SSO_PROVIDERS = saml_provider.settings(
+        create_accounts=True, groups_claim=name, groups={"admins": "Administrators", "linux": "Linux team"}
+    )
+    said = {name: ["admins", "linux"], "uid": "bjensen", "givenName": "Barbara", "mail": "b@example.com"}
+    assert sign_in(client, saml_provider, attributes=attributes(**said)).status_code == 302
+    user = User.objects.get(username="bjensen")
+    assert (user.first_name, user.email, user.has_usable_password()) == ("Barbara", "b@example.com", False)
+    assert set(user.groups.values_list("name", flat=True)) == {"Administrators", "Linux team"}
+    assert sign_in(Client(), saml_provider, attributes=attributes(**{name: "linux"})).status_code == 302
+    assert set(user.groups.values_list("name", flat=True)) == {"Linux team"}
+    refused = sign_in(Client(), saml_provider, attributes=attributes(**{name: "others"}))
+    assert (refused.status_code, user.groups.count()) == (403, 0)
+
+
+def test_a_context_counts_as_the_second_factor_by_setting(
+    saml_provider: SamlPeer, client: Client, alice: User, settings: Any
+) -> None:
+    settings.SSO_PROVIDERS = saml_provider.settings(second_factor_contexts=["urn:mfa"])
+    link(saml_provider, alice)
+    sign_in(client, saml_provider, factor="urn:mfa", since="600")
+    login = LoginSession.objects.get()
+    assert login.second_factor
+    assert login.confirmed_at is not None
+    assert dt.timedelta(minutes=9) < login.created_at - login.confirmed_at < dt.timedelta(minutes=11)
+
+
+def test_an_answer_counts_once_and_in_the_browser_that_asked(
+    saml_provider: SamlPeer, client: Client, alice: User
+) -> None:
+    link(saml_provider, alice)
+    saml_provider.meet(client)
+    form = saml_provider.answer(begin(client), "s-1")
+    posted = Client().post(f"{BASE}acs/", form)  # a form of another site, without the cookie
+    assert posted.status_code == 302
+    other = Client()
+    begin(other)
+    assert other.get(posted["Location"]).status_code == 400
+    assert not is_logged_in(other)
+    assert come_back(client, form).status_code == 403
+    assert refusal().endswith("the assertion was used before")
+    assert not is_logged_in(client)
+    assert SamlMessage.objects.count() == 1
+
+
+# What a provider says that makes its answer good for nothing, and what the log says of it.
+HOSTILE: dict[str, tuple[dict[str, str], str]] = {
+    "signed by another key": ({"key": "other"}, "Signature validation failed"),
+    "for another audience": ({"audience": "https://elsewhere.example.com"}, "not a valid audience"),
+    "for nobody": ({"audience": ""}, "Audience"),
+    "expired": ({"age": "900"}, "expired"),
+    "not valid yet": ({"age": "-900"}, "not yet valid"),
+    "of another issuer": ({"issuer": "https://evil.example.com"}, "Invalid issuer"),
+    "for another recipient": ({"recipient": "https://evil.example.com/acs/"}, "SubjectConfirmation"),
+    "bound to no request": ({"unbound": "1"}, "SubjectConfirmation"),
+    "asked for by nobody": ({"irt": ""}, "idp_initiated is off"),
+    "with an address as subject": ({"format": EMAIL}, "not persistent"),
+}
+
+
+@pytest.mark.parametrize(("said", "why"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_answer_is_refused(
+    saml_provider: SamlPeer, client: Client, alice: User, said: dict[str, str], why: str
+) -> None:
+    link(saml_provider, alice)
+    response = sign_in(client, saml_provider, **said)
+    assert (response.status_code, "was not accepted" in response.content.decode()) == (403, True)
+    assert why in refusal()
+    assert not is_logged_in(client)
+
+
+def test_an_answer_to_another_request_is_refused(saml_provider: SamlPeer, client: Client, alice: User) -> None:
+    link(saml_provider, alice)
+    assert sign_in(client, saml_provider, irt="ONELOGIN_of_somebody_else").status_code == 400
+    assert not is_logged_in(client)
+
+
+def without_signature(answer: Any) -> None:
+    for signature in answer.findall(".//ds:Signature", NAMES):
+        signature.getparent().remove(signature)
+
+
+def another_subject(answer: Any) -> None:
+    answer.find(".//saml:NameID", NAMES).text = "s-1"
+
+
+def forged(answer: Any) -> Any:
+    """Return a copy of the signed assertion, for the victim and without its signature."""
+    copied = copy.deepcopy(answer.find("saml:Assertion", NAMES))
+    copied.remove(copied.find("ds:Signature", NAMES))
+    copied.set("ID", "_forged")
+    copied.find(".//saml:NameID", NAMES).text = "s-1"
+    return copied
+
+
+def second_assertion_first(answer: Any) -> None:
+    answer.find("saml:Assertion", NAMES).addprevious(forged(answer))
+
+
+def second_assertion_last(answer: Any) -> None:
+    answer.find("saml:Assertion", NAMES).addnext(forged(answer))
+
+
+def signed_one_inside_the_forged(answer: Any) -> None:
+    signed = answer.find("saml:Assertion", NAMES)
+    copied = forged(answer)
+    signed.addprevious(copied)
+    copied.append(signed)
+
+
+def signed_one_in_the_signature_of_the_forged(answer: Any) -> None:
+    signed = answer.find("saml:Assertion", NAMES)
+    copied = forged(answer)
+    signature = signed.find("ds:Signature", NAMES)
+    copied.insert(1, signature)
+    answer.replace(signed, copied)
+    holder = etree.SubElement(signature, f"{{{NAMES['ds']}}}Object")
+    holder.append(signed)
+
+
+def comment_in_the_subject(answer: Any) -> None:
+    name = answer.find(".//saml:NameID", NAMES)
+    name.text = "s-1"
+    comment = etree.Comment("x")
+    comment.tail = "-of-the-attacker"
+    name.append(comment)
+
+
+ATTACKS = (
+    without_signature,
+    another_subject,
+    second_assertion_first,
+    second_assertion_last,
+    signed_one_inside_the_forged,
+    signed_one_in_the_signature_of_the_forged,
+)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_a_forged_answer_is_refused(
+    saml_provider: SamlPeer, client: Client, alice: User, outsider: User, attack: Callable[[Any], None]
+) -> None:
+    link(saml_provider, alice)
+    link(saml_provider, outsider, "attacker")
+    response = bring(client, saml_provider, "attacker", attack)
+    assert response.status_code == 403
+    assert not is_logged_in(client)
+    assert not LoginSession.objects.filter(user=alice).exists()
+
+
+def test_a_comment_in_the_subject_makes_nobody_else_of_it(
+    saml_provider: SamlPeer, client: Client, alice: User, outsider: User
+) -> None:
+    """Canonical XML drops comments, so the signature stays good: the whole text has to count (CVE-2017-11427)."""
+    link(saml_provider, alice)
+    link(saml_provider, outsider, "s-1-of-the-attacker")
+    assert bring(client, saml_provider, "s-1-of-the-attacker", comment_in_the_subject).status_code == 302
+    assert LoginSession.objects.get().user == outsider
+
+
+def bring(client: Client, peer: SamlPeer, subject: str, change: Callable[[Any], None]) -> ClientResponse:
+    """Log in at the provider, change its answer on the way, and bring it to the console."""
+    peer.meet(client)
+    form = peer.answer(begin(client), subject)
+    answer = etree.fromstring(base64.b64decode(form["SAMLResponse"]))
+    change(answer)
+    return come_back(client, {**form, "SAMLResponse": base64.b64encode(etree.tostring(answer)).decode()})
+
+
+DOCTYPE = b'<!DOCTYPE r [<!ENTITY a "b">]><r>&a;</r>'
+
+
+NO_ANSWERS = {"empty": b"", "text": b"x", "other": b"<r/>", "dtd": DOCTYPE, "open": b"<" * 1000}
+
+
+@pytest.mark.parametrize("sent", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_what_is_no_answer_is_refused(saml_provider: SamlPeer, client: Client, sent: bytes) -> None:
+    response = client.post(f"{BASE}acs/", {"SAMLResponse": base64.b64encode(sent).decode()})
+    assert response.status_code == 403
+    assert client.post(f"{BASE}acs/", {"SAMLResponse": "%%%"}).status_code == 403
+    assert client.post(f"{BASE}acs/").status_code == 403
+
+
+def test_refused_answers_fill_no_log(saml_provider: SamlPeer, client: Client) -> None:
+    for _ in range(25):
+        client.post(f"{BASE}acs/", {"SAMLResponse": "x"})
+    assert LogEntry.objects.filter(verb=Verb.LOGIN_FAILED).count() == 20
+
+
+def test_a_login_that_begins_at_the_provider_is_taken_by_setting(
+    saml_provider: SamlPeer, client: Client, alice: User, settings: Any
+) -> None:
+    settings.SSO_PROVIDERS = saml_provider.settings(idp_initiated=True)
+    link(saml_provider, alice)
+    saml_provider.meet(client)
+    form = saml_provider.answer(f"{saml_provider.address}/sso", "s-1")
+    assert come_back(client, form).status_code == 302
+    assert is_logged_in(client)
+    assert come_back(Client(), form).status_code == 403  # once
+
+
+def test_a_logout_at_the_provider_ends_the_login_here(saml_provider: SamlPeer, client: Client, alice: User) -> None:
+    link(saml_provider, alice)
+    sign_in(client, saml_provider)
+    assert is_logged_in(client)
+    elsewhere = saml_provider.logout_request("s-1", session="of another browser")
+    assert Client().get(elsewhere).status_code == 302
+    assert is_logged_in(client)
+    there = saml_provider.logout_request("s-1")
+    answer = Client().get(there)
+    assert answer["Location"].startswith(f"{saml_provider.address}/slo?SAMLResponse=")
+    assert not is_logged_in(client)
+    assert LoginSession.objects.get().end_reason == EndReason.PROVIDER
+    assert Client().get(there).status_code == 403  # once
+
+
+@pytest.mark.parametrize("leave_out", [("Signature",), ("Signature", "SigAlg"), ("SAMLRequest",)])
+def test_a_logout_without_a_signature_ends_nothing(
+    saml_provider: SamlPeer, client: Client, alice: User, leave_out: tuple[str, ...]
+) -> None:
+    link(saml_provider, alice)
+    sign_in(client, saml_provider)
+    parts = urlsplit(saml_provider.logout_request("s-1"))
+    kept = "&".join(each for each in parts.query.split("&") if each.partition("=")[0] not in leave_out)
+    assert Client().get(f"{parts.path}?{kept}").status_code == 403
+    assert is_logged_in(client)
+
+
+def test_a_disabled_account_and_an_application_are_refused(
+    saml_provider: SamlPeer, client: Client, alice: User
+) -> None:
+    link(saml_provider, alice)
+    link(saml_provider, builders.make_application().principal, "s-2")
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    for subject in ("s-1", "s-2"):
+        assert sign_in(client, saml_provider, subject).status_code == 403
+    assert not LoginSession.objects.exists()
+
+
+def test_metadata_come_from_a_file_too(
+    saml_provider: SamlPeer, client: Client, alice: User, settings: Any, tmp_path: Any
+) -> None:
+    path = tmp_path / "metadata.xml"
+    entry = {**saml_provider.settings()["saml"], "metadata_file": str(path)}
+    settings.SSO_PROVIDERS = {"saml": {name: value for name, value in entry.items() if name != "metadata_url"}}
+    link(saml_provider, alice)
+    assert client.get(f"{BASE}login/").status_code == 503
+    path.write_bytes(requests.get(saml_provider.issuer, timeout=10).content)
+    assert sign_in(client, saml_provider).status_code == 302
+
+
+@pytest.mark.parametrize("change", [{"issuer": "https://other.example.com"}, {"metadata_url": "http://127.0.0.1:9/"}])
+def test_metadata_that_are_not_there_or_of_another_are_told(
+    saml_provider: SamlPeer, client: Client, settings: Any, change: dict[str, str]
+) -> None:
+    settings.SSO_PROVIDERS = saml_provider.settings(**change)
+    assert client.get(f"{BASE}login/").status_code == 503
+
+
+@pytest.mark.django_db
+def test_without_the_extra_the_console_works_and_a_check_says_what_is_missing(
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saml, "_loaded", lambda: None)
+    call_command("check")
+    settings.SSO_PROVIDERS = {
+        "saml": {"kind": "saml", "issuer": "https://id.example.com", "metadata_url": "https://id.example.com/metadata"}
+    }
+    with pytest.raises(SystemCheckError, match=r"pip install 'sessionadmin\[saml\]'"):
+        call_command("check")
+    assert client.get("/accounts/login/").status_code == 200
+    assert client.get(f"{BASE}login/").status_code == 503
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metadata_url": ""},
+        {"metadata_file": "/etc/x"},
+        {"metadata_url": "http://id.example.com/"},
+        {"idp_initiated": "yes"},
+        {"client_id": "x"},
+    ],
+)
+def test_a_malformed_provider_is_reported(saml_provider: SamlPeer, settings: Any, change: dict[str, Any]) -> None:
+    settings.SSO_PROVIDERS = saml_provider.settings(**change)
+    with pytest.raises(SystemCheckError, match=r"sessions_app\.E050"):
+        call_command("check")

@@ -33,6 +33,7 @@ from activity.models import Level
 from activity.typed import LONGEST_IN_ADDRESS, Unreadable, typed
 from activity.verbs import Verb
 from sessions_app.errors import Refused
+from sessions_app.scim.models import ScimToken
 from sessions_app.scim.resources import version_of
 from sessions_app.scim.schemas import PROVIDER
 from sessions_app.scim.tokens import TooManyRequests, authenticate
@@ -49,12 +50,13 @@ def scim_view(view: type[ScimView], **initial: Any) -> Callable[..., HttpRespons
 class ScimView(View):
     """One kind of address of SCIM."""
 
+    token: ScimToken  # of this request
     parameters_of: Any = None  # reads which attributes of a resource a client wants; None: always all
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer the request if its token is good. Entries of the log name the token as their origin."""
         try:
-            token = authenticate(request)
+            self.token = token = authenticate(request)
             with log.caused_by(f"SCIM token “{token.name}”"), PROVIDER:
                 return self._answer(request, *args, **kwargs)
         except SCIMException as error:

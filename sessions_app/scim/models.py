@@ -15,6 +15,7 @@ class ScimToken(models.Model):
     token_hash = models.CharField(max_length=64, unique=True, editable=False)  # SHA-256: the token is 256 random bits
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    provider = models.CharField(max_length=40, blank=True, editable=False)  # slug: `externalId` is the subject there
     expires_at = models.DateTimeField("expires", null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
     last_used_ip = models.GenericIPAddressField(null=True, editable=False)

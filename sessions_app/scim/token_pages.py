@@ -25,6 +25,7 @@ from sessions_app.permission import administrator_refusal, role_of
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.scim.flows.tokens import make_token, revoke_token
 from sessions_app.scim.models import ScimToken
+from sessions_app.sso.providers import providers
 
 WHAT_GOES_THERE = "With a token an identity provider makes and disables users here, and fills groups."
 VALID_DAYS = {"90": "90 days", "365": "One year", "730": "Two years", "": "Until it is revoked"}
@@ -41,6 +42,22 @@ class TokenForm(ConfigurationForm):
         choices=tuple(VALID_DAYS.items()),
         help_text="After that the identity provider needs a new one.",
     )
+
+    provider = forms.ChoiceField(
+        label="Single sign-on",
+        required=False,
+        help_text="If the identity provider sends as externalId what it calls the subject of a person at their login, "
+        "choose it here. Then people whom it makes can log in by it at once. Others are linked by hand.",
+    )
+
+    def add_fields(self) -> None:
+        """Offer the providers of single sign-on; without any there is nothing to choose."""
+        known = [(slug, provider.name) for slug, provider in providers().items()]
+        field = self.fields["provider"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
+        field.choices = [("", "Accounts are linked by hand"), *known]
+        if not known:
+            del self.fields["provider"]
 
     class Meta:
         model = ScimToken
@@ -114,7 +131,12 @@ def scim_token_add(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             with transaction.atomic():
-                token, text = make_token(viewer(request), form.cleaned_data["name"], form.expires_at)
+                token, text = make_token(
+                    viewer(request),
+                    form.cleaned_data["name"],
+                    form.expires_at,
+                    form.cleaned_data.get("provider", ""),
+                )
         except IntegrityError:  # somebody else took the name at this moment
             form = TokenForm(request.POST)
             if form.is_valid():

@@ -33,6 +33,7 @@ from sessions_app.scim.resources import (
     with_members,
 )
 from sessions_app.scim.schemas import CONFIG, DEFAULT_RESULTS, MOST_RESULTS, PROVIDER, Group, User
+from sessions_app.sso.providers import providers
 
 
 class Collection(ScimView):
@@ -196,7 +197,7 @@ class Users(OfUsers, List):
 
     def create(self, resource: User) -> Any:
         """Make an account."""
-        return user_flows.create_user(resource)
+        return user_flows.create_user(resource, providers().get(self.token.provider))
 
 
 class OneUser(OfUsers, One):
@@ -204,7 +205,7 @@ class OneUser(OfUsers, One):
 
     def change(self, row: Any, resource: User) -> Any:
         """Change the account."""
-        return user_flows.change_user(row, resource)
+        return user_flows.change_user(row, resource, providers().get(self.token.provider))
 
     def remove(self, row: Any) -> None:
         """Disable the account, which is never deleted."""

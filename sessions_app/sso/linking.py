@@ -48,7 +48,13 @@ def unlink(actor: AbstractUser, identity: Identity) -> int:
     user = identity.user
     assert isinstance(user, AbstractUser)  # noqa: S101 - for the type checker
     _refuse_others(actor, user)
-    reason = EndReason.OTHERS if actor.pk == user.pk else EndReason.FORCED
+    return take_away(identity, actor=actor, reason=EndReason.OTHERS if actor.pk == user.pk else EndReason.FORCED)
+
+
+def take_away(identity: Identity, *, actor: AbstractUser | None, reason: EndReason) -> int:
+    """Take an identity away and end the logins that it began, whoever decided it. Return how many were ended."""
+    user = identity.user
+    assert isinstance(user, AbstractUser)  # noqa: S101 - for the type checker
     with transaction.atomic():
         begun = list(LoginSession.objects.live().filter(by_provider__identity=identity).select_related("user"))
         log.record(

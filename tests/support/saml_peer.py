@@ -22,7 +22,8 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from scripts.vendor import find_npm, install
+from scripts.vendor import install
+from sessions_app.logins.geoip.npm_program import find_npm
 from tests.support.pages import ClientResponse
 from tests.support.programs import ROOT
 

@@ -19,19 +19,23 @@ from sessions_app.scim.tokens import new_token
 
 
 @retry_while_unavailable
-def make_token(actor: AbstractUser, name: str, expires_at: dt.datetime | None) -> tuple[ScimToken, str]:
+def make_token(
+    actor: AbstractUser, name: str, expires_at: dt.datetime | None, provider: str = ""
+) -> tuple[ScimToken, str]:
     """Make a token, and return its row and the token itself, which nobody can read again. Raise Forbidden."""
     require_administrator(actor)
     text, hashed = new_token()
     with transaction.atomic():
-        token = ScimToken.objects.create(name=name, token_hash=hashed, created_by_id=actor.pk, expires_at=expires_at)
+        token = ScimToken.objects.create(
+            name=name, token_hash=hashed, created_by_id=actor.pk, expires_at=expires_at, provider=provider
+        )
         log.record(
             Verb.SCIM_TOKEN_MADE,
             f"{actor.get_username()} made the SCIM token “{name}”",
             actor=actor,
             target=token,
             level=Level.WARNING,
-            details={"expires": expires_at.isoformat() if expires_at else None},
+            details={"expires": expires_at.isoformat() if expires_at else None, "provider": provider},
         )
     return token, text
 

@@ -11,19 +11,24 @@ from django.db import IntegrityError, transaction
 from scim2_models import InvalidValueException, UniquenessException
 
 from activity.retries import retry_while_unavailable
+from sessions_app.logins.models import EndReason
 from sessions_app.privileged.flows.disable import disable_account
 from sessions_app.scim import guard
 from sessions_app.scim.models import ScimAccount
 from sessions_app.scim.resources import main_email, person, visible_groups
 from sessions_app.scim.schemas import User
+from sessions_app.sso.arrival import link_identity
+from sessions_app.sso.linking import take_away
+from sessions_app.sso.models import Identity
+from sessions_app.sso.providers import Provider
 
 WHY = "its identity provider says so by SCIM"
 MOST_EMAILS = 20
 
 
 @retry_while_unavailable
-def create_user(resource: User) -> Any:
-    """Make an account without a usable password, and return it.
+def create_user(resource: User, provider: Provider | None = None) -> Any:
+    """Make an account without a usable password, and return it. At `provider` its subject is the `externalId`.
 
     An account that SCIM removed comes back if it is for the same person, which the same `externalId` says. Another
     person never gets it: keys, factors and policies of the account are those of its owner. Raise UniquenessException if
@@ -39,12 +44,16 @@ def create_user(resource: User) -> Any:
                 raise UniquenessException(detail=_taken(resource, said))
         if resource.active is None:
             resource.active = True
-        return _write(account, resource)
+        is_new = account.pk is None
+        saved = _write(account, resource)
+        if is_new and provider is not None and resource.external_id:
+            _link(saved, provider, resource.external_id)
+        return saved
 
 
 @retry_while_unavailable
-def change_user(account: Any, resource: User) -> Any:
-    """Make the account what the resource says, and return it.
+def change_user(account: Any, resource: User, provider: Provider | None = None) -> Any:
+    """Make the account what the resource says, and return it. A link to `provider` that SCIM made follows `externalId`.
 
     To be called with the row of the account locked. An `active` that is missing changes nothing. Raise Forbidden for an
     account that is out of reach, and the exceptions of scim2-models for values that are wrong.
@@ -54,7 +63,11 @@ def change_user(account: Any, resource: User) -> Any:
         other = _account_named(resource.user_name)
         if other is not None and other.pk != account.pk:
             raise UniquenessException(detail=f"Another account has the name {resource.user_name}.")
-        return _write(account, resource)
+        before = ScimAccount.objects.filter(user=account.pk).values_list("external_id", flat=True).first()
+        saved = _write(account, resource)
+        if provider is not None and before and before != resource.external_id:
+            _move_link(saved, provider, before, resource.external_id)
+        return saved
 
 
 @retry_while_unavailable
@@ -68,6 +81,23 @@ def remove_user(account: Any) -> None:
         account.groups.remove(*visible_groups().filter(user=account.pk))
         ScimAccount.objects.update_or_create(user_id=account.pk, defaults={"is_removed": True})
         disable_account(person(account), why=WHY)
+
+
+def _link(account: Any, provider: Provider, subject: str) -> None:
+    """Let the subject log in to the account. Raise UniquenessException if it logs in to another one."""
+    if Identity.objects.filter(issuer=provider.issuer, subject=subject).exists():
+        raise UniquenessException(detail=f"The externalId {subject} is the subject of another account.")
+    entry = f"Linked {account.username} to “{subject}” of {provider.name}, because its provider made it by SCIM"
+    link_identity(person(account), provider, provider.issuer, subject, entry, actor=None)
+
+
+def _move_link(account: Any, provider: Provider, before: str, after: str | None) -> None:
+    """Replace the link that SCIM made. Links that a person made stay."""
+    made = Identity.objects.filter(user=account.pk, issuer=provider.issuer, subject=before, linked_by=None)
+    for identity in made.select_related("user"):
+        take_away(identity, actor=None, reason=EndReason.PROVIDER)
+        if after:
+            _link(account, provider, after)
 
 
 def _account_named(name: str | None) -> Any:

@@ -182,9 +182,7 @@ class PolicyInputs:
     speaks_to_user: bool = False  # whether the user reads the reasons, and is called "you"
     short_tier: str = ""  # which approval tier cannot be fulfilled; empty if there is none
     needs_approval: bool = False
-    needs_person: bool = (
-        False  # whether it is for an application, which cannot give the second factor that is asked for
-    )
+    needs_person: bool = False  # it is for an application, which cannot give the second factor that is asked for
 
 
 @dataclass(frozen=True, slots=True)

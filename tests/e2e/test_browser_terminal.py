@@ -319,3 +319,28 @@ def test_this_was_not_me_in_the_mail_closes_the_terminal(
     expect(status(page)).to_have_attribute("data-kind", "over")
     wait_until(lambda: GatewayConnection.objects.open().count() == 0, "the connection is cut")
     assert axe_finds(letter) == []
+
+
+def test_a_profile_asks_for_a_second_factor_before_the_terminal_opens_and_not_when_it_comes_back(
+    open_as: Open, alice: User, session: PrivilegedSession, network: Way
+) -> None:
+    ConnectionProfile.objects.update(confirm_at_connect=True)
+    page = open_as(alice, session.get_absolute_url())
+    LoginSession.objects.update(confirmed_at=None)
+    page.get_by_role("link", name="Connect", exact=True).click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    expect(status(page)).to_have_text("Connected")
+    LoginSession.objects.update(confirmed_at=None)
+    network.cut()
+    expect(status(page)).to_have_text("Connected again, where you were")
+    assert GatewayConnection.objects.count() == 1
+    page.get_by_role("button", name="Disconnect").click()
+    wait_until(lambda: not GatewayConnection.objects.open().exists(), "the connection is over")
+    page.get_by_role("button", name="Reconnect").click()
+    expect(status(page)).to_contain_text(
+        "asks for a second factor at each connect. Give it and connect again. For that,"
+    )
+    page.reload()
+    expect(page.get_by_label("Password")).to_be_visible()
+    assert GatewayConnection.objects.count() == 1

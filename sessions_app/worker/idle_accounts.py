@@ -1,7 +1,7 @@
 """Disables accounts that nobody has used for as many days as the settings of sign-in say.
 
-A use is a login, a request of a live login, or an SSH key at the gateway. Break-glass accounts are never disabled, nor
-is the last active administrator, because nobody could enable accounts any more.
+A use is a login, a request of a live login, or a connection through the gateway. Break-glass accounts are never
+disabled, nor is the last active administrator, because nobody could enable accounts any more.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
+from sessions_app.gateway.models import GatewayConnection
 from sessions_app.hosts.models import UserKey
 from sessions_app.login_rules.models import ReenabledAccount, SignInSettings
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.administrators import administrators
+from sessions_app.privileged.flows.disable import disable_account
 
 MOST_AT_ONCE = 500  # accounts; the next look takes the rest
 
@@ -42,6 +44,7 @@ def idle_accounts(cutoff: dt.datetime) -> QuerySet[Any]:
     used = (
         LoginSession.objects.filter(user=OuterRef("pk"), last_access_at__gte=cutoff),
         UserKey.objects.filter(user=OuterRef("pk"), last_used_at__gte=cutoff),
+        GatewayConnection.objects.open().filter(session__user=OuterRef("pk")),
         ReenabledAccount.objects.filter(user=OuterRef("pk"), enabled_at__gte=cutoff),
         break_glass,
     )
@@ -59,8 +62,7 @@ def _disable(pk: int, cutoff: dt.datetime, days: int) -> bool:
         account = idle_accounts(cutoff).select_for_update(no_key=True, of=("self",)).filter(pk=pk).first()
         if account is None or [each.pk for each in administrators()] == [pk]:
             return False
-        account.is_active = False
-        account.save(update_fields=["is_active"])
+        disable_account(account, why=f"nobody has used it for {days} days")
         log.record(
             Verb.ACCOUNT_IDLE,
             f"{account.get_username()} was disabled, because nobody has used the account for {days} days",

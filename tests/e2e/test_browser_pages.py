@@ -53,6 +53,7 @@ def addresses(admin: User, approver: User) -> list[str]:
     details = [f"/sessions/{sessions[0].pk}/", f"/sessions/{sessions[5].pk}/", f"/sessions/{sessions[0].pk}/log/"]
     things = [
         f"/users/{admin.pk}/",
+        f"/users/{admin.pk}/login-rule/",
         f"/groups/{group.pk}/",
         f"/applications/{application.pk}/",
         f"/policies/{policy.pk}/",

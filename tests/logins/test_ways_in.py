@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from activity.models import LogEntry
+from activity.verbs import Verb
 from sessionadmin import console_client, ssh_client
 from sessions_app.errors import Refused
 from sessions_app.factors import recovery
@@ -23,12 +26,13 @@ from sessions_app.gateway.flows.ticket import redeem
 from sessions_app.gateway.identity import by_password
 from sessions_app.gateway.models import EntryPoint, TicketKind
 from sessions_app.gateway.terminal_login import open_terminal
+from sessions_app.login_rules.models import ONLY_ROW, LoginRule, SignInSettings, WhenTooMany
 from sessions_app.logins import backend, service, sign_in
 from sessions_app.logins.models import EndReason, LoginSession, Method, SecondFactor
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.sso.models import Identity
 from tests.support import oidc_peer, saml_peer
-from tests.support.builders import PASSWORD, make_resource, make_session
+from tests.support.builders import PASSWORD, make_login, make_resource, make_session
 from tests.support.factors import code_of, give_app, give_key
 from tests.support.pages import elements
 from tests.support.source import ROOT
@@ -138,6 +142,22 @@ def test_every_way_in_makes_a_login_session_that_is_loaded_with_the_user(way: Wa
     answer = client.get("/sessions/")
     assert answer.status_code == 200
     assert answer.wsgi_request.user == admin
+
+
+@pytest.mark.parametrize("by_number", [True, False])
+def test_a_login_rule_bites_whichever_way_somebody_comes(way: Way, admin: User, by_number: bool) -> None:
+    if by_number:
+        SignInSettings.objects.create(pk=ONLY_ROW, max_logins=1, when_too_many=WhenTooMany.REFUSE_NEW)
+        make_login(admin)
+    else:
+        LoginRule.objects.create(user=admin, networks="192.0.2.0/24")
+    client, before = browser(way), LoginSession.objects.count()
+    with contextlib.suppress(KeyError, ValueError):  # some ways expect to be let in
+        way.go(client, admin)
+    assert is_stranger(client)
+    assert LoginSession.objects.count() == before
+    said = "You may have 1 login at a time" if by_number else "The login rule of your account does not allow 127.0.0.1."
+    assert said in LogEntry.objects.filter(verb=Verb.LOGIN_FAILED).latest("pk").message
 
 
 @pytest.mark.parametrize("reason", [EndReason.LOGOUT, EndReason.FORCED])

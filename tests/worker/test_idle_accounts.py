@@ -13,6 +13,7 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.login_rules.models import ONLY_ROW, SignInSettings
 from sessions_app.logins.models import EndReason
+from sessions_app.privileged.models import Status
 from sessions_app.worker.idle_accounts import disable_idle_accounts
 from tests.support import builders
 
@@ -37,12 +38,15 @@ def active() -> set[str]:
 def test_an_account_that_nobody_uses_is_disabled_with_its_logins_and_logged(admin: User) -> None:
     bob = unused("bob")
     login = builders.make_login(bob, last_access_at=LONG_AGO)
+    scheduled = builders.make_session(bob, Status.PENDING)
     unused("never", last_login=None)
     builders.make_user("young")  # was made today, and nobody has logged in to it yet
     assert disable_idle_accounts() == 2
     assert active() == {"admin", "young"}
     login.refresh_from_db()
     assert login.end_reason == EndReason.DISABLED
+    scheduled.refresh_from_db()
+    assert scheduled.status == Status.CANCELED
     entry = LogEntry.objects.get(verb=Verb.ACCOUNT_IDLE, user=bob)
     assert entry.message == "bob was disabled, because nobody has used the account for 90 days"
     assert disable_idle_accounts() == 0

@@ -39,4 +39,5 @@ DOWNLOADS_LIMIT = 100
 HOST_SEARCH_SECONDS = 0  # all files of the machine, after sessions
 PRACTICE_DIR = VAR_DIR / "practice"
 GEOIP_DATABASE = ""
+GEOIP_ASN_DATABASE = ""
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

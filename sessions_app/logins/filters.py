@@ -1,4 +1,4 @@
-"""Filters of the list of login sessions: user, country, device and state."""
+"""Filters of the list of login sessions: user, country, device, how somebody signed in, and state."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from activity.compiled_query import CompiledQuery
 from activity.filters import AccountFilter, AccountFilterSet, options
 from activity.names import name_now
 from sessions_app.devices.models import RecognisedBy
-from sessions_app.logins.models import LoginSession, LoginSessionQuerySet
+from sessions_app.logins.models import LoginSession, LoginSessionQuerySet, Method, SecondFactor
 from sessions_app.roles import sees_everything
 
 DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
 YES_NO = [("yes", "Yes"), ("no", "No")]
+NO_FACTOR = "none"
 STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]
 SUGGESTED_FIELDS = {"user": "user_now", "country": "country"}  # filters with suggestions, and where those come from
 NEWEST_ROWS = 100  # live rows that suggestions are taken from
@@ -85,6 +86,16 @@ class TravelFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the pa
         return queryset.filter(travel_kmh__isnull=value != "yes") if value else queryset
 
 
+class SecondFactorFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the package has no types
+    """Filters by the second step of the login, or by whether it had none."""
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Select the logins with that second factor; for “none” those that are known to have had none."""
+        if value == NO_FACTOR:
+            return queryset.filter(second_factor="").exclude(signed_in_with="")
+        return queryset.filter(second_factor=value) if value else queryset
+
+
 class LoginFilters(AccountFilterSet):
     """Shows live login sessions unless the URL says otherwise.
 
@@ -100,6 +111,12 @@ class LoginFilters(AccountFilterSet):
     new_device = NewDeviceFilter(choices=YES_NO, empty_label="Yes and no", label="New device")
     travel = TravelFilter(choices=YES_NO, empty_label="Yes and no", label="Too far away")
     device = django_filters.ChoiceFilter(choices=DEVICES, empty_label="Any device", label="Device")
+    signed_in = django_filters.ChoiceFilter(
+        "signed_in_with", choices=Method.choices, empty_label="Any way", label="Signed in with"
+    )
+    second_factor = SecondFactorFilter(
+        choices=[*SecondFactor.choices, (NO_FACTOR, "None")], empty_label="Any", label="Second factor"
+    )
     state = django_filters.ChoiceFilter(choices=STATES, empty_label=None, method="unchanged", label="State")
 
     only_is = frozenset({"abroad", "new_device", "travel"})

@@ -16,13 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import IO, Generic, Protocol, TypeVar
 
 from django.conf import settings
 from geoip2.models import City
 from geoip2.records import PlaceRecord
 
 from sessions_app.logins.client_ip import Address, parse_address
-from sessions_app.logins.geoip.file import CityFile, GeoipFileError, read_into_memory
+from sessions_app.logins.geoip.file import CityFile, FileFacts, GeoipFileError, read_into_memory
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ ATTRIBUTIONS = {
         "This product includes GeoLite2 data created by MaxMind, available from maxmind.com",
         "https://www.maxmind.com",
     ),
+    "DBIP-ASN-Lite": Attribution("IP Geolocation by DB-IP", "https://db-ip.com"),
     "DBIP-City-Lite": Attribution("IP Geolocation by DB-IP", "https://db-ip.com"),
 }
 
@@ -121,22 +123,39 @@ class GeoipStatus:
         return next(mentions, None)
 
 
-class WatchedDatabase:
+class DatabaseFile(Protocol):
+    """What a watched file tells about itself."""
+
+    facts: FileFacts
+
+
+File = TypeVar("File", bound=DatabaseFile)
+
+
+class WatchedDatabase(Generic[File]):
     """The file at a configured path, reloaded when it changes. Thread-safe.
 
     It calls `os.stat` at most once in 15 seconds. While one thread reads a new file, the others use the old one.
     """
 
-    def __init__(self, path: Callable[[], str], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Callable[[], str],
+        read: Callable[[IO[bytes]], File],
+        what: str = "Locations",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._configured_path = path
+        self._read = read
+        self._what = what
         self._clock = clock
         self._lock = threading.Lock()
         self._next_look = -math.inf
         self._signature: tuple[int, ...] | None = None
-        self._file: CityFile | None = None
+        self._file: File | None = None
         self._status = GeoipStatus(configured=False)
 
-    def current(self) -> CityFile | None:
+    def current(self) -> File | None:
         """Return the file to use now, or None."""
         self._refresh()
         return self._file
@@ -146,7 +165,7 @@ class WatchedDatabase:
         self._refresh()
         return self._status
 
-    def report_damage(self, file: CityFile, reason: str) -> None:
+    def report_damage(self, file: File, reason: str) -> None:
         """Remember that a look-up in `file` has failed. Log only the first failure."""
         with self._lock:
             if file is self._file and not self._status.refused_reason:
@@ -181,7 +200,7 @@ class WatchedDatabase:
                 return
             self._signature = signature
             with open(path, "rb") as opened:
-                self._file = read_into_memory(opened)
+                self._file = self._read(opened)
         except GeoipFileError as error:
             self._refuse(str(error))
         except OSError as error:
@@ -194,7 +213,7 @@ class WatchedDatabase:
 
     def _refuse(self, reason: str) -> None:
         if self._status.refused_reason != reason:
-            consequence = "The one loaded before stays in use." if self._file else "Locations will say Unknown."
+            consequence = "The one loaded before stays in use." if self._file else f"{self._what} will say Unknown."
             logger.warning("GeoIP database %s is refused: %s. %s", self._status.path, reason, consequence)
         self._status = replace(self._status, refused_reason=reason)
 
@@ -208,7 +227,7 @@ def configured_path() -> str:
     return path
 
 
-DATABASE = WatchedDatabase(configured_path)
+DATABASE: WatchedDatabase[CityFile] = WatchedDatabase(configured_path, read_into_memory)
 
 
 def locate(ip: str) -> Place:

@@ -30,7 +30,7 @@ from sessions_app.devices.models import RecognisedBy
 from sessions_app.devices.recognition import Origin, Sighting, network_of, recognise
 from sessions_app.login_rules.models import SignInSettings, WhenTooMany
 from sessions_app.login_rules.rules import Part, Refusal, most_logins, outside_hours, refusal_of
-from sessions_app.logins import addresses, backend, device, geolocation
+from sessions_app.logins import addresses, backend, device, geolocation, networks
 from sessions_app.logins.abroad import is_abroad
 from sessions_app.logins.client_ip import ClientAddress, client_address, client_ip
 from sessions_app.logins.expiry import expiry, used_at
@@ -345,7 +345,7 @@ def _browser(request: HttpRequest) -> dict[str, str]:
 
 
 def _address(ip: str, user_id: int, *, but: int | None = None) -> dict[str, Any]:
-    where = geolocation.locate(ip)
+    where, network = geolocation.locate(ip), networks.network_of(ip)
     return {
         "is_abroad": is_abroad(user_id, where.country_code, but=but),
         "ip": ip or None,
@@ -356,6 +356,6 @@ def _address(ip: str, user_id: int, *, but: int | None = None) -> dict[str, Any]
         "latitude": where.latitude,
         "longitude": where.longitude,
         "accuracy_km": where.accuracy_km,
-        "asn": None,
-        "network": "",
+        "asn": network.number,
+        "network": network.name,
     }

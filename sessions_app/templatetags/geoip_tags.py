@@ -1,20 +1,20 @@
-"""The mention that the licence of a GeoIP database asks for on each page that shows its places."""
+"""The mention that the licence of the databases of places and networks ask for on each page that shows them."""
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from sessions_app.logins import geolocation
+from sessions_app.logins import geolocation, networks
 
 register = template.Library()
 
 
 @register.simple_tag
 def geoip_attribution() -> SafeString:
-    """Return the mention with its link; nothing where the database in use asks for none."""
-    mention = geolocation.status().attribution
-    if mention is None:
+    """Return the mentions with their links, each once; nothing where the databases in use ask for none."""
+    mentions = (geolocation.status().attribution, networks.status().attribution)
+    once = dict.fromkeys((mention.url, mention.text) for mention in mentions if mention is not None)
+    if not once:
         return SafeString("")
-    return format_html(
-        '<p class="hint" id="geoip-attribution"><a href="{}" rel="external noreferrer">{}</a></p>', mention.url, mention
-    )
+    links = format_html_join(" · ", '<a href="{}" rel="external noreferrer">{}</a>', once)
+    return format_html('<p class="hint" id="geoip-attribution">{}</p>', links)

@@ -13,6 +13,7 @@ from geoip2.models import City
 from pytest_django import Settings
 
 from sessions_app.logins import geolocation
+from sessions_app.logins.geoip.file import read_into_memory
 from sessions_app.logins.geoip.sample_file import write_sample_database
 from sessions_app.logins.geoip.sample_places import SAMPLE_PLACES, UNKNOWN_ADDRESS
 from sessions_app.logins.geolocation import (
@@ -50,7 +51,7 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.clock = Clock()
-        self.database = WatchedDatabase(lambda: str(path), self.clock)
+        self.database = WatchedDatabase(lambda: str(path), read_into_memory, clock=self.clock)
 
     def city(self) -> str:
         file = self.database.current()
@@ -221,7 +222,7 @@ def test_many_threads_get_whole_answers_while_the_file_is_swapped(tmp_path: Path
     path = tmp_path / "city.mmdb"
     write_database(path, "Town 0")
     time = iter(range(1, 10**9))
-    database = WatchedDatabase(lambda: str(path), lambda: float(next(time)) * CHECK_INTERVAL)
+    database = WatchedDatabase(lambda: str(path), read_into_memory, clock=lambda: float(next(time)) * CHECK_INTERVAL)
     answers: set[str] = set()
     stop = threading.Event()
 

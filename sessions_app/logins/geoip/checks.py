@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning, register
 
 from sessions_app.logins.client_ip import invalid_networks, networks_of_everybody
+from sessions_app.logins.geoip import asn_file
 from sessions_app.logins.geoip.file import GeoipFileError, try_out
 
 
@@ -46,6 +47,25 @@ def check_geoip_database(**kwargs: object) -> list[CheckMessage]:
                 f"GEOIP_DATABASE {path} is refused: {error}. The locations of logins will say Unknown.",
                 hint="Get a good one with: sessionadmin geoip_update (docs/geoip.md#getting-a-database).",
                 id="sessions_app.W002",
+            )
+        ]
+    return []
+
+
+@register()
+def check_asn_database(**kwargs: object) -> list[CheckMessage]:
+    """Report W018 if the file of networks that is configured cannot be used."""
+    path = settings.GEOIP_ASN_DATABASE
+    if not path:
+        return []
+    try:
+        asn_file.try_out(Path(path))
+    except GeoipFileError as error:
+        return [
+            Warning(
+                f"GEOIP_ASN_DATABASE {path} is refused: {error}. The networks of logins will say nothing.",
+                hint="Get a good one, or leave it out (docs/geoip.md#networks).",
+                id="sessions_app.W018",
             )
         ]
     return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -21,6 +21,7 @@ from geoip2.errors import AddressNotFoundError
 from geoip2.models import City
 from maxminddb import InvalidDatabaseError
 from maxminddb.decoder import Decoder
+from maxminddb.reader import Metadata
 
 Address = IPv4Address | IPv6Address
 
@@ -95,8 +96,8 @@ def read_into_memory(file: IO[bytes]) -> CityFile:
     try:
         content = file.read()
     except OSError as error:
-        raise GeoipFileError(_unreadable(error)) from error
-    _check_end(content[-METADATA_SPACE:])
+        raise GeoipFileError(unreadable(error)) from error
+    check_end(content[-METADATA_SPACE:])
     return _open(io.BytesIO(content), MODE_FD)
 
 
@@ -108,21 +109,22 @@ def try_out(path: Path) -> FileFacts:
     try:
         with path.open("rb") as file:
             file.seek(-min(METADATA_SPACE, file.seek(0, os.SEEK_END)), os.SEEK_END)
-            _check_end(file.read())
+            check_end(file.read())
         city_file = _open(path, MODE_FILE)
     except OSError as error:
-        raise GeoipFileError(_unreadable(error)) from error
+        raise GeoipFileError(unreadable(error)) from error
     city_file.close()
     return city_file.facts
 
 
-def _unreadable(error: OSError) -> str:
+def unreadable(error: OSError) -> str:
+    """Return why a file cannot be read, for an administrator."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     return f"it cannot be read ({error.strerror or error})"
 
 
-def _check_end(tail: bytes) -> None:
+def check_end(tail: bytes) -> None:
     """Raise GeoipFileError if the end of the file is missing.
 
     The metadata is at the end, and its reader does not notice missing bytes.
@@ -145,8 +147,8 @@ def _open(source: Path | IO[bytes], mode: int) -> CityFile:
     except DAMAGED as error:
         raise GeoipFileError(NOT_WHOLE) from error
     try:
-        city_file = CityFile(reader, _facts(reader))
-        for address in _probes():
+        city_file = CityFile(reader, facts_of(reader.metadata(), (CITY, ENTERPRISE), "a city database"))
+        for address in probes():
             city_file.find(address)
     except GeoipFileError:
         reader.close()
@@ -154,11 +156,11 @@ def _open(source: Path | IO[bytes], mode: int) -> CityFile:
     return city_file
 
 
-def _facts(reader: Reader) -> FileFacts:
-    metadata = reader.metadata()
+def facts_of(metadata: Metadata, kinds: Sequence[str], needed: str) -> FileFacts:
+    """Return what the metadata says. Raise GeoipFileError if its type names none of `kinds`, or it cannot be true."""
     database_type = str(metadata.database_type)[:100]
-    if CITY not in database_type and ENTERPRISE not in database_type:
-        raise GeoipFileError(f"it is a {database_type} database; a city database is needed")
+    if not any(kind in database_type for kind in kinds):
+        raise GeoipFileError(f"it is a {database_type} database; {needed} is needed")
     if metadata.node_count == 0:
         raise GeoipFileError("it holds no addresses")
     try:
@@ -170,7 +172,8 @@ def _facts(reader: Reader) -> FileFacts:
     return FileFacts(database_type, built_at, metadata.node_count)
 
 
-def _probes() -> list[Address]:
+def probes() -> list[Address]:
+    """Return the addresses of the test look-ups."""
     known: list[Address] = [IPv6Address(text) if ":" in text else IPv4Address(text) for text in KNOWN_PROBES]
     spread4 = [IPv4Address((2 * i + 1) * 2**32 // (2 * PROBES)) for i in range(PROBES)]
     # Only 2000::/3 is global unicast.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sessions_app.logins import geolocation
+from sessions_app.logins import geolocation, networks
 from sessions_app.logins.client_ip import parse_address
 
 OLD_AFTER = 60  # days
@@ -22,6 +22,11 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: object) -> None:
         addresses = options["addresses"]
         self._describe(geolocation.status())
+        of_networks = networks.status()
+        if of_networks.configured:
+            self._describe(of_networks, "Networks: ")
+        if of_networks.refused_reason:
+            self.stdout.write(self.style.WARNING(f"It is refused: {of_networks.refused_reason}"))
         if isinstance(addresses, list) and addresses:
             self.stdout.write("")
             for address in addresses:
@@ -35,8 +40,8 @@ class Command(BaseCommand):
                 "loaded; one that starts now has none. Get a good file with: sessionadmin geoip_update"
             )
 
-    def _describe(self, status: geolocation.GeoipStatus) -> None:
-        self.stdout.write(f"Database:  {status.path or 'none'}")
+    def _describe(self, status: geolocation.GeoipStatus, label: str = "Database: ") -> None:
+        self.stdout.write(f"{label} {status.path or 'none'}")
         if status.built_at is None:
             return
         age = (datetime.now(UTC) - status.built_at).days
@@ -59,4 +64,7 @@ def describe(address: str) -> str:
     if found.latitude is not None and found.longitude is not None:
         within = f" within {found.accuracy_km} km" if found.accuracy_km is not None else ""
         parts.append(f"{found.latitude:.4f}, {found.longitude:.4f}{within}")
+    network = networks.network_of(address)
+    if network.number is not None:
+        parts.append(f"{network.name} (AS{network.number})".strip())
     return "; ".join(parts)

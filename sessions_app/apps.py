@@ -28,6 +28,7 @@ class SessionsAppConfig(AppConfig):
         wiring.hide_models_of_allauth()
         wiring.register_connectors()
         wiring.provide_open_sessions_to_configuration()
+        wiring.provide_confirmation_at_providers()
         signals.connect()
         sso_signals.connect()  # after those that begin the login session
         audit_trail.connect()

@@ -9,6 +9,7 @@ from sessions_app import checks_files, sealing_checks
 from sessions_app.catalogue import admin as catalogue_admin
 from sessions_app.catalogue.connectors import Connector, register_connector
 from sessions_app.configuration.ended_sessions import OpenSessions, provide_open_sessions
+from sessions_app.factors.step_up_provider import provide
 from sessions_app.gateway.recordings import checks as recording_checks
 from sessions_app.hosts import admin as host_admin
 from sessions_app.hosts import checks as host_checks
@@ -21,6 +22,7 @@ from sessions_app.people import admin as people_admin
 from sessions_app.privileged import rights
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.sso import checks as sso_checks
+from sessions_app.sso import confirm
 from sessions_app.vault import admin as vault_admin
 from sessions_app.vault.connector import VaultConnector
 
@@ -70,3 +72,8 @@ def provide_open_sessions_to_configuration() -> None:
             running_without_right=rights.running_without_right,
         )
     )
+
+
+def provide_confirmation_at_providers() -> None:
+    """Tell the question for a fresh factor how to find a provider where the person can give one."""
+    provide(confirm.way_of)

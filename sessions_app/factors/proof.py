@@ -18,6 +18,7 @@ from activity import log
 from activity.verbs import Verb
 from sessions_app.factors import check, fresh, webauthn
 from sessions_app.factors.parking import PREFIX
+from sessions_app.factors.step_up_provider import ProviderWay, provider_of
 from sessions_app.logins import authentication, service
 from sessions_app.logins.forms import LONGEST_PASSWORD
 from sessions_app.logins.models import LoginSession, SecondFactor
@@ -68,6 +69,12 @@ def ways_of(request: HttpRequest, user: AbstractUser) -> Ways:
     )
 
 
+def _provider_of(user: AbstractUser) -> ProviderWay | None:
+    """Return the provider where this person can confirm, for somebody without a second factor here."""
+    way = provider_of(user)
+    return None if way is None or check.factors_of(user).any else way
+
+
 class ProofForm(forms.Form):
     """Asks for a factor, by one of the ways that the person has.
 
@@ -83,6 +90,7 @@ class ProofForm(forms.Form):
         super().__init__(data, prefix=PREFIX, auto_id="%s", label_suffix="")
         self.request, self.user, self.words = request, user, words
         self.ways = ways_of(request, user)
+        self.provider = _provider_of(user)
         has_answer = self.ways.key and bool(self.data.get(f"{PREFIX}-credential"))
         if has_answer:
             limit = [MaxLengthValidator(webauthn.LONGEST)]

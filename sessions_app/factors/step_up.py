@@ -142,6 +142,7 @@ NOT_NEEDED = frozenset(
         "device_name",
         "device_forget",
         "ssh_login",
+        "sso_confirm",
         "sso_back_channel",  # of a provider, whose signature counts
         "sso_saml_acs",  # as well
         "mfa_authenticate",

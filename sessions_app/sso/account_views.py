@@ -15,8 +15,8 @@ from sessions_app.outcome import confirmation
 from sessions_app.sso import flow, start
 from sessions_app.sso.linking import unlink
 from sessions_app.sso.models import Identity
+from sessions_app.sso.pages import going_to, tells_failures_of
 from sessions_app.sso.providers import Provider, providers
-from sessions_app.sso.views import tells_failures_of
 
 
 @require_safe
@@ -40,15 +40,6 @@ def sso_account(request: HttpRequest) -> HttpResponse:
 def sso_link(request: HttpRequest, provider: Provider) -> HttpResponse:
     """Send the person to the provider, which says who they are there. Then views.sso_callback() links the two."""
     return going_to(request, provider, start.begin(request, provider, flow.LINK, reverse("sso_account")))
-
-
-def going_to(request: HttpRequest, provider: Provider, address: str) -> HttpResponse:
-    """Return a page that leads to the provider at once.
-
-    It is no redirect, because the content security policy lets no form of the console end on another host.
-    """
-    context = {"heading": f"On to {provider.name}", "provider": provider, "address": address}
-    return render(request, "sessions_app/sso/going.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-import time
 from typing import Any
 
 from allauth.socialaccount.internal import statekit
@@ -29,11 +28,18 @@ class Trip:
     next_url: str
     user_id: int | None
     transaction: Transaction
+    parked: str = ""  # a form that waits for the factor, sealed: sessions_app/factors/parking.py
 
 
 @sensitive_variables("transaction", "state_id")
 def begin(
-    request: HttpRequest, provider: OidcProvider, purpose: str, next_url: str, *, must_authenticate: bool = False
+    request: HttpRequest,
+    provider: OidcProvider,
+    purpose: str,
+    next_url: str,
+    *,
+    must_authenticate: bool = False,
+    parked: str = "",
 ) -> str:
     """Return the address at the provider to go to. Raise ProviderUnavailable.
 
@@ -53,6 +59,7 @@ def begin(
         "next": next_url,
         "user": user_id,
         "transaction": dataclasses.asdict(transaction),
+        "parked": parked,
     }
     statekit.stash_state(request, provider_id=provider.slug, state=state, state_id=state_id)
     return address
@@ -68,7 +75,7 @@ def resume(request: HttpRequest, provider: OidcProvider, state_id: str) -> Trip:
     if state is None:
         raise AnswerTooLate(provider.name)
     request.session.set_expiry(None)
-    trip = Trip(state["purpose"], state["next"], state["user"], Transaction(**state["transaction"]))
+    trip = Trip(state["purpose"], state["next"], state["user"], Transaction(**state["transaction"]), state["parked"])
     if trip.purpose != LOGIN and trip.user_id != request.user.pk:
         raise AnswerTooLate(provider.name)
     return trip
@@ -79,7 +86,7 @@ def arrival_of(provider: OidcProvider, trip: Trip, tokens: Tokens) -> Arrival:
     claims = tokens.claims
     at: float | None = claims.get("auth_time")
     if at is None and trip.transaction.must_authenticate:
-        at = time.time()
+        at = trip.transaction.began_at
     amr = claims.get("amr")
     methods = {one for one in amr if isinstance(one, str)} if isinstance(amr, list) else set()
     session_id = claims.get("sid")

@@ -31,9 +31,10 @@ from sessions_app.logins import service, throttle
 from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.sso import arrival, flow, saml
 from sessions_app.sso.errors import AnswerRefused, AnswerTooLate
+from sessions_app.sso.pages import tells_failures_of
 from sessions_app.sso.providers import SamlProvider
 from sessions_app.sso.saml_metadata import identity_provider
-from sessions_app.sso.views import finish, tells_failures_of
+from sessions_app.sso.views import finish
 
 logger = logging.getLogger(__name__)
 LONGEST_ANSWER = 256 * 1024  # characters

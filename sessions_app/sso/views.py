@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from functools import wraps
-from typing import TypeVar
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
@@ -21,51 +18,15 @@ from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.errors import Refused
 from sessions_app.outcome import safe_next
-from sessions_app.sso import arrival, back_channel, flow, oidc, start
-from sessions_app.sso.errors import AnswerRefused, ProviderUnavailable, SignOnFailed
+from sessions_app.sso import arrival, back_channel, confirm, flow, oidc, start
+from sessions_app.sso.errors import AnswerRefused, ProviderUnavailable
 from sessions_app.sso.linking import link
-from sessions_app.sso.providers import OidcProvider, Provider, providers
+from sessions_app.sso.pages import provider_or_404, tells_failures_of
+from sessions_app.sso.providers import OidcProvider, Provider
 from sessions_app.sso.tokens import LONGEST_TOKEN, InvalidToken
 
 logger = logging.getLogger(__name__)
-View = Callable[..., HttpResponse]
-Kind = TypeVar("Kind", bound=Provider)
 LONGEST_CODE = 4096  # characters
-
-
-def tells_failures_of(kind: type[Provider]) -> Callable[[View], View]:
-    """Return a decorator for views of one kind of provider, which get the provider instead of its slug.
-
-    It shows SignOnFailed as a page that says what happened and what to do, and writes the reason into the output.
-    """
-
-    def decorator(view: View) -> View:
-        @wraps(view)
-        def told(request: HttpRequest, slug: str) -> HttpResponse:
-            provider = provider_or_404(slug, kind)
-            try:
-                response = view(request, provider)
-            except SignOnFailed as failure:
-                logger.warning("%s: %s. %s", provider.slug, failure.heading, failure.detail)
-                response = failed(request, failure)
-            response["Cache-Control"] = "no-store"
-            return response
-
-        return told
-
-    return decorator
-
-
-def provider_or_404(slug: str, kind: type[Kind]) -> Kind:
-    provider = providers().get(slug)
-    if not isinstance(provider, kind):
-        raise Http404
-    return provider
-
-
-def failed(request: HttpRequest, failure: SignOnFailed) -> HttpResponse:
-    context = {"heading": failure.heading, "message": failure.message}
-    return render(request, "sessions_app/sso/failed.html", context, status=failure.status)
 
 
 @login_not_required
@@ -87,7 +48,7 @@ def sso_login(request: HttpRequest, provider: Provider) -> HttpResponse:
 @tells_failures_of(OidcProvider)
 @sensitive_variables()
 def sso_callback(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
-    """Take the answer of a provider: log somebody in, or link their account."""
+    """Take the answer of a provider: log somebody in, link their account, or confirm who they are."""
     trip = flow.resume(request, provider, typed(request.GET, "state", 200))
     oidc.check_answering_issuer(provider, typed(request.GET, "iss", LONGEST_IN_ADDRESS))
     if error := plain(typed(request.GET, "error", 200), 60):
@@ -100,6 +61,8 @@ def sso_callback(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
     except AnswerRefused as refused:
         entry = f"A login by {provider.name} was refused: {refused.detail}"
         raise arrival.refusal(refused.heading, refused.message, entry) from refused
+    if trip.purpose == flow.CONFIRM:
+        return confirm.come_back(request, provider, trip, who)
     return finish(request, provider, who, trip.purpose, trip.next_url)
 
 

@@ -122,6 +122,7 @@ ADDRESSES = [
     Address("sign_in_settings", "/sign-in/", ADMIN_ONLY, (403, 403, 403, 403, 422)),
     Address("confirm", "/accounts/confirm/", ALL, (422,) * 5),
     Address("account", "/accounts/me/", ALL),
+    Address("sso_confirm", "/accounts/sso/nowhere/confirm/", NOT_ALLOWED, (404,) * 5),
     Address("sso_account", "/accounts/sso/", ALL),
     Address("sso_login", "/accounts/sso/nowhere/login/", (404,) * 5, is_open=True),
     Address("sso_callback", "/accounts/sso/nowhere/callback/", (404,) * 5, is_open=True),

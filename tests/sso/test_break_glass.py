@@ -21,7 +21,14 @@ from tests.support.builders import PASSWORD
 from tests.support.oidc_peer import Peer, sign_in
 
 LOGIN = "/accounts/login/"
-SAVED = {"max_logins": "", "when_too_many": "end_oldest", "idle_days": "", "password_login": "break_glass"}
+SAVED = {
+    "second_factor": "nobody",
+    "grace_logins": "3",
+    "max_logins": "",
+    "when_too_many": "end_oldest",
+    "idle_days": "",
+    "password_login": "break_glass",
+}
 
 
 @pytest.fixture

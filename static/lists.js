@@ -88,7 +88,7 @@ on("keydown", (event) => {
   const region = target.closest("#results-region");
   const row = target.closest("#results tbody tr");
   if (altKey || ctrlKey || metaKey || !(row || (region && target === region))) return;
-  const rows = [...region.querySelectorAll("tbody tr")];
+  const rows = [...region.querySelectorAll("tbody tr[id]")];
   const here = rows.indexOf(row ?? byId(current));
   const screen = Math.max(1, Math.floor(Math.min(region.clientHeight, innerHeight) / rows[0].offsetHeight) - 2);
   const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: screen, PageUp: -screen, Home: -rows.length, End: rows.length };

@@ -136,6 +136,9 @@ class Table:
     refusals: Callable[[Row], Mapping[str, str]] = _no_refusals
     row_class: Callable[[Row], str] = lambda row: ""
     opens: str = ""  # the key of the column whose link leads to the row's own page
+    # Sorted by the column `grouped_by`, rows stand under headings: what tells the groups apart, and their words.
+    grouped_by: str = ""
+    group: Callable[[Row], tuple[object, str]] | None = None
     card: Card | None = None  # what a narrow screen shows; without it the table scrolls sideways there
     flexible: tuple[str, ...] = ()  # keys of columns: the first that is shown takes the room that is left
     grows: tuple[str, ...] = ()  # keys of columns that become wider with the table, so that names are not cut

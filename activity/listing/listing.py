@@ -213,7 +213,8 @@ class Listing(ListLinks):
     @property
     def rows(self) -> Rows:
         """Return the rows of the table as HTML, with what each of them refuses."""
-        return Rows(self.table, self.shown_columns, self.page.rows)
+        is_grouped = self.sort.removeprefix("-") == self.table.grouped_by
+        return Rows(self.table, self.shown_columns, self.page.rows, is_grouped=is_grouped)
 
     @property
     def has_cards(self) -> bool:

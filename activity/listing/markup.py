@@ -23,12 +23,17 @@ Cells = Sequence[tuple[Callable[[Row], str], str]]
 class Rows:
     """The rows of one page as HTML, and what they refuse. Each row names its refusals by their place in `refusals`."""
 
-    def __init__(self, table: Table, columns: Sequence[Column], rows: Sequence[Any]) -> None:
+    def __init__(
+        self, table: Table, columns: Sequence[Column], rows: Sequence[Any], *, is_grouped: bool = False
+    ) -> None:
         self._table = table
         self._refusals: dict[tuple[tuple[str, str], ...], int] = {}
         cells = [(column.write, table.cell_start(column)) for column in columns]
         with in_one_zone():
-            self.html = SafeString("".join([self._row(row, cells) for row in rows]))
+            written = [self._row(row, cells) for row in rows]
+        if is_grouped and table.group is not None:
+            written = _under_headings(table.group, rows, written, len(columns) + table.is_selectable)
+        self.html = SafeString("".join(written))
 
     @property
     def refusals(self) -> str:
@@ -57,3 +62,18 @@ class Rows:
             parts += (start, shown, "</td>")
         parts.append("</tr>\n")
         return "".join(parts)
+
+
+def _under_headings(
+    group: Callable[[Row], tuple[object, str]], rows: Sequence[Any], written: Sequence[str], width: int
+) -> list[str]:
+    """Return the written rows with a heading before each group. A page that begins within a group has it, too."""
+    parts: list[str] = []
+    before: object = parts  # no group is this list
+    for row, text in zip(rows, written, strict=True):
+        key, words = group(row)
+        if key != before:
+            parts.append(f'<tr class="group"><th colspan="{width}" scope="rowgroup">{escaped(words)}</th></tr>\n')
+        before = key
+        parts.append(text)
+    return parts

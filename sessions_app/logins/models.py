@@ -75,6 +75,7 @@ SORTED = (
     ("second_factor", "second_factor"),
     ("network", "network"),
     ("expires_at", "expires"),
+    ("known_device", "known_device"),
 )
 
 

@@ -16,7 +16,14 @@ from activity.addresses import numbered
 from activity.listing import Card, Column, Table, badge, empty, link, short_time
 from activity.names import name_now, now_column, renamed_to, then_and_now
 from sessions_app.logins.expiry import expiry
-from sessions_app.logins.marks import abroad_word, city_cell, country_cell, device_cell, device_columns
+from sessions_app.logins.marks import (
+    abroad_word,
+    city_cell,
+    country_cell,
+    device_cell,
+    device_columns,
+    device_group,
+)
 from sessions_app.logins.models import LOGIN_WORDS, EndReason, LoginAddress, LoginSession, Method, SecondFactor
 from sessions_app.roles import Person, is_administrator, sees_everything
 
@@ -82,7 +89,9 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         row_name=lambda row: f"{row.user_name} with {row.browser or 'an unknown browser'}",
         refusals=refusals,
         row_class=lambda row: "current" if row.pk == current_pk else "",
-        reads=("user_name", "browser", "user", "ended_at"),
+        reads=("user_name", "browser", "os", "user", "ended_at"),
+        grouped_by="device_number",
+        group=device_group,
         opens="last_access",
         card=Card("user", "device", "location", "last_access"),
         grows=("user", "ip", "city", "country", "os", "browser", "state"),

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app.devices.models import Device
 from sessions_app.logins import service
 from sessions_app.logins.models import EndReason, LoginSession, hash_session_key
 from sessions_app.logins.tables import logins_table
@@ -284,6 +285,7 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
         "OS details",
         "Browser details",
         "User agent",
+        "Device number",
         "Device name (now)",
         "Device recognised",
         "Signed in with",
@@ -297,7 +299,7 @@ def test_the_download_has_every_column_and_is_logged(alice: User, admin: User, a
         "Why it ended",
         "User now",
     ]
-    assert [[*line[:7], *line[9:12], line[20]] for line in lines] == [
+    assert [[*line[:7], *line[9:12], line[21]] for line in lines] == [
         [
             "alice",
             "198.51.100.7",
@@ -371,3 +373,24 @@ def test_a_refused_geoip_file_is_said_with_the_reason(
     assert "The GeoIP database is refused" in text
     assert str(broken) in text
     assert str(broken) not in page(as_user(alice))
+
+
+def test_logins_stand_under_a_heading_for_each_device(alice: User, admin: User, as_user: AsUser) -> None:
+    named = Device.objects.create(user=alice, secret_hash="1" * 64, name="work <laptop>")
+    other = Device.objects.create(user=alice, secret_hash="2" * 64)
+    for device in (named, other, named, None):
+        make_login(alice, known_device=device)
+    client = as_user(admin)
+    table = pages.elements(client.get(f"{URL}?user=alice&sort=-device_number")).find(".//table[@data-table='logins']")
+    assert table is not None
+    found = [(row.get("id", "") and "row") or "".join(row.itertext()).strip() for row in table.findall("tbody/tr")]
+    assert found == [
+        "alice: Firefox on Windows",
+        "row",
+        "alice: work <laptop>",
+        "row",
+        "row",
+        "No known device",
+        "row",
+    ]
+    assert "rowgroup" not in client.get(f"{URL}?user=alice").content.decode()

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.login_rules.models import SignInSettings, WhenTooMany
 from tests.support import pages
+
+SENT = {
+    "second_factor": "staff",
+    "grace_logins": "3",
+    "max_logins": "3",
+    "when_too_many": "refuse_new",
+    "idle_days": "90",
+    "password_login": "everybody",
+}
 
 
 def changes() -> dict[str, Any]:
@@ -28,17 +39,10 @@ def test_settings_that_nobody_has_saved_are_the_defaults_and_cost_one_query(
 
 
 def test_settings_are_saved_for_everybody_and_logged_with_both_values(boss: Client, admin: User, alice: User) -> None:
-    sent = {
-        "second_factor": "staff",
-        "grace_logins": "3",
-        "max_logins": "3",
-        "when_too_many": "refuse_new",
-        "idle_days": "90",
-        "password_login": "everybody",
-        "break_glass_accounts": str(alice.pk),
-    }
+    sent = {**SENT, "break_glass_accounts": str(alice.pk)}
     answer = boss.post("/sign-in/", sent, follow=True)
     assert "The settings of sign-in were saved." in pages.text(pages.elements(answer))
+    assert "not used" not in pages.text(pages.elements(answer))
     settings = SignInSettings.current()
     assert (settings.max_logins, settings.when_too_many, settings.idle_days) == (3, WhenTooMany.REFUSE_NEW, 90)
     assert (SignInSettings.is_break_glass(alice.pk), SignInSettings.is_break_glass(admin.pk)) == (True, False)
@@ -54,3 +58,10 @@ def test_a_value_that_cannot_be_is_refused_and_nothing_is_saved(boss: Client) ->
     page = pages.elements(answer)
     assert {link.get("href") for link in page.iterfind(".//a")} >= {"#field-max_logins", "#field-idle_days"}
     assert SignInSettings.current().when_too_many == WhenTooMany.END_OLDEST
+
+
+def test_whoever_limits_unused_accounts_reads_how_many_will_be_disabled(boss: Client, alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(date_joined=timezone.now() - dt.timedelta(days=100))
+    answer = boss.post("/sign-in/", SENT, follow=True)
+    said = pages.text(pages.elements(answer))
+    assert "1 account was not used for 90 days. A worker disables what is unused within ten minutes." in said

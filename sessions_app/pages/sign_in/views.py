@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 
 from activity.viewer import viewer
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
 from sessions_app.login_rules.models import ONLY_ROW, SignInSettings
 from sessions_app.pages.sign_in.forms import SignInSettingsForm
+from sessions_app.worker.idle_accounts import idle_accounts
 
 
 class SignInConfiguration(Configuration):
@@ -43,9 +46,15 @@ class SignInConfiguration(Configuration):
         """Return the address of this page."""
         return reverse(self.name)
 
-    def said(self, thing: Model, *, is_new: bool) -> list[tuple[str, str]]:
-        """Return the line that tells what was saved."""
-        return [("success", "The settings of sign-in were saved.")]
+    def said(self, thing: Any, *, is_new: bool) -> list[tuple[str, str]]:
+        """Return the line that tells what was saved, and one that says how many accounts a worker disables now."""
+        lines = [("success", "The settings of sign-in were saved.")]
+        idle = idle_accounts(timezone.now() - dt.timedelta(days=thing.idle_days)).count() if thing.idle_days else 0
+        if idle:
+            accounts = "1 account was" if idle == 1 else f"{idle} accounts were"
+            how = f"{accounts} not used for {thing.idle_days} days."
+            lines.append(("warning", f"{how} A worker disables what is unused within ten minutes."))
+        return lines
 
     def context(self, request: HttpRequest, form: ConfigurationForm) -> dict[str, Any]:
         """Return the heading of the page."""

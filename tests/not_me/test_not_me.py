@@ -35,6 +35,7 @@ from sessions_app.sso.models import Identity
 from sessions_app.worker import lockdowns
 from tests.support import builders
 from tests.support.builders import PASSWORD
+from tests.support.factors import give_app
 from tests.support.pages import elements, text
 from tests.support.waiting import seconds
 
@@ -227,6 +228,18 @@ def test_the_new_password_needs_link_and_old_password_and_logs_nobody_in(owner: 
     assert browser.get(path).status_code == 302  # once
     assert browser.post("/accounts/login/", {"username": "alice", "password": NEW_PASSWORD}).status_code == 302
     assert browser.get("/").status_code == 200
+
+
+def test_a_second_factor_from_before_stays_required_after_the_new_password(owner: User, stranger: LoginSession) -> None:
+    give_app(owner)
+    Authenticator.objects.update(created_at=timezone.now() - 2 * HOUR)
+    browser = Client()
+    press(stranger, browser)
+    sent = {"void_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    browser.post(f"{path_for(stranger)}password/", sent)
+    browser.post("/accounts/login/", {"username": "alice", "password": NEW_PASSWORD})
+    assert browser.get("/").status_code == 302  # the code is asked for first
+    assert not LoginSession.objects.live().filter(user=owner).exists()
 
 
 def test_guessing_the_old_password_is_counted_like_a_login(stranger: LoginSession, settings: Settings) -> None:

@@ -172,9 +172,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "sessions_app.people.passwords.ContextWordsValidator"},
 ]
-LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "home"
-LOGOUT_REDIRECT_URL = "login"
 
 SESSION_STORE = env.str("SESSION_STORE", default="db")
 SESSION_ENGINE = f"django.contrib.sessions.backends.{SESSION_STORE}"

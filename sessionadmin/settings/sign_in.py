@@ -58,3 +58,7 @@ DEVICE_COOKIE_NAME = "device"  # which device a login comes from (sessions_app/d
 # Administrators, an identity provider may fill. It does not see others of that kind.
 SCIM_REQUESTS_LIMIT = env.int("SCIM_REQUESTS_LIMIT", default=1800)
 SCIM_ROLE_GROUPS = env.list("SCIM_ROLE_GROUPS", default=[])
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"

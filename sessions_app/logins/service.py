@@ -6,9 +6,7 @@ one person, for one reason.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -25,13 +23,9 @@ from activity.retries import retry_while_unavailable
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app import change_notify
-from sessions_app.devices import cookie
-from sessions_app.devices.models import RecognisedBy
-from sessions_app.devices.recognition import Origin, Sighting, network_of, recognise
 from sessions_app.login_rules.models import SignInSettings, WhenTooMany
 from sessions_app.login_rules.rules import Part, Refusal, most_logins, outside_hours, refusal_of
-from sessions_app.logins import addresses, backend, device, geolocation, networks
-from sessions_app.logins.abroad import is_abroad
+from sessions_app.logins import addresses, backend, origin
 from sessions_app.logins.client_ip import ClientAddress, client_address, client_ip
 from sessions_app.logins.expiry import expiry, used_at
 from sessions_app.logins.models import (
@@ -39,7 +33,6 @@ from sessions_app.logins.models import (
     EndReason,
     LoginSession,
     LogoutNote,
-    NewDeviceNotice,
     hash_session_key,
 )
 from sessions_app.logins.sign_in import signed_in_by
@@ -84,8 +77,8 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
             _note_refusal(user, refusal)
             request.session.flush()
             return None
-        browser, address = _browser(request), _address(came.address, user.pk)
-        seen = _recognise(request, user, browser, address)
+        browser, address = origin.browser_of(request), origin.address_of(came.address, user.pk)
+        seen = origin.device_of(request, user, browser, address)
         travel = impossible_travel(user.pk, address, now)
         login = LoginSession.objects.create(
             created_at=now,
@@ -109,36 +102,11 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
             actor=user,
             target=login,
         )
-        if travel is not None:
-            log.record(
-                Verb.LOGIN_TRAVEL,
-                f"{login.user_name} logged in from {login.city}: {travel.text}",
-                user=user,
-                target=login,
-                level=Level.WARNING,
-                details={"km": travel.km, "minutes": travel.minutes, "kmh": travel.kmh, "earlier": travel.earlier.pk},
-            )
-        if login.is_from_new_device:
-            NewDeviceNotice.objects.create(login=login, user_id=user.pk)  # a worker mails it
+        origin.note_marks(login, user, travel)
     if here is not None:
         here.login, here.session_key = login, request.session.session_key or ""
         here.device_cookie = seen.cookie
     return login
-
-
-def _recognise(
-    request: HttpRequest, user: AbstractBaseUser, browser: dict[str, str], address: dict[str, Any]
-) -> Sighting:
-    """Return the device of the login. The account's row must be locked."""
-    origin = Origin(
-        kind=browser["device"],
-        os=browser["os"],
-        browser=browser["browser"],
-        country_code=address["country_code"],
-        network=network_of(address["ip"] or "", address["asn"]),
-    )
-    seen_before = LoginSession.objects.filter(user_id=user.pk, recognised_by__in=RecognisedBy.values)
-    return recognise(user.pk, cookie.ids_of(request), origin, has_history=seen_before.exists)
 
 
 def _end_previous(here: backend.RequestLogin, *, actor: AbstractBaseUser) -> None:
@@ -227,7 +195,7 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
 def _record_new_address(login: LoginSession, came: ClientAddress, now: dt.datetime) -> None:
     """Store and log the new address. Of several requests from it only the first writes an entry."""
     with waiting_at_most(WAIT_SECONDS), transaction.atomic():
-        place = _address(came.address, login.user_id, but=login.pk)
+        place = origin.address_of(came.address, login.user_id, but=login.pk)
         if LoginSession.objects.live().filter(pk=login.pk, ip=login.ip).update(**used_at(now), **place):
             addresses.note_move(login, came, place, now)
             log.record(
@@ -333,29 +301,3 @@ def end_in_words(login: LoginSession, reason: EndReason) -> str:
     if reason is EndReason.LOGOUT:
         return f"{login.user_name} logged out from {browser}"
     return f"{login.user_name} was logged out from {browser}: {reason.label}"
-
-
-def _browser(request: HttpRequest) -> dict[str, str]:
-    """Return what the browser says about itself, cut to the lengths of the columns by device.py."""
-    hints = device.hints_from(request.META)
-    if request.COOKIES.get("touch") == "1":
-        hints["touch"] = "1"
-    user_agent = plain(request.headers.get("User-Agent", ""), 512)
-    return {"user_agent": user_agent, **dataclasses.asdict(device.describe(user_agent, hints))}
-
-
-def _address(ip: str, user_id: int, *, but: int | None = None) -> dict[str, Any]:
-    where, network = geolocation.locate(ip), networks.network_of(ip)
-    return {
-        "is_abroad": is_abroad(user_id, where.country_code, but=but),
-        "ip": ip or None,
-        "city": where.city,
-        "region": where.region,
-        "country": where.country,
-        "country_code": where.country_code,
-        "latitude": where.latitude,
-        "longitude": where.longitude,
-        "accuracy_km": where.accuracy_km,
-        "asn": network.number,
-        "network": network.name,
-    }

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django import forms
 from django.contrib.auth.models import AbstractUser
@@ -24,6 +25,7 @@ from sessions_app.logins.forms import LONGEST_PASSWORD
 from sessions_app.logins.models import LoginSession, SecondFactor
 
 WRONG_KEY = "No security key of yours has answered. Nothing was done. Try again, or confirm in another way."
+NOTHING_GIVEN = "Nothing was given to confirm with. Nothing was done. Use your security key, or log in again."
 WRONG_CODE = "This code is wrong, or it was used before. Nothing was done. Enter the next code that is shown."
 # How the log names what was given.
 NAMES = {
@@ -146,6 +148,12 @@ class ProofForm(forms.Form):
             raise forms.ValidationError(WRONG_KEY, code="wrong")
         self.factor = NAMES[factor]
         return answer
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse the form if nothing was given, which no field notices where a key is the only way."""
+        if not self.errors and not self.factor:
+            raise forms.ValidationError(NOTHING_GIVEN, code="required")
+        return self.cleaned_data
 
     @property
     def key_problem(self) -> str:

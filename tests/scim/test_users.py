@@ -12,6 +12,8 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.login_rules.models import SignInSettings
 from sessions_app.logins.models import EndReason, LoginSession
+from sessions_app.people.models import AccountLock
+from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import ControlKind, ControlRequest, PrivilegedSession, Status
 from tests.support import builders
 from tests.support.scim import ScimClient, make_token
@@ -81,6 +83,24 @@ def test_a_deleted_user_is_disabled_and_comes_back_for_the_same_person_only(scim
     assert "an administrator of the console enables it again" in again.json()["detail"]
     assert scim.make_user("bjensen", externalId="42")["id"] == made["id"]
     assert User.objects.get(username="bjensen").is_active
+
+
+def test_a_lock_of_an_administrator_stays_whatever_the_provider_says(
+    scim: ScimClient, admin: User, alice: User
+) -> None:
+    lock_account(admin, alice, title="Under review")
+    for value in (False, True):
+        assert scim.patch(f"Users/user-{alice.pk}", active(value)).status_code == 200
+    assert AccountLock.objects.in_force().filter(user=alice).exists()
+
+
+def test_a_removed_account_that_became_a_superuser_does_not_come_back(scim: ScimClient) -> None:
+    made = scim.make_user("bjensen", externalId="42")
+    scim.send("DELETE", f"Users/{made['id']}")
+    User.objects.filter(username="bjensen").update(is_superuser=True)
+    again = scim.send("POST", "Users", {"userName": "bjensen", "externalId": "42", "schemas": made["schemas"]})
+    assert again.status_code == 403
+    assert not User.objects.get(username="bjensen").is_active
 
 
 def test_put_replaces_all_that_it_names_and_what_it_leaves_out(scim: ScimClient) -> None:

@@ -32,7 +32,7 @@ def create_user(resource: User, provider: Provider | None = None) -> Any:
 
     An account that SCIM removed comes back if it is for the same person, which the same `externalId` says. Another
     person never gets it: keys, factors and policies of the account are those of its owner. Raise UniquenessException if
-    the name is taken.
+    the name is taken, and Forbidden for an account that is out of reach.
     """
     with transaction.atomic():
         account = _account_named(resource.user_name)
@@ -42,6 +42,7 @@ def create_user(resource: User, provider: Provider | None = None) -> Any:
             said = ScimAccount.objects.filter(user=account.pk, is_removed=True).first()
             if account.is_active or said is None or not said.external_id or said.external_id != resource.external_id:
                 raise UniquenessException(detail=_taken(resource, said))
+            guard.require_reachable(account)
         if resource.active is None:
             resource.active = True
         is_new = account.pk is None

@@ -17,18 +17,18 @@ from sessions_app.factors.parking import FIELD, NotParked, open_form
 from sessions_app.factors.step_up_provider import PARKED, ProviderWay
 from sessions_app.logins.backend import current_login
 from sessions_app.outcome import safe_next
-from sessions_app.sso import flow
+from sessions_app.sso import flow, start
 from sessions_app.sso.arrival import Arrival, identity_of, refusal
 from sessions_app.sso.models import Identity
 from sessions_app.sso.pages import going_to, tells_failures_of
-from sessions_app.sso.providers import OidcProvider, providers
+from sessions_app.sso.providers import Provider, providers
 
 LONGEST = 1_000_000  # characters of a form that waits in the session
 
 
 def way_of(user: AbstractUser) -> ProviderWay | None:
-    """Return the provider that the person used last, of those that can ask for a factor anew."""
-    known = {one.issuer: one for one in providers().values() if isinstance(one, OidcProvider)}
+    """Return the provider that the person used last."""
+    known = {one.issuer: one for one in providers().values()}
     if not known:
         return None
     linked = Identity.objects.filter(user_id=user.pk, issuer__in=known).order_by("-last_login_at", "pk")
@@ -41,8 +41,8 @@ def way_of(user: AbstractUser) -> ProviderWay | None:
 
 @sensitive_post_parameters()
 @require_POST
-@tells_failures_of(OidcProvider)
-def sso_confirm(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
+@tells_failures_of(Provider)
+def sso_confirm(request: HttpRequest, provider: Provider) -> HttpResponse:
     """Send the person to the provider, which has to ask for a factor anew. What was typed waits in the session."""
     login = current_login(request)
     kept = typed(request.POST, PARKED, LONGEST)
@@ -52,11 +52,11 @@ def sso_confirm(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
             open_form(kept, login)
         except NotParked:
             return question.not_kept(request)
-    begun = flow.begin(request, provider, flow.CONFIRM, next_url, must_authenticate=True, parked=kept)
+    begun = start.begin(request, provider, flow.CONFIRM, next_url, must_authenticate=True, parked=kept)
     return going_to(request, provider, begun)
 
 
-def come_back(request: HttpRequest, provider: OidcProvider, trip: flow.Trip, who: Arrival) -> HttpResponse:
+def come_back(request: HttpRequest, provider: Provider, parked: str, next_url: str, who: Arrival) -> HttpResponse:
     """Note the fresh factor, and go on with what waited. Raise SignOnFailed for the account of somebody else."""
     me, login = viewer(request), current_login(request)
     identity = identity_of(who)
@@ -68,14 +68,14 @@ def come_back(request: HttpRequest, provider: OidcProvider, trip: flow.Trip, who
             user=me,
         )
     try:
-        form = open_form(trip.parked, login) if trip.parked else None
+        form = open_form(parked, login) if parked else None
     except NotParked:
         return question.not_kept(request)
     words = form.words if form is not None else step_up_views.WORDS
     until = proof.accept(login, me, words, provider.name)
     if form is None:
         messages.success(request, question.until_words(until))
-        return redirect(trip.next_url)
+        return redirect(next_url)
     if form.is_reading:
         return question.go_on_reading(request, login, form)
     context = {
@@ -84,7 +84,7 @@ def come_back(request: HttpRequest, provider: OidcProvider, trip: flow.Trip, who
         "until": until,
         "action": form.address,
         "name": FIELD,
-        "kept": trip.parked,
+        "kept": parked,
         "back": form.back,
     }
     return render(request, "sessions_app/sso/go_on.html", context)

@@ -120,11 +120,13 @@ def request_data(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def login_request(request: HttpRequest, provider: SamlProvider, idp: dict[str, Any]) -> tuple[str, str]:
-    """Return the id of a new request for a login, and the address at the provider to go to."""
+def login_request(
+    request: HttpRequest, provider: SamlProvider, idp: dict[str, Any], *, must_authenticate: bool = False
+) -> tuple[str, str]:
+    """Return the id of a new request for a login, and the address at the provider to go to (ForceAuthn if it must)."""
     tools = toolkit(provider)
     exchange = tools.OneLogin_Saml2_Auth(request_data(request), saml_settings(request, provider, idp))
-    address: str = exchange.login(return_to="")
+    address: str = exchange.login(return_to="", force_authn=must_authenticate)
     return exchange.get_last_request_id(), address
 
 

@@ -27,13 +27,15 @@ from django.views.decorators.http import require_GET, require_POST
 
 from activity import limits
 from activity.typed import typed
+from activity.viewer import viewer
 from sessions_app.logins import service, throttle
 from sessions_app.logins.models import EndReason, LoginSession
-from sessions_app.sso import arrival, flow, saml
+from sessions_app.sso import arrival, confirm, flow, saml
 from sessions_app.sso.errors import AnswerRefused, AnswerTooLate
 from sessions_app.sso.pages import tells_failures_of
 from sessions_app.sso.providers import SamlProvider
 from sessions_app.sso.saml_metadata import identity_provider
+from sessions_app.sso.tokens import SKEW
 from sessions_app.sso.views import finish
 
 logger = logging.getLogger(__name__)
@@ -70,7 +72,7 @@ def sso_saml_acs(request: HttpRequest, provider: SamlProvider) -> HttpResponse:
 @tells_failures_of(SamlProvider)
 @sensitive_variables("key")
 def sso_saml_arrival(request: HttpRequest, provider: SamlProvider) -> HttpResponse:
-    """Log somebody in, or link their account, by a checked answer to a request that this browser made."""
+    """Log somebody in, link their account, or confirm who they are: by a checked answer to this browser's request."""
     key = _kept_as(provider, typed(request.GET, "answer", 200))
     kept = cache.get(key)
     if kept is None or not cache.delete(key):
@@ -93,7 +95,20 @@ def sso_saml_arrival(request: HttpRequest, provider: SamlProvider) -> HttpRespon
         authenticated_at=answer.authenticated_at,
         has_second_factor=answer.has_second_factor,
     )
-    return finish(request, provider, who, state["purpose"], state["next"])
+    if state["purpose"] != flow.CONFIRM:
+        return finish(request, provider, who, state["purpose"], state["next"])
+    _require_asked_anew(request, provider, answer, state["asked_at"])
+    return confirm.come_back(request, provider, state["parked"], state["next"], who)
+
+
+def _require_asked_anew(request: HttpRequest, provider: SamlProvider, answer: saml.Answer, asked_at: float) -> None:
+    """Raise SignOnFailed, with a log entry, if the provider did not ask the person for a factor since `asked_at`."""
+    if answer.authenticated_at is None or answer.authenticated_at < asked_at - SKEW:
+        detail = "it did not ask for a factor anew (AuthnInstant)"
+        refused = AnswerRefused(provider.name, detail)
+        me = viewer(request)
+        entry = f"{me.get_username()} was not confirmed by {provider.name}: {detail}"
+        raise arrival.refusal(refused.heading, refused.message, entry, user=me)
 
 
 @login_not_required

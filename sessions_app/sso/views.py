@@ -62,7 +62,7 @@ def sso_callback(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
         entry = f"A login by {provider.name} was refused: {refused.detail}"
         raise arrival.refusal(refused.heading, refused.message, entry) from refused
     if trip.purpose == flow.CONFIRM:
-        return confirm.come_back(request, provider, trip, who)
+        return confirm.come_back(request, provider, trip.parked, trip.next_url, who)
     return finish(request, provider, who, trip.purpose, trip.next_url)
 
 

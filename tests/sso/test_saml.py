@@ -104,6 +104,19 @@ def test_a_context_counts_as_the_second_factor_by_setting(
     assert dt.timedelta(minutes=9) < login.created_at - login.confirmed_at < dt.timedelta(minutes=11)
 
 
+@pytest.mark.parametrize(("since", "status"), [("0", 302), ("600", 403)])
+def test_a_person_confirms_at_the_provider_which_has_to_ask_anew(
+    saml_provider: SamlPeer, client: Client, alice: User, since: str, status: int
+) -> None:
+    link(saml_provider, alice)
+    sign_in(client, saml_provider, since="3600")
+    LoginSession.objects.update(confirmed_at=None)
+    page = client.post(f"{BASE}confirm/", {"next": "/settings/"})
+    form = saml_provider.answer(page.context["address"], "s-1", since=since)
+    assert come_back(client, form).status_code == status
+    assert (LoginSession.objects.get().confirmed_at is not None) == (status == 302)
+
+
 def test_an_answer_counts_once_and_in_the_browser_that_asked(
     saml_provider: SamlPeer, client: Client, alice: User
 ) -> None:

@@ -17,6 +17,7 @@ from sessions_app.logins.models import EndReason, LoginSession, Method, SecondFa
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.sso.models import Identity, ProviderLogin
 from tests.support.builders import make_application
+from tests.support.factors import code_of, give_app
 from tests.support.oidc_peer import CLIENT_SECRET, Peer, PersonAtProvider, come_back, sign_in
 
 CALLBACK = "/accounts/sso/peer/callback/"
@@ -267,3 +268,20 @@ def test_no_secret_and_no_token_stands_in_the_log(
     assert CLIENT_SECRET not in written
     assert "eyJ" not in written
     assert "eyJ" not in str(dict(client.session.items()))
+
+
+def test_a_second_factor_of_the_console_is_asked_for_unless_the_provider_has_asked(
+    client: Client, alice: User, provider: Peer, settings: Any
+) -> None:
+    linked(alice, provider)
+    secret = give_app(alice)
+    response = sign_in(client, provider, next_url="/logins/")
+    assert response["Location"] == "/accounts/2fa/authenticate/"
+    assert not LoginSession.objects.exists()
+    assert client.get("/logins/").status_code == 302
+    assert client.post(response["Location"], {"code": code_of(secret)})["Location"] == "/logins/"
+    login = LoginSession.objects.get()
+    assert (login.signed_in_with, login.provider, login.second_factor) == (Method.PROVIDER, "Peer", SecondFactor.TOTP)
+    assert ProviderLogin.objects.get().login == login
+    settings.SSO_PROVIDERS = provider.settings(second_factor_amr=["mfa"])
+    assert sign_in(Client(), provider, next_url="/logins/", amr="mfa")["Location"] == "/logins/"

@@ -28,6 +28,7 @@ from tests.support.builders import (
     make_session,
     make_user,
 )
+from tests.support.factors import give_key
 from tests.support.recordings import make_recording, make_running
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -43,6 +44,8 @@ def addresses(admin: User, approver: User) -> list[str]:
     sessions = [make_session(make_user(f"{status}"), status) for status in Status]
     make_session(make_user(LONG[:140]), notes=LONG, ticket_number=LONG[:60])
     make_login(city=LONG[:110])
+    give_key(admin, name=LONG[:60])
+    give_key(approver, name=LONG[:60])
     application = make_application()
     tabs = [
         "/",
@@ -74,6 +77,10 @@ def addresses(admin: User, approver: User) -> list[str]:
         "/accounts/me/",
         "/accounts/password/",
         "/accounts/confirm/",
+        "/accounts/2fa/",
+        "/accounts/2fa/app/",
+        "/accounts/2fa/keys/passkey/",
+        f"/users/{approver.pk}/factors/",
         "/health/",
     ]
     key = make_key(admin, title=LONG[:80])
@@ -117,7 +124,7 @@ def test_the_login_page_is_accessible(open_as: OpenAs, theme: Any) -> None:
     assert problems(page, "login") == []
     page.fill("[name=username]", "nobody")
     page.fill("[name=password]", "wrong")
-    page.locator("main button[type=submit]").click()
+    page.locator("main button.primary").click()
     expect(page.get_by_role("alert")).to_be_visible()
     assert problems(page, "login refused") == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -16,6 +16,7 @@ from sessions_app.error_pages import error_page
 from sessions_app.factors.fresh import FRESH_FOR, confirmed_until
 from sessions_app.factors.parking import FIELD, ParkedForm, seal_form
 from sessions_app.factors.proof import ProofForm
+from sessions_app.factors.step_up import is_download
 from sessions_app.logins.models import LoginSession
 from sessions_app.outcome import confirmation
 
@@ -60,7 +61,9 @@ def ask(request: HttpRequest, login: LoginSession, form: ParkedForm, proof: Proo
 
 
 def go_on_reading(request: HttpRequest, login: LoginSession, form: ParkedForm) -> HttpResponse:
-    """Return a page that opens what the person wanted to read, which may be a file, by itself."""
+    """Open the page that the person wanted. For a download return a page that begins it by itself."""
+    if not is_download(form.address):
+        return redirect(form.address)
     context = {
         "heading": "Confirmed",
         "words": form.words,

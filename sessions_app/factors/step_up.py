@@ -11,8 +11,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest
+from django.urls import resolve
 
 from activity.viewer import viewer
 from sessions_app.choosing import FIND
@@ -62,11 +64,13 @@ def on_post_past_second_factor(request: HttpRequest, kwargs: Mapping[str, Any]) 
 class Deed:
     """What is done at an address, as a verb without “to” for the question and the log, and when it needs a factor.
 
-    Names of values in the address can stand in the words, such as {verb}.
+    Names of values in the address can stand in the words, such as {verb}. `is_download` says that the answer is a file,
+    which no browser shows in place of the question.
     """
 
     words: str
     condition: Condition = on_post
+    is_download: bool = False
 
 
 def _configured(name: str, noun: str, *, deletes: bool = True) -> dict[str, Deed]:
@@ -120,8 +124,8 @@ NEEDED: Mapping[str, Deed] = {
     "scim_token_add": Deed("make a SCIM token"),
     # What is secret
     "secret_show": Deed("show a secret"),
-    "recording_typed": Deed("download what was typed", on_reading),
-    "activity_log": Deed("download the log", on_download_of_everybodys_log),
+    "recording_typed": Deed("download what was typed", on_reading, is_download=True),
+    "activity_log": Deed("download the log", on_download_of_everybodys_log, is_download=True),
 }
 OF_ADMINISTRATION = Deed("change the configuration")
 
@@ -194,6 +198,12 @@ def deed_at(name: str) -> Deed | None:
 def is_listed(name: str) -> bool:
     """Return whether this module says something about the address `name`."""
     return deed_at(name) is not None or name in NOT_NEEDED or name in NOT_NEEDED_IN_ADMINISTRATION
+
+
+def is_download(address: str) -> bool:
+    """Return whether the answer at this address of the console is a file."""
+    deed = deed_at(resolve(urlsplit(address).path).view_name)
+    return deed is not None and deed.is_download
 
 
 def waiting_deed(request: HttpRequest) -> str:

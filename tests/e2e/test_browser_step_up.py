@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]
 
 
+@pytest.mark.browser_smoke
 def test_requests_are_approved_in_place_after_the_password_is_entered_once(
     open_as: OpenAs, approver: User, alice: User
 ) -> None:

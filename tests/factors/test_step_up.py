@@ -387,6 +387,16 @@ def test_the_download_of_everybodys_log_waits_and_then_begins(boss: Client, alic
     assert mine.get(path)["Content-Type"].startswith("text/csv")  # one's own entries only
 
 
+def test_a_page_that_waits_opens_after_the_question(alice: User, as_user: AsUser) -> None:
+    client, path = as_user(alice), "/accounts/2fa/app/"
+    let_time_pass()
+    asked = client.get(path)
+    assert asked.status_code == 403
+    opened = client.post(path, question(asked) | {"confirm-password": PASSWORD}, follow=True)
+    assert opened.redirect_chain == [(path, 302)]
+    assert "Confirmed until" in text(elements(opened))
+
+
 # --- by HTMX
 
 

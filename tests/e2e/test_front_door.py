@@ -98,7 +98,7 @@ def test_a_new_user_sets_up_both_factors_and_is_asked_again_before_cut_everythin
     dialog = page.locator("#dialog")
     dialog.get_by_label("Reason").fill("A test of the front door")
     dialog.get_by_role("button", name="Cut everything").click()
-    expect(dialog).to_contain_text("Confirm")
+    expect(dialog).to_contain_text("Confirm that it is you")
     assert not AccountLockdown.objects.exists()
     dialog.get_by_role("button", name=re.compile("security key or passkey")).click()
     wait_until(AccountLockdown.objects.filter(user=alice).exists, "everything of alice is cut")
@@ -113,6 +113,7 @@ def test_a_provider_leads_into_a_mapped_role_and_ends_the_login_by_its_back_chan
     settings.SITE_URL = address
     settings.SSO_PROVIDERS = provider.settings(create_accounts=True, groups={"watchers": AUDITORS})
     provider.configure(
+        in_browser=True,
         client={
             "redirect_uris": [f"{address}/accounts/sso/peer/callback/"],
             "backchannel_logout_uri": f"{address}/accounts/sso/peer/back-channel-logout/",
@@ -166,4 +167,3 @@ def test_a_login_from_a_new_device_is_mailed_once_and_this_was_not_me_ends_it(
         expect(page.get_by_role("button", name="Log in", exact=True)).to_be_visible()
     newcomer.refresh_from_db()
     assert not newcomer.check_password(PASSWORD)
-

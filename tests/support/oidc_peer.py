@@ -40,7 +40,10 @@ class Peer:
         return {"peer": entry | more}
 
     def configure(self, **change: Any) -> None:
-        """Change the `client`, the claims of `accounts`, or the keys (`rotate`) while the provider runs."""
+        """Change the `client`, the claims of `accounts`, or the keys (`rotate`) while the provider runs.
+
+        `in_browser` is for a real browser; `reset` is as at the start.
+        """
         requests.post(f"{self.issuer}/test/configure", json=change, timeout=10).raise_for_status()
 
 
@@ -120,6 +123,7 @@ def peer_process() -> Iterator[Peer]:
 def provider(db: None, peer_process: Peer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Peer:
     """Set the console up for the provider, whose accounts have no claims but their subject."""
     monkeypatch.setenv(SECRET_VARIABLE, CLIENT_SECRET)
+    peer_process.configure(reset=True)
     settings.SSO_PROVIDERS = peer_process.settings()
     cache.clear()
     return peer_process

@@ -7,7 +7,7 @@ import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { Provider } from "oidc-provider";
 
 const CLIENT = process.env.OIDC_CLIENT_ID;
-const state = { client: {}, accounts: {}, keys: [] };
+const state = { client: {}, accounts: {}, keys: [], in_browser: false };
 let issuer, provider, answer;
 
 function newKey() {
@@ -28,8 +28,9 @@ function start() {
       redirect_uris: ["http://testserver/accounts/sso/peer/callback/", "http://testserver/accounts/sso/other/callback/"],
       ...state.client,
     }],
-    cookies: { keys: ["only-for-the-tests"], long: { httpOnly: true, sameSite: "none" } },
-    enableHttpPostMethods: true, // the ID token of a logout must stand in no address
+    cookies: { keys: ["only-for-the-tests"], long: { httpOnly: true, sameSite: state.in_browser ? "lax" : "none" } },
+    // The ID token of a logout must stand in no address. Browsers keep a cookie for "none" over HTTPS only.
+    enableHttpPostMethods: !state.in_browser,
     jwks: { keys: state.keys },
     conformIdTokenClaims: false,
     claims: {
@@ -82,6 +83,8 @@ async function interaction(request, response) {
 
 async function configure(request, response) {
   const sent = JSON.parse(await body(request));
+  if (sent.reset) Object.assign(state, { client: {}, accounts: {}, in_browser: false });
+  state.in_browser ||= Boolean(sent.in_browser);
   Object.assign(state.client, sent.client);
   Object.assign(state.accounts, sent.accounts);
   if (sent.rotate) state.keys = [newKey()];

@@ -30,14 +30,15 @@ def read_networks(text: str) -> str:
 
 def _network(word: str) -> Network:
     try:
-        return ip_network(word)
-    except ValueError:
-        pass
-    try:
         wider = ip_network(word, strict=False)
     except ValueError:
         raise BadNetworks(f"“{word[:60]}” is no network. Write for instance {EXAMPLE}.") from None
-    raise BadNetworks(f"“{word}” is an address inside a network. Write {wider}, or {word.partition('/')[0]} alone.")
+    try:
+        return ip_network(word)
+    except ValueError as error:
+        raise BadNetworks(
+            f"“{word}” is an address inside a network. Write {wider}, or {word.partition('/')[0]} alone."
+        ) from error
 
 
 def in_one_line(stored: str) -> str:

@@ -20,7 +20,7 @@ from sessions_app.logins.models import EndReason, LoginSession, Method, SecondFa
 from sessions_app.not_me.mail import send_waiting
 from sessions_app.people.models import AccountLockdown
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
-from tests.e2e.test_browser_factors import plug_in
+from tests.support.browser import plug_in
 from tests.support.builders import PASSWORD
 from tests.support.factors import code_of
 from tests.support.oidc_peer import CLIENT_ID, Peer

@@ -23,9 +23,10 @@ from pytest_django import Settings
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessionadmin.logs import BriefHandler, HideSignedLinks
+from sessions_app.devices.models import RecognisedBy
 from sessions_app.gateway.models import GatewayTicket, TicketKind, hash_ticket
 from sessions_app.hosts.models import UserKey
-from sessions_app.logins.models import EndReason, LoginSession
+from sessions_app.logins.models import EndReason, LoginSession, NewDeviceNotice
 from sessions_app.not_me.flows import report, steps
 from sessions_app.not_me.flows.new_password import forget_void_passwords
 from sessions_app.not_me.links import link_for
@@ -126,6 +127,7 @@ def test_the_button_cuts_all_that_the_login_opened_and_says_each_line(
         "Removed 1 SSH key that was registered since that login. 1 older key stayed; remove on your account page what "
         "is not yours.",
         "Removed 1 second factor that was set up since that login.",
+        "Forgot 1 device that was used in that login or since. It counts as new from now on.",
         "Locked 1 privileged session that was live. Nobody can do anything there until an administrator unlocks.",
         "Canceled 1 privileged session that was about to begin.",
         "Ended 1 privileged session that was requested since that login.",
@@ -286,6 +288,24 @@ def test_links_to_providers_made_since_are_taken_away(owner: User, stranger: Log
     Identity.objects.create(**ours, subject="mallory")
     assert "Took away 1 link to a provider that was made since that login." in press(stranger)
     assert list(Identity.objects.all()) == [old]
+
+
+def test_the_browser_of_the_reported_login_is_new_again_and_mailed_when_it_comes_back(owner: User) -> None:
+    sent = {"username": "alice", "password": PASSWORD}
+    laptop, stranger = Client(REMOTE_ADDR="198.51.100.7"), Client(REMOTE_ADDR="203.0.113.9")
+    for client in (laptop, stranger):
+        client.post("/accounts/login/", sent)
+    reported = LoginSession.objects.latest("pk")
+    assert reported.recognised_by == RecognisedBy.NEW
+    assert "Forgot 1 device that was used in that login or since. It counts as new from now on." in press(reported)
+    assert LogEntry.objects.filter(verb=Verb.DEVICE_FORGOTTEN, user=owner).count() == 1
+    owner.refresh_from_db()
+    owner.set_password(PASSWORD)
+    owner.save(update_fields=["password"])
+    for client, by in ((laptop, RecognisedBy.COOKIE), (stranger, RecognisedBy.NEW)):
+        client.post("/accounts/login/", sent)
+        assert LoginSession.objects.latest("pk").recognised_by == by
+    assert NewDeviceNotice.objects.count() == 2
 
 
 def test_from_the_page_of_a_login_the_link_for_the_password_is_mailed(

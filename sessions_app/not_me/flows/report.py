@@ -104,7 +104,14 @@ def carry_out(made: NotMeReport) -> None:
     It may be called again after an outage.
     """
     since = made.login.created_at
-    work: tuple[Step, ...] = (steps.keys, steps.factors, steps.identities, steps.sessions, steps.certificates)
+    work: tuple[Step, ...] = (
+        steps.keys,
+        steps.factors,
+        steps.identities,
+        steps.devices,
+        steps.sessions,
+        steps.certificates,
+    )
     lines = [LockdownStep(*line) for line in made.lines]
     try:
         for step in work:

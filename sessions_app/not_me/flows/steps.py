@@ -11,12 +11,14 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from activity import log
 from activity.models import Level, LogEntry
 from activity.retries import retry_while_unavailable
 from activity.verbs import Verb
+from sessions_app.devices.models import Device
 from sessions_app.errors import Refused
 from sessions_app.factors.models import RecoveryCode
 from sessions_app.gateway.models import GatewayTicket
@@ -130,6 +132,33 @@ def identities(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:
 @retry_while_unavailable
 def _unlink(user: AbstractUser, identity: Identity) -> None:
     unlink(user, identity)
+
+
+@retry_while_unavailable
+def devices(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:
+    """Forget the device of that login, and those that were first seen since.
+
+    Otherwise the stranger's browser would be known, and the person would get no mail if it came back.
+    """
+    with transaction.atomic():
+        lock_account_row(user)
+        of_login = LoginSession.objects.filter(user_id=user.pk, created_at=since).values("known_device")
+        found = Device.objects.filter(Q(first_seen_at__gte=since) | Q(pk__in=of_login), user_id=user.pk)
+        names = [str(device) for device in found.order_by("pk")]
+        found.delete()
+        if names:
+            log.record(
+                Verb.DEVICE_FORGOTTEN,
+                f"Forgot devices of {user.get_username()}, because of the reported login: {', '.join(names)}",
+                user=user,
+                target=user,
+                level=Level.WARNING,
+            )
+    if not names:
+        return []
+    were, they = ("was", "It counts") if len(names) == 1 else ("were", "They count")
+    text = f"Forgot {counted(len(names), 'device')} that {were} used in that login or since. {they} as new from now on."
+    return [LockdownStep(True, text)]
 
 
 def sessions(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:

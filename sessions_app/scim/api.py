@@ -34,7 +34,7 @@ from activity.typed import LONGEST_IN_ADDRESS, Unreadable, typed
 from activity.verbs import Verb
 from sessions_app.errors import Refused
 from sessions_app.scim.models import ScimToken
-from sessions_app.scim.resources import version_of
+from sessions_app.scim.resources import storable_text, version_of
 from sessions_app.scim.schemas import PROVIDER
 from sessions_app.scim.tokens import TooManyRequests, authenticate
 
@@ -98,12 +98,12 @@ class ScimView(View):
         if self.request.content_type not in (MEDIA_TYPE, "application/json"):
             raise InvalidSyntaxException(detail=f"Send the content type {MEDIA_TYPE}.")
         try:
-            found = json.loads(self.request.body)
+            found = _storable(json.loads(self.request.body))
         except (ValueError, RecursionError) as error:
-            raise InvalidSyntaxException(detail="The body is not JSON.") from error
+            raise InvalidSyntaxException(detail="The body is not JSON, or is nested too deeply.") from error
         if not isinstance(found, dict):
             raise InvalidSyntaxException(detail="The body is not a JSON object.")
-        return _without_nul(found)
+        return found
 
     def parameters(self) -> ResponseParameters[Any] | None:
         """Return which attributes the client wants (RFC 7644, 3.9)."""
@@ -177,10 +177,10 @@ def _response(content: Any, status: int = 200) -> HttpResponse:
     return response
 
 
-def _without_nul(value: Any) -> Any:
-    """Return JSON without NUL characters, which PostgreSQL does not store."""
+def _storable(value: Any) -> Any:
+    """Return JSON without what no database stores: NUL characters, and halves of characters (lone surrogates)."""
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
+        return storable_text(value)
     if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(each) for key, each in value.items()}
-    return [_without_nul(each) for each in value] if isinstance(value, list) else value
+        return {_storable(key): _storable(each) for key, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list) else value

@@ -18,7 +18,7 @@ from scim2_models.path import (
     ValuePath,
 )
 
-from sessions_app.scim.resources import pk_of
+from sessions_app.scim.resources import pk_of, storable_text
 
 Conditions = Mapping[str, Callable[[str], Q]]
 ONLY_EQ = "This console knows the filter eq, also several of them joined by and."
@@ -57,8 +57,7 @@ class Translation(FilterVisitor[Q]):
         if condition is None:
             known = ", ".join(sorted(self.conditions))
             raise InvalidFilterException(detail=f"This console does not filter by {path}, but by {known}.")
-        value = str(node.value).replace("\x00", "\ufffd")  # PostgreSQL knows no NUL, so nothing has one
-        return condition(value)
+        return condition(storable_text(str(node.value)))
 
     def visit_logical_expr(self, node: LogicalExpr) -> Q:
         """Return the condition of several comparisons."""

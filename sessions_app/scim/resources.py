@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from sessions_app.scim.schemas import Email, Group, Member, Name, User, UserGrou
 
 Made = TypeVar("Made", User, Group)
 Address = Callable[[str], str]  # makes an absolute address of one that is relative to /scim/v2/
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 ROLE_CODENAMES = [permission.partition(".")[2] for permission in (ADMINISTER, AUDIT)]
 
 
@@ -62,6 +64,11 @@ def user_id(pk: int) -> str:
 
 def group_id(pk: int) -> str:
     return f"group-{pk}"
+
+
+def storable_text(text: str) -> str:
+    """Return the text with U+FFFD for what no database stores: NUL, and halves of characters (lone surrogates)."""
+    return UNSTORABLE.sub("\ufffd", text)
 
 
 def pk_of(scim_id: str, kind: str) -> int | None:

@@ -24,6 +24,11 @@ def scim(admin: User) -> ScimClient:
     return ScimClient(make_token(admin))
 
 
+NESTED: list[Any] = []
+for _ in range(450):
+    NESTED = [NESTED]
+
+
 def active(value: object) -> dict[str, Any]:
     return {"op": "replace", "path": "active", "value": value}
 
@@ -239,6 +244,9 @@ def test_applications_are_not_there(scim: ScimClient) -> None:
         ("POST", {"userName": "a b"}, 400),
         ("POST", {"userName": "x" * 151}, 400),
         ("POST", {"userName": "a\x00b"}, 400),
+        ("POST", {"userName": "a\ud800b"}, 400),
+        ("POST", {"userName": "fine", "unknown": NESTED}, 400),
+        ("POST", '{"unknown": ' * 5000, 400),
         ("POST", {"userName": "fine", "emails": [{"value": "no address"}]}, 400),
         ("POST", {"userName": "fine", "externalId": "x" * 300}, 400),
         ("POST", {"userName": "fine", "emails": [{"value": f"a{n}@example.com"} for n in range(30)]}, 400),
@@ -254,6 +262,14 @@ def test_wrong_values_are_told_and_change_nothing(scim: ScimClient, method: str,
     assert (told["schemas"], told["status"]) == (["urn:ietf:params:scim:api:messages:2.0:Error"], str(status))
     assert told["detail"]
     assert User.objects.count() == 1
+
+
+def test_half_characters_are_replaced_and_found_again(scim: ScimClient, alice: User) -> None:
+    half = "b\ud800"
+    sent = {"op": "replace", "value": {"displayName": half, "externalId": half, "name": {"givenName": half}}}
+    assert scim.patch(f"Users/user-{alice.pk}", sent).json()["displayName"] == "b\ufffd"
+    assert scim.get('Users?filter=externalId eq "b\\ud800"').json()["totalResults"] == 1
+    assert scim.get('Users?filter=userName eq "b\\ud800"').json()["totalResults"] == 0
 
 
 def test_operations_are_done_together_or_not_at_all(scim: ScimClient, alice: User) -> None:

@@ -230,14 +230,16 @@ FILE_UPLOAD_HANDLERS = ["sessionadmin.no_uploads.NoUploads"]
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
 
-def geoip_database(*names: str, variable: str = "GEOIP_DATABASE") -> str:
-    """Return the file to use: what `variable` says, else the first of `names` that exists at start, else ""."""
+def geoip_database(chosen: str, *names: str) -> str:
+    """Return the file to use: the chosen one, else the first of `names` that exists at start, else ""."""
     paths = [VAR_DIR / "geoip" / name for name in names]
-    return env.str(variable, default="") or next((str(path) for path in paths if path.is_file()), "")
+    return chosen or next((str(path) for path in paths if path.is_file()), "")
 
 
-GEOIP_DATABASE = geoip_database("city.mmdb")  # city.mmdb: where `geoip_update` writes unless told otherwise
-GEOIP_ASN_DATABASE = geoip_database("asn.mmdb", variable="GEOIP_ASN_DATABASE")  # whose network an address belongs to
+# city.mmdb: where `geoip_update` writes unless told otherwise
+GEOIP_DATABASE = geoip_database(env.str("GEOIP_DATABASE", default=""), "city.mmdb")
+# whose network an address belongs to
+GEOIP_ASN_DATABASE = geoip_database(env.str("GEOIP_ASN_DATABASE", default=""), "asn.mmdb")
 # Two letters (ISO 3166-1): where people usually log in, until their own logins say where.
 HOME_COUNTRY = env.str("HOME_COUNTRY", default="").strip().upper()
 PRACTICE_DIR = VAR_DIR / "practice"

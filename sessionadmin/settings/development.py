@@ -46,7 +46,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or local_secret_key()
 ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[]) or [local_encryption_key()]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{env.str('PORT', default='') or 8000}")  # as scripts/run.py
-GEOIP_DATABASE = geoip_database("city.mmdb", "sample.mmdb")
+GEOIP_DATABASE = geoip_database(env.str("GEOIP_DATABASE", default=""), "city.mmdb", "sample.mmdb")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "recordings": recordings_storage(),

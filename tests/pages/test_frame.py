@@ -56,6 +56,7 @@ def sheets(html: str) -> list[str]:
     return [attribute(link, "href") for link in parsed(html).findall(".//link[@rel='stylesheet']")]
 
 
+@pytest.mark.django_db  # the login page reads how people may sign in
 def test_every_style_sheet_of_a_page_exists_and_the_tokens_come_before_those_that_use_them(client: Client) -> None:
     head_files.cache_clear()
     names = [Path(url).name for url in sheets(client.get("/accounts/login/").content.decode())]
@@ -63,6 +64,7 @@ def test_every_style_sheet_of_a_page_exists_and_the_tokens_come_before_those_tha
     assert names.index("tokens.css") < names.index("console.css")
 
 
+@pytest.mark.django_db
 def test_without_the_typeface_pages_and_collectstatic_do_without_it(without_vendor: Path, client: Client) -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
     assert staticfiles_storage.url("tokens.css") != "/static/tokens.css"  # under a name with a hash

@@ -18,7 +18,7 @@ from sessions_app.sso.models import Identity, LogoutToken, ProviderLogin
 from sessions_app.sso.providers import OidcProvider
 from tests.sso.test_tokens import CLIENT, ISSUER, KEYS, OTHER_KEY, id_claims, logout_claims, signed
 from tests.support.oidc_peer import CLIENT_ID, Peer, PersonAtProvider, come_back, sign_in
-from tests.support.pages import elements
+from tests.support.pages import elements, text
 
 BACK_CHANNEL = "/accounts/sso/peer/back-channel-logout/"
 
@@ -84,6 +84,28 @@ def test_a_logout_token_ends_the_logins_that_it_names(
     assert live() == left
     ended = LoginSession.objects.exclude(ended_at=None)
     assert {login.end_reason for login in ended} <= {EndReason.PROVIDER}
+
+
+def test_only_the_browser_that_the_provider_logged_out_reads_it(on_paper: None, client: Client, alice: User) -> None:
+    client.force_login(alice)
+    login = LoginSession.objects.get()
+    login.provider = "Keycloak"
+    login.save()
+    ProviderLogin.objects.create(
+        login=login, identity=linked(alice, ISSUER), provider="peer", issuer=ISSUER, subject="s-1", session_id="x"
+    )
+
+    def told(browser: Client) -> str:
+        note = elements(browser.get("/accounts/login/")).find(".//*[@id='farewell']")
+        return "" if note is None else text(note)
+
+    assert told(client) == ""
+    assert send(logout_claims()).status_code == 200
+    assert told(client).startswith("Keycloak ended your login at ")
+    assert told(Client()) == ""
+    client.force_login(alice)
+    client.post("/accounts/logout/")
+    assert told(client) == ""  # its next login, which ended otherwise
 
 
 def test_a_logout_token_counts_once(on_paper: None, alice: User) -> None:

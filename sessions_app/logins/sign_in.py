@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY, get_authentication_records
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -27,6 +28,8 @@ from sessions_app.people.personal import settings_of, write_cookies
 BACKEND = "sessions_app.logins.backend.LoginSessionBackend"
 # The record of a login without the second factor that is required (factors/stage.py).
 ENROLMENT = "enrolment"
+# How the names begin under which allauth keeps the steps of a login, and whose they are, in the session.
+STEPS = AUTHENTICATION_METHODS_SESSION_KEY
 # The second factor by the type that allauth records. WebAuthn is told apart by whether it was the only step.
 FACTORS = {"totp": SecondFactor.TOTP, "recovery_codes": SecondFactor.RECOVERY_CODE}
 
@@ -56,6 +59,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         same moment.
         """
         user.backend = BACKEND  # allauth's own would not check the login session
+        _empty_session(request)
         super().login(request, user)
         here = backend.request_login.get()
         if here is not None and here.refusal is not None:
@@ -73,6 +77,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         response = HttpResponseRedirect(wanted or reverse(chosen.start_page))
         write_cookies(response, chosen)
         return response
+
+
+def _empty_session(request: HttpRequest) -> None:
+    """Empty the browser's session of the login that it had before, and keep the steps of the one that begins now.
+
+    Django would empty it of somebody else's login together with the steps: what the login has to do first, such as to
+    set up a second factor, would be forgotten.
+    """
+    if SESSION_KEY in request.session:
+        steps = {name: value for name, value in request.session.items() if name.startswith(STEPS)}
+        request.session.flush()
+        request.session.update(steps)
+    request.session.set_expiry(None)  # a trip to a provider that was broken off has set a short one
 
 
 def signed_in_by(request: HttpRequest, user: AbstractBaseUser) -> dict[str, Any]:

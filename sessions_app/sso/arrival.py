@@ -16,7 +16,6 @@ from allauth.account.internal.flows.login import (
 )
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.models import Login
-from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
@@ -73,8 +72,6 @@ def log_in(request: HttpRequest, provider: Provider, arrival: Arrival, next_url:
                 user=user,
             )
     Identity.objects.filter(pk=identity.pk).update(last_login_at=timezone.now())
-    if request.user.is_authenticated and request.user.pk != user.pk:
-        auth.logout(request)  # Django would drop the records below with the session of the other person
     clear_login(request)
     record_authentication(request, user, METHOD, **_record(provider, identity, arrival))
     response: HttpResponse = perform_login(request, Login(user=user, redirect_url=next_url))

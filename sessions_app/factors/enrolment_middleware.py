@@ -16,7 +16,10 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from sessions_app.logins.backend import current_login
 
-OPEN = frozenset({"factors", "factor_app_add", "factor_key_add", "factor_key_options", "confirm", "logout"})
+# To set a factor up may need a fresh one first, which some people can give at their provider only.
+OPEN = frozenset(
+    {"factors", "factor_app_add", "factor_key_add", "factor_key_options", "confirm", "sso_confirm", "logout"}
+)
 PROBLEM = "Set up a second factor first. Nothing was done."
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
-from sessions_app.factors import proof, question, step_up_views
+from sessions_app.factors import check, proof, question, step_up_views
 from sessions_app.factors.parking import FIELD, NotParked, open_form
 from sessions_app.factors.step_up_provider import PARKED, ProviderWay
 from sessions_app.logins.backend import current_login
@@ -57,7 +57,11 @@ def sso_confirm(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 
 def come_back(request: HttpRequest, provider: Provider, parked: str, next_url: str, who: Arrival) -> HttpResponse:
-    """Note the fresh factor, and go on with what waited. Raise SignOnFailed for the account of somebody else."""
+    """Note the fresh factor, and go on with what waited.
+
+    Raise SignOnFailed for the account of somebody else, and where the second factor of the person is what counts: the
+    provider stands in for it only if it has asked for two factors itself, as at a login.
+    """
     me, login = viewer(request), current_login(request)
     identity = identity_of(who)
     if login is None or identity is None or identity.user_id != me.pk:
@@ -65,6 +69,14 @@ def come_back(request: HttpRequest, provider: Provider, parked: str, next_url: s
             "That is not your account",
             f"You confirmed at {provider.name} as somebody who is not linked to your account here. Nothing was done.",
             f"{me.get_username()} was not confirmed: “{who.subject}” of {provider.name} is not linked to the account",
+            user=me,
+        )
+    if check.factors_of(me).any and not who.has_second_factor:
+        raise refusal(
+            "Your second factor is needed",
+            f"You have a second factor here, and {provider.name} did not ask for one. Nothing was done. Go back and "
+            "confirm with the second factor.",
+            f"{me.get_username()} was not confirmed: {provider.name} did not ask for a second factor",
             user=me,
         )
     try:

@@ -464,7 +464,7 @@ def test_strangers_and_locked_accounts_find_only_the_login_page(scene: Scene, ro
 
 
 # What a login that must set up a second factor reaches, besides what is open to strangers.
-TO_ENROL = {"factors", "factor_app_add", "factor_key_add", "factor_key_options", "confirm", "logout"}
+TO_ENROL = {"factors", "factor_app_add", "factor_key_add", "factor_key_options", "confirm", "sso_confirm", "logout"}
 
 
 def is_at_enrolment(response: ClientResponse) -> bool:

@@ -52,13 +52,15 @@ def person(client: Client, alice: User, provider: Peer) -> PersonAtProvider:
     return there
 
 
-def confirm(client: Client, person: PersonAtProvider, sent: dict[str, str], subject: str = "s-1") -> Any:
+def confirm(
+    client: Client, person: PersonAtProvider, sent: dict[str, str], subject: str = "s-1", amr: str = "pwd"
+) -> Any:
     """Press the button of the question, give the factor at the provider, and return the answer to the callback."""
     going = client.post("/accounts/sso/peer/confirm/", sent)
     link = elements(going).find(".//main//a")
     assert link is not None
     assert "prompt=login&max_age=0" in link.attrib["href"]
-    return come_back(client, person.answer(link.attrib["href"], sub=subject))
+    return come_back(client, person.answer(link.attrib["href"], sub=subject, amr=amr))
 
 
 def test_what_was_typed_goes_on_after_the_provider_has_asked(client: Client, alice: User, person: Any) -> None:
@@ -99,6 +101,31 @@ def test_who_has_a_second_factor_gives_that_one(client: Client, alice: User, per
     asked = client.post(ADD, {"title": "Laptop", "key": PUBLIC_KEY})
     assert asked.status_code == 403
     assert "Confirm with Peer" not in text(asked)
+
+
+def test_the_provider_does_not_stand_in_for_a_second_factor_here(client: Client, alice: User, person: Any) -> None:
+    give_app(alice)
+    response = confirm(client, person, {"next": "/"})
+    assert response.status_code == 403
+    assert "Your second factor is needed" in text(response)
+    assert not LogEntry.objects.filter(verb=Verb.FACTOR_CONFIRMED).exists()
+    assert client.post(ADD, {"title": "Laptop", "key": PUBLIC_KEY}).status_code == 403
+
+
+def test_a_provider_that_asked_for_two_factors_stands_in_for_it(
+    client: Client, alice: User, person: Any, provider: Peer, settings: Any
+) -> None:
+    settings.SSO_PROVIDERS = provider.settings(second_factor_amr=["mfa"])
+    give_app(alice)
+    assert confirm(client, person, {"next": "/"}, amr="mfa")["Location"] == "/"
+
+
+def test_who_has_to_set_up_a_factor_first_can_confirm_at_the_provider(client: Client, person: Any) -> None:
+    LoginSession.objects.update(must_enrol=True)
+    asked = client.get("/accounts/2fa/app/")
+    assert asked.status_code == 403
+    confirm(client, person, fields(asked, "/accounts/sso/peer/confirm/"))
+    assert client.get("/accounts/2fa/app/").status_code == 200
 
 
 @pytest.mark.parametrize(

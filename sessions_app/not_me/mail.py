@@ -28,29 +28,42 @@ from sessions_app.people.personal import settings_by_person, zone_for_mail
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 100  # notices in one pass
+MOST_A_DAY = 10  # mails about new devices to one person: who knows a password must not fill a mailbox
 
 
 def send_waiting() -> int:
-    """Send the mails about new devices that wait. Return how many notices were dealt with."""
+    """Send the mails about new devices that wait. Return how many notices were dealt with.
+
+    After one that could not be sent the others wait for the next look, because the mail server may be down.
+    """
     waiting = NewDeviceNotice.objects.filter(mailed_at=None, is_shown=False).order_by("made_at")
     notices = list(waiting.select_related("login__user")[:AT_ONCE])
     chosen = settings_by_person(notice.login.user for notice in notices)
-    for notice in notices:
-        _send_one(notice, zone_for_mail(chosen.get(notice.login.user_id)))
+    for done, notice in enumerate(notices, 1):
+        if not _send_one(notice, zone_for_mail(chosen.get(notice.login.user_id))):
+            return done
     return len(notices)
 
 
-def _send_one(notice: NewDeviceNotice, zone: dt.tzinfo) -> None:
+def _send_one(notice: NewDeviceNotice, zone: dt.tzinfo) -> bool:
+    """Send one mail, or show the notice instead. Return False if the mail could not be sent."""
     login, person = notice.login, notice.login.user
     mine = NewDeviceNotice.objects.filter(pk=notice.pk, mailed_at=None, is_shown=False)
-    if not person.email:
+    a_day_ago = timezone.now() - dt.timedelta(days=1)
+    if not person.email or _mailed_since(person.pk, a_day_ago) >= MOST_A_DAY:
         mine.update(is_shown=True)
-        return
+        return True
     if not mine.update(mailed_at=timezone.now()):
-        return  # another worker was faster
+        return True  # another worker was faster
     subject = f"New login with {login.browser or 'an unknown browser'} from {place_of(login)}"
-    if not send([_letter(person.email, subject, _about_new_device(login, zone))], login):
-        NewDeviceNotice.objects.filter(pk=notice.pk).update(mailed_at=None, is_shown=True)
+    if send([_letter(person.email, subject, _about_new_device(login, zone))], login):
+        return True
+    NewDeviceNotice.objects.filter(pk=notice.pk).update(mailed_at=None, is_shown=True)
+    return False
+
+
+def _mailed_since(user_id: int, moment: dt.datetime) -> int:
+    return NewDeviceNotice.objects.filter(user_id=user_id, mailed_at__gte=moment).count()
 
 
 def send(letters: Sequence[EmailMessage], login: LoginSession) -> bool:

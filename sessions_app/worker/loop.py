@@ -11,14 +11,13 @@ from django.utils import timezone
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.recordings.maintenance import RecordingMaintenance
 from sessions_app.logins import service
-from sessions_app.not_me import mail
 from sessions_app.not_me.flows.new_password import forget_void_passwords
 from sessions_app.repeating import RegularTask
-from sessions_app.sso import break_glass
 from sessions_app.worker import clock, lease, lockdowns, passes
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.host_recovery import RecoveryWatcher
 from sessions_app.worker.idle_accounts import disable_idle_accounts
+from sessions_app.worker.mails import Mailer
 from sessions_app.worker.scheduler import Scheduler
 from sessions_app.worker.search import Searcher
 
@@ -27,7 +26,6 @@ logger = logging.getLogger(__name__)
 CUTS_EVERY = 5.0  # seconds between looks for unfinished disconnections
 IDLE_EVERY = 600.0  # seconds between looks for accounts that nobody uses
 LOGINS_EVERY = 60.0  # seconds between looks for login sessions that are expired, or outside the hours of a login rule
-MAILS_EVERY = 5.0  # seconds between looks for mails about new devices and break-glass accounts
 VOID_EVERY = 3600.0  # seconds between looks for hashes of void passwords that are too old
 
 
@@ -44,14 +42,12 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
         RegularTask(LOGINS_EVERY, service.end_expired),
         RegularTask(LOGINS_EVERY, service.end_outside_hours),
         RegularTask(IDLE_EVERY, disable_idle_accounts),
-        RegularTask(MAILS_EVERY, mail.send_waiting),
-        RegularTask(MAILS_EVERY, break_glass.send_waiting),
         RegularTask(VOID_EVERY, forget_void_passwords),
         RegularTask(heartbeats.REAP_EVERY_SECONDS, heartbeats.Reaper().look),
     )
     times = clock.ClockWatch()
     scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))
-    background = (RecordingMaintenance(stop), RecoveryWatcher(stop), Searcher(stop))
+    background = (RecordingMaintenance(stop), RecoveryWatcher(stop), Searcher(stop), Mailer(stop))
     for thread in background:
         thread.start()
     logger.info("Worker %s is running", owner)

@@ -9,12 +9,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.devices.models import RecognisedBy
 from sessions_app.logins.models import LoginSession, NewDeviceNotice
+from sessions_app.not_me import mail as not_me_mail
 from sessions_app.not_me.mail import send_waiting
 from sessions_app.people.models import PersonalSettings
 from tests.support.builders import PASSWORD
@@ -72,6 +74,29 @@ def test_a_mail_that_fails_blocks_nobody_is_logged_and_becomes_a_notice(laptop: 
     assert "login of alice could not be sent" in entry.message
     assert send_waiting() == 0  # it is not tried for ever
     assert "Safari on macOS" in notice_on(laptop, "/")
+
+
+def test_a_mail_server_that_is_down_is_asked_once_in_a_look(laptop: Client, settings: Settings) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    for number in range(2):
+        log_in(f"203.0.{number}.9", SAFARI)
+    assert send_waiting() == 1
+    assert LogEntry.objects.filter(verb=Verb.MAIL_FAILED).count() == 1
+    assert send_waiting() == 1
+
+
+def test_ever_new_devices_do_not_fill_a_mailbox(laptop: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(not_me_mail, "MOST_A_DAY", 2)
+    for number in range(3):
+        log_in(f"203.0.{number}.9", SAFARI)
+    assert send_waiting() == 3
+    assert len(mail.outbox) == 2
+    assert "Safari on macOS" in notice_on(laptop, "/")  # the last one
+    NewDeviceNotice.objects.exclude(mailed_at=None).update(mailed_at=timezone.now() - dt.timedelta(days=1))
+    log_in("203.0.99.9", SAFARI)
+    assert send_waiting() == 1
+    assert len(mail.outbox) == 3
 
 
 def notice_on(client: Client, path: str) -> str:

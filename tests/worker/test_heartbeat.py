@@ -15,10 +15,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from sessions_app.not_me import mail
 from sessions_app.privileged.models import Status
-from sessions_app.worker import loop, passes
+from sessions_app.worker import loop, mails, passes
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.models import WorkerHeartbeat
+from sessions_app.worker.scheduler import Due
 from tests.support import builders, pages
 from tests.support.waiting import wait_until
 from tests.support.worker_process import worker
@@ -125,3 +127,25 @@ def test_a_worker_whose_passes_fail_is_known_to_be_alive(monkeypatch: pytest.Mon
     monkeypatch.setattr(heartbeat, "beat", alive.append)
     loop.run(stop, interval=0, threads=1)
     assert len(alive) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_goes_on_while_a_mail_server_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, asked = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def hang() -> int:
+        asked.set()
+        waited.append(stop.wait(20))
+        return 0
+
+    def due(now: dt.datetime) -> list[Due]:
+        if asked.is_set():
+            stop.set()
+        return []
+
+    monkeypatch.setattr(mail, "send_waiting", hang)
+    monkeypatch.setattr(mails.Mailer, "every", 0.01)
+    monkeypatch.setattr(passes, "due_with_resources", due)
+    loop.run(stop, interval=0.01, threads=1)
+    assert waited == [True]

@@ -213,8 +213,17 @@ class Listing(ListLinks):
     @property
     def rows(self) -> Rows:
         """Return the rows of the table as HTML, with what each of them refuses."""
-        is_grouped = self.sort.removeprefix("-") == self.table.grouped_by
-        return Rows(self.table, self.shown_columns, self.page.rows, is_grouped=is_grouped)
+        return Rows(self.table, self.shown_columns, self.page.rows, is_grouped=self.is_grouped)
+
+    @property
+    def is_grouped(self) -> bool:
+        """Return whether the rows stand under the headings of their groups."""
+        return bool(self.table.grouped_by) and self.sort.removeprefix("-") == self.table.grouped_by
+
+    @property
+    def ungrouped_url(self) -> str:
+        """Return the address of this list in its ordinary order."""
+        return self.url(sort=None)
 
     @property
     def has_cards(self) -> bool:

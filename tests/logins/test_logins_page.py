@@ -393,4 +393,7 @@ def test_logins_stand_under_a_heading_for_each_device(alice: User, admin: User, 
         "No known device",
         "row",
     ]
-    assert "rowgroup" not in client.get(f"{URL}?user=alice").content.decode()
+    grouped, plain = (client.get(f"{URL}?user=alice{sort}").content.decode() for sort in ("&sort=-device_number", ""))
+    assert 'href="/logins/?user=alice" id="ungroup"' in grouped
+    assert "rowgroup" not in plain
+    assert "ungroup" not in plain

@@ -117,7 +117,8 @@ def scim_tokens(request: HttpRequest) -> HttpResponseBase:
     table = TABLE
     if is_administrator(person):
         add = ("Make a SCIM token", reverse("scim_token_add"))
-        table = dataclasses.replace(TABLE, add_link=add, columns=(*TABLE.columns, REVOKE))
+        card = Card("token", text="state", note="revoke")  # to revoke a token in a hurry, with a phone too
+        table = dataclasses.replace(TABLE, add_link=add, columns=(*TABLE.columns, REVOKE), card=card)
     rows = ScimToken.objects.select_related("created_by")
     context = {"heading": "SCIM tokens"}
     return list_response(request, table, rows, "sessions_app/configuration/list.html", context=context)

@@ -8,8 +8,8 @@ from typing import Any
 AT_START: dict[str, Any] = {
     "verbose_name": "second factor at the start",
     "default": False,
-    "help_text": "The person gives a second factor, at most five minutes before, to begin a session. If the session "
-    "begins without them, they give it when they first connect.",
+    "help_text": "To begin a session, the person gives a second factor, at most five minutes before. If the session "
+    "begins by itself at its time or with the approval, they give it when they first connect.",
 }
 AT_CONNECT: dict[str, Any] = {
     "verbose_name": "second factor at each connect",

@@ -54,8 +54,8 @@ class SignInSettings(models.Model):
         "logins without it",
         default=3,
         validators=[MaxValueValidator(MOST_GRACE)],
-        help_text="So often a person logs in without the second factor that is required. After that nothing opens "
-        "until it is set up. 0: at once.",
+        help_text="How often a person can log in without the second factor that is required. After that nothing "
+        "opens until it is set up. 0: it has to be set up at once.",
     )
     # Login rules
     max_logins = models.PositiveSmallIntegerField(

@@ -246,7 +246,7 @@ class LoginAddress(models.Model):
     accuracy_km = models.PositiveIntegerField("accuracy radius (km)", null=True)
     asn = models.BigIntegerField("number of the network", null=True)
     network = models.CharField(max_length=100, blank=True)
-    source = models.CharField(max_length=6, choices=AddressSource.choices, blank=True)  # empty: not written down
+    source = models.CharField(max_length=6, choices=AddressSource.choices, blank=True)  # empty: not recorded
     proxies = models.CharField(max_length=200, blank=True)  # of ours that the request came through, the nearest first
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             name="confirm_at_start",
             field=models.BooleanField(
                 default=False,
-                help_text="The person gives a second factor, at most five minutes before, to begin a session. If the session begins without them, they give it when they first connect.",
+                help_text="To begin a session, the person gives a second factor, at most five minutes before. If the session begins by itself at its time or with the approval, they give it when they first connect.",
                 verbose_name="second factor at the start",
             ),
         ),

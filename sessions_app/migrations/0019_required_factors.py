@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
             name="grace_logins",
             field=models.PositiveSmallIntegerField(
                 default=3,
-                help_text="So often a person logs in without the second factor that is required. After that nothing opens until it is set up. 0: at once.",
+                help_text="How often a person can log in without the second factor that is required. After that nothing opens until it is set up. 0: it has to be set up at once.",
                 validators=[django.core.validators.MaxValueValidator(100)],
                 verbose_name="logins without it",
             ),

@@ -78,7 +78,7 @@ def test_it_says_how_the_person_signed_in_and_when_it_ends(alice: User, as_user:
 
 def test_what_an_older_login_does_not_know_is_said(alice: User, as_user: AsUser) -> None:
     text = page(as_user(alice), make_login(alice))
-    assert "Signed in with not written down" in text
+    assert "Signed in with not recorded" in text
     assert "This login began before the console wrote down what a login opens." in text
 
 

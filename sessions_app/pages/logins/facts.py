@@ -37,7 +37,7 @@ WAYS = {
     AddressSource.HEADER: "from X-Forwarded-For, written by {}",
     AddressSource.PROXY: "the address of {} itself, which named no browser",
 }
-UNKNOWN_WAY = "not written down"
+UNKNOWN = "not recorded"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,15 +71,15 @@ def _sign_in(login: LoginSession) -> list[tuple[str, str]]:
     until = confirmed_until(login) if login.is_live else None
     rows = [
         ("Logged in", short_time(login.created_at)),
-        ("Signed in with", signed_in_text(login) or "not written down"),
-        ("Second factor", second_factor_text(login) or ("none" if login.signed_in_with else "not written down")),
+        ("Signed in with", signed_in_text(login) or UNKNOWN),
+        ("Second factor", second_factor_text(login) or ("none" if login.signed_in_with else UNKNOWN)),
         ("Last confirmed", short_time(login.confirmed_at) if login.confirmed_at else "never"),
     ]
     if login.travel_kmh is not None:
-        speed = f"{login.travel_kmh:,} km/h since another login, which no aeroplane flies"
+        speed = f"{login.travel_kmh:,} km/h since another login; no aeroplane is that fast"
         rows.append(("Travel", speed))
     if login.is_live:
-        rows.append(("Confirmed until", short_time(until) if until else "over; asked again where it is needed"))
+        rows.append(("Confirmed until", short_time(until) if until else "over; the console asks again where it has to"))
     if login.must_enrol:
         rows.append(("Limited", "until a second factor is set up"))
     return rows
@@ -109,7 +109,7 @@ def _ends(login: LoginSession) -> list[tuple[str, str]]:
 
 def _device(login: LoginSession) -> list[tuple[str, str]]:
     known = login.known_device
-    recognised = RECOGNISED.get(login.recognised_by, "not written down")
+    recognised = RECOGNISED.get(login.recognised_by, UNKNOWN)
     rows = [
         ("Name", known.name or "none" if known else ""),
         ("Recognised", recognised),
@@ -156,7 +156,7 @@ def _place(address: LoginAddress) -> str:
 
 def _way(address: LoginAddress) -> str:
     if not address.source:
-        return UNKNOWN_WAY
+        return UNKNOWN
     proxies = ["the proxy on this machine" if one == UNIX_SOCKET else f"our proxy {one}" for one in _proxies(address)]
     return WAYS[AddressSource(address.source)].format(_farthest(proxies))
 

@@ -36,14 +36,16 @@ from fido2.webauthn import (
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
+from sessions_app.logins import service, throttle
 from sessions_app.logins.models import SecondFactor
 
 CEREMONY = "webauthn_ceremony"  # the key of the session
 GOOD_FOR = 5 * 60  # seconds from the question to the answer
+STRANGER_SECONDS = 15 * 60  # how long the session of somebody who never answers is kept; sign_in.py sets it back
 LONGEST = 20_000  # characters of an answer; attestations with certificates have some thousands
 PASSKEY, SECURITY_KEY = "passkey", "security-key"
 # What the library raises for an answer that no browser makes.
-MALFORMED = (ValueError, TypeError, KeyError, AttributeError, IndexError)
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError, RecursionError)
 
 
 class WrongAnswer(Exception):
@@ -103,6 +105,8 @@ def begin(request: HttpRequest, user: AbstractBaseUser | None = None) -> dict[st
     keys = [credential for _, credential in _keys(user)] if user else None
     options, state = _server(request).authenticate_begin(keys, user_verification=needed)
     _remember(request, _purpose(user), state)
+    if not request.user.is_authenticated:
+        request.session.set_expiry(STRANGER_SECONDS)
     return {"options": dict(options)["publicKey"]}
 
 
@@ -120,7 +124,10 @@ def verify(request: HttpRequest, user: AbstractBaseUser, answer: str) -> SecondF
 
 
 def verify_passkey(request: HttpRequest, answer: str) -> AbstractBaseUser:
-    """Return the person whose passkey answered, whether or not the account may log in. Raise WrongAnswer."""
+    """Return the person whose passkey answered, whether or not the account may log in. Raise WrongAnswer.
+
+    Anybody can send an answer that names any account, so that of many from one address only the first are logged.
+    """
     try:
         handle = websafe_decode(_read(answer)["response"]["userHandle"]).decode()
         user = get_user_model()._default_manager.filter(pk=int(handle)).first()
@@ -131,7 +138,8 @@ def verify_passkey(request: HttpRequest, answer: str) -> AbstractBaseUser:
     try:
         _complete(request, user, _purpose(None), answer, must_be_passkey=True)
     except WrongAnswer:
-        _record_failure(user)
+        if not throttle.is_flooding("passkey-refused", service.request_ip(request)):
+            _record_failure(user)
         raise
     return user
 

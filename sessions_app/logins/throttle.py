@@ -26,6 +26,7 @@ from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
+from activity import limits
 from activity.folding import fold
 from activity.patience import waiting_at_most
 
@@ -35,6 +36,7 @@ WINDOW = dt.timedelta(minutes=15)
 WAIT_SECONDS = 1.0  # seconds to wait for a busy database before a count is taken back later
 MOST_DEBTS = 10_000  # tries that a process still has to take back; the oldest are dropped first
 PASSWORDS, CODES = "account", "code"  # what is counted for an account: wrong passwords, wrong second factors
+MOST_REFUSALS = 20  # answers of one kind from one address within a window that are logged, each by itself
 IPV6_HOME = 64  # bits: one home or one machine gets a whole network of this size
 
 
@@ -166,6 +168,15 @@ def network(address: str) -> str:
     except ValueError:
         return ""
     return str(ipaddress.ip_network((ip, IPV6_HOME), strict=False)) if ip.version == 6 else str(ip)
+
+
+def is_flooding(kind: str, address: str) -> bool:
+    """Count a refused answer that no secret can be guessed with, such as one of a passkey.
+
+    Return whether so many came from this address that the log has enough of them.
+    """
+    who = int(hashlib.sha256(network(address).encode()).hexdigest()[:12], 16)
+    return limits.count(kind, who, 1, MOST_REFUSALS, int(WINDOW.total_seconds())) is not None
 
 
 def _increment(counter: _Counter) -> int:

@@ -171,7 +171,7 @@ def _new_user(provider: Provider, arrival: Arrival, who: str) -> AbstractUser:
     name = claims.get(provider.username_claim)
     text = f"You are not logged in. Ask an administrator to make an account for you and to link it to {provider.name}."
     user = users(
-        username=name if isinstance(name, str) else "",
+        username=users.normalize_username(name) if isinstance(name, str) else "",
         first_name=plain(str(claims.get("given_name") or ""), 150),
         last_name=plain(str(claims.get("family_name") or ""), 150),
         email=str(claims.get("email") or "")[:254],

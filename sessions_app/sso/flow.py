@@ -17,6 +17,7 @@ from sessions_app.sso.oidc import Tokens, Transaction, authorization_url
 from sessions_app.sso.providers import OidcProvider
 
 LOGIN, LINK, CONFIRM = "login", "link", "confirm"
+LATEST = 2**33  # seconds since 1970, in the 23rd century: what Python makes no time of is no time
 STRANGER_SECONDS = 15 * 60  # how long the session of somebody who never comes back is kept
 
 
@@ -96,6 +97,7 @@ def arrival_of(provider: OidcProvider, trip: Trip, tokens: Tokens) -> Arrival:
         claims=claims,
         session_id=session_id[:255] if isinstance(session_id, str) else "",
         id_token=tokens.id_token,
-        authenticated_at=at if isinstance(at, int | float) else None,
-        has_second_factor=bool(methods & provider.second_factor_amr) or claims.get("acr") in provider.second_factor_acr,
+        authenticated_at=at if isinstance(at, int | float) and 0 <= at < LATEST else None,
+        has_second_factor=bool(methods & provider.second_factor_amr)
+        or str(claims.get("acr")) in provider.second_factor_acr,
     )

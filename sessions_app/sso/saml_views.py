@@ -25,7 +25,6 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
-from activity import limits
 from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.logins import service, throttle
@@ -41,8 +40,6 @@ from sessions_app.sso.views import finish
 logger = logging.getLogger(__name__)
 LONGEST_ANSWER = 256 * 1024  # characters
 KEPT_SECONDS = 60  # a checked answer, until the browser brings its cookie
-MOST_REFUSALS = 20  # answers from one address within REFUSAL_WINDOW that are logged, each by itself
-REFUSAL_WINDOW = 15 * 60  # seconds
 
 
 @csrf_exempt
@@ -58,7 +55,7 @@ def sso_saml_acs(request: HttpRequest, provider: SamlProvider) -> HttpResponse:
         if not answer.request_id and not provider.takes_unasked:
             raise AnswerRefused(provider.name, "nobody here asked for it (idp_initiated is off)")
     except AnswerRefused as refused:
-        if _is_flooding(request):
+        if throttle.is_flooding("saml-refused", service.request_ip(request)):
             raise
         entry = f"A login by {provider.name} was refused: {refused.detail}"
         raise arrival.refusal(refused.heading, refused.message, entry) from refused
@@ -154,10 +151,3 @@ def sso_saml_logout(request: HttpRequest, provider: SamlProvider) -> HttpRespons
 
 def _kept_as(provider: SamlProvider, key: str) -> str:
     return f"sso:saml-answer:{provider.slug}:{hashlib.sha256(key.encode()).hexdigest()}"
-
-
-def _is_flooding(request: HttpRequest) -> bool:
-    """Return whether so many refused answers came from this address that the log has enough of them."""
-    network = throttle.network(service.request_ip(request))
-    who = int(hashlib.sha256(network.encode()).hexdigest()[:12], 16)
-    return limits.count("saml-refused", who, 1, MOST_REFUSALS, REFUSAL_WINDOW) is not None

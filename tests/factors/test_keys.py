@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import time
@@ -12,12 +13,15 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.test import Client
+from fido2 import cbor
+from fido2.utils import websafe_encode
 
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.factors.check import factors_of
-from sessions_app.factors.webauthn import PASSKEY, SECURITY_KEY
+from sessions_app.factors.webauthn import PASSKEY, SECURITY_KEY, STRANGER_SECONDS
 from sessions_app.logins.models import LoginSession, Method, SecondFactor
+from sessions_app.logins.throttle import MOST_REFUSALS
 from sessions_app.privileged.flows.account import lock_account
 from tests.support import builders
 from tests.support.factors import SoftKey, code_of, give_app, give_key
@@ -26,6 +30,10 @@ from tests.support.pages import ClientResponse
 AsUser = Callable[[User], Client]
 LOGIN, STEP, ALONE = "/accounts/login/", "/accounts/2fa/authenticate/", "/accounts/2fa/passkey/"
 FOUND = 302
+# What a key answers that has made no credential: the hash of the host's name, flags, and a count.
+WITHOUT_KEY = cbor.encode(
+    {"fmt": "none", "attStmt": {}, "authData": hashlib.sha256(b"localhost").digest() + b"\x05\0\0\0\0"}
+)
 
 
 @pytest.fixture
@@ -148,7 +156,15 @@ def test_a_key_that_was_copied_is_refused(browser: Client, alice: User) -> None:
     assert alone(browser, key).request["PATH_INFO"] == "/logins/"
 
 
-@pytest.mark.parametrize("sent", ["", "x", "[]", "{}", '{"response": {"userHandle": "eA"}}', '{"a": "\\u0000"}'])
+NESTED = "[" * 9_000
+NESTED_INSIDE = json.dumps({"response": {"clientDataJSON": websafe_encode(NESTED.encode()), "userHandle": "eA"}})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["", "x", "[]", "{}", '{"response": {"userHandle": "eA"}}', '{"a": "\\u0000"}', NESTED, NESTED_INSIDE],
+    ids=lambda sent: sent[:40],
+)
 def test_what_no_browser_sends_is_refused(browser: Client, alice: User, sent: str) -> None:
     give_key(alice)
     browser.get(f"{ALONE}options/")
@@ -156,6 +172,34 @@ def test_what_no_browser_sends_is_refused(browser: Client, alice: User, sent: st
     give_password(browser, alice)
     browser.get(f"{STEP}key/")
     assert refused(browser, sent)
+
+
+@pytest.mark.parametrize(
+    "made", [b"\x81" * 9_000, b"\x80", b"\xff", WITHOUT_KEY], ids=["nested", "list", "end", "no key"]
+)
+def test_what_no_browser_makes_is_not_set_up(browser: Client, alice: User, made: bytes) -> None:
+    browser.force_login(alice)
+    question = browser.get("/accounts/2fa/keys/security-key/options/").json()["options"]
+    said = {"type": "webauthn.create", "challenge": question["challenge"], "origin": "http://localhost"}
+    response = {"clientDataJSON": websafe_encode(json.dumps(said).encode()), "attestationObject": websafe_encode(made)}
+    sent = json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": response})
+    answer = browser.post("/accounts/2fa/keys/security-key/", {"name": "Key", "credential": sent})
+    assert answer.status_code == 422
+    assert not Authenticator.objects.exists()
+
+
+def test_a_stranger_does_not_flood_the_log(browser: Client, alice: User) -> None:
+    sent = json.dumps({"response": {"userHandle": websafe_encode(str(alice.pk).encode())}})
+    for _ in range(MOST_REFUSALS + 5):
+        browser.post(ALONE, {"credential": sent})
+    assert LogEntry.objects.filter(verb=Verb.FACTOR_FAILED).count() == MOST_REFUSALS
+
+
+def test_the_session_of_a_stranger_is_kept_for_minutes_only(browser: Client, alice: User) -> None:
+    browser.get(f"{ALONE}options/")
+    assert browser.session.get_expiry_age() == STRANGER_SECONDS
+    alone(browser, give_key(alice, PASSKEY))
+    assert browser.session.get_expiry_age() > STRANGER_SECONDS
 
 
 def test_no_question_is_asked_before_the_password(browser: Client, alice: User) -> None:

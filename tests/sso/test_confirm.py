@@ -130,7 +130,14 @@ def test_who_has_to_set_up_a_factor_first_can_confirm_at_the_provider(client: Cl
 
 @pytest.mark.parametrize(
     ("claims", "must_authenticate", "expected"),
-    [({"auth_time": 1_000}, False, 1_000), ({}, False, None), ({}, True, None), ({"auth_time": "x"}, False, None)],
+    [
+        ({"auth_time": 1_000}, False, 1_000),
+        ({}, False, None),
+        ({}, True, None),
+        ({"auth_time": "x"}, False, None),
+        ({"auth_time": 10**30, "acr": ["x"]}, False, None),
+        ({"auth_time": float("nan")}, False, None),
+    ],
 )
 def test_a_login_is_as_fresh_as_the_provider_says(
     settings: Any,

@@ -15,7 +15,10 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.logins.models import EndReason, LoginSession, Method, SecondFactor
 from sessions_app.privileged.flows.account import lock_account
+from sessions_app.sso.arrival import Arrival, _new_user
+from sessions_app.sso.errors import SignOnFailed
 from sessions_app.sso.models import Identity, ProviderLogin
+from sessions_app.sso.providers import providers
 from tests.support.builders import make_application
 from tests.support.factors import code_of, give_app
 from tests.support.oidc_peer import CLIENT_SECRET, Peer, PersonAtProvider, come_back, sign_in
@@ -285,3 +288,10 @@ def test_a_second_factor_of_the_console_is_asked_for_unless_the_provider_has_ask
     assert ProviderLogin.objects.get().login == login
     settings.SSO_PROVIDERS = provider.settings(second_factor_amr=["mfa"])
     assert sign_in(Client(), provider, next_url="/logins/", amr="mfa")["Location"] == "/logins/"
+
+
+def test_a_name_that_looks_like_another_is_that_other(admin: User, settings: Any) -> None:
+    settings.SSO_PROVIDERS = {"p": {"issuer": "https://i.example.com", "client_id": "x", "client_secret_env": "X"}}
+    who = Arrival(issuer="https://i.example.com", subject="s", claims={"preferred_username": "ａｄｍｉｎ"})
+    with pytest.raises(SignOnFailed, match="Your user name is taken here"):
+        _new_user(providers()["p"], who, "Somebody")

@@ -7,25 +7,21 @@ it is. Where it could not be sent, the console shows the notice to the person in
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.urls import reverse
 from django.utils import timezone
 
 from activity import log
 from activity.models import Level
-from activity.text import plain
 from activity.verbs import Verb
-from sessions_app.logins.geolocation import UNKNOWN, Place
+from sessions_app.logins.in_words import facts, place_of
 from sessions_app.logins.models import LoginSession, NewDeviceNotice
 from sessions_app.not_me.links import link_for
-from sessions_app.people.administrators import administrators
+from sessions_app.people import letters
 from sessions_app.people.personal import settings_by_person, zone_for_mail
-
-logger = logging.getLogger(__name__)
 
 AT_ONCE = 100  # notices in one pass
 MOST_A_DAY = 10  # mails about new devices to one person: who knows a password must not fill a mailbox
@@ -56,7 +52,7 @@ def _send_one(notice: NewDeviceNotice, zone: dt.tzinfo) -> bool:
     if not mine.update(mailed_at=timezone.now()):
         return True  # another worker was faster
     subject = f"New login with {login.browser or 'an unknown browser'} from {place_of(login)}"
-    if send([_letter(person.email, subject, _about_new_device(login, zone))], login):
+    if send([letters.letter(person, subject, _about_new_device(login, zone))], login):
         return True
     NewDeviceNotice.objects.filter(pk=notice.pk).update(mailed_at=None, is_shown=True)
     return False
@@ -66,31 +62,25 @@ def _mailed_since(user_id: int, moment: dt.datetime) -> int:
     return NewDeviceNotice.objects.filter(user_id=user_id, mailed_at__gte=moment).count()
 
 
-def send(letters: Sequence[EmailMessage], login: LoginSession) -> bool:
-    """Send the letters, outside of any transaction. Return False, after a log entry, if it failed."""
-    try:
-        get_connection().send_messages(letters)
-    except (OSError, ValueError) as error:  # SMTP errors are OSErrors; a wrong address is a ValueError
-        logger.exception("E-mail about login session %s was not sent", login.pk)
+def send(mails: Sequence[EmailMessage], login: LoginSession) -> bool:
+    """Send the mails, outside of any transaction. Return False, after a log entry, if it failed."""
+    problem = letters.send(mails, f"login session {login.pk}")
+    if problem:
         log.record(
             Verb.MAIL_FAILED,
-            f"E-mail about a login of {login.user_name} could not be sent ({type(error).__name__})",
+            f"E-mail about a login of {login.user_name} could not be sent ({problem})",
             user=login.user,
             target=login,
             level=Level.WARNING,
         )
-        return False
-    return True
+    return not problem
 
 
 def alert_administrators(login: LoginSession, how: str, done: Sequence[str]) -> int | None:
     """Tell every administrator with an address. Return how many there were; None if the mails could not be sent."""
-    people = [person for person in administrators() if person.email]
-    chosen = settings_by_person(people)
-    letters = []
-    for person in people:
-        zone = zone_for_mail(chosen.get(person.pk))
-        lines = [
+    mails = letters.letters_to_administrators(
+        f"{login.user_name}: this wasn't me",
+        lambda zone: [
             f"{how}:",
             "",
             *facts(login, zone),
@@ -99,11 +89,11 @@ def alert_administrators(login: LoginSession, how: str, done: Sequence[str]) -> 
             *(f"- {line}" for line in done),
             "",
             f"The person: {settings.SITE_URL}{reverse('user', args=[login.user_id])}",
-        ]
-        letters.append(_letter(person.email, f"{login.user_name}: this wasn't me", lines))
-    if not letters:
+        ],
+    )
+    if not mails:
         return 0
-    return len(letters) if send(letters, login) else None
+    return len(mails) if send(mails, login) else None
 
 
 def send_password_link(login: LoginSession) -> bool:
@@ -114,7 +104,7 @@ def send_password_link(login: LoginSession) -> bool:
         "Open this link within 24 hours to set a new one. You need the old password for it:",
         link_for(login),
     ]
-    return send([_letter(login.user.email, "Set a new password", lines)], login)
+    return send([letters.letter(login.user, "Set a new password", lines)], login)
 
 
 def _about_new_device(login: LoginSession, zone: dt.tzinfo) -> list[str]:
@@ -130,28 +120,3 @@ def _about_new_device(login: LoginSession, zone: dt.tzinfo) -> list[str]:
         "makes your password void, locks your privileged sessions, and alerts the administrators:",
         link_for(login),
     ]
-
-
-def facts(login: LoginSession, zone: dt.tzinfo) -> list[str]:
-    """Return when, from where and with what the login was, one line each."""
-    return [
-        f"Time:    {login.created_at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
-        f"Place:   {place_of(login)} ({login.ip or 'unknown address'})",
-        f"Browser: {browser_of(login)}",
-    ]
-
-
-def place_of(login: LoginSession) -> str:
-    """Return the place in words, such as "Bern, Switzerland"."""
-    where = Place(city=login.city, region=login.region, country=login.country)
-    return "an unknown place" if where == UNKNOWN else str(where.label)
-
-
-def browser_of(login: LoginSession) -> str:
-    """Return browser and system in words, such as "Firefox 128 on Linux"."""
-    browser = f"{login.browser or 'Unknown browser'} {login.browser_version}".strip()
-    return f"{browser} on {login.os or 'an unknown system'} {login.os_version}".strip()
-
-
-def _letter(address: str, subject: str, lines: Sequence[str]) -> EmailMessage:
-    return EmailMessage(plain(f"[SessionAdmin] {subject}", 200), "\n".join([*lines, ""]), to=[address])

@@ -24,13 +24,13 @@ from activity.viewer import viewer
 from sessions_app.error_pages import too_many, unavailable
 from sessions_app.errors import Refused
 from sessions_app.logins.backend import current_login
+from sessions_app.logins.in_words import browser_of, place_of
 from sessions_app.logins.models import LoginSession, NewDeviceNotice
 from sessions_app.logins.notices import shown_to
 from sessions_app.not_me.flows.new_password import set_new_password
 from sessions_app.not_me.flows.report import report, report_of
 from sessions_app.not_me.forms import NewPasswordAfterReportForm
 from sessions_app.not_me.links import login_of
-from sessions_app.not_me.mail import browser_of, place_of
 from sessions_app.not_me.models import NotMeReport
 from sessions_app.outcome import confirmation, outcome
 

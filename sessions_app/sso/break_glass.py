@@ -5,27 +5,22 @@ A worker sends the mail, so that no login waits for a mail server on such a day.
 
 from __future__ import annotations
 
-import logging
-
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.mail import EmailMessage, get_connection
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
 from activity import log
 from activity.models import Level
-from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.login_rules.models import SignInSettings
 from sessions_app.logins import backend
+from sessions_app.logins.in_words import facts
 from sessions_app.logins.models import LoginSession
-from sessions_app.people.administrators import administrators
-from sessions_app.people.personal import settings_by_person, zone_for_mail
+from sessions_app.people import letters
 from sessions_app.sso.models import BreakGlassUse
 
-logger = logging.getLogger(__name__)
 AT_ONCE = 50  # uses in one pass
 
 
@@ -56,27 +51,17 @@ def send_waiting() -> int:
 
 
 def _send(login: LoginSession) -> None:
-    people = [person for person in administrators() if person.email]
-    chosen = settings_by_person(people)
-    letters = []
-    for person in people:
-        zone = zone_for_mail(chosen.get(person.pk))
-        lines = [
+    mails = letters.letters_to_administrators(
+        f"Break-glass account {login.user_name} was used",
+        lambda zone: [
             f"Somebody logged in as {login.user_name}, an account that is kept for emergencies:",
             "",
-            f"Time:    {login.created_at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
-            f"Place:   {login.city} ({login.ip or 'unknown address'})",
-            f"Browser: {login.browser or 'unknown'} on {login.os or 'an unknown system'}",
+            *facts(login, zone),
             "",
             "If nobody of you did that, cut everything of the account:",
             f"{settings.SITE_URL}{reverse('user', args=[login.user_id])}",
-            "",
-        ]
-        subject = plain(f"[SessionAdmin] Break-glass account {login.user_name} was used", 200)
-        letters.append(EmailMessage(subject, "\n".join(lines), to=[person.email]))
-    try:
-        get_connection().send_messages(letters)
-    except (OSError, ValueError) as error:  # SMTP errors are OSErrors; a wrong address is a ValueError
-        logger.exception("E-mail about the break-glass account %s was not sent", login.user_name)
-        text = f"E-mail about the break-glass account {login.user_name} could not be sent ({type(error).__name__})"
+        ],
+    )
+    if problem := letters.send(mails, f"the break-glass account {login.user_name}"):
+        text = f"E-mail about the break-glass account {login.user_name} could not be sent ({problem})"
         log.record(Verb.MAIL_FAILED, text, user=login.user, target=login, level=Level.WARNING)

@@ -7,12 +7,11 @@ person in another way.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Sequence
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -22,11 +21,10 @@ from activity.models import Level
 from activity.text import plain
 from activity.times_in_text import with_local_times
 from activity.verbs import Verb
+from sessions_app.people.letters import letter, send
 from sessions_app.people.personal import settings_by_person, zone_for_mail
 from sessions_app.privileged.flows.approvers import approvers_of, tier_being_asked
 from sessions_app.privileged.models import Approval, PrivilegedSession
-
-logger = logging.getLogger(__name__)
 
 
 def ask_approvers(sessions: Sequence[PrivilegedSession]) -> None:
@@ -92,9 +90,7 @@ def _why(session: PrivilegedSession, zone: dt.tzinfo) -> list[str]:
 
 def _letter(person: AbstractUser, subject: str, lines: Sequence[str]) -> EmailMessage | None:
     """Return a message; None for a person without an e-mail address."""
-    if not person.email:
-        return None
-    return EmailMessage(plain(f"[SessionAdmin] {subject}", 200), "\n".join([*lines, ""]), to=[person.email])
+    return letter(person, subject, lines) if person.email else None
 
 
 def _send_after_commit(letters: Sequence[EmailMessage | None], sessions: Sequence[PrivilegedSession]) -> None:
@@ -106,11 +102,8 @@ def _send_after_commit(letters: Sequence[EmailMessage | None], sessions: Sequenc
 
 
 def _send(letters: Sequence[EmailMessage], sessions: Sequence[PrivilegedSession]) -> None:
-    try:
-        get_connection().send_messages(letters)
-    except (OSError, ValueError) as error:  # SMTP errors are OSErrors; a wrong address is a ValueError
-        logger.exception("E-mail about sessions %s was not sent", [session.pk for session in sessions])
-        _warn(sessions, f"E-mail could not be sent ({type(error).__name__}); tell the people concerned yourself.")
+    if problem := send(letters, f"sessions {[session.pk for session in sessions]}"):
+        _warn(sessions, f"E-mail could not be sent ({problem}); tell the people concerned yourself.")
 
 
 def _warn(sessions: Sequence[PrivilegedSession], text: str) -> None:

@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessions_app.sso.arrival import Arrival
 from sessions_app.sso.errors import AnswerTooLate
 from sessions_app.sso.oidc import Tokens, Transaction, authorization_url
-from sessions_app.sso.providers import OidcProvider
+from sessions_app.sso.providers import OidcProvider, Provider
 
 LOGIN, LINK, CONFIRM = "login", "link", "confirm"
 LATEST = 2**33  # seconds since 1970, in the 23rd century: what Python makes no time of is no time
@@ -50,20 +50,18 @@ def begin(
     transaction = Transaction.begin(callback, must_authenticate=must_authenticate)
     state_id = secrets.token_urlsafe(32)
     address = authorization_url(provider, transaction, state_id)  # before anything is stored
-    if request.user.is_authenticated:
-        user_id: int | None = request.user.pk
-    else:
-        user_id = None
-        request.session.set_expiry(STRANGER_SECONDS)
-    state: dict[str, Any] = {
-        "purpose": purpose,
-        "next": next_url,
-        "user": user_id,
-        "transaction": dataclasses.asdict(transaction),
-        "parked": parked,
-    }
-    statekit.stash_state(request, provider_id=provider.slug, state=state, state_id=state_id)
+    state = {"purpose": purpose, "next": next_url, "transaction": dataclasses.asdict(transaction), "parked": parked}
+    keep(request, provider, state, state_id)
     return address
+
+
+@sensitive_variables("state", "state_id")
+def keep(request: HttpRequest, provider: Provider, state: dict[str, Any], state_id: str) -> None:
+    """Keep in the session what the answer must fit, and who was logged in. A stranger's session ends soon."""
+    user_id = request.user.pk if request.user.is_authenticated else None
+    if user_id is None:
+        request.session.set_expiry(STRANGER_SECONDS)
+    statekit.stash_state(request, provider_id=provider.slug, state={**state, "user": user_id}, state_id=state_id)
 
 
 @sensitive_variables("state")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
-from allauth.socialaccount.internal import statekit
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -43,15 +41,7 @@ def _begin_saml(
     """
     idp = identity_provider(provider)
     request_id, address = saml.login_request(request, provider, idp, must_authenticate=must_authenticate)
-    user_id = request.user.pk if request.user.is_authenticated else None
-    if user_id is None:
-        request.session.set_expiry(flow.STRANGER_SECONDS)
-    state: dict[str, Any] = {
-        "purpose": purpose,
-        "next": next_url,
-        "user": user_id,
-        "parked": parked,
-        "asked_at": time.time() if must_authenticate else None,
-    }
-    statekit.stash_state(request, provider_id=provider.slug, state=state, state_id=request_id)
+    asked_at = time.time() if must_authenticate else None
+    state = {"purpose": purpose, "next": next_url, "parked": parked, "asked_at": asked_at}
+    flow.keep(request, provider, state, request_id)
     return address

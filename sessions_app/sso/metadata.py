@@ -31,15 +31,21 @@ ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 def discover(provider: OidcProvider) -> dict[str, Any]:
-    """Return the discovery document of a provider, at most an hour old. Raise ProviderUnavailable.
+    """Return the discovery document of a provider, at most an hour old. Raise ProviderUnavailable."""
+    name = _cached_as("metadata", provider)
+    found: dict[str, Any] | None = cache.get(name)
+    if found is None:
+        found = discover_anew(provider)
+        cache.set(name, found, KEPT_SECONDS)
+    return found
+
+
+def discover_anew(provider: OidcProvider) -> dict[str, Any]:
+    """Return the discovery document that the provider gives now. Raise ProviderUnavailable.
 
     Its issuer must be exactly the one of the settings, so that no provider passes itself off as another (OWASP ASVS 5,
     10.5.3), and each address in it must be one that tokens may be sent to.
     """
-    name = _cached_as("metadata", provider)
-    found: dict[str, Any] | None = cache.get(name)
-    if found is not None:
-        return found
     document = get(provider, f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
     if document.get("issuer") != provider.issuer:
         raise ProviderUnavailable(provider.name, "its discovery document is of another issuer")
@@ -50,7 +56,6 @@ def discover(provider: OidcProvider) -> dict[str, Any]:
         problem = problem_of_address(address.partition("?")[0]) if isinstance(address, str) else "is missing"
         if problem:
             raise ProviderUnavailable(provider.name, f"{endpoint} in its discovery document {problem}")
-    cache.set(name, document, KEPT_SECONDS)
     return document
 
 

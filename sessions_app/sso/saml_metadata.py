@@ -23,17 +23,24 @@ def identity_provider(provider: SamlProvider) -> dict[str, Any]:
     Metadata that come over HTTP are at most an hour old; a file is read at each login.
     """
     if provider.metadata_file:
-        try:
-            return _read(provider, Path(provider.metadata_file).read_bytes())
-        except OSError as error:
-            detail = f"the file {provider.metadata_file} cannot be read: {type(error).__name__}"
-            raise ProviderUnavailable(provider.name, detail) from None
+        return identity_provider_anew(provider)
     name = f"sso:saml:{hashlib.sha256(f'{provider.issuer} {provider.metadata_url}'.encode()).hexdigest()}"
     found: dict[str, Any] | None = cache.get(name)
     if found is None:
-        found = _read(provider, _fetch(provider))
+        found = identity_provider_anew(provider)
         cache.set(name, found, KEPT_SECONDS)
     return found
+
+
+def identity_provider_anew(provider: SamlProvider) -> dict[str, Any]:
+    """Return the same by metadata that are read now. Raise ProviderUnavailable."""
+    if not provider.metadata_file:
+        return _read(provider, _fetch(provider))
+    try:
+        return _read(provider, Path(provider.metadata_file).read_bytes())
+    except OSError as error:
+        detail = f"the file {provider.metadata_file} cannot be read: {type(error).__name__}"
+        raise ProviderUnavailable(provider.name, detail) from None
 
 
 def _fetch(provider: SamlProvider) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,17 +16,20 @@ from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
+from pytest_django import Settings
 
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.hosts.connectors import practice
 from sessions_app.hosts.ssh import ca
 from sessions_app.privileged.models import PrivilegedSession, Status
+from sessions_app.sso import metadata
 from sessions_app.worker.health import checks, hosts
 from sessions_app.worker.health.findings import Finding, Grade
 from sessions_app.worker.health.heartbeat import FORGOTTEN_AFTER, SILENT_AFTER, beat
 from sessions_app.worker.health.stuck import MANY_ATTEMPTS, OVERDUE
 from sessions_app.worker.models import WorkerHeartbeat
+from tests.sso.test_tokens import ISSUER
 from tests.support import builders
 from tests.support.programs import free_port
 from tests.support.scene import granted
@@ -236,3 +240,32 @@ def test_a_host_that_keeps_silent_holds_up_nobody(monkeypatch: pytest.MonkeyPatc
         hold.set()
     assert found["Host silent-1"].text == "It was not checked within 1 s."
     assert "failed unexpectedly (ValueError)" in found["Host web-1"].text
+
+
+def test_a_provider_that_does_not_answer_is_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hidden")
+    silent = f"http://127.0.0.1:{free_port()}"
+    entry = {"client_id": "console", "client_secret_file": str(secret)}
+    settings.SSO_PROVIDERS = {
+        "here": {"name": "Here", "issuer": ISSUER, **entry},
+        "gone": {"name": "Gone", "issuer": silent, **entry},
+        "closed": {"name": "Closed", "issuer": ISSUER, **entry, "client_secret_file": "/nowhere"},
+        "paper": {"name": "Paper", "issuer": "urn:idp", "kind": "saml", "metadata_file": "/nowhere"},
+    }
+    ask = metadata.get
+    document = {"issuer": ISSUER, **dict.fromkeys(metadata.ENDPOINTS, f"{ISSUER}/x")}
+    monkeypatch.setattr(metadata, "get", lambda one, url: document if one.issuer == ISSUER else ask(one, url))
+    beat("worker")
+    printed, failure = doctor()
+    assert failure.startswith("3 of ")
+    assert f"ok      Provider Here: {ISSUER} answers." in printed
+    address = f"{silent}/.well-known/openid-configuration"
+    assert f"error   Provider Gone: Nobody can log in by it: {address} does not answer: ConnectionError." in printed
+    assert "Provider Closed: Nobody can log in by it: the file /nowhere cannot be read" in printed
+    assert "Provider Paper: Nobody can log in by it: the file /nowhere cannot be read" in printed
+    assert "correct 'gone' in SSO_PROVIDERS" in printed
+    assert "hidden" not in printed
+    assert "Provider" not in doctor(skip_hosts=True)[0]

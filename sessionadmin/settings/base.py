@@ -236,10 +236,8 @@ def geoip_database(chosen: str, *names: str) -> str:
     return chosen or next((str(path) for path in paths if path.is_file()), "")
 
 
-# city.mmdb: where `geoip_update` writes unless told otherwise
-GEOIP_DATABASE = geoip_database(env.str("GEOIP_DATABASE", default=""), "city.mmdb")
-# whose network an address belongs to
-GEOIP_ASN_DATABASE = geoip_database(env.str("GEOIP_ASN_DATABASE", default=""), "asn.mmdb")
+GEOIP_DATABASE = geoip_database(env.str("GEOIP_DATABASE", default=""), "city.mmdb")  # `geoip_update` writes city.mmdb
+GEOIP_ASN_DATABASE = geoip_database(env.str("GEOIP_ASN_DATABASE", default=""), "asn.mmdb")  # whose network it is
 # Two letters (ISO 3166-1): where people usually log in, until their own logins say where.
 HOME_COUNTRY = env.str("HOME_COUNTRY", default="").strip().upper()
 PRACTICE_DIR = VAR_DIR / "practice"

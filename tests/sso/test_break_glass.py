@@ -14,6 +14,7 @@ from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.login_rules.models import PasswordLogin, SignInSettings
 from sessions_app.logins.models import LoginSession
+from sessions_app.people import letters
 from sessions_app.sso import break_glass
 from sessions_app.sso.models import Identity
 from tests.support import pages
@@ -82,7 +83,7 @@ def test_a_mail_that_cannot_be_sent_is_logged(passwords_off: User, monkeypatch: 
         raise ConnectionRefusedError
 
     log_in("admin")
-    monkeypatch.setattr(break_glass, "get_connection", refuse)
+    monkeypatch.setattr(letters, "get_connection", refuse)
     assert break_glass.send_waiting() == 1
     assert LogEntry.objects.get(verb=Verb.MAIL_FAILED).user == passwords_off
 

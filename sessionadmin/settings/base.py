@@ -166,12 +166,6 @@ if REPLICA_URL := env.str("REPLICA_URL", default=""):
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = ["sessions_app.logins.backend.LoginSessionBackend"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "sessions_app.people.passwords.ContextWordsValidator"},
-]
 
 SESSION_STORE = env.str("SESSION_STORE", default="db")
 SESSION_ENGINE = f"django.contrib.sessions.backends.{SESSION_STORE}"

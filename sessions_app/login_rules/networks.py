@@ -33,6 +33,8 @@ def _network(word: str) -> Network:
         wider = ip_network(word, strict=False)
     except ValueError:
         raise BadNetworks(f"“{word[:60]}” is no network. Write for instance {EXAMPLE}.") from None
+    if isinstance(wider, IPv6Network) and wider.network_address.ipv4_mapped is not None:
+        raise BadNetworks(f"“{word}” is a network of IPv4 in the form of IPv6. Write it as {EXAMPLE}.")
     try:
         return ip_network(word)
     except ValueError as error:

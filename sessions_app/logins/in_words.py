@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from sessions_app.logins.geolocation import UNKNOWN, Place
 from sessions_app.logins.models import LoginSession
@@ -25,5 +26,19 @@ def place_of(login: LoginSession) -> str:
 
 def browser_of(login: LoginSession) -> str:
     """Return browser and system in words, such as "Firefox 128 on Linux"."""
-    browser = f"{login.browser or 'Unknown browser'} {login.browser_version}".strip()
-    return f"{browser} on {login.os or 'an unknown system'} {login.os_version}".strip()
+    system = f"{login.os or 'an unknown system'} {login.os_version}"
+    return no_link(f"{name_of(login)} {login.browser_version} on {system}")
+
+
+def name_of(login: LoginSession) -> str:
+    """Return the name of the browser."""
+    return no_link(login.browser) or "Unknown browser"
+
+
+def no_link(text: str) -> str:
+    """Return a text without what a mail program would make a link of.
+
+    Browsers say themselves what they are called, so a stranger's could be called like an address.
+    """
+    kept = re.sub(r"[^\w ().+-]|(?<!\d)\.|\.(?!\d)", "", text)
+    return " ".join(kept.split())

@@ -17,7 +17,7 @@ from django.utils import timezone
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.logins.in_words import facts, place_of
+from sessions_app.logins.in_words import facts, name_of, place_of
 from sessions_app.logins.models import LoginSession, NewDeviceNotice
 from sessions_app.not_me.links import link_for
 from sessions_app.people import letters
@@ -51,7 +51,7 @@ def _send_one(notice: NewDeviceNotice, zone: dt.tzinfo) -> bool:
         return True
     if not mine.update(mailed_at=timezone.now()):
         return True  # another worker was faster
-    subject = f"New login with {login.browser or 'an unknown browser'} from {place_of(login)}"
+    subject = f"New login with {name_of(login)} from {place_of(login)}"
     if send([letters.letter(person, subject, _about_new_device(login, zone))], login):
         return True
     NewDeviceNotice.objects.filter(pk=notice.pk).update(mailed_at=None, is_shown=True)

@@ -152,10 +152,10 @@ def _create_account(provider: Provider, arrival: Arrival) -> Identity:
             f"Ask an administrator of {provider.name} to put you into a group that has one.",
             f"{who} was refused: no group there gives a role. No account was made",
         ) from None
-    except IntegrityError:
-        known = identity_of(arrival)  # two browsers at the same moment
+    except IntegrityError as error:  # somebody else was created at the same moment
+        known = identity_of(arrival)
         if known is None:
-            raise
+            raise _taken(provider, user.username, who) from error
         return known
     return identity
 
@@ -169,7 +169,6 @@ def _new_user(provider: Provider, arrival: Arrival, who: str) -> AbstractUser:
     claims = arrival.claims
     users = get_user_model()
     name = claims.get(provider.username_claim)
-    text = f"You are not logged in. Ask an administrator to make an account for you and to link it to {provider.name}."
     user = users(
         username=users.normalize_username(name) if isinstance(name, str) else "",
         first_name=plain(str(claims.get("given_name") or ""), 150),
@@ -182,11 +181,19 @@ def _new_user(provider: Provider, arrival: Arrival, who: str) -> AbstractUser:
     except ValidationError as error:
         wrong = ", ".join(sorted(error.message_dict))
         entry = f"{who} was refused: no account can be made from its claims ({wrong})"
-        raise refusal("No account could be made for you", text, entry) from error
+        raise refusal("No account could be made for you", _ask_administrator(provider), entry) from error
     if users._default_manager.filter(username=user.username).exists():
-        entry = f"{who} was refused: an account named {user.username} exists, and is linked to nobody by its name alone"
-        raise refusal("Your user name is taken here", text, entry)
+        raise _taken(provider, user.username, who)
     return user
+
+
+def _taken(provider: Provider, name: str, who: str) -> SignOnFailed:
+    entry = f"{who} was refused: an account named {name} exists, and is linked to nobody by its name alone"
+    return refusal("Your user name is taken here", _ask_administrator(provider), entry)
+
+
+def _ask_administrator(provider: Provider) -> str:
+    return f"You are not logged in. Ask an administrator to make an account for you and to link it to {provider.name}."
 
 
 def link_identity(

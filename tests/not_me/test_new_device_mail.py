@@ -130,3 +130,14 @@ def test_a_notice_is_its_own_persons_only(alice: User, outsider: User, client: C
     client.force_login(outsider)
     assert notice_on(client, "/") == ""
     assert client.post(f"/logins/{NewDeviceNotice.objects.get().pk}/seen/").status_code == 404
+
+
+def test_a_browser_that_is_called_like_an_address_puts_no_link_into_the_mail(laptop: Client) -> None:
+    log_in("203.0.113.9", SAFARI)
+    LoginSession.objects.filter(pk=LoginSession.objects.latest("pk").pk).update(
+        browser="https://evil.example/x", browser_version="1.2.evil.example", os="www.evil.example"
+    )
+    send_waiting()
+    [letter] = mail.outbox
+    assert "evil.example" not in f"{letter.subject}{letter.body}"
+    assert "httpsevilexamplex 1.2evilexample on wwwevilexample" in letter.body

@@ -62,6 +62,7 @@ def test_the_rule_of_a_group_stands_on_its_page_and_on_those_of_its_members(boss
             "“10.20.0.1/16” is an address inside a network. Write 10.20.0.0/16, or 10.20.0.1",
         ),
         ({"networks": "office"}, "“office” is no network."),
+        ({"networks": "::ffff:10.0.0.0/104"}, "is a network of IPv4 in the form of IPv6."),
         ({"networks": "10.0.0.0/33"}, "“10.0.0.0/33” is no network."),
         ({"hours": "Mon, Tue 08:00-12:00"}, "cannot be read as hours of the week. Write for instance Mon-Fri 07:00"),
         ({"hours": "Mon 08:00-25:00"}, "is no span of a day."),

@@ -15,7 +15,7 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.logins.models import EndReason, LoginSession, Method, SecondFactor
 from sessions_app.privileged.flows.account import lock_account
-from sessions_app.sso.arrival import Arrival, _new_user
+from sessions_app.sso.arrival import Arrival, _create_account, _new_user
 from sessions_app.sso.errors import SignOnFailed
 from sessions_app.sso.models import Identity, ProviderLogin
 from sessions_app.sso.providers import providers
@@ -295,3 +295,17 @@ def test_a_name_that_looks_like_another_is_that_other(admin: User, settings: Any
     who = Arrival(issuer="https://i.example.com", subject="s", claims={"preferred_username": "ａｄｍｉｎ"})
     with pytest.raises(SignOnFailed, match="Your user name is taken here"):
         _new_user(providers()["p"], who, "Somebody")
+
+
+def test_of_two_people_with_one_name_at_the_same_moment_one_is_refused_in_words(
+    admin: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = {"issuer": "https://i.example.com", "client_id": "x", "client_secret_env": "X", "create_accounts": True}
+    settings.SSO_PROVIDERS = {"p": entry}
+    first = User(username="admin")  # the name was free when it was looked for
+    first.set_unusable_password()
+    monkeypatch.setattr("sessions_app.sso.arrival._new_user", lambda *given: first)
+    who = Arrival(issuer="https://i.example.com", subject="s", claims={"preferred_username": "admin"})
+    with pytest.raises(SignOnFailed, match="Your user name is taken here"):
+        _create_account(providers()["p"], who)
+    assert not Identity.objects.exists()

@@ -132,7 +132,8 @@ class LoginSession(QuickRows):
     confirmed_at = models.DateTimeField("confirmed", null=True)  # when the person last gave a factor: factors/fresh.py
     must_enrol = models.BooleanField(default=False)  # nothing but setting up a second factor is open to this login
     ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    known_device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="logins")
+    # Without an index of its own: that of the sorted list (SORTED) begins with it.
+    known_device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="logins", db_index=False)
     recognised_by = models.CharField(max_length=6, choices=RecognisedBy.choices, blank=True)
     travel_kmh = models.PositiveIntegerField(null=True)  # faster than an aeroplane since an earlier login: travel.py
 

@@ -79,7 +79,11 @@ class Migration(migrations.Migration):
             model_name="loginsession",
             name="known_device",
             field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="logins", to="sessions_app.device"
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="logins",
+                to="sessions_app.device",
             ),
         ),
         migrations.CreateModel(

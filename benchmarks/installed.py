@@ -8,4 +8,3 @@ PEERS = {
     name: not WITHOUT and find_spec(name) is not None
     for name in ("django_tables2", "import_export", "allauth", "user_sessions")
 }
-ALLAUTH = "allauth.account.middleware.AccountMiddleware"  # it refuses to start without; no page of ours goes through it

@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ.setdefault("TEST_VAR_DIR", os.environ.get("BENCH_DIR", "var/bench"))
 
-from benchmarks.installed import ALLAUTH, PEERS, WITHOUT
+from benchmarks.installed import PEERS, WITHOUT
 from sessionadmin.settings.test import *
 
 if find_spec("pkg_resources") is None:
@@ -26,12 +26,10 @@ if find_spec("pkg_resources") is None:
 
 DATABASES = {"default": database(os.environ["BENCH_DATABASE"])}
 VAR_DIR = Path(os.environ["TEST_VAR_DIR"])
-if PEERS["allauth"]:
-    MIDDLEWARE = [*MIDDLEWARE, ALLAUTH]
 OPTIONAL = {
     "django_tables2": ["django_tables2"],
     "import_export": ["import_export"],
-    "allauth": ["allauth", "allauth.account", "allauth.usersessions"],
+    "allauth": ["allauth.usersessions"],  # the others are ours
     "user_sessions": ["user_sessions"],
 }
 INSTALLED_APPS = [*INSTALLED_APPS, *(app for name, apps in OPTIONAL.items() if PEERS[name] for app in apps)]

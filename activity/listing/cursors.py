@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Field, IntegerField
+from django.db.models import Field, ForeignKey, IntegerField
 
 from activity.listing.errors import BadListRequest
 
@@ -51,11 +51,16 @@ def read_cursor(cursor: str, field: Field[Any, Any], database: str) -> tuple[Any
         if isinstance(value, str) and "\x00" in value.encode().decode():
             raise BadListRequest(BAD_CURSOR)
         if value is not None:
-            value = _held(field.to_python(value), field, connections[database])
+            value = _held(field.to_python(value), _kind(field), connections[database])
             field.get_db_prep_value(value, connections[database])
         return value, pk
     except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError, ValidationError) as error:
         raise BadListRequest(BAD_CURSOR) from error
+
+
+def _kind(field: Field[Any, Any]) -> Field[Any, Any]:
+    """Return the field that says what a column holds: of a foreign key it is the key that it leads to."""
+    return field.target_field if isinstance(field, ForeignKey) else field
 
 
 def _held(value: Any, field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Any:

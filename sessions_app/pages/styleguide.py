@@ -11,13 +11,16 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from activity.listing import badge
+from activity.listing import Table, badge
+from activity.listing.errors import BadListRequest
 from activity.listing.listing import Listing
 from activity.tables import SHOWN_LEVELS
 from activity.viewer import viewer
@@ -103,7 +106,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
             "undo": Undo(reverse("home")),
             "form": ExampleForm({"name": "", "reason": "", "starts": "soon", "notes": "Kept as it was typed"}),
             "page_url": reverse("home"),
-            "listing": Listing(request, table, sessions_queryset(person)),
+            "listing": _listing(request, table, person),
             "pages": _Pages(request),
             "filtered": FILTERED,
             "times": [_left(minutes) for minutes in (170, 4, 0)],
@@ -113,6 +116,14 @@ def styleguide(request: HttpRequest) -> HttpResponse:
             ],
         },
     )
+
+
+def _listing(request: HttpRequest, table: Table, person: AbstractUser) -> Listing:
+    """Return the example of a list. Raise BadRequest for an address that no list understands."""
+    try:
+        return Listing(request, table, sessions_queryset(person))
+    except BadListRequest as problem:
+        raise BadRequest(str(problem)) from problem
 
 
 def _left(minutes: int) -> dict[str, Any]:

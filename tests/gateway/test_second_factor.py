@@ -283,7 +283,7 @@ def test_the_page_of_a_terminal_asks_first_and_its_ticket_opens_then(
     assert "To connect to web-1, confirm that it is you" in said(asked)
     assert not pages.elements(asked).findall(".//main//form[@hx-post]")  # which would put the page into the dialog
     answer = pages.fields(pages.elements(asked), ".//main//form") | {"confirm-password": PASSWORD}
-    assert browser.post(terminal, answer)["Refresh"] == f"0; url={terminal}"
+    assert browser.post(terminal, answer)["Location"] == terminal
     assert "terminal-ticket" in said(browser.get(terminal))
     opened = redeem(browser.post(ticket).json()["ticket"], TicketKind.TERMINAL, address=HERE)
     assert opened.is_confirmed

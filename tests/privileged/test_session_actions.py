@@ -15,6 +15,7 @@ from django.test import Client
 
 from activity.models import LogEntry
 from sessions_app.catalogue.lock_models import ResourceLock
+from sessions_app.outcome import Undo
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession, Status
 from tests.support import builders, pages
@@ -116,22 +117,29 @@ def test_undo_lifts_only_the_lock_that_it_belongs_to(as_user: AsUser, alice: Use
     assert status(session) == Status.AVAILABLE
 
 
+def undo_after_lock(client: Client, address: str) -> Undo:
+    """Lock an account or a resource, and return what the button Undo of the message does, on the page that follows."""
+    response = client.post(f"{address}/lock/", {"title": "Stop"}, headers=HTMX)
+    assert response.headers["HX-Redirect"] == f"{address}/"
+    [message] = get_messages(response.wsgi_request)
+    undo = Undo.read(message.extra_tags)
+    assert undo is not None
+    return undo
+
+
 @pytest.mark.parametrize("place", ["users", "resources"])
 def test_undo_of_a_lock_of_an_account_or_a_resource_lifts_no_later_one(
     as_user: AsUser, alice: User, admin: User, place: str
 ) -> None:
     thing, locks = (alice, AccountLock) if place == "users" else (builders.make_resource(), ResourceLock)
     address, other = f"/{place}/{thing.pk}", as_user(builders.make_admin("boss"))
-    response = as_user(admin).post(f"{address}/lock/", {"title": "Stop"}, headers=HTMX)
-    [[_, _, undo]] = json.loads(response.headers["HX-Trigger"])["done"]["messages"]
+    undo = undo_after_lock(as_user(admin), address)
     other.post(f"{address}/unlock/")
     other.post(f"{address}/lock/", {"title": "Stolen key"})
-    assert "once more since then" in as_user(admin).post(undo["url"], headers=HTMX).headers["HX-Trigger"]
+    assert "once more since then" in as_user(admin).post(undo.url, headers=HTMX).headers["HX-Trigger"]
     assert locks.objects.in_force().get().title == "Stolen key"
     other.post(f"{address}/unlock/")
-    response = as_user(admin).post(f"{address}/lock/", {"title": "Stop"}, headers=HTMX)
-    [[_, _, undo]] = json.loads(response.headers["HX-Trigger"])["done"]["messages"]
-    as_user(admin).post(undo["url"], headers=HTMX)
+    as_user(admin).post(undo_after_lock(as_user(admin), address).url, headers=HTMX)
     assert not locks.objects.in_force().exists()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+ENDS_WITHIN = 3.0  # seconds
 EVERY = 0.5  # seconds between two looks whether pages are served
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, str(ROOT / "manage.py"), "geoip_update", "--source", "npm", "--output")
@@ -50,6 +51,10 @@ class CityDatabase:
         with self._lock:
             if self._process is not None:
                 self._process.send_signal(signal.SIGINT)  # so that it removes what it has fetched
+                try:
+                    self._process.wait(ENDS_WITHIN)
+                except subprocess.TimeoutExpired:  # a shell's background jobs do not hear SIGINT
+                    self._process.terminate()
 
     def _run(self) -> None:
         while not self._is_over.is_set() and not is_served(self._address):

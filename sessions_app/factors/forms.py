@@ -16,7 +16,7 @@ class CodeInput(forms.TextInput):
     """A field that is empty whenever it is shown, because no code is good twice."""
 
     def format_value(self, value: Any) -> None:
-        """Return nothing."""
+        return None
 
 
 class CodeForm(forms.Form):

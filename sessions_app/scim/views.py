@@ -75,7 +75,6 @@ class List(Collection):
     """The address of all of a kind: find some, or make one."""
 
     def create(self, resource: Any) -> Any:
-        """Make a row."""
         raise NotImplementedError
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -94,7 +93,6 @@ class List(Collection):
         return self.page_response(found, total, start)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Make one, and return it."""
         asked = self.schema.model_validate(self.payload(), scim_ctx=Context.RESOURCE_CREATION_REQUEST)
         row = self.create(asked)
         return self.resource_response(self.resource(self.detailed(self.rows()).get(pk=row.pk)), 201)
@@ -108,11 +106,9 @@ class One(Collection):
         raise NotImplementedError
 
     def remove(self, row: Any) -> None:
-        """Remove the row."""
         raise NotImplementedError
 
     def get(self, request: HttpRequest, scim_id: str) -> HttpResponse:
-        """Return it."""
         return self.resource_response(self.resource(self.find(scim_id)))
 
     def put(self, request: HttpRequest, scim_id: str) -> HttpResponse:
@@ -138,7 +134,6 @@ class One(Collection):
         return self.get(request, scim_id)
 
     def delete(self, request: HttpRequest, scim_id: str) -> HttpResponse:
-        """Remove it."""
         with transaction.atomic():
             row = self.find(scim_id, is_for_change=True)
             self.check_version(self.resource(row))
@@ -196,7 +191,6 @@ class Users(OfUsers, List):
     """/Users."""
 
     def create(self, resource: User) -> Any:
-        """Make an account."""
         return user_flows.create_user(resource, providers().get(self.token.provider))
 
 
@@ -204,7 +198,6 @@ class OneUser(OfUsers, One):
     """/Users/user-1."""
 
     def change(self, row: Any, resource: User) -> Any:
-        """Change the account."""
         return user_flows.change_user(row, resource, providers().get(self.token.provider))
 
     def remove(self, row: Any) -> None:
@@ -216,7 +209,6 @@ class Groups(OfGroups, List):
     """/Groups."""
 
     def create(self, resource: Group) -> AuthGroup:
-        """Make a group."""
         return group_flows.create_group(resource)
 
 
@@ -224,7 +216,6 @@ class OneGroup(OfGroups, One):
     """/Groups/group-1."""
 
     def change(self, row: AuthGroup, resource: Group) -> AuthGroup:
-        """Change the group."""
         return group_flows.change_group(row, resource)
 
     def remove(self, row: AuthGroup) -> None:
@@ -236,7 +227,6 @@ class Config(ScimView):
     """/ServiceProviderConfig: what of SCIM the console can do."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return it."""
         return self.resource_response(CONFIG)
 
 
@@ -262,7 +252,6 @@ class Search(ScimView):
     """/.search over all kinds, which RFC 7644 lets a server refuse."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Refuse it."""
         raise NotImplementedException(detail="This console searches /Users or /Groups, by a filter in the address.")
 
 

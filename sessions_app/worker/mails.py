@@ -19,6 +19,6 @@ class Mailer(RepeatingThread):
     problem = "The mails that wait could not be read"
 
     def look(self) -> None:
-        """Send what waits."""
+        """Send the mails about break-glass accounts and new devices that have not been sent yet."""
         break_glass.send_waiting()
         mail.send_waiting()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pwd
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,9 +45,15 @@ def session(server: sshd.Server, alice: User, tmp_path: Path) -> PrivilegedSessi
 
 
 def owned_by(uid: int) -> list[Path]:
-    found = [path for base in ("/tmp", "/var/tmp", "/dev/shm") for path in Path(base).glob("satest*")]
-    found += OURS.rglob("*")
-    return [path for path in found if path.lstat().st_uid == uid]
+    """Return what `uid` owns, by find(1), which goes on when a file is removed while it looks (rglob() does not)."""
+    here = [path for base in ("/tmp", "/var/tmp", "/dev/shm") for path in Path(base).glob("satest*")]
+    if not here:
+        return []
+    found = subprocess.run(
+        ["find", *here, "-ignore_readdir_race", "-uid", str(uid)], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0 or "No such file" in found.stderr, found.stderr
+    return [Path(line) for line in found.stdout.splitlines()]
 
 
 def test_nothing_of_the_uid_is_left_and_what_others_put_there_is(session: PrivilegedSession, alice: User) -> None:

@@ -1,0 +1,1 @@
+"""Reports for auditors, such as who approved what in a period."""

@@ -16,8 +16,24 @@ from django.db import models
 from django.utils import timezone
 
 from activity.rows import QuickRows
+from activity.seal.models import Checkpoint, SealFinding, SealState, SealTile
 from activity.text_index import TextIndex
 from activity.verbs import verb_choices
+
+__all__ = [
+    "LOG_WORDS",
+    "Checkpoint",
+    "DownloadPreference",
+    "Level",
+    "ListPreference",
+    "LogEntry",
+    "LogEntryQuerySet",
+    "PastName",
+    "PruneRequest",
+    "SealFinding",
+    "SealState",
+    "SealTile",
+]
 
 LOG_WORDS = TextIndex(
     "activity_logentry", ("message", "target_name", "actor_name", "user_name", "ip"), addresses=("ip",)

@@ -1,5 +1,6 @@
 """All models of the app, in the module where Django looks for them. Code imports them from their own packages."""
 
+from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.devices.models import Device
@@ -32,6 +33,7 @@ from sessions_app.vault.models import Secret
 from sessions_app.worker.models import HealthMark, WorkerHeartbeat
 
 __all__ = [
+    "AccessException",
     "AccessPolicy",
     "AccountLock",
     "AccountLockdown",

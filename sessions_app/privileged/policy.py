@@ -183,6 +183,7 @@ class PolicyInputs:
     short_tier: str = ""  # which approval tier cannot be fulfilled; empty if there is none
     needs_approval: bool = False
     needs_person: bool = False  # it is for an application, which cannot give the second factor that is asked for
+    taken_away: str = ""  # the sentence of the exception by which a policy gives it no more; empty if there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +258,8 @@ def _gone_reason(inputs: PolicyInputs) -> str:
         return f"The resource {inputs.resource} is not active."
     if inputs.activity_platform != inputs.resource_platform:
         return f"The activity {inputs.activity} is made for another platform than {inputs.resource}."
+    if not inputs.policy and inputs.taken_away:
+        return inputs.taken_away
     if not inputs.policy:
         return f"No access policy gives {inputs.user_name} the activity {inputs.activity} on {inputs.resource}."
     return ""

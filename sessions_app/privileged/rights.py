@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import get_user_model
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.catalogue.models import AccessPolicy
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
 
@@ -12,7 +13,7 @@ from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Statu
 def without_right() -> Q:
     """Return a condition for sessions that no policy allows any more.
 
-    The reason is the policy, a group, the activity or the resource. Disabled accounts are not considered.
+    The reason is the policy, a group, the activity, the resource or an exception. Disabled accounts are not considered.
     """
     # The session's own policy is checked first: it allows most sessions, and is found by its key.
     return ~_allowed_by(AccessPolicy.objects.filter(pk=OuterRef("policy"))) & ~_allowed_by(AccessPolicy.objects.all())
@@ -40,7 +41,13 @@ def ending_for_their_right() -> QuerySet[PrivilegedSession]:
 
 def _allowed_by(policies: QuerySet[AccessPolicy]) -> Q:
     """Return a condition for sessions that one of these policies allows."""
+    taken_away = AccessException.objects.of_policy(OuterRef("pk")).filter(
+        user=OuterRef(OuterRef("user")),
+        activity=OuterRef(OuterRef("activity")),
+        resource=OuterRef(OuterRef("resource")),
+    )
     giving = policies.filter(
+        ~Exists(taken_away),
         is_active=True,
         activities=OuterRef("activity"),
         activities__is_active=True,

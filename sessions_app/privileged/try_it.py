@@ -16,6 +16,7 @@ from django.db.models import Case, Exists, F, IntegerField, OuterRef, Prefetch, 
 from django.utils import timezone
 
 from activity.listing import span_of_time
+from sessions_app.catalogue.exception_models import AccessException, exceptions_of
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.errors import Forbidden
 from sessions_app.people.models import Application
@@ -257,17 +258,27 @@ def _nearest(user: AbstractUser, activity: Activity, resource: Resource) -> tupl
         if not active.filter(**{name: True}).exists()
     )
     words = {name: what for name, _, what in parts}
-    return tuple(Nearest(policy, _lacks(policy, words)) for policy in nearest[:MOST_NEAREST]), unnamed
+    pair = activity.pk, resource.pk
+    taken = {one.policy_id: one for one in exceptions_of(user.pk, [pair]).get(pair, ())}
+    found = tuple(
+        Nearest(policy, _lacks(policy, words, taken.get(policy.pk, taken.get(None))))
+        for policy in nearest[:MOST_NEAREST]
+    )
+    return found, unnamed
 
 
 def _one_if(name: str) -> Case:
     return Case(When(**{name: True}, then=Value(1)), default=Value(0), output_field=IntegerField())
 
 
-def _lacks(policy: AccessPolicy, words: dict[str, str]) -> str:
-    """Return what the policy lacks, as the end of a sentence that begins with its name."""
+def _lacks(policy: AccessPolicy, words: dict[str, str], exception: AccessException | None) -> str:
+    """Return what the policy lacks, as the end of a sentence that begins with its name.
+
+    `exception` is the one that counts for it, if there is one.
+    """
     missing = [what for name, what in words.items() if not getattr(policy, name)]
     named = [what for name, what in words.items() if getattr(policy, name)]
     text = f"names {' and '.join(named)}, but not {missing[0]}" if missing else ""
     inactive = "" if policy.is_active else "is not active"
-    return " and ".join(part for part in (text, inactive) if part)
+    taken = f"has an exception of the access review “{exception.review_name}”" if exception and not missing else ""
+    return " and ".join(part for part in (text, inactive, taken) if part)

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import Prefetch
 from django.utils import timezone
 
+from sessions_app.catalogue.exception_models import AccessException, exceptions_of
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.people.models import AccountLock, Application
@@ -40,11 +41,18 @@ def policies_for(user: AbstractUser, activity: Activity, resources: Sequence[Res
 
 
 def best_policies(user: AbstractUser, pairs: Sequence[tuple[Activity, Resource]]) -> dict[Pair, AccessPolicy]:
-    """Return the policy that applies to each activity on each resource, with five queries.
+    """Return the policy that applies to each activity on each resource, with six queries.
 
-    It is active, names the user, and has the lowest priority number.
+    It is active, names the user, has the lowest priority number, and no exception takes it away.
     """
+    return _best(user, pairs, exceptions_of(user.pk, [(activity.pk, resource.pk) for activity, resource in pairs]))
+
+
+def _best(
+    user: AbstractUser, pairs: Sequence[tuple[Activity, Resource]], exceptions: dict[Pair, list[AccessException]]
+) -> dict[Pair, AccessPolicy]:
     asked = {(activity.pk, resource.pk) for activity, resource in pairs}
+    taken = {pair: {each.policy_id for each in found} for pair, found in exceptions.items()}
     activities = Activity.objects.filter(pk__in={activity for activity, _ in asked}).order_by().only("pk")
     resources = Resource.objects.filter(pk__in={resource for _, resource in asked}).order_by().only("pk")
     policies = (
@@ -62,8 +70,9 @@ def best_policies(user: AbstractUser, pairs: Sequence[tuple[Activity, Resource]]
     for policy in policies:
         wanted: tuple[list[Activity], list[Resource]] = (policy.wanted_activities, policy.wanted_resources)  # type: ignore[attr-defined] # set by Prefetch
         for activity, resource in itertools.product(*wanted):
-            if (activity.pk, resource.pk) in asked:
-                best.setdefault((activity.pk, resource.pk), policy)
+            pair = activity.pk, resource.pk
+            if pair in asked and not taken.get(pair, set()) & {policy.pk, None}:
+                best.setdefault(pair, policy)
     return best
 
 
@@ -77,7 +86,8 @@ def policy_inputs_of_pairs(
 ) -> list[tuple[PolicyInputs, AccessPolicy | None]]:
     """Return the same for several activities at once, as if each had been asked for by `request`."""
     user, now = request.user, timezone.now()
-    best = best_policies(user, pairs)
+    exceptions = exceptions_of(user.pk, [(activity.pk, resource.pk) for activity, resource in pairs])
+    best = _best(user, pairs, exceptions)
     resources = {resource.pk for _, resource in pairs}
     tiers = {tier.pk: tier for policy in best.values() for tier in policy.profile.tiers.all()}
     facts = _Facts(
@@ -88,6 +98,7 @@ def policy_inputs_of_pairs(
         short=shortages(list(tiers.values()), not_ids=(user.pk, request.actor_id)),
         is_application=any(policy.profile.confirms for policy in best.values())
         and Application.objects.filter(principal=user.pk).exists(),
+        taken_away={pair: found[0].sentence for pair, found in exceptions.items()},
     )
     return [
         (_wanted(request, activity, resource, policy, facts, request.start_at or now), policy)
@@ -104,6 +115,7 @@ class _Facts:
     locks: dict[int, str]  # the titles of locks, by resource
     booked: Booked
     short: dict[int, str]  # why a tier cannot be fulfilled, by tier; empty if it can
+    taken_away: dict[Pair, str]  # the sentence of an exception
     is_application: bool  # looked for only where a profile asks for a second factor
 
 
@@ -144,6 +156,7 @@ def _wanted(
         needs_approval=bool(tiers),
         needs_person=facts.is_application and _asks_its_user(profile, tiers, request.start_at),
         speaks_to_user=request.speaks_to_user,
+        taken_away=facts.taken_away.get((activity.pk, resource.pk), ""),
     )
 
 

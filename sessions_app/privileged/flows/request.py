@@ -9,10 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from activity import limits
+from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
 from sessions_app.errors import Forbidden, Refused, TooOften
 from sessions_app.people.models import Application
@@ -30,8 +31,12 @@ WINDOW = 10 * 60  # seconds
 
 def allowed_activities(user: AbstractUser) -> QuerySet[Activity]:
     """Return active activities that the user's policies allow on an active resource of their platform."""
+    taken_away = AccessException.objects.of_policy(OuterRef("policies")).filter(
+        user=user.pk, activity=OuterRef("pk"), resource=OuterRef("policies__resources")
+    )
     return Activity.objects.filter(
         pk__in=Activity.objects.filter(
+            ~Exists(taken_away),
             is_active=True,
             policies__in=_policies(user),
             policies__resources__is_active=True,
@@ -42,9 +47,15 @@ def allowed_activities(user: AbstractUser) -> QuerySet[Activity]:
 
 def allowed_resources(user: AbstractUser, activity: Activity) -> QuerySet[Resource]:
     """Return active resources on which the user's policies allow the activity."""
+    taken_away = AccessException.objects.of_policy(OuterRef("policies")).filter(
+        user=user.pk, activity=activity.pk, resource=OuterRef("pk")
+    )
     return Resource.objects.filter(
         pk__in=Resource.objects.filter(
-            is_active=True, platform=activity.platform, policies__in=_policies(user).filter(activities=activity)
+            ~Exists(taken_away),
+            is_active=True,
+            platform=activity.platform,
+            policies__in=_policies(user).filter(activities=activity),
         ).values("pk")
     )
 

@@ -1,4 +1,4 @@
-"""What the activity log can be narrowed by: time period, user, keyword, level."""
+"""What the activity log can be narrowed by: time period, user, keyword, level, outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from activity.compiled_query import CompiledQuery
 from activity.folding import fold
 from activity.listing.columns import escaped
 from activity.listing.filterset import NOT, KeptFilterSet
-from activity.models import LOG_WORDS, Level, LogEntry, LogEntryQuerySet
+from activity.models import LOG_WORDS, Level, LogEntry, LogEntryQuerySet, Outcome
 from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span
 from activity.text_index import Search, Term, held_by, words_of
 from activity.verbs import Verb
@@ -176,6 +176,18 @@ def of_levels(queryset: QuerySet[Any], choice: str, *, is_not: bool) -> QuerySet
     return queryset
 
 
+def of_outcome(queryset: QuerySet[Any], outcome: str, *, is_not: bool) -> QuerySet[Any]:
+    """Return the entries with that outcome, or all but those; all entries without an outcome."""
+    if not outcome:
+        return queryset
+    if is_not:
+        return queryset.exclude(outcome=outcome)
+    queryset = queryset.filter(outcome=outcome)
+    if outcome != Outcome.SUCCESS:  # says so in the words of the index log_refused
+        queryset = queryset.exclude(outcome=Outcome.SUCCESS)
+    return queryset
+
+
 class LogFilter(AccountFilterSet):
     """The filters above the activity log. Who sees only their own entries has no filter for users."""
 
@@ -186,6 +198,7 @@ class LogFilter(AccountFilterSet):
     activity = django_filters.CharFilter(label="Activity keyword", max_length=200)
     verb = django_filters.ChoiceFilter(label="What was done", choices=VERB_CHOICES, empty_label="Anything")
     level = django_filters.ChoiceFilter(label="Level", choices=LEVEL_CHOICES, empty_label="All levels")
+    outcome = django_filters.ChoiceFilter(label="Outcome", choices=Outcome.choices, empty_label="Any outcome")
 
     only_is = frozenset({"since", "until", "activity"})
     without_chip = frozenset({"period", "since", "until", "activity"})
@@ -219,6 +232,7 @@ class LogFilter(AccountFilterSet):
                 queryset = queryset.either(*alternatives)
         if verb := asked["verb"]:
             queryset = queryset.exclude(verb=verb) if self.operator("verb") == NOT else queryset.filter(verb=verb)
+        queryset = of_outcome(queryset, asked["outcome"], is_not=self.operator("outcome") == NOT)
         return of_levels(queryset, asked["level"], is_not=self.operator("level") == NOT)
 
     @property

@@ -18,15 +18,16 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from activity.appending import append
-from activity.models import Level, LogEntry
+from activity.models import Level, LogEntry, Outcome
 from activity.text import plain
-from activity.verbs import Verb
+from activity.verbs import FAILURES, REFUSALS, Verb
 
 RECORDED_AT_ONCE = 2000  # entries of one statement
 
 _address: ContextVar[str] = ContextVar("activity_address", default="")
 _login: ContextVar[Callable[[], int | None] | None] = ContextVar("activity_login", default=None)
 _origin: ContextVar[str] = ContextVar("activity_origin", default="")
+_OF_VERB = {**dict.fromkeys(FAILURES, Outcome.FAILURE), **dict.fromkeys(REFUSALS, Outcome.DENIED)}
 _target_urls: dict[str, Callable[[int], str]] = {}
 
 
@@ -74,6 +75,7 @@ def record(
     user_name: str = "",
     target: models.Model | None = None,
     level: Level = Level.INFO,
+    outcome: Outcome | None = None,
     details: Mapping[str, Any] | None = None,
     at: dt.datetime | None = None,
 ) -> LogEntry:
@@ -81,11 +83,20 @@ def record(
 
     `actor` did it (None: the system itself, or what caused_by() names); `user` is whom it concerns, the actor when not
     given; `user_name` names somebody who has no account (a failed login). Text loses its control characters first.
-    `details` must be JSON and must hold no secret. `at` is for sample data and imports alone: when it happened;
-    everything else happens now.
+    `outcome` is what the verb says (verbs.py) when it is not given. `details` must be JSON and must hold no secret.
+    `at` is for sample data and imports alone: when it happened; everything else happens now.
     """
     entry = draft(
-        verb, message, actor=actor, user=user, user_name=user_name, target=target, level=level, details=details, at=at
+        verb,
+        message,
+        actor=actor,
+        user=user,
+        user_name=user_name,
+        target=target,
+        level=level,
+        outcome=outcome,
+        details=details,
+        at=at,
     )
     append(entry)
     return entry
@@ -100,6 +111,7 @@ def draft(
     user_name: str = "",
     target: models.Model | None = None,
     level: Level = Level.INFO,
+    outcome: Outcome | None = None,
     details: Mapping[str, Any] | None = None,
     at: dt.datetime | None = None,
 ) -> LogEntry:
@@ -119,6 +131,7 @@ def draft(
         ip=_address.get() or None,
         login_id=current_login_id(),
         details=dict(details or {}),
+        outcome=_OF_VERB.get(verb, Outcome.SUCCESS) if outcome is None else Outcome(outcome),
         at=at or timezone.now(),
     )
 

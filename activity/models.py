@@ -49,6 +49,14 @@ class Level(models.IntegerChoices):
     ERROR = 40, "Error"
 
 
+class Outcome(models.TextChoices):
+    """How what an entry tells of ended (PCI DSS 10.2.2)."""
+
+    SUCCESS = "success", "Success"
+    FAILURE = "failure", "Failure"  # it was allowed, or nobody knows who asked, and did not work
+    DENIED = "denied", "Denied"  # a rule, a missing right or a person refused it
+
+
 class LogEntryQuerySet(models.QuerySet["LogEntry"]):
     """Selections of log entries."""
 
@@ -107,6 +115,11 @@ class LogEntry(QuickRows):
     # foreign key, because this package does not know logins.
     login_id = models.BigIntegerField("login session", null=True)
     details = models.JSONField(default=dict)
+    # The database knows the default too: so the column was added to millions of entries without writing them anew, and
+    # the entry that the database writes by itself (append_only.py) has one.
+    outcome = models.CharField(
+        max_length=10, choices=Outcome.choices, default=Outcome.SUCCESS, db_default=Outcome.SUCCESS
+    )
 
     objects = LogEntryQuerySet.as_manager()
 
@@ -124,6 +137,9 @@ class LogEntry(QuickRows):
             # The few that went wrong, without walking over all others.
             models.Index(
                 fields=["at", "id", "level"], name="log_problems", condition=models.Q(level__gte=Level.WARNING)
+            ),
+            models.Index(
+                fields=["at", "id", "outcome"], name="log_refused", condition=~models.Q(outcome=Outcome.SUCCESS)
             ),
             models.Index(fields=["user_name", "at", "id"], name="log_nobody", condition=models.Q(user=None)),
         ]

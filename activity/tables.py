@@ -11,7 +11,7 @@ from activity import log
 from activity.addresses import numbered
 from activity.listing import Card, Column, Table, badge, empty, link, short_time
 from activity.listing.csv_expressions import Named
-from activity.models import Level, LogEntry
+from activity.models import Level, LogEntry, Outcome
 from activity.names import now_column, then_and_now
 from activity.times_in_text import with_local_times
 from activity.verbs import Verb
@@ -24,12 +24,23 @@ LEVEL_BADGES = {
     Level.ERROR: ("error", "error"),
 }
 SHOWN_LEVELS = {level.value: badge(kind, level.label, icon) for level, (kind, icon) in LEVEL_BADGES.items()}
+# What went well is most of all, and plain; the others stand out.
+SHOWN_OUTCOMES = {
+    Outcome.SUCCESS.value: Outcome.SUCCESS.label,
+    Outcome.FAILURE.value: badge("failed", Outcome.FAILURE.label, "x"),
+    Outcome.DENIED.value: badge("denied", Outcome.DENIED.label, "ban"),
+}
 VERB_LABELS: dict[str, str] = dict(Verb.choices)
 
 
 def level_badge(entry: LogEntry) -> str:
     """Return the level of the entry as icon and text."""
     return SHOWN_LEVELS[entry.level]
+
+
+def outcome_badge(entry: LogEntry) -> str:
+    """Return how it ended, in words, with an icon where it did not succeed."""
+    return SHOWN_OUTCOMES.get(entry.outcome, entry.outcome)
 
 
 def verb_label(entry: LogEntry) -> str:
@@ -102,6 +113,17 @@ COLUMNS = (
     ),
     now_column("actor_now", "Actor now", "actor", "actor_name"),
     now_column("user_now", "User now", "user", "user_name"),
+    # Last, because programs that read the file may count its columns.
+    Column(
+        "outcome",
+        "Outcome",
+        "outcome",
+        100,
+        outcome_badge,
+        csv=lambda entry: entry.outcome,
+        sql="outcome",
+        sorts_few=True,
+    ),
 )
 
 

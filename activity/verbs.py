@@ -102,8 +102,33 @@ class Verb(models.TextChoices):
     CONSOLE_RESTORED = "console.restored", "Console restored"
     LOG_REPAIRED = "log.repaired", "Protection of the log repaired"
     LOG_IMPORTED = "log.imported", "Entries imported"
+    LOG_UPGRADED = "log.upgraded", "Log upgraded"
     CLOCK_CHANGED = "clock.changed", "Console's clock changed"
     GEOIP_UPDATED = "geoip.updated", "GeoIP database updated"
+
+
+# The outcome of an entry follows from its verb, where the caller of record() says nothing else: success, but for these.
+# What went wrong although somebody was allowed to do it:
+FAILURES = frozenset(
+    {
+        Verb.LOGIN_FAILED,
+        Verb.FACTOR_FAILED,
+        Verb.SESSION_APPROVAL_FAILED,
+        Verb.SESSION_FAILED,
+        Verb.WORKER_PROBLEM,
+        Verb.MAIL_FAILED,
+    }
+)
+# What somebody was not allowed to do:
+REFUSALS = frozenset(
+    {
+        Verb.LOGIN_THROTTLED,
+        Verb.SCIM_REFUSED,
+        Verb.SESSION_DENIED,
+        Verb.TICKET_REFUSED,
+        Verb.CONNECTION_REFUSED,
+    }
+)
 
 
 def verb_choices() -> list[tuple[str, str]]:

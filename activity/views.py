@@ -28,7 +28,7 @@ from activity.listing.read_routing import read
 from activity.listing.response import bad_list_response, is_fragment
 from activity.models import DownloadPreference, ListPreference, LogEntry, LogEntryQuerySet
 from activity.period import PeriodProblem, Span, read_span
-from activity.tables import actor_cell, level_badge, log_table, message_text, user_cell
+from activity.tables import actor_cell, level_badge, log_table, message_text, outcome_badge, user_cell
 from activity.times_in_text import with_local_times
 from activity.typed import LONGEST_IN_ADDRESS, LONGEST_TEXT, typed
 from activity.viewer import viewer
@@ -86,6 +86,7 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
         "at": moment(entry.at),
         "message": message_text(entry),
         "level": level_badge(entry),
+        "outcome": outcome_badge(entry),
         "actor": actor_cell(entry),
         "user_name": user_cell(entry),
         "target_url": log.target_url(entry),
@@ -209,8 +210,9 @@ def _summary_url(request: HttpRequest) -> str:
 def _file_name(request: HttpRequest, span: Span) -> str:
     """Return a name that says what is in the download: the period and the filters."""
     parts = ["activity-log", span.slug]
-    for name, word in (("user", "user"), ("activity", "keyword"), ("verb", "verb"), ("level", "level")):
+    for name in ("user", "activity", "verb", "level", "outcome"):
         if value := part_of_name(request.GET.get(name, "")[:LONGEST_TEXT]):
+            word = "keyword" if name == "activity" else name
             parts += [word, "not", value] if request.GET.get(f"{name}_is") == NOT else [word, value]
     return "-".join(parts)
 

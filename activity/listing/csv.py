@@ -26,7 +26,7 @@ from activity.listing.database_csv import ROWS_IN_PIECE, Sheet, one_snapshot
 from activity.listing.file_names import attachment
 from activity.listing.keyset import ordering
 from activity.listing.listing import Listing
-from activity.models import DownloadPreference, LogEntry
+from activity.models import DownloadPreference, LogEntry, Outcome
 from activity.outage import Outage
 from activity.text import UNSEEN, plain
 from activity.time_limits import statements_without_limit
@@ -161,7 +161,8 @@ class _Export:
         details = {**self._details, "rows": count, "complete": is_whole}
         try:
             with log.coming_from(self._address, lambda: self._login_id):
-                log.record(Verb.EXPORTED, message, actor=self._user, details=details)
+                outcome = None if is_whole else Outcome.FAILURE
+                log.record(Verb.EXPORTED, message, actor=self._user, outcome=outcome, details=details)
         except (DatabaseError, InterfaceError) as error:
             outage = Outage.of(error)
             if outage is None:

@@ -6,8 +6,8 @@ import datetime as dt
 import random
 from collections.abc import Iterator, Sequence
 
-from activity.models import Level
-from activity.verbs import Verb
+from activity.models import Level, Outcome
+from activity.verbs import FAILURES, REFUSALS, Verb
 from benchmarks.volume import bulk
 from benchmarks.volume.population import Population
 from benchmarks.volume.sessions import SessionParts
@@ -30,6 +30,7 @@ COLUMNS = (
     "target_name",
     "ip",
     "details",
+    "outcome",
 )
 Step = tuple[str, int, str, bool]  # verb, level, message, whether the person did it (else the system)
 ABOUT_SESSIONS: tuple[Step, ...] = (
@@ -52,6 +53,10 @@ ABOUT_LOGINS: tuple[Step, ...] = (
     (Verb.LOGIN_MOVED.value, Level.INFO.value, "The login of {user} moved to {city}", True),
     (Verb.LOG_VIEWED.value, Level.INFO.value, "{user} looked at a session's log in {city}", True),
 )
+OUTCOMES = {
+    **dict.fromkeys((verb.value for verb in FAILURES), Outcome.FAILURE.value),
+    **dict.fromkeys((verb.value for verb in REFUSALS), Outcome.DENIED.value),
+}
 TARGET = PrivilegedSession._meta.label_lower
 
 
@@ -87,7 +92,19 @@ def rows(
         if word := word_of(number, count):
             message = f"{message} ({word})"
         actor = (user_id, user) if is_theirs else (None, "")
-        yield (text_of(moment), *actor, user_id, user, verb, level, message, *target, address, "{}")
+        yield (
+            text_of(moment),
+            *actor,
+            user_id,
+            user,
+            verb,
+            level,
+            message,
+            *target,
+            address,
+            "{}",
+            OUTCOMES.get(verb, Outcome.SUCCESS.value),
+        )
 
 
 def _step(share: float) -> Step:

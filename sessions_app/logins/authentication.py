@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from activity import log
-from activity.models import Level
+from activity.models import Level, Outcome
 from activity.verbs import Verb
 from sessions_app.login_rules.models import SignInSettings
 from sessions_app.login_rules.rules import Refusal, refusal_of
@@ -25,6 +25,7 @@ from sessions_app.logins import backend, service, throttle
 from sessions_app.people.models import AccountLock, Application
 
 logger = logging.getLogger(__name__)
+DENIED = Outcome.DENIED  # who it is was proved, and a rule refused it
 
 
 class LoginRefused(Exception):
@@ -117,16 +118,20 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
         if user is None:
             here = backend.request_login.get()
             if here is not None and here.refused_by is not None:
-                _record(Verb.LOGIN_FAILED, user_name, "was refused: the password is right, the account is locked")
+                _record(
+                    Verb.LOGIN_FAILED, user_name, "was refused: the password is right, the account is locked", DENIED
+                )
                 raise AccountIsLocked(here.refused_by)
             _record(Verb.LOGIN_FAILED, user_name, "failed")
             raise WrongCredentials
         if (refusal := refusal_of(user.pk, address)) is not None:
-            _record(Verb.LOGIN_FAILED, user_name, f"was refused: the password is right. {refusal.text}")
+            _record(Verb.LOGIN_FAILED, user_name, f"was refused: the password is right. {refusal.text}", DENIED)
             raise NotAllowedByRule(refusal)
         count_success(user_name, address)
         if not SignInSettings.lets_in_by_password(user.pk):
-            _record(Verb.LOGIN_FAILED, user_name, "was refused: the password is right, but no password is accepted")
+            _record(
+                Verb.LOGIN_FAILED, user_name, "was refused: the password is right, but no password is accepted", DENIED
+            )
             raise PasswordLoginIsOff
     return user
 
@@ -138,17 +143,19 @@ def refuse_closed(user: AbstractBaseUser) -> None:
     """
     lock = AccountLock.objects.in_force().filter(user_id=user.pk).first()
     if lock is not None:
-        _record(Verb.LOGIN_FAILED, user.get_username(), "was refused: the account is locked")
+        _record(Verb.LOGIN_FAILED, user.get_username(), "was refused: the account is locked", DENIED)
         raise AccountIsLocked(lock)
     if not user.is_active or Application.objects.filter(principal=user.pk).exists():
-        _record(Verb.LOGIN_FAILED, user.get_username(), "was refused: the account is disabled")
+        _record(Verb.LOGIN_FAILED, user.get_username(), "was refused: the account is disabled", DENIED)
         raise LoginRefused("This account is disabled. You are not logged in. An administrator can enable it.")
 
 
 def refuse_passkey(user: AbstractBaseUser) -> None:
     """Refuse a passkey of the console where only a provider and break-glass accounts log in. Raise LoginRefused."""
     if not SignInSettings.lets_in_by_password(user.pk):
-        _record(Verb.LOGIN_FAILED, user.get_username(), "was refused: its passkey is right, but none is accepted")
+        _record(
+            Verb.LOGIN_FAILED, user.get_username(), "was refused: its passkey is right, but none is accepted", DENIED
+        )
         raise LoginRefused(
             "Login with a passkey of the console is switched off, as with a password. You are not logged in. "
             "Use a provider instead."
@@ -217,11 +224,11 @@ def count_success(user_name: str, address: str, kind: str = throttle.PASSWORDS) 
         logger.exception("A login that succeeded stays counted: the cache (CACHE_URL) does not answer")
 
 
-def _record(verb: Verb, user_name: str, what: str) -> None:
+def _record(verb: Verb, user_name: str, what: str, outcome: Outcome | None = None) -> None:
     """Log a failed login.
 
     The name is logged only if there is such an account, because people type passwords there by mistake.
     """
     account = get_user_model()._default_manager.filter(username=user_name).first()
     name = account.get_username() if account is not None else "an unknown account"
-    log.record(verb, f"A login as {name} {what}", user=account, level=Level.WARNING)
+    log.record(verb, f"A login as {name} {what}", user=account, level=Level.WARNING, outcome=outcome)

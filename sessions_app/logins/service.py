@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from activity import log
-from activity.models import Level
+from activity.models import Level, Outcome
 from activity.patience import waiting_at_most
 from activity.retries import retry_while_unavailable
 from activity.text import plain
@@ -143,6 +143,7 @@ def _note_refusal(user: AbstractBaseUser, refusal: Refusal) -> None:
         f"A login as {user.get_username()} was refused. {refusal.text}",
         user=user,
         level=Level.WARNING,
+        outcome=Outcome.DENIED,
         details={"rule": refusal.part.value},
     )
     if (here := backend.request_login.get()) is not None:

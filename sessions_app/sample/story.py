@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from activity import log
-from activity.models import Level, LogEntry
+from activity.models import Level, LogEntry, Outcome
 from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
@@ -142,6 +142,7 @@ class Story:
         self._say(Verb.SESSION_PROVISIONING, "Giving rights to {account}")
         self._wait(0.05)
         self._say(Verb.CONNECTOR_STEP, text, level=Level.ERROR)
+        self.lines[-1]["outcome"] = Outcome.FAILURE
         self.session.end_reason = f"Provisioning failed: {text}"
         text = f"{self.session.end_reason} Nothing had been given."
         return self._over(Status.FAILED, Verb.SESSION_FAILED, text, level=Level.ERROR)

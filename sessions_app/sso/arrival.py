@@ -24,7 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from activity import log
-from activity.models import Level
+from activity.models import Level, Outcome
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.people.models import AccountLock, Application
@@ -83,9 +83,19 @@ def identity_of(arrival: Arrival) -> Identity | None:
     return known.filter(issuer=arrival.issuer, subject=arrival.subject).first()
 
 
-def refusal(heading: str, message: str, entry: str, *, user: AbstractUser | None = None) -> SignOnFailed:
-    """Write `entry` into the log, and return the exception for the person."""
-    log.record(Verb.LOGIN_FAILED, plain(entry, 900), user=user, level=Level.WARNING)
+def refusal(
+    heading: str,
+    message: str,
+    entry: str,
+    *,
+    user: AbstractUser | None = None,
+    outcome: Outcome = Outcome.DENIED,
+) -> SignOnFailed:
+    """Write `entry` into the log, and return the exception for the person.
+
+    `outcome` is a failure where nobody knows who it is, because the answer of the provider was not accepted.
+    """
+    log.record(Verb.LOGIN_FAILED, plain(entry, 900), user=user, level=Level.WARNING, outcome=outcome)
     return SignOnFailed(heading, message)
 
 

@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
+from activity.models import Outcome
 from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.logins import service, throttle
@@ -58,7 +59,7 @@ def sso_saml_acs(request: HttpRequest, provider: SamlProvider) -> HttpResponse:
         if throttle.is_flooding("saml-refused", service.request_ip(request)):
             raise
         entry = f"A login by {provider.name} was refused: {refused.detail}"
-        raise arrival.refusal(refused.heading, refused.message, entry) from refused
+        raise arrival.refusal(refused.heading, refused.message, entry, outcome=Outcome.FAILURE) from refused
     key = secrets.token_urlsafe(32)
     cache.set(_kept_as(provider, key), dataclasses.asdict(answer), KEPT_SECONDS)
     return redirect(f"{reverse('sso_saml_arrival', args=[provider.slug])}?{urlencode({'answer': key})}")

@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
+from activity.models import Outcome
 from activity.text import plain
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
@@ -60,7 +61,7 @@ def sso_callback(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
         who = flow.arrival_of(provider, trip, oidc.exchange(provider, trip.transaction, code))
     except AnswerRefused as refused:
         entry = f"A login by {provider.name} was refused: {refused.detail}"
-        raise arrival.refusal(refused.heading, refused.message, entry) from refused
+        raise arrival.refusal(refused.heading, refused.message, entry, outcome=Outcome.FAILURE) from refused
     if trip.purpose == flow.CONFIRM:
         return confirm.come_back(request, provider, trip.parked, trip.next_url, who)
     return finish(request, provider, who, trip.purpose, trip.next_url)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from django.db import transaction
 
-from activity.models import Level
+from activity.models import Level, Outcome
 from activity.verbs import Verb
 from sessions_app.catalogue.connectors import ConnectorError
 from sessions_app.gateway.flows import enforced
@@ -65,6 +65,7 @@ def _failed(context: StepContext, request: ControlRequest, error: ConnectorError
             f"{request.get_kind_display()} is not in force: {text} Tried {attempts} "
             f"time{'' if attempts == 1 else 's'}, again in {wait.seconds + 1} s.",
             Level.ERROR if error.permanent else Level.WARNING,
+            Outcome.FAILURE,
         )
     ControlRequest.objects.filter(pk=request.pk).update(
         attempts=attempts, next_attempt_at=context.now() + wait, last_error=text

@@ -7,7 +7,7 @@ import datetime as dt
 from django.db import transaction
 
 from activity import log
-from activity.models import Level
+from activity.models import Level, Outcome
 from activity.times_in_text import time_value
 from activity.verbs import Verb
 from sessions_app.catalogue.connectors import ConnectorError, Presence
@@ -78,7 +78,7 @@ def _see_who_is_logged_on(context: StepContext) -> dt.datetime | None:
     except ConnectorError as error:
         text = str(error)[:300]
         if text != session.last_error:
-            context.record(Verb.CONNECTOR_STEP, f"Cannot see who is logged on: {text}", Level.WARNING)
+            context.record(Verb.CONNECTOR_STEP, f"Cannot see who is logged on: {text}", Level.WARNING, Outcome.FAILURE)
             context.set(last_error=text)
         return None
     if presence.is_logged_on is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from activity import log
-from activity.models import Level
+from activity.models import Level, Outcome
 from activity.verbs import Verb
 from sessions_app.catalogue.connectors import Connector, ConnectorError, Grant, connector_for
 from sessions_app.catalogue.terms import groups_of, tcp_targets_of
@@ -76,11 +76,11 @@ class StepContext:
 
     def say(self, text: str, level: Level) -> None:
         """Record a connector's message in the session's log."""
-        self.record(Verb.CONNECTOR_STEP, text, level)
+        self.record(Verb.CONNECTOR_STEP, text, level, Outcome.FAILURE if level >= Level.ERROR else None)
 
-    def record(self, verb: Verb, text: str, level: Level = Level.INFO) -> None:
+    def record(self, verb: Verb, text: str, level: Level = Level.INFO, outcome: Outcome | None = None) -> None:
         """Record an entry in the session's log, as done by the system itself."""
-        log.record(verb, text, user=self.session.user, target=self.session, level=level)
+        log.record(verb, text, user=self.session.user, target=self.session, level=level, outcome=outcome)
 
     def set(self, **values: Any) -> bool:
         """Write fields of the session if it still has the status it was read with. Return whether it had."""
@@ -99,6 +99,7 @@ class StepContext:
                 Verb.CONNECTOR_STEP,
                 f"{what}: {text} Tried {attempts} time{'' if attempts == 1 else 's'}, again in {wait.seconds + 1} s.",
                 Level.ERROR if error.permanent else Level.WARNING,
+                Outcome.FAILURE,
             )
         self.set(attempts=attempts, next_attempt_at=self.now() + wait, last_error=text)
 

@@ -56,7 +56,9 @@ def test_every_column_of_an_entry(as_user: AsUser, auditor: User, alice: User, a
         "IP": "203.0.113.9",
         "Actor now": "",
         "User now": "",
+        "Outcome": "success",
     }
+    assert list(row)[-1] == "Outcome"  # whoever counts the columns still finds the others
     assert json.loads(details) == entry.details
 
 
@@ -98,6 +100,7 @@ def test_others_download_their_own_entries_only(as_user: AsUser, alice: User, ou
         ({}, "activity-log-last-7-days"),
         ({"period": "24h"}, "activity-log-last-24-hours"),
         ({"period": "1y", "level": "problems"}, "activity-log-last-year-level-problems"),
+        ({"outcome": "success", "outcome_is": "not"}, "activity-log-last-7-days-outcome-not-success"),
         ({"since": "2026-01-01", "until": "2026-01-31"}, "activity-log-2026-01-01-to-2026-01-31"),
         ({"user": "alice", "activity": "web 1/../x"}, "activity-log-last-7-days-user-alice-keyword-web-1x"),
         ({"activity": '"; filename="evil.exe\r\n'}, "activity-log-last-7-days-keyword-filenameevilexe"),

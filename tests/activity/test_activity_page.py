@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from activity import period
-from activity.models import Level, LogEntry
+from activity.models import Level, LogEntry, Outcome
 from activity.verbs import Verb
 from tests.support import builders, pages
 from tests.support.entries import ago, make_entry, messages, problem, table_rows
@@ -111,6 +111,7 @@ def test_a_row_says_when_how_grave_who_whom_and_what(page: Callable[..., Any], a
             "Activity": "Session locked",
             "Message": "Locked it",
             "Target": "Patch Linux on web-1",
+            "Outcome": "Success",
         }
     ]
     assert "IP" in pages.texts(pages.elements(answer), ".//*[@id='columns-menu']//label")  # hidden until it is ticked
@@ -290,6 +291,26 @@ def test_the_level_filter(page: Callable[..., Any], level: str, seen: list[str])
     assert [row["Level"] for row in table_rows(page(level=level, activity="level"))] == seen
 
 
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [
+        ({}, ["Denied", "Failure", "Success"]),
+        ({"outcome": "success"}, ["Success"]),
+        ({"outcome": "failure"}, ["Failure"]),
+        ({"outcome": "denied"}, ["Denied"]),
+        ({"outcome": "success", "outcome_is": "not"}, ["Denied", "Failure"]),
+        ({"outcome": "failure", "outcome_is": "not"}, ["Denied", "Success"]),
+    ],
+)
+def test_the_outcome_filter(page: Callable[..., Any], asked: dict[str, str], seen: list[str]) -> None:
+    for each in Outcome:
+        make_entry(f"outcome {each.label}", outcome=each)
+    answer = page(**asked, activity="outcome")
+    assert [row["Outcome"] for row in table_rows(answer)] == seen
+    chips = " ".join(pages.texts(pages.elements(answer), ".//ul[@class='chips']/li")) if asked else ""
+    assert ("Outcome" in chips) == bool(asked)
+
+
 def test_filters_work_together_and_links_keep_them(page: Callable[..., Any], alice: User) -> None:
     for number in range(101):
         make_entry(f"backup {number}", ago(hours=number), actor=alice, user=alice)
@@ -310,7 +331,7 @@ def test_an_empty_period_says_so_and_what_to_do(as_user: AsUser, auditor: User) 
     assert "Nothing was logged from 2001-01-01 to 2001-01-02. Choose a longer time period." in html
 
 
-@pytest.mark.parametrize("column", ["at", "level", "actor", "user", "activity", "target", "ip"])
+@pytest.mark.parametrize("column", ["at", "level", "actor", "user", "activity", "target", "ip", "outcome"])
 def test_every_heading_with_a_link_sorts_both_ways(page: Callable[..., Any], alice: User, column: str) -> None:
     for number in range(3):
         make_entry(f"sorted {number}", ago(hours=number), ip=f"203.0.113.{number}" if number else None)
@@ -333,6 +354,7 @@ def test_every_heading_with_a_link_sorts_both_ways(page: Callable[..., Any], ali
         ({"since": "2026-02-01", "until": "2026-01-01"}, "2026-02-01 is later than the end, 2026-01-01"),
         ({"user": "nobody"}, "There is no user called “nobody”"),
         ({"level": "loud"}, "Level"),
+        ({"outcome": "perhaps"}, "Outcome"),
         ({"activity": "x" * 201}, "Activity keyword"),
         ({"sort": "message"}, "cannot be sorted by “message”"),
         ({"sort": "password"}, "cannot be sorted by “password”"),

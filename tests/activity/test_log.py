@@ -1,16 +1,20 @@
 """The activity log: record() writes it, the database refuses to change it."""
 
+import importlib
 import re
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
 
 from activity import appending, log
-from activity.models import Level, LogEntry
+from activity.models import Level, LogEntry, Outcome
 from activity.verbs import Verb
 from tests.support.programs import ROOT
+
+migration = importlib.import_module("activity.migrations.0006_outcome")
 
 
 def test_an_entry_keeps_names_and_loses_control_characters(alice: User) -> None:
@@ -50,6 +54,40 @@ def test_an_entry_is_read_as_it_was_written(alice: User, auditor: User) -> None:
     assert {field.attname: getattr(stored, field.attname) for field in LogEntry._meta.concrete_fields} == {
         field.attname: getattr(entry, field.attname) for field in LogEntry._meta.concrete_fields
     }
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "stored"),
+    [
+        (Verb.LOGIN, None, Outcome.SUCCESS),
+        (Verb.LOGIN_FAILED, None, Outcome.FAILURE),
+        (Verb.CONNECTION_REFUSED, None, Outcome.DENIED),
+        (Verb.LOGIN_FAILED, Outcome.DENIED, Outcome.DENIED),
+        (Verb.EXPORTED, Outcome.FAILURE, Outcome.FAILURE),
+    ],
+)
+def test_the_outcome_is_what_the_verb_says_where_nobody_says_another(
+    verb: Verb, given: Outcome | None, stored: Outcome, alice: User
+) -> None:
+    entry = log.record(verb, "one", actor=alice, outcome=given)
+    entry.refresh_from_db()
+    assert entry.outcome == stored
+
+
+def test_the_migration_gives_earlier_failures_and_refusals_their_outcome_and_says_so(alice: User) -> None:
+    earlier = [
+        LogEntry.objects.create(verb=verb, message="one", user=alice)  # as the database fills the new column
+        for verb in (Verb.LOGIN, Verb.LOGIN_FAILED, Verb.CONNECTION_REFUSED)
+    ]
+    editor = connection.SchemaEditorClass(connection)
+    migration.correct(apps, editor)
+    found = LogEntry.objects.filter(pk__in=[entry.pk for entry in earlier]).order_by("pk")
+    assert [entry.outcome for entry in found] == [Outcome.SUCCESS, Outcome.FAILURE, Outcome.DENIED]
+    said = LogEntry.objects.get(verb=Verb.LOG_UPGRADED)
+    assert said.details["outcomes"] == {"failure": 1, "denied": 1}
+    assert "1 earlier ones became Failure and 1 Denied" in said.message
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        LogEntry.objects.filter(pk=said.pk).update(message="x")
 
 
 def test_an_entry_that_cannot_be_written_undoes_what_it_is_about(alice: User) -> None:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
 from activity import log
-from activity.models import Level
+from activity.models import Level, Outcome
 from activity.verbs import Verb
 from sessions_app.catalogue.models import Resource
 from sessions_app.errors import Refused
@@ -33,6 +33,7 @@ def check(actor: AbstractUser | None, resource: Resource) -> Report:
         actor=actor,
         target=resource,
         level=Level.ERROR if report.pinned_fingerprint else Level.WARNING if wrong else Level.INFO,
+        outcome=Outcome.FAILURE if wrong else None,
     )
     return report
 

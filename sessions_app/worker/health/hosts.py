@@ -18,7 +18,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import DatabaseError, connection, transaction
 
 from activity import log
-from activity.models import Level
+from activity.models import Level, Outcome
 from activity.verbs import Verb
 from sessions_app.catalogue.connectors import ConnectorError, names_where
 from sessions_app.catalogue.models import Resource
@@ -58,6 +58,7 @@ def check_hosts(actor: AbstractUser | None, seconds: float = ALL_HOSTS_SECONDS) 
                 f"Looked at all hosts ({len(resources)}): {result}",
                 actor=actor,
                 level=Level.WARNING if wrong else Level.INFO,
+                outcome=Outcome.FAILURE if wrong else None,
                 details={"errors": [f"{one.name}: {one.text}"[:300] for one in wrong[:20]]},
             )
     except DatabaseError as problem:  # the findings are shown even without an entry in the log

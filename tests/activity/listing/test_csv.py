@@ -127,7 +127,7 @@ def test_the_file_has_one_heading_line_and_no_comment(as_user: AsUser, auditor: 
     answer = as_user(auditor).get("/activity/", {"csv": "1", "activity": "only"})
     lines = list(csv.reader(io.StringIO(pages.streamed(answer).decode(), newline="")))
     assert len(lines) == 2
-    assert len(lines[0]) == len(lines[1]) == 15
+    assert len(lines[0]) == len(lines[1]) == 16
 
 
 def test_rows_are_streamed_and_never_held_together(as_user: AsUser, auditor: User) -> None:

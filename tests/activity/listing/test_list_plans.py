@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from activity.filters import suggest_users
+from activity.filters import of_outcome, suggest_users
 from activity.listing import Column
 from activity.listing.keyset import Order, read_page
 from activity.models import LogEntry
@@ -150,6 +150,14 @@ def test_what_went_wrong_is_read_from_an_index_of_its_own(db: None) -> None:
     plan = plan_of(LogEntry.objects.filter(level__in=[30, 40], level__gte=30), "-at")
     assert "log_problems" in plan
     assert not is_sorted(plan)
+
+
+def test_what_did_not_succeed_is_read_from_an_index_of_its_own(db: None) -> None:
+    entries = LogEntry.objects.all()
+    for selected in (of_outcome(entries, "denied", is_not=False), of_outcome(entries, "success", is_not=True)):
+        plan = plan_of(selected, "-at")
+        assert "log_refused" in plan
+        assert not is_sorted(plan)
 
 
 def test_the_place_in_the_list_is_said_before_the_filters(db: None) -> None:

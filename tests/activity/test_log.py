@@ -14,7 +14,7 @@ from activity.models import Level, LogEntry, Outcome
 from activity.verbs import Verb
 from tests.support.programs import ROOT
 
-migration = importlib.import_module("activity.migrations.0006_outcome")
+migration = importlib.import_module("activity.migrations.0007_outcome")
 
 
 def test_an_entry_keeps_names_and_loses_control_characters(alice: User) -> None:

@@ -61,7 +61,7 @@ def correct(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activity", "0005_login_of_entries")]
+    dependencies = [("activity", "0006_sealed_log")]
 
     operations = [
         AddField(

@@ -16,6 +16,7 @@ from django.db import models
 from django.utils import timezone
 
 from activity.rows import QuickRows
+from activity.saved_views.models import SavedView, ViewMark
 from activity.seal.models import Checkpoint, SealFinding, SealState, SealTile
 from activity.text_index import TextIndex
 from activity.verbs import verb_choices
@@ -30,9 +31,11 @@ __all__ = [
     "LogEntryQuerySet",
     "PastName",
     "PruneRequest",
+    "SavedView",
     "SealFinding",
     "SealState",
     "SealTile",
+    "ViewMark",
 ]
 
 LOG_WORDS = TextIndex(

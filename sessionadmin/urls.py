@@ -24,6 +24,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
     path("activity/", include("activity.urls")),
+    path("views/", include("activity.saved_views.urls")),
     path("", include("sessions_app.urls")),
 ]
 handler400 = "sessions_app.error_pages.bad_request"

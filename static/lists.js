@@ -56,7 +56,7 @@ function followLinks({ url, csv }) {
   }
   if (url && byId("refresh")) byId("refresh").href = url;
   if (csv && byId("download")) byId("download").href = csv;
-  if (url) for (const input of document.querySelectorAll(":is(#selection, #columns-menu) [name=next]")) input.value = url;
+  if (url) for (const input of document.querySelectorAll(":is(#selection, .list-buttons) [name=next]")) input.value = url;
 }
 // Typing replaces the address of the step before, and asking twice for the same list is one step: Back works as expected.
 on("htmx:configRequest", ({ detail: { elt, triggeringEvent } }) => {

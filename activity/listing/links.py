@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 
 from activity.listing.keyset import Page
+from activity.saved_views.seen import EVERYTHING
 
 PAGE_PARAMETERS = ("after", "before", "last", "day")
 
@@ -48,8 +49,13 @@ class ListLinks:
 
     @property
     def all_url(self) -> str:
-        """Return the address of the list without search and filters."""
+        """Return the address of the list without search and filters.
+
+        Where it shows a saved view, the address says so that it is to show none, not the person's default either.
+        """
         extra = {name: self.parameters[name] for name in self.extra if name in self.parameters}
+        if "view" in self.parameters:
+            extra["view"] = EVERYTHING
         return f"{self.request.path}?{urlencode(extra)}"
 
     @property

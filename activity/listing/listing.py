@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import Q, QuerySet
 from django.forms import BoundField
 from django.http import HttpRequest
@@ -15,7 +16,6 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from activity.compiled_query import CompiledQuery
 from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
 from activity.listing.filterset import OF_TEXTS, Chip, KeptFilterSet, Operators
@@ -25,13 +25,13 @@ from activity.listing.keyset import Order, Page, is_by_time, read_page
 from activity.listing.links import PAGE_PARAMETERS, ListLinks
 from activity.listing.markup import Rows
 from activity.listing.text_search_page import find_page
-from activity.models import ListPreference
+from activity.listing.views_of_list import ViewsOfList
 from activity.text_index import Search, Term, held_by, words_of
 from activity.typed import Unreadable, refuse_unreadable_address, typed
 
 COUNT_CAP = 10_000
 FEW = 2_000  # up to so many rows are found first and then sorted; more are read in the order of an index
-LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "day", "csv"})
+LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "day", "csv", "view"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,20 +48,13 @@ class FilterField:
         return name if name.endswith("-names") else ""
 
 
-def _preference(user_id: int, table: str) -> QuerySet[ListPreference, Any]:
-    return ListPreference.objects.filter(user_id=user_id, table=table).values_list("hidden", "widths", "order")
-
-
-_preferences = CompiledQuery(ListPreference, _preference, user_id=int, table=str)
-
-
 @functools.lru_cache(maxsize=256)
 def _column_items(columns: tuple[tuple[str, str, bool], ...]) -> SafeString:
     """Return the columns (key, label, is shown) as HTML. Nearly everybody has the same; to write it takes 0.3 ms."""
     return render_to_string("activity/listing/_column_items.html", {"columns": columns})
 
 
-class Listing(ListLinks):
+class Listing(ListLinks, ViewsOfList):
     """A table over a queryset, as one request asks for it.
 
     `extra` names further parameters that the page itself reads and that links must keep, such as a tab. `counted`
@@ -130,6 +123,8 @@ class Listing(ListLinks):
             label, messages = next(iter(self.filters.form.errors.items()))
             field = self.filters.form.fields.get(label)
             name = (field.label if field is not None else None) or label.replace("_", " ")
+            if isinstance(field, forms.ModelChoiceField):
+                raise BadListRequest(f"What the filter “{name}” asks for does not exist, or not any more.")
             raise BadListRequest(f"The filter “{name}” was not understood: {messages[0]}")
         filtered: QuerySet[Any] = self.filters.qs
         return filtered
@@ -188,14 +183,6 @@ class Listing(ListLinks):
 
     def _as_shown(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return self.table.narrowed(rows, self.shown_columns, self.order.path)
-
-    @functools.cached_property
-    def preference(self) -> ListPreference | None:
-        """Return what this person wants to see of this list."""
-        if not self.request.user.is_authenticated:
-            return None
-        _, found = _preferences.rows(user_id=self.request.user.pk, table=self.table.name)
-        return ListPreference(**dict(zip(("hidden", "widths", "order"), found[0], strict=True))) if found else None
 
     @functools.cached_property
     def shown_columns(self) -> list[Column]:
@@ -267,7 +254,7 @@ class Listing(ListLinks):
     @property
     def is_narrowed(self) -> bool:
         """Return whether a search or a filter leaves rows out."""
-        own = {"sort", *PAGE_PARAMETERS, *self.extra}
+        own = {"sort", "view", *PAGE_PARAMETERS, *self.extra}
         return any(name not in own and not name.endswith("_is") for name in self.parameters)
 
     @property
@@ -305,7 +292,7 @@ class Listing(ListLinks):
     def kept_parameters(self) -> list[tuple[str, str]]:
         """Return what the filter form sends as hidden fields: the order and the page's own parameters."""
         shown = self.filters.form.fields if self.filters is not None else ()
-        names = [name for name in ("sort", *self.extra) if name in self.parameters and name not in shown]
+        names = [name for name in ("sort", "view", *self.extra) if name in self.parameters and name not in shown]
         return [(name, self.parameters[name]) for name in names]
 
     @property

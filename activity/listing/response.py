@@ -9,7 +9,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 from django.utils.safestring import mark_safe
@@ -19,6 +19,7 @@ from activity.listing.csv import CsvDownload
 from activity.listing.errors import BadListRequest
 from activity.listing.listing import Listing
 from activity.listing.read_routing import read
+from activity.saved_views.seen import EVERYTHING, default_of, opened_view
 
 
 def list_response(
@@ -38,7 +39,10 @@ def list_response(
     `page_template` gets `listing`, `body` (safe HTML) and `etag` in addition to `context`. `csv_name` names the file of
     ?csv=1; without it the file has the table's name. The queryset must already hold only what the person may see;
     read_routing.py chooses the database. `counted` selects the same rows in a way that the database counts faster.
+    An address without a query leads to the person's default view of the list, where they have one.
     """
+    if not request.GET and not is_fragment(request) and (view := default_of(request)) is not None:
+        return redirect(view.address)
     answer = read(
         request,
         queryset,
@@ -85,9 +89,14 @@ def is_fragment(request: HttpRequest) -> bool:
 
 
 def bad_list_response(request: HttpRequest, message: str) -> HttpResponse:
-    """Return a 400 that says what was wrong with the address, as page or as fragment."""
+    """Return a 400 that says what was wrong with the address, as page or as fragment.
+
+    Where a saved view led here, such as one that filters by a group that was deleted, the answer names it.
+    """
     template = "activity/listing/problem_results.html" if is_fragment(request) else "activity/listing/problem.html"
-    response = render(request, template, {"message": message, "whole_list": request.path}, status=400)
+    view = opened_view(request)
+    whole_list = f"{request.path}?view={EVERYTHING}" if view is not None else request.path
+    response = render(request, template, {"message": message, "whole_list": whole_list, "view": view}, status=400)
     patch_vary_headers(response, ["HX-Request"])
     return response
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from activity.addresses import numbered
+from activity.listing.columns import escaped
 
 # Who sees a link: everybody, whoever may request, those who see everything, administrators.
 EVERYBODY, REQUESTERS, READERS, ADMINISTRATORS = "everybody", "requesters", "readers", "administrators"
@@ -83,6 +86,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
 
 # What can be jumped to beside these (sessions_app/pages/jump.py).
 ELSEWHERE: tuple[Link, ...] = (
+    Link("saved_views", "Saved views", "bookmark"),
     Link("account", "Profile", "user"),
     Link("settings", "Settings", "sliders"),
     Link("factors", "Second factors and passkeys", "lock"),
@@ -118,12 +122,22 @@ def audiences(*, is_administrator: bool, sees_everything: bool) -> frozenset[str
     return frozenset({EVERYBODY, READERS}) if sees_everything else frozenset({EVERYBODY, REQUESTERS})
 
 
-def links(here: str, role: frozenset[str], *, count: str = "", dot: str = "") -> SafeString:
+def links(
+    here: str,
+    role: frozenset[str],
+    *,
+    count: str = "",
+    dot: str = "",
+    favourites: Iterable[tuple[int, str]] = (),
+    shown: int | None = None,
+) -> SafeString:
     """Return the links for a person of this role.
 
     `here` is the name of the page, with its namespace. `count` goes beside Approvals and `dot` beside Health, as HTML.
+    `favourites` are saved views, by key and name, of which the page may show one, `shown`.
     """
-    return SafeString("".join(_pieces(here, role, {"Approvals": count, "Health": dot})))  # safe: words of this file
+    pieces = [*_pieces(here, role, {"Approvals": count, "Health": dot}), *_favourites(favourites, shown)]
+    return SafeString("".join(pieces))  # safe: words of this file, and names that are escaped
 
 
 def reachable(role: frozenset[str]) -> tuple[Link, ...]:
@@ -151,6 +165,20 @@ def _pieces(here: str, role: frozenset[str], extra: dict[str, str]) -> Iterator[
             yield after
             yield extra.get(link.label, "")
             yield "</a></li>"
+        yield "</ul>"
+
+
+def _favourites(views: Iterable[tuple[int, str]], shown: int | None) -> Iterator[str]:
+    """Yield the saved views that the person put into their navigation, in their order."""
+    before = '<p class="nav-title" id="nav-favourites">Favourites</p><ul aria-labelledby="nav-favourites">'
+    for pk, name in views:
+        current = ' aria-current="page"' if pk == shown else ""
+        yield (
+            f'{before}<li><a href="{numbered("saved_view", pk)}"{current}>'
+            f'<span class="icon i-bookmark" aria-hidden="true"></span><span>{escaped(name)}</span></a></li>'
+        )
+        before = ""
+    if not before:
         yield "</ul>"
 
 

@@ -19,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.compiled_query import CompiledQuery
+from activity.saved_views.seen import favourites
 from sessions_app.factors.fresh import confirmed_until
 from sessions_app.logins.backend import current_login
 from sessions_app.pages import main_menu
@@ -73,7 +74,10 @@ def _links(request: HttpRequest, context: Mapping[str, Any]) -> SafeString:
     role = main_menu.audiences(is_administrator=context["is_administrator"], sees_everything=context["sees_everything"])
     count = format_html(ASKS, reverse("alive"), pill(context["approvals_waiting"]))
     health = format_html(HEALTH, "", dot.html())
-    return main_menu.links(here, role, count=count, dot=health)
+    views = [(view.pk, view.name) for view in favourites(request)]
+    asked = request.GET.get("view", "")
+    shown = int(asked) if views and asked.isascii() and asked.isdigit() else None
+    return main_menu.links(here, role, count=count, dot=health, favourites=views, shown=shown)
 
 
 def pill(waiting: int) -> SafeString:

@@ -68,6 +68,7 @@ def addresses(admin: User, approver: User) -> list[str]:
     ]
     lists = ["/users/", "/groups/", "/applications/", "/resources/", "/activities/", "/profiles/", "/policies/"]
     others = [
+        "/views/",
         "/sessions/request/",
         "/settings/",
         "/sign-in/",

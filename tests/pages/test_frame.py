@@ -127,7 +127,7 @@ def test_the_page_and_what_lies_below_it_are_marked(as_user: AsUser, admin: User
     assert current(client, "/approvals/") == [("Approvals", "page")]
 
 
-def test_the_links_cost_no_query_and_fragments_have_none(
+def test_the_links_cost_one_query_and_fragments_have_none(
     as_user: AsUser, admin: User, django_assert_num_queries: Any
 ) -> None:
     client = as_user(admin)
@@ -135,7 +135,7 @@ def test_the_links_cost_no_query_and_fragments_have_none(
     assert "main-links" not in part
     dot.look()
     client.get("/accounts/password/")
-    with django_assert_num_queries(4):  # the login, the two of the role, and the count of approvals
+    with django_assert_num_queries(5):  # the login, the two of the role, the count of approvals, and the favourites
         client.get("/accounts/password/")
 
 

@@ -20,6 +20,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from activity import log
+from activity.models import SavedView
 from activity.verbs import Verb
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy
@@ -309,6 +310,16 @@ ADDRESSES = [
     Address("save_density", "/activity/density/", NOT_ALLOWED, TO_PAGE, send={"density": "compact"}),
     Address("save_columns", "/activity/columns/sessions/", NOT_ALLOWED, TO_PAGE),
     Address("save_downloads", "/activity/downloads/", NOT_ALLOWED, TO_PAGE),
+    Address("saved_views", "/views/", ALL),
+    Address("saved_view_save", "/views/save/", NOT_ALLOWED, (422,) * 5),
+    Address("saved_view", "/views/{view}/", TO_PAGE),  # alice's, from when she was an auditor
+    Address("saved_view_change", "/views/{view}/change/", (200, 403, 403, 403, 403), (422, 403, 403, 403, 403)),
+    Address("saved_view_mark", "/views/{view}/mark/", NOT_ALLOWED, TO_PAGE, send={"mark": "favourite"}),
+    Address("saved_view", "/views/{private_view}/", (302, 404, 404, 404, 404)),
+    Address("saved_view_change", "/views/{private_view}/change/", ALICE_ONLY, (422, 404, 404, 404, 404)),
+    Address("saved_view_mark", "/views/{private_view}/mark/", NOT_ALLOWED, (302, *(404,) * 4), send={"mark": "up"}),
+    Address("saved_view_delete", "/views/{private_view}/delete/", ALICE_ONLY, (302, 404, 404, 404, 404)),
+    Address("saved_view_delete", "/views/{view}/delete/", (200, 403, 403, 403, 200), (302, 403, 403, 403, 302)),
     Address("duration_echo", "/durations/?maximum_duration=1h", ALL),
     Address("health", "/health/", ADMIN_ONLY),
     Address("health_hosts", "/health/hosts/", NOT_ALLOWED, ADMIN_ONLY),
@@ -365,6 +376,8 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
     NewDeviceNotice.objects.create(login=login, user=alice, is_shown=True)
     ids: dict[str, Any] = {
         "alice": alice.pk,
+        "view": SavedView.objects.create(name="Shared", path="/logins/", owner=alice, is_shared=True).pk,
+        "private_view": SavedView.objects.create(name="Mine", path="/logins/", owner=alice).pk,
         "somebody": builders.make_user("somebody").pk,
         "group": group.pk,
         "application": builders.make_application().pk,

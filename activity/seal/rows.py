@@ -42,8 +42,7 @@ def read_entries(connection: BaseDatabaseWrapper, after: int, up_to: int) -> Ite
 
 def statement_for(connection: BaseDatabaseWrapper) -> str:
     """Return the query of entries, in the order of the fields of a leaf. Its parameters: after, up to, how many."""
-    there = {field.column for field in LogEntry._meta.concrete_fields}
-    columns = {field: field if field in there else "''" for field in ENTRY_FIELDS}
+    columns = {field: field for field in ENTRY_FIELDS}
     if connection.vendor == "postgresql":
         columns |= {"at": UTC_TIME, "details": "details::text"}
     else:

@@ -98,6 +98,7 @@ class Verb(models.TextChoices):
     RECORDING_VIEWED = "recording.viewed", "Recording viewed"
     RECORDING_WATCHED = "recording.watched", "Session watched live"
     RECORDING_DOWNLOADED = "recording.downloaded", "Recording downloaded"
+    RECORDING_CLOSED = "recording.closed", "Recording closed"
     RECORDING_REMOVED = "recording.removed", "Recording removed"
     EXPORT_BEGAN = "export.began", "Export began"
     EXPORTED = "export.csv", "Exported as CSV"

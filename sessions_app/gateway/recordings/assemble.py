@@ -12,8 +12,8 @@ import json
 import logging
 import tempfile
 import threading
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
 
 from cryptography.fernet import Fernet
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -21,6 +21,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from activity import log
+from activity.verbs import Verb
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from sessions_app.gateway.recordings import lines, storage
 from sessions_app.gateway.recordings.chunks import TRUNCATED
@@ -57,7 +59,7 @@ def close(recording_id: int) -> bool:
     free = Q(closing_at=None) | Q(closing_at__lt=now - CLAIMED_FOR)
     if not Recording.objects.filter(free, pk=recording_id, ended_at=None).update(closing_at=now):
         return False
-    recording = Recording.objects.select_related("connection").get(pk=recording_id)
+    recording = Recording.objects.select_related("connection", "session__user").get(pk=recording_id)
     try:
         return _close(ClosingClaim(recording))
     except Exception:
@@ -99,7 +101,20 @@ def _close(claim: ClosingClaim) -> bool:
             return False
         mine.update(**values, closing_at=None)
         RecordingChunk.objects.filter(recording=recording).delete()
+        _log_closing(recording, values)
     return True
+
+
+def _log_closing(recording: Recording, values: Mapping[str, Any]) -> None:
+    """Write the hashes of the files into the sealed log, so that nobody can change a file together with its row."""
+    hashes = {key: values[key] for key in ("sha256", "input_sha256") if key in values}
+    log.record(
+        Verb.RECORDING_CLOSED,
+        f"{recording} is closed; its file has {values['size']:,} bytes",
+        user=recording.session.user,
+        target=recording.session,
+        details={"recording": recording.pk, "size": values["size"], **hashes},
+    )
 
 
 class ClosingClaim:

@@ -66,8 +66,12 @@ def test_the_pieces_become_one_file_that_is_hashed_and_nobody_elses_to_read() ->
     assert [line.text for line in recording.lines.order_by("at", "pk")] == ["$ id", "uid=0(root)"]
     path = Path(storage().path(recording.path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    entry = LogEntry.objects.get(verb=Verb.RECORDING_CLOSED)
+    assert entry.details == {"recording": recording.pk, "size": len(whole), "sha256": recording.sha256}
+    assert (entry.user, entry.target_id) == (recording.session.user, recording.session_id)
     assert not assemble.close(recording.pk)
     assert assemble.to_close(timezone.now()) == []
+    assert LogEntry.objects.filter(verb=Verb.RECORDING_CLOSED).count() == 1
 
 
 @pytest.mark.parametrize(

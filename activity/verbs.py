@@ -107,6 +107,11 @@ class Verb(models.TextChoices):
     LOG_REPAIRED = "log.repaired", "Protection of the log repaired"
     LOG_IMPORTED = "log.imported", "Entries imported"
     LOG_UPGRADED = "log.upgraded", "Log upgraded"
+    SEALING_STARTED = "seal.started", "Sealing of the log started"
+    SEALING_STOPPED = "seal.stopped", "Sealing of the log stopped"
+    SEAL_FINDING = "seal.finding", "Entry behind the seal"
+    SEAL_KEY_MADE = "seal.key_made", "Signing key of the log made"
+    SEAL_KEY_ROTATED = "seal.key_rotated", "Signing key of the log changed"
     CLOCK_CHANGED = "clock.changed", "Console's clock changed"
     GEOIP_UPDATED = "geoip.updated", "GeoIP database updated"
 
@@ -121,6 +126,7 @@ FAILURES = frozenset(
         Verb.SESSION_FAILED,
         Verb.WORKER_PROBLEM,
         Verb.MAIL_FAILED,
+        Verb.SEAL_FINDING,
     }
 )
 # What somebody was not allowed to do:

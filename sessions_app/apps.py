@@ -29,6 +29,7 @@ class SessionsAppConfig(AppConfig):
         wiring.register_connectors()
         wiring.provide_open_sessions_to_configuration()
         wiring.provide_confirmation_at_providers()
+        wiring.provide_signer_of_the_log()
         signals.connect()
         sso_signals.connect()  # after those that begin the login session
         audit_trail.connect()

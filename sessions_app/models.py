@@ -4,6 +4,7 @@ from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.devices.models import Device
+from sessions_app.evidence.models import Publication, SigningKey
 from sessions_app.factors.models import FactorRule, RecoveryCode, TotpSecret
 from sessions_app.gateway.models import (
     GatewayConnection,
@@ -68,6 +69,7 @@ __all__ = [
     "PersonalSettings",
     "PrivilegedSession",
     "ProviderLogin",
+    "Publication",
     "Recording",
     "RecordingChunk",
     "RecordingText",
@@ -82,6 +84,7 @@ __all__ = [
     "Secret",
     "ServiceKey",
     "SignInSettings",
+    "SigningKey",
     "TotpSecret",
     "UserKey",
     "WorkerHeartbeat",

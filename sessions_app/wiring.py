@@ -5,10 +5,13 @@ from __future__ import annotations
 from django.apps import apps
 from django.contrib import admin
 
+from activity.seal.signing import Signer, provide_signer
 from sessions_app import checks_files, sealing_checks
 from sessions_app.catalogue import admin as catalogue_admin
 from sessions_app.catalogue.connectors import Connector, register_connector
 from sessions_app.configuration.ended_sessions import OpenSessions, provide_open_sessions
+from sessions_app.evidence import checks as evidence_checks
+from sessions_app.evidence import keys as evidence_keys
 from sessions_app.factors.step_up_provider import provide
 from sessions_app.gateway.recordings import checks as recording_checks
 from sessions_app.hosts import admin as host_admin
@@ -29,6 +32,7 @@ from sessions_app.vault.connector import VaultConnector
 # Importing these modules registers their checks.
 CHECKS = (
     checks_files,
+    evidence_checks,
     geoip_checks,
     host_checks,
     list_checks,
@@ -77,3 +81,8 @@ def provide_open_sessions_to_configuration() -> None:
 def provide_confirmation_at_providers() -> None:
     """Tell the question for a fresh factor how to find a provider where the person can give one."""
     provide(confirm.way_of)
+
+
+def provide_signer_of_the_log() -> None:
+    """Tell the activity log who signs its checkpoints and the manifests of its exports."""
+    provide_signer(Signer(origin=lambda: evidence_keys.ensure().name, sign=evidence_keys.sign))

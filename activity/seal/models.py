@@ -23,6 +23,7 @@ class SealState(models.Model):
     # Since when entries cannot be sealed because a transaction is open that may still add one before them.
     waiting_since = models.DateTimeField(null=True)
     waiting_for = models.CharField(max_length=200, blank=True)
+    problem = models.CharField(max_length=300, blank=True)  # why nothing more can be sealed
     looked_through_to = models.BigIntegerField(default=0)  # number of the tile that was compared last (behind.py)
 
     class Meta:
@@ -35,6 +36,10 @@ class SealState(models.Model):
     def current(cls) -> SealState:
         """Return the row, which is made when the log has never been sealed."""
         return cls.objects.get_or_create(pk=cls.THE_ROW)[0]
+
+    def is_held_by_another(self, name: str) -> bool:
+        """Return whether another process than the one of this name has sealed in the last seconds."""
+        return self.holder not in ("", name) and self.held_until is not None and self.held_until > timezone.now()
 
 
 class SealTile(models.Model):
@@ -66,7 +71,7 @@ class Checkpoint(models.Model):
     size = models.BigIntegerField(db_index=True)
     root = models.BinaryField()
     note = models.TextField()  # the signed note, with one signature for each key (C2SP signed-note)
-    key = models.CharField(max_length=200)  # names of the keys, as origin+hash, with commas
+    key = models.CharField(max_length=200)  # hashes of the keys that signed it, hexadecimal, with commas
     at = models.DateTimeField(default=timezone.now)
     timestamp = models.BinaryField(null=True)  # an RFC 3161 time-stamp of the note, DER
 

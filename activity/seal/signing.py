@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 
 class NoSigningKey(Exception):
     """There is no key to sign with, or it cannot be opened. The text is for an administrator."""
 
 
-_signer: list[Callable[[str], str]] = []
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who has the keys. Both functions raise NoSigningKey.
 
-
-def provide_signer(signer: Callable[[str], str]) -> None:
-    """Hand in the function that signs; called once at start.
-
-    It takes the text of a note, whose last line ends with a newline, and returns the signed note (C2SP signed-note). It
-    raises NoSigningKey.
+    `origin` returns the name of the log. `sign` takes the text of a note, whose last line ends with a newline, and
+    returns the signed note (C2SP signed-note).
     """
+
+    origin: Callable[[], str]
+    sign: Callable[[str], str]
+
+
+_signer: list[Signer] = []
+
+
+def provide_signer(signer: Signer) -> None:
+    """Hand in who signs; called once at start."""
     _signer[:] = [signer]
+
+
+def origin() -> str:
+    """Return the name of the log, as checkpoints state it. Raise NoSigningKey."""
+    return _provided().origin()
 
 
 def sign(text: str) -> str:
     """Return `text` as a signed note, with a signature of each key that signs now. Raise NoSigningKey."""
+    return _provided().sign(text)
+
+
+def _provided() -> Signer:
     if not _signer:
         raise NoSigningKey("Nothing in this process signs. Nothing was signed.")
-    return _signer[0](text)
+    return _signer[0]

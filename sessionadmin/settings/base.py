@@ -267,6 +267,8 @@ SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in 
 
 # Seal what must stay secret at rest (sessions_app/sealing.py): the first encrypts, each of them decrypts.
 ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[])
+# Evidence (docs/evidence.md): the name of the log in its checkpoints; empty is the console's host and /log.
+EVIDENCE_ORIGIN = env.str("EVIDENCE_ORIGIN", default="")
 CERTIFICATE_SECONDS = env.int("CERTIFICATE_SECONDS", default=5 * 60)  # of a person's SSH certificate, at most
 
 # User ids for accounts that sessions make on hosts; each is given once there. The first range lies between what systems

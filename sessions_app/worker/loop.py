@@ -19,6 +19,7 @@ from sessions_app.worker.host_recovery import RecoveryWatcher
 from sessions_app.worker.idle_accounts import disable_idle_accounts
 from sessions_app.worker.mails import Mailer
 from sessions_app.worker.scheduler import Scheduler
+from sessions_app.worker.sealer import Sealer
 from sessions_app.worker.search import Searcher
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     )
     times = clock.ClockWatch()
     scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))
-    background = (RecordingMaintenance(stop), RecoveryWatcher(stop), Searcher(stop), Mailer(stop))
+    background = (RecordingMaintenance(stop), RecoveryWatcher(stop), Searcher(stop), Mailer(stop), Sealer(stop, owner))
     for thread in background:
         thread.start()
     logger.info("Worker %s is running", owner)

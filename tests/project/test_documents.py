@@ -80,7 +80,7 @@ def test_the_exit_codes_that_are_tried_again_are_named() -> None:
 def test_the_connections_of_a_worker_and_a_gateway_are_counted_as_they_are_made() -> None:
     parser = load_command_class("sessions_app", "run_worker").create_parser("manage.py", "run_worker")
     threads = parser.get_default("threads")
-    for_itself = 1 + 4  # itself; recordings, silent hosts, searches, mails
+    for_itself = 1 + 5  # itself; recordings, silent hosts, searches, mails, seals
     documented = re.search(
         r"- (\d+) for each `run_worker`: (\d+) as a rule \((\d+) `--threads`.*?up to (\d+) hosts.*?slow step \((\d+)\)",
         text_of("deploy.md"),
@@ -98,7 +98,7 @@ def test_the_connections_of_a_worker_and_a_gateway_are_counted_as_they_are_made(
     ]
     background = re.search(r"^    background = \((.+)\)$", worker_loop(), re.MULTILINE)
     assert background is not None
-    assert len(re.findall(r"\w+\(stop\)", background[1])) == for_itself - 1
+    assert len(re.findall(r"\w+\(stop\b", background[1])) == for_itself - 1
     gateway = re.search(r"(\d+) for each `run_gateway`", text_of("deploy.md"))
     assert gateway is not None
     assert int(gateway[1]) == store.THREADS + 2 + 1  # for what comes first; for the listener

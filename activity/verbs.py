@@ -102,6 +102,7 @@ class Verb(models.TextChoices):
     RECORDING_REMOVED = "recording.removed", "Recording removed"
     EXPORT_BEGAN = "export.began", "Export began"
     EXPORTED = "export.csv", "Exported as CSV"
+    LOG_ERASED = "log.erased", "Personal data erased"
     LOG_PRUNED = "log.pruned", "Log pruned"
     CONSOLE_RESTORED = "console.restored", "Console restored"
     LOG_REPAIRED = "log.repaired", "Protection of the log repaired"

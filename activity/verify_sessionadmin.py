@@ -471,6 +471,7 @@ def _shown(text: str, most: int = 200) -> str:
 # --- what people call
 
 MANIFEST = "sessionadmin-export/v1"  # first line of a manifest
+STATEMENT = "sessionadmin-statement/v1"  # first line of a statement of what was deleted or erased
 MANIFEST_ENDING, PROOFS_ENDING = ".manifest", ".proofs.jsonl"
 MOST_NAMED = 20  # rows of one file whose findings are told one by one
 LONGEST_LINE = 16 * 1024 * 1024  # bytes

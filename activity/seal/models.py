@@ -103,3 +103,25 @@ class SealFinding(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class StatementKind(models.TextChoices):
+    """What a signed statement says was taken out of the sealed log."""
+
+    PRUNED = "pruned", "Entries deleted"
+    ERASED = "erased", "Personal data erased"
+
+
+class SealStatement(models.Model):
+    """A signed statement of which leaves have no entry any more, or one without personal data (statements.py)."""
+
+    kind = models.CharField(max_length=10, choices=StatementKind.choices)
+    entry_id = models.BigIntegerField()  # number of the entry of the log that says the same
+    note = models.TextField()  # the signed note
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"statement {self.pk}: {self.get_kind_display()}"

@@ -63,6 +63,19 @@ def digest_of(name: str) -> str:
     return digest.hexdigest()
 
 
+def difference(name: str, expected: str) -> str:
+    """Return what is wrong with a file that had this SHA-256, as the end of a sentence; empty when nothing is."""
+    if not name:
+        return "is not named any more"
+    try:
+        found = digest_of(name)
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error}"
+    return "" if found == expected else f"was changed: its SHA-256 is {found}, noted was {expected}"
+
+
 def opened(name: str) -> Any:
     """Return the file, opened for reading bytes. Raises OSError: FileNotFoundError, StorageFailed."""
     with _by_one_name():

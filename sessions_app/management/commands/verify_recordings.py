@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from sessions_app.gateway.recordings.models import Recording
-from sessions_app.gateway.recordings.storage import digest_of
+from sessions_app.gateway.recordings.storage import difference
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             if row.input_path or row.input_sha256:
                 files.append((row.input_path, row.input_sha256))
             for name, expected in files:
-                problem = _problem(name, expected)
+                problem = difference(name, expected)
                 if problem and Recording.objects.filter(pk=row.pk).exclude(removed_at=None).exists():
                     continue  # removed by the retention meanwhile
                 count += 1
@@ -52,16 +52,3 @@ class Command(BaseCommand):
                 self.stdout.write(self.style.WARNING(f"{row} is not closed yet: there is no file to compare."))
             elif row.removed_at is not None:
                 self.stdout.write(self.style.WARNING(f"{row} was removed when its time was over; its hash is kept."))
-
-
-def _problem(name: str, expected: str) -> str:
-    """Return what is wrong with the file; empty when nothing is."""
-    if not name:
-        return "is not named any more"
-    try:
-        found = digest_of(name)
-    except FileNotFoundError:
-        return "is missing"
-    except OSError as error:
-        return f"cannot be read: {error}"
-    return "" if found == expected else f"was changed: its SHA-256 is {found}, noted was {expected}"

@@ -153,6 +153,6 @@ def test_what_is_removed_while_the_check_runs_is_no_fault(
         Recording.objects.filter(pk=gone.pk).update(removed_at=timezone.now(), path="")
         raise FileNotFoundError(name)
 
-    monkeypatch.setattr("sessions_app.management.commands.verify_recordings.digest_of", remove)
+    monkeypatch.setattr("sessions_app.gateway.recordings.storage.digest_of", remove)
     call_command("verify_recordings")
     assert "0 files are as they were" in capsys.readouterr().out

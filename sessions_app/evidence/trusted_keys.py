@@ -1,0 +1,74 @@
+"""Which public keys verify_log trusts, and what is odd about those in the database.
+
+Whoever owns the database can add a key of their own, and sign with it. So a key that signs now must open with
+ENCRYPTION_KEYS, which is not in the database, and the making of every key must be in the log, which is sealed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.views.decorators.debug import sensitive_variables
+
+from activity.models import LogEntry
+from activity.verbs import Verb
+from activity.verify_sessionadmin import VerifierKey, key_id, parse_vkey
+from sessions_app.evidence import keys
+from sessions_app.evidence.models import KeyState, SigningKey
+from sessions_app.sealing import SealingError, unseal
+
+
+def trusted(lines: Iterable[str] = ()) -> tuple[list[VerifierKey], list[str]]:
+    """Return the keys to trust, and what is wrong with keys of the database, as sentences.
+
+    With `lines`, public keys that were kept outside of the console, these alone are trusted. Raise Unproven for a line
+    that is none.
+    """
+    given = [parse_vkey(line) for line in lines if line.strip() and not line.startswith("#")]
+    logged = _logged()
+    found, problems = [], []
+    for key in keys.every_key():
+        problem = _problem(key, logged)
+        if problem:
+            problems.append(f"The signing key {key} is not to be trusted: {problem}")
+        else:
+            found.append(VerifierKey(key.name, base64.b64decode(key.public_key)))
+    if not given:
+        return found, problems
+    strange = [key for key in found if key not in given]
+    problems += [
+        f"The signing key {key.name}+{key.id.hex()} of the database is none of those that were given."
+        for key in strange
+    ]
+    return given, problems
+
+
+def _logged() -> set[str]:
+    """Return the lines of all keys whose making the log tells."""
+    entries = LogEntry.objects.filter(verb__in=[Verb.SEAL_KEY_MADE, Verb.SEAL_KEY_ROTATED])
+    found = set()
+    for details in entries.values_list("details", flat=True):
+        if isinstance(details, dict):
+            found |= {line for line in details.values() if isinstance(line, str)}
+    return found
+
+
+@sensitive_variables("private")
+def _problem(key: SigningKey, logged: set[str]) -> str:
+    """Return why a key does not count; an empty string when it does."""
+    public = base64.b64decode(key.public_key)
+    if key.fingerprint != key_id(key.name, public).hex():
+        return "its name, hash and key do not belong together."
+    if keys.vkey(key) not in logged:
+        return "no entry of the log says that it was made."
+    if key.state == KeyState.RETIRED:
+        return ""
+    try:
+        private = Ed25519PrivateKey.from_private_bytes(unseal(key.private_key))
+    except (SealingError, ValueError):
+        return "its private key does not open with ENCRYPTION_KEYS, so the console cannot have made it."
+    if private.public_key().public_bytes_raw() != public:
+        return "its private key is that of another public key."
+    return ""

@@ -113,6 +113,13 @@ class Verb(models.TextChoices):
     SEAL_FINDING = "seal.finding", "Entry behind the seal"
     SEAL_KEY_MADE = "seal.key_made", "Signing key of the log made"
     SEAL_KEY_ROTATED = "seal.key_rotated", "Signing key of the log changed"
+    SIEM_TESTED = "siem.tested", "SIEM destination tested"
+    SIEM_PAUSED = "siem.paused", "Delivery to SIEM paused"
+    SIEM_RESUMED = "siem.resumed", "Delivery to SIEM resumed"
+    SIEM_SENT_AGAIN = "siem.sent_again", "Log sent to SIEM again"
+    SIEM_SILENT = "siem.silent", "Nothing reaches SIEM"
+    SIEM_BACK = "siem.back", "SIEM gets entries again"
+    SIEM_GAP = "siem.gap", "Entries never sent to SIEM"
     CLOCK_CHANGED = "clock.changed", "Console's clock changed"
     GEOIP_UPDATED = "geoip.updated", "GeoIP database updated"
 
@@ -128,6 +135,8 @@ FAILURES = frozenset(
         Verb.WORKER_PROBLEM,
         Verb.MAIL_FAILED,
         Verb.SEAL_FINDING,
+        Verb.SIEM_SILENT,
+        Verb.SIEM_GAP,
     }
 )
 # What somebody was not allowed to do:

@@ -7,9 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 Programs = dict[str, list[str]]
+
+BESIDE = "usr/local/lib/sessionadmin-tests"  # below the root directory: where packages are unpacked
 
 # Debian package -> where its program may be found, by name on PATH or by pattern from the root directory.
 PROGRAMS: Programs = {
@@ -26,7 +29,12 @@ PROGRAMS: Programs = {
     "curl": ["curl"],
     "dropbear-bin": ["dbclient"],
     "systemd": ["usr/lib/systemd/systemd", "lib/systemd/systemd"],
+    "rsyslog": [f"{BESIDE}/rsyslog/usr/sbin/rsyslogd"],
+    "syslog-ng-core": [f"{BESIDE}/syslog-ng-core/usr/sbin/syslog-ng"],
 }
+# Only unpacked, each with what it needs in a directory of its own: Debian refuses two system loggers on one machine,
+# and installing one would start it. The tests start these as ordinary programs (tests/support/syslog_receivers.py).
+UNPACKED = {"rsyslog": ["rsyslog", "rsyslog-gnutls"], "syslog-ng-core": ["syslog-ng-core"]}
 FOR_BENCHMARKS: Programs = {
     "postgresql": PROGRAMS["postgresql"],
     "postgresql-client": ["psql"],
@@ -62,12 +70,38 @@ def install_missing(programs: Programs = PROGRAMS) -> list[str]:
     if not packages or os.geteuid() != 0 or not shutil.which("apt-get"):
         return packages
     print(f"Installing system packages: {' '.join(packages)} ...", flush=True)
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
-    ):
-        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode != 0:
-            print(f"`{' '.join(command)}` failed; the lines above say why.", file=sys.stderr)
-            break
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+    ordinary = [package for package in packages if package not in UNPACKED]
+    if _worked(["apt-get", "update", "-qq"]) and (not ordinary or _worked([*install, *ordinary])):
+        for package in packages:
+            if package in UNPACKED:
+                _unpack(install, package)
     return missing(programs)
+
+
+def _unpack(install: list[str], package: str) -> None:
+    """Download a package with everything it needs and that is not installed, and unpack all of it beside the system."""
+    target = Path("/", BESIDE, package)
+    with tempfile.TemporaryDirectory() as scratch:
+        if _worked(
+            [
+                *install,
+                "--download-only",
+                "-o",
+                f"Dir::Cache::archives={scratch}",
+                "-o",
+                "APT::Sandbox::User=root",
+                *UNPACKED[package],
+            ]
+        ):
+            target.mkdir(parents=True, exist_ok=True)
+            for file in Path(scratch).glob("*.deb"):
+                _worked(["dpkg-deb", "--extract", str(file), str(target)])
+
+
+def _worked(command: list[str]) -> bool:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0:
+        return True
+    print(f"`{' '.join(command)}` failed; the lines above say why.", file=sys.stderr)
+    return False

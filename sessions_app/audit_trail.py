@@ -22,6 +22,7 @@ from sessions_app.login_rules.models import LoginRule, SignInSettings
 from sessions_app.logins import backend
 from sessions_app.people.models import Application, PersonalSettings
 from sessions_app.sealing import SealedField
+from sessions_app.siem.models import Destination
 from sessions_app.vault.models import Secret
 
 POLICY_MODELS: tuple[type[models.Model], ...] = (
@@ -37,6 +38,7 @@ POLICY_MODELS: tuple[type[models.Model], ...] = (
     PersonalSettings,
     SignInSettings,
     LoginRule,
+    Destination,
 )
 # Only the fields of a user that decide about rights. A new password has a verb of its own and is never written.
 USER_FIELDS = ("username", "email", "is_active", "is_staff", "is_superuser")

@@ -29,6 +29,7 @@ from sessions_app.not_me.models import NotMeReport
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
 from sessions_app.scim.models import ScimAccount, ScimGroup, ScimToken
+from sessions_app.siem.models import DeliveryState, Destination
 from sessions_app.sso.models import BreakGlassUse, Identity, LogoutToken, ProviderLogin, SamlMessage
 from sessions_app.vault.models import Secret
 from sessions_app.worker.models import HealthMark, WorkerHeartbeat
@@ -47,6 +48,8 @@ __all__ = [
     "ConnectionProfile",
     "ConsoleIdentity",
     "ControlRequest",
+    "DeliveryState",
+    "Destination",
     "Device",
     "FactorRule",
     "GatewayConnection",

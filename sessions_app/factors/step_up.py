@@ -105,6 +105,9 @@ NEEDED: Mapping[str, Deed] = {
     "user_login_rule": Deed("change a login rule", on_saving),
     "group_login_rule": Deed("change a login rule", on_saving),
     "sign_in_settings": Deed("change how people sign in", on_saving),
+    # Where the evidence goes
+    **_configured("siem_destination", "a SIEM destination"),
+    "siem_pause": Deed("pause the delivery to a SIEM"),
     # Ways to connect that can be carried away
     "ssh_key_add": Deed("register an SSH key"),
     "session_certificate": Deed("get a certificate"),
@@ -163,6 +166,9 @@ NOT_NEEDED = frozenset(
         "secret_copied",
         "host_check",
         "health_hosts",
+        "siem_test",
+        "siem_resume",
+        "siem_send_again",
         # Programs, which bring a token and have no login
         "scim_users",
         "scim_user",

@@ -79,6 +79,13 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
         (
             Link("sign_in_settings", "Sign-in", "lock", ADMINISTRATORS),
             Link("scim_tokens", "SCIM tokens", "key", ADMINISTRATORS, below=("scim_token_add", "scim_token_revoke")),
+            Link(
+                "siem",
+                "To the SIEM",
+                "right",
+                ADMINISTRATORS,
+                below=("siem_destination", "siem_destination_add", "siem_destination_change"),
+            ),
             Link("admin:index", "Administration", "gear", ADMINISTRATORS),
         ),
     ),
@@ -109,6 +116,7 @@ ELSEWHERE: tuple[Link, ...] = (
             ("policy", "access policy"),
             ("secret", "secret"),
             ("service_key", "service key"),
+            ("siem_destination", "SIEM destination"),
         )
     ),
     Link("scim_token_add", "Make a SCIM token", "plus", ADMINISTRATORS, kind="Action"),

@@ -21,6 +21,7 @@ from sessions_app.worker.mails import Mailer
 from sessions_app.worker.scheduler import Scheduler
 from sessions_app.worker.sealer import Sealer
 from sessions_app.worker.search import Searcher
+from sessions_app.worker.siem import Forwarder
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,14 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     )
     times = clock.ClockWatch()
     scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))
-    background = (RecordingMaintenance(stop), RecoveryWatcher(stop), Searcher(stop), Mailer(stop), Sealer(stop, owner))
+    background = (
+        RecordingMaintenance(stop),
+        RecoveryWatcher(stop),
+        Searcher(stop),
+        Mailer(stop),
+        Sealer(stop, owner),
+        Forwarder(stop, owner),
+    )
     for thread in background:
         thread.start()
     logger.info("Worker %s is running", owner)

@@ -30,6 +30,7 @@ from tests.support.builders import (
 )
 from tests.support.factors import give_key
 from tests.support.recordings import make_recording, make_running
+from tests.support.siem import make_destination
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenAs = Callable[..., Page]
@@ -72,6 +73,9 @@ def addresses(admin: User, approver: User) -> list[str]:
         "/sessions/request/",
         "/settings/",
         "/sign-in/",
+        "/siem/",
+        "/siem/add/",
+        f"/siem/{make_destination(port=9, name=LONG[:60]).pk}/",
         "/logins/",
         "/logins/map/",
         "/activity/",

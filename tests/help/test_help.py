@@ -31,6 +31,7 @@ FORMS = {
     "/applications/add/": ("how-to/people", "applications"),
     "/secrets/add/": ("vault", "set-one-up"),
     "/sign-in/": ("sign-in", "login-rules"),
+    "/siem/add/": ("evidence", "to-the-siem"),
     "/service-keys/add/": ("how-to/keys", "stored-service-key"),
 }
 

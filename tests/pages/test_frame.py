@@ -109,7 +109,7 @@ def test_each_role_has_the_links_that_it_may_follow(as_user: AsUser, alice: User
     seen = dict(groups(as_user(admin)))
     assert "Health" in seen["Watch"]
     assert "Access policies" in seen["Policy"]
-    assert seen["Configuration"] == ["Sign-in", "SCIM tokens", "Administration"]
+    assert seen["Configuration"] == ["Sign-in", "SCIM tokens", "To the SIEM", "Administration"]
 
 
 @pytest.mark.parametrize("who", ["alice", "auditor", "admin"])

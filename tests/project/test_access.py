@@ -37,12 +37,15 @@ from tests.support import builders
 from tests.support.factors import give_key
 from tests.support.pages import ClientResponse, streamed
 from tests.support.recordings import make_recording, make_running
+from tests.support.siem import make_destination
 from tests.support.vault import make_secret
 
 AsUser = Callable[[User], Client]
 ROLES = ("alice", "outsider", "approver", "auditor", "admin")
 Codes = tuple[int, int, int, int, int]  # for ROLES, in that order
 ALL: Codes = (200,) * 5
+OF_ADMINS: Codes = (404, 404, 404, 404, 200)
+OF_ADMINS_DONE: Codes = (404, 404, 404, 404, 302)
 TO_PAGE: Codes = (302,) * 5
 NOT_ALLOWED: Codes = (405,) * 5
 READERS: Codes = (403, 403, 403, 200, 200)  # a list that only those who see everything have
@@ -264,6 +267,15 @@ ADDRESSES = [
         (404, 404, 404, 403, 200),
         (404, 404, 404, 403, 302),
     ),
+    # To the SIEM
+    Address("siem", "/siem/", ADMIN_ONLY, csv=True),
+    Address("siem_destination", "/siem/{destination}/", OF_ADMINS),
+    *configured("siem_destination", "siem", "{destination}", OF_ADMINS)[:2],
+    Address("siem_destination_delete", "/siem/{destination}/delete/", OF_ADMINS, OF_ADMINS_DONE),
+    Address("siem_test", "/siem/{destination}/test/", (405,) * 5, OF_ADMINS_DONE),
+    Address("siem_pause", "/siem/{destination}/pause/", (405,) * 5, OF_ADMINS_DONE),
+    Address("siem_resume", "/siem/{destination}/resume/", (405,) * 5, OF_ADMINS_DONE),
+    Address("siem_send_again", "/siem/{destination}/send-again/", OF_ADMINS, (404, 404, 404, 404, 422)),
     # Users, groups, applications
     Address("users", "/users/", READERS, csv=True),
     *(Address("user", f"/users/{{alice}}/?tab={tab}", OWN, csv=True) for tab in ("sessions", "logins", "activity")),
@@ -391,6 +403,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "device": Device.objects.create(user=alice, secret_hash="x").pk,
         "signed": signing.dumps(login.pk, salt=SALT),
         "scim_token": ScimToken.objects.create(name="Directory", token_hash="x", created_by=admin).pk,
+        "destination": make_destination(port=9).pk,
         "recording": make_recording(available).pk,
         "typed": make_recording(available, typed="hunter2").pk,
         "running": make_running(available).pk,

@@ -80,7 +80,7 @@ def test_the_exit_codes_that_are_tried_again_are_named() -> None:
 def test_the_connections_of_a_worker_and_a_gateway_are_counted_as_they_are_made() -> None:
     parser = load_command_class("sessions_app", "run_worker").create_parser("manage.py", "run_worker")
     threads = parser.get_default("threads")
-    for_itself = 1 + 5  # itself; recordings, silent hosts, searches, mails, seals
+    for_itself = 1 + 6  # itself; recordings, silent hosts, searches, mails, seals, the way to the SIEM
     documented = re.search(
         r"- (\d+) for each `run_worker`: (\d+) as a rule \((\d+) `--threads`.*?up to (\d+) hosts.*?slow step \((\d+)\)",
         text_of("deploy.md"),
@@ -96,7 +96,7 @@ def test_the_connections_of_a_worker_and_a_gateway_are_counted_as_they_are_made(
         search.HOSTS_AT_A_TIME,
         threads,
     ]
-    background = re.search(r"^    background = \((.+)\)$", worker_loop(), re.MULTILINE)
+    background = re.search(r"^    background = \((.+?)\n    \)$", worker_loop(), re.MULTILINE | re.DOTALL)
     assert background is not None
     assert len(re.findall(r"\w+\(stop\b", background[1])) == for_itself - 1
     gateway = re.search(r"(\d+) for each `run_gateway`", text_of("deploy.md"))

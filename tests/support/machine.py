@@ -17,7 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 JOBS = ["at", "cron", "keyutils", "tmux", "screen"]  # what people leave on a host with
 # Marker -> the system package whose program the tests with that marker start.
-NEEDS = {"browser": ["chromium"], "sshd": ["openssh-server", "sudo"], "clock": ["libfaketime"], "jobs": JOBS}
+NEEDS = {
+    "browser": ["chromium"],
+    "sshd": ["openssh-server", "sudo"],
+    "clock": ["libfaketime"],
+    "jobs": JOBS,
+    "syslog": ["rsyslog", "syslog-ng-core"],
+}
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}  # pytest-django's; ours ask for one of them
 
 

@@ -31,6 +31,7 @@ from sessions_app.worker.health import files
 from sessions_app.worker.health.findings import Finding, error, ok, warning
 from sessions_app.worker.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
 from sessions_app.worker.health.search import search
+from sessions_app.worker.health.siem import siem
 from sessions_app.worker.health.stuck import stuck_sessions
 from sessions_app.worker.health.writing import writing
 from sessions_app.worker.models import WorkerHeartbeat
@@ -257,6 +258,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     sessions,
     clocks,
     search,
+    siem,
     files.in_the_browser,
 )
 

@@ -1,0 +1,1 @@
+"""What people do with destinations, one file for each verb."""

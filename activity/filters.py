@@ -248,6 +248,12 @@ class LogFilter(AccountFilterSet):
         """Return the menu before the field for the user: is, is not."""
         return self.operator_menu("user")
 
+    def applied(self) -> dict[str, object]:
+        """Return the period in words and as times in UTC, for the manifest of a download."""
+        span = self.form.span
+        limits = {"from": span.start, "until": span.end}
+        return {"period": span.words, **{name: at.isoformat() if at else None for name, at in limits.items()}}
+
     @property
     def words(self) -> Search | None:
         """Return the keyword, which the list looks for in its own way (activity/listing/text_search_page.py)."""

@@ -14,7 +14,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from activity.listing.csv import ROWS_AT_ONCE, neutral
+from activity.listing.csv import neutral
+from activity.listing.source import ROWS_AT_ONCE
 from activity.models import LogEntry, PruneRequest
 from activity.tables import COLUMNS
 from activity.verbs import Verb

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from activity import log
+from activity import log, log_export
 from activity.addresses import numbered
 from activity.listing import Card, Column, Table, badge, empty, link, short_time
 from activity.listing.csv_expressions import Named
@@ -142,4 +142,6 @@ def log_table(words: str = "", empty_text: str = "") -> Table:
         card=Card("at", "level", "message"),
         grows=("actor", "user"),
         flexible=("message", "details", "target", "activity"),
+        json_lines=log_export.json_lines,
+        proofs=log_export.proofs,
     )

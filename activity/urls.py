@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from activity import views
+from activity import entry_views, views
 
 urlpatterns = [
     path("", views.activity_log, name="activity_log"),
-    path("<int:pk>/", views.activity_entry, name="activity_entry"),
+    path("<int:pk>/", entry_views.activity_entry, name="activity_entry"),
+    path("<int:pk>/manifest/", entry_views.export_manifest, name="export_manifest"),
     path("summary/", views.activity_summary, name="activity_summary"),
     path("chart/", views.activity_chart, name="activity_chart"),
     path("users/", views.activity_users, name="activity_users"),

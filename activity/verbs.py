@@ -101,7 +101,7 @@ class Verb(models.TextChoices):
     RECORDING_CLOSED = "recording.closed", "Recording closed"
     RECORDING_REMOVED = "recording.removed", "Recording removed"
     EXPORT_BEGAN = "export.began", "Export began"
-    EXPORTED = "export.csv", "Exported as CSV"
+    EXPORTED = "export.csv", "Exported"
     LOG_ERASED = "log.erased", "Personal data erased"
     LOG_PRUNED = "log.pruned", "Log pruned"
     CONSOLE_RESTORED = "console.restored", "Console restored"

@@ -11,25 +11,25 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_POST, require_safe
 
-from activity import log, names, summary
+from activity import names, summary
 from activity.chart import draw
 from activity.filters import LogFilter, options, reads_whole_log, suggest_users
-from activity.listing import BadListRequest, Listing, list_response, moment, span_of_time
+from activity.listing import BadListRequest, Listing, list_response, span_of_time
 from activity.listing.file_names import part_of_name
 from activity.listing.filterset import NOT
+from activity.listing.links import DOWNLOAD_PARAMETERS
 from activity.listing.read_routing import read
 from activity.listing.response import bad_list_response, is_fragment
 from activity.models import DownloadPreference, ListPreference, LogEntry, LogEntryQuerySet
 from activity.period import PeriodProblem, Span, read_span
-from activity.tables import actor_cell, level_badge, log_table, message_text, outcome_badge, user_cell
-from activity.times_in_text import with_local_times
+from activity.tables import log_table
 from activity.typed import LONGEST_IN_ADDRESS, LONGEST_TEXT, typed
 from activity.viewer import viewer
 
@@ -69,31 +69,6 @@ def activity_log(request: HttpRequest) -> HttpResponseBase:
         context=context,
         csv_name=_file_name(request, span),
     )
-
-
-@require_safe
-def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one entry with everything that was kept of it."""
-    entry = get_object_or_404(names.logged(LogEntry.objects.visible_to(request.user)), pk=pk)
-    details: dict[str, object] = dict(entry.details)
-    changes = details.pop("changes", None)
-    if not (isinstance(changes, dict) and all(isinstance(change, dict) for change in changes.values())):
-        changes, details = None, dict(entry.details)
-    context = {
-        "heading": entry.get_verb_display(),
-        "number": entry.pk,
-        "entry": entry,
-        "at": moment(entry.at),
-        "message": message_text(entry),
-        "level": level_badge(entry),
-        "outcome": outcome_badge(entry),
-        "actor": actor_cell(entry),
-        "user_name": user_cell(entry),
-        "target_url": log.target_url(entry),
-        "changes": [(field, change.get("old"), change.get("new")) for field, change in (changes or {}).items()],
-        "details": [(key, _readable(value)) for key, value in details.items()],
-    }
-    return render(request, "activity/log_entry.html", context)
 
 
 @require_safe
@@ -199,7 +174,7 @@ def _span(request: HttpRequest) -> Span:
 
 
 def _without(request: HttpRequest, *names: str) -> dict[str, str]:
-    leave = {"after", "before", "last", "csv", *names}
+    leave = {"after", "before", "last", *DOWNLOAD_PARAMETERS, *names}
     return {name: value for name, value in request.GET.dict().items() if value and name not in leave}
 
 
@@ -215,11 +190,6 @@ def _file_name(request: HttpRequest, span: Span) -> str:
             word = "keyword" if name == "activity" else name
             parts += [word, "not", value] if request.GET.get(f"{name}_is") == NOT else [word, value]
     return "-".join(parts)
-
-
-def _readable(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
-    return with_local_times(text)
 
 
 @require_POST

@@ -55,7 +55,7 @@ function followLinks({ url, csv }) {
     Object.assign(byId("filter-count"), { textContent: count, hidden: !count });
   }
   if (url && byId("refresh")) byId("refresh").href = url;
-  if (csv && byId("download")) byId("download").href = csv;
+  if (csv) for (const link of document.querySelectorAll("#download, [data-further]")) link.href = csv + (link.dataset.further ?? "");
   if (url) for (const input of document.querySelectorAll(":is(#selection, .list-buttons) [name=next]")) input.value = url;
 }
 // Typing replaces the address of the step before, and asking twice for the same list is one step: Back works as expected.

@@ -7,7 +7,7 @@ import datetime as dt
 import html
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -145,6 +145,10 @@ class Table:
     reads: tuple[str, ...] | None = None  # what these three read of a row; None: a row is read whole
     slow_csv: str = ""  # why Python writes the download, some 10,000 rows a second; empty: the database does
     page_size: int = 100
+    # For a database, what writes rows as JSON Lines that can be proved; empty: each column by its key.
+    json_lines: Callable[[str], Callable[[Sequence[Row]], bytes]] | None = None
+    # For the ids of rows and a size of the sealed log: lines that prove them, and how many are sealed and are not.
+    proofs: Callable[[Iterable[list[int]], int], Iterator[tuple[bytes, int, int]]] | None = None
 
     def column(self, key: str) -> Column | None:
         """Return the column of that key, if there is one."""

@@ -146,6 +146,10 @@ class KeptFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # the pack
             and self.form.cleaned_data.get(name) not in EMPTY_VALUES
         ]
 
+    def applied(self) -> dict[str, object]:
+        """Return what a filter came to beside its chip, such as the limits of a period, for a manifest."""
+        return {}
+
     def _chip(self, name: str, field: forms.Field) -> Chip:
         value = self.form.cleaned_data[name]
         if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):

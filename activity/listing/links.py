@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
@@ -12,6 +12,21 @@ from activity.listing.keyset import Page
 from activity.saved_views.seen import EVERYTHING
 
 PAGE_PARAMETERS = ("after", "before", "last", "day")
+DOWNLOAD_PARAMETERS = ("csv", "format", "zip")  # ask for a file: ?csv=1, or ?format=xlsx, each with zip=1 or without
+
+
+def asks_for_download(parameters: Iterable[str]) -> bool:
+    """Return whether an address with these parameters asks a list for a file."""
+    return not set(DOWNLOAD_PARAMETERS).isdisjoint(parameters)
+
+
+OFFERED = (
+    ("JSON Lines", "every detail, one object a line", {"format": "jsonl"}),
+    ("Excel (XLSX)", "dates and numbers as such", {"format": "xlsx"}),
+    ("CSV with manifest", "ZIP", {"zip": "1"}),
+    ("JSON Lines with manifest", "ZIP", {"format": "jsonl", "zip": "1"}),
+    ("Excel with manifest", "ZIP", {"format": "xlsx", "zip": "1"}),
+)
 
 
 class ListLinks:
@@ -29,7 +44,11 @@ class ListLinks:
     @property
     def whole_parameters(self) -> dict[str, str]:
         """Return the parameters that say what this list is, without those of one page of it."""
-        return {name: value for name, value in self.parameters.items() if name not in (*PAGE_PARAMETERS, "csv")}
+        return {
+            name: value
+            for name, value in self.parameters.items()
+            if name not in (*PAGE_PARAMETERS, *DOWNLOAD_PARAMETERS)
+        }
 
     def url(self, **changes: str | None) -> str:
         """Return this list's address with `changes`, without its page; None takes a parameter away."""
@@ -44,7 +63,7 @@ class ListLinks:
     @property
     def here_url(self) -> str:
         """Return the address of this page of the list."""
-        parameters = {name: value for name, value in self.parameters.items() if name != "csv"}
+        parameters = {name: value for name, value in self.parameters.items() if name not in DOWNLOAD_PARAMETERS}
         return f"{self.request.path}?{urlencode(parameters)}"
 
     @property
@@ -87,3 +106,10 @@ class ListLinks:
     def csv_url(self) -> str:
         """Return the address of the download of exactly the filtered rows."""
         return self.url(csv="1")
+
+    @property
+    def downloads(self) -> list[tuple[str, str, str, str]]:
+        """Return what the menu of downloads offers: words, a note, what it adds to `csv_url`, and the address."""
+        return [
+            (label, note, f"&{urlencode(further)}", self.url(csv="1", **further)) for label, note, further in OFFERED
+        ]

@@ -22,7 +22,7 @@ from activity.listing.filterset import OF_TEXTS, Chip, KeptFilterSet, Operators
 from activity.listing.go_to_date import cursor_of_day, page_from
 from activity.listing.headings import Headings, headings
 from activity.listing.keyset import Order, Page, is_by_time, read_page
-from activity.listing.links import PAGE_PARAMETERS, ListLinks
+from activity.listing.links import DOWNLOAD_PARAMETERS, PAGE_PARAMETERS, ListLinks
 from activity.listing.markup import Rows
 from activity.listing.text_search_page import find_page
 from activity.listing.views_of_list import ViewsOfList
@@ -31,7 +31,7 @@ from activity.typed import Unreadable, refuse_unreadable_address, typed
 
 COUNT_CAP = 10_000
 FEW = 2_000  # up to so many rows are found first and then sorted; more are read in the order of an index
-LIST_PARAMETERS = frozenset({"q", "sort", "after", "before", "last", "day", "csv", "view"})
+LIST_PARAMETERS = frozenset({"q", "sort", *PAGE_PARAMETERS, *DOWNLOAD_PARAMETERS, "view"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Answers for a list: a full page, an HTMX fragment, a 304 when nothing changed, a CSV download, or a clear 400."""
+"""Answers for a list: a full page, an HTMX fragment, a 304 when nothing changed, a download, or a clear 400."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from django.utils.cache import patch_vary_headers
 from django.utils.safestring import mark_safe
 
 from activity.listing.columns import Table
-from activity.listing.csv import CsvDownload
+from activity.listing.download import Download
 from activity.listing.errors import BadListRequest
+from activity.listing.formats import asked_format
+from activity.listing.links import asks_for_download
 from activity.listing.listing import Listing
 from activity.listing.read_routing import read
+from activity.listing.source import list_source
 from activity.saved_views.seen import EVERYTHING, default_of, opened_view
+from activity.viewer import viewer
 
 
 def list_response(
@@ -37,7 +41,7 @@ def list_response(
     """Return the list in the form that the request asks for.
 
     `page_template` gets `listing`, `body` (safe HTML) and `etag` in addition to `context`. `csv_name` names the file of
-    ?csv=1; without it the file has the table's name. The queryset must already hold only what the person may see;
+    a download; without it the file has the table's name. The queryset must already hold only what the person may see;
     read_routing.py chooses the database. `counted` selects the same rows in a way that the database counts faster.
     An address without a query leads to the person's default view of the list, where they have one.
     """
@@ -50,7 +54,7 @@ def list_response(
             request, table, rows, page_template, filterset, extra, context or {}, csv_name or table.name, counted
         ),
     )
-    if isinstance(answer, CsvDownload):
+    if isinstance(answer, Download):
         answer.log_beginning()  # outside of read(), which may run twice and reads from a copy of the database
     return answer
 
@@ -68,8 +72,9 @@ def _answer(
 ) -> HttpResponseBase:
     try:
         listing = Listing(request, table, queryset, filterset=filterset, extra=extra, counted=counted)
-        if "csv" in listing.parameters:
-            return CsvDownload(listing, csv_name)
+        if asks_for_download(listing.parameters):
+            kind, is_zip = asked_format(listing.parameters), "zip" in listing.parameters
+            return Download(viewer(request), list_source(listing, csv_name), kind, is_zip=is_zip)
         body = render_to_string("activity/listing/body.html", {"listing": listing})
     except BadListRequest as problem:
         return bad_list_response(request, str(problem))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest
 from django.urls import resolve
 
+from activity.listing.links import asks_for_download
 from activity.viewer import viewer
 from sessions_app.choosing import FIND
 from sessions_app.configuration.forms import SHOW
@@ -52,7 +53,7 @@ def on_action(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
 
 
 def on_download_of_everybodys_log(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
-    return on_reading(request, kwargs) and "csv" in request.GET and sees_everything(viewer(request))
+    return on_reading(request, kwargs) and asks_for_download(request.GET) and sees_everything(viewer(request))
 
 
 def on_post_past_second_factor(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:

@@ -41,8 +41,13 @@ class Spool:
     def put(self, piece: bytes) -> None:
         """Add `piece`. To be called by the writer.
 
-        Raises GaveUp, and OSError when the file cannot be written.
+        With an empty piece a writer that has nothing to send yet learns whether somebody still waits. Raises GaveUp,
+        and OSError when the file cannot be written.
         """
+        if not piece:
+            if self._gave_up:
+                raise GaveUp
+            return
         with self._changed:
             if self._written and self._written + len(piece) > self._largest:
                 patience = self._largest / SLOWEST

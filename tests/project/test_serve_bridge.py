@@ -19,6 +19,7 @@ from sessions_app.serving import refusals
 from sessions_app.serving.bridge import Bridge
 from sessions_app.serving.connection import EXTENSION
 from sessions_app.serving.refusals import HEADINGS
+from sessions_app.serving.spool import GaveUp, Spool
 from sessions_app.serving.wsgi import Environment
 from sessions_app.templatetags.console_tags import head_files
 from tests.support import pages
@@ -218,3 +219,20 @@ def test_a_page_whose_thread_hangs_is_answered_in_words_and_the_thread_comes_bac
         assert await ask(bridge, "/") == (200, {"content-length": "2"}, "ok")  # the only thread of strangers
 
     asyncio.run(asyncio.wait_for(scene(), seconds(20)))
+
+
+def test_a_writer_with_nothing_to_send_yet_learns_that_nobody_waits(tmp_path: Path) -> None:
+    async def wait_and_go() -> None:
+        spool = Spool(1000, tmp_path)
+        spool.put(b"")
+        waiting = asyncio.ensure_future(spool.get())
+        await asyncio.sleep(0)
+        spool.put(b"")
+        assert not waiting.done()  # an answer begins with the first bytes
+        spool.give_up()
+        with pytest.raises(GaveUp):
+            spool.put(b"")
+        with pytest.raises(GaveUp):
+            await waiting
+
+    asyncio.run(wait_and_go())

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from activity import log
 from activity.listing import link, list_response
+from activity.listing.links import asks_for_download
 from activity.listing.response import is_fragment
 from activity.names import then_and_now
 from activity.verbs import Verb
@@ -90,7 +91,7 @@ def session_log(request: HttpRequest, pk: int) -> HttpResponseBase:
         context=tabs_context(person, row, "log") | {"heading": f"Log of {row}"},
         csv_name=f"session-{row.pk}-log",
     )
-    is_opening = request.method == "GET" and not is_fragment(request) and "csv" not in request.GET
+    is_opening = request.method == "GET" and not is_fragment(request) and not asks_for_download(request.GET)
     if is_opening and response.status_code == 200:
         log.record(Verb.LOG_VIEWED, f"Read the log of session {row.pk}, {row}", actor=person, target=row)
     return response

@@ -160,7 +160,8 @@ def test_a_whole_download_is_recorded_with_its_rows_and_filters(as_user: AsUser,
     began = LogEntry.objects.get(verb=Verb.EXPORT_BEGAN)
     assert began.message == "Began to download entries in the last 7 days as CSV"
     assert (began.actor, began.ip, began.pk < entry.pk) == (auditor, "203.0.113.5", True)
-    assert began.details == {"list": "activity-log-last-7-days-keyword-backup", "filters": {"activity": "backup"}}
+    listed = {"list": "activity-log-last-7-days-keyword-backup", "filters": {"activity": "backup"}, "format": "csv"}
+    assert began.details == listed
 
 
 def test_the_file_of_the_log_does_not_hold_its_own_beginning(as_user: AsUser, auditor: User) -> None:
@@ -211,7 +212,7 @@ def test_an_end_that_cannot_be_logged_breaks_no_file_and_is_said_in_one_line(
     fail_to_log(monkeypatch, Verb.EXPORTED, OperationalError("database or disk is full"))
     assert len(download(as_user(auditor).get("/activity/", {"csv": "1", "activity": "backup"}))) == 1
     assert LogEntry.objects.get(verb=Verb.EXPORT_BEGAN).actor == auditor
-    [line] = [entry for entry in caplog.records if entry.name == "activity.listing.csv"]
+    [line] = [entry for entry in caplog.records if entry.name == "activity.listing.download"]
     assert line.exc_info is None
     assert line.getMessage() == (
         "Not in the activity log: Downloaded 1 entries in the last 7 days as CSV (auditor). The disk of the console is "

@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from activity import log
 from activity.folding import fold
+from activity.listing.links import DOWNLOAD_PARAMETERS, PAGE_PARAMETERS
 from activity.models import ListPreference
 from activity.saved_views.models import LONGEST_PATH, LONGEST_QUERY, SavedView, ViewMark
 from activity.text import plain
 from activity.verbs import Verb
 
 MOST_VIEWS = 100  # of one person
-NOT_KEPT = frozenset({"after", "before", "last", "day", "csv", "view"})  # one page of the list, or a download
+NOT_KEPT = frozenset({*PAGE_PARAMETERS, *DOWNLOAD_PARAMETERS, "view"})  # one page of the list, or a download
 FIELDS = ("name", "path", "query", "hidden", "widths", "order", "is_shared")  # what the log says of a shared view
 _signer = Signer(salt="activity.saved_views")
 

@@ -16,7 +16,7 @@ from django.test import Client
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from activity.verify_sessionadmin import Unproven, is_included, leaf_hash, open_note, parse_checkpoint, parse_vkey
+from activity.verify_sessionadmin import Unproven, is_included, leaf_hash, main, open_note, parse_checkpoint, parse_vkey
 from tests.support import pages
 from tests.support.entries import ago, make_entry
 from tests.support.sealed import Signer, from_base64, seal, signing_with
@@ -178,3 +178,38 @@ def test_a_manifest_is_for_whoever_may_read_its_entry(
     assert as_user(auditor).get(f"/activity/{entry.pk}/manifest/").status_code == 200
     other = LogEntry.objects.filter(verb=Verb.EXPORT_BEGAN).get()
     assert as_user(alice).get(f"/activity/{other.pk}/manifest/").status_code == 404
+
+
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "xlsx"])
+def test_the_verifier_passes_real_downloads_and_finds_a_changed_byte(
+    as_user: AsUser, auditor: User, signer: Signer, tmp_path: Path, format_: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LogEntry.objects.bulk_create(LogEntry(verb=Verb.LOGIN, message=f"row {number}") for number in range(300))
+    seal(signer)
+    browser = as_user(auditor)
+
+    def verify(path: Path) -> int:
+        return main(["--key", signer.vkey, str(path)])
+
+    archive = tmp_path / "export.zip"
+    archive.write_bytes(pages.streamed(browser.get("/activity/", {"format": format_, "zip": "1", "activity": "row"})))
+    assert verify(archive) == 0, capsys.readouterr()
+    data = pages.streamed(browser.get("/activity/", {"format": format_, "activity": "row"}))
+    entry = LogEntry.objects.filter(verb=Verb.EXPORTED).latest("pk")
+    plain_file = tmp_path / entry.details["file"]
+    plain_file.write_bytes(data)
+    plain_file.with_name(plain_file.name + ".manifest").write_text(entry.details["manifest"])
+    assert verify(plain_file) == 0, capsys.readouterr()
+    middle = len(data) // 2
+    plain_file.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+    assert verify(plain_file) == 1
+    whole = archive.read_bytes()
+    with zipfile.ZipFile(archive) as packed:
+        members = {name: packed.read(name) for name in packed.namelist()}
+    name = next(iter(members))
+    members[name] = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+    with zipfile.ZipFile(archive, "w") as packed:
+        for each, content in members.items():
+            packed.writestr(each, content)
+    assert archive.read_bytes() != whole
+    assert verify(archive) == 1

@@ -33,7 +33,7 @@ class Signer:
 def signing_with(signer: Signer) -> Iterator[None]:
     """Let the console sign with this key."""
     before = list(signing._signer)
-    signing.provide_signer(signer)
+    signing.provide_signer(signing.Signer(origin=lambda: ORIGIN, sign=signer))
     try:
         yield
     finally:

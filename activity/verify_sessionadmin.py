@@ -75,13 +75,16 @@ def canonical_json(value: Any) -> bytes:
 def _is_plain(value: Any) -> bool:
     """Return whether Python's own encoder writes all numbers and keys of the value as RFC 8785 wants them."""
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind is dict:
+        for key, one in value.items():
+            if type(key) is not str or (type(one) is not str and not _is_plain(one)):
+                return False
         return True
     if kind is int:
         return bool(-MOST_EXACT <= value <= MOST_EXACT)
-    if kind is dict:
-        return all(type(key) is str and _is_plain(one) for key, one in value.items())
-    return kind is list and all(map(_is_plain, value))
+    if kind is list:
+        return all(map(_is_plain, value))
+    return kind is str or kind is bool or value is None
 
 
 def _pieces(value: Any) -> Iterator[str]:

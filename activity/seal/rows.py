@@ -14,14 +14,16 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity.models import LogEntry
-from activity.verify_sessionadmin import ENTRY_FIELDS, VERSION, canonical_json, ip_text
+from activity.verify_sessionadmin import ENTRY_FIELDS, MOST_EXACT, VERSION, canonical_json, ip_text
 
 ROWS_AT_ONCE = 2000
 KEYS = (*ENTRY_FIELDS, "v")
 AT, DETAILS, ID, IP = (ENTRY_FIELDS.index(field) for field in ("at", "details", "id", "ip"))
 # How Django and the triggers write a time on SQLite, and what PostgreSQL is asked for.
 TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?", re.ASCII)
+WHOLE_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
 UTC_TIME = "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+_text = json.encoder.encode_basestring  # a string as canonical JSON has it, but for halves of surrogate pairs
 
 
 def read_entries(connection: BaseDatabaseWrapper, after: int, up_to: int) -> Iterator[tuple[int, bytes]]:
@@ -56,11 +58,43 @@ def statement_for(connection: BaseDatabaseWrapper) -> str:
 
 def as_json(row: tuple[Any, ...]) -> bytes:
     """Return the canonical JSON of what statement_for() reads for one entry."""
+    return _quickly(row) or _carefully(row)
+
+
+def _quickly(row: tuple[Any, ...]) -> bytes | None:
+    """Return the canonical JSON of a row of the usual types, without a dictionary between; None for any other row."""
+    actor_id, actor_name, at, details, number, ip, level, login_id, message, outcome, target_id, *rest = row
+    target_name, target_type, user_id, user_name, verb = rest
+    for one in (actor_id, number, level, login_id, target_id, user_id):
+        if one is not None and (type(one) is not int or not -MOST_EXACT <= one <= MOST_EXACT):
+            return None
+    if type(at) is not str or not WHOLE_TIME.fullmatch(at) or (ip is not None and ":" in ip):
+        return None
+    try:
+        return (
+            f'{{"actor_id":{"null" if actor_id is None else actor_id},"actor_name":{_text(actor_name)},'
+            f'"at":"{at[:10]}T{at[11:]}Z","details":{"{}" if details == "{}" else _canonical(details)},'
+            f'"id":{number},"ip":{"null" if ip is None else _text(ip)},"level":{level},'
+            f'"login_id":{"null" if login_id is None else login_id},"message":{_text(message)},'
+            f'"outcome":{_text(outcome)},"target_id":{"null" if target_id is None else target_id},'
+            f'"target_name":{_text(target_name)},"target_type":{_text(target_type)},'
+            f'"user_id":{"null" if user_id is None else user_id},"user_name":{_text(user_name)},"v":{VERSION},'
+            f'"verb":{_text(verb)}}}'
+        ).encode()
+    except (TypeError, ValueError, RecursionError):  # no text, half of a surrogate pair, or details that are no JSON
+        return None
+
+
+def _canonical(details: str) -> str:
+    return canonical_json(_DECODER.decode(details)).decode()
+
+
+def _carefully(row: tuple[Any, ...]) -> bytes:
     values = [*row, VERSION]
-    details, ip = row[DETAILS], row[IP]
+    ip = row[IP]
     values[AT] = _time(row[AT])
-    values[DETAILS] = {} if details == "{}" else _details(details)
-    if ip is not None and ":" in ip:
+    values[DETAILS] = _details(row[DETAILS])
+    if type(ip) is str and ":" in ip:
         values[IP] = ip_text(ip)
     try:
         return canonical_json(dict(zip(KEYS, values, strict=True)))
@@ -77,12 +111,9 @@ def _time(value: Any) -> Any:
 def _details(text: Any) -> Any:
     """Return the value of JSON. Text that is none, or has a key twice, is returned as it is."""
     try:
-        value = json.loads(text)
-        if json.dumps(value) != text:  # as Django writes it on SQLite; PostgreSQL writes other blanks
-            json.loads(text, object_pairs_hook=_without_doubles)
+        return _DECODER.decode(text)
     except (TypeError, ValueError, RecursionError):
         return text
-    return value
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,6 +122,9 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         raise ValueError("A key is there twice.")
     return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_doubles)
 
 
 def _shown(value: Any) -> Any:

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from activity import append_only, log
 from activity.models import Level, LogEntry
+from activity.seal import rows
 from activity.seal.rows import read_entries
 from activity.verbs import Verb
-from activity.verify_sessionadmin import canonical_json, entry_json, time_text
+from activity.verify_sessionadmin import ENTRY_FIELDS, canonical_json, entry_json, time_text
 from tests.support.builders import make_user
 
 NOON = dt.datetime(2026, 1, 31, 12, 0, 0, 120, tzinfo=dt.UTC)
@@ -139,3 +140,47 @@ def test_what_the_console_never_writes_is_in_the_leaf_as_it_was_found(column: st
         cursor.execute(f"UPDATE activity_logentry SET {column} = %s WHERE id = %s", [value, entry.pk])  # noqa: S608
     [(_, data)] = read_entries(connection, entry.pk - 1, entry.pk)
     assert shown.encode() in data
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"actor_id": None, "ip": None, "login_id": None, "target_id": None, "user_id": None},
+        {"message": 'quotes " and \\ and \x01\t\x7f\u2028 and \U0001f600', "actor_name": "Zo\u00eb"},
+        {"details": '{"b": 1.0, "a": [1, null, true, "x"], "\U0001f600": 1, "\uffff": 2}'},
+        {"details": '{"a": 1, "a": 2}'},
+        {"details": "no JSON"},
+        {"details": "[" * 100_000},
+        {"at": "2026-11-29 10:00:00"},
+        {"at": "yesterday"},
+        {"ip": "2001:DB8::1"},
+        {"target_id": 2**53},
+        {"level": 20.0},
+        {"level": True},
+        {"message": b"bytes"},
+        {"message": "half \ud800"},
+    ],
+)
+def test_rows_of_usual_types_take_a_quicker_way_to_the_same_bytes(changed: dict[str, Any]) -> None:
+    usual: dict[str, Any] = {
+        "actor_id": 1,
+        "actor_name": "alice",
+        "at": "2026-11-29 10:00:00.000123",
+        "details": '{"b": 1, "a": {"c": "d"}}',
+        "id": 7,
+        "ip": "203.0.113.9",
+        "level": 20,
+        "login_id": 4,
+        "message": "said",
+        "outcome": "success",
+        "target_id": 5,
+        "target_name": "web-1",
+        "target_type": "sessions_app.resource",
+        "user_id": 2,
+        "user_name": "bob",
+        "verb": "login.succeeded",
+    }
+    row = tuple({**usual, **changed}[field] for field in ENTRY_FIELDS)
+    assert rows.as_json(row) == rows._carefully(row)
+    assert changed or rows._quickly(row) is not None

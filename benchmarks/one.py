@@ -20,7 +20,7 @@ django.setup()
 
 from django.db import connection  # noqa: E402
 
-from benchmarks import data, export, middleware, pages, serving, writes  # noqa: E402
+from benchmarks import data, export, middleware, pages, sealing, serving, writes  # noqa: E402
 from benchmarks.installed import PEERS  # noqa: E402
 from benchmarks.timing import Figure  # noqa: E402
 
@@ -51,6 +51,7 @@ def measure(size: data.Size, path: Path) -> dict[str, Any]:
         "weights": pages.weights,
         "csv": lambda: export.figures(size),
         "serving": serving.figures if size.rounds > 1 else lambda: None,
+        "sealing": lambda: sealing.figures(sealing.TURNS if size.rounds > 1 else 0),
         "record": lambda: writes.figures(writes.SECONDS if size.rounds > 1 else 1.0),
     }
     for name, group in groups.items():

@@ -41,6 +41,13 @@ def _part(kind: str, result: Result) -> list[str]:
         "",
         f"record() from {result['record']['processes']} processes: {result['record']['entries_a_second']:,} entries/s.",
     ]
+    sealed = result["sealing"]
+    lines += [f"Sealing of 10,000 entries: {sealed['seconds_for_10000']} s."]
+    if "lost_percent" in sealed:
+        lines += [
+            f"record() while a worker seals: {sealed['record_with']:,} entries/s, "
+            f"without it {sealed['record_without']:,}: {sealed['lost_percent']} % less."
+        ]
     if served := result["serving"]:
         lines += [
             f"wrk on the log page, 2 workers, 16 connections: {served['requests_a_second']:.0f} requests/s, "

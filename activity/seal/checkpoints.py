@@ -44,6 +44,11 @@ def make() -> Checkpoint | None:
         last = newest()
         if state is None or not state.size or (last is not None and last.size >= state.size):
             return None
+        if last is not None and tree.root(last.size) != bytes(last.root):
+            raise tree.TreeDamaged(
+                f"The hashes of the sealed log no longer give the root of the checkpoint of {last.size:,} entries: "
+                "they were changed. Nothing was signed."
+            )
         root = tree.root(state.size)
         note = signing.sign(checkpoint_text(origin, state.size, root))
         return Checkpoint.objects.create(size=state.size, root=root, note=note, key=_key_hashes(note))

@@ -47,6 +47,7 @@ def test_the_benchmark_answers_every_question(tmp_path: Path) -> None:
     assert all(one["median"] > 0 for one in result["pages"])
     assert result["csv"][0]["rows"] >= 2000
     assert result["record"]["entries_a_second"] > 0
+    assert result["sealing"]["entries"] >= 2000
     assert result["weights"]["/activity/?period=1y"]["html_gzip"] > 2_000
     assert "| log, first page | SessionAdmin |" in done.stdout
     assert tmp_path.stat().st_mode & 0o777 == 0o700
@@ -85,6 +86,7 @@ def test_missing_peers_are_named_in_the_report() -> None:
         "csv": [],
         "weights": {},
         "record": {"processes": 4, "entries_a_second": 1},
+        "sealing": {"entries": 10_000, "seconds_for_10000": 0.3, "processor_seconds_for_10000": 0.2},
         "serving": None,
         "bytes": 1,
         "minutes": 1,

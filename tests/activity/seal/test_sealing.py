@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from activity import log, verify_sessionadmin
-from activity.models import Checkpoint, Level, LogEntry, Outcome, SealFinding, SealState
+from activity.models import Checkpoint, Level, LogEntry, Outcome, SealFinding, SealState, SealTile
 from activity.seal import behind, checkpoints, sealing, tree
 from activity.seal.rows import read_entries
 from activity.seal.sealing import Sealing
@@ -98,6 +98,19 @@ def test_many_entries_get_a_checkpoint_before_the_minute_is_over(monkeypatch: py
     write(400)
     Sealing("one").seal()
     assert [each.size for each in Checkpoint.objects.order_by("pk")] == [50, 150, 250, 350]
+
+
+@pytest.mark.django_db
+def test_a_tree_that_contradicts_the_newest_checkpoint_is_not_signed() -> None:
+    write(3)
+    Sealing("one").seal()
+    tile = SealTile.objects.get(level=0)
+    SealTile.objects.filter(pk=tile.pk).update(hashes=bytes(32) + bytes(tile.hashes)[32:])
+    write(1)
+    Sealing("one").seal()
+    with pytest.raises(tree.TreeDamaged, match="Nothing was signed"):
+        checkpoints.make()
+    assert Checkpoint.objects.count() == 1
 
 
 @pytest.mark.django_db

@@ -20,6 +20,7 @@ from sessions_app.errors import Refused
 from sessions_app.gateway.flows import connect, ticket
 from sessions_app.gateway.models import GatewayHostKey, GatewayTicket, TicketKind, hash_ticket
 from sessions_app.hosts.models import UserKey
+from sessions_app.logins.models import SecondFactor
 from sessions_app.sealing import seal, unseal
 
 HOST_KEY_KIND = "ssh-ed25519"
@@ -36,6 +37,7 @@ class Identity:
     session_id: int | None = None
     login_session_id: int | None = None
     is_noted: bool = False  # whether the use of the key was noted less than a minute ago
+    factor: SecondFactor | None = None  # what was given after the key
     is_confirmed: bool = False  # whether a second factor was given, here or for the one-time password
 
 

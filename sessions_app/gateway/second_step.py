@@ -22,6 +22,7 @@ from sessions_app.gateway import store
 from sessions_app.gateway.flows import connect, ticket
 from sessions_app.gateway.identity import Identity, by_password
 from sessions_app.logins.authentication import LoginRefused
+from sessions_app.logins.models import SecondFactor
 from sessions_app.people.models import Application
 from sessions_app.privileged.flows.confirm import asks_for_factor
 
@@ -97,14 +98,13 @@ def given(first: Identity, user_name: str, wanted: str, answer: str, address: st
     """
     user = get_user_model().objects.get(pk=first.user_id)
     if not ticket.is_password(answer) and check.factors_of(user).accepts_code:
-        _use_code(user, wanted, answer, address)
-        return replace(first, is_confirmed=True)
+        return replace(first, is_confirmed=True, factor=_use_code(user, wanted, answer, address))
     found = by_password(user_name, wanted, answer, address)
     return replace(found, key_id=first.key_id, is_noted=first.is_noted)
 
 
 @sensitive_variables("answer")
-def _use_code(user: AbstractUser, wanted: str, answer: str, address: str) -> None:
+def _use_code(user: AbstractUser, wanted: str, answer: str, address: str) -> SecondFactor:
     session = connect.wanted_session(user, wanted)
     with log.coming_from(address):
         try:
@@ -115,3 +115,4 @@ def _use_code(user: AbstractUser, wanted: str, answer: str, address: str) -> Non
             raise Refused("The code is wrong, or it was used before. Wait for the next one.")
         message = f"Confirmed over SSH ({factor.label}), to connect to {session.resource_name}"
         log.record(Verb.FACTOR_CONFIRMED, message, actor=user, target=session)
+    return factor

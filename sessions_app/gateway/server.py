@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec
 
@@ -53,6 +54,7 @@ class GatewayServer(asyncssh.SSHServer):
         self.channels: set[ClientChannel] = set()
         self._limits = limits
         self._user_name = ""
+        self._token = secrets.token_urlsafe()  # the same for all connections of this client
         self._offered: Identity | None = None  # by the key that was checked last
         self._offered_key = ""
         self._second_step: SecondStep | None = None  # what it is asked for since its key was accepted
@@ -251,6 +253,8 @@ class GatewayServer(asyncssh.SSHServer):
             key_id=self.identity.key_id,
             login_session_id=self.identity.login_session_id,
             is_confirmed=self.identity.is_confirmed,
+            factor=self.identity.factor or "",
+            client_token=self._token,
         )
 
     def _blocked(self, is_blocked: bool) -> None:

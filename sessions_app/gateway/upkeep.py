@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Collection
 
+from django.db.models import Q
 from django.utils import timezone
 
 from sessions_app.gateway import heartbeats, store
@@ -52,12 +53,14 @@ async def run(registry: Registry) -> None:
 
 
 def touch_terminals(connections: Collection[int]) -> None:
-    """Note the last access of the browsers in whose terminals something was typed.
+    """Note the last access of the login sessions in whose terminals something was typed.
 
-    `connections` are ids of gateway connections. A person who works in a terminal is not idle.
+    They are those of browsers, and of SSH clients with a key. `connections` are ids of gateway connections. A person
+    who works in a terminal is not idle.
     """
     now = timezone.now()
-    typed = GatewayConnection.objects.open().filter(pk__in=connections, entry_point=EntryPoint.BROWSER)
+    typed = GatewayConnection.objects.open().filter(pk__in=connections)
+    typed = typed.filter(Q(entry_point=EntryPoint.BROWSER) | ~Q(key=None))
     late = LoginSession.objects.live().filter(last_access_at__lt=now - service.ACCESS_RESOLUTION)
     late.filter(pk__in=typed.values("login_session")).update(**used_at(now))
 

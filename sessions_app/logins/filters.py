@@ -18,7 +18,7 @@ from sessions_app.devices.models import RecognisedBy
 from sessions_app.logins.models import LoginSession, LoginSessionQuerySet, Method, SecondFactor
 from sessions_app.roles import sees_everything
 
-DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "Other")]
+DEVICES = [(name, name) for name in ("Desktop", "Mobile", "Tablet", "TV", "Bot", "SSH client", "Other")]
 YES_NO = [("yes", "Yes"), ("no", "No")]
 NO_FACTOR = "none"
 STATES = [("live", "Live"), ("ended", "Ended"), ("all", "Live and ended")]

@@ -20,7 +20,14 @@ TRAVEL = (
 # The drawing says which kind of device it is, for which there is no room beside "New".
 NEW = '<span title="{} that the console did not know">New<span class="visually-hidden"> ({})</span></span>'
 RECOGNISED: dict[str, str] = {by.value: by.label for by in RecognisedBy}
-DEVICE_ICONS = {"Desktop": "desktop", "Mobile": "mobile", "Tablet": "tablet", "TV": "tv", "Bot": "bot"}
+DEVICE_ICONS = {
+    "Desktop": "desktop",
+    "Mobile": "mobile",
+    "Tablet": "tablet",
+    "TV": "tv",
+    "Bot": "bot",
+    "SSH client": "terminal",
+}
 
 
 def country_cell(row: LoginSession) -> str:

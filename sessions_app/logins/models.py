@@ -1,4 +1,7 @@
-"""Login sessions: one for each browser that is logged in to the console. Only a hash of the session key is stored."""
+"""Login sessions: one for each browser that is logged in to the console, and for each SSH client with a key.
+
+Only a hash of the session key is stored.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ class EndReason(models.TextChoices):
     NETWORKS = "networks", "Outside the allowed networks"
     HOURS = "hours", "Outside the allowed hours"
     TOO_MANY = "too_many", "Too many logins"
+    CLOSED = "closed", "SSH client closed"
 
 
 class Method(models.TextChoices):
@@ -41,6 +45,7 @@ class Method(models.TextChoices):
     PASSWORD = "password", "Password"
     PASSKEY = "passkey", "Passkey"
     PROVIDER = "provider", "Single sign-on"
+    SSH_KEY = "ssh_key", "SSH key"  # at the gateway; no browser can use such a login
 
 
 class SecondFactor(models.TextChoices):
@@ -90,6 +95,10 @@ class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
         """Return all login sessions for administrators and auditors, and only the user's own for others."""
         return self if sees_everything(user) else self.filter(user_id=user.pk)
 
+    def of_browsers(self) -> Self:
+        """Return the login sessions that are not those of SSH clients."""
+        return self.exclude(signed_in_with=Method.SSH_KEY)
+
 
 def hash_session_key(key: str) -> str:
     """Return the SHA-256 of a session key in hex. A key has about 160 random bits, so it needs no salt."""
@@ -97,7 +106,7 @@ def hash_session_key(key: str) -> str:
 
 
 class LoginSession(QuickRows):
-    """One browser of one user: from where, with which software, since when. Ended rows stay as history."""
+    """One browser or SSH client of one user: from where, with which software, since when. Ended rows stay."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="login_sessions")
     user_name = models.CharField("user", max_length=150)

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -32,6 +31,7 @@ from sessions_app.logins.models import (
     LONGEST_NOTE,
     EndReason,
     LoginSession,
+    LoginSessionQuerySet,
     LogoutNote,
     hash_session_key,
 )
@@ -161,7 +161,7 @@ def _refusal(user: AbstractBaseUser, address: str) -> Refusal | None:
     most = most_logins(user.pk, chosen)
     if most is None:
         return None
-    live = live_logins(user).exclude(backend.is_expired(timezone.now())).select_related("user")
+    live = live_logins(user).of_browsers().exclude(backend.is_expired(timezone.now())).select_related("user")
     logins = list(live.order_by("created_at", "pk"))
     too_many = logins[: max(len(logins) - most + 1, 0)]
     times = f"{most} login{'' if most == 1 else 's'} at a time"
@@ -266,7 +266,7 @@ def end_all(
     return sum(end(login, reason, actor=actor, note=note) for login in logins)
 
 
-def live_logins(user: AbstractBaseUser, *, but: LoginSession | None = None) -> QuerySet[LoginSession]:
+def live_logins(user: AbstractBaseUser, *, but: LoginSession | None = None) -> LoginSessionQuerySet:
     """Return the live login sessions of `user`, without `but`."""
     logins = LoginSession.objects.live().filter(user_id=user.pk)
     return logins if but is None else logins.exclude(pk=but.pk)
@@ -274,7 +274,9 @@ def live_logins(user: AbstractBaseUser, *, but: LoginSession | None = None) -> Q
 
 def end_expired() -> int:
     """End login sessions that are idle or old beyond the limits. Return how many. Workers and gateways call this."""
-    expired = LoginSession.objects.live().filter(backend.is_expired(timezone.now())).select_related("user")
+    expired = (
+        LoginSession.objects.live().of_browsers().filter(backend.is_expired(timezone.now())).select_related("user")
+    )
     return sum(end(login, EndReason.EXPIRED, actor=None) for login in expired[:1000])
 
 

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from sessions_app.logins.models import LoginSession
+from sessions_app.logins.models import LoginSession, Method
 
 AEROPLANE_KMH = 1000  # faster than airliners cruise, also with the wind behind them
 SHORTEST_KM = 500  # two exits of networks in one region are often some hundred kilometres apart
@@ -53,7 +53,9 @@ def impossible_travel(user_id: int, place: dict[str, Any], now: dt.datetime) -> 
         return None
     since = now - dt.timedelta(hours=math.pi * EARTH_KM / AEROPLANE_KMH)
     earlier = LoginSession.objects.filter(user_id=user_id, latitude__isnull=False, longitude__isnull=False)
-    last = [one for one in earlier.exclude(country_code="").order_by("-pk")[:LOOKED_BACK] if one.last_access_at > since]
+    found = earlier.exclude(country_code="").order_by("-pk")[:LOOKED_BACK]
+    # SSH clients often run on another machine than the one that the person sits at.
+    last = [one for one in found if one.last_access_at > since and one.signed_in_with != Method.SSH_KEY]
     journeys = [journey(one, latitude, longitude, place["accuracy_km"], now) for one in last]
     return max((one for one in journeys if one is not None), key=lambda one: (one.kmh, one.km), default=None)
 

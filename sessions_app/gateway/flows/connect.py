@@ -6,7 +6,7 @@ once. This module knows no network: the gateway calls it before and after.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -20,6 +20,7 @@ from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.errors import Refused
 from sessions_app.factors.required import must_enrol_now
+from sessions_app.gateway.flows.ssh_login import login_of_client
 from sessions_app.gateway.models import EntryPoint, GatewayConnection
 from sessions_app.hosts.flows.certificate import OPEN, names_that_certify, session_to_log_in_to
 from sessions_app.hosts.models import HostWatch, UserKey
@@ -47,6 +48,8 @@ class AuthenticatedClient:
     key_id: int | None = None  # the registered key, when they came with one
     login_session_id: int | None = None  # the browser's, when they came with a ticket of it
     is_confirmed: bool = False  # whether they gave a second factor for this connection, or shortly before their ticket
+    factor: str = ""  # the SecondFactor that an SSH client gave after its key
+    client_token: str = field(default="", repr=False)  # secret, the same for all connections of one SSH client
 
 
 def wanted_session(user: AbstractUser, wanted: str) -> PrivilegedSession:
@@ -100,7 +103,9 @@ def connect(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
     3. The second factor must have been given, if the profile of the session asks for it. The first one of a session
     counts for its start.
 
-    4. From now on control_loop.py looks at the new row. Earlier requests for the session do not concern it.
+    4. The first connection of an SSH client with a key begins its login session (ssh_login.py).
+
+    5. From now on control_loop.py looks at the new row. Earlier requests for the session do not concern it.
     """
     user: AbstractUser = get_user_model().objects.get(pk=login.user_id)
     try:
@@ -109,6 +114,7 @@ def connect(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
             session = locked_session(login.session_id, ("user", "resource", "profile"))
             key = _key(login)
             _require(user, session, login)
+            own_login = _login_of_key(user, login) if key is not None else login.login_session_id
             newest = session.controls.order_by("-pk").values_list("pk", flat=True).first()
             return GatewayConnection.objects.create(
                 session=session,
@@ -119,7 +125,7 @@ def connect(login: AuthenticatedClient, gateway: str) -> GatewayConnection:
                 client=plain(login.client, 120),
                 key=key,
                 fingerprint=key.fingerprint if key else "",
-                login_session_id=login.login_session_id,
+                login_session_id=own_login,
             )
     except Refused as refused:
         _note_refusal(user, login, refused.message)
@@ -178,6 +184,17 @@ def _key(login: AuthenticatedClient) -> UserKey | None:
     return key
 
 
+def _login_of_key(user: AbstractUser, login: AuthenticatedClient) -> int:
+    """Return the number of the login session of an SSH client with a key: the browser's if it depends on one.
+
+    Raise Refused if somebody logged it out.
+    """
+    if login.login_session_id is not None:
+        return login.login_session_id
+    given = {"client_token": login.client_token, "client": login.client, "factor": login.factor}
+    return login_of_client(user, address=login.address, **given).pk
+
+
 def _require(user: AbstractUser, session: PrivilegedSession, login: AuthenticatedClient) -> None:
     """Raise Refused unless this person may connect to this session now."""
     if session.user_id != user.pk:
@@ -210,7 +227,12 @@ def _require_signed_in(user: AbstractUser, login: AuthenticatedClient) -> None:
         if theirs.must_enrol:
             raise Refused(MUST_ENROL)
     elif must_enrol_now(user):
-        last = LoginSession.objects.filter(user_id=user.pk).order_by("-pk").values_list("second_factor", flat=True)
+        last = (
+            LoginSession.objects.of_browsers()
+            .filter(user_id=user.pk)
+            .order_by("-pk")
+            .values_list("second_factor", flat=True)
+        )
         if last.first() != SecondFactor.PROVIDER:
             raise Refused(MUST_ENROL)
 

@@ -16,6 +16,7 @@ from activity import log
 from activity.models import Level, LogEntry
 from activity.verbs import Verb
 from sessions_app.gateway.flows import enforced
+from sessions_app.gateway.flows.ssh_login import end_without_connections
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from sessions_app.hosts.models import HostWatch
 from sessions_app.privileged.models import PrivilegedSession
@@ -42,7 +43,9 @@ def disconnected(endings: Sequence[Ending]) -> int:
 
     3. Sessions without a connection, and their hosts, become due.
 
-    4. Each connection gets one log entry.
+    4. Login sessions of SSH clients end with their last connection.
+
+    5. Each connection gets one log entry, and each such login session.
     """
     by_id = {one.connection_id: one for one in endings}
     with transaction.atomic():
@@ -57,7 +60,9 @@ def disconnected(endings: Sequence[Ending]) -> int:
             HostWatch.objects.outdate(resource_id)
         enforced.without_connections(ids if over else (), timezone.now())
         rows = GatewayConnection.objects.select_related("session__user").in_bulk([one.connection_id for one in over])
-        log.record_all(_entry(rows[one.connection_id], one) for one in over)
+        logins = {row.login_session_id for row in rows.values() if row.login_session_id is not None}
+        closed = end_without_connections(logins) if logins else []
+        log.record_all([*(_entry(rows[one.connection_id], one) for one in over), *closed])
     return len(over)
 
 

@@ -18,7 +18,7 @@ from sessions_app.logins.client_ip import UNIX_SOCKET
 from sessions_app.logins.expiry import expiry
 from sessions_app.logins.geolocation import UNKNOWN_CITY
 from sessions_app.logins.marks import page_badges
-from sessions_app.logins.models import AddressSource, LoginAddress, LoginSession, LogoutNote
+from sessions_app.logins.models import AddressSource, LoginAddress, LoginSession, LogoutNote, Method
 from sessions_app.logins.tables import (
     browser_text,
     location,
@@ -88,6 +88,8 @@ def _sign_in(login: LoginSession) -> list[tuple[str, str]]:
 def _ends(login: LoginSession) -> list[tuple[str, str]]:
     """Return both limits of a live login session, or when and why it ended."""
     used = ("Last access", short_time(login.last_access_at))
+    if login.ended_at is None and login.signed_in_with == Method.SSH_KEY:
+        return [used, ("Ends", "with the last connection of the SSH client")]
     if login.ended_at is None:
         limits = expiry(login.created_at, login.last_access_at)
         return [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0024_access_exceptions"),
+        ("sessions_app", "0025_signing_keys"),
     ]
 
     operations = [

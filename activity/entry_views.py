@@ -13,6 +13,7 @@ from activity.listing import moment
 from activity.listing.file_names import attachment
 from activity.listing.manifest import ENDING
 from activity.models import LogEntry
+from activity.reading import note_reading
 from activity.tables import actor_cell, level_badge, message_text, outcome_badge, user_cell
 from activity.times_in_text import with_local_times
 from activity.verbs import Verb
@@ -41,7 +42,9 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
         "details": [(key, _readable(value)) for key, value in details.items()],
         "has_manifest": entry.verb == Verb.EXPORTED and "manifest" in details,
     }
-    return render(request, "activity/log_entry.html", context)
+    response = render(request, "activity/log_entry.html", context)
+    note_reading(request, response, Verb.LOG_READ, f"Read entry {entry.pk} of the activity log")
+    return response
 
 
 @require_safe

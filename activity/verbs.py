@@ -94,6 +94,7 @@ class Verb(models.TextChoices):
     VIEW_SHARED = "view.shared", "Saved view shared"
     VIEW_CHANGED = "view.changed", "Shared view changed"
     VIEW_WITHDRAWN = "view.withdrawn", "Shared view withdrawn"
+    LOG_READ = "log.read", "Activity log read"
     LOG_VIEWED = "log.viewed", "Session log viewed"
     RECORDING_VIEWED = "recording.viewed", "Recording viewed"
     RECORDING_WATCHED = "recording.watched", "Session watched live"

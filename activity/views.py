@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_POST, require_safe
 
-from activity import names, summary
-from activity.chart import draw
+from activity import names
+from activity.figure_views import PERIOD, READ, without
 from activity.filters import LogFilter, options, reads_whole_log, suggest_users
-from activity.listing import BadListRequest, Listing, list_response, span_of_time
+from activity.listing import list_response
 from activity.listing.file_names import part_of_name
 from activity.listing.filterset import NOT
-from activity.listing.links import DOWNLOAD_PARAMETERS
-from activity.listing.read_routing import read
-from activity.listing.response import bad_list_response, is_fragment
-from activity.models import DownloadPreference, ListPreference, LogEntry, LogEntryQuerySet
+from activity.models import DownloadPreference, ListPreference, LogEntry
 from activity.period import PeriodProblem, Span, read_span
+from activity.reading import note_reading
 from activity.tables import log_table
 from activity.typed import LONGEST_IN_ADDRESS, LONGEST_TEXT, typed
+from activity.verbs import Verb
 from activity.viewer import viewer
 
 NARROWEST, WIDEST = 60, 1600  # pixels
@@ -39,11 +34,6 @@ DENSITIES = ("comfortable", "compact")
 A_YEAR = 31_536_000  # seconds that the browser keeps the choice
 COLUMN_KEY = re.compile("[a-z0-9_-]{1,40}")  # PostgreSQL's JSON accepts neither NUL nor lone surrogates
 MOST_TABLES = 50
-PERIOD = ("period", "since", "until")  # links keep these, because the list is always about a period
-TOPS = ("5", "10")  # how many users the summary names
-SUMMARY_PARTS = ("activity/_log_summary.html", "activity/log_summary.html")  # the fragment, and the page around it
-CHART_PARTS = ("activity/_log_chart.html", "activity/log_chart.html")
-FIGURES = ("Sessions", "Total", "Average", "Minimum", "Maximum")
 
 
 @require_safe
@@ -59,7 +49,7 @@ def activity_log(request: HttpRequest) -> HttpResponseBase:
         "summary_url": _summary_url(request),
         "users": lambda: options(suggest_users("")),  # asked for by the full page only
     }
-    return list_response(
+    response = list_response(
         request,
         table,
         names.logged(LogEntry.objects.visible_to(request.user)),
@@ -69,89 +59,8 @@ def activity_log(request: HttpRequest) -> HttpResponseBase:
         context=context,
         csv_name=_file_name(request, span),
     )
-
-
-@require_safe
-def activity_summary(request: HttpRequest) -> HttpResponse:
-    """Show figures of the period: sessions, their durations, and the first users.
-
-    The page requests the chart separately, because to count the entries of a year takes longer than all the rest.
-    """
-    entries = LogEntry.objects.visible_to(request.user)
-    return read(request, entries, lambda found: _figures(request, found, SUMMARY_PARTS, _summary))
-
-
-@require_safe
-def activity_chart(request: HttpRequest) -> HttpResponse:
-    """Render the chart of the entries in the period."""
-    entries = LogEntry.objects.visible_to(request.user)
-    return read(request, entries, lambda found: _figures(request, found, CHART_PARTS, _chart))
-
-
-def _figures(
-    request: HttpRequest,
-    entries: QuerySet[LogEntry],
-    parts: tuple[str, str],
-    context: Callable[[HttpRequest, Listing, str], dict[str, object]],
-) -> HttpResponse:
-    """Return a fragment or a page about the filtered entries. Return a 400 if the filters cannot be read."""
-    fragment, page = parts
-    try:
-        listing = Listing(request, log_table(), entries, filterset=LogFilter, extra=("top", *PERIOD))
-        top = listing.parameters.get("top", TOPS[0])
-        if top not in TOPS:
-            raise BadListRequest(f"The summary names the first 5 or 10 users, not “{top[:40]}”.")
-    except BadListRequest as problem:
-        if not is_fragment(request):
-            return bad_list_response(request, str(problem))
-        return render(request, "activity/_log_summary_problem.html", {"message": str(problem)}, status=400)
-    log_url = f"{reverse('activity_log')}?{urlencode(_without(request, 'top'))}"
-    shown = {**context(request, listing, top), "log_url": log_url}
-    response = render(request, fragment if is_fragment(request) else page, shown)
-    patch_vary_headers(response, ["HX-Request"])
+    note_reading(request, response, Verb.LOG_READ, READ)
     return response
-
-
-def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
-    """Return what the summary shows. A name that only failed logins have has no sessions."""
-    filters = cast(LogFilter, listing.filters)
-    form, now, sessions = filters.form, timezone.now(), summary.SessionSummary()
-    asked, without = filters.chosen_people
-    if asked != ():
-        question = summary.SessionQuestion(request.user, asked, form.span, now, int(top), listing.queryset.db, without)
-        sessions = summary.sessions(question)
-    return {
-        "heading": "Summary of the activity log",
-        "words": form.span.words,
-        "people": ("all but " if without else "") + " and ".join(account.now for account in form.accounts),
-        "is_own": not reads_whole_log(request.user),
-        "figures": list(zip(FIGURES, _texts(sessions.overall), strict=True)),
-        "figure_names": FIGURES,
-        "top_users": [(name, _texts(figures)) for name, figures in sessions.top],
-        "top": top,
-        "tops": [(choice, listing.url(top=choice)) for choice in TOPS],
-        "chart_url": f"{reverse('activity_chart')}?{urlencode(_without(request, 'sort', 'top'))}",
-    }
-
-
-def _chart(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
-    """Return what the chart shows, as bars and as a table."""
-    span = cast(LogFilter, listing.filters).form.span
-    entries = cast(LogEntryQuerySet, listing.queryset)
-    is_everything = listing.words is None and not entries.alternatives and not listing.chips
-    buckets = summary.buckets(entries, span, timezone.now(), is_everything=is_everything)
-    return {
-        "heading": "Entries over time",
-        "words": span.words,
-        "buckets": buckets,
-        "chart": draw(buckets),
-        "total": f"{sum(bucket.total for bucket in buckets):,}",
-    }
-
-
-def _texts(figures: summary.Figures) -> list[str]:
-    durations = (figures.total, figures.average, figures.minimum, figures.maximum)
-    return [f"{figures.count:,}", *map(span_of_time, durations)]
 
 
 @require_safe
@@ -173,13 +82,8 @@ def _span(request: HttpRequest) -> Span:
         return read_span({}, timezone.now())
 
 
-def _without(request: HttpRequest, *names: str) -> dict[str, str]:
-    leave = {"after", "before", "last", *DOWNLOAD_PARAMETERS, *names}
-    return {name: value for name, value in request.GET.dict().items() if value and name not in leave}
-
-
 def _summary_url(request: HttpRequest) -> str:
-    return f"{reverse('activity_summary')}?{urlencode(_without(request, 'sort'))}"
+    return f"{reverse('activity_summary')}?{urlencode(without(request, 'sort'))}"
 
 
 def _file_name(request: HttpRequest, span: Span) -> str:

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client, TestCase, TransactionTestCase
 
-from activity import limits
+from activity import limits, once
 from tests.support import builders, emptying, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
 from tests.support.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.support.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
@@ -32,6 +32,7 @@ def _apart(settings: Any, tmp_path: Path) -> Iterator[None]:
     settings.HOST_ACCOUNT_IDS = os.environ.get("HOST_ACCOUNT_IDS", settings.HOST_ACCOUNT_IDS)
     cache.clear()
     limits.forget()
+    once.forget()
     yield
     cache.clear()
 

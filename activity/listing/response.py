@@ -93,6 +93,14 @@ def is_fragment(request: HttpRequest) -> bool:
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
+def is_refresh(request: HttpRequest) -> bool:
+    """Return whether an open page asks by itself what is new (static/console.js).
+
+    Only then the browser sends the ETag of what it shows.
+    """
+    return "HX-Request" in request.headers and "If-None-Match" in request.headers
+
+
 def bad_list_response(request: HttpRequest, message: str) -> HttpResponse:
     """Return a 400 that says what was wrong with the address, as page or as fragment.
 

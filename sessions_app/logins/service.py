@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from activity import log
+from activity.listing.response import is_refresh
 from activity.models import Level, Outcome
 from activity.patience import waiting_at_most
 from activity.retries import retry_while_unavailable
@@ -187,7 +188,7 @@ def touch(login: LoginSession, request: HttpRequest) -> None:
     is_late = now - login.last_access_at >= ACCESS_RESOLUTION
     if came.address and came.address != login.ip and (is_late or login.ip):
         _record_new_address(login, came, now)
-    elif is_late and not _is_refresh(request):
+    elif is_late and not is_refresh(request):
         with waiting_at_most(WAIT_SECONDS), transaction.atomic():
             live = LoginSession.objects.live().filter(pk=login.pk, last_access_at=login.last_access_at)
             live.update(**used_at(now))
@@ -207,14 +208,6 @@ def _record_new_address(login: LoginSession, came: ClientAddress, now: dt.dateti
                 target=login,
                 level=Level.WARNING,
             )
-
-
-def _is_refresh(request: HttpRequest) -> bool:
-    """Return whether console.js made this request by itself.
-
-    Only its refreshes send the ETag of what the page shows.
-    """
-    return "HX-Request" in request.headers and "If-None-Match" in request.headers
 
 
 def rekey(login: LoginSession, session_key: str) -> None:

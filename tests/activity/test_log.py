@@ -14,6 +14,7 @@ from activity.models import Level, LogEntry, Outcome
 from activity.verbs import Verb
 from tests.support.programs import ROOT
 
+BY_MIGRATIONS = {"LOG_UPGRADED"}
 migration = importlib.import_module("activity.migrations.0007_outcome")
 
 
@@ -122,4 +123,4 @@ def test_every_verb_is_written_somewhere() -> None:
         if "sample" not in path.parts
     ]
     named = set(re.findall(r"\bVerb\.([A-Z_]+)", "\n".join(texts)))
-    assert set(Verb.__members__) - named == set()
+    assert set(Verb.__members__) - named - BY_MIGRATIONS == set()

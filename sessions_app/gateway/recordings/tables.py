@@ -169,3 +169,24 @@ def recordings_of(session: PrivilegedSession) -> list[dict[str, object]]:
         }
         for row in Recording.objects.filter(session=session).order_by("-pk")[:MOST_OF_SESSION]
     ]
+
+
+def facts_of(row: Recording) -> list[tuple[str, str]]:
+    """Return what stands beside the replay: label and value of what is known."""
+    connection = row.connection
+    rows = [
+        ("User", then_and_now(row.session.user_name, row.session.user.get_username())),
+        ("Host", row.session.resource_name),
+        ("Login account", row.session.login_account),
+        ("Came in by", f"{connection.get_entry_point_display()} from {connection.address or 'an unknown address'}"),
+        ("Client", connection.client),
+        ("Command", row.title),
+        ("Started", short_time(row.started_at)),
+        ("Ended", short_time(row.ended_at)),
+        ("Duration", span_of_time(row.duration)),
+        ("Closed because", connection.get_end_reason_display() if connection.end_reason else ""),
+        ("Removed", short_time(row.removed_at) if row.removed_at else ""),
+        ("Bytes", f"{row.size:,}" if row.size else ""),
+        ("SHA-256", row.sha256),
+    ]
+    return [(label, value) for label, value in rows if value]

@@ -26,10 +26,11 @@ from django.views.decorators.http import require_safe
 
 from activity import limits, log
 from activity.downloads import FileDownload, StreamedDownload, take_slot
-from activity.listing import list_response, short_time, span_of_time
+from activity.listing import list_response
 from activity.listing.response import is_fragment
 from activity.models import Level
-from activity.names import name_now, then_and_now
+from activity.names import name_now
+from activity.reading import note_reading
 from activity.typed import typed
 from activity.verbs import Verb
 from activity.viewer import viewer
@@ -40,7 +41,7 @@ from sessions_app.gateway.recordings.models import Recording, RecordingChunk, Re
 from sessions_app.gateway.recordings.replay_marks import find as find_lines
 from sessions_app.gateway.recordings.replay_marks import replay_marks
 from sessions_app.gateway.recordings.storage import StorageFailed, opened
-from sessions_app.gateway.recordings.tables import RECORDINGS_TABLE, clock, hits_table, replay_url, state
+from sessions_app.gateway.recordings.tables import RECORDINGS_TABLE, clock, facts_of, hits_table, replay_url, state
 from sessions_app.privileged.session_log import entries_of
 from sessions_app.privileged.status_badges import status_cell
 from sessions_app.privileged.tables import refusals_for, sessions_queryset
@@ -97,9 +98,11 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
         lines = lines.filter(recording__session__user_id=person.pk)
     lines = lines.annotate(user_now=name_now("recording__session__user_id"))
     lines = line_search(words).narrowed(lines)
-    return list_response(
+    response = list_response(
         request, hits_table(words), lines, template, filterset=LineFilters, context=context, csv_name="recording-lines"
     )
+    note_reading(request, response, Verb.RECORDING_VIEWED, "Searched what is on recordings")
+    return response
 
 
 @csp_update(PLAYER_POLICY)  # type: ignore[arg-type]  # its type knows views without arguments only
@@ -119,7 +122,7 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
         "recording": row,
         "state": state(row),
         "length": clock(row.duration.total_seconds()),
-        "facts": _facts(row),
+        "facts": facts_of(row),
         "find": words,
         "found": [_shown(line.recording_id, line.at, line.text) for line in find_lines(row, words)] if words else [],
         "marks": [_shown(row.pk, one.at, one.text, one.kind) for one in beside],
@@ -129,10 +132,10 @@ def recording(request: HttpRequest, pk: int) -> HttpResponseBase:
         "has_player": _has_player(),
         "may_read_typed": bool(row.input_path) and is_administrator(person),
     }
-    if row.removed_at is None:
-        _note(Verb.RECORDING_VIEWED, f"Opened the replay of {_name(row)}", person, row)
     response = render(request, "sessions_app/gateway/recordings/recording.html", context)
     response["Cache-Control"] = "no-store"
+    if row.removed_at is None:
+        _note_look(request, response, Verb.RECORDING_VIEWED, f"Opened the replay of {_name(row)}", row)
     return response
 
 
@@ -200,8 +203,6 @@ def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
         "pieces_url": f"{reverse('recording_pieces', args=[row.pk])}?{urlencode({'view': token})}",
         "has_player": _has_player(),
     }
-    if is_opening:
-        _note(Verb.RECORDING_WATCHED, f"Opened the live view of {_name(row)}", person, row)
     response = live_response(
         request,
         "sessions_app/gateway/recordings/recording_live.html",
@@ -209,6 +210,8 @@ def recording_live(request: HttpRequest, pk: int) -> HttpResponse:
         context,
     )
     response["Cache-Control"] = "no-store"
+    if is_opening:
+        _note_look(request, response, Verb.RECORDING_WATCHED, f"Opened the live view of {_name(row)}", row)
     return response
 
 
@@ -241,26 +244,6 @@ def recording_pieces(request: HttpRequest, pk: int) -> HttpResponse:
     )
     response["Cache-Control"] = "no-store"
     return response
-
-
-def _facts(row: Recording) -> list[tuple[str, str]]:
-    connection = row.connection
-    rows = [
-        ("User", then_and_now(row.session.user_name, row.session.user.get_username())),
-        ("Host", row.session.resource_name),
-        ("Login account", row.session.login_account),
-        ("Came in by", f"{connection.get_entry_point_display()} from {connection.address or 'an unknown address'}"),
-        ("Client", connection.client),
-        ("Command", row.title),
-        ("Started", short_time(row.started_at)),
-        ("Ended", short_time(row.ended_at)),
-        ("Duration", span_of_time(row.duration)),
-        ("Closed because", connection.get_end_reason_display() if connection.end_reason else ""),
-        ("Removed", short_time(row.removed_at) if row.removed_at else ""),
-        ("Bytes", f"{row.size:,}" if row.size else ""),
-        ("SHA-256", row.sha256),
-    ]
-    return [(label, value) for label, value in rows if value]
 
 
 def _shown(recording_id: int, at: float, text: str, kind: str = "line") -> dict[str, Any]:
@@ -311,6 +294,14 @@ def _is_token(token: str, person: AbstractUser, row: Recording) -> bool:
 
 def _name(row: Recording) -> str:
     return f"{str(row).lower()} ({row.session.user_name} on {row.session.resource_name})"
+
+
+def _note_look(request: HttpRequest, response: HttpResponse, verb: Verb, message: str, row: Recording) -> None:
+    """Record that somebody sees the recording. Raise the database's error when this cannot be logged."""
+    details = {"recording": row.pk, "sha256": row.sha256}
+    note_reading(
+        request, response, verb, message, user=row.session.user, target=row.session, details=details, is_needed=True
+    )
 
 
 def _note(verb: Verb, message: str, person: AbstractUser, row: Recording, level: Level = Level.INFO) -> None:

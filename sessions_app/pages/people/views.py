@@ -23,8 +23,10 @@ from activity import names
 from activity.listing import Table, list_response
 from activity.listing.response import bad_list_response
 from activity.models import LogEntry
+from activity.reading import note_reading
 from activity.tables import log_table
 from activity.typed import typed
+from activity.verbs import Verb
 from activity.viewer import viewer
 from sessions_app.configuration.views import Configuration
 from sessions_app.logins.backend import current_login
@@ -210,7 +212,7 @@ def _logins(request: HttpRequest, subject: _Subject, context: dict[str, Any]) ->
 
 def _entries(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -> HttpResponseBase:
     table = dataclasses.replace(log_table(), search=("message", "target_name", "actor_name", "user_name"))
-    return list_response(
+    response = list_response(
         request,
         table,
         names.logged(LogEntry.objects.visible_to(viewer(request)).filter(subject.entries)),
@@ -219,6 +221,8 @@ def _entries(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -
         context=context,
         csv_name=_file_name(request, "activity"),
     )
+    note_reading(request, response, Verb.LOG_READ, f"Read the activity log of {context['heading']}")
+    return response
 
 
 def _members(request: HttpRequest, subject: _Subject, context: dict[str, Any]) -> HttpResponseBase:

@@ -11,11 +11,9 @@ from django.shortcuts import get_object_or_404
 from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 
-from activity import log
 from activity.listing import link, list_response
-from activity.listing.links import asks_for_download
-from activity.listing.response import is_fragment
 from activity.names import then_and_now
+from activity.reading import note_reading
 from activity.verbs import Verb
 from activity.viewer import viewer
 from sessions_app.gateway.recordings.tables import recordings_of
@@ -78,7 +76,7 @@ def session_recordings(request: HttpRequest, pk: int) -> HttpResponseBase:
 def session_log(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Show the log of one session.
 
-    Each time that the page is opened is logged. Refreshes are not, and downloads have their own entry.
+    Who reads it is logged once in a quarter of an hour. Refreshes are not, and downloads have their own entry.
     """
     person = viewer(request)
     row = get_object_or_404(sessions_queryset(person), pk=pk)
@@ -91,9 +89,7 @@ def session_log(request: HttpRequest, pk: int) -> HttpResponseBase:
         context=tabs_context(person, row, "log") | {"heading": f"Log of {row}"},
         csv_name=f"session-{row.pk}-log",
     )
-    is_opening = request.method == "GET" and not is_fragment(request) and not asks_for_download(request.GET)
-    if is_opening and response.status_code == 200:
-        log.record(Verb.LOG_VIEWED, f"Read the log of session {row.pk}, {row}", actor=person, target=row)
+    note_reading(request, response, Verb.LOG_VIEWED, f"Read the log of session {row.pk}, {row}", target=row)
     return response
 
 

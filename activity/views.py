@@ -17,9 +17,9 @@ from django.views.decorators.http import require_POST, require_safe
 from activity import names
 from activity.figure_views import PERIOD, READ, without
 from activity.filters import LogFilter, options, reads_whole_log, suggest_users
-from activity.listing import list_response
 from activity.listing.file_names import part_of_name
 from activity.listing.filterset import NOT
+from activity.listing.response import list_response
 from activity.models import DownloadPreference, ListPreference, LogEntry
 from activity.period import PeriodProblem, Span, read_span
 from activity.reading import note_reading

@@ -104,6 +104,10 @@ class Verb(models.TextChoices):
     EXPORT_BEGAN = "export.began", "Export began"
     EXPORTED = "export.csv", "Exported"
     LOG_ERASED = "log.erased", "Personal data erased"
+    SCHEDULE_MADE = "schedule.made", "Scheduled export made"
+    SCHEDULE_FAILED = "schedule.failed", "Scheduled export not made"
+    SCHEDULE_FETCHED = "schedule.fetched", "Scheduled export fetched"
+    SCHEDULE_STOPPED = "schedule.stopped", "Scheduled export stopped"
     LOG_PRUNED = "log.pruned", "Log pruned"
     CONSOLE_RESTORED = "console.restored", "Console restored"
     LOG_REPAIRED = "log.repaired", "Protection of the log repaired"
@@ -135,6 +139,7 @@ FAILURES = frozenset(
         Verb.SESSION_FAILED,
         Verb.WORKER_PROBLEM,
         Verb.MAIL_FAILED,
+        Verb.SCHEDULE_FAILED,
         Verb.SEAL_FINDING,
         Verb.SIEM_SILENT,
         Verb.SIEM_GAP,

@@ -28,6 +28,7 @@ from sessions_app.logins.models import LoginSession, LogoutNote, NewDeviceNotice
 from sessions_app.not_me.models import NotMeReport
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
+from sessions_app.schedules.models import Schedule, ScheduledExport
 from sessions_app.scim.models import ScimAccount, ScimGroup, ScimToken
 from sessions_app.siem.models import DeliveryState, Destination
 from sessions_app.sso.models import BreakGlassUse, Identity, LogoutToken, ProviderLogin, SamlMessage
@@ -81,6 +82,8 @@ __all__ = [
     "Resource",
     "ResourceLock",
     "SamlMessage",
+    "Schedule",
+    "ScheduledExport",
     "ScimAccount",
     "ScimGroup",
     "ScimToken",

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("sessions_app.gateway.recordings.urls")),
     path("", include("sessions_app.hosts.urls")),
     path("", include("sessions_app.scim.urls")),
+    path("", include("sessions_app.schedules.urls")),
     path("", include("sessions_app.siem.urls")),
     path("", include("sessions_app.vault.urls")),
     path("", include("sessions_app.factors.urls")),

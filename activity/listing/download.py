@@ -50,8 +50,10 @@ class Download(StreamedDownload):
         # Read them now: when the lines are written, the middleware that knows them has already ended.
         export = Export(person, source, format_, log.current_address(), log.current_login_id(), is_zip=is_zip)
         kind = "application/zip" if is_zip else format_.content_type
-        super().__init__(place, export.pieces(), content_type=kind, headers={"Cache-Control": "no-store"})
-        self["Content-Disposition"] = attachment(export.archive_name if is_zip else export.file_name)
+        self.pieces = export.pieces()  # for who keeps the file instead of sending it
+        super().__init__(place, self.pieces, content_type=kind, headers={"Cache-Control": "no-store"})
+        self.file_name = export.archive_name if is_zip else export.file_name
+        self["Content-Disposition"] = attachment(self.file_name)
         self._export = export
 
     def log_beginning(self) -> None:
@@ -98,7 +100,7 @@ class Export:
         if isinstance(self._source, ListSource):
             self._source.leave_out(entry)
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """Yield the whole file or archive. At the end, record how many rows were sent, also if it was broken off."""
         mended_before = self._texts_mended()
         is_sent = False

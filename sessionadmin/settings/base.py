@@ -263,6 +263,8 @@ DOWNLOADS_LIMIT = env.int("DOWNLOADS_LIMIT", default=2)  # at a time
 LIVE_VIEWS_LIMIT = env.int("LIVE_VIEWS_LIMIT", default=4)  # at a time
 # Bytes of one download that may wait for its reader in a file of VAR_DIR; beyond them the download waits too.
 DOWNLOAD_SPOOL_BYTES = env.int("DOWNLOAD_SPOOL_BYTES", default=64 * 1024 * 1024)
+EXPORTS_DIR = Path(env.str("EXPORTS_DIR", default=str(VAR_DIR / "exports")))  # of scheduled exports
+EXPORTS_DAYS = env.int("EXPORTS_DAYS", default=7)  # after which the link of one expires
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in e-mail
 
 # Seal what must stay secret at rest (sessions_app/sealing.py): the first encrypts, each of them decrypts.

@@ -129,6 +129,9 @@ NEEDED: Mapping[str, Deed] = {
     # What is secret
     "secret_show": Deed("show a secret"),
     "recording_typed": Deed("download what was typed", on_reading, is_download=True),
+    "schedule_add": Deed("schedule an export"),
+    "schedule_change": Deed("change a scheduled export"),
+    "schedule_file": Deed("download an export", on_reading, is_download=True),
     "activity_log": Deed("download the log", on_download_of_everybodys_log, is_download=True),
 }
 OF_ADMINISTRATION = Deed("change the configuration")
@@ -168,6 +171,9 @@ NOT_NEEDED = frozenset(
         "host_check",
         "health_hosts",
         "siem_test",
+        "schedule_pause",
+        "schedule_run",
+        "schedule_delete",
         "siem_resume",
         "siem_send_again",
         # Programs, which bring a token and have no login

@@ -52,6 +52,13 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link("logins", "Session Information", "desktop"),
             Link("recordings", "Recordings", "play", below=("recording", "recording_live")),
             Link("activity_log", "Activity log", "list", below=("activity_entry",)),
+            Link(
+                "schedules",
+                "Scheduled exports",
+                "clock",
+                READERS,
+                below=("schedule", "schedule_add", "schedule_change"),
+            ),
             Link("health", "Health", "pulse", ADMINISTRATORS, below=("health_hosts",)),
         ),
     ),

@@ -14,6 +14,7 @@ from sessions_app.logins import service
 from sessions_app.not_me.flows.new_password import forget_void_passwords
 from sessions_app.repeating import RegularTask
 from sessions_app.worker import clock, lease, lockdowns, passes
+from sessions_app.worker.exporter import Exporter
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.host_recovery import RecoveryWatcher
 from sessions_app.worker.idle_accounts import disable_idle_accounts
@@ -56,6 +57,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
         Mailer(stop),
         Sealer(stop, owner),
         Forwarder(stop, owner),
+        Exporter(stop),
     )
     for thread in background:
         thread.start()

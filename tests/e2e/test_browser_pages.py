@@ -30,6 +30,7 @@ from tests.support.builders import (
 )
 from tests.support.factors import give_key
 from tests.support.recordings import make_recording, make_running
+from tests.support.schedules import make_scheduled_export
 from tests.support.siem import make_destination
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -75,6 +76,9 @@ def addresses(admin: User, approver: User) -> list[str]:
         "/sign-in/",
         "/siem/",
         "/siem/add/",
+        "/schedules/",
+        "/schedules/add/",
+        make_scheduled_export(admin).schedule.get_absolute_url(),
         f"/siem/{make_destination(port=9, name=LONG[:60]).pk}/",
         "/logins/",
         "/logins/map/",

@@ -37,6 +37,7 @@ from tests.support import builders
 from tests.support.factors import give_key
 from tests.support.pages import ClientResponse, streamed
 from tests.support.recordings import make_recording, make_running
+from tests.support.schedules import make_scheduled_export
 from tests.support.siem import make_destination
 from tests.support.vault import make_secret
 
@@ -53,6 +54,7 @@ THEIRS: Codes = (404, 404, 404, 200, 200)  # an object that only those who see e
 OWN: Codes = (200, 404, 404, 200, 200)  # an object of alice's
 ALICE_ONLY: Codes = (200, 404, 404, 404, 404)  # of alice alone
 NO_TOKEN: Codes = (401,) * 5  # SCIM is for programs with a token: a login counts for nothing there
+OF_AUDITOR: Codes = (403, 403, 403, 200, 404)  # what the auditor made for themselves
 ADMIN_ONLY: Codes = (403, 403, 403, 403, 200)
 
 
@@ -276,6 +278,15 @@ ADDRESSES = [
     Address("siem_pause", "/siem/{destination}/pause/", (405,) * 5, OF_ADMINS_DONE),
     Address("siem_resume", "/siem/{destination}/resume/", (405,) * 5, OF_ADMINS_DONE),
     Address("siem_send_again", "/siem/{destination}/send-again/", OF_ADMINS, (404, 404, 404, 404, 422)),
+    # Scheduled exports: the schedule is the auditor's
+    Address("schedules", "/schedules/", READERS),
+    Address("schedule_add", "/schedules/add/", READERS, (403, 403, 403, 422, 422)),
+    Address("schedule", "/schedules/{schedule}/", READERS),
+    Address("schedule_change", "/schedules/{schedule}/change/", OF_AUDITOR, (403, 403, 403, 422, 404)),
+    Address("schedule_pause", "/schedules/{schedule}/pause/", NOT_ALLOWED, (403, 403, 403, 302, 404)),
+    Address("schedule_run", "/schedules/{schedule}/run/", NOT_ALLOWED, (403, 403, 403, 302, 404)),
+    Address("schedule_delete", "/schedules/{schedule}/delete/", READERS, (403, 403, 403, 302, 302)),
+    Address("schedule_file", "/schedules/files/{schedule_token}/", (404, 404, 404, 200, 404)),
     # Users, groups, applications
     Address("users", "/users/", READERS, csv=True),
     *(Address("user", f"/users/{{alice}}/?tab={tab}", OWN, csv=True) for tab in ("sessions", "logins", "activity")),
@@ -387,6 +398,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
     lock_account(admin, locked, title="Under review")
     login = builders.make_login(alice)
     NewDeviceNotice.objects.create(login=login, user=alice, is_shown=True)
+    export = make_scheduled_export(auditor)
     ids: dict[str, Any] = {
         "alice": alice.pk,
         "view": SavedView.objects.create(name="Shared", path="/logins/", owner=alice, is_shared=True).pk,
@@ -405,6 +417,8 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "signed": signing.dumps(login.pk, salt=SALT),
         "scim_token": ScimToken.objects.create(name="Directory", token_hash="x", created_by=admin).pk,
         "destination": make_destination(port=9).pk,
+        "schedule": export.schedule.pk,
+        "schedule_token": export.token,
         "recording": make_recording(available).pk,
         "typed": make_recording(available, typed="hunter2").pk,
         "running": make_running(available).pk,

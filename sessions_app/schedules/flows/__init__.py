@@ -1,0 +1,1 @@
+"""What is done with scheduled exports, one file for each deed."""

@@ -1,0 +1,191 @@
+"""Make the exports that are due. Any number of workers may do it at once; each export is made by one of them.
+
+1. Take a schedule that is due, for some minutes, which are prolonged while the file is written.
+2. Ask whether its owner may still have it. If not, the schedule stops.
+3. Ask the list for the file as the owner would, which asks for their rights too, and keep it.
+4. Say when it is due next. What fails is tried again, a few times.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import logging
+import secrets
+import zoneinfo
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, QueryDict
+from django.urls import Resolver404, resolve
+from django.utils import timezone
+
+from activity import log
+from activity.limits import TooMany
+from activity.listing import Download
+from activity.models import Level
+from activity.text import plain
+from activity.verbs import Verb
+from sessions_app.schedules import files
+from sessions_app.schedules.flows.stop import stop
+from sessions_app.schedules.models import Schedule, ScheduledExport
+from sessions_app.schedules.rights import refusal
+from sessions_app.schedules.times import next_time
+
+HELD_FOR = dt.timedelta(minutes=10)
+RENEW_EVERY = dt.timedelta(minutes=1)
+AGAIN_AFTER = dt.timedelta(minutes=10)
+MOST_ATTEMPTS = 5
+
+logger = logging.getLogger(__name__)
+
+
+class NotMade(Exception):
+    """An export could not be made now. The text is for its owner."""
+
+
+class NoRight(Exception):
+    """The owner may not have it. The text says why."""
+
+
+def make_due() -> int:
+    """Make every export that is due. Return how many were made."""
+    made = 0
+    for pk in (
+        Schedule.objects.running().filter(next_at__lte=timezone.now()).order_by("next_at").values_list("pk", flat=True)
+    ):
+        schedule = _take(pk)
+        if schedule is not None:
+            made += _make(schedule)
+    return made
+
+
+def _take(pk: int) -> Schedule | None:
+    """Take the schedule for this worker. Return None when another one has it, or has made its export meanwhile."""
+    now = timezone.now()
+    free = Schedule.objects.running().filter(pk=pk, next_at__lte=now).exclude(held_until__gt=now)
+    if not free.update(held_until=now + HELD_FOR):
+        return None
+    return Schedule.objects.select_related("owner", "view").get(pk=pk)
+
+
+def _make(schedule: Schedule) -> bool:
+    if reason := refusal(schedule):
+        stop(schedule, reason)
+        return False
+    try:
+        made = _written(schedule)
+    except NoRight as problem:
+        stop(schedule, str(problem))
+        return False
+    except (NotMade, OSError, TooMany) as problem:
+        _note_failure(schedule, plain(problem, 300))
+        return False
+    _keep(schedule, made)
+    return True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Written:
+    """A file that was made."""
+
+    stored_as: str
+    size: int
+    sha256: str
+    file_name: str
+    content_type: str
+
+
+def _written(schedule: Schedule) -> _Written:
+    """Write the file. Raise NoRight, NotMade, TooMany or OSError."""
+    owner = get_user_model().objects.get(pk=schedule.owner_id)  # without what this process knows of their rights
+    renewed = timezone.now()
+
+    def renew() -> None:
+        nonlocal renewed
+        if timezone.now() - renewed > RENEW_EVERY:
+            renewed = timezone.now()
+            Schedule.objects.filter(pk=schedule.pk).update(held_until=renewed + HELD_FOR)
+
+    with timezone.override(zoneinfo.ZoneInfo(schedule.zone)):
+        answer = _asked(schedule, owner)
+        try:
+            with contextlib.closing(answer.pieces) as pieces:
+                name, size, digest = files.write(pieces, renew)
+        finally:
+            answer.give_back()  # close() would end a request, and with it the database connection of the worker
+    return _Written(name, size, digest, answer.file_name, answer["Content-Type"])
+
+
+def _asked(schedule: Schedule, owner: object) -> Download:
+    """Return the download of the list, as its owner gets it. Raise NoRight, NotMade or TooMany."""
+    view = schedule.view
+    if view is None:
+        raise NoRight("Its saved view is gone.")
+    request = HttpRequest()
+    request.method, request.path, request.path_info = "GET", view.path, view.path
+    asked = [*view.pairs, ("format", schedule.format), *([("zip", "1")] if schedule.is_archive else [])]
+    request.GET = QueryDict(urlencode(asked))
+    request.META = {"REQUEST_METHOD": "GET", "SERVER_NAME": "worker", "SERVER_PORT": "0", "REMOTE_ADDR": ""}
+    request.user = owner  # type: ignore[assignment]  # a person, whom the middleware would have set
+    request.htmx = False  # type: ignore[attr-defined]  # by the middleware of django-htmx
+    try:
+        match = resolve(view.path)
+        request.resolver_match = match
+        answer = match.func(request, *match.args, **match.kwargs)
+    except (PermissionDenied, Http404, Resolver404) as problem:
+        raise NoRight("Its owner may not see this list any more.") from problem
+    if isinstance(answer, Download):
+        return answer
+    raise NotMade("The list did not accept the saved view. Open the view, correct its filters and save it again.")
+
+
+def _keep(schedule: Schedule, made: _Written) -> None:
+    now = timezone.now()
+    expires_at = now + dt.timedelta(days=settings.EXPORTS_DAYS)
+    with transaction.atomic():
+        export = ScheduledExport.objects.create(
+            schedule=schedule,
+            token=secrets.token_urlsafe(32),
+            stored_as=made.stored_as,
+            file_name=made.file_name,
+            content_type=made.content_type,
+            size=made.size,
+            sha256=made.sha256,
+            made_at=now,
+            expires_at=expires_at,
+            mail_next_at=now if schedule.owner.email else None,
+            mail_problem="" if schedule.owner.email else "The account has no e-mail address.",
+        )
+        Schedule.objects.filter(pk=schedule.pk).update(
+            held_until=None, attempts=0, problem="", next_at=next_time(schedule, now)
+        )
+        log.record(
+            Verb.SCHEDULE_MADE,
+            f"Made the scheduled export “{schedule.view_name}” for {schedule.owner.get_username()}",
+            user=schedule.owner,
+            target=schedule,
+            details={"file": made.file_name, "size": made.size, "sha256": made.sha256, "export": export.pk},
+        )
+
+
+def _note_failure(schedule: Schedule, problem: str) -> None:
+    """Try again later; after some attempts only at the next time of the schedule."""
+    now, attempts = timezone.now(), schedule.attempts + 1
+    is_last = attempts >= MOST_ATTEMPTS
+    next_at = next_time(schedule, now) if is_last else now + AGAIN_AFTER
+    with transaction.atomic():
+        Schedule.objects.filter(pk=schedule.pk).update(
+            held_until=None, attempts=0 if is_last else attempts, problem=problem, next_at=next_at
+        )
+        log.record(
+            Verb.SCHEDULE_FAILED,
+            f"The scheduled export “{schedule.view_name}” of {schedule.owner.get_username()} was not made: {problem}",
+            user=schedule.owner,
+            target=schedule,
+            level=Level.WARNING,
+        )

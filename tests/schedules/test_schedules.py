@@ -1,0 +1,342 @@
+"""Scheduled exports: made once, at the right time, with the rights of now, and fetched by their owner alone."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import hashlib
+import io
+import stat
+import threading
+import zipfile
+import zoneinfo
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from activity.models import LogEntry, SavedView
+from activity.verbs import Verb
+from sessions_app.people.models import AccountLock
+from sessions_app.roles import AUDITORS
+from sessions_app.schedules.flows.clean import clean
+from sessions_app.schedules.flows.mail import send_waiting
+from sessions_app.schedules.flows.make import make_due
+from sessions_app.schedules.models import Schedule, ScheduledExport
+from sessions_app.schedules.times import next_time
+from sessions_app.worker.health.schedules import schedules as health
+from tests.support import pages
+from tests.support.entries import make_entry
+from tests.support.schedules import make_schedule, make_scheduled_export, make_view
+
+AsUser = Callable[[User], Client]
+
+
+@pytest.fixture(autouse=True)
+def directory(settings: Any, tmp_path: Path) -> Path:
+    settings.VAR_DIR = tmp_path
+    settings.EXPORTS_DIR = tmp_path / "exports"
+    return tmp_path / "exports"
+
+
+def utc(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(f"{text}+00:00")
+
+
+@pytest.mark.parametrize(
+    ("every", "values", "after", "expected"),
+    [
+        ("day", {}, "2026-01-31T06:29:59", "2026-01-31T06:30:00"),
+        ("day", {}, "2026-01-31T06:30:00", "2026-02-01T06:30:00"),
+        ("day", {}, "2026-03-28T12:00:00", "2026-03-29T05:30:00"),  # the clock was put forward: the same on the wall
+        ("day", {"at": dt.time(2, 30)}, "2026-03-28T12:00:00", "2026-03-29T01:30:00"),  # skipped: 03:30 on the wall
+        ("day", {"at": dt.time(2, 30)}, "2026-10-24T12:00:00", "2026-10-25T00:30:00"),  # comes twice: the first
+        ("day", {"at": dt.time(2, 30)}, "2026-10-25T00:30:00", "2026-10-26T01:30:00"),  # and once only
+        ("week", {"weekday": 0}, "2026-01-31T12:00:00", "2026-02-02T06:30:00"),
+        ("week", {"weekday": 0}, "2026-02-02T06:30:00", "2026-02-09T06:30:00"),
+        ("month", {"month_day": 31}, "2026-01-31T06:30:00", "2026-02-28T06:30:00"),
+        ("month", {"month_day": 31}, "2026-12-31T06:30:00", "2027-01-31T06:30:00"),
+        ("month", {"month_day": 1}, "2026-01-31T23:30:00", "2026-02-01T06:30:00"),
+    ],
+)
+def test_the_next_time_is_by_the_clock_on_the_wall(every: str, values: Any, after: str, expected: str) -> None:
+    schedule = Schedule(**{"every": every, "zone": "Europe/Zurich", "at": dt.time(7, 30), **values})
+    assert next_time(schedule, utc(after)) == utc(expected)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Zurich", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"])
+@pytest.mark.parametrize("at", [dt.time(0, 0), dt.time(2, 30), dt.time(23, 59)])
+def test_a_year_of_days_has_each_day_once(zone: str, at: dt.time) -> None:
+    schedule, now = Schedule(every="day", zone=zone, at=at), utc("2026-01-01T12:00:00")
+    days = []
+    for _ in range(365):
+        now = next_time(schedule, now)
+        days.append(now.astimezone(zoneinfo.ZoneInfo(zone)).date())
+    assert len(set(days)) == 365
+    assert days == sorted(days)
+
+
+def test_a_worker_makes_the_file_and_mails_a_link_but_never_the_data(
+    as_user: AsUser, auditor: User, directory: Path, settings: Any
+) -> None:
+    make_entry("secret of alice")
+    make_entry("something else")
+    schedule = make_schedule(auditor, make_view(auditor, query="activity=secret"), is_archive=False)
+    assert make_due() == 1
+    assert make_due() == 0
+    send_waiting()
+    send_waiting()
+    export = ScheduledExport.objects.get()
+    (path,) = directory.iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    (letter,) = mail.outbox
+    link = f"/schedules/files/{export.token}/"
+    assert letter.to == [auditor.email]
+    assert link in letter.body
+    assert not letter.attachments
+    assert "alice" not in letter.body
+    schedule.refresh_from_db()
+    assert schedule.next_at == next_time(schedule, export.made_at)
+    answer = as_user(auditor).get(link)
+    data = pages.streamed(answer)
+    assert [row["Message"] for row in csv.DictReader(io.StringIO(data.decode()))] == ["secret of alice"]
+    assert hashlib.sha256(data).hexdigest() == export.sha256
+    verbs = [Verb.EXPORT_BEGAN, Verb.EXPORTED, Verb.SCHEDULE_MADE, Verb.SCHEDULE_FETCHED]
+    assert list(LogEntry.objects.filter(verb__in=verbs).order_by("pk").values_list("verb", flat=True)) == verbs
+    assert LogEntry.objects.get(verb=Verb.EXPORTED).actor == auditor
+
+
+def test_an_archive_has_the_manifest_with_the_zone_of_the_owner(as_user: AsUser, auditor: User) -> None:
+    make_schedule(auditor, format="jsonl")
+    make_due()
+    export = ScheduledExport.objects.get()
+    answer = as_user(auditor).get(export.get_absolute_url())
+    with zipfile.ZipFile(io.BytesIO(pages.streamed(answer))) as archive:
+        names = archive.namelist()
+        assert [name.partition(".")[2] for name in names] == ["jsonl", "jsonl.proofs.jsonl", "jsonl.manifest"]
+        assert b'"zone":"Europe/Zurich"' in archive.read(names[-1])
+
+
+def leave(auditor: User) -> None:
+    User.objects.filter(pk=auditor.pk).update(is_active=False)
+
+
+def lock(auditor: User) -> None:
+    AccountLock.objects.create(user=auditor, locked_by=auditor)
+
+
+def lose_the_role(auditor: User) -> None:
+    auditor.groups.remove(Group.objects.get(name=AUDITORS))
+
+
+def lose_the_view(auditor: User) -> None:
+    SavedView.objects.all().delete()
+
+
+LOSSES = pytest.mark.parametrize("lose", [leave, lock, lose_the_role, lose_the_view])
+
+
+@LOSSES
+def test_who_lost_the_right_gets_nothing_and_the_schedule_stops(
+    auditor: User, admin: User, directory: Path, lose: Callable[[User], None]
+) -> None:
+    schedule = make_schedule(auditor)
+    lose(auditor)
+    assert make_due() == 0
+    send_waiting()
+    schedule.refresh_from_db()
+    assert schedule.stopped_because
+    assert not mail.outbox
+    assert not ScheduledExport.objects.exists()
+    assert not directory.exists()
+    entry = LogEntry.objects.get(verb=Verb.SCHEDULE_STOPPED)
+    assert schedule.stopped_because in entry.message
+    assert not LogEntry.objects.filter(verb=Verb.EXPORT_BEGAN).exists()
+    finding = health()
+    assert not finding.is_error
+    assert schedule.stopped_because.rstrip(".") in finding.text
+    assert make_due() == 0  # and stays stopped
+    assert LogEntry.objects.filter(verb=Verb.SCHEDULE_STOPPED).count() == 1
+
+
+@pytest.mark.parametrize("lose", [lose_the_role, lose_the_view])
+def test_rights_are_asked_anew_when_the_file_is_fetched(
+    as_user: AsUser, auditor: User, directory: Path, lose: Callable[[User], None]
+) -> None:
+    export = make_scheduled_export(auditor)
+    browser = as_user(auditor)
+    lose(auditor)
+    assert browser.get(export.get_absolute_url()).status_code == 403
+    assert LogEntry.objects.filter(verb=Verb.SCHEDULE_STOPPED).count() == 1
+    clean()
+    assert not list(directory.iterdir())
+
+
+def test_a_mail_is_not_sent_to_who_lost_the_right_meanwhile(auditor: User) -> None:
+    make_scheduled_export(auditor, mail_next_at=timezone.now())
+    lose_the_role(auditor)
+    send_waiting()
+    assert not mail.outbox
+    assert LogEntry.objects.filter(verb=Verb.SCHEDULE_STOPPED).count() == 1
+
+
+def test_the_link_works_for_its_owner_alone(as_user: AsUser, auditor: User, admin: User, alice: User) -> None:
+    export = make_scheduled_export(auditor)
+    for person in (admin, alice):
+        assert as_user(person).get(export.get_absolute_url()).status_code == 404
+    assert Client().get(export.get_absolute_url()).status_code == 302
+    browser = as_user(auditor)
+    for guess in (
+        "x",
+        export.token[:-1],
+        export.token + "x",
+        export.stored_as,
+        "..%2f..%2fetc%2fpasswd",
+        "%00",
+        "a%00",
+    ):
+        assert browser.get(f"/schedules/files/{guess}/").status_code == 404
+    assert not LogEntry.objects.filter(verb=Verb.SCHEDULE_FETCHED).exists()
+
+
+def test_nothing_outside_of_the_directory_is_ever_read(as_user: AsUser, auditor: User, directory: Path) -> None:
+    export = make_scheduled_export(auditor)
+    (directory.parent / "outside").write_text("secret")
+    ScheduledExport.objects.filter(pk=export.pk).update(stored_as="../outside")
+    with pytest.raises(ValueError, match="names no file"):
+        as_user(auditor).get(export.get_absolute_url())
+
+
+def test_an_expired_link_gives_nothing_and_its_file_is_removed(as_user: AsUser, auditor: User, directory: Path) -> None:
+    export = make_scheduled_export(auditor, expires_at=timezone.now() - dt.timedelta(seconds=1))
+    kept = make_scheduled_export(auditor)
+    browser = as_user(auditor)
+    assert browser.get(export.get_absolute_url()).status_code == 404
+    clean()
+    assert [path.name for path in directory.iterdir()] == [kept.stored_as]
+    export.refresh_from_db()
+    assert export.removed_at is not None
+
+
+def test_a_mail_server_that_does_not_answer_is_shown_and_tried_again(
+    as_user: AsUser, auditor: User, settings: Any
+) -> None:
+    export = make_scheduled_export(auditor, mail_next_at=timezone.now())
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    send_waiting()
+    export.refresh_from_db()
+    assert "could not be sent" in export.mail_problem
+    assert LogEntry.objects.filter(verb=Verb.MAIL_FAILED).count() == 1
+    assert "could not be sent" in health().text
+    page = as_user(auditor).get(export.schedule.get_absolute_url())
+    assert "could not be sent" in page.content.decode()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    ScheduledExport.objects.update(mail_next_at=timezone.now())
+    send_waiting()
+    export.refresh_from_db()
+    assert len(mail.outbox) == 1
+    assert (export.mail_problem, export.mail_next_at) == ("", None)
+
+
+def test_what_cannot_be_made_is_said_and_tried_again(auditor: User, directory: Path) -> None:
+    schedule = make_schedule(auditor, make_view(auditor, query="level=nonsense"))
+    assert make_due() == 0
+    schedule.refresh_from_db()
+    assert "did not accept the saved view" in schedule.problem
+    assert schedule.next_at > timezone.now()
+    assert LogEntry.objects.get(verb=Verb.SCHEDULE_FAILED).outcome == "failure"
+    SavedView.objects.update(query="")
+    Schedule.objects.update(next_at=timezone.now())
+    assert make_due() == 1
+    schedule.refresh_from_db()
+    assert (schedule.problem, schedule.attempts) == ("", 0)
+
+
+def test_a_full_disk_leaves_no_file(auditor: User, directory: Path, settings: Any) -> None:
+    schedule = make_schedule(auditor)
+    directory.write_text("no directory")
+    assert make_due() == 0
+    schedule.refresh_from_db()
+    assert schedule.problem
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_make_an_export_once(auditor: User) -> None:
+    make_schedule(auditor)
+    barrier, made = threading.Barrier(2), []
+
+    def work() -> None:
+        barrier.wait(20)
+        try:
+            made.append(make_due())
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert sorted(made) == [0, 1]
+    assert ScheduledExport.objects.count() == 1
+
+
+def test_a_schedule_is_added_changed_paused_run_and_deleted(as_user: AsUser, auditor: User, directory: Path) -> None:
+    browser, view = as_user(auditor), make_view(auditor, name="Refused log-ins")
+    browser.cookies["timezone"] = "Asia/Tokyo"
+    asked = {
+        "view": view.pk,
+        "format": "xlsx",
+        "every": "week",
+        "weekday": "4",
+        "month_day": "1",
+        "at": "07:30",
+    }
+    answer = browser.post("/schedules/add/", asked | {"at": "25:99"})
+    assert answer.status_code == 422
+    assert "Refused log-ins" in answer.content.decode()
+    answer = browser.post("/schedules/add/", asked)
+    schedule = Schedule.objects.get()
+    assert answer["Location"] == schedule.get_absolute_url()
+    assert (schedule.owner, schedule.zone, schedule.is_archive) == (auditor, "Asia/Tokyo", False)
+    assert schedule.next_at.astimezone(zoneinfo.ZoneInfo("Asia/Tokyo")).time() == dt.time(7, 30)
+    page = browser.get(schedule.get_absolute_url()).content.decode()
+    assert "Every week on Friday at 07:30 (Asia/Tokyo)" in page
+    browser.post(f"{schedule.get_absolute_url()}change/", asked | {"every": "day"})
+    browser.post(f"{schedule.get_absolute_url()}pause/", {"paused": "1"})
+    browser.post(f"{schedule.get_absolute_url()}run/")
+    assert make_due() == 0
+    browser.post(f"{schedule.get_absolute_url()}pause/", {"paused": "0"})
+    browser.post(f"{schedule.get_absolute_url()}run/")
+    assert make_due() == 1
+    assert "Refused log-ins" in browser.get("/schedules/").content.decode()
+    browser.post(f"{schedule.get_absolute_url()}delete/")
+    assert not Schedule.objects.exists()
+    assert not list(directory.iterdir())
+    about = LogEntry.objects.filter(target_type="sessions_app.schedule", actor=auditor)
+    verbs = [Verb.RECORD_ADDED, *[Verb.RECORD_CHANGED] * 4, Verb.RECORD_DELETED]
+    assert list(about.order_by("pk").values_list("verb", flat=True)) == verbs
+
+
+def test_only_views_that_the_person_sees_can_be_scheduled(as_user: AsUser, auditor: User, admin: User) -> None:
+    view = make_view(admin)
+    asked = {"view": view.pk, "format": "csv", "every": "day", "weekday": "0", "month_day": "1", "at": "07:30"}
+    assert as_user(auditor).post("/schedules/add/", asked).status_code == 422
+    assert not Schedule.objects.exists()
+
+
+def test_administrators_see_all_schedules_and_others_their_own(as_user: AsUser, auditor: User, admin: User) -> None:
+    mine, theirs = make_schedule(auditor), make_schedule(admin)
+    assert as_user(auditor).get(theirs.get_absolute_url()).status_code == 404
+    seen = as_user(admin).get("/schedules/").content.decode()
+    assert mine.view_name in seen
+    assert theirs.view_name in seen
+    assert theirs.view_name not in as_user(auditor).get("/schedules/").content.decode()

@@ -38,6 +38,12 @@ class SessionsAppConfig(AppConfig):
         post_migrate.connect(create_role_groups, sender=self)
         post_migrate.connect(make_indexes, sender=self)
         log.link_targets("sessions_app.privilegedsession", functools.partial(numbered, "session"))
+        for name, page in (
+            ("logreview", "log_review"),
+            ("reviewexception", "review_exception"),
+            ("accessreview", "access_review"),
+        ):
+            log.link_targets(f"sessions_app.{name}", functools.partial(numbered, page))
         log.link_targets("sessions_app.loginsession", functools.partial(numbered, "login_detail"))
 
 

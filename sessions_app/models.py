@@ -28,6 +28,7 @@ from sessions_app.logins.models import LoginSession, LogoutNote, NewDeviceNotice
 from sessions_app.not_me.models import NotMeReport
 from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
+from sessions_app.reviews.models import AccessReview, AccessReviewItem, LogReview, ReviewException
 from sessions_app.schedules.models import Schedule, ScheduledExport
 from sessions_app.scim.models import ScimAccount, ScimGroup, ScimToken
 from sessions_app.siem.models import DeliveryState, Destination
@@ -38,6 +39,8 @@ from sessions_app.worker.models import HealthMark, WorkerHeartbeat
 __all__ = [
     "AccessException",
     "AccessPolicy",
+    "AccessReview",
+    "AccessReviewItem",
     "AccountLock",
     "AccountLockdown",
     "Activity",
@@ -64,6 +67,7 @@ __all__ = [
     "HostWatch",
     "Identity",
     "LeftFiles",
+    "LogReview",
     "LoginRule",
     "LoginSession",
     "LogoutNote",
@@ -81,6 +85,7 @@ __all__ = [
     "ReenabledAccount",
     "Resource",
     "ResourceLock",
+    "ReviewException",
     "SamlMessage",
     "Schedule",
     "ScheduledExport",

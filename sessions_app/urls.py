@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("sessions_app.gateway.urls")),
     path("", include("sessions_app.gateway.recordings.urls")),
     path("", include("sessions_app.hosts.urls")),
+    path("", include("sessions_app.reviews.urls")),
     path("", include("sessions_app.scim.urls")),
     path("", include("sessions_app.schedules.urls")),
     path("", include("sessions_app.siem.urls")),

@@ -256,6 +256,7 @@ def recordings_storage() -> dict[str, object]:
 
 
 RECORDING_MAX_BYTES = env.int("RECORDING_MAX_BYTES", default=64 * 1024 * 1024)  # of one recording
+LOG_REVIEW_DAYS = env.int("LOG_REVIEW_DAYS", default=7)  # Health warns after so many without a review; 0: never
 # What one person may do, so that nobody does it to the harm of the others (activity/limits.py).
 PAGE_REQUESTS_LIMIT = env.int("PAGE_REQUESTS_LIMIT", default=600)  # in a minute; slow ones count more
 SESSION_REQUESTS_LIMIT = env.int("SESSION_REQUESTS_LIMIT", default=10)  # in ten minutes

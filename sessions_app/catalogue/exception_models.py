@@ -35,6 +35,7 @@ class AccessException(models.Model):
     activity = models.ForeignKey(Activity, models.CASCADE, related_name="+")
     resource = models.ForeignKey(Resource, models.CASCADE, related_name="+")
     policy = models.ForeignKey(AccessPolicy, models.CASCADE, null=True, related_name="exceptions")
+    review = models.ForeignKey("sessions_app.AccessReview", models.SET_NULL, null=True, related_name="exceptions")
     review_name = models.CharField(max_length=80)
     reason = models.CharField(max_length=200)
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

@@ -126,6 +126,11 @@ NEEDED: Mapping[str, Deed] = {
     "sso_unlink": Deed("remove a link to a provider"),
     "user_sso": Deed("change how a person signs in"),
     "scim_token_add": Deed("make a SCIM token"),
+    # Reviews: what is stated under one's name, and who may do what
+    "log_review_sign": Deed("sign off the log"),
+    "access_review_add": Deed("begin an access review", on_saving),
+    "access_review_commit": Deed("commit an access review"),
+    "access_exception_lift": Deed("give a right back"),
     # What is secret
     "secret_show": Deed("show a secret"),
     "recording_typed": Deed("download what was typed", on_reading, is_download=True),
@@ -188,6 +193,16 @@ NOT_NEEDED = frozenset(
         "scim_schema",
         "scim_search",
         "scim_unknown",
+        # Reviews: what has no effect before it is signed off or committed
+        "log_review_add",
+        "log_review_discard",
+        "review_exception",
+        "review_exception_add",
+        "review_exception_close",
+        "review_exception_remove",
+        "access_review_change",
+        "access_review_decide",
+        "access_review_cancel",
         # What a person chooses for the own pages
         "factor_rename",
         "settings",

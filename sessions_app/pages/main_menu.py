@@ -36,6 +36,11 @@ class Link:
     kind: str = "Page"
 
 
+BELOW_REVIEWS = (
+    *("log_review", "log_review_add", "log_review_sign", "log_review_discard", "review_exception"),
+    *("review_exception_add", "access_reviews", "access_review", "access_review_add", "access_review_change"),
+    *("access_review_commit", "access_exceptions", "access_exception_lift"),
+)
 OVERVIEW = Link("home", "Overview", "home")
 GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
     (
@@ -59,6 +64,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
                 READERS,
                 below=("schedule", "schedule_add", "schedule_change"),
             ),
+            Link("reviews", "Reviews", "check", READERS, below=BELOW_REVIEWS),
             Link("health", "Health", "pulse", ADMINISTRATORS, below=("health_hosts",)),
         ),
     ),
@@ -108,6 +114,7 @@ ELSEWHERE: tuple[Link, ...] = (
     Link("ssh_key_add", "Add SSH key", "plus", kind="Action"),
     Link("logins_logout_others", "Logout of other browsers", "x", kind="Action"),
     Link("logins_map", "Map of live logins", "desktop"),
+    Link("access_reviews", "Access reviews", "check"),
     Link("try_it", "Try it: who may do what", "check"),
     Link("help", "Help", "question"),
     Link("keys", "Keys", "info"),

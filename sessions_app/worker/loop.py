@@ -13,6 +13,7 @@ from sessions_app.gateway.recordings.maintenance import RecordingMaintenance
 from sessions_app.logins import service
 from sessions_app.not_me.flows.new_password import forget_void_passwords
 from sessions_app.repeating import RegularTask
+from sessions_app.reviews.mail import remind_reviewers
 from sessions_app.worker import clock, lease, lockdowns, passes
 from sessions_app.worker.exporter import Exporter
 from sessions_app.worker.health import heartbeat
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 CUTS_EVERY = 5.0  # seconds between looks for unfinished disconnections
 IDLE_EVERY = 600.0  # seconds between looks for accounts that nobody uses
 LOGINS_EVERY = 60.0  # seconds between looks for login sessions that are expired, or outside the hours of a login rule
+REMINDERS_EVERY = 600.0  # seconds between looks for access reviews whose reviewers are reminded today
 VOID_EVERY = 3600.0  # seconds between looks for hashes of void passwords that are too old
 
 
@@ -46,6 +48,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
         RegularTask(LOGINS_EVERY, service.end_outside_hours),
         RegularTask(IDLE_EVERY, disable_idle_accounts),
         RegularTask(VOID_EVERY, forget_void_passwords),
+        RegularTask(REMINDERS_EVERY, remind_reviewers),
         RegularTask(heartbeats.REAP_EVERY_SECONDS, heartbeats.Reaper().look),
     )
     times = clock.ClockWatch()

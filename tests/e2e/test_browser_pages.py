@@ -30,6 +30,7 @@ from tests.support.builders import (
 )
 from tests.support.factors import give_key
 from tests.support.recordings import make_recording, make_running
+from tests.support.reviews import make_access_review, make_log_review
 from tests.support.schedules import make_scheduled_export
 from tests.support.siem import make_destination
 
@@ -103,7 +104,15 @@ def addresses(admin: User, approver: User) -> list[str]:
     heard = ["/recordings/", "/recordings/?q=whoami", f"/recordings/{recorded.pk}/?find=whoami"]
     heard += [f"/recordings/{running.pk}/live/", f"/sessions/{running.session_id}/", f"/sessions/{own.pk}/terminal/"]
     refused = ["/nowhere/", "/sessions/?sort=nonsense", "/sessions/?q=matches-nothing"]
-    return [*tabs, *details, *things, *lists, *others, *by_ssh, *keys, *heard, *refused]
+    rights = f"/reviews/access/{make_access_review(admin, name=LONG[:80]).pk}/"
+    reviews = [
+        "/reviews/",
+        f"/reviews/{make_log_review(note=LONG).pk}/",
+        "/reviews/access/",
+        rights,
+        f"{rights}commit/",
+    ]
+    return [*tabs, *details, *things, *lists, *others, *by_ssh, *keys, *heard, *reviews, *refused]
 
 
 def problems(page: Page, address: str) -> list[str]:

@@ -22,6 +22,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from activity import log
 from activity.models import SavedView
 from activity.verbs import Verb
+from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy
 from sessions_app.devices.models import Device
@@ -31,12 +32,14 @@ from sessions_app.not_me.links import SALT
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
+from sessions_app.reviews.models import AccessReview, AccessReviewItem, LogReview, ReviewException
 from sessions_app.scim.models import ScimToken
 from sessions_app.sso.models import Identity
 from tests.support import builders
 from tests.support.factors import give_key
 from tests.support.pages import ClientResponse, streamed
 from tests.support.recordings import make_recording, make_running
+from tests.support.reviews import make_access_review, make_log_review
 from tests.support.schedules import make_scheduled_export
 from tests.support.siem import make_destination
 from tests.support.vault import make_secret
@@ -56,6 +59,8 @@ ALICE_ONLY: Codes = (200, 404, 404, 404, 404)  # of alice alone
 NO_TOKEN: Codes = (401,) * 5  # SCIM is for programs with a token: a login counts for nothing there
 OF_AUDITOR: Codes = (403, 403, 403, 200, 404)  # what the auditor made for themselves
 ADMIN_ONLY: Codes = (403, 403, 403, 403, 200)
+AUDITORS_ONLY: Codes = (403, 403, 403, 200, 403)
+REVIEWERS: Codes = (404, 404, 200, 200, 200)  # the approver reviews rights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,6 +292,59 @@ ADDRESSES = [
     Address("schedule_run", "/schedules/{schedule}/run/", NOT_ALLOWED, (403, 403, 403, 302, 404)),
     Address("schedule_delete", "/schedules/{schedule}/delete/", READERS, (403, 403, 403, 302, 302)),
     Address("schedule_file", "/schedules/files/{schedule_token}/", (404, 404, 404, 200, 404)),
+    # Reviews; the approver reviews rights, and alice is asked about an entry
+    Address("reviews", "/reviews/", READERS, csv=True),
+    Address("log_review_add", "/reviews/add/", AUDITORS_ONLY, (403, 403, 403, 422, 403)),
+    Address("log_review", "/reviews/{log_review}/", THEIRS),
+    Address("log_review_sign", "/reviews/{log_review}/sign/", (404, 404, 404, 200, 403), (404, 404, 404, 422, 403)),
+    Address("log_review_export", "/reviews/{log_review}/export/", THEIRS),
+    Address("review_exception_add", "/reviews/exceptions/add/", AUDITORS_ONLY, (403, 403, 403, 422, 403)),
+    Address("review_exception", "/reviews/exceptions/{exception}/", OWN, (422, 404, 404, 403, 422)),
+    Address(
+        "review_exception_close",
+        "/reviews/exceptions/{exception}/close/",
+        NOT_ALLOWED,
+        (403, 404, 404, 302, 403),
+    ),
+    Address(
+        "review_exception_remove",
+        "/reviews/exceptions/{exception}/remove/",
+        NOT_ALLOWED,
+        (403, 404, 404, 302, 403),
+    ),
+    Address(
+        "log_review_discard", "/reviews/{log_review}/discard/", (404, 404, 404, 200, 403), (404, 404, 404, 302, 403)
+    ),
+    Address("access_reviews", "/reviews/access/", ALL, csv=True),
+    Address("access_review_add", "/reviews/access/add/", READERS, (403, 403, 403, 422, 422)),
+    Address("access_review", "/reviews/access/{access_review}/", REVIEWERS, csv=True),
+    Address(
+        "access_review_change",
+        "/reviews/access/{access_review}/change/",
+        (404, 404, 403, 200, 200),
+        (404, 404, 403, 422, 422),
+    ),
+    Address(
+        "access_review_decide",
+        "/reviews/access/{access_review}/decide/keep/",
+        (404, 404, 200, 403, 403),
+        (404, 404, 422, 403, 403),
+    ),
+    Address("access_review_commit", "/reviews/access/{access_review}/commit/", REVIEWERS, (404, 404, 422, 422, 422)),
+    Address("access_review_export", "/reviews/access/{access_review}/export/", REVIEWERS),
+    Address(
+        "access_review_cancel",
+        "/reviews/access/{access_review}/cancel/",
+        (404, 404, 403, 200, 200),
+        (404, 404, 403, 422, 422),
+    ),
+    Address("access_exceptions", "/reviews/taken-away/", READERS, csv=True),
+    Address(
+        "access_exception_lift",
+        "/reviews/taken-away/{taken_away}/lift/",
+        (404, 404, 404, 403, 200),
+        (404, 404, 404, 403, 422),
+    ),
     # Users, groups, applications
     Address("users", "/users/", READERS, csv=True),
     *(Address("user", f"/users/{{alice}}/?tab={tab}", OWN, csv=True) for tab in ("sessions", "logins", "activity")),
@@ -399,6 +457,17 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
     login = builders.make_login(alice)
     NewDeviceNotice.objects.create(login=login, user=alice, is_shown=True)
     export = make_scheduled_export(auditor)
+    entry, log_review = log.record(Verb.LOGIN, "alice came", actor=alice), make_log_review(auditor)
+    exception = ReviewException.objects.create(
+        review=log_review,
+        entry_id=entry.pk,
+        entry_at=entry.at,
+        entry_message=entry.message,
+        note="Why?",
+        asked=alice,
+        added_by=auditor,
+    )
+    taken: dict[str, Any] = {"user": outsider, "activity": waiting.activity, "resource": waiting.resource}
     ids: dict[str, Any] = {
         "alice": alice.pk,
         "view": SavedView.objects.create(name="Shared", path="/logins/", owner=alice, is_shared=True).pk,
@@ -419,6 +488,10 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "destination": make_destination(port=9).pk,
         "schedule": export.schedule.pk,
         "schedule_token": export.token,
+        "log_review": log_review.pk,
+        "exception": exception.pk,
+        "access_review": make_access_review(approver).pk,
+        "taken_away": AccessException.objects.create(**taken, review_name="Spring", reason="left", made_by=auditor).pk,
         "recording": make_recording(available).pk,
         "typed": make_recording(available, typed="hunter2").pk,
         "running": make_running(available).pk,
@@ -450,6 +523,11 @@ def everything() -> dict[str, list[Any]]:
         Group,
         UserKey,
         Identity,
+        LogReview,
+        ReviewException,
+        AccessReview,
+        AccessReviewItem,
+        AccessException,
     )
     state: dict[str, list[Any]] = {}
     for model in models:

@@ -30,6 +30,7 @@ from sessions_app.sealing import SealingError, problem_of_keys, sealed_fields, u
 from sessions_app.worker.health import files
 from sessions_app.worker.health.findings import Finding, error, ok, warning
 from sessions_app.worker.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
+from sessions_app.worker.health.reviews import reviews
 from sessions_app.worker.health.schedules import schedules
 from sessions_app.worker.health.search import search
 from sessions_app.worker.health.siem import siem
@@ -258,6 +259,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     authority,
     sessions,
     clocks,
+    reviews,
     search,
     siem,
     schedules,

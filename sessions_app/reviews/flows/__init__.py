@@ -1,0 +1,1 @@
+"""What people do with reviews: one module for each kind of review."""

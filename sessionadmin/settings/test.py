@@ -38,6 +38,7 @@ PAGE_REQUESTS_LIMIT = SESSION_REQUESTS_LIMIT = 100_000
 DOWNLOADS_LIMIT = 100
 HOST_SEARCH_SECONDS = 0  # all files of the machine, after sessions
 PRACTICE_DIR = VAR_DIR / "practice"
+EXPORTS_DIR = OWN_DIR / "exports"
 GEOIP_DATABASE = ""
 GEOIP_ASN_DATABASE = ""
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

@@ -6,8 +6,10 @@ import csv
 import datetime as dt
 import hashlib
 import io
+import os
 import stat
 import threading
+import time
 import zipfile
 import zoneinfo
 from collections.abc import Callable
@@ -221,6 +223,12 @@ def test_an_expired_link_gives_nothing_and_its_file_is_removed(as_user: AsUser, 
     assert browser.get(export.get_absolute_url()).status_code == 404
     clean()
     assert [path.name for path in directory.iterdir()] == [kept.stored_as]
+    (left := directory / ("a" * 32)).write_bytes(b"of a worker that was killed")
+    clean()
+    assert left.exists()  # it may be one that is being written
+    os.utime(left, times=(time.time() - 25 * 3600,) * 2)
+    clean()
+    assert not left.exists()
     export.refresh_from_db()
     assert export.removed_at is not None
 

@@ -18,12 +18,14 @@ class ActivityConfig(AppConfig):
     def ready(self) -> None:
         """Prepare the connections and the index of words.
 
-        Connections to SQLite learn how to fold text; the index of words is made after the tables; renamed accounts keep
-        their old names.
+        Connections to SQLite learn how to fold text, to compare addresses and to search details; the index of words is
+        made after the tables; renamed accounts keep their old names.
         """
-        from activity import folding, names  # noqa: PLC0415 - models are not loaded before ready()
+        # Models are not loaded before ready().
+        from activity import details_search, folding, names, networks  # noqa: PLC0415
 
-        connection_created.connect(folding.register)
+        for module in (folding, networks, details_search):
+            connection_created.connect(module.register)
         names.follow()
         post_migrate.connect(make_index, sender=self)
         post_migrate.connect(repair_log_protection, sender=self)

@@ -16,11 +16,13 @@ from django.views.decorators.http import require_safe
 
 from activity import summary
 from activity.chart import draw
-from activity.filters import LogFilter, reads_whole_log
+from activity.filters import reads_whole_log
 from activity.listing import BadListRequest, Listing, span_of_time
+from activity.listing.filterset import parameters_of
 from activity.listing.links import DOWNLOAD_PARAMETERS
 from activity.listing.read_routing import read
 from activity.listing.response import bad_list_response, is_fragment
+from activity.log_filter import LogFilter
 from activity.models import LogEntry, LogEntryQuerySet
 from activity.reading import note_reading
 from activity.tables import log_table
@@ -123,5 +125,6 @@ def _texts(figures: summary.Figures) -> list[str]:
 
 def without(request: HttpRequest, *names: str) -> dict[str, str]:
     """Return the parameters of the address but for `names`, and for those of a page of the list."""
-    leave = {"after", "before", "last", *DOWNLOAD_PARAMETERS, *names}
-    return {name: value for name, value in request.GET.dict().items() if value and name not in leave}
+    leave = {"after", "before", "last", "view", *DOWNLOAD_PARAMETERS, *names}
+    found = parameters_of(request.GET, LogFilter.several)
+    return {name: value for name, value in found.items() if name not in leave}

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
-import operator
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 import django_filters
-from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from activity import names
 from activity.compiled_query import CompiledQuery
 from activity.folding import fold
 from activity.listing.columns import escaped
-from activity.listing.filterset import NOT, KeptFilterSet
-from activity.models import LOG_WORDS, Level, LogEntry, LogEntryQuerySet, Outcome
-from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span
+from activity.listing.filterset import KeptFilterSet
+from activity.models import LOG_WORDS, Level, LogEntryQuerySet, Outcome
+from activity.period import Span
 from activity.text_index import Search, Term, held_by, words_of
 from activity.verbs import Verb
 
@@ -40,9 +36,6 @@ LEVEL_CHOICES = [
     ("info", "Info"),
     ("debug", "Debug"),
 ]
-
-
-VERB_CHOICES = sorted(Verb.choices, key=lambda choice: choice[1])
 
 
 def reads_whole_log(user: AbstractUser | AnonymousUser) -> bool:
@@ -118,9 +111,14 @@ def within(queryset: LogEntryQuerySet, span: Span) -> LogEntryQuerySet:
 
 def search_for(text: str) -> Search:
     """Return the entries with every word of `text` in the message, activity, target or a name, or with that IP."""
+    return Search(tuple(terms_of(text)), LOG_WORDS)
+
+
+def terms_of(text: str) -> list[Term]:
+    """Return what an entry must hold for each word of the keyword."""
     words = words_of(text)
     renamed = names.renamed_to(words, ("actor_id", "user_id"))
-    return Search(tuple(_term(word, renamed.get(word, Q())) for word in words), LOG_WORDS)
+    return [_term(word, renamed.get(word, Q())) for word in words]
 
 
 def _term(word: str, renamed: Q) -> Term:
@@ -137,32 +135,6 @@ def _address(word: str) -> str | None:
         return str(ipaddress.ip_address(word))
     except ValueError:
         return None
-
-
-class LogFilterForm(forms.Form):
-    """Reads the period and finds the user. After validation, `span` and `accounts` (none: no account) hold them."""
-
-    span: Span
-    accounts: tuple[names.Account, ...] = ()
-
-    def clean_user(self) -> str:
-        """Return the account, or the name that the log knows from failed logins."""
-        name = str(self.cleaned_data["user"] or "").strip()
-        self.accounts = tuple(names.called(name)) if name else ()
-        if name and not self.accounts and not LogEntry.objects.filter(user=None, user_name=name).exists():
-            raise forms.ValidationError(
-                f"There is no user called “{name[:40]}”, and the log does not contain that name."
-            )
-        return name
-
-    def clean(self) -> dict[str, Any]:
-        """Check that the fields of the period make sense together, and name the wrong one where they do not."""
-        try:
-            self.span = read_span({name: str(value or "") for name, value in self.cleaned_data.items()}, timezone.now())
-        except PeriodProblem as problem:
-            if problem.field in self.fields:
-                self.add_error(problem.field, str(problem))
-        return self.cleaned_data
 
 
 def of_levels(queryset: QuerySet[Any], choice: str, *, is_not: bool) -> QuerySet[Any]:
@@ -186,76 +158,3 @@ def of_outcome(queryset: QuerySet[Any], outcome: str, *, is_not: bool) -> QueryS
     if outcome != Outcome.SUCCESS:  # says so in the words of the index log_refused
         queryset = queryset.exclude(outcome=Outcome.SUCCESS)
     return queryset
-
-
-class LogFilter(AccountFilterSet):
-    """The filters above the activity log. Who sees only their own entries has no filter for users."""
-
-    period = django_filters.ChoiceFilter(label="Time period", choices=Period.choices, empty_label=None)
-    since = django_filters.CharFilter(label="From", widget=forms.DateInput(attrs={"type": "date"}))
-    until = django_filters.CharFilter(label="To", widget=forms.DateInput(attrs={"type": "date"}))
-    user = django_filters.CharFilter(label="User", max_length=names.LONGEST_LABEL)
-    activity = django_filters.CharFilter(label="Activity keyword", max_length=200)
-    verb = django_filters.ChoiceFilter(label="What was done", choices=VERB_CHOICES, empty_label="Anything")
-    level = django_filters.ChoiceFilter(label="Level", choices=LEVEL_CHOICES, empty_label="All levels")
-    outcome = django_filters.ChoiceFilter(label="Outcome", choices=Outcome.choices, empty_label="Any outcome")
-
-    only_is = frozenset({"since", "until", "activity"})
-    without_chip = frozenset({"period", "since", "until", "activity"})
-
-    class Meta:
-        model = LogEntry
-        form = LogFilterForm
-        fields: list[str] = []
-
-    def __init__(self, data: Any = None, queryset: Any = None, *, request: Any = None, prefix: str | None = None):
-        data = data.copy() if data is not None else {}
-        if not data.get("period"):
-            data["period"] = Period.CUSTOM if data.get("since") or data.get("until") else DEFAULT
-        super().__init__(data, queryset, request=request, prefix=prefix)
-        if not reads_whole_log(request.user):
-            del self.filters["user"]
-
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Apply all filters but the keyword, which the list looks for itself."""
-        form = self.form
-        asked = form.cleaned_data
-        queryset = within(cast("LogEntryQuerySet", queryset), form.span)
-        if name := asked.get("user"):
-            # Without an account: entries about a name alone, from failed logins.
-            alternatives = [Q(user=None, user_name=name)]
-            for account in form.accounts:
-                alternatives += [Q(actor_id=account.pk), Q(user_id=account.pk)]
-            if self.operator("user") == NOT:
-                queryset = queryset.exclude(functools.reduce(operator.or_, alternatives))
-            else:
-                queryset = queryset.either(*alternatives)
-        if verb := asked["verb"]:
-            queryset = queryset.exclude(verb=verb) if self.operator("verb") == NOT else queryset.filter(verb=verb)
-        queryset = of_outcome(queryset, asked["outcome"], is_not=self.operator("outcome") == NOT)
-        return of_levels(queryset, asked["level"], is_not=self.operator("level") == NOT)
-
-    @property
-    def chosen_people(self) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
-        """Return the keys of the accounts that are asked for (None: everybody), and of those that are left out."""
-        named = tuple(account.pk for account in self.form.accounts)
-        if self.operator("user") == NOT:
-            return None, named
-        return (named if self.form.cleaned_data.get("user") else None), ()
-
-    @property
-    def user_menu(self) -> SafeString:
-        """Return the menu before the field for the user: is, is not."""
-        return self.operator_menu("user")
-
-    def applied(self) -> dict[str, object]:
-        """Return the period in words and as times in UTC, for the manifest of a download."""
-        span = self.form.span
-        limits = {"from": span.start, "until": span.end}
-        return {"period": span.words, **{name: at.isoformat() if at else None for name, at in limits.items()}}
-
-    @property
-    def words(self) -> Search | None:
-        """Return the keyword, which the list looks for in its own way (activity/listing/text_search_page.py)."""
-        text = self.form.cleaned_data["activity"]
-        return search_for(text) if text.strip() else None

@@ -135,6 +135,7 @@ def log_table(words: str = "", empty_text: str = "") -> Table:
         default_sort="-at",
         noun=f"entry {words}".strip(),
         nouns=f"entries {words}".strip(),
+        plain_nouns="log entries",
         empty_text=empty_text,
         row_name=lambda entry: f"{entry.at:%Y-%m-%d %H:%M:%S} {entry.message}",
         reads=("at", "message"),

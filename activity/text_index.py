@@ -62,10 +62,14 @@ class Term:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Search:
-    """Rows that contain all of these words. Without an index, all rows that the other filters leave are read."""
+    """Rows that contain all of these words. Without an index, all rows that the other filters leave are read.
+
+    `most_read` is how many the other filters may leave at most, where each takes long to read; 0 is no limit.
+    """
 
     terms: tuple[Term, ...]
     index: TextIndex | None = None
+    most_read: int = 0
 
     def exact(self) -> Q:
         """Return the condition that rows must meet."""

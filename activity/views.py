@@ -16,10 +16,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from activity import names
 from activity.figure_views import PERIOD, READ, without
-from activity.filters import LogFilter, options, reads_whole_log, suggest_users
+from activity.filters import options, reads_whole_log, suggest_users
 from activity.listing.file_names import part_of_name
-from activity.listing.filterset import NOT
+from activity.listing.filterset import NOT, NOT_EXACTLY, parameters_of
 from activity.listing.response import list_response
+from activity.log_filter import LogFilter
 from activity.models import DownloadPreference, ListPreference, LogEntry
 from activity.period import PeriodProblem, Span, read_span
 from activity.reading import note_reading
@@ -34,6 +35,18 @@ DENSITIES = ("comfortable", "compact")
 A_YEAR = 31_536_000  # seconds that the browser keeps the choice
 COLUMN_KEY = re.compile("[a-z0-9_-]{1,40}")  # PostgreSQL's JSON accepts neither NUL nor lone surrogates
 MOST_TABLES = 50
+# The filters that the name of a download holds, and what it calls them.
+NAMED_FILTERS = (
+    ("user", "user"),
+    ("activity", "keyword"),
+    ("verb", "verb"),
+    ("outcome", "outcome"),
+    ("level", "level"),
+    ("host", "host"),
+    ("target", "target"),
+    ("address", "address"),
+)
+NOT_IN_NAMES = re.compile("[./,:*]+")  # the signs of networks and verbs
 
 
 @require_safe
@@ -89,10 +102,11 @@ def _summary_url(request: HttpRequest) -> str:
 def _file_name(request: HttpRequest, span: Span) -> str:
     """Return a name that says what is in the download: the period and the filters."""
     parts = ["activity-log", span.slug]
-    for name in ("user", "activity", "verb", "level", "outcome"):
-        if value := part_of_name(request.GET.get(name, "")[:LONGEST_TEXT]):
-            word = "keyword" if name == "activity" else name
-            parts += [word, "not", value] if request.GET.get(f"{name}_is") == NOT else [word, value]
+    asked = parameters_of(request.GET, LogFilter.several)
+    for name, word in NAMED_FILTERS:
+        if value := part_of_name(NOT_IN_NAMES.sub("-", asked.get(name, "")[:LONGEST_TEXT])):
+            is_not = asked.get(f"{name}_is") in (NOT, NOT_EXACTLY)
+            parts += [word, "not", value] if is_not else [word, value]
     return "-".join(parts)
 
 

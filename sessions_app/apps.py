@@ -30,6 +30,7 @@ class SessionsAppConfig(AppConfig):
         wiring.provide_open_sessions_to_configuration()
         wiring.provide_confirmation_at_providers()
         wiring.provide_signer_of_the_log()
+        wiring.provide_related_entries()
         signals.connect()
         sso_signals.connect()  # after those that begin the login session
         audit_trail.connect()

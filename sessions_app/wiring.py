@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 from django.contrib import admin
 
+from activity.related import provide_related
 from activity.seal.signing import Signer, provide_signer
 from sessions_app import checks_files, sealing_checks
 from sessions_app.catalogue import admin as catalogue_admin
@@ -14,6 +15,7 @@ from sessions_app.evidence import checks as evidence_checks
 from sessions_app.evidence import keys as evidence_keys
 from sessions_app.factors.step_up_provider import provide
 from sessions_app.gateway.recordings import checks as recording_checks
+from sessions_app.gateway.related_entries import RELATED
 from sessions_app.hosts import admin as host_admin
 from sessions_app.hosts import checks as host_checks
 from sessions_app.hosts.connectors.practice import PracticeConnector
@@ -76,6 +78,11 @@ def provide_open_sessions_to_configuration() -> None:
             running_without_right=rights.running_without_right,
         )
     )
+
+
+def provide_related_entries() -> None:
+    """Tell the filters of the log which entries are about a host, and which about a session with a recording."""
+    provide_related(RELATED)
 
 
 def provide_confirmation_at_providers() -> None:

@@ -34,7 +34,11 @@ on("htmx:configRequest", ({ detail: { elt, headers, verb, formData } }) => {
   if (verb !== "get") return;
   if (elt.dataset.etag) headers["If-None-Match"] = `"${elt.dataset.etag}"`;
   if (elt.id !== "filters") return;
-  for (const [name, value] of [...formData]) value ? formData.set(name, value) : formData.delete(name);
+  for (const name of new Set(formData.keys())) {
+    const value = formData.getAll(name).at(-1); // that of a button comes last
+    if (!value) formData.delete(name);
+    else if (!elt.querySelector(`select[multiple][name="${name}"]`)) formData.set(name, value);
+  }
   for (const name of [...formData.keys()]) if (/_is$/.test(name) && !formData.has(name.slice(0, -3))) formData.delete(name);
 });
 on("htmx:afterOnLoad", ({ detail: { elt, xhr } }) => {

@@ -124,6 +124,7 @@ class Table:
     default_sort: str  # a column's key, with - for descending
     noun: str  # singular, for the count and the empty state
     nouns: str
+    plain_nouns: str = ""  # where `nouns` say more, such as a period: what rows are called anywhere else
     search: tuple[str, ...] = ()  # field paths that the search box looks in
     # For words of a search, which other rows hold them: in what is not kept in the rows.
     search_also: Callable[[Sequence[str]], Mapping[str, Q]] = _nothing_else

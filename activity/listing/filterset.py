@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, cast
 
 import django_filters
@@ -20,6 +20,7 @@ from django import forms
 from django.core.validators import EMPTY_VALUES
 from django.db.models import Q, QuerySet
 from django.forms.boundfield import BoundField
+from django.http import QueryDict
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -55,6 +56,8 @@ class KeptField(BoundField):
     def as_widget(self, widget: Any = None, attrs: Any = None, only_initial: bool = False) -> SafeString:
         """Return the field as HTML."""
         value = self.value()
+        if isinstance(value, list):  # several choices, which are words of ours
+            value = ",".join(map(str, value))
         is_plain = value is None or (isinstance(value, str) and len(value) <= LONGEST_KEPT)
         is_other = widget is not None or attrs is not None or only_initial or self.errors
         if is_other or not is_plain or isinstance(self.field, forms.ModelChoiceField):
@@ -86,7 +89,10 @@ class KeptFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # the pack
     """A FilterSet whose form keeps the HTML of its fields.
 
     `only_is` names filters that have no "is not", `without_chip` those whose field is always in view and says it.
+    `several` names those that take more than one choice: verb=a&verb=b, or verb=a,b as in links.
     """
+
+    several: ClassVar[frozenset[str]] = frozenset()
 
     only_is: ClassVar[frozenset[str]] = frozenset()
     without_chip: ClassVar[frozenset[str]] = frozenset()
@@ -106,7 +112,8 @@ class KeptFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # the pack
             isinstance(each, django_filters.ChoiceFilter) and each.extra.get("empty_label") is None
         ):
             return {}
-        if isinstance(each, django_filters.ChoiceFilter | django_filters.ModelChoiceFilter):
+        kinds = (django_filters.ChoiceFilter, django_filters.ModelChoiceFilter, django_filters.MultipleChoiceFilter)
+        if isinstance(each, kinds):
             return OF_CHOICES
         if isinstance(each, django_filters.CharFilter):
             return OF_TEXTS if each.lookup_expr == "folded_contains" else OF_CHOICES
@@ -152,14 +159,37 @@ class KeptFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # the pack
 
     def _chip(self, name: str, field: forms.Field) -> Chip:
         value = self.form.cleaned_data[name]
-        if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
-            value = dict(cast("Any", field.choices)).get(self.data[name], value)
+        if isinstance(field, forms.MultipleChoiceField):
+            labels = dict(_flat(field.choices))
+            value = " or ".join(labels.get(each, each) for each in value)
+        elif isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
+            value = dict(_flat(field.choices)).get(self.data[name], value)
         operators = self.operators(name)
         operator = self.operator(name) if operators else ""
         opposite = OPPOSITE.get(operator, "")
         is_day = isinstance(field, forms.DateField)
         words = operators.get(operator, "" if is_day else "is")
         return Chip(name, str(field.label), words, str(value), opposite, operators.get(opposite, ""))
+
+
+def _flat(choices: Any) -> Iterator[tuple[str, str]]:
+    """Yield the choices of a menu, also those within groups."""
+    for key, words in choices:
+        if isinstance(words, list | tuple):
+            yield from words
+        else:
+            yield key, words
+
+
+def parameters_of(query: QueryDict, several: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Return the parameters of an address that have a value, each by its last one; those of `several` joined by commas.
+
+    The last counts, because a button of a chip sends the form with one more: an empty one takes the filter away.
+    """
+    found = {name: str(values[-1]) for name, values in query.lists() if values and values[-1] != ""}
+    for name in several & found.keys():
+        found[name] = ",".join(dict.fromkeys(each for each in ",".join(query.getlist(name)).split(",") if each))
+    return {name: value for name, value in found.items() if value}
 
 
 def _condition(each: Any, value: Any, *, is_exact: bool) -> Q:

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from activity.listing.columns import Column, Table
 from activity.listing.errors import MANY_TO_SORT, BadListRequest
-from activity.listing.filterset import OF_TEXTS, Chip, KeptFilterSet, Operators
+from activity.listing.filterset import OF_TEXTS, Chip, KeptFilterSet, Operators, parameters_of
 from activity.listing.go_to_date import cursor_of_day, page_from
 from activity.listing.headings import Headings, headings
 from activity.listing.keyset import Order, Page, is_by_time, read_page
@@ -74,7 +74,8 @@ class Listing(ListLinks, ViewsOfList):
     ) -> None:
         self.request = request
         self.table = table
-        self.parameters = {key: str(value) for key, value in request.GET.items() if value != ""}
+        several = filterset.several if filterset is not None and issubclass(filterset, KeptFilterSet) else frozenset()
+        self.parameters = parameters_of(request.GET, several)
         try:
             refuse_unreadable_address(request.GET)
             self.search = typed(request.GET, "q")
@@ -86,6 +87,8 @@ class Listing(ListLinks, ViewsOfList):
         self.sort, self.order = self._read_sort()
         self.unsearched = self._filter(queryset)
         self.words = self._words()
+        if self.words is not None and self.words.most_read:
+            self._refuse_more_than(self.words.most_read)
         self._count_found: int | None = None  # known once the page was read
         self.queryset = self.words.applied(self.unsearched) if self.words is not None else self.unsearched
         self._counted = counted
@@ -144,6 +147,14 @@ class Listing(ListLinks, ViewsOfList):
             return Search(tuple(terms), self.table.text_index)
         found: Search | None = getattr(self.filters, "words", None)
         return found
+
+    def _refuse_more_than(self, most: int) -> None:
+        """Raise BadListRequest if the other filters leave more rows than can be read one by one."""
+        if self.unsearched.order_by().values("pk")[most : most + 1]:
+            raise BadListRequest(
+                f"The details are read one by one, at most {most:,}, and there are more {self.table.nouns}. Choose a "
+                "shorter time period or another filter first, or search messages and names only."
+            )
 
     # --- what the template shows
 

@@ -96,4 +96,4 @@ class ViewsOfList:
     @property
     def list_name(self) -> str:
         """Return what the form that saves a view says of this list."""
-        return name_list(self.request.path, self.table.name, self.table.nouns)
+        return name_list(self.request.path, self.table.name, self.table.plain_nouns or self.table.nouns)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, Group
 from django.db import connections
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from activity.addresses import numbered
 from activity.listing.response import is_fragment
+from activity.names import begins_with
 from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.pages import main_menu
@@ -32,7 +33,6 @@ from sessions_app.roles import is_administrator, sees_everything
 MOST = 5  # of each kind
 LONGEST = 150  # characters
 LARGEST_NUMBER = 2**63 - 1  # of a row
-AFTER_ALL_LETTERS = "\U0010ffff"
 RESULTS = "jump-results"  # the id of the part that htmx exchanges while one types
 
 Row = TypeVar("Row", bound=Model)
@@ -119,16 +119,5 @@ def _pages(role: frozenset[str], words: str) -> Iterator[Found]:
 
 
 def _first(rows: QuerySet[Row, Any], field: str, words: str) -> Iterable[Row]:
-    """Return the first rows whose `field` begins with `words`: as typed, in small, capital and with one capital."""
-    spellings = dict.fromkeys((words, words.lower(), words.upper(), words.capitalize()))
-    begins = Q()
-    for spelling in spellings:
-        begins |= _begins(field, spelling, connections[rows.db].vendor)
-    return rows.filter(begins).order_by(field)[:MOST]
-
-
-def _begins(field: str, words: str, vendor: str) -> Q:
-    """Return the condition by which the index of `field` is used: SQLite's LIKE, which ignores case, does not."""
-    if vendor == "sqlite":
-        return Q(**{f"{field}__gte": words, f"{field}__lt": words + AFTER_ALL_LETTERS})
-    return Q(**{f"{field}__startswith": words})
+    """Return the first rows whose `field` begins with `words`, by its index."""
+    return rows.filter(begins_with(field, words, connections[rows.db].vendor)).order_by(field)[:MOST]

@@ -349,7 +349,7 @@ def test_every_heading_with_a_link_sorts_both_ways(page: Callable[..., Any], ali
     ("asked", "shown_text"),
     [
         ({"period": "2w"}, "Time period"),
-        ({"since": "yesterday"}, "“yesterday” is not a date. Write it as 2026-01-31."),
+        ({"since": "yesterday"}, "“yesterday” is not a date. Write it as 2026-01-31, or with a time"),
         ({"until": "2026-02-30"}, "“2026-02-30” is not a date"),
         ({"since": "2026-02-01", "until": "2026-01-01"}, "2026-02-01 is later than the end, 2026-01-01"),
         ({"user": "nobody"}, "There is no user called “nobody”"),

@@ -24,7 +24,7 @@ function show(field) {
     const item = document.createElement("li");
     Object.assign(item, { id: `${box.id}-${place}`, role: "option", textContent: value });
     item.dataset.value = value;
-    if (label !== value) item.append(" ", Object.assign(document.createElement("small"), { textContent: label }));
+    if (label && label !== value) item.append(" ", Object.assign(document.createElement("small"), { textContent: label }));
     return item;
   }));
   box.hidden = !box.firstChild;

@@ -91,10 +91,10 @@ def test_the_days_appear_with_from_to_and_get_details_works(open_as: Open, audit
     page.select_option("#id_period", "custom")
     expect(page.locator("#id_since")).to_be_visible()
     expect(page.locator("#results")).to_contain_text("long ago")
-    page.fill("#id_since", f"{ago(days=1):%Y-%m-%d}")
+    page.fill("#id_since", f"{ago(days=1):%Y-%m-%dT%H:%M}")
     page.get_by_role("button", name="Get details").click()
     expect(page.locator("#results")).not_to_contain_text("long ago")
-    page.fill("#id_until", "2001-01-01")
+    page.fill("#id_until", "2001-01-01T23:59")
     page.get_by_role("button", name="Get details").click()
     expect(page.locator("#results .problem")).to_contain_text("is later than the end, 2001-01-01")
 

@@ -45,7 +45,7 @@ def test_the_user_field_is_a_combobox_for_the_keyboard(open_as: Open, auditor: U
     field.press("ArrowDown")
     field.press("Enter")
     expect(page).to_have_url(re.compile("user=anna"))
-    expect(page.locator("#results tbody tr")).to_have_count(1)
+    expect(page.locator("#results")).not_to_contain_text("by anton")
     expect(page.locator("#results")).to_contain_text("by anna")
     assert field.input_value() == "anna"
 
@@ -57,7 +57,8 @@ def test_a_click_chooses_too_and_escape_leaves_the_menu_around_it_open(open_as: 
     page.click("#filter-menu > summary")
     field = page.get_by_role("combobox", name="Host", exact=True)
     field.press_sequentially("we")
-    option = page.locator("#id_host-options > [role=option]")
+    option = page.locator("#id_host-options > [role=option]", has_text="web-1")
+    expect(page.locator("#id_host-options > [role=option]")).to_have_count(1)
     expect(option).to_be_visible()
     field.press("Escape")
     expect(option).to_be_hidden()

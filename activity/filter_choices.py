@@ -64,6 +64,7 @@ def verbs_of(chosen: list[str]) -> list[str]:
     return [verb for verb in Verb.values if verb in chosen or (prefixes and verb.startswith(prefixes))]
 
 
+@functools.cache
 def target_types() -> list[tuple[str, str]]:
     """Return the kinds of objects that entries are about, by the names of their models."""
     kinds = [

@@ -245,7 +245,7 @@ class LogFilter(AccountFilterSet):
         begins to look for a network.
         """
         asked = self.form.cleaned_data
-        terms = terms_of(asked["activity"])
+        terms = terms_of(asked["activity"]) if asked["activity"].strip() else []
         reads_details = bool(asked["where"] and terms)
         if reads_details:
             terms = [Term(term.forms, term.exact | details_hold(term.forms[0])) for term in terms]

@@ -104,7 +104,8 @@ def _file_name(request: HttpRequest, span: Span) -> str:
     parts = ["activity-log", span.slug]
     asked = parameters_of(request.GET, LogFilter.several)
     for name, word in NAMED_FILTERS:
-        if value := part_of_name(NOT_IN_NAMES.sub("-", asked.get(name, "")[:LONGEST_TEXT])):
+        given = asked.get(name, "")[:LONGEST_TEXT]
+        if value := part_of_name(NOT_IN_NAMES.sub("-", given) if name in ("verb", "address") else given):
             is_not = asked.get(f"{name}_is") in (NOT, NOT_EXACTLY)
             parts += [word, "not", value] if is_not else [word, value]
     return "-".join(parts)

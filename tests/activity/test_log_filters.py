@@ -40,7 +40,9 @@ def log(as_user: AsUser, auditor: User) -> Callable[..., Any]:
 
 def said(response: Any) -> list[str]:
     """Return the messages on the page, without those about the set-up: groups, hosts and accounts that were made."""
-    return [one for one in messages(response) if not one.startswith(("Added", "Changed", "auditor logged in", "Recording"))]
+    return [
+        one for one in messages(response) if not one.startswith(("Added", "Changed", "auditor logged in", "Recording"))
+    ]
 
 
 def record(message: str, **more: Any) -> LogEntry:

@@ -27,6 +27,7 @@ from activity.networks import Network, read_network, term_of
 from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span, whole_days
 from activity.related import related
 from activity.text_index import Search, Term, held_by, words_of
+from activity.verbs import Verb
 
 MOST_WAYS = 12  # verbs that a list reads each by its own index; more are looked for in the order of the list
 NUMBER = re.compile(r"#?([0-9]{1,18})")
@@ -248,7 +249,9 @@ class LogFilter(AccountFilterSet):
         terms = terms_of(asked["activity"]) if asked["activity"].strip() else []
         reads_details = bool(asked["where"] and terms)
         if reads_details:
-            terms = [Term(term.forms, term.exact | details_hold(term.forms[0])) for term in terms]
+            # Entries about reading the log hold what was looked for: whoever looks again would find only that.
+            others = ~Q(verb=Verb.LOG_READ)
+            terms = [Term(term.forms, term.exact | (details_hold(term.forms[0]) & others)) for term in terms]
         target = asked["target"].strip()
         if target and not NUMBER.fullmatch(target) and self.operator("target") != NOT:
             words = zip(words_of(target), self._target_words(target), strict=True)

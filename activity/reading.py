@@ -19,7 +19,9 @@ from activity.verbs import Verb
 from activity.viewer import viewer
 
 WAIT_SECONDS = 2.0  # for a busy SQLite database
-NO_FILTERS = frozenset({"sort", "after", "before", "last", "day", "top", "tab", "t"})  # where and how, but not what
+NO_FILTERS = frozenset(
+    {"sort", "after", "before", "last", "day", "top", "tab", "t", "view"}
+)  # where and how, but not what
 
 logger = logging.getLogger(__name__)
 
@@ -62,4 +64,5 @@ def note_reading(
 
 def filters_of(request: HttpRequest) -> dict[str, str]:
     """Return what the address narrows the rows by."""
-    return {name: str(value) for name, value in request.GET.items() if value and name not in NO_FILTERS}
+    found = {name: ",".join(filter(None, values)) for name, values in request.GET.lists() if name not in NO_FILTERS}
+    return {name: value for name, value in found.items() if value}

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from activity.filters import LogFilter
+from activity.log_filter import LogFilter
 from activity.models import LogEntry
 from activity.period import Period
 

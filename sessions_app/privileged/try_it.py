@@ -126,7 +126,7 @@ def may_each(user: AbstractUser, pairs: Sequence[tuple[Activity, Resource]]) -> 
             activity=activity,
             resource=resource,
             policy=policy,
-            obstacle=_obstacle(inputs, of_role),
+            obstacle=obstacle_of(inputs, of_role),
             conditions=_conditions(inputs),
             approval=names.get(policy.profile_id, ()) if policy else (),
         )
@@ -183,7 +183,8 @@ def _role_refusal(user: AbstractUser) -> str:
     return ""
 
 
-def _obstacle(inputs: PolicyInputs, of_role: str) -> str:
+def obstacle_of(inputs: PolicyInputs, of_role: str) -> str:
+    """Return why a request would be refused, by the role or by the rules; an empty string if nothing is against it."""
     return of_role or rules.why_request_refused(inputs)
 
 

@@ -65,13 +65,14 @@ def _able_to_decide(not_ids: tuple[int, ...]) -> QuerySet[AbstractUser]:
     """Return everybody who could decide if a tier named them."""
     user_model = get_user_model()
     locked = AccountLock.objects.in_force().values("user_id")
-    auditors = (
-        user_model.objects.filter(_has(AUDIT))
-        .exclude(Q(is_superuser=True) | Q(pk__in=_holders(ADMINISTER)))
-        .values("pk")
-    )
     able = user_model.objects.filter(is_active=True).exclude(pk__in=not_ids)
-    return able.exclude(pk__in=locked).exclude(pk__in=auditors)
+    return able.exclude(pk__in=locked).exclude(pk__in=auditors_only().values("pk"))
+
+
+def auditors_only() -> QuerySet[AbstractUser]:
+    """Return the accounts that read everything and are no administrators, who change nothing."""
+    auditors = get_user_model().objects.filter(_has(AUDIT))
+    return auditors.exclude(Q(is_superuser=True) | Q(pk__in=_holders(ADMINISTER)))
 
 
 def tier_being_asked(session: PrivilegedSession) -> ApprovalTier | None:

@@ -90,7 +90,7 @@ def policy_inputs_of_pairs(
     best = _best(user, pairs, exceptions)
     resources = {resource.pk for _, resource in pairs}
     tiers = {tier.pk: tier for policy in best.values() for tier in policy.profile.tiers.all()}
-    facts = _Facts(
+    facts = Facts(
         account_lock=AccountLock.objects.in_force().filter(user_id=user.pk).values_list("title", flat=True).first()
         or "",
         locks=dict(ResourceLock.objects.in_force().filter(resource__in=resources).values_list("resource_id", "title")),
@@ -101,14 +101,14 @@ def policy_inputs_of_pairs(
         taken_away={pair: found[0].sentence for pair, found in exceptions.items()},
     )
     return [
-        (_wanted(request, activity, resource, policy, facts, request.start_at or now), policy)
+        (inputs_of(request, activity, resource, policy, facts, request.start_at or now), policy)
         for activity, resource in pairs
         for policy in [best.get((activity.pk, resource.pk))]
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class Facts:
     """What the database says about a user and some resources, read once for all of them."""
 
     account_lock: str  # the title; empty if the account is not locked
@@ -119,14 +119,15 @@ class _Facts:
     is_application: bool  # looked for only where a profile asks for a second factor
 
 
-def _wanted(
+def inputs_of(
     request: Request,
     activity: Activity,
     resource: Resource,
     policy: AccessPolicy | None,
-    facts: _Facts,
+    facts: Facts,
     start: dt.datetime,
 ) -> PolicyInputs:
+    """Return the inputs of the decision about one activity on one resource, by what was read before."""
     profile = policy.profile if policy else None
     lasts = profile.maximum_duration if profile else dt.timedelta(0)
     account = activity.login_account(request.user.get_username(), 0)

@@ -96,6 +96,7 @@ class Verb(models.TextChoices):
     VIEW_WITHDRAWN = "view.withdrawn", "Shared view withdrawn"
     LOG_READ = "log.read", "Activity log read"
     LOG_VIEWED = "log.viewed", "Session log viewed"
+    REPORT_VIEWED = "report.viewed", "Report viewed"
     RECORDING_VIEWED = "recording.viewed", "Recording viewed"
     RECORDING_WATCHED = "recording.watched", "Session watched live"
     RECORDING_DOWNLOADED = "recording.downloaded", "Recording downloaded"

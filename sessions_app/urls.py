@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("sessions_app.privileged.urls")),
     path("", include("sessions_app.gateway.urls")),
     path("", include("sessions_app.gateway.recordings.urls")),
+    path("", include("sessions_app.reports.urls")),
     path("", include("sessions_app.hosts.urls")),
     path("", include("sessions_app.reviews.urls")),
     path("", include("sessions_app.scim.urls")),

@@ -57,6 +57,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link("logins", "Session Information", "desktop"),
             Link("recordings", "Recordings", "play", below=("recording", "recording_live")),
             Link("activity_log", "Activity log", "list", below=("activity_entry",)),
+            Link("reports", "Reports", "report", READERS, below=("report",)),
             Link(
                 "schedules",
                 "Scheduled exports",

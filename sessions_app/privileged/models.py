@@ -186,6 +186,8 @@ class PrivilegedSession(QuickRows):
             models.Index(fields=["user", "status"], name="session_user_status"),
             # The last sessions of a person on a resource, for whoever decides on the next one.
             models.Index(fields=["user", "resource", "id"], name="session_user_resource"),
+            # When each person last used each right, without a row of the table.
+            models.Index(fields=["user", "activity", "resource", "start_at"], name="session_last_use"),
             models.Index(fields=["resource", "status"], name="session_resource_status"),
             models.Index(fields=["status", "end_at"], name="session_status_end"),
             models.Index(fields=["ended_at", "id"], name="session_ended_at"),
@@ -257,6 +259,7 @@ class Approval(models.Model):
 
     class Meta:
         default_permissions = ("view",)
+        indexes = [models.Index(fields=["decided_at", "id"], name="approval_decided")]
         constraints = [
             models.UniqueConstraint(fields=["session", "tier", "approver"], name="approval_once_a_tier"),
             models.CheckConstraint(condition=Q(is_approved=True) | ~Q(reason=""), name="approval_denied_has_reason"),
@@ -301,11 +304,7 @@ class ControlRequest(models.Model):
     class Meta:
         default_permissions = ("view",)
         indexes = [
-            models.Index(
-                fields=["session", "id"],
-                name="control_open",
-                condition=Q(enforced_at=None, dropped_at=None),
-            )
+            models.Index(fields=["session", "id"], name="control_open", condition=Q(enforced_at=None, dropped_at=None))
         ]
 
     def __str__(self) -> str:

@@ -92,6 +92,12 @@ def addresses(admin: User, approver: User) -> list[str]:
         "/accounts/2fa/keys/passkey/",
         f"/users/{approver.pk}/factors/",
         "/health/",
+        "/reports/",
+        "/reports/sessions/",
+        "/reports/rights/",
+        "/reports/changes/?period=this-year",
+        "/reports/approvals/?period=custom",
+        "/reports/leavers/?paper=1",
     ]
     key = make_key(admin, title=LONG[:80])
     own = make_session(admin, Status.AVAILABLE, resource=make_resource("ssh-1", connector="ssh", address=LONG))

@@ -32,6 +32,7 @@ from sessions_app.not_me.links import SALT
 from sessions_app.people.models import AccountLock
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession, Status
+from sessions_app.reports.every_report import REPORTS
 from sessions_app.reviews.models import AccessReview, AccessReviewItem, LogReview, ReviewException
 from sessions_app.scim.models import ScimToken
 from sessions_app.sso.models import Identity
@@ -389,6 +390,10 @@ ADDRESSES = [
     Address("activity_summary", "/activity/summary/", ALL),
     Address("activity_chart", "/activity/chart/", ALL),
     Address("activity_users", "/activity/users/", READERS),
+    # Reports
+    Address("reports", "/reports/", READERS),
+    *(Address("report", f"/reports/{slug}/", READERS, csv=True) for slug in REPORTS),
+    Address("report", "/reports/nothing/", (403, 403, 403, 404, 404)),
     Address("save_density", "/activity/density/", NOT_ALLOWED, TO_PAGE, send={"density": "compact"}),
     Address("save_columns", "/activity/columns/sessions/", NOT_ALLOWED, TO_PAGE),
     Address("save_downloads", "/activity/downloads/", NOT_ALLOWED, TO_PAGE),

@@ -15,11 +15,10 @@ from django.contrib.auth.models import AbstractUser, Group
 from sessions_app.login_rules.models import LoginRule
 from sessions_app.login_rules.rules import RuleText, combined, in_words, rules_of
 from sessions_app.logins.models import LoginSession
-from sessions_app.pages.people.tables import ROLES, role_of_user
 from sessions_app.people.models import AccountLock
 from sessions_app.permission import administrator_refusal, role_of
 from sessions_app.privileged.models import PrivilegedSession, Status
-from sessions_app.roles import is_administrator, sees_everything
+from sessions_app.roles import ROLES, is_administrator, role_of_user, sees_everything
 
 
 class _Counts:

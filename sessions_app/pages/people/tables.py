@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, Group
-from django.db.models import Case, CharField, Exists, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Value, When
 from django.utils.safestring import SafeString
 
 from activity.addresses import numbered
@@ -18,10 +18,8 @@ from sessions_app.help.hints import help_hint
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import AccountLock, Application
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
-from sessions_app.roles import ADMINISTER, AUDIT, sees_everything
+from sessions_app.roles import ROLES, role_of_user, sees_everything
 from sessions_app.row_counts import count_of
-
-ROLES = {"administrator": "Administrator", "auditor": "Auditor", "user": "User"}
 
 
 def visible_accounts(viewer: AbstractUser) -> Any:
@@ -74,23 +72,6 @@ def _with_role_and_counts(users: QuerySet[Any]) -> QuerySet[Any]:
         live_logins=count_of(logins, "user"),
     )
     return annotated
-
-
-def role_of_user() -> Case:
-    """Return an expression for the key of ROLES, from the permissions of the user and of the user's groups."""
-    everybody = get_user_model()._default_manager
-
-    def may(permission: str) -> Exists:
-        # None includes disabled people; the stubs know only bool.
-        holders = everybody.with_perm(permission, is_active=None)  # type: ignore[arg-type]
-        return Exists(holders.filter(pk=OuterRef("pk")))
-
-    return Case(
-        When(may(ADMINISTER), then=Value("administrator")),
-        When(may(AUDIT), then=Value("auditor")),
-        default=Value("user"),
-        output_field=CharField(),
-    )
 
 
 def _standing_lock_title(user: str) -> Subquery:

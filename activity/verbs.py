@@ -21,6 +21,7 @@ class Verb(models.TextChoices):
     BREAK_GLASS_USED = "login.break_glass", "Break-glass account used"
     IDENTITY_LINKED = "identity.linked", "Single sign-on linked"
     IDENTITY_UNLINKED = "identity.unlinked", "Single sign-on unlinked"
+    ACCESS_DENIED = "access.denied", "Access denied"
     DEVICE_NAMED = "device.named", "Device named"
     DEVICE_FORGOTTEN = "device.forgotten", "Device forgotten"
     LOGOUT_EVERYWHERE = "login.ended_everywhere", "Logged out everywhere"
@@ -163,6 +164,7 @@ FAILURES = frozenset(
 # What somebody was not allowed to do:
 REFUSALS = frozenset(
     {
+        Verb.ACCESS_DENIED,
         Verb.LOGIN_THROTTLED,
         Verb.SCIM_REFUSED,
         Verb.SESSION_DENIED,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
 
 class Refused(Exception):
     """Nothing was changed.
@@ -23,5 +27,28 @@ class TooOften(Refused):
         self.retry_after = retry_after
 
 
-class Forbidden(Refused):
+class NotAllowed(Refused):
+    """A rule does not allow this person to do this. The log gets an entry about it (refused_attempts.py)."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message, field=field)
+        if (collected := _collected.get()) is not None:
+            collected.append(self)
+
+
+class Forbidden(NotAllowed):
     """The role of the person does not allow the change, whatever is sent."""
+
+
+_collected: ContextVar[list[NotAllowed] | None] = ContextVar("sessions_app_refusals", default=None)
+
+
+@contextlib.contextmanager
+def collecting() -> Iterator[list[NotAllowed]]:
+    """Collect what flows refuse in the block, because their transactions leave nothing of it."""
+    found: list[NotAllowed] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)

@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "sessions_app.emergency.OutageRetryMiddleware",
     "sessions_app.logins.required.HtmxLoginRequiredMiddleware",
+    "sessions_app.refused_attempts.RefusedAttemptsMiddleware",
     "sessions_app.request_limits.RequestLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "activity.middleware.ViewerTimezoneMiddleware",

@@ -25,6 +25,7 @@ from django.utils import timezone
 
 from activity import log
 from activity.models import Level, Outcome
+from activity.once import record_once
 from activity.text import plain
 from activity.verbs import Verb
 from sessions_app.people.models import AccountLock, Application
@@ -83,6 +84,9 @@ def identity_of(arrival: Arrival) -> Identity | None:
     return known.filter(issuer=arrival.issuer, subject=arrival.subject).first()
 
 
+MOST_OF_STRANGERS = 100  # entries within 15 minutes
+
+
 def refusal(
     heading: str,
     message: str,
@@ -95,7 +99,10 @@ def refusal(
 
     `outcome` is a failure where nobody knows who it is, because the answer of the provider was not accepted.
     """
-    log.record(Verb.LOGIN_FAILED, plain(entry, 900), user=user, level=Level.WARNING, outcome=outcome)
+    if user is not None:
+        log.record(Verb.LOGIN_FAILED, plain(entry, 900), user=user, level=Level.WARNING, outcome=outcome)
+    else:  # strangers must not be able to fill the log
+        record_once(Verb.LOGIN_FAILED, plain(entry, 900), level=Level.WARNING, outcome=outcome, most=MOST_OF_STRANGERS)
     return SignOnFailed(heading, message)
 
 

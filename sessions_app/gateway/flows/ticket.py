@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from activity import log
 from activity.models import Level
 from activity.verbs import Verb
-from sessions_app.errors import Forbidden, Refused
+from sessions_app.errors import Forbidden, NotAllowed, Refused
 from sessions_app.factors.fresh import is_fresh
 from sessions_app.gateway.flows.connect import why_not
 from sessions_app.gateway.models import EntryPoint, GatewayConnection, GatewayTicket, TicketKind, hash_ticket
@@ -79,7 +79,7 @@ def issue(
         lock_session_row(session)
         now = timezone.now()
         if reason := _why_not(session, kind) or _why_no_account(session.user):
-            raise Refused(reason)
+            raise NotAllowed(reason)
         is_confirmed = login is not None and is_fresh(login)
         if asks_for_factor(session) and not is_confirmed and not _comes_back(session, kind, login):
             raise factor_needed(session)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.contrib.auth.models import AbstractUser
 from django.db.models import QuerySet
 
-from sessions_app.errors import Forbidden, Refused
+from sessions_app.errors import Forbidden, NotAllowed
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING, role_of
 from sessions_app.privileged import policy
 from sessions_app.privileged.flows.start_check import why_right_is_gone
@@ -51,4 +51,4 @@ def require(actor: AbstractUser, session: PrivilegedSession, verb: str, *, is_ac
     right_gone = why_right_is_gone(session) if verb == "extend" else ""
     reasons = policy.refusals(session, viewer_id=actor.pk, awaits_me=awaits_me, right_gone=right_gone, **viewer)
     if verb in reasons:
-        raise (Forbidden if reasons[verb] == AUDITORS_CHANGE_NOTHING else Refused)(reasons[verb])
+        raise (Forbidden if reasons[verb] == AUDITORS_CHANGE_NOTHING else NotAllowed)(reasons[verb])

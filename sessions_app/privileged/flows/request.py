@@ -15,7 +15,7 @@ from django.utils import timezone
 from activity import limits
 from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
-from sessions_app.errors import Forbidden, Refused, TooOften
+from sessions_app.errors import Forbidden, NotAllowed, Refused, TooOften
 from sessions_app.people.models import Application
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING, clean_text, lock_account_row, role_of
 from sessions_app.privileged import lifecycle, policy
@@ -153,7 +153,7 @@ def _refuse(decisions: Sequence[tuple[PolicyInputs, policy.Decision]]) -> None:
     refused = [decision for _, decision in decisions if decision.status is None]
     if refused:
         reasons = dict.fromkeys(decision.reason for decision in refused)
-        raise Refused(" ".join(reasons), field=next((one.field for one in refused if one.field), ""))
+        raise NotAllowed(" ".join(reasons), field=next((one.field for one in refused if one.field), ""))
 
 
 def _create(

@@ -9,7 +9,7 @@ from django.forms.models import model_to_dict
 from sessions_app.siem.formats import syslog_line, webhook_body
 from sessions_app.siem.message import Message
 from sessions_app.siem.models import Destination, Transport
-from sessions_app.siem.syslog import DatagramSender, SyslogConnection
+from sessions_app.siem.syslog import FIRST_LOOK_SECONDS, DatagramSender, SyslogConnection
 from sessions_app.siem.webhook import WebhookConnection
 
 NOTED_TOGETHER = 500  # messages after which the cursor is written
@@ -56,6 +56,12 @@ class Outlet:
         """Raise DeliveryError if the receiver has closed the connection, or does so within `seconds`."""
         if self._syslog is not None:
             self._syslog.check(seconds)
+
+    def reach(self) -> None:
+        """Find out without a message whether the destination lets us in. Raise DeliveryError."""
+        self.check(FIRST_LOOK_SECONDS)
+        if self._webhook is not None:
+            self._webhook.reach()
 
     def close(self) -> None:
         for connection in (self._syslog, self._webhook):

@@ -54,8 +54,18 @@ class WebhookConnection:
             self._connection.close()
             self._connection = None
 
-    def check(self, seconds: float = 0.0) -> None:
-        """Do nothing: each message has its answer."""
+    def reach(self) -> None:
+        """Connect to the address and check its certificate, without asking anything. Raise DeliveryError."""
+        (address, *_) = checked_addresses(self._host, self._port, allows_private=self._allows_private)
+        connection = _CheckedConnection(self._host, self._port, address, self._context)
+        try:
+            connection.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise DeliveryError(f"The certificate of {self._host} is refused: {error.verify_message}.") from None
+        except OSError as error:
+            raise DeliveryError(f"{self._host} cannot be reached: {error.strerror or type(error).__name__}.") from None
+        finally:
+            connection.close()
 
     def post(self, key: str, body: bytes) -> None:
         """Deliver one message. Raise DeliveryError unless the answer is one of success (2xx)."""

@@ -62,7 +62,7 @@ def test_health_lists_every_part_that_is_looked_at() -> None:
     with contextlib.suppress(CommandError):  # some part is wrong where nothing runs; that is not asked here
         call_command("doctor", "--skip-hosts", stdout=output)
     found = set(re.findall(r"^(?:ok|warning|error) +([A-Z][A-Za-z ]+):", output.getvalue(), re.MULTILINE))
-    assert documented - {"Host *name*", "Practice hosts", "Provider *name*"} == found
+    assert documented - {"Host *name*", "Practice hosts", "Provider *name*", "SIEM *name*"} == found
 
 
 def test_the_programs_that_a_host_needs_are_those_that_the_test_looks_for() -> None:

@@ -27,6 +27,8 @@ from sessions_app.privileged.flows.request import MOST_RESOURCES
 from sessions_app.privileged.session_log import LOG_TABLE
 from sessions_app.privileged.tables import sessions_table
 from sessions_app.scim import schemas, tokens
+from sessions_app.siem import webhook
+from sessions_app.siem.models import Destination
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -57,6 +59,9 @@ WITHOUT_SETTING = {
     "shells, commands and transfers": server.MOST_CHANNELS,
     "forwarded TCP connections": server.MOST_FORWARDED,
     "bytes of one command": ssh_channel.MOST_COMMAND,
+    "bytes of one message to a SIEM": Destination._meta.get_field("largest").get_default(),
+    "seconds that the answer to a webhook": int(webhook.SECONDS),
+    "bytes of an answer to a webhook": webhook.MOST_BYTES,
 }
 # What somebody comes for, as the words of a link in the index, by its part.
 SUBJECTS = {

@@ -8,20 +8,20 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions_app.worker.health import checks, hosts, providers
+from sessions_app.worker.health import checks, hosts, providers, siem
 from sessions_app.worker.health.findings import Grade
 
 
 class Command(BaseCommand):
     help = (
-        "Check the database, worker, GeoIP, keys, sessions, providers of single sign-on and every host. "
+        "Check the database, worker, GeoIP, keys, sessions, providers of single sign-on, SIEMs and every host. "
         "The exit code is 1 when something is wrong."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--skip-hosts", action="store_true", help="ask no host and no provider, which takes a moment only"
+            "--skip-hosts", action="store_true", help="ask no host, provider or SIEM, which takes a moment only"
         )
         parser.add_argument(
             "--seconds",
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         """Print one line for each finding, and below it what to do."""
         found = checks.run_thorough_checks()
         if not skip_hosts and not any(one.is_error and one.name == checks.DATABASE for one in found):
-            found += providers.check_providers()
+            found += providers.check_providers() + siem.check_destinations()
             found += hosts.check_hosts(None, max(seconds, 1.0))
         styles: dict[Grade, Callable[[str], str]] = {
             Grade.OK: str,

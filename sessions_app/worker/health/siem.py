@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import datetime as dt
 
 from django.utils import timezone
 
 from sessions_app.sealing import SealingError, unseal
 from sessions_app.siem.backlog import backlog, has_sender, is_silent
-from sessions_app.siem.models import Destination
+from sessions_app.siem.errors import DeliveryError
+from sessions_app.siem.models import Destination, Transport
+from sessions_app.siem.outlet import Outlet
 from sessions_app.worker.health.findings import Finding, error, ok, warning
 
 NAME = "To the SIEM"
 REMEDY = "Open the destination's page (To the SIEM) and send a test message: docs/evidence.md#when-nothing-arrives."
+DESTINATIONS_AT_A_TIME = 8
 MOST_NAMED = 10  # destinations that are described; those with problems come first
 
 
@@ -40,6 +44,28 @@ def siem() -> Finding:
     if wrong:
         return error(NAME, words, REMEDY)
     return warning(NAME, words, REMEDY) if careful else ok(NAME, words)
+
+
+def check_destinations() -> list[Finding]:
+    """Connect to every active destination without sending anything, several at a time. Return one finding for each."""
+    destinations = list(Destination.objects.filter(is_active=True).order_by("name"))
+    with concurrent.futures.ThreadPoolExecutor(DESTINATIONS_AT_A_TIME) as pool:
+        return list(pool.map(_reach, destinations))
+
+
+def _reach(destination: Destination) -> Finding:
+    name = f"SIEM {destination}"
+    try:
+        outlet = Outlet(destination)
+        try:
+            outlet.reach()
+        finally:
+            outlet.close()
+    except DeliveryError as problem:
+        return error(name, f"Nothing can be delivered: {problem}", REMEDY)
+    if destination.transport == Transport.UDP:
+        return ok(name, f"Datagrams go to {destination.place}; nobody says whether they arrive.")
+    return ok(name, f"{destination.place} answers.")
 
 
 def _problem(destination: Destination, now: dt.datetime, *, silent: bool) -> str:

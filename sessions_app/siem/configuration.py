@@ -32,6 +32,7 @@ class DestinationConfiguration(Configuration):
     instead = "Pause it instead."
     parts = (DeliveryState,)
     ends_sessions = False
+    template = "sessions_app/siem/destination_form.html"
 
     def visible(self, person: AbstractUser) -> QuerySet[Any]:
         """Return the destinations: all for administrators, none for others."""

@@ -30,13 +30,14 @@ OF_TLS = ("server_name",)
 OF_CERTIFICATES = ("authorities", "client_certificate", "new_client_key")
 OF_WEBHOOK = ("url", "allows_private", "new_secret", "forgets_former_secret")
 OF_START = ("start", "start_date", "start_entry")
+ABBREVIATIONS = {"geoip": "GeoIP", "scim": "SCIM", "siem": "SIEM", "tcp": "TCP"}
 PEM = {"rows": 4, "autocomplete": "off", "spellcheck": "false"}
 
 
 def groups_of_verbs() -> list[tuple[str, str]]:
     """Return the first parts of all verbs, such as “session”, as the choices of a field."""
     names = sorted({str(verb).partition(".")[0] for verb in Verb})
-    return [(name, name.capitalize()) for name in names]
+    return [(name, ABBREVIATIONS.get(name, name.capitalize())) for name in names]
 
 
 class DestinationForm(ConfigurationForm):
@@ -140,7 +141,7 @@ class DestinationForm(ConfigurationForm):
         offered = [one for one in Format.choices if (one[0] in FORMATS_OF_WEBHOOKS) == is_webhook or one[0] == "ocsf"]
         field = self.fields["format"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
-        field.choices = offered
+        field.choices = offered[::-1] if is_webhook else offered  # the one to recommend comes first
         if not self.instance.pk:
             field.initial = Format.JSON if is_webhook else Format.RFC5424
 

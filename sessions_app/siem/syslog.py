@@ -35,7 +35,9 @@ class SyslogConnection:
         try:
             self._socket = _connect(destination)
         except ssl.SSLCertVerificationError as error:
-            raise DeliveryError(f"The certificate of {self._place} is refused: {error.verify_message}.") from None
+            raise DeliveryError(
+                f"The certificate of {self._place} is refused: {error.verify_message.rstrip('.')}."
+            ) from None
         except OSError as error:
             raise DeliveryError(f"{self._place} cannot be reached: {_words(error)}.") from None
 

@@ -61,7 +61,9 @@ class WebhookConnection:
         try:
             connection.connect()
         except ssl.SSLCertVerificationError as error:
-            raise DeliveryError(f"The certificate of {self._host} is refused: {error.verify_message}.") from None
+            raise DeliveryError(
+                f"The certificate of {self._host} is refused: {error.verify_message.rstrip('.')}."
+            ) from None
         except OSError as error:
             raise DeliveryError(f"{self._host} cannot be reached: {error.strerror or type(error).__name__}.") from None
         finally:
@@ -82,7 +84,9 @@ class WebhookConnection:
             self.post(key, body)  # it had been closed because nothing was sent for long
         except ssl.SSLCertVerificationError as error:
             self.close()
-            raise DeliveryError(f"The certificate of {self._host} is refused: {error.verify_message}.") from None
+            raise DeliveryError(
+                f"The certificate of {self._host} is refused: {error.verify_message.rstrip('.')}."
+            ) from None
         except TimeoutError:
             self.close()
             raise DeliveryError(f"{self._host} did not answer within {SECONDS:.0f} s.") from None

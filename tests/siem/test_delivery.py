@@ -18,6 +18,7 @@ from django.utils import timezone
 from activity.models import LogEntry, Outcome
 from activity.prune import prune
 from activity.seal.models import Checkpoint
+from activity.settled import SettledEntries
 from activity.verbs import Verb
 from sessions_app.errors import Refused
 from sessions_app.siem import delivery as deliveries
@@ -27,7 +28,7 @@ from sessions_app.siem.flows.begin import begin
 from sessions_app.siem.flows.send_again import send_again
 from sessions_app.siem.flows.switch import pause
 from sessions_app.siem.models import DeliveryState, Destination, Transport
-from tests.support.entries import ago, make_entry
+from tests.support.entries import ago, another_connection, make_entry
 from tests.support.siem import deliver, make_delivery, make_destination
 from tests.support.waiting import wait_until
 
@@ -323,3 +324,25 @@ def test_changed_settings_are_used_at_once(receiver: TcpReceiver) -> None:
     deliver(destination, delivery)
     arrives(other, first, first + 1, second)
     other.close()
+
+
+@pytest.mark.postgres_only
+@pytest.mark.django_db(transaction=True)
+def test_an_entry_that_a_slow_transaction_brings_late_is_sent_in_its_place(receiver: TcpReceiver) -> None:
+    columns = "at, actor_name, user_name, verb, level, outcome, message, target_type, target_name, details"
+    values = "now(), '', '', 'login.succeeded', 20, 'success', 'slow', '', '', '{}'"
+    delivery, settled = make_delivery(), SettledEntries()
+    destination = make_destination(port=receiver.port, entry=make_entry().pk)
+    delivery.look(destination, settled.newest())
+    sent = LogEntry.objects.latest("pk").pk
+    slow = another_connection()
+    slow.execute("BEGIN")
+    (late,) = slow.execute(f"INSERT INTO activity_logentry ({columns}) VALUES ({values}) RETURNING id").fetchone()
+    early = make_entry().pk
+    assert late < early
+    delivery.look(destination, settled.newest())
+    arrives(receiver, sent - 1, sent)
+    slow.execute("COMMIT")
+    slow.close()
+    delivery.look(destination, settled.newest())
+    arrives(receiver, sent - 1, sent, late, early)

@@ -35,6 +35,12 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.django_db
 
 
+SLOW_ENTRY = (
+    "INSERT INTO activity_logentry (at, actor_name, user_name, verb, level, outcome, message, target_type, target_name,"
+    " details) VALUES (now(), '', '', 'login.succeeded', 20, 'success', 'slow', '', '', '{}') RETURNING id"
+)
+
+
 class TcpReceiver:
     """A syslog server over TCP that reads frames by their octet counts, one connection after the other."""
 
@@ -329,15 +335,13 @@ def test_changed_settings_are_used_at_once(receiver: TcpReceiver) -> None:
 @pytest.mark.postgres_only
 @pytest.mark.django_db(transaction=True)
 def test_an_entry_that_a_slow_transaction_brings_late_is_sent_in_its_place(receiver: TcpReceiver) -> None:
-    columns = "at, actor_name, user_name, verb, level, outcome, message, target_type, target_name, details"
-    values = "now(), '', '', 'login.succeeded', 20, 'success', 'slow', '', '', '{}'"
     delivery, settled = make_delivery(), SettledEntries()
     destination = make_destination(port=receiver.port, entry=make_entry().pk)
     delivery.look(destination, settled.newest())
     sent = LogEntry.objects.latest("pk").pk
     slow = another_connection()
     slow.execute("BEGIN")
-    (late,) = slow.execute(f"INSERT INTO activity_logentry ({columns}) VALUES ({values}) RETURNING id").fetchone()
+    (late,) = slow.execute(SLOW_ENTRY).fetchone()
     early = make_entry().pk
     assert late < early
     delivery.look(destination, settled.newest())

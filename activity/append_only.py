@@ -5,11 +5,14 @@ the rest within the same statement, in this order:
 
 1. Before the row is there, it refuses a time of the last 24 hours, and writes the entry `log.pruned`: how many entries
    are deleted, from when to when, and by which user of the database.
-2. While the row is there, entries that are older can be deleted, but no entry `log.pruned`.
+2. While the row is there, entries that are older can be deleted, but none of STAYS.
 3. After the row is there, it deletes those entries and then the row.
 
-So whatever is deleted, by this statement or by one that is joined to it, was counted before, and the entry that says so
-can never be deleted. Whoever owns the database can drop all of this, so integrity.py checks whether it is in force.
+Personal data of one entry is erased in the same way: the row names the entry and a reason, the database writes the
+entry `log.erased`, and then allows one change only: that entry loses what may name a person.
+
+So whatever is deleted or erased, by this statement or by one that is joined to it, is told by an entry that can never
+be deleted. Whoever owns the database can drop all of this, so integrity.py checks whether it is in force.
 """
 
 from __future__ import annotations
@@ -26,21 +29,47 @@ REQUEST_STAYS = "A request to delete old log entries is never changed."
 NO_TRACE = "The deletion could not be written into the activity log. Nothing was deleted."
 INCOMPLETE = "A request to delete old log entries names a time and an export, which may be empty. Nothing was deleted."
 
+ERASED_TEXT = "Personal data was erased on request"
+NO_ENTRY = "There is no entry of that number whose personal data could be erased. Nothing was changed."
+NO_REASON = "A request to erase personal data names an entry and a reason, and no time. Nothing was changed."
 COLUMNS = "at, actor_name, user_name, verb, level, message, target_type, target_name, details"
 OLDER = "log entries older than"
-PRUNED = Verb.LOG_PRUNED.value
+PRUNED, ERASED = Verb.LOG_PRUNED.value, Verb.LOG_ERASED.value
+# What tells of deleting, erasing and keys is never deleted, and with what explains odd times it is never erased.
+STAYING = (Verb.LOG_PRUNED, Verb.LOG_ERASED, Verb.SEAL_KEY_MADE, Verb.SEAL_KEY_ROTATED)
+UNERASABLE = (*STAYING, Verb.LOG_IMPORTED, Verb.LOG_REPAIRED, Verb.CLOCK_CHANGED)
+STAYS = ", ".join(f"'{verb.value}'" for verb in STAYING)
+KEEPS = ", ".join(f"'{verb.value}'" for verb in UNERASABLE)
+# What an entry keeps when its personal data is erased, and what becomes of the rest.
+KEPT = ("id", "at", "verb", "level", "outcome", "target_type", "target_id")
+EMPTIED = {
+    "actor_id": "NULL",
+    "actor_name": "''",
+    "user_id": "NULL",
+    "user_name": "''",
+    "message": f"'{ERASED_TEXT}'",
+    "target_name": "''",
+    "ip": "NULL",
+    "login_id": "NULL",
+    "details": "'{}'",
+}
+IS_EMPTIED = " AND ".join(f"NEW.{column} IS NOT DISTINCT FROM {value}" for column, value in EMPTIED.items())
+SETS = ", ".join(f"{column} = {value}" for column, value in EMPTIED.items())
 
 # Name of the trigger: its table and its whole text. SQLite compares times as the text that Django writes.
 SQLITE = {
     "activity_log_no_update": (
         LOG,
         f"""CREATE TRIGGER activity_log_no_update BEFORE UPDATE ON {LOG}
+            WHEN OLD.verb IN ({KEEPS}) OR NOT EXISTS (SELECT 1 FROM {REQUEST} WHERE entry_id = OLD.id)
+                OR NOT ({" AND ".join(f"NEW.{column} IS OLD.{column}" for column in KEPT)})
+                OR NOT ({" AND ".join(f"NEW.{column} IS {value}" for column, value in EMPTIED.items())})
             BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END""",
     ),
     "activity_log_no_delete": (
         LOG,
         f"""CREATE TRIGGER activity_log_no_delete BEFORE DELETE ON {LOG}
-            WHEN OLD.verb = '{PRUNED}' OR NOT EXISTS (SELECT 1 FROM {REQUEST} WHERE OLD.at < before)
+            WHEN OLD.verb IN ({STAYS}) OR NOT EXISTS (SELECT 1 FROM {REQUEST} WHERE OLD.at < before)
             BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END""",
     ),
     # INSERT OR REPLACE deletes without asking the trigger above. An id not given is -1 here.
@@ -62,7 +91,17 @@ SQLITE = {
         REQUEST,
         f"""CREATE TRIGGER activity_log_prune_trace BEFORE INSERT ON {REQUEST} BEGIN
             SELECT RAISE(ABORT, '{TOO_YOUNG}')
-                WHERE typeof(NEW.before) <> 'text' OR NEW.before > strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 day');
+                WHERE NEW.entry_id IS NULL AND (
+                    typeof(NEW.before) <> 'text' OR NEW.before > strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 day'));
+            SELECT RAISE(ABORT, '{NO_REASON}')
+                WHERE NEW.entry_id IS NOT NULL AND (NEW.before IS NOT NULL OR coalesce(NEW.reason, '') = '');
+            SELECT RAISE(ABORT, '{NO_ENTRY}') WHERE NEW.entry_id IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM {LOG} WHERE id = NEW.entry_id AND verb NOT IN ({KEEPS}) AND message <> '{ERASED_TEXT}');
+            INSERT INTO {LOG} ({COLUMNS})
+                SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'), '', '', '{ERASED}', 30,
+                    printf('Erased the personal data of entry %,d', NEW.entry_id), '', '',
+                    json_object('entry', NEW.entry_id, 'reason', NEW.reason, 'database_user', '')
+                WHERE NEW.entry_id IS NOT NULL;
             SELECT RAISE(ABORT, '{INCOMPLETE}') WHERE NEW.export IS NULL;
             INSERT INTO {LOG} ({COLUMNS})
                 SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'), '', '', '{PRUNED}', 30,
@@ -71,17 +110,21 @@ SQLITE = {
                         'before', replace(NEW.before, ' ', 'T') || '+00:00', 'export', NEW.export, 'database_user', '')
                 FROM (SELECT
                     (SELECT count(*) FROM {LOG} WHERE at < NEW.before)
-                        - (SELECT count(*) FROM {LOG} WHERE at < NEW.before AND verb = '{PRUNED}') AS found,
-                    (SELECT at FROM {LOG} WHERE at < NEW.before AND verb <> '{PRUNED}' ORDER BY at LIMIT 1) AS oldest);
+                        - (SELECT count(*) FROM {LOG} WHERE at < NEW.before AND verb IN ({STAYS})) AS found,
+                    (SELECT at FROM {LOG} WHERE at < NEW.before AND verb NOT IN ({STAYS}) ORDER BY at LIMIT 1)
+                        AS oldest)
+                WHERE NEW.entry_id IS NULL;
             SELECT RAISE(ABORT, '{NO_TRACE}') WHERE NOT EXISTS (
-                SELECT 1 FROM {LOG} WHERE id = (SELECT max(id) FROM {LOG}) AND verb = '{PRUNED}'
+                SELECT 1 FROM {LOG} WHERE id = (SELECT max(id) FROM {LOG})
+                    AND verb = CASE WHEN NEW.entry_id IS NULL THEN '{PRUNED}' ELSE '{ERASED}' END
                     AND at = strftime('%Y-%m-%d %H:%M:%f', 'now'));
             END""",
     ),
     "activity_log_prune": (
         REQUEST,
         f"""CREATE TRIGGER activity_log_prune AFTER INSERT ON {REQUEST} BEGIN
-            DELETE FROM {LOG} WHERE at < NEW.before AND verb <> '{PRUNED}';
+            DELETE FROM {LOG} WHERE at < NEW.before AND verb NOT IN ({STAYS});
+            UPDATE {LOG} SET {SETS} WHERE id = NEW.entry_id;
             DELETE FROM {REQUEST};
             END""",
     ),
@@ -105,8 +148,16 @@ FUNCTIONS = {
                     RAISE EXCEPTION '{NUMBERS}' USING ERRCODE = 'integrity_constraint_violation';
                 END IF;
                 IF TG_OP = 'DELETE' THEN
-                    IF OLD.verb <> '{PRUNED}' AND EXISTS (SELECT 1 FROM {REQUEST} WHERE OLD.at < before) THEN
+                    IF OLD.verb NOT IN ({STAYS}) AND EXISTS (SELECT 1 FROM {REQUEST} WHERE OLD.at < before) THEN
                         RETURN OLD;
+                    END IF;
+                END IF;
+                IF TG_OP = 'UPDATE' THEN
+                    IF OLD.verb NOT IN ({KEEPS}) AND EXISTS (SELECT 1 FROM {REQUEST} WHERE entry_id = OLD.id)
+                        AND {" AND ".join(f"NEW.{column} IS NOT DISTINCT FROM OLD.{column}" for column in KEPT)}
+                        AND {IS_EMPTIED}
+                    THEN
+                        RETURN NEW;
                     END IF;
                 END IF;
                 RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation';
@@ -118,13 +169,35 @@ FUNCTIONS = {
                 moment timestamp := NEW.before AT TIME ZONE 'UTC';
                 written bigint;
             BEGIN
+                IF NEW.entry_id IS NOT NULL THEN
+                    IF NEW.before IS NOT NULL OR COALESCE(NEW.reason, '') = '' THEN
+                        RAISE EXCEPTION '{NO_REASON}' USING ERRCODE = 'integrity_constraint_violation';
+                    END IF;
+                    IF NOT EXISTS (SELECT 1 FROM {LOG} WHERE id = NEW.entry_id AND verb NOT IN ({KEEPS})
+                        AND message <> '{ERASED_TEXT}')
+                    THEN
+                        RAISE EXCEPTION '{NO_ENTRY}' USING ERRCODE = 'integrity_constraint_violation';
+                    END IF;
+                    INSERT INTO {LOG} ({COLUMNS}) VALUES (clock_timestamp(), '', '', '{ERASED}', 30,
+                        format('Erased the personal data of entry %s', to_char(NEW.entry_id, 'FM999,999,999,999,999')),
+                        '', '',
+                        jsonb_build_object('entry', NEW.entry_id, 'reason', NEW.reason, 'database_user', session_user))
+                        RETURNING id INTO written;
+                    IF written IS NULL THEN
+                        RAISE EXCEPTION '{NO_TRACE}' USING ERRCODE = 'integrity_constraint_violation';
+                    END IF;
+                    RETURN NEW;
+                END IF;
+                IF NEW.before IS NULL THEN
+                    RAISE EXCEPTION '{INCOMPLETE}' USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
                 IF NEW.before > clock_timestamp() - interval '1 day' THEN
                     RAISE EXCEPTION '{TOO_YOUNG}' USING ERRCODE = 'integrity_constraint_violation';
                 END IF;
                 SELECT (SELECT count(*) FROM {LOG} WHERE at < NEW.before)
-                    - (SELECT count(*) FROM {LOG} WHERE at < NEW.before AND verb = '{PRUNED}') INTO found;
+                    - (SELECT count(*) FROM {LOG} WHERE at < NEW.before AND verb IN ({STAYS})) INTO found;
                 SELECT at AT TIME ZONE 'UTC' INTO oldest FROM {LOG}
-                    WHERE at < NEW.before AND verb <> '{PRUNED}' ORDER BY at LIMIT 1;
+                    WHERE at < NEW.before AND verb NOT IN ({STAYS}) ORDER BY at LIMIT 1;
                 INSERT INTO {LOG} ({COLUMNS}) VALUES (clock_timestamp(), '', '', '{PRUNED}', 30,
                     format('Deleted %s {OLDER} %sZ', to_char(found, 'FM999,999,999,999,999'),
                         to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SS')), '', '',
@@ -139,7 +212,8 @@ FUNCTIONS = {
             END """,
     "activity_log_prune": f"""
             BEGIN
-                DELETE FROM {LOG} WHERE at < NEW.before AND verb <> '{PRUNED}';
+                DELETE FROM {LOG} WHERE at < NEW.before AND verb NOT IN ({STAYS});
+                UPDATE {LOG} SET {SETS} WHERE id = NEW.entry_id;
                 DELETE FROM {REQUEST};
                 RETURN NULL;
             END """,

@@ -19,7 +19,7 @@ from activity.models import Level, PruneRequest
 from activity.text import plain
 from activity.verbs import Verb
 
-LAST_MIGRATION = ("activity", "0003_time_value_in_prune_trace")
+LAST_MIGRATION = ("activity", "0011_erase_requests")
 QUICKLY = 2_000  # entries whose times are compared where somebody waits for a page
 THOROUGHLY = 200_000
 

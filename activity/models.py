@@ -162,20 +162,23 @@ class LogEntry(QuickRows):
 
 
 class PruneRequest(models.Model):
-    """A request to delete old entries of the log, as `sessionadmin prune_activity` makes it.
+    """A request to delete old entries of the log, or to erase the personal data of one (prune.py, erase.py).
 
-    The database carries it out while the row is added: it writes an entry that says what is deleted, deletes what is
-    older than `before`, and then the row (activity/append_only.py). The table is empty at every other moment.
+    The database carries it out while the row is added: it writes an entry that says what is done, deletes what is older
+    than `before` or empties the entry, and then deletes the row (append_only.py). The table is empty at every other
+    moment.
     """
 
-    before = models.DateTimeField()
+    before = models.DateTimeField(null=True)
+    entry_id = models.BigIntegerField(null=True)  # whose personal data is erased; then there is no `before`
+    reason = models.CharField(max_length=500, blank=True, db_default="")
     export = models.CharField(max_length=255, blank=True)  # name of the file that they were written to
 
     class Meta:
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"entries before {self.before}"
+        return f"entry {self.entry_id}" if self.entry_id is not None else f"entries before {self.before}"
 
 
 class PastName(models.Model):

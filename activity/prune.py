@@ -1,4 +1,7 @@
-"""prune(): has the database delete from the activity log, which it does in one way only (append_only.py)."""
+"""prune(): has the database delete from the activity log, which it does in one way only (append_only.py).
+
+What is deleted was sealed before, and a signed statement says which leaves of the sealed log it was (seal/pruning.py).
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from activity.append_only import STAYING
 from activity.listing.csv import neutral
 from activity.listing.source import ROWS_AT_ONCE
-from activity.models import LogEntry, PruneRequest
+from activity.models import LogEntry, PruneRequest, SealState
+from activity.seal.pruning import leave_a_statement, leaves_of
+from activity.seal.sealing import Sealing
+from activity.seal.signing import NoSigningKey
+from activity.seal.tree import TreeDamaged
 from activity.tables import COLUMNS
 from activity.verbs import Verb
 
@@ -35,8 +43,8 @@ def older_than(before: dt.datetime) -> int:
 
 
 def _deletable(before: dt.datetime) -> QuerySet[LogEntry]:
-    """Return the entries older than `before` without those that say what was deleted earlier, which always stay."""
-    return LogEntry.objects.filter(at__lt=before).exclude(verb=Verb.LOG_PRUNED)
+    """Return the entries older than `before` without those that say what became of the log, which always stay."""
+    return LogEntry.objects.filter(at__lt=before).exclude(verb__in=STAYING)
 
 
 def prune(before: dt.datetime, export: Path | None = None) -> int:
@@ -44,6 +52,7 @@ def prune(before: dt.datetime, export: Path | None = None) -> int:
 
     Returns how many there were. Raises PruneRefused and OSError; then nothing was deleted and no file is left.
     """
+    _seal(before)
     if not older_than(before) and export is None:
         return 0  # the entry that says so would stay for ever, and a daily job would leave one each day
     if export is None:
@@ -56,19 +65,61 @@ def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
     """Delete and say so in one transaction.
 
     1. Write the entries to the file, and wait until the disk has them. Nobody has to wait for that: they never change.
-    2. The database deletes them, and its log says how many, and up to when.
-    3. What was deleted must be what was written.
+    2. Find which leaves of the sealed log they are.
+    3. The database deletes them, and its log says how many, and up to when.
+    4. Sign a statement of the leaves whose entries are gone.
+    5. What was deleted must be what was written.
     """
     written = _write(before, file) if file is not None else None
     with transaction.atomic():
+        ids = _Counted(_deletable(before).order_by("pk").values_list("pk", flat=True).iterator(ROWS_AT_ONCE))
+        ranges = leaves_of(ids)
+        ids.count_the_rest()
         PruneRequest.objects.create(before=before, export=file_name[:255])
-        count = int(LogEntry.objects.filter(verb=Verb.LOG_PRUNED).latest("pk").details["rows"])
+        said = LogEntry.objects.filter(verb=Verb.LOG_PRUNED).latest("pk")
+        count = int(said.details["rows"])
+        if count != ids.count:
+            raise PruneRefused("The log changed at the same moment. Nothing was deleted. Try again.")
+        try:
+            leave_a_statement(said.pk, ranges, before)
+        except NoSigningKey as error:
+            raise PruneRefused(f"No statement of it can be signed, so nothing was deleted. {error}") from error
         if written is not None and written != count:
             raise PruneRefused(
                 f"{written:,} entries were written to the file, but {count:,} would have been deleted: the log changed "
                 "at the same moment. Nothing was deleted. Try again."
             )
     return count
+
+
+def _seal(before: dt.datetime) -> None:
+    """Seal the log first. Raise PruneRefused when entries that would be deleted cannot be sealed."""
+    try:
+        Sealing("prune").seal(is_alone=True)
+    except TreeDamaged as error:
+        raise PruneRefused(f"{error} Run sessionadmin verify_log. Nothing was deleted.") from error
+    if waiting := _deletable(before).filter(pk__gt=SealState.current().last_id).count():
+        raise PruneRefused(
+            f"{waiting:,} of these entries are not sealed yet, because a transaction is open. Run sessionadmin "
+            "seal_log, and try again. Nothing was deleted."
+        )
+
+
+class _Counted:
+    """Numbers of entries, and how many of them were read."""
+
+    def __init__(self, ids: Iterator[int]) -> None:
+        self._ids, self.count = ids, 0
+
+    def __iter__(self) -> Iterator[int]:
+        for one in self._ids:
+            self.count += 1
+            yield one
+
+    def count_the_rest(self) -> None:
+        """Read those that nobody read."""
+        for _ in self:
+            pass
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Every entry has an outcome, also the earlier ones, as their verbs say.
 
 No database writes the table anew: the new column has a constant default. Only the entries of the verbs below are
-changed, which the index of verbs finds. The triggers that refuse changes are dropped for it and made anew, in the
-transaction of the migration, and an entry says what was done.
+changed, which the index of verbs finds. The triggers that refuse changes are dropped for it, and an entry says what was
+done. 0011_erase_requests makes them anew: those of today name columns that are not there yet, which SQLite refuses.
 """
 
 from django.db import migrations, models
@@ -57,7 +57,6 @@ def correct(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
             ),
             details={"outcomes": counts, "verbs": VERBS},
         )
-    append_only.renew(schema_editor.connection)
 
 
 class Migration(migrations.Migration):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from activity.models import LogEntry
 from activity.seal.models import TILE, SealTile
+from activity.seal.statements import notes_of_erasures
 from activity.seal.tree import Tree, unpack_ids
 from activity.verify_sessionadmin import ENTRY_FIELDS, entry_json, ip_text, time_text
 
@@ -70,7 +71,7 @@ def proofs(ids: Iterable[list[int]], size: int) -> Iterator[tuple[bytes, int, in
 
     A line has the path from the leaf to the root, without as much of its end as the line before it has too.
     """
-    tree, numbers = Tree(size), LeafNumbers("default")
+    tree, numbers, erased = Tree(size), LeafNumbers("default"), notes_of_erasures()
     before: list[bytes] = []
     for some in ids:
         leaves = [leaf if leaf is not None and leaf < size else None for leaf in numbers.of(some)]
@@ -83,19 +84,21 @@ def proofs(ids: Iterable[list[int]], size: int) -> Iterator[tuple[bytes, int, in
                 continue
             path = tree.inclusion_proof(leaf)
             same = _length_of_common_end(before, path)
-            lines.append(_line(entry_id, leaf, tree.leaf(leaf), path[: len(path) - same], same))
+            lines.append(_line(entry_id, leaf, tree.leaf(leaf), path[: len(path) - same], same, erased.get(leaf)))
             before = path
         yield "".join(f"{line}\n" for line in lines).encode(), len(known), len(leaves) - len(known)
 
 
-def _line(entry_id: int, leaf: int, leaf_hash: bytes, path: Sequence[bytes], same: int) -> str:
-    line = {
+def _line(entry_id: int, leaf: int, leaf_hash: bytes, path: Sequence[bytes], same: int, statement: str | None) -> str:
+    line: dict[str, object] = {
         "id": entry_id,
         "leaf": leaf,
         "hash": _text(leaf_hash),
         "path": [_text(each) for each in path],
         "same": same,
     }
+    if statement is not None:
+        line["statement"] = statement
     return json.dumps(line, separators=(",", ":"))
 
 

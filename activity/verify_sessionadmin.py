@@ -668,7 +668,7 @@ class Verification:
             checkpoint = parse_checkpoint(open_note(facts.checkpoint, self._keys).text)
         except Unproven:
             return None  # it was said
-        return _Prover(proofs, checkpoint, str(facts.proofs.get("sha256")))
+        return _Prover(proofs, checkpoint, str(facts.proofs.get("sha256")), self._keys)
 
     # checkpoints
 
@@ -772,12 +772,12 @@ class _Measured(io.RawIOBase):
 class _Prover:
     """Reads the proofs of rows, in the order of the rows, and says what is wrong with each."""
 
-    def __init__(self, proofs: IO[bytes], checkpoint: Checkpoint, sha256: str) -> None:
-        self._checkpoint, self._sha256 = checkpoint, sha256
+    def __init__(self, proofs: IO[bytes], checkpoint: Checkpoint, sha256: str, keys: Sequence[VerifierKey]) -> None:
+        self._checkpoint, self._sha256, self._keys = checkpoint, sha256, keys
         self._lines = _lines(proofs)
         self._digest = hashlib.sha256()
         self._path: list[bytes] = []
-        self.sealed = self.unsealed = 0
+        self.sealed = self.unsealed = self.erased = 0
         self.first: int | None = None
         self.last: int | None = None
         self._step = 0  # 1 or -1 while each row is the leaf beside the one before it
@@ -805,10 +805,27 @@ class _Prover:
         self._path = path
         self._follow(index)
         if leaf is not None and leaf != claimed:
-            return "it was changed: its hash is not the one that is in the log"
+            problem = self._why_changed(proof, claimed, leaf)
+            if problem:
+                return problem
         if not is_included(claimed, index, self._checkpoint.size, path, self._checkpoint.root):
             return "it is not in the log of the checkpoint: its proof does not lead to the root"
         self.sealed += 1
+        return ""
+
+    def _why_changed(self, proof: Mapping[str, Any], claimed: bytes, leaf: bytes) -> str:
+        """Return what is wrong with a row whose hash is not that of its leaf; nothing when a statement allows it."""
+        if "statement" not in proof:
+            return "it was changed: its hash is not the one that is in the log"
+        try:
+            kind, _, rest = open_note(str(proof["statement"]), self._keys).text.partition("\n")
+            said = _object(rest)
+        except Unproven as problem:
+            return f"the statement that it was erased does not hold. {problem}"
+        stated = (kind, said.get("kind"), said.get("id"), said.get("leaf"), said.get("hash"), said.get("now"))
+        if stated != (STATEMENT, "erased", proof["id"], proof["leaf"], _base64(claimed), _base64(leaf)):
+            return "it was changed: the statement that it was erased is about something else"
+        self.erased += 1
         return ""
 
     def _whole_path(self, proof: Mapping[str, Any]) -> list[bytes] | None:
@@ -931,6 +948,8 @@ class _Rows:
         if prover.sealed:
             what = "entry in it, with every detail," if facts.format == "jsonl" else "number of an entry in it"
             report.holds(f"Each {what} is in the sealed log of the checkpoint: {prover.sealed - self._wrong:,} rows.")
+        if prover.erased:
+            report.holds(f"{prover.erased:,} of them had personal data erased, as signed statements say.")
         if prover.unsealed:
             report.not_checked(
                 f"{prover.unsealed:,} rows that were not sealed yet when the export was made. Export them again later."

@@ -77,6 +77,12 @@ def _sign(kind: StatementKind, entry_id: int, said: dict[str, Any]) -> SealState
     return SealStatement.objects.create(kind=kind, entry_id=entry_id, note=note, at=at)
 
 
+def notes_of_erasures() -> dict[int, str]:
+    """Return the signed statements of erasures, by the leaf that each is about. They are not verified here."""
+    notes = SealStatement.objects.filter(kind=StatementKind.ERASED).order_by("pk").values_list("note", flat=True)
+    return {json.loads(note.split("\n")[1])["leaf"]: note for note in notes}
+
+
 def load(keys: Iterable[VerifierKey]) -> Statements:
     """Return what the statements say that one of the keys signed, and the problems of the others."""
     found, ranges, keys = Statements(), list[Range](), list(keys)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from activity import verify_sessionadmin
 from activity.verify_sessionadmin import (
     MANIFEST,
+    STATEMENT,
     Frontier,
     canonical_json,
     checkpoint_text,
@@ -499,3 +500,49 @@ def test_wrong_usage_has_another_exit_code(run: Run, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         main([str(export)])
     assert ended.value.code == 2
+
+
+# --- erased rows
+
+
+def _erased(export: Export, log: Log, index: int, now: dict[str, Any], key: Key = KEY) -> None:
+    """Let a row be as it was left when its personal data was erased, with the statement of that beside its proof."""
+    lines = export.file.splitlines(keepends=True)
+    lines[index] = canonical_json({"entry": now, "leaf": index}) + b"\n"
+    export.file = b"".join(lines)
+    hashes = {"hash": log.leaves[index], "now": leaf_hash(canonical_json({**now, "message": "erased"}))}
+    said = {"v": 1, "kind": "erased", "id": now["id"], "leaf": index} | {
+        name: base64.b64encode(value).decode() for name, value in hashes.items()
+    }
+    proofs = [json.loads(line) for line in export.proofs.splitlines()]
+    proofs[index]["statement"] = key.sign(f"{STATEMENT}\n{canonical_json(said).decode()}\n")
+    export.proofs = b"".join(canonical_json(one) + b"\n" for one in proofs)
+    export.facts |= {"size": len(export.file), "sha256": hashlib.sha256(export.file).hexdigest()}
+    export.facts["proofs"]["sha256"] = hashlib.sha256(export.proofs).hexdigest()
+
+
+def test_an_entry_that_was_erased_by_a_signed_statement_holds(run: Run, tmp_path: Path) -> None:
+    log = Log(20)
+    export = Export(log, range(20))
+    _erased(export, log, 3, {"id": 104, "message": "erased", "v": 1})
+    code, said = run(export.archive(tmp_path))
+    assert code == 0, said
+    assert "1 of them had personal data erased, as signed statements say." in said
+
+
+@pytest.mark.parametrize(
+    ("message", "key", "expected"),
+    [
+        ("something else", KEY, "the statement that it was erased is about something else"),
+        ("erased", Key(2), "the statement that it was erased does not hold"),
+    ],
+)
+def test_an_entry_that_was_changed_is_none_that_was_erased(
+    message: str, key: Key, expected: str, run: Run, tmp_path: Path
+) -> None:
+    log = Log(20)
+    export = Export(log, range(20))
+    _erased(export, log, 3, {"id": 104, "message": message, "v": 1}, key)
+    code, said = run(export.archive(tmp_path))
+    assert code == 1
+    assert f"Row 4, entry 104: {expected}" in said

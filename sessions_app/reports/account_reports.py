@@ -202,7 +202,7 @@ def _user_cell(row: AccountRow) -> SafeString:
 
 
 def _holding(key: str, label: str) -> Column:
-    return Column(key, label, csv=lambda row: row.number(key), is_number=True, width=72)
+    return Column(key, label, csv=lambda row: row.number(key), is_number=True, width=82)
 
 
 def _by(row: AccountRow) -> str:

@@ -533,7 +533,7 @@ def test_an_entry_that_was_erased_by_a_signed_statement_holds(run: Run, tmp_path
 @pytest.mark.parametrize(
     ("message", "key", "expected"),
     [
-        ("something else", KEY, "the statement that it was erased is about something else"),
+        ("something else", KEY, "it was changed: the statement that it was erased is about something else"),
         ("erased", Key(2), "the statement that it was erased does not hold"),
     ],
 )

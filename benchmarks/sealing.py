@@ -8,7 +8,6 @@ difference between the rate without it and the rate over all turns.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import statistics
 import subprocess
@@ -20,7 +19,6 @@ from benchmarks import writes
 
 TURNS = 12  # half of them with the sealing
 TURN_SECONDS = 2.0
-START_SECONDS = 6.0  # until all processes are there
 ENTRIES = 10_000
 
 
@@ -37,10 +35,9 @@ def figures(turns: int = TURNS) -> dict[str, Any]:
 
 
 def _beside_record(turns: int) -> dict[str, Any]:
-    begin = time.time() + START_SECONDS
     sealing = _start("always")
-    writers = [_start("record", begin, turns) for _ in range(writes.PROCESSES)]
-    time.sleep(max(begin - time.time(), 0))
+    writers = [_start("record", turns) for _ in range(writes.PROCESSES)]
+    begin = writes.begin_together(writers)
     for turn in range(turns):
         sealing.send_signal(signal.SIGCONT if turn % 2 else signal.SIGSTOP)
         time.sleep(max(begin + (turn + 1) * TURN_SECONDS - time.time(), 0))
@@ -59,8 +56,7 @@ def _beside_record(turns: int) -> dict[str, Any]:
 
 
 def _start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.sealing", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "BENCH_WITHOUT_PEERS": "1"})
+    return writes.start("benchmarks.sealing", *arguments)
 
 
 def seal(*, for_ever: bool) -> dict[str, Any]:
@@ -87,9 +83,9 @@ def seal(*, for_ever: bool) -> dict[str, Any]:
     return {"entries": count, "seconds": time.perf_counter() - begin, "processor": time.process_time() - processor}
 
 
-def record(begin: float, turns: int) -> dict[str, Any]:
+def record(turns: int) -> dict[str, Any]:
     """Record until all turns are over. Return how many entries this process wrote in each, and its processor time."""
-    time.sleep(max(begin - time.time(), 0))
+    begin = writes.moment_to_begin()
     processor = time.process_time()
     counts = [writes.record_until(begin + (turn + 1) * TURN_SECONDS) for turn in range(turns)]
     return {"counts": counts, "processor": time.process_time() - processor}
@@ -101,7 +97,7 @@ def main(what: str, *arguments: str) -> dict[str, Any]:
     from activity.verbs import Verb  # noqa: PLC0415
 
     if what == "record":
-        return record(float(arguments[0]), int(arguments[1]))
+        return record(int(arguments[0]))
     if what == "backlog":  # at least so many are not sealed
         log.record_all(log.draft(Verb.LOGIN, f"entry {number} of the backlog") for number in range(ENTRIES))
     return seal(for_ever=what == "always")

@@ -15,15 +15,39 @@ MANY = 10_000_000  # entries that these are taken to be the last of
 
 def figures(seconds: float = SECONDS) -> dict[str, Any]:
     """Let four processes record for some seconds, each entry in a transaction of its own, and return the rate."""
-    # All are told the same moment to begin at: starting Django takes longer for some than for others.
-    begin = time.time() + 4
-    command = [sys.executable, "-m", "benchmarks.writes", str(begin), str(seconds)]
-    running = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "BENCH_WITHOUT_PEERS": "1"})
-        for _ in range(PROCESSES)
-    ]
+    running = [start("benchmarks.writes", seconds) for _ in range(PROCESSES)]
+    begin_together(running)
     counts = [json.loads(process.communicate()[0]) for process in running]
     return {"processes": PROCESSES, "entries_a_second": round(sum(counts) / seconds)}
+
+
+def start(module: str, *arguments: object) -> subprocess.Popen[str]:
+    """Start a process of the benchmark without the peers."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    environment = {**os.environ, "BENCH_WITHOUT_PEERS": "1"}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def begin_together(processes: list[subprocess.Popen[str]]) -> float:
+    """Tell processes that wait in moment_to_begin() the same moment, once all are there. Return it."""
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    moment = time.time() + 0.2
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(f"{moment}\n")
+        process.stdin.flush()
+    return moment
+
+
+def moment_to_begin() -> float:
+    """Say that this process is there, and wait for the moment that all begin at. Return it."""
+    record_until(0.0)  # what is done once: imports, and the account that records
+    print("ready", flush=True)  # starting Django takes longer for some than for others
+    moment = float(sys.stdin.readline())
+    time.sleep(max(moment - time.time(), 0))
+    return moment
 
 
 def record_until(end: float) -> int:
@@ -45,6 +69,5 @@ if __name__ == "__main__":
     import django
 
     django.setup()
-    start, length = float(sys.argv[1]), float(sys.argv[2])
-    time.sleep(max(start - time.time(), 0))
-    print(json.dumps(record_until(max(start, time.time()) + length)))
+    length = float(sys.argv[1])
+    print(json.dumps(record_until(moment_to_begin() + length)))

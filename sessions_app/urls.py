@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("sessions_app.reports.urls")),
     path("", include("sessions_app.hosts.urls")),
     path("", include("sessions_app.reviews.urls")),
+    path("", include("sessions_app.evidence.urls")),
     path("", include("sessions_app.scim.urls")),
     path("", include("sessions_app.schedules.urls")),
     path("", include("sessions_app.siem.urls")),

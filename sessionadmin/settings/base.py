@@ -273,6 +273,10 @@ SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")  # for links in 
 ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[])
 # Evidence (docs/evidence.md): the name of the log in its checkpoints; empty is the console's host and /log.
 EVIDENCE_ORIGIN = env.str("EVIDENCE_ORIGIN", default="")
+EVIDENCE_CHECKPOINT_FILE = env.str("EVIDENCE_CHECKPOINT_FILE", default="")  # a file, or a directory
+EVIDENCE_CHECKPOINT_FILE_MODE = env.str("EVIDENCE_CHECKPOINT_FILE_MODE", default="append")  # or replace
+EVIDENCE_CHECKPOINT_MAIL = env.list("EVIDENCE_CHECKPOINT_MAIL", default=[])
+EVIDENCE_CHECKPOINT_MAIL_HOURS = env.int("EVIDENCE_CHECKPOINT_MAIL_HOURS", default=24)
 CERTIFICATE_SECONDS = env.int("CERTIFICATE_SECONDS", default=5 * 60)  # of a person's SSH certificate, at most
 
 # User ids for accounts that sessions make on hosts; each is given once there. The first range lies between what systems

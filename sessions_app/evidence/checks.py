@@ -24,3 +24,17 @@ def check_origin(**kwargs: Any) -> list[CheckMessage]:
             id="sessions_app.E060",
         )
     ]
+
+
+@register
+def check_publishing(**kwargs: Any) -> list[CheckMessage]:
+    """Report E061 if how checkpoints are published is set wrongly."""
+    if settings.EVIDENCE_CHECKPOINT_FILE_MODE in ("append", "replace") and settings.EVIDENCE_CHECKPOINT_MAIL_HOURS >= 0:
+        return []
+    return [
+        Error(
+            "EVIDENCE_CHECKPOINT_FILE_MODE is append or replace, and EVIDENCE_CHECKPOINT_MAIL_HOURS is 0 or more.",
+            hint="See docs/evidence.md#checkpoints-outside-the-machine.",
+            id="sessions_app.E061",
+        )
+    ]

@@ -92,6 +92,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
         "Configuration",
         (
             Link("sign_in_settings", "Sign-in", "lock", ADMINISTRATORS),
+            Link("evidence", "Evidence", "fingerprint", READERS),
             Link("scim_tokens", "SCIM tokens", "key", ADMINISTRATORS, below=("scim_token_add", "scim_token_revoke")),
             Link(
                 "siem",

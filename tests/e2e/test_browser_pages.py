@@ -75,6 +75,7 @@ def addresses(admin: User, approver: User) -> list[str]:
         "/sessions/request/",
         "/settings/",
         "/sign-in/",
+        "/evidence/",
         "/siem/",
         "/siem/add/",
         "/schedules/",

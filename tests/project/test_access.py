@@ -275,6 +275,9 @@ ADDRESSES = [
         (404, 404, 404, 403, 200),
         (404, 404, 404, 403, 302),
     ),
+    # Evidence
+    Address("evidence", "/evidence/", READERS),
+    Address("evidence_verifier", "/evidence/verify_sessionadmin.py", READERS),
     # To the SIEM
     Address("siem", "/siem/", ADMIN_ONLY, csv=True),
     Address("siem_destination", "/siem/{destination}/", OF_ADMINS),

@@ -32,6 +32,7 @@ from sessions_app.worker.health.findings import Finding, error, ok, warning
 from sessions_app.worker.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
 from sessions_app.worker.health.reviews import reviews
 from sessions_app.worker.health.schedules import schedules
+from sessions_app.worker.health.sealing import sealing
 from sessions_app.worker.health.search import search
 from sessions_app.worker.health.siem import siem
 from sessions_app.worker.health.stuck import stuck_sessions
@@ -261,6 +262,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     clocks,
     reviews,
     search,
+    sealing,
     siem,
     schedules,
     files.in_the_browser,

@@ -141,6 +141,8 @@ class Verb(models.TextChoices):
     SIEM_SILENT = "siem.silent", "Nothing reaches SIEM"
     SIEM_BACK = "siem.back", "SIEM gets entries again"
     SIEM_GAP = "siem.gap", "Entries never sent to SIEM"
+    PROCESS_STARTED = "process.started", "Process started"
+    PROCESS_STOPPED = "process.stopped", "Process stopped"
     CLOCK_CHANGED = "clock.changed", "Console's clock changed"
     GEOIP_UPDATED = "geoip.updated", "GeoIP database updated"
 

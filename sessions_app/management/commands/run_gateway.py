@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from activity.time_limits import limit_background
 from sessions_app.gateway import process
+from sessions_app.management.lifetimes import lifetime
 from sessions_app.sealing import SealingError
 from sessions_app.worker.lease import new_owner
 
@@ -50,7 +51,8 @@ class Command(BaseCommand):
             drain_seconds=max(options["drain_seconds"], 0),
         )
         try:
-            asyncio.run(process.run(chosen, self.announce))
+            with lifetime("Gateway"):
+                asyncio.run(process.run(chosen, self.announce))
         except process.Failed as error:
             raise CommandError(str(error)) from error
         except SealingError as error:

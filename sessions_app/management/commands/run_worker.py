@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from activity.time_limits import limit_background
+from sessions_app.management.lifetimes import lifetime
 from sessions_app.management.signals import set_by_signals
 from sessions_app.worker import loop, reconcile
 
@@ -31,5 +32,5 @@ class Command(BaseCommand):
             self.stdout.write(f"{count} session{'' if count == 1 else 's'} handled.")
             return
         stop = threading.Event()
-        with set_by_signals(stop, signal.SIGTERM, signal.SIGINT):
+        with set_by_signals(stop, signal.SIGTERM, signal.SIGINT), lifetime("Worker"):
             loop.run(stop, interval=max(options["interval"], 0.1), threads=max(options["threads"], 1))

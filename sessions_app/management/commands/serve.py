@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from sessions_app.management.companions import Companion, stop_all
+from sessions_app.management.lifetimes import lifetime
 from sessions_app.management.signals import set_by_signals
 
 DEFAULT_THREADS = 5  # of a web process; more would only wait for Python's lock, and each holds a database connection
@@ -58,7 +59,11 @@ class Command(BaseCommand):
         over, renewed = threading.Event(), threading.Event()
         at_hangup = over if sys.stdin.isatty() else renewed  # a closed terminal ends a trial
         connections.close_all()
-        with set_by_signals(over, signal.SIGINT, signal.SIGTERM), set_by_signals(at_hangup, signal.SIGHUP):
+        with (
+            set_by_signals(over, signal.SIGINT, signal.SIGTERM),
+            set_by_signals(at_hangup, signal.SIGHUP),
+            lifetime("Console"),
+        ):
             try:
                 for companion in [*webs, *beside]:
                     companion.start()

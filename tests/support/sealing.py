@@ -17,6 +17,7 @@ from activity.seal import checkpoints
 from activity.seal.sealing import Sealing
 from activity.verbs import Verb
 from sessions_app.evidence import keys
+from sessions_app.wiring import provide_signer_of_the_log
 
 
 def write(count: int) -> list[LogEntry]:
@@ -26,6 +27,7 @@ def write(count: int) -> list[LogEntry]:
 
 def seal() -> Checkpoint:
     """Seal all entries, with the one about the first key, and return the newest checkpoint."""
+    provide_signer_of_the_log()  # another test may have left a signer of its own
     keys.ensure()
     Sealing("test").seal(is_alone=True)
     checkpoints.make()

@@ -27,7 +27,7 @@ from scripts.install import telling
 from sessionadmin.database import transactions
 from sessionadmin.refusals import refusal
 from sessions_app.management import sshd
-from sessions_app.management.commands.serve import gateway_port_in_use, refuse_port_in_use
+from sessions_app.management.ports import gateway_port_in_use, refuse_port_in_use
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"

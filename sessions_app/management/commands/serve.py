@@ -15,6 +15,7 @@ from django.db import connections
 
 from sessions_app.management.companions import Companion, stop_all
 from sessions_app.management.lifetimes import lifetime
+from sessions_app.management.ports import gateway_port_in_use, refuse_port_in_use
 from sessions_app.management.signals import set_by_signals
 
 DEFAULT_THREADS = 5  # of a web process; more would only wait for Python's lock, and each holds a database connection
@@ -139,39 +140,6 @@ def listen(host: str, port: int) -> socket.socket:
     listening.bind(address)
     listening.listen(BACKLOG)
     return listening
-
-
-def refuse_port_in_use(host: str, port: int) -> None:
-    """Raise CommandError when `host`:`port` cannot be listened on.
-
-    The server listens with SO_REUSEPORT, which would let two consoles share one port without an error.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, OverflowError) as error:
-        raise CommandError(
-            f"Cannot listen on {host} port {port}: {error}. Nothing was started. "
-            f"Stop what uses the port, or choose another: `make run PORT={port + 1}` or `serve --port {port + 1}`."
-        ) from error
-
-
-def gateway_port_in_use() -> str:
-    """Return why no gateway can be started here; empty when one can.
-
-    Like two consoles, two gateways could share a port without an error.
-    """
-    for port in (settings.GATEWAY_PORT, settings.GATEWAY_TERMINAL_PORT):
-        try:
-            refuse_port_in_use(settings.GATEWAY_HOST, port)
-        except CommandError:
-            return (
-                f"No gateway was started: port {port} is in use. "
-                "Stop what uses it, or set GATEWAY_PORT and GATEWAY_TERMINAL_PORT."
-            )
-    return ""
 
 
 def address_shown(host: str, port: int) -> str:

@@ -34,6 +34,6 @@ Single modules stand above, between and below them, such as wiring.py, permissio
 docs/architecture.md shows where.
 
 A request of a browser enters in serving/bridge.py and passes the middleware of sessionadmin/settings/base.py. urls.py
-leads to the urls.py of a package, that to a view, the view to a flow. An SSH client enters in gateway/server.py. The
+leads to the urls.py of a package, that to a view, the view to a flow. An SSH client enters in gateway/listening.py. The
 worker starts in worker/loop.py. docs/architecture.md follows each of them from file to file.
 """

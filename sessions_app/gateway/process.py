@@ -14,7 +14,7 @@ from typing import Any
 import asyncssh
 from django.db import DatabaseError, InterfaceError
 
-from sessions_app.gateway import heartbeats, identity, server, store, upkeep, web
+from sessions_app.gateway import heartbeats, identity, listening, store, upkeep, web
 from sessions_app.gateway.change_listener import ChangeListener
 from sessions_app.gateway.connection_limits import ConnectionLimits
 from sessions_app.gateway.control_loop import ControlLoop
@@ -112,7 +112,7 @@ async def _listen(
 ) -> tuple[asyncssh.SSHAcceptor, web.Terminals]:
     """Start both servers. Raises OSError if one cannot listen; then none does, and the heartbeat is deleted."""
     try:
-        ssh = await server.listen(ConnectionLimits(registry), key, options.host, options.port)
+        ssh = await listening.listen(ConnectionLimits(registry), key, options.host, options.port)
         try:
             return ssh, await web.serve(registry, options.host, options.terminal_port, reuse_port=True)
         except OSError:

@@ -28,9 +28,7 @@ from sessions_app.gateway.port_forwarding import PortForwarding
 from sessions_app.gateway.pressure import Pressure
 from sessions_app.gateway.second_step import SecondStep
 from sessions_app.gateway.ssh_channel import MOST_PACKET, ClientChannel
-from sessions_app.gateway.upstream import KEEPALIVE_SECONDS, KEEPALIVE_TIMES, PACKET, WINDOW
 
-LOGIN_SECONDS = 20.0
 MOST_CHANNELS = 64  # of one client connection
 MOST_FORWARDED = 32  # TCP connections of one client
 MOST_PASSWORDS = 3  # tries, and of codes too
@@ -290,34 +288,3 @@ class GatewayServer(asyncssh.SSHServer):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("A client from %s", self.address, exc_info=error)
-
-
-async def listen(limits: ConnectionLimits, key: asyncssh.SSHKey, host: str, port: int) -> asyncssh.SSHAcceptor:
-    """Accept SSH clients at `host`:`port`, which several gateways of one machine share. Raises OSError."""
-    return await asyncssh.create_server(
-        lambda: GatewayServer(limits),
-        host,
-        port,
-        server_host_keys=[key],
-        reuse_port=True,
-        backlog=512,
-        encoding=None,
-        window=WINDOW,
-        max_pktsize=PACKET,
-        line_editor=False,
-        encryption_algs=list(settings.GATEWAY_CIPHERS),
-        kex_algs=algorithms.KEX,
-        mac_algs=algorithms.MACS,
-        signature_algs=algorithms.SIGNATURES,
-        compression_algs=["none"],
-        login_timeout=LOGIN_SECONDS,
-        keepalive_interval=KEEPALIVE_SECONDS,
-        keepalive_count_max=KEEPALIVE_TIMES,
-        agent_forwarding=False,
-        x11_forwarding=False,
-        allow_scp=False,
-        gss_host=None,
-        host_based_auth=False,
-        config=None,
-        server_version=openssh.VERSION,
-    )

@@ -11,7 +11,7 @@ import asyncssh
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_app.gateway import process, server, upstream
+from sessions_app.gateway import listening, process, upstream
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection
 from tests.support.control_scene import run
 from tests.support.gateway_scene import Front, front, prepared
@@ -48,7 +48,7 @@ async def until_closed(reader: asyncio.StreamReader) -> None:
     "said", [b"", b"SSH-2.0-", b"SSH-2.0-slow\r\n", b"SSH-2.0-slow\r\n\x00\x00\x04\x00\x08\x14"], ids=str
 )
 def test_a_handshake_that_never_ends_is_ended(alice: User, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    monkeypatch.setattr(server, "LOGIN_SECONDS", 0.5)
+    monkeypatch.setattr(listening, "LOGIN_SECONDS", 0.5)
 
     async def scenario() -> None:
         async with asyncio.timeout(seconds(30)), front(given) as there:
@@ -142,7 +142,7 @@ def test_one_person_has_so_many_connections_used_or_not(alice: User, settings: A
 
 
 def test_a_client_that_vanished_without_a_word_is_noticed(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "KEEPALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(listening, "KEEPALIVE_SECONDS", 0.2)
 
     async def scenario() -> None:
         async with asyncio.timeout(seconds(20)), front(given) as there, await there.connect() as client:

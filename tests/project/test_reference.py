@@ -15,7 +15,7 @@ from sessionadmin.settings import base
 from sessions_app.catalogue import account_names
 from sessions_app.catalogue.admin import MOST_TIERS
 from sessions_app.configuration import durations
-from sessions_app.gateway import second_step, server, ssh_channel
+from sessions_app.gateway import listening, second_step, server, ssh_channel
 from sessions_app.hosts.flows.ssh_keys import MOST_KEYS
 from sessions_app.login_rules import hours, networks
 from sessions_app.logins import farewell
@@ -53,7 +53,7 @@ WITHOUT_SETTING = {
     "requests that one browser keeps": request_memory.MOST_DRAFTS,
     "hours in which a browser reads why": int(farewell.TOLD_FOR.total_seconds() // 3600),
     "characters of a login account": account_names.LONGEST_ACCOUNT_NAME,
-    "seconds in which an SSH client": int(server.LOGIN_SECONDS),
+    "seconds in which an SSH client": int(listening.LOGIN_SECONDS),
     "seconds to give the second factor": int(second_step.SECONDS),
     "tries of a one-time password": server.MOST_PASSWORDS,
     "shells, commands and transfers": server.MOST_CHANNELS,

@@ -13,7 +13,7 @@ import asyncssh
 from asyncssh.connection import SSHConnection
 from django.contrib.auth.models import User
 
-from sessions_app.gateway import identity, server, store
+from sessions_app.gateway import identity, listening, store
 from sessions_app.gateway.connection_limits import ConnectionLimits
 from sessions_app.gateway.registry import Registry
 from sessions_app.gateway.relay import Relay
@@ -139,11 +139,11 @@ async def front(given: PreparedSession, **host_options: Any) -> AsyncIterator[Fr
     host.port = behind.get_port()
     await store.call(_place, given.session.resource_id, host.port)
     registry = Registry("front-1")
-    listening = await server.listen(ConnectionLimits(registry), await store.call(identity.host_key), "127.0.0.1", 0)
+    acceptor = await listening.listen(ConnectionLimits(registry), await store.call(identity.host_key), "127.0.0.1", 0)
     try:
-        yield Front(listening.get_port(), registry, host, given.session, given.key)
+        yield Front(acceptor.get_port(), registry, host, given.session, given.key)
     finally:
-        listening.close()
+        acceptor.close()
         for relay in list(registry.relays.values()):
             relay.client_gone()
             await relay.closed.wait()

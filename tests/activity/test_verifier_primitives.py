@@ -30,7 +30,6 @@ from activity.verify_sessionadmin import (
     is_consistent,
     is_included,
     leaf_hash,
-    node_hash,
     open_note,
     parse_checkpoint,
     parse_vkey,
@@ -38,6 +37,7 @@ from activity.verify_sessionadmin import (
     time_text,
     vkey_line,
 )
+from tests.support.rfc9162 import consistency_path, inclusion_path, tree_root
 
 # RFC 8785, section 3.2.2 and 3.2.3, and its appendix B.
 EXAMPLE = (
@@ -177,34 +177,6 @@ def test_times_and_addresses_have_one_form_each() -> None:
 # --- the tree
 
 
-def _root(leaves: list[bytes]) -> bytes:
-    """Return the root as RFC 9162 defines it, by recursion."""
-    if not leaves:
-        return EMPTY_ROOT
-    if len(leaves) == 1:
-        return leaves[0]
-    left = 1 << ((len(leaves) - 1).bit_length() - 1)
-    return node_hash(_root(leaves[:left]), _root(leaves[left:]))
-
-
-def _path(leaves: list[bytes], index: int) -> list[bytes]:
-    if len(leaves) == 1:
-        return []
-    left = 1 << ((len(leaves) - 1).bit_length() - 1)
-    if index < left:
-        return [*_path(leaves[:left], index), _root(leaves[left:])]
-    return [*_path(leaves[left:], index - left), _root(leaves[:left])]
-
-
-def _consistency(leaves: list[bytes], old: int, is_whole: bool = True) -> list[bytes]:
-    if old == len(leaves):
-        return [] if is_whole else [_root(leaves)]
-    left = 1 << ((len(leaves) - 1).bit_length() - 1)
-    if old <= left:
-        return [*_consistency(leaves[:left], old, is_whole), _root(leaves[left:])]
-    return [*_consistency(leaves[left:], old - left, False), _root(leaves[:left])]
-
-
 def test_roots_are_those_of_certificate_transparency() -> None:
     tree = Frontier()
     assert tree.root().hex() == ROOTS[0]
@@ -224,9 +196,9 @@ def test_a_consistency_proof_of_certificate_transparency_holds() -> None:
 def test_every_proof_of_small_trees_holds_and_no_changed_one_does() -> None:
     leaves = [leaf_hash(bytes([number])) for number in range(20)]
     for size in range(1, len(leaves) + 1):
-        some, root = leaves[:size], _root(leaves[:size])
+        some, root = leaves[:size], tree_root(leaves[:size])
         for index in range(size):
-            path = _path(some, index)
+            path = inclusion_path(some, index)
             assert is_included(some[index], index, size, path, root)
             assert not is_included(leaf_hash(b"other"), index, size, path, root)
             assert not is_included(some[index], index, size, [*path, root], root)
@@ -234,10 +206,10 @@ def test_every_proof_of_small_trees_holds_and_no_changed_one_does() -> None:
             assert all(not is_included(some[index], other, size, path, root) for other in range(size) if other != index)
             assert not path or not is_included(some[index], index, size, path[:-1], root)
         for old in range(1, size + 1):
-            proof = _consistency(some, old)
-            assert is_consistent(old, _root(leaves[:old]), size, root, proof)
+            proof = consistency_path(some, old)
+            assert is_consistent(old, tree_root(leaves[:old]), size, root, proof)
             assert not is_consistent(old, leaf_hash(b"other"), size, root, proof)
-            assert not is_consistent(old, _root(leaves[:old]), size, root, [*proof, root])
+            assert not is_consistent(old, tree_root(leaves[:old]), size, root, [*proof, root])
         assert is_consistent(0, EMPTY_ROOT, size, root, [])
         assert not is_consistent(size + 1, root, size, root, [])
 
@@ -245,13 +217,13 @@ def test_every_proof_of_small_trees_holds_and_no_changed_one_does() -> None:
 def test_a_tree_grows_by_whole_subtrees() -> None:
     leaves = [leaf_hash(bytes([number])) for number in range(13)]
     tree = Frontier()
-    tree.append_subtree(3, _root(leaves[:8]))
-    tree.append_subtree(2, _root(leaves[8:12]))
+    tree.append_subtree(3, tree_root(leaves[:8]))
+    tree.append_subtree(2, tree_root(leaves[8:12]))
     with pytest.raises(ValueError, match="no subtree"):
         tree.append_subtree(3, leaves[0])
     again = Frontier(tree.size, tree.hashes)
     again.append(leaves[12])
-    assert again.root() == _root(leaves)
+    assert again.root() == tree_root(leaves)
     with pytest.raises(ValueError, match="subtrees"):
         Frontier(3, [leaves[0]])
 

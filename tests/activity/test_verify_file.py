@@ -23,10 +23,10 @@ from activity.verify_sessionadmin import (
     checkpoint_text,
     leaf_hash,
     main,
-    node_hash,
     signature_line,
     vkey_line,
 )
+from tests.support.rfc9162 import consistency_path, inclusion_path
 
 ORIGIN = "console.example.com/log"
 
@@ -72,7 +72,7 @@ class Log:
     def proofs(self, indexes: Iterable[int]) -> list[dict[str, Any]]:
         lines, before = [], list[bytes]()
         for index in indexes:
-            path = _path(self.leaves, index)
+            path = inclusion_path(self.leaves, index)
             same = next((n for n in range(min(len(path), len(before)), 0, -1) if path[-n:] == before[-n:]), 0)
             own = [base64.b64encode(one).decode() for one in path[: len(path) - same]]
             hashed = base64.b64encode(self.leaves[index]).decode()
@@ -81,33 +81,8 @@ class Log:
         return lines
 
     def continuation(self, old: int) -> str:
-        proof = "".join(f"{base64.b64encode(one).decode()}\n" for one in _consistency(self.leaves, old))
+        proof = "".join(f"{base64.b64encode(one).decode()}\n" for one in consistency_path(self.leaves, old))
         return f"old {old}\n{proof}\n{self.checkpoint()}"
-
-
-def _root(leaves: Sequence[bytes]) -> bytes:
-    if len(leaves) == 1:
-        return leaves[0]
-    left = 1 << ((len(leaves) - 1).bit_length() - 1)
-    return node_hash(_root(leaves[:left]), _root(leaves[left:]))
-
-
-def _path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    if len(leaves) == 1:
-        return []
-    left = 1 << ((len(leaves) - 1).bit_length() - 1)
-    if index < left:
-        return [*_path(leaves[:left], index), _root(leaves[left:])]
-    return [*_path(leaves[left:], index - left), _root(leaves[:left])]
-
-
-def _consistency(leaves: Sequence[bytes], old: int, is_whole: bool = True) -> list[bytes]:
-    if old == len(leaves):
-        return [] if is_whole else [_root(leaves)]
-    left = 1 << ((len(leaves) - 1).bit_length() - 1)
-    if old <= left:
-        return [*_consistency(leaves[:left], old, is_whole), _root(leaves[left:])]
-    return [*_consistency(leaves[left:], old - left, False), _root(leaves[:left])]
 
 
 class Export:

@@ -11,24 +11,13 @@ from django.test.utils import CaptureQueriesContext
 
 from activity.models import SealState, SealTile
 from activity.seal import tree
+from tests.support.rfc9162 import tree_root
 
 pytestmark = pytest.mark.django_db
 
 
 def _leaf(number: int) -> bytes:
     return hashlib.sha256(b"\x00" + str(number).encode()).digest()
-
-
-def _root(leaves: Sequence[bytes]) -> bytes:
-    """Return MTH(D[n]) as section 2.1.1 defines it."""
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    k = 1
-    while k * 2 < len(leaves):
-        k *= 2
-    return hashlib.sha256(b"\x01" + _root(leaves[:k]) + _root(leaves[k:])).digest()
 
 
 def _is_included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
@@ -80,13 +69,13 @@ def _grow(*steps: int) -> list[bytes]:
 
 def test_roots_are_those_of_the_rfc_at_every_size() -> None:
     leaves = _grow(1, 2, 252, 1, 1, 300, 43)
-    assert [tree.root(size) for size in range(601)] == [_root(leaves[:size]) for size in range(601)]
+    assert [tree.root(size) for size in range(601)] == [tree_root(leaves[:size]) for size in range(601)]
 
 
 def test_every_leaf_is_proved_at_sizes_around_the_edges_of_tiles() -> None:
     leaves = _grow(600)
     for size in (1, 2, 255, 256, 257, 511, 512, 513, 600):
-        at_size, root = tree.Tree(size), _root(leaves[:size])
+        at_size, root = tree.Tree(size), tree_root(leaves[:size])
         for index in {0, 1, size // 2, 254, 255, 256, 257, 511, size - 1}:
             if index < size:
                 assert _is_included(leaves[index], index, size, at_size.inclusion_proof(index), root)
@@ -100,14 +89,14 @@ def test_older_trees_are_proved_to_be_the_beginning_of_newer_ones() -> None:
     sizes = (1, 2, 3, 128, 255, 256, 257, 300, 511, 512, 513, 599, 600)
     for new in sizes:
         for old in (size for size in sizes if size < new):
-            roots = _root(leaves[:old]), _root(leaves[:new])
+            roots = tree_root(leaves[:old]), tree_root(leaves[:new])
             assert _is_consistent(old, new, *roots, tree.consistency_proof(old, new)), (old, new)
     assert tree.consistency_proof(600, 600) == tree.consistency_proof(0, 600) == []
 
 
 def test_a_tree_with_three_levels_gives_proofs_from_few_rows() -> None:
     leaves = _grow(65_000, 1_000)
-    root = _root(leaves)
+    root = tree_root(leaves)
     for index in (0, 300, 65_535, 65_536, 65_999):
         with CaptureQueriesContext(
             connection,
@@ -118,7 +107,7 @@ def test_a_tree_with_three_levels_gives_proofs_from_few_rows() -> None:
     for old in (255, 65_279, 65_536, 65_537):
         with CaptureQueriesContext(connection) as asked:
             proof = tree.consistency_proof(old, 66_000)
-        assert _is_consistent(old, 66_000, _root(leaves[:old]), root, proof)
+        assert _is_consistent(old, 66_000, tree_root(leaves[:old]), root, proof)
         assert len(asked) == 2
     assert SealTile.objects.filter(level=1).count() == 2
     assert len(SealTile.objects.get(level=2).hashes) == 32

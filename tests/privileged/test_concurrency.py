@@ -9,17 +9,15 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.errors import Refused
 from sessions_app.hosts.connectors import practice
 from sessions_app.hosts.connectors.practice import PracticeConnector
 from sessions_app.logins.flows.logout import logout
@@ -35,47 +33,15 @@ from sessions_app.privileged.flows.lockdown import lock_down
 from sessions_app.privileged.flows.permission import lock_session_row
 from sessions_app.privileged.flows.terminate import terminate
 from sessions_app.privileged.flows.unlock import unlock
-from sessions_app.privileged.lifecycle import LifecycleError
 from sessions_app.privileged.models import Approval, PrivilegedSession, Status
 from sessions_app.worker import lease, reconcile
 from tests.support import builders
+from tests.support.races import TOLD, at_once, refusals
 from tests.support.scene import HOUR, age, ask, granted
-from tests.support.waiting import seconds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TOLD = (Refused, LifecycleError)
 ROUNDS = 5
-
-
-def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run the calls in threads that start together; what each returned, or the exception that told it no."""
-    barrier = threading.Barrier(len(calls))
-    outcomes: list[Any] = [None] * len(calls)
-
-    def run(number: int) -> None:
-        try:
-            barrier.wait(timeout=10)
-            outcomes[number] = calls[number]()
-        except BaseException as error:  # noqa: BLE001 - the test looks at each; an unexpected one fails it below
-            outcomes[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=seconds(60))
-        assert not thread.is_alive(), "two writers wait for each other"
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException) and not isinstance(outcome, TOLD):
-            raise outcome
-    return outcomes
-
-
-def refusals(outcomes: Sequence[Any]) -> int:
-    return sum(isinstance(outcome, TOLD) for outcome in outcomes)
 
 
 def fresh(session: PrivilegedSession) -> PrivilegedSession:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 
 from activity.models import LogEntry
 from activity.verbs import Verb
@@ -21,39 +19,20 @@ from sessions_app.reviews.flows.log_review import sign_off
 from sessions_app.reviews.mail import remind_reviewers
 from sessions_app.reviews.models import AccessReview, Decision, LogReview
 from tests.support import builders
+from tests.support.races import at_once
 from tests.support.reviews import HOUR, decide_all, make_access_review, make_log_review
-from tests.support.waiting import seconds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 3
+TOLD = (Refused, EffectChanged)
 
 
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Run the calls in threads that start together. Return what each returned, or how it was refused."""
-    barrier = threading.Barrier(len(calls))
-    outcomes: list[Any] = [None] * len(calls)
-
-    def run(number: int) -> None:
-        try:
-            barrier.wait(timeout=10)
-            outcomes[number] = calls[number]()
-        except (Refused, EffectChanged) as refused:
-            outcomes[number] = refused
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=seconds(60))
-        assert not thread.is_alive(), "two writers wait for each other"
-    assert None not in outcomes
-    return outcomes
+def all_at_once(*calls: Callable[[], Any]) -> list[Any]:
+    return at_once(calls, TOLD)
 
 
 def refused(outcomes: Sequence[Any]) -> list[Any]:
-    return [each for each in outcomes if isinstance(each, Refused | EffectChanged)]
+    return [each for each in outcomes if isinstance(each, TOLD)]
 
 
 def test_two_reviewers_decide_the_same_right(alice: User, approver: User, outsider: User) -> None:
@@ -61,7 +40,7 @@ def test_two_reviewers_decide_the_same_right(alice: User, approver: User, outsid
     for number in range(ROUNDS):
         review = make_access_review(approver, outsider, name=f"Round {number}")
         seen = dict(review.items.values_list("pk", "version"))
-        outcomes = at_once(
+        outcomes = all_at_once(
             functools.partial(decide, approver, review, seen, Decision.KEEP, ""),
             functools.partial(decide, outsider, review, seen, Decision.TAKE_AWAY, "left"),
         )
@@ -77,7 +56,7 @@ def test_two_commit_the_same_review(alice: User, approver: User, outsider: User)
     review = make_access_review(approver, outsider)
     decide_all(approver, review)
     shown = effect_of(approver, review).fingerprint
-    outcomes = at_once(
+    outcomes = all_at_once(
         *(functools.partial(commit_access_review, actor, review, shown) for actor in (approver, outsider))
     )
     [told] = refused(outcomes)
@@ -92,7 +71,7 @@ def test_a_decision_and_a_commit_at_once_leave_what_was_signed(alice: User, appr
         review = make_access_review(approver, outsider, name=f"Round {number}")
         decide_all(approver, review, Decision.KEEP)
         shown, seen = effect_of(approver, review).fingerprint, dict(review.items.values_list("pk", "version"))
-        outcomes = at_once(
+        outcomes = all_at_once(
             functools.partial(commit_access_review, approver, review, shown),
             functools.partial(decide, outsider, review, seen, Decision.TAKE_AWAY, "left"),
         )
@@ -112,7 +91,7 @@ def test_two_reviews_take_the_same_right_away(alice: User, approver: User, outsi
         functools.partial(commit_access_review, actor, review, effect_of(actor, review).fingerprint)
         for actor, review in pairs
     ]
-    outcomes = at_once(*calls)
+    outcomes = all_at_once(*calls)
     assert AccessException.objects.in_force().count() == 1
     assert all(isinstance(each, EffectChanged) for each in refused(outcomes))
 
@@ -123,7 +102,7 @@ def test_two_auditors_sign_periods_that_overlap(auditor: User) -> None:
         LogReview.objects.all().delete()
         first = make_log_review(auditor)
         second = make_log_review(other, since=first.since - HOUR, until=first.since + HOUR / 2)
-        outcomes = at_once(
+        outcomes = all_at_once(
             functools.partial(sign_off, auditor, first, agreed=(), exceptions=0),
             functools.partial(sign_off, other, second, agreed=(), exceptions=0),
         )
@@ -134,4 +113,4 @@ def test_two_auditors_sign_periods_that_overlap(auditor: User) -> None:
 def test_two_workers_remind_once(alice: User, approver: User) -> None:
     builders.make_policy(users=[alice])
     review = make_access_review(approver)
-    assert sum(at_once(*[functools.partial(remind_reviewers, review.due_on)] * 2)) == 1
+    assert sum(all_at_once(*[functools.partial(remind_reviewers, review.due_on)] * 2)) == 1

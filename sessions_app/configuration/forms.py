@@ -12,6 +12,7 @@ from django.forms.utils import ErrorDict
 from django.http import QueryDict
 
 from sessions_app.choosing import FIND, ChosenField
+from sessions_app.errors import Refused
 
 SHOW = "_show"  # the name of the button that shows the form again for the choices so far, and saves nothing
 
@@ -120,3 +121,11 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic i
         """Save the object. Forms that store who changed something use `actor`."""
         saved: Model = self.save()
         return saved
+
+    def try_to_save(self, actor: Any) -> Any:
+        """Save, and return the object; None if that is Refused, which the form then says where it belongs."""
+        try:
+            return self.save_for(actor)
+        except Refused as refused:
+            self.add_error(refused.field or None, refused.message)
+            return None

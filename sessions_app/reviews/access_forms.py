@@ -15,7 +15,6 @@ from django.utils import timezone
 from sessions_app.catalogue.models import AccessPolicy, Resource
 from sessions_app.choosing import ChosenField, groups_field
 from sessions_app.configuration.forms import ConfigurationForm
-from sessions_app.errors import Refused
 from sessions_app.reviews.flows.access import LONGEST_REASON, Scope, begin_access_review, change_access_review
 from sessions_app.reviews.models import AccessReview
 
@@ -57,16 +56,6 @@ class _WithReviewers(ConfigurationForm):
     def people(self) -> list[Any]:
         """Return the reviewers that were chosen."""
         return list(get_user_model()._default_manager.filter(pk__in=self.cleaned_data["reviewers"]))
-
-    def tried(self, actor: Any) -> AccessReview | None:
-        """Save, and return the review; None if it was refused, which the form then says."""
-        try:
-            saved = self.save_for(actor)
-        except Refused as refused:
-            self.add_error(refused.field or None, refused.message)
-            return None
-        assert isinstance(saved, AccessReview)  # noqa: S101 - for the type checker
-        return saved
 
 
 class AccessReviewForm(_WithReviewers):

@@ -71,7 +71,7 @@ def access_review_add(request: HttpRequest) -> HttpResponse:
     _require_sees_everything(request)
     form = AccessReviewForm(request.POST if request.method == "POST" else None)
     if form.is_bound and not form.is_unfinished and form.is_valid():
-        review = form.tried(viewer(request))
+        review = form.try_to_save(viewer(request))
         if review is not None:
             said = f"Began the access review “{review}”. The reviewers get a mail."
             return outcome(request, [("success", said)], review.get_absolute_url(), leaves_page=True)
@@ -86,7 +86,7 @@ def access_review_change(request: HttpRequest, pk: int) -> HttpResponse:
     if not review.is_open:
         raise PermissionDenied("This access review has ended. Nothing of it can be changed.")
     form = ReviewersForm(request.POST if request.method == "POST" else None, instance=review)
-    if form.is_bound and not form.is_unfinished and form.is_valid() and form.tried(viewer(request)) is not None:
+    if form.is_bound and not form.is_unfinished and form.is_valid() and form.try_to_save(viewer(request)) is not None:
         lines = [("success", f"Changed the access review “{review}”.")]
         return outcome(request, lines, review.get_absolute_url(), leaves_page=True)
     return form_page(request, form, f"Change {review.name}", "Save changes", review.get_absolute_url())

@@ -15,7 +15,6 @@ from activity.models import LogEntry
 from activity.typed import typed
 from sessions_app.choosing import NamedField
 from sessions_app.configuration.forms import ConfigurationForm
-from sessions_app.errors import Refused
 from sessions_app.reviews.flows.log_review import LONGEST_ANSWER, LONGEST_NOTE, begin_log_review
 from sessions_app.reviews.models import LogReview
 from sessions_app.reviews.what_was_looked_at import in_words, kept
@@ -72,16 +71,6 @@ class LogReviewForm(ConfigurationForm):
             words=self.words(QueryDict(values["filters"])),
             note=values["note"],
         )
-
-    def tried(self, actor: Any) -> LogReview | None:
-        """Save, and return the review; None if it was refused, which the form then says."""
-        try:
-            saved = self.save_for(actor)
-        except Refused as refused:
-            self.add_error(refused.field or None, refused.message)
-            return None
-        assert isinstance(saved, LogReview)  # noqa: S101 - for the type checker
-        return saved
 
 
 def proposed_period() -> dict[str, Any]:

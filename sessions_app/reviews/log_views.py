@@ -65,7 +65,7 @@ def log_review_add(request: HttpRequest) -> HttpResponse:
         form = LogReviewForm(initial={**proposed_period(), "filters": kept(request.GET).urlencode()})
     form.person = viewer(request)
     if form.is_bound and not form.is_unfinished and form.is_valid():
-        review = form.tried(viewer(request))
+        review = form.try_to_save(viewer(request))
         if review is not None:
             said = "The review has begun. Look through the log, add exceptions, then sign it off."
             return outcome(request, [("success", said)], review.get_absolute_url(), leaves_page=True)

@@ -209,6 +209,11 @@ NOT_NEEDED = frozenset(
         "save_density",
         "save_columns",
         "save_downloads",
+        # Saved views, which show nobody more than their own list does
+        "saved_view_save",
+        "saved_view_change",
+        "saved_view_mark",
+        "saved_view_delete",
     }
 )
 

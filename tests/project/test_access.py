@@ -295,7 +295,7 @@ ADDRESSES = [
     Address("schedule_pause", "/schedules/{schedule}/pause/", NOT_ALLOWED, (403, 403, 403, 302, 404)),
     Address("schedule_run", "/schedules/{schedule}/run/", NOT_ALLOWED, (403, 403, 403, 302, 404)),
     Address("schedule_delete", "/schedules/{schedule}/delete/", READERS, (403, 403, 403, 302, 302)),
-    Address("schedule_file", "/schedules/files/{schedule_token}/", (404, 404, 404, 200, 404)),
+    Address("schedule_file", "/schedules/files/{schedule_token}/", (404, 404, 404, 200, 404), csv=True),
     # Reviews; the approver reviews rights, and alice is asked about an entry
     Address("reviews", "/reviews/", READERS, csv=True),
     Address("log_review_add", "/reviews/add/", AUDITORS_ONLY, (403, 403, 403, 422, 403)),

@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from sessionadmin.environment import Environment
+from sessionadmin.settings.gateway import *
 from sessionadmin.settings.sign_in import *
 
 env = Environment()
@@ -283,30 +284,6 @@ CERTIFICATE_SECONDS = env.int("CERTIFICATE_SECONDS", default=5 * 60)  # of a per
 # give to people and what containers use, the second above everything; the last is for hosts that know 65,536 ids only.
 HOST_ACCOUNT_IDS = env.str("HOST_ACCOUNT_IDS", default="66000-99999,2000200001-2147352575,60578-61183")
 HOST_SEARCH_SECONDS = env.int("HOST_SEARCH_SECONDS", default=40)  # one search, at most 50; 0: none
-
-# The gateway (docs/gateway.md): where it listens for SSH clients and for terminals in the browser.
-GATEWAY_HOST = env.str("GATEWAY_HOST", default="127.0.0.1")
-GATEWAY_PORT = env.int("GATEWAY_PORT", default=4422)
-GATEWAY_TERMINAL_PORT = env.int("GATEWAY_TERMINAL_PORT", default=4423)
-# Where browsers reach it: empty is /terminal/ of the console itself, which the proxy hands to GATEWAY_TERMINAL_PORT.
-GATEWAY_TERMINAL_URL = env.str("GATEWAY_TERMINAL_URL", default="")
-# What people type after the @ of their SSH client, host or host:port; empty is the console's host and GATEWAY_PORT.
-GATEWAY_SSH_ADDRESS = env.str("GATEWAY_SSH_ADDRESS", default="")
-GATEWAY_ORIGINS = env.list("GATEWAY_ORIGINS", default=[])  # pages that may open a terminal; empty: the console's own
-# The first that a client knows is used; AES-GCM costs half of the others.
-GATEWAY_CIPHERS = env.list(
-    "GATEWAY_CIPHERS",
-    default=[
-        "aes128-gcm@openssh.com",
-        "aes256-gcm@openssh.com",
-        "aes128-ctr",
-        "aes256-ctr",
-        "chacha20-poly1305@openssh.com",
-    ],
-)
-GATEWAY_CONNECTIONS_PER_USER = env.int("GATEWAY_CONNECTIONS_PER_USER", default=100)
-GATEWAY_UNAUTHENTICATED = env.int("GATEWAY_UNAUTHENTICATED", default=200)  # clients that have not proved who they are
-GATEWAY_DRAIN_SECONDS = env.int("GATEWAY_DRAIN_SECONDS", default=30)
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)

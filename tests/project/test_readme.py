@@ -31,9 +31,8 @@ def test_the_configuration_table_has_every_variable_of_the_example() -> None:
 
 
 def test_the_defaults_of_the_configuration_table_are_those_of_the_settings() -> None:
-    settings = "".join(
-        (ROOT / "sessionadmin" / "settings" / name).read_text() for name in ("base.py", "sign_in.py", "production.py")
-    )
+    files = ("base.py", "gateway.py", "sign_in.py", "production.py")
+    settings = "".join((ROOT / "sessionadmin" / "settings" / name).read_text() for name in files)
     numbers = {name: int(shown) for name, shown in configuration().items() if shown.isdecimal()}
     assert len(numbers) >= 7
     for name, shown in numbers.items():

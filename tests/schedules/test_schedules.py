@@ -341,6 +341,21 @@ def test_only_views_that_the_person_sees_can_be_scheduled(as_user: AsUser, audit
     assert not Schedule.objects.exists()
 
 
+def test_a_saved_view_leads_to_a_schedule_of_it_for_readers_only(as_user: AsUser, auditor: User, alice: User) -> None:
+    view = make_view(auditor)
+    link = f".//a[@href='/schedules/add/?view={view.pk}']"
+    assert pages.elements(as_user(auditor).get("/views/")).find(link) is not None
+    form = pages.elements(as_user(auditor).get(f"/schedules/add/?view={view.pk}"))
+    chosen = form.find(".//select[@name='view']/option[@selected]")
+    assert chosen is not None
+    assert chosen.get("value") == str(view.pk)
+    SavedView.objects.update(is_shared=True)
+    page = pages.elements(as_user(alice).get("/views/"))
+    assert page.find(f".//a[@href='/views/{view.pk}/']") is not None
+    assert page.find(link) is None
+    assert as_user(alice).get(f"/schedules/add/?view={view.pk}").status_code == 403
+
+
 def test_administrators_see_all_schedules_and_others_their_own(as_user: AsUser, auditor: User, admin: User) -> None:
     mine, theirs = make_schedule(auditor), make_schedule(admin)
     assert as_user(auditor).get(theirs.get_absolute_url()).status_code == 404

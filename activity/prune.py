@@ -21,7 +21,7 @@ from activity.append_only import STAYING
 from activity.listing.csv import neutral
 from activity.listing.source import ROWS_AT_ONCE
 from activity.models import LogEntry, PruneRequest, SealState
-from activity.seal.pruning import leave_a_statement, leaves_of
+from activity.seal.pruning import NotAsSealed, leave_a_statement, leaves_of, unchanged_leaves_of
 from activity.seal.sealing import Sealing
 from activity.seal.signing import NoSigningKey
 from activity.seal.tree import TreeDamaged
@@ -62,18 +62,25 @@ def prune(before: dt.datetime, export: Path | None = None) -> int:
 
 
 def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
-    """Delete and say so in one transaction.
+    """Delete and say so in one transaction, but for the first two steps, for which nobody has to wait.
 
-    1. Write the entries to the file, and wait until the disk has them. Nobody has to wait for that: they never change.
-    2. Find which leaves of the sealed log they are.
-    3. The database deletes them, and its log says how many, and up to when.
-    4. Sign a statement of the leaves whose entries are gone.
-    5. What was deleted must be what was written.
+    1. Write the entries to the file, and wait until the disk has them.
+    2. Compare them with their leaves of the sealed log: what was changed since is evidence, and is not deleted.
+    3. Find again which leaves they are. They must be the same.
+    4. The database deletes them, and its log says how many, and up to when.
+    5. Sign a statement of the leaves whose entries are gone.
+    6. What was deleted must be what was written.
     """
     written = _write(before, file) if file is not None else None
+    try:
+        compared = unchanged_leaves_of(_ids(before))
+    except NotAsSealed as problem:
+        raise PruneRefused(f"{problem} Nothing was deleted.") from problem
     with transaction.atomic():
-        ids = _Counted(_deletable(before).order_by("pk").values_list("pk", flat=True).iterator(ROWS_AT_ONCE))
+        ids = _Counted(_ids(before))
         ranges = leaves_of(ids)
+        if ranges != compared:
+            raise PruneRefused("The log changed at the same moment. Nothing was deleted. Try again.")
         ids.count_the_rest()
         PruneRequest.objects.create(before=before, export=file_name[:255])
         said = LogEntry.objects.filter(verb=Verb.LOG_PRUNED).latest("pk")
@@ -90,6 +97,10 @@ def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
                 "at the same moment. Nothing was deleted. Try again."
             )
     return count
+
+
+def _ids(before: dt.datetime) -> Iterator[int]:
+    return _deletable(before).order_by("pk").values_list("pk", flat=True).iterator(ROWS_AT_ONCE)
 
 
 def _seal(before: dt.datetime) -> None:

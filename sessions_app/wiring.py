@@ -13,6 +13,7 @@ from sessions_app.catalogue.connectors import Connector, register_connector
 from sessions_app.configuration.ended_sessions import OpenSessions, provide_open_sessions
 from sessions_app.evidence import checks as evidence_checks
 from sessions_app.evidence import keys as evidence_keys
+from sessions_app.evidence import trusted_keys
 from sessions_app.factors.step_up_provider import provide
 from sessions_app.gateway.recordings import checks as recording_checks
 from sessions_app.gateway.related_entries import RELATED
@@ -92,4 +93,6 @@ def provide_confirmation_at_providers() -> None:
 
 def provide_signer_of_the_log() -> None:
     """Tell the activity log who signs its checkpoints and the manifests of its exports."""
-    provide_signer(Signer(origin=lambda: evidence_keys.ensure().name, sign=evidence_keys.sign))
+    provide_signer(
+        Signer(lambda: evidence_keys.ensure().name, evidence_keys.sign, public_keys=lambda: trusted_keys.trusted()[0])
+    )

@@ -9,29 +9,83 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 
-from activity.seal import statements
+from django.db import connection
+
+from activity.seal import signing, statements
 from activity.seal.models import TILE, Checkpoint, SealTile
-from activity.seal.statements import Range
-from activity.seal.tree import unpack_ids
+from activity.seal.rows import read_entries
+from activity.seal.statements import Erasure, Range
+from activity.seal.tree import rows_over, split_hashes, unpack_ids
+from activity.verify_sessionadmin import leaf_hash
 
 TILES_AT_ONCE = 500
+
+
+class NotAsSealed(Exception):
+    """An entry that would be deleted is not the one that was sealed. The text is for the person."""
 
 
 def leaves_of(ids: Iterable[int]) -> list[Range]:
     """Return the ranges of leaves that these entries are, whose numbers rise. Those that have no leaf are left out."""
     ranges: list[Range] = []
+    for _, found in _found(ids):
+        for leaf, _ in found:
+            _add(ranges, leaf)
+    return ranges
+
+
+def unchanged_leaves_of(ids: Iterable[int]) -> list[Range]:
+    """Return what leaves_of() does. Raise NotAsSealed for an entry that was changed after it was sealed.
+
+    Else who dates an entry back in the database would have its deletion stated by the next pruning.
+    """
+    ranges: list[Range] = []
+    erasures = statements.load(signing.public_keys()).erasures
+    for tile, found in _found(ids):
+        hashes = _hashes(tile)
+        leaves = {entry_id: leaf for leaf, entry_id in found}
+        for number, data in read_entries(connection, found[0][1] - 1, found[-1][1]):
+            leaf, now = leaves.get(number, -1), leaf_hash(data)
+            if leaf < 0 or now == hashes[leaf - tile.number * TILE]:
+                continue
+            erasure = Erasure(number, hashes[leaf - tile.number * TILE], now)
+            if erasures.get(leaf) != erasure:
+                raise NotAsSealed(f"Entry {number} was changed after it was sealed. Run sessionadmin verify_log.")
+        for leaf, _ in found:
+            _add(ranges, leaf)
+    return ranges
+
+
+def _hashes(tile: SealTile) -> list[bytes]:
+    """Return the hashes of a tile, which must be those under the hash that stays. Raise NotAsSealed."""
+    hashes = split_hashes(bytes(tile.hashes))
+    if len(hashes) == TILE:
+        above, place = divmod(tile.number, TILE)
+        kept = SealTile.objects.filter(level=1, number=above).first()
+        there = split_hashes(bytes(kept.hashes))[place : place + 1] if kept is not None else []
+        if there == [rows_over(hashes)[-1][0]]:
+            return hashes
+    elif len(hashes) == len(tile.ids) // 8:
+        return hashes
+    raise NotAsSealed(f"Hashes of the sealed log were changed, in tile {tile.number}. Run sessionadmin verify_log.")
+
+
+def _found(ids: Iterable[int]) -> Iterator[tuple[SealTile, list[tuple[int, int]]]]:
+    """Yield each tile that has leaves of these entries, and leaf and number of each."""
     wanted = iter(ids)
     number = next(wanted, None)
     tiles = SealTile.objects.filter(level=0, last_id__gte=number or 0).order_by("number")
     for tile in tiles.iterator(chunk_size=TILES_AT_ONCE):
         if number is None:
             break
+        found = []
         for leaf, entry_id in enumerate(unpack_ids(bytes(tile.ids)), tile.number * TILE):
             while number is not None and number < entry_id:
                 number = next(wanted, None)
             if number == entry_id:
-                _add(ranges, leaf)
-    return ranges
+                found.append((leaf, entry_id))
+        if found:
+            yield tile, found
 
 
 def _add(ranges: list[Range], leaf: int) -> None:

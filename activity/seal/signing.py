@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from activity.verify_sessionadmin import VerifierKey
 
 
 class NoSigningKey(Exception):
@@ -12,14 +14,15 @@ class NoSigningKey(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who has the keys. Both functions raise NoSigningKey.
+    """Who has the keys. `origin` and `sign` raise NoSigningKey.
 
     `origin` returns the name of the log. `sign` takes the text of a note, whose last line ends with a newline, and
-    returns the signed note (C2SP signed-note).
+    returns the signed note (C2SP signed-note). `public_keys` returns those whose signatures count.
     """
 
     origin: Callable[[], str]
     sign: Callable[[str], str]
+    public_keys: Callable[[], Sequence[VerifierKey]] = tuple
 
 
 _signer: list[Signer] = []
@@ -38,6 +41,11 @@ def origin() -> str:
 def sign(text: str) -> str:
     """Return `text` as a signed note, with a signature of each key that signs now. Raise NoSigningKey."""
     return _provided().sign(text)
+
+
+def public_keys() -> Sequence[VerifierKey]:
+    """Return the public keys whose signatures count, of old statements too; none where nothing signs."""
+    return _signer[0].public_keys() if _signer else ()
 
 
 def _provided() -> Signer:

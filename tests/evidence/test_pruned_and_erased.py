@@ -16,7 +16,9 @@ from activity.append_only import ERASED_TEXT
 from activity.models import Checkpoint, LogEntry, PruneRequest, SealTile
 from activity.seal import tree
 from activity.seal.models import SealStatement
+from activity.seal.rows import read_entries
 from activity.verbs import Verb
+from activity.verify_sessionadmin import leaf_hash
 from sessions_app.evidence import keys
 from tests.support.builders import make_user
 from tests.support.entries import ago
@@ -237,4 +239,36 @@ def test_entries_about_keys_are_never_pruned() -> None:
     old(3)
     prune()
     assert LogEntry.objects.filter(verb=Verb.SEAL_KEY_MADE).exists()
+    assert findings() == []
+
+
+def test_who_dates_an_entry_back_does_not_have_its_deletion_stated() -> None:
+    old(300)
+    entries = sealed(3)
+    execute("UPDATE activity_logentry SET at = %s WHERE id = %s", [ago(days=399), entries[1].pk])
+    with pytest.raises(CommandError, match=f"Entry {entries[1].pk} was changed after it was sealed.*Nothing was del"):
+        prune()
+    assert not SealStatement.objects.exists()
+    assert f"Entry {entries[1].pk:,} was changed after it was sealed." in findings()
+
+
+def test_who_changes_an_old_entry_with_its_hash_does_not_have_both_taken_away() -> None:
+    entries = old(600)
+    seal()
+    execute("UPDATE activity_logentry SET message = 'harmless' WHERE id = %s", [entries[400].pk])
+    [(_, data)] = read_entries(connection, entries[400].pk - 1, entries[400].pk)
+    leaf = tree.leaf_index(entries[400].pk)
+    tile = SealTile.objects.get(level=0, number=leaf // 256)
+    hashes = bytearray(tile.hashes)
+    hashes[leaf % 256 * 32 : leaf % 256 * 32 + 32] = leaf_hash(data)
+    SealTile.objects.filter(pk=tile.pk).update(hashes=bytes(hashes))
+    with pytest.raises(CommandError, match="Hashes of the sealed log were changed, in tile 1"):
+        prune()
+
+
+def test_an_entry_that_was_erased_can_be_deleted_later() -> None:
+    entries = old(3)
+    seal()
+    erase(entries[1], "--yes")
+    prune()
     assert findings() == []

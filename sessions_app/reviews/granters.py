@@ -1,4 +1,6 @@
-"""Reads from the log who granted a right: who added the person to the group or the policy, and who made the policy.
+"""Reads from the log who granted a right: who added the person to the group, and who made the policy.
+
+Who added the person, the group, the activity or the resource to the policy granted it too.
 
 The log names groups and people by the names that they had. Earlier names are read from the log too. What was granted by
 a command, by SCIM or before the log begins was granted by nobody who is known here.
@@ -16,7 +18,7 @@ from django.db.models import QuerySet
 
 from activity.models import LogEntry, PastName
 from activity.verbs import Verb
-from sessions_app.catalogue.models import AccessPolicy
+from sessions_app.catalogue.models import AccessPolicy, Activity, Resource
 from sessions_app.privileged.effective_rights import Right
 
 AT_ONCE = 500  # numbers in one query; SQLite takes a limited number of them
@@ -39,11 +41,13 @@ class Granters:
         groups = {pk: name for right in rights for pk, name in right.groups}
         policies = {right.policy_id for right in rights}
         self._to_group = _last_added_to_groups(people, _names_of(groups, Group))
-        self._to_policy: dict[tuple[int, str, str], Granter] = {}  # by policy, "users" or "groups", and name
+        self._to_policy: dict[tuple[int, str, str], Granter] = {}  # by policy, kind such as "users", and name
         self._makers: dict[int, Granter] = {}
         self._read_policies(policies)
         self._user_names = _user_names(people)
         self._group_names = _names_of(groups, Group)
+        self._activity_names = _names_of({right.activity_id: right.activity for right in rights}, Activity)
+        self._resource_names = _names_of({right.resource_id: right.resource for right in rights}, Resource)
 
     def of(self, right: Right) -> Iterator[Granter]:
         """Yield who granted the right, each part once."""
@@ -51,18 +55,22 @@ class Granters:
             found = self._to_group.get((right.user_id, pk))
             if found is not None:
                 yield found
-            for known in self._group_names.get(pk, {name}):
-                if (by := self._to_policy.get((right.policy_id, "groups", known))) is not None:
-                    yield by
+            yield from self._added_to_policy(right, "groups", self._group_names.get(pk, {name}))
         if right.is_direct:
-            for known in self._user_names.get(right.user_id, {right.user}):
-                if (by := self._to_policy.get((right.policy_id, "users", known))) is not None:
-                    yield by
+            yield from self._added_to_policy(right, "users", self._user_names.get(right.user_id, {right.user}))
+        yield from self._added_to_policy(right, "activities", self._activity_names[right.activity_id])
+        yield from self._added_to_policy(right, "resources", self._resource_names[right.resource_id])
         if (maker := self._makers.get(right.policy_id)) is not None:
             yield maker
 
+    def _added_to_policy(self, right: Right, kind: str, names: Collection[str]) -> Iterator[Granter]:
+        """Yield who added this to the policy of the right, under any of its names."""
+        for name in names:
+            if (by := self._to_policy.get((right.policy_id, kind, name))) is not None:
+                yield by
+
     def _read_policies(self, policies: Collection[int]) -> None:
-        """Note who made each policy, and who last added which group or person to it."""
+        """Note who made each policy, and who last added what to it."""
         for entry in _entries(policies, AccessPolicy, (Verb.RECORD_ADDED, Verb.RECORD_CHANGED)):
             if entry.target_id is None or entry.actor_id is None:
                 continue

@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from activity import log
 from activity.models import LogEntry
 from activity.verbs import Verb
 from activity.verify_sessionadmin import open_note, parse_vkey
@@ -124,6 +125,28 @@ def test_nobody_decides_about_a_right_that_they_granted(
         0,
         1,
     ]
+
+
+@pytest.mark.parametrize("kind", ["activities", "resources"])
+def test_who_added_the_activity_or_the_resource_to_the_policy_does_not_decide(
+    alice: User, admin: User, as_user: AsUser, kind: str
+) -> None:
+    policy, boss = builders.make_policy(users=[alice]), builders.make_admin("boss")
+    new = builders.make_activity("Copy data") if kind == "activities" else builders.make_resource("web-2")
+    form = f"/policies/{policy.pk}/change/"
+    client = as_user(boss)
+    sent = pages.fields(pages.elements(client.get(form)), ".//form[@id='configuration']")
+    sent |= {name: [str(getattr(policy, name).get().pk)] for name in ("activities", "resources", "users")}
+    sent["groups"] = []
+    sent[kind] = [*sent[kind], str(new.pk)]
+    assert client.post(form, sent).status_code == 302
+    new.name = "Renamed since"
+    new.save()
+    review = make_access_review(boss, admin)
+    barred = {str(item): item.why_barred(boss) for item in review.items.all()}
+    added = "Copy data" if kind == "activities" else "web-2"
+    assert sorted(barred.values()) == ["", f"You added {added} to the access policy Linux work."]
+    assert [bool(why) for item, why in barred.items() if "Renamed since" in item] == [True]
 
 
 def test_who_made_the_policy_does_not_decide(admin: User, alice: User, approver: User, as_user: AsUser) -> None:
@@ -423,3 +446,28 @@ def test_thousands_of_rights_cost_the_same_queries_as_a_few(auditor: User, alice
                 assert client.get(f"/reviews/access/{review.pk}/{path}").status_code == 200
             counts.append(len(captured))
     assert counts[:2] == counts[2:]
+
+
+def test_whose_right_it_is_or_who_granted_it_does_not_undo_the_review(
+    alice: User, approver: User, outsider: User, as_user: AsUser
+) -> None:
+    boss, other = builders.make_admin("boss"), builders.make_admin("other-boss")
+    policy = builders.make_policy(users=[alice, other])
+    log.record(Verb.RECORD_ADDED, "Added access policy “Linux work”", actor=boss, target=policy)
+    review = make_access_review(approver, outsider)
+    access.cancel_access_review(boss, make_access_review(approver, name="Nothing decided"), "Begun twice")
+    decide_all(approver, review)
+    for actor in (boss, other):
+        with pytest.raises(Forbidden, match="Somebody else has to cancel the review"):
+            access.cancel_access_review(actor, review, "I need it")
+    committed(approver, review)
+    exception = AccessException.objects.get(user=alice)
+    with pytest.raises(Forbidden, match="You made the access policy Linux work"):
+        lift_exception(boss, exception, "They need it")
+    assert as_user(boss).post(f"/reviews/taken-away/{exception.pk}/lift/", {"reason": "They need it"}).status_code in (
+        302,
+        403,
+    )
+    exception.refresh_from_db()
+    assert exception.lifted_at is None
+    lift_exception(other, exception, "They need it")

@@ -208,11 +208,19 @@ def change_access_review(
 
 
 def cancel_access_review(actor: AbstractUser, review: AccessReview, reason: str) -> None:
-    """End a review without taking anything away."""
+    """End a review without taking anything away.
+
+    Raise Forbidden for who would keep by it what others decided to take away: their own right, or one they granted.
+    """
     require_starter(actor)
     reason = clean_text(reason, "reason", LONGEST_REASON, required="Say why the review is canceled.")
     with transaction.atomic():
         locked = lock_open(review)
+        taken = locked.items.exclude(decision__in=["", Decision.KEEP])
+        if barred := taken.filter(barred__has_key=str(actor.pk)).order_by("pk").first():
+            raise Forbidden(
+                f"The review takes away {barred}. {barred.why_barred(actor)} Somebody else has to cancel the review."
+            )
         locked.canceled_by_id, locked.canceled_at = actor.pk, timezone.now()
         locked.save(update_fields=["canceled_by", "canceled_at"])
         log.record(

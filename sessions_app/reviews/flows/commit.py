@@ -206,10 +206,21 @@ def _record(actor: AbstractUser, review: AccessReview, effect: Effect) -> None:
 
 
 def lift_exception(actor: AbstractUser, exception: AccessException, reason: str) -> None:
-    """Give back what a review took away. Raise Refused if that was done already, or for one's own right."""
+    """Give back what a review took away.
+
+    Raise Refused if that was done already, and Forbidden for one's own right or one that the actor had granted.
+    """
     require_administrator(actor)
     if exception.user_id == actor.pk:
         raise Forbidden("Nobody gives back a right of their own. Ask another administrator.")
+    reviewed = AccessReviewItem.objects.filter(
+        review=exception.review_id,
+        user=exception.user_id,
+        activity=exception.activity_id,
+        resource=exception.resource_id,
+    )
+    if item := reviewed.filter(barred__has_key=str(actor.pk)).order_by("pk").first():
+        raise Forbidden(f"{item.why_barred(actor)} Another administrator has to give the right back.")
     reason = clean_text(reason, "reason", LONGEST_REASON, required="Say why the right is given back.")
     values: dict[str, Any] = {"lifted_at": timezone.now(), "lifted_by_id": actor.pk, "lift_reason": reason}
     with transaction.atomic():

@@ -26,6 +26,7 @@ from activity.verbs import Verb
 from sessions_app.evidence.models import KeyState, SigningKey
 from sessions_app.sealing import SealingError, seal, unseal
 
+HANDOVER = "sessionadmin-key/v1"  # first line of the note by which a new key vouches for the one before it
 OVERLAP = dt.timedelta(days=30)  # how long the previous key goes on signing beside the new one by default
 
 
@@ -100,7 +101,12 @@ def rotate(overlap: dt.timedelta = OVERLAP) -> SigningKey:
                 Verb.SEAL_KEY_ROTATED,
                 f"{new} signs the log from now on; {old} signs beside it until {time_value(old.signs_until)}",
                 level=Level.WARNING,
-                details={"old": vkey(old), "new": vkey(new), "overlap_until": old.signs_until.isoformat()},
+                details={
+                    "old": vkey(old),
+                    "new": vkey(new),
+                    "overlap_until": old.signs_until.isoformat(),
+                    "handover": _handover(old, new),
+                },
             )
     except SealingError as error:
         raise NoSigningKey(f"The new key cannot be sealed, so nothing was changed. {error}") from error
@@ -139,9 +145,30 @@ def _signatures(text: str, keys: Iterable[SigningKey]) -> list[str]:
     return lines
 
 
+def _handover(old: SigningKey, new: SigningKey) -> str:
+    """Return a note of the new key about the old one, which later has no private key that could prove what it is."""
+    text = f"{HANDOVER}\n{vkey(old)}\n{vkey(new)}\n"
+    return "".join([text, "\n", *_signatures(text, [new])])
+
+
+@sensitive_variables("private")
+def is_text(private: bytes) -> bool:
+    """Return whether these bytes are text, such as a password: people can have the console seal text of their choice.
+
+    So no such key counts. Of those made by chance, one in some hundred million would be text.
+    """
+    try:
+        private.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 @sensitive_variables("private")
 def _make() -> SigningKey:
     private, name = Ed25519PrivateKey.generate(), origin()
+    while is_text(private.private_bytes_raw()):
+        private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
     return SigningKey.objects.create(
         state=KeyState.ACTIVE,

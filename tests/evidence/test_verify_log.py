@@ -18,6 +18,7 @@ from activity.seal import comparing, tree, verification
 from activity.seal.rows import read_entries
 from activity.verbs import Verb
 from activity.verify_sessionadmin import checkpoint_text, key_id, leaf_hash, signature_line, vkey_line
+from sessions_app import sealing
 from sessions_app.evidence import keys
 from sessions_app.evidence.models import KeyState, SigningKey
 from tests.support.entries import ago
@@ -343,3 +344,46 @@ def test_several_processes_find_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     alone = findings("--processes", 1)
     assert len(alone) == 2
     assert findings("--processes", 2) == alone
+
+
+def test_a_key_that_signs_no_more_counts_only_if_the_next_one_vouches_for_it() -> None:
+    """Who owns the database adds a retired key, which has no private key, and an entry that tells of it."""
+    sealed(10)
+    keys.rotate()
+    seal()
+    keys.rotate(dt.timedelta(0))
+    keys.retire_those_due(timezone.now() + dt.timedelta(days=40))
+    sealed(3)
+    assert findings() == []
+    public, name = Ed25519PrivateKey.generate().public_key().public_bytes_raw(), keys.active().name
+    forged = vkey_line(name, public)
+    SigningKey.objects.create(
+        state=KeyState.RETIRED,
+        name=name,
+        fingerprint=key_id(name, public).hex(),
+        public_key=base64.b64encode(public).decode(),
+        signs_until=timezone.now(),
+    )
+    genuine = LogEntry.objects.filter(verb=Verb.SEAL_KEY_ROTATED, details__has_key="handover").latest("pk")
+    log.record(Verb.SEAL_KEY_ROTATED, "signs no more", details=genuine.details | {"old": forged})
+    seal()
+    assert findings() == [
+        f"The signing key {name}+{key_id(name, public).hex()} is not to be trusted: no newer key vouches for it, so "
+        "that anybody can have added it to the database."
+    ]
+
+
+def test_a_key_that_somebody_had_sealed_as_a_password_does_not_count() -> None:
+    sealed(3)
+    chosen = b"a password of 32 characters, yes"
+    public, name = Ed25519PrivateKey.from_private_bytes(chosen).public_key().public_bytes_raw(), keys.active().name
+    SigningKey.objects.create(
+        state=KeyState.LEAVING,
+        name=name,
+        fingerprint=key_id(name, public).hex(),
+        public_key=base64.b64encode(public).decode(),
+        private_key=sealing.seal(chosen),
+        signs_until=timezone.now() + dt.timedelta(days=1),
+    )
+    log.record(Verb.SEAL_KEY_ROTATED, "signs", details={"new": vkey_line(name, public)})
+    assert [text for text in findings() if "its private key is text" in text]

@@ -716,6 +716,11 @@ class Verification:
         for older, newer in itertools.pairwise(found):
             if older.origin == newer.origin:
                 self._compare(older, newer)
+            else:
+                self._report.not_checked(
+                    f"Whether {_described(older)} fits {_described(newer)}: they are of two logs, or of one that was "
+                    "given another name."
+                )
         if not self._is_compared:
             self._report.not_checked(
                 "Whether the log was later changed or shown differently to others: for that give a checkpoint that was "

@@ -17,7 +17,7 @@ from django.db import connections
 from django.db.models import Max
 
 from activity.models import LogEntry
-from activity.seal import statements
+from activity.seal import statements, tree
 from activity.seal.comparing import TILES_OF_PART, Compared, Comparison, Signed
 from activity.seal.models import HASH_BYTES, TILE, Checkpoint, SealState, SealTile
 from activity.seal.tree import rows_over, split_hashes
@@ -97,7 +97,23 @@ class Verification:
             for one in split_hashes(bytes(above.hashes))[: first - above.number * TILE]:
                 self._grow(one)
         self.result.skipped = self._tree.size
+        for one in sorted(self._outside, key=lambda outside: outside.size):
+            if one.size <= self._tree.size:
+                self._checkpoint_before(one)
         return self._tree.size // TILE
+
+    def _checkpoint_before(self, one: Signed) -> None:
+        """Compare a checkpoint from outside with the stored hashes of the leaves that are skipped."""
+        self.result.checkpoints += 1
+        try:
+            is_right = tree.root(one.size) == one.root
+        except tree.TreeDamaged as problem:
+            self._say(f"{one.name} cannot be compared. {problem}")
+            return
+        if is_right:
+            self._last_good = self.result.newest_checkpoint = one.size
+        else:
+            self._wrong_root(one)
 
     def _take(self, part: Compared) -> None:
         """Take in what was found in a part: grow the tree by it, and compare the roots of its checkpoints."""
@@ -124,12 +140,15 @@ class Verification:
         if one.problem:
             self._say(one.problem)
             return
-        tree = Frontier(self._tree.size, self._tree.hashes)
+        grown = Frontier(self._tree.size, self._tree.hashes)
         for level, subtree in one.subtrees:
-            tree.append_subtree(level, subtree)
-        if tree.size == one.size and tree.root() == one.root:
+            grown.append_subtree(level, subtree)
+        if grown.size == one.size and grown.root() == one.root:
             self._last_good = self.result.newest_checkpoint = one.size
-            return
+        else:
+            self._wrong_root(one)
+
+    def _wrong_root(self, one: Signed) -> None:
         self._wrong_roots += 1
         if self._wrong_roots > 1:
             return

@@ -425,6 +425,17 @@ def test_two_checkpoints_of_one_size_are_two_logs(run: Run, tmp_path: Path) -> N
     assert "There are two logs" in said
 
 
+def test_a_checkpoint_of_another_log_says_nothing_of_this_one(run: Run, tmp_path: Path) -> None:
+    other = Key(2, "staging.example.com/log")
+    (tmp_path / "keys").write_text(f"{KEY.line}\n{other.line}\n")
+    (tmp_path / "kept").write_text(Log(12).checkpoint(key=other, origin="staging.example.com/log"))
+    export = Export(Log(20), range(20)).archive(tmp_path)
+    code, said = run("--checkpoint", tmp_path / "kept", export, key=str(tmp_path / "keys"))
+    assert code == 0, said
+    assert "they are of two logs" in said
+    assert "1 thing could not be checked" in said
+
+
 def test_a_log_that_was_rolled_back_does_not_continue_the_checkpoint(run: Run, tmp_path: Path) -> None:
     log, other = Log(12), Log(30)
     other.entries[5]["message"] = "changed"

@@ -387,3 +387,18 @@ def test_a_key_that_somebody_had_sealed_as_a_password_does_not_count() -> None:
     )
     log.record(Verb.SEAL_KEY_ROTATED, "signs", details={"new": vkey_line(name, public)})
     assert [text for text in findings() if "its private key is text" in text]
+
+
+def test_a_checkpoint_from_outside_counts_for_what_is_not_compared_too(tmp_path: Path) -> None:
+    """Somebody makes the history anew, and has the console sign it: the checkpoints in the database are gone."""
+    entries = sealed(300)
+    outside = kept(seal(), tmp_path)
+    newer = sealed(300)
+    assert findings("--checkpoint", outside, "--since", newer[299].pk) == []
+    execute(f"UPDATE {TABLE} SET message = 'harmless' WHERE id = %s", [entries[3].pk])
+    Checkpoint.objects.all().delete()
+    SealTile.objects.all().delete()
+    SealState.objects.all().delete()
+    seal()
+    [found] = findings("--checkpoint", outside, "--since", newer[299].pk)
+    assert "has another root than the tree has" in found

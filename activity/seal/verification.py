@@ -97,9 +97,9 @@ class Verification:
             for one in split_hashes(bytes(above.hashes))[: first - above.number * TILE]:
                 self._grow(one)
         self.result.skipped = self._tree.size
-        for one in sorted(self._outside, key=lambda outside: outside.size):
-            if one.size <= self._tree.size:
-                self._checkpoint_before(one)
+        for given in sorted(self._outside, key=lambda outside: outside.size):
+            if given.size <= self._tree.size:
+                self._checkpoint_before(given)
         return self._tree.size // TILE
 
     def _checkpoint_before(self, one: Signed) -> None:

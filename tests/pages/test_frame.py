@@ -105,11 +105,11 @@ def test_each_role_has_the_links_that_it_may_follow(as_user: AsUser, alice: User
     assert "Request session" not in seen["Work"]
     assert "Health" not in seen["Watch"]
     assert seen["People"] == ["Users", "Groups", "Applications"]
-    assert "Configuration" not in seen
+    assert seen["Configuration"] == ["Evidence"]
     seen = dict(groups(as_user(admin)))
     assert "Health" in seen["Watch"]
     assert "Access policies" in seen["Policy"]
-    assert seen["Configuration"] == ["Sign-in", "SCIM tokens", "To the SIEM", "Administration"]
+    assert seen["Configuration"] == ["Sign-in", "Evidence", "SCIM tokens", "To the SIEM", "Administration"]
 
 
 @pytest.mark.parametrize("who", ["alice", "auditor", "admin"])

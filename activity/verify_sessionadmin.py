@@ -309,6 +309,7 @@ ED25519 = b"\x01"
 MOST_OF_A_NOTE = 64 * 1024 * 1024  # characters; a statement names the leaves that were deleted
 MOST_SIGNATURES = 100
 DASH = "\u2014 "
+_BETWEEN = re.compile(f"^({DASH}[^\n]*\n)\n(?=[^\n])", re.MULTILINE)  # after the signatures of a note
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 _SIZE = re.compile("0|[1-9][0-9]{0,18}")
 
@@ -431,6 +432,11 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     if len(signatures) > MOST_SIGNATURES:
         raise Unproven(f"It bears more than {MOST_SIGNATURES} signatures.")
     return f"{text}\n", signatures
+
+
+def split_notes(text: str) -> list[str]:
+    """Return the notes of a file that may hold several, one after the other with an empty line between two."""
+    return _BETWEEN.sub("\\1\0", text).split("\0")
 
 
 def checkpoint_text(origin: str, size: int, root: bytes) -> str:
@@ -556,6 +562,7 @@ class Verification:
         self._keys, self._report = keys, report
         self._checkpoints: dict[Checkpoint, str] = {}  # and where each was read
         self._continuations: list[Continuation] = []
+        self._unproven: list[tuple[Checkpoint, Checkpoint]] = []  # without a proof that the second continues the first
         self._is_compared = False  # whether a checkpoint came from elsewhere than from an export
 
     def file(self, path: Path) -> None:
@@ -680,8 +687,10 @@ class Verification:
             self._manifest(text)
             self._report.not_checked("The file that the manifest is about: give both, side by side.")
         elif f"\n\n{DASH}" in text:
-            checkpoint = self._take_checkpoint(text, "")
-            self._report.holds(f"The checkpoint is signed: {_described(checkpoint)}.")
+            found = [self._take_checkpoint(note, "") for note in split_notes(text)]
+            what = "The checkpoint is" if len(found) == 1 else f"{len(found):,} checkpoints are"
+            newest = max(found, key=lambda one: one.size)
+            self._report.holds(f"{what} signed: {'the newest is ' if len(found) > 1 else ''}{_described(newest)}.")
         else:
             raise Unproven(
                 f"Nothing proves it: there is no file of its name with {MANIFEST_ENDING} beside it, and it is neither "
@@ -721,6 +730,7 @@ class Verification:
                     f"Whether {_described(older)} fits {_described(newer)}: they are of two logs, or of one that was "
                     "given another name."
                 )
+        self._say_unproven()
         if not self._is_compared:
             self._report.not_checked(
                 "Whether the log was later changed or shown differently to others: for that give a checkpoint that was "
@@ -734,15 +744,26 @@ class Verification:
             return
         proofs = [one for one in self._continuations if one.old_size == older.size and one.newer == newer]
         if not proofs:
-            self._report.not_checked(
-                f"Whether the newer one continues the older one ({names}): for that give what `sessionadmin "
-                f"log_checkpoint --since {older.size}` prints."
-            )
+            self._unproven.append((older, newer))
         elif any(is_consistent(older.size, older.root, newer.size, newer.root, one.path) for one in proofs):
             self._report.holds(f"The log only grew between {names}.")
         else:
             self._report.finding(
                 f"The newer one does not continue the older one: {names}. The log was changed between."
+            )
+
+    def _say_unproven(self) -> None:
+        if len(self._unproven) == 1:
+            [(older, newer)] = self._unproven
+            self._report.not_checked(
+                f"Whether the newer one continues the older one ({_described(older)}, and {_described(newer)}): for "
+                f"that give what `sessionadmin log_checkpoint --since {older.size}` prints."
+            )
+        elif self._unproven:
+            self._report.not_checked(
+                f"Whether each checkpoint continues the one before it, {len(self._unproven):,} times: for that give "
+                "what `sessionadmin log_checkpoint --since SIZE` prints, or let `sessionadmin verify_log --checkpoint "
+                "FILE` compare all of them with the database."
             )
 
 

@@ -425,6 +425,18 @@ def test_two_checkpoints_of_one_size_are_two_logs(run: Run, tmp_path: Path) -> N
     assert "There are two logs" in said
 
 
+def test_a_file_with_several_checkpoints_is_read_whole(run: Run, tmp_path: Path) -> None:
+    log = Log(12)
+    notes = [log.checkpoint(size) for size in (3, 7, 12)]
+    (tmp_path / "kept").write_text("\n".join(notes))
+    code, said = run(tmp_path / "kept")
+    assert code == 0, said
+    assert "3 checkpoints are signed: the newest is" in said
+    assert "Whether each checkpoint continues the one before it, 2 times" in said
+    (tmp_path / "kept").write_text("\n".join([*notes[:2], log.checkpoint(12, Key(2))]))
+    assert run(tmp_path / "kept")[0] == 1
+
+
 def test_a_checkpoint_of_another_log_says_nothing_of_this_one(run: Run, tmp_path: Path) -> None:
     other = Key(2, "staging.example.com/log")
     (tmp_path / "keys").write_text(f"{KEY.line}\n{other.line}\n")

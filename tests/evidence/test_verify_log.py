@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,7 +20,7 @@ from activity.seal.rows import read_entries
 from activity.verbs import Verb
 from activity.verify_sessionadmin import checkpoint_text, key_id, leaf_hash, signature_line, vkey_line
 from sessions_app import sealing
-from sessions_app.evidence import keys
+from sessions_app.evidence import keys, publishing
 from sessions_app.evidence.models import KeyState, SigningKey
 from tests.support.entries import ago
 from tests.support.recordings import make_recording
@@ -402,3 +403,17 @@ def test_a_checkpoint_from_outside_counts_for_what_is_not_compared_too(tmp_path:
     seal()
     [found] = findings("--checkpoint", outside, "--since", newer[299].pk)
     assert "has another root than the tree has" in found
+
+
+def test_the_file_to_which_checkpoints_are_appended_counts_as_a_whole(tmp_path: Path, settings: Any) -> None:
+    settings.EVIDENCE_CHECKPOINT_FILE, settings.EVIDENCE_CHECKPOINT_FILE_MODE = str(tmp_path / "kept"), "append"
+    for _ in range(3):
+        sealed(2)
+        publishing.to_file(seal())
+    assert findings("--checkpoint", tmp_path / "kept") == []
+    Checkpoint.objects.all().delete()
+    SealState.objects.update(size=4)
+    assert any(
+        f"entries in {tmp_path / 'kept'} is of a larger log" in text
+        for text in findings("--checkpoint", tmp_path / "kept")
+    )

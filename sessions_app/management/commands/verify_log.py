@@ -14,7 +14,7 @@ from activity import integrity
 from activity.models import LogEntry
 from activity.seal.comparing import Signed
 from activity.seal.verification import Verification, Verified
-from activity.verify_sessionadmin import Unproven, VerifierKey, open_note, parse_checkpoint
+from activity.verify_sessionadmin import Unproven, VerifierKey, open_note, parse_checkpoint, split_notes
 from sessions_app.evidence import recordings
 from sessions_app.evidence.trusted_keys import trusted
 
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         if processes is not None and processes < 1:
             raise CommandError("--processes is 1 or more. Nothing was verified.")
         keys = self._keys(key)
-        outside = tuple(_outside(path, keys) for path in checkpoint)
+        outside = tuple(one for path in checkpoint for one in _outside(path, keys))
         for problem in integrity.find_problems():
             self._finding(problem.text)
         self._began = self._said = time.monotonic()
@@ -144,14 +144,19 @@ class Command(BaseCommand):
             self.stdout.write(f"{done:,} of {size:,} leaves …")
 
 
-def _outside(path: Path, keys: list[VerifierKey]) -> Signed:
-    """Return the checkpoint of a file. Raises CommandError for one that no key signed."""
+def _outside(path: Path, keys: list[VerifierKey]) -> list[Signed]:
+    """Return the checkpoints of a file. Raises CommandError for one that no key signed."""
     try:
-        note = path.read_text()
-        said = parse_checkpoint(open_note(note.partition("\n\n")[2] if note.startswith("old ") else note, keys).text)
+        text = path.read_text()
+        notes = split_notes(text.partition("\n\n")[2] if text.startswith("old ") else text)
+        said = [parse_checkpoint(open_note(note, keys).text) for note in notes]
     except (OSError, UnicodeDecodeError, Unproven) as error:
         raise CommandError(f"{path} is no checkpoint of this log, so nothing was verified: {error}") from error
-    return Signed(f"The checkpoint in {path}", said.size, said.root)
+    several = len(said) > 1
+    return [
+        Signed(f"The checkpoint {f'of {one.size:,} entries ' if several else ''}in {path}", one.size, one.root)
+        for one in said
+    ]
 
 
 def _number(since: int | dt.datetime | None) -> int:

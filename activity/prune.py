@@ -5,15 +5,14 @@ What is deleted was sealed before, and a signed statement says which leaves of t
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import datetime as dt
-import os
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -21,9 +20,12 @@ from activity.append_only import STAYING
 from activity.listing.csv import neutral
 from activity.listing.source import ROWS_AT_ONCE
 from activity.models import LogEntry, PruneRequest, SealState
+from activity.pruned_files import JSON_LINES, MaybeDeleted, ProvedFile, new_file, onto_disk
+from activity.seal import checkpoints
 from activity.seal.pruning import NotAsSealed, leave_a_statement, leaves_of, unchanged_leaves_of
 from activity.seal.sealing import Sealing
 from activity.seal.signing import NoSigningKey
+from activity.seal.statements import Range
 from activity.seal.tree import TreeDamaged
 from activity.tables import COLUMNS
 from activity.verbs import Verb
@@ -42,6 +44,13 @@ def older_than(before: dt.datetime) -> int:
     return _deletable(before).count()
 
 
+def next_limit(before: dt.datetime, most: int) -> dt.datetime:
+    """Return up to when to delete at once: `before`, or an earlier time if more than about `most` entries are older."""
+    times = _deletable(before).order_by("at", "pk").values_list("at", flat=True)
+    oldest, after = times.first(), list(times[most : most + 1])
+    return after[0] if after and oldest is not None and after[0] > oldest else before
+
+
 def _deletable(before: dt.datetime) -> QuerySet[LogEntry]:
     """Return the entries older than `before` without those that say what became of the log, which always stay."""
     return LogEntry.objects.filter(at__lt=before).exclude(verb__in=STAYING)
@@ -50,18 +59,24 @@ def _deletable(before: dt.datetime) -> QuerySet[LogEntry]:
 def prune(before: dt.datetime, export: Path | None = None) -> int:
     """Delete the entries older than `before`, after writing them to the new file `export` if one is named.
 
-    Returns how many there were. Raises PruneRefused and OSError; then nothing was deleted and no file is left.
+    A name that ends with .jsonl gives JSON Lines, with proofs and a signed manifest beside it; any other gives CSV.
+    Returns how many there were. Raises PruneRefused and OSError; then nothing was deleted and no file is left. Raises
+    MaybeDeleted when the database does not say whether it has; then the file stays.
     """
     _seal(before)
     if not older_than(before) and export is None:
         return 0  # the entry that says so would stay for ever, and a daily job would leave one each day
     if export is None:
         return _prune(before, None, "")
-    with _new_file(export) as file:
-        return _prune(before, file, export.name)
+    if export.suffix == JSON_LINES:
+        _make_checkpoint()
+        with ProvedFile(export).open() as files:
+            return _prune(before, lambda: files.write(_deletable(before), before), export.name)
+    with new_file(export) as file:
+        return _prune(before, lambda: _write(before, file), export.name)
 
 
-def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
+def _prune(before: dt.datetime, write: Callable[[], int] | None, file_name: str) -> int:
     """Delete and say so in one transaction, but for the first two steps, for which nobody has to wait.
 
     1. Write the entries to the file, and wait until the disk has them.
@@ -71,31 +86,46 @@ def _prune(before: dt.datetime, file: TextIO | None, file_name: str) -> int:
     5. Sign a statement of the leaves whose entries are gone.
     6. What was deleted must be what was written.
     """
-    written = _write(before, file) if file is not None else None
+    written = write() if write is not None else None
     try:
         compared = unchanged_leaves_of(_ids(before))
     except NotAsSealed as problem:
         raise PruneRefused(f"{problem} Nothing was deleted.") from problem
-    with transaction.atomic():
-        ids = _Counted(_ids(before))
-        ranges = leaves_of(ids)
-        if ranges != compared:
-            raise PruneRefused("The log changed at the same moment. Nothing was deleted. Try again.")
-        ids.count_the_rest()
-        PruneRequest.objects.create(before=before, export=file_name[:255])
-        said = LogEntry.objects.filter(verb=Verb.LOG_PRUNED).latest("pk")
-        count = int(said.details["rows"])
-        if count != ids.count:
-            raise PruneRefused("The log changed at the same moment. Nothing was deleted. Try again.")
-        try:
-            leave_a_statement(said.pk, ranges, before)
-        except NoSigningKey as error:
-            raise PruneRefused(f"No statement of it can be signed, so nothing was deleted. {error}") from error
-        if written is not None and written != count:
-            raise PruneRefused(
-                f"{written:,} entries were written to the file, but {count:,} would have been deleted: the log changed "
-                "at the same moment. Nothing was deleted. Try again."
-            )
+    is_ready = False
+    try:
+        with transaction.atomic():
+            count = _delete(before, file_name, compared)
+            if written is not None and written != count:
+                raise PruneRefused(
+                    f"{written:,} entries were written to the file, but {count:,} would have been deleted: the log "
+                    "changed at the same moment. Nothing was deleted. Try again."
+                )
+            is_ready = True
+    except (DatabaseError, InterfaceError) as error:
+        if is_ready:
+            raise MaybeDeleted(
+                f"The database did not say whether it deleted the entries, so their file stays: {error}"
+            ) from error
+        raise
+    return count
+
+
+def _delete(before: dt.datetime, file_name: str, compared: list[Range]) -> int:
+    """Do steps 3 to 5, in a transaction. Return how many entries were deleted."""
+    ids = _Counted(_ids(before))
+    ranges = leaves_of(ids)
+    if ranges != compared:
+        raise PruneRefused("The log changed at the same moment. Nothing was deleted. Try again.")
+    ids.count_the_rest()
+    PruneRequest.objects.create(before=before, export=file_name[:255])
+    said = LogEntry.objects.filter(verb=Verb.LOG_PRUNED).latest("pk")
+    count = int(said.details["rows"])
+    if count != ids.count:
+        raise PruneRefused("The log changed at the same moment. Nothing was deleted. Try again.")
+    try:
+        leave_a_statement(said.pk, ranges, before)
+    except NoSigningKey as error:
+        raise PruneRefused(f"No statement of it can be signed, so nothing was deleted. {error}") from error
     return count
 
 
@@ -133,28 +163,25 @@ class _Counted:
             pass
 
 
-@contextlib.contextmanager
-def _new_file(path: Path) -> Iterator[TextIO]:
-    """Make a file that was not there before and that only its owner can read. It is deleted when the block fails."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        try:
-            yield file
-        except BaseException:
-            path.unlink()
-            raise
+def _make_checkpoint() -> None:
+    """Make a checkpoint of all that is sealed, for the proofs of what goes. Raise PruneRefused."""
+    try:
+        checkpoints.make()
+    except (NoSigningKey, TreeDamaged) as error:
+        raise PruneRefused(f"No checkpoint can be signed, so nothing was deleted. {error}") from error
 
 
-def _write(before: dt.datetime, file: TextIO) -> int:
+def _write(before: dt.datetime, file: IO[bytes]) -> int:
     """Write the columns of the download (docs/activity-log.md), oldest first, and return the number of rows."""
     columns = [(column.label, column.value) for column in COLUMNS]
-    writer = csv.writer(file)
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text)
     writer.writerow([label for label, _ in columns])
     count = 0
     entries = _deletable(before).order_by("at", "pk").prefetch_related("actor", "user")
     for entry in entries.iterator(chunk_size=ROWS_AT_ONCE):
         writer.writerow([neutral(value(entry)) for _, value in columns])
         count += 1
-    file.flush()
-    os.fsync(file.fileno())
+    text.detach()  # writes what is left, and leaves the file open
+    onto_disk(file)
     return count

@@ -125,6 +125,7 @@ class Verb(models.TextChoices):
     RIGHT_TAKEN_AWAY = "right.taken_away", "Right taken away"
     RIGHT_GIVEN_BACK = "right.given_back", "Right given back"
     LOG_PRUNED = "log.pruned", "Log pruned"
+    RETENTION_FAILED = "log.retention_failed", "Old entries not deleted"
     CONSOLE_RESTORED = "console.restored", "Console restored"
     LOG_REPAIRED = "log.repaired", "Protection of the log repaired"
     LOG_IMPORTED = "log.imported", "Entries imported"
@@ -158,6 +159,7 @@ FAILURES = frozenset(
         Verb.WORKER_PROBLEM,
         Verb.MAIL_FAILED,
         Verb.SCHEDULE_FAILED,
+        Verb.RETENTION_FAILED,
         Verb.SEAL_FINDING,
         Verb.SIEM_SILENT,
         Verb.SIEM_GAP,

@@ -4,7 +4,7 @@ from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.catalogue.lock_models import ResourceLock
 from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, ConnectionProfile, Resource
 from sessions_app.devices.models import Device
-from sessions_app.evidence.models import Publication, SigningKey
+from sessions_app.evidence.models import LogRetention, Publication, SigningKey
 from sessions_app.factors.models import FactorRule, RecoveryCode, TotpSecret
 from sessions_app.gateway.models import (
     GatewayConnection,
@@ -67,6 +67,7 @@ __all__ = [
     "HostWatch",
     "Identity",
     "LeftFiles",
+    "LogRetention",
     "LogReview",
     "LoginRule",
     "LoginSession",

@@ -278,6 +278,10 @@ EVIDENCE_CHECKPOINT_FILE = env.str("EVIDENCE_CHECKPOINT_FILE", default="")  # a 
 EVIDENCE_CHECKPOINT_FILE_MODE = env.str("EVIDENCE_CHECKPOINT_FILE_MODE", default="append")  # or replace
 EVIDENCE_CHECKPOINT_MAIL = env.list("EVIDENCE_CHECKPOINT_MAIL", default=[])
 EVIDENCE_CHECKPOINT_MAIL_HOURS = env.int("EVIDENCE_CHECKPOINT_MAIL_HOURS", default=24)
+# After how many days a worker exports and deletes entries of the log; 0: never. Below 365 only where that is wanted.
+LOG_RETENTION_DAYS = env.int("LOG_RETENTION_DAYS", default=0)
+LOG_RETENTION_BELOW_YEAR = env.bool("LOG_RETENTION_BELOW_YEAR", default=False)
+LOG_RETENTION_DIR = env.str("LOG_RETENTION_DIR", default="")  # empty: retention in VAR_DIR, which is made
 CERTIFICATE_SECONDS = env.int("CERTIFICATE_SECONDS", default=5 * 60)  # of a person's SSH certificate, at most
 
 # User ids for accounts that sessions make on hosts; each is given once there. The first range lies between what systems

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from sessions_app.evidence import retention
 
 LONGEST_ORIGIN = 100  # characters
 
@@ -38,3 +40,19 @@ def check_publishing(**kwargs: Any) -> list[CheckMessage]:
             id="sessions_app.E061",
         )
     ]
+
+
+@register
+def check_retention(**kwargs: Any) -> list[CheckMessage]:
+    """Report E062 if LOG_RETENTION_DAYS is no number of days, and W062 if it is not obeyed because it is too short."""
+    if settings.LOG_RETENTION_DAYS < 0:
+        return [
+            Error(
+                "LOG_RETENTION_DAYS is below 0. Nothing is deleted.",
+                hint="Write how many days entries of the log are kept; 0 keeps them for ever.",
+                id="sessions_app.E062",
+            )
+        ]
+    if retention.is_too_short():
+        return [Warning(retention.too_short_words(), hint=retention.TOO_SHORT_REMEDY, id="sessions_app.W062")]
+    return []

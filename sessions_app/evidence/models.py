@@ -1,4 +1,4 @@
-"""Tables of the evidence: the keys that sign it, and where its checkpoints went."""
+"""Tables of the evidence: the keys that sign it, where its checkpoints went, and what retention did last."""
 
 from __future__ import annotations
 
@@ -59,3 +59,28 @@ class Publication(models.Model):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.size}"
+
+
+class LogRetention(models.Model):
+    """The one row that says when old entries of the log were last deleted, and since when that fails."""
+
+    THE_ROW = 1
+
+    next_at = models.DateTimeField(default=timezone.now)
+    held_until = models.DateTimeField(null=True)  # by the worker that does it
+    done_at = models.DateTimeField(null=True)
+    deleted = models.BigIntegerField(default=0)  # entries, the last time that there were any
+    file = models.CharField(max_length=255, blank=True)  # the last one of them
+    failing_since = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"retention, due at {self.next_at:%Y-%m-%d %H:%M} UTC"
+
+    @classmethod
+    def current(cls) -> LogRetention:
+        """Return the row, which is made when there is none."""
+        return cls.objects.get_or_create(pk=cls.THE_ROW)[0]

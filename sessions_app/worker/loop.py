@@ -21,6 +21,7 @@ from sessions_app.worker.host_recovery import RecoveryWatcher
 from sessions_app.worker.idle_accounts import disable_idle_accounts
 from sessions_app.worker.mails import Mailer
 from sessions_app.worker.publisher import Publisher
+from sessions_app.worker.retention import RetentionKeeper
 from sessions_app.worker.scheduler import Scheduler
 from sessions_app.worker.sealer import Sealer
 from sessions_app.worker.search import Searcher
@@ -63,6 +64,7 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
         Publisher(stop),
         Forwarder(stop, owner),
         Exporter(stop),
+        RetentionKeeper(stop),
     )
     for thread in background:
         thread.start()

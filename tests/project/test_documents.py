@@ -80,8 +80,9 @@ def test_the_exit_codes_that_are_tried_again_are_named() -> None:
 def test_the_connections_of_a_worker_and_a_gateway_are_counted_as_they_are_made() -> None:
     parser = load_command_class("sessions_app", "run_worker").create_parser("manage.py", "run_worker")
     threads = parser.get_default("threads")
-    # itself; recordings, silent hosts, searches, mails, seals, checkpoints, the way to the SIEM, exports
-    for_itself = 1 + 8
+    # itself; recordings, silent hosts, searches, mails, seals, checkpoints, the way to the SIEM, exports,
+    # retention
+    for_itself = 1 + 9
     documented = re.search(
         r"- (\d+) for each `run_worker`: (\d+) as a rule \((\d+) `--threads`.*?up to (\d+) hosts.*?slow step \((\d+)\)",
         text_of("deploy.md"),

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from activity.prune import PruneRefused, older_than, prune
+from activity.pruned_files import MaybeDeleted
 
 
 def _moment(text: str) -> dt.datetime:
@@ -31,7 +32,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--before", required=True, type=_moment, metavar="DATE", help="2026-01-31 (midnight UTC) or a full time"
         )
-        parser.add_argument("--export", type=Path, metavar="FILE", help="first write the entries to this new CSV file")
+        parser.add_argument(
+            "--export",
+            type=Path,
+            metavar="FILE",
+            help="first write the entries to this new file: JSON Lines with proofs and a signed manifest beside it "
+            "when it ends with .jsonl, else CSV",
+        )
         parser.add_argument("--yes", action="store_true", help="really delete")
 
     def handle(self, *args: Any, before: dt.datetime, export: Path | None, yes: bool, **options: Any) -> None:
@@ -45,7 +52,7 @@ class Command(BaseCommand):
                 )
                 return
             count = prune(before, export)
-        except PruneRefused as refusal:
+        except (PruneRefused, MaybeDeleted) as refusal:
             raise CommandError(str(refusal)) from refusal
         except FileExistsError as error:
             raise CommandError(f"{export} exists already. Nothing was deleted. Name a new file.") from error

@@ -30,6 +30,7 @@ from sessions_app.sealing import SealingError, problem_of_keys, sealed_fields, u
 from sessions_app.worker.health import files
 from sessions_app.worker.health.findings import Finding, error, ok, warning
 from sessions_app.worker.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
+from sessions_app.worker.health.retention import retention
 from sessions_app.worker.health.reviews import reviews
 from sessions_app.worker.health.schedules import schedules
 from sessions_app.worker.health.sealing import sealing
@@ -263,6 +264,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     reviews,
     search,
     sealing,
+    retention,
     siem,
     schedules,
     files.in_the_browser,

@@ -278,6 +278,8 @@ EVIDENCE_CHECKPOINT_FILE = env.str("EVIDENCE_CHECKPOINT_FILE", default="")  # a 
 EVIDENCE_CHECKPOINT_FILE_MODE = env.str("EVIDENCE_CHECKPOINT_FILE_MODE", default="append")  # or replace
 EVIDENCE_CHECKPOINT_MAIL = env.list("EVIDENCE_CHECKPOINT_MAIL", default=[])
 EVIDENCE_CHECKPOINT_MAIL_HOURS = env.int("EVIDENCE_CHECKPOINT_MAIL_HOURS", default=24)
+EVIDENCE_TSA_URL = env.str("EVIDENCE_TSA_URL", default="")  # of an RFC 3161 time-stamp authority
+EVIDENCE_TSA_CERTIFICATES = env.str("EVIDENCE_TSA_CERTIFICATES", default="")  # PEM file of those that it must come from
 # After how many days a worker exports and deletes entries of the log; 0: never. Below 365 only where that is wanted.
 LOG_RETENTION_DAYS = env.int("LOG_RETENTION_DAYS", default=0)
 LOG_RETENTION_BELOW_YEAR = env.bool("LOG_RETENTION_BELOW_YEAR", default=False)

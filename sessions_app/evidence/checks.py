@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from sessions_app.evidence import retention
+from sessions_app.evidence import retention, timestamps
 
 LONGEST_ORIGIN = 100  # characters
 
@@ -40,6 +40,21 @@ def check_publishing(**kwargs: Any) -> list[CheckMessage]:
             id="sessions_app.E061",
         )
     ]
+
+
+@register
+def check_timestamps(**kwargs: Any) -> list[CheckMessage]:
+    """Report E063 if time-stamps of checkpoints are wanted, and cannot be asked for or verified."""
+    url: str = settings.EVIDENCE_TSA_URL
+    if not url:
+        return []
+    problem = "" if url.startswith(("http://", "https://")) else f"EVIDENCE_TSA_URL {url} is no address of the web."
+    try:
+        timestamps.certificates()
+    except timestamps.TimestampError as error:
+        problem = problem or str(error)
+    hint = "Write the authority's address, and the path of a PEM file with its root certificate."
+    return [Error(problem, hint=hint, id="sessions_app.E063")] if problem else []
 
 
 @register

@@ -1,4 +1,6 @@
-"""Publish checkpoints outside of the database: to a file or a directory, and by mail. A SIEM gets them by siem/.
+"""Publish checkpoints outside of the database: to a file or a directory, by mail, and to an authority that time-stamps.
+
+A SIEM gets them by siem/.
 
 What fails is noted for Health and tried again; sealing never waits for it.
 """
@@ -18,11 +20,13 @@ from django.utils import timezone
 
 from activity.seal import checkpoints
 from activity.seal.models import Checkpoint
-from sessions_app.evidence import keys
+from sessions_app.evidence import keys, timestamps
 from sessions_app.evidence.models import Publication
 
-FAILURES = (OSError, smtplib.SMTPException, ValueError)  # ValueError: an address that cannot stand in a mail
+# ValueError: an address that cannot stand in a mail
+FAILURES = (OSError, smtplib.SMTPException, ValueError, timestamps.TimestampError)
 APPEND, REPLACE = "append", "replace"
+TIMESTAMP = "timestamp"
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +38,8 @@ def ways() -> Iterator[tuple[str, str, dt.timedelta, Callable[[Checkpoint], None
     if settings.EVIDENCE_CHECKPOINT_MAIL:
         every = dt.timedelta(hours=settings.EVIDENCE_CHECKPOINT_MAIL_HOURS)
         yield "mail", ", ".join(settings.EVIDENCE_CHECKPOINT_MAIL), every, by_mail
+    if settings.EVIDENCE_TSA_URL:  # the last, because it can make others wait
+        yield TIMESTAMP, settings.EVIDENCE_TSA_URL, dt.timedelta(minutes=1), timestamps.stamp
 
 
 def publish(now: dt.datetime | None = None) -> None:
@@ -43,9 +49,10 @@ def publish(now: dt.datetime | None = None) -> None:
         return
     for name, _, every, send in ways():
         state, _ = Publication.objects.get_or_create(place=name)
-        if state.size >= newest.size or (state.published_at is not None and now - state.published_at < every):
+        last = state.tried_at if name == TIMESTAMP else state.published_at  # a stranger is not asked more often
+        if state.size >= newest.size or (last is not None and now - last < every) or not _take(state, now):
             continue
-        state.tried_at, problem = now, ""
+        problem = ""
         try:
             send(newest)
         except FAILURES as error:
@@ -56,6 +63,13 @@ def publish(now: dt.datetime | None = None) -> None:
         else:
             state.size, state.published_at, state.problem, state.failing_since = newest.size, now, "", None
         state.save()
+
+
+def _take(state: Publication, now: dt.datetime) -> bool:
+    """Note that it is tried now. Return False when another worker has tried since this was read."""
+    taken = Publication.objects.filter(pk=state.pk, tried_at=state.tried_at).update(tried_at=now)
+    state.tried_at = now
+    return bool(taken)
 
 
 def failing() -> list[Publication]:

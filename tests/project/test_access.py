@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from activity import log
-from activity.models import SavedView
+from activity.models import Checkpoint, SavedView
 from activity.verbs import Verb
 from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.catalogue.lock_models import ResourceLock
@@ -277,6 +277,8 @@ ADDRESSES = [
     ),
     # Evidence
     Address("evidence", "/evidence/", READERS),
+    Address("evidence_checkpoint", "/evidence/checkpoint-{checkpoint}.txt", READERS),
+    Address("evidence_timestamp", "/evidence/checkpoint-{checkpoint}.tsr", READERS),
     Address("evidence_verifier", "/evidence/verify_sessionadmin.py", READERS),
     # To the SIEM
     Address("siem", "/siem/", ADMIN_ONLY, csv=True),
@@ -494,6 +496,7 @@ def scene(alice: User, outsider: User, approver: User, auditor: User, admin: Use
         "signed": signing.dumps(login.pk, salt=SALT),
         "scim_token": ScimToken.objects.create(name="Directory", token_hash="x", created_by=admin).pk,
         "destination": make_destination(port=9).pk,
+        "checkpoint": Checkpoint.objects.create(size=7, root=b"x", note="x", key="x", timestamp=b"x").size,
         "schedule": export.schedule.pk,
         "schedule_token": export.token,
         "log_review": log_review.pk,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import datetime as dt
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from activity.seal import checkpoints, tree
 from activity.seal.signing import NoSigningKey
-from sessions_app.evidence import keys
+from sessions_app.evidence import keys, timestamps
 from sessions_app.evidence.models import KeyState
 
 
@@ -29,6 +30,12 @@ class Command(BaseCommand):
             metavar="SIZE",
             help="print the newest checkpoint with the proof that its log begins with the one of SIZE entries",
         )
+        which.add_argument(
+            "--timestamp",
+            type=Path,
+            metavar="FILE",
+            help="print the newest checkpoint that has an RFC 3161 time-stamp, and write that to FILE",
+        )
         which.add_argument("--rotate-key", action="store_true", help="sign with a new key from now on")
         parser.add_argument(
             "--overlap-days",
@@ -44,6 +51,8 @@ class Command(BaseCommand):
                 self.keys()
             elif options["rotate_key"]:
                 self.rotate(overlap_days)
+            elif options["timestamp"]:
+                self.timestamp(options["timestamp"])
             else:
                 self.checkpoint(since)
         except (NoSigningKey, LookupError) as error:
@@ -59,6 +68,17 @@ class Command(BaseCommand):
             lines = [f"old {since}", *(base64.b64encode(each).decode() for each in proof)]
             self.stdout.write("".join(f"{line}\n" for line in [*lines, ""]), ending="")
         self.stdout.write(newest.note, ending="")
+
+    def timestamp(self, file: Path) -> None:
+        """Print the newest checkpoint with a time-stamp, and write the time-stamp. Raises CommandError."""
+        stamped = timestamps.newest()
+        if stamped is None:
+            raise CommandError("No checkpoint has a time-stamp. Set EVIDENCE_TSA_URL (docs/evidence.md).")
+        try:
+            file.write_bytes(bytes(stamped.timestamp or b""))
+        except OSError as error:
+            raise CommandError(f"{file} could not be written: {error.strerror}.") from error
+        self.stdout.write(stamped.note, ending="")
 
     def keys(self) -> None:
         """Print each public key as the line that people keep."""

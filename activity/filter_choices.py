@@ -36,6 +36,21 @@ GROUPS = {
     "export": "Exports",
     "view": "Saved views",
     "log": "The log itself",
+    "access": "Refused attempts",
+    "access_review": "Access reviews",
+    "clock": "Clocks",
+    "console": "Console",
+    "encryption": "Encryption",
+    "geoip": "GeoIP",
+    "mail": "Mail",
+    "process": "Starts and stops",
+    "report": "Reports",
+    "review": "Reviews of the log",
+    "right": "Rights taken away",
+    "schedule": "Scheduled exports",
+    "seal": "Sealing",
+    "siem": "To the SIEM",
+    "worker": "Worker",
 }
 TARGET_APPS = ("activity", "auth", "sessions_app")
 # Models that no entry is about: what the console keeps for itself.

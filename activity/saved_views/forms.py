@@ -19,12 +19,12 @@ SHARED_HELP = (
 class ViewForm(forms.Form):
     """Name and sharing of a view. Only administrators and auditors have the second field."""
 
-    name = forms.CharField(max_length=LONGEST_NAME, label="Name")
+    name = forms.CharField(max_length=LONGEST_NAME, label="Name", error_messages={"required": "Give the view a name."})
     is_shared = forms.BooleanField(required=False, label="Share with everybody", help_text=SHARED_HELP)
 
     def __init__(self, person: AbstractUser, view: SavedView | None = None, data: Any = None) -> None:
         initial = {"name": view.name, "is_shared": view.is_shared} if view is not None else {}
-        super().__init__(data, initial=initial)
+        super().__init__(data, initial=initial, label_suffix="")
         self.person, self.view = person, view
         # Who lost the role may still take back what they share.
         if not may_share(person) and not (view is not None and view.is_shared):

@@ -36,6 +36,9 @@ class Link:
     kind: str = "Page"
 
 
+WrittenGroups = tuple[tuple[str, tuple[tuple[Link, str, str], ...]], ...]  # title, links, HTML around their state
+
+
 BELOW_REVIEWS = (
     *("log_review", "log_review_add", "log_review_sign", "log_review_discard", "review_exception"),
     *("review_exception_add", "access_reviews", "access_review", "access_review_add", "access_review_change"),
@@ -160,7 +163,14 @@ def links(
     `here` is the name of the page, with its namespace. `count` goes beside Approvals and `dot` beside Health, as HTML.
     `favourites` are saved views, by key and name, of which the page may show one, `shown`.
     """
-    pieces = [*_pieces(here, role, {"Approvals": count, "Health": dot}), *_favourites(favourites, shown)]
+    # Favourites stand below Overview: at the end of the menu they would be under the fold.
+    written = _written()
+    extra = {"Approvals": count, "Health": dot}
+    pieces = [
+        *_pieces(written[:1], here, role, extra),
+        *_favourites(favourites, shown),
+        *_pieces(written[1:], here, role, extra),
+    ]
     return SafeString("".join(pieces))  # safe: words of this file, and names that are escaped
 
 
@@ -170,8 +180,8 @@ def reachable(role: frozenset[str]) -> tuple[Link, ...]:
     return tuple(link for link in every if link.audience in role)
 
 
-def _pieces(here: str, role: frozenset[str], extra: dict[str, str]) -> Iterator[str]:
-    for title, members in _written():
+def _pieces(groups: WrittenGroups, here: str, role: frozenset[str], extra: dict[str, str]) -> Iterator[str]:
+    for title, members in groups:
         shown = [one for one in members if one[0].audience in role]
         if not shown:
             continue
@@ -207,7 +217,7 @@ def _favourites(views: Iterable[tuple[int, str]], shown: int | None) -> Iterator
 
 
 @functools.cache
-def _written() -> tuple[tuple[str, tuple[tuple[Link, str, str], ...]], ...]:
+def _written() -> WrittenGroups:
     """Return each group with its links, and the HTML of each link before and after what says that it is the page."""
     return tuple((title, tuple(_one(link) for link in members)) for title, members in (("", (OVERVIEW,)), *GROUPS))
 

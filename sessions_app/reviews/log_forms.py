@@ -37,14 +37,14 @@ class LogReviewForm(ConfigurationForm):
         max_length=1000,
         required=False,
         label="Filter of the log",
-        help_text="What is looked at in the period, as it stands after the question mark in the address of the log. "
-        "It is filled in when you come from the log. Leave it empty for every entry.",
+        help_text="Leave it empty to review every entry. To review only some, filter the log first and choose Review a "
+        "period there, which fills this in.",
     )
 
     class Meta:
         model = LogReview
         fields = ("since", "until", "filters", "note")
-        help_texts: ClassVar = {"note": "It stands in the signed statement."}
+        help_texts: ClassVar = {"note": "It becomes a part of the signed statement."}
 
     def clean_filters(self) -> str:
         """Return the filters without the period. Raise ValidationError for what the log does not understand."""

@@ -19,7 +19,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
         coerce=int,
         choices=[(day, str(day)) for day in range(1, 32)],
         initial=1,
-        help_text="Counts for every month. A shorter month has it on its last day.",
+        help_text="For exports of every month. In a shorter month, the last day counts.",
     )
 
     class Meta:
@@ -27,8 +27,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
         fields = ("view", "format", "is_archive", "every", "weekday", "month_day", "at")
         widgets = {"at": forms.TimeInput(attrs={"type": "time"}, format="%H:%M")}
         help_texts = {
-            "view": "Which filters the list has. Save a view on the page of a list first.",
-            "weekday": "Counts for every week.",
+            "view": "The export has the list and the filters of this view. To save a view, choose Views above a list.",
+            "weekday": "For exports of every week.",
         }
 
     def __init__(self, person: AbstractUser, zone: str, *args: Any, **options: Any) -> None:
@@ -38,7 +38,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
         view.queryset = SavedView.objects.visible_to(person).order_by("name")
         view.required = True
         view.empty_label = "Choose a saved view"
-        self.fields["at"].help_text = f"By the clock in {zone}."
+        self.fields["at"].help_text = f"In the time zone {zone}."
         self.fields["at"].error_messages["invalid"] = "Write the time as 07:30."
 
     def clean_every(self) -> str:

@@ -69,7 +69,9 @@ def schedule_add(request: HttpRequest) -> HttpResponse:
     """Add a schedule."""
     person = _reader(request)
     chosen = typed(request.GET, "view")
-    initial = {"view": chosen} if chosen.isascii() and chosen.isdigit() and len(chosen) < 10 else {}
+    initial = {"at": "06:00"}
+    if chosen.isascii() and chosen.isdigit() and len(chosen) < 10:
+        initial["view"] = chosen
     return _form(request, person, Schedule(owner_id=person.pk), initial, heading="Schedule an export", button="Add")
 
 

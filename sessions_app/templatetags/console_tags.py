@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from activity.listing import relative_time, short_time, span_of_time
+from activity.listing import exact_time, relative_time, short_time, span_of_time
 from sessions_app.configuration.durations import write_duration
 from sessions_app.gateway.vendor import vendor_url
 from sessions_app.outcome import Undo
@@ -24,6 +24,12 @@ register = template.Library()
 def short_time_filter(value: dt.datetime | None) -> str:
     """Return a time in the viewer's zone, without the date if it is today's; a dash for None."""
     return short_time(value)
+
+
+@register.filter(name="exact_time")
+def exact_time_filter(value: dt.datetime) -> str:
+    """Return the time in full in the viewer's zone, with the date even if it is today's, and with the zone."""
+    return exact_time(value)
 
 
 @register.filter(name="relative_time")

@@ -266,8 +266,8 @@ class Leavers(Report):
     )
     shows = (
         "Every account that is disabled or locked now, by name, with what it still has. None of it can be used while "
-        "the account is so; it counts again when somebody enables or unlocks it. “Rights” are what access policies "
-        "would give. With a period: only accounts that became so in it."
+        "the account is disabled or locked; it can again afterwards. “Rights” are what access policies "
+        "would give. A period leaves only the accounts that were disabled or locked in it."
     )
     noun, nouns = "account", "accounts"
     empty = "No account is disabled or locked, or none became so in this period."

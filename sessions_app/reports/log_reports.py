@@ -165,7 +165,7 @@ class ChangesAnswer(EntriesAnswer):
     def totals(self) -> Sequence[Total]:
         verbs = _summed((verb, number) for verb, _, number in self._found)
         people = len({actor for _, actor, _ in self._found})
-        return [*((str(verb.label), f"{verbs[verb.value]:,}") for verb in CHANGES), ("Made by", f"{people:,}")]
+        return [*((str(verb.label), f"{verbs[verb.value]:,}") for verb in CHANGES), ("Actors", f"{people:,}")]
 
     def counts(self) -> Sequence[Counts]:
         actors = _summed((actor or "System", number) for _, actor, number in self._found).most_common()

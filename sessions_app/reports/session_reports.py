@@ -160,7 +160,7 @@ POLICY = Column("policy", "Access policy", csv=lambda s: str(s.policy or ""), ce
 PROFILE = Column("profile", "Connection profile", csv=lambda s: str(s.profile), width=120)
 CONNECTIONS = Column("connections", "Connections", "connected", is_number=True, width=104)
 RECORDING = Column("recordings", "Recordings", csv=_recording, width=92)
-ENDED_AS = Column("ended", "How it ended", cell=_ended_cell, csv=_how_it_ended, width=150)
+ENDED_AS = Column("ended", "Status", cell=_ended_cell, csv=_how_it_ended, width=150)
 
 
 class PrivilegedSessions(Report):

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from activity.filter_choices import GROUPS
 from activity.models import Outcome
 from activity.verbs import Verb
 from sessions_app.configuration.fields import DurationField
@@ -30,14 +31,13 @@ OF_TLS = ("server_name",)
 OF_CERTIFICATES = ("authorities", "client_certificate", "new_client_key")
 OF_WEBHOOK = ("url", "allows_private", "new_secret", "forgets_former_secret")
 OF_START = ("start", "start_date", "start_entry")
-ABBREVIATIONS = {"geoip": "GeoIP", "scim": "SCIM", "siem": "SIEM", "tcp": "TCP"}
 PEM = {"rows": 4, "autocomplete": "off", "spellcheck": "false"}
 
 
 def groups_of_verbs() -> list[tuple[str, str]]:
-    """Return the first parts of all verbs, such as “session”, as the choices of a field."""
-    names = sorted({str(verb).partition(".")[0] for verb in Verb})
-    return [(name, ABBREVIATIONS.get(name, name.capitalize())) for name in names]
+    """Return the first parts of all verbs as the choices of a field, by the names that the filter of the log has."""
+    names = {str(verb).partition(".")[0] for verb in Verb}
+    return sorted(((name, GROUPS.get(name, name.capitalize())) for name in names), key=lambda choice: choice[1])
 
 
 class DestinationForm(ConfigurationForm):
@@ -48,7 +48,7 @@ class DestinationForm(ConfigurationForm):
         required=False,
         choices=groups_of_verbs,
         widget=forms.CheckboxSelectMultiple,
-        help_text="The first part of the verb. Choose none to send every kind.",
+        help_text="Choose none to send every kind.",
     )
     outcomes = forms.MultipleChoiceField(
         required=False,
@@ -62,7 +62,7 @@ class DestinationForm(ConfigurationForm):
     heartbeat = DurationField(
         required=False,
         help_text="Send a message when nothing else was sent for so long, so that the SIEM notices a dead console. "
-        "Empty: never.",
+        "Leave it empty to send none.",
     )
     url = forms.URLField(
         label="Address", max_length=500, assume_scheme="https", help_text="https:// only. No redirect is followed."
@@ -127,9 +127,9 @@ class DestinationForm(ConfigurationForm):
         )
         widgets = {"authorities": forms.Textarea(attrs=PEM), "client_certificate": forms.Textarea(attrs=PEM)}
         help_texts = {
-            "server_name": "The name that must be in the server's certificate. Empty: the host name above.",
-            "authorities": "PEM. Empty: the authorities that this machine trusts.",
-            "client_certificate": "PEM, with its chain. Empty: the receiver gets none.",
+            "server_name": "The name that must be in the server's certificate. Leave it empty for the host name above.",
+            "authorities": "In PEM format. Leave it empty to trust the authorities that this machine trusts.",
+            "client_certificate": "In PEM format, with its chain. Leave it empty if the receiver asks for none.",
             "allows_private": "Also addresses of private networks. Without it a webhook goes to public addresses only.",
             "largest": "Bytes. A longer message loses its details and the ends of its texts, and says so.",
         }

@@ -145,7 +145,7 @@ def test_sessions_of_a_period_are_those_that_had_rights_in_it(reader: Client, al
     builders.make_session(alice, Status.DENIED)
     found = rows(reader, "sessions")
     assert [row["Session"] for row in found] == [f"#{one.pk}" for one in (inside, across, still_open)]
-    assert found[0]["How it ended"] == "Complete: Its end was reached"
+    assert found[0]["Status"] == "Complete: Its end was reached"
     assert found[0]["Approved by"] == "No approval asked for"
     assert found[2]["To"] == "Open"
     assert totals(reader, "sessions")["Still open"] == "1"

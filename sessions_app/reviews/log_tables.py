@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import django_filters
 from django.db.models import Count, Q, QuerySet
 
-from activity.listing import Card, Column, Table, badge, empty, link, short_time
+from activity.listing import Card, Column, Table, badge, empty, exact_time, link
 from activity.listing.filterset import KeptFilterSet
 from sessions_app.help.hints import help_hint
 from sessions_app.reviews.models import LogReview
@@ -24,12 +25,17 @@ def _state_word(review: LogReview) -> str:
     return "Being reviewed" if review.signed_at is None else "Signed off"
 
 
+def _in_full(at: dt.datetime) -> str:
+    """Return the time with its date, even if it is today's: an end of “00:00:00” would say nothing about the period."""
+    return exact_time(at).rpartition(" ")[0]
+
+
 REVIEWS = Table(
     name="log-reviews",
     columns=(
         Column("number", "Review", "pk", 90, lambda row: link(row.get_absolute_url(), f"#{row.pk}"), is_number=True),
-        Column("since", "From", "since", 160, lambda row: short_time(row.since)),
-        Column("until", "To", "until", 160, lambda row: short_time(row.until)),
+        Column("since", "From", "since", 160, lambda row: _in_full(row.since)),
+        Column("until", "To", "until", 160, lambda row: _in_full(row.until)),
         Column("state", "State", "", 150, state_badge, _state_word, sort=""),
         Column("looked_at", "Looked at", "filter_words", 220, lambda row: row.filter_words or "every entry", sort=""),
         Column("entries", "Entries", "entries", 100, is_number=True, sort=""),

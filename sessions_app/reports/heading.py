@@ -11,7 +11,8 @@ from django.utils import timezone
 from activity.listing import exact_time
 from activity.seal.models import Checkpoint
 from sessions_app.reports.form import ReportForm
-from sessions_app.reports.report import Report
+from sessions_app.reports.report import Answer, Report
+from sessions_app.reports.tables import shares, shown_columns
 
 Fact = tuple[str, str]
 
@@ -30,6 +31,21 @@ def facts(report: Report, form: ReportForm, person: AbstractUser, rows: int) -> 
         ("Time zone", f"{timezone.get_current_timezone_name()}; files have times in UTC"),
         ("Sealed log", checkpoint_words()),
     ]
+
+
+def above_the_rows(
+    report: Report, form: ReportForm, answer: Answer, person: AbstractUser, rows: int
+) -> dict[str, object]:
+    """Return for a template what a page on the screen and one on paper have in common."""
+    return {
+        "heading": report.title,
+        "report": report,
+        "facts": facts(report, form, person, rows),
+        "totals": answer.totals(),
+        "counts": [counts for counts in answer.counts() if counts.lines],
+        "columns": shown_columns(report),
+        "shares": shares(report),
+    }
 
 
 def count_text(report: Report, rows: int) -> str:

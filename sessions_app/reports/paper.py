@@ -14,9 +14,9 @@ from django.utils import timezone
 from activity.downloads import StreamedDownload, take_slot
 from activity.viewer import viewer
 from sessions_app.reports.form import ReportForm
-from sessions_app.reports.heading import facts
+from sessions_app.reports.heading import above_the_rows
 from sessions_app.reports.report import Answer, Report
-from sessions_app.reports.tables import HtmlRows, shares, shown_columns
+from sessions_app.reports.tables import HtmlRows
 
 MOST_ON_PAPER = 20_000  # rows; some thousand sheets
 ROWS_IN_PIECE = 500
@@ -27,13 +27,7 @@ def paper_response(request: HttpRequest, report: Report, form: ReportForm, answe
     """Return the page with all rows. Raise limits.TooMany where the person has too many downloads."""
     count = answer.count()
     context = {
-        "heading": report.title,
-        "report": report,
-        "facts": facts(report, form, viewer(request), count),
-        "totals": answer.totals(),
-        "counts": [counts for counts in answer.counts() if counts.lines],
-        "columns": shown_columns(report),
-        "shares": shares(report),
+        **above_the_rows(report, form, answer, viewer(request), count),
         "has_rows": bool(count),
         "left_out": max(count - MOST_ON_PAPER, 0),
         "most": MOST_ON_PAPER,

@@ -23,10 +23,10 @@ from activity.viewer import viewer
 from sessions_app.reports.every_report import REPORTS
 from sessions_app.reports.files import OTHER_FORMATS, source_of
 from sessions_app.reports.form import ReportForm
-from sessions_app.reports.heading import count_text, facts
+from sessions_app.reports.heading import above_the_rows, count_text
 from sessions_app.reports.paper import paper_response
 from sessions_app.reports.report import Answer, Place, Report
-from sessions_app.reports.tables import HtmlRows, shares, shown_columns
+from sessions_app.reports.tables import HtmlRows
 from sessions_app.roles import sees_everything
 
 PAGE_PARAMETERS = ("after", "before", "last")
@@ -97,14 +97,8 @@ def _context(request: HttpRequest, found: Report, form: ReportForm, answer: Answ
         return f"{request.path}?{urlencode({**asked, **more})}"
 
     return {
-        "heading": found.title,
-        "report": found,
+        **above_the_rows(found, form, answer, viewer(request), count),
         "form": form,
-        "facts": facts(found, form, viewer(request), count),
-        "totals": answer.totals(),
-        "counts": [counts for counts in answer.counts() if counts.lines],
-        "columns": shown_columns(found),
-        "shares": shares(found),
         "count": count_text(found, count),
         "rows": HtmlRows(found).written(page.rows),
         "is_part": bool(page.previous or page.next),

@@ -105,10 +105,11 @@ def _summary(request: HttpRequest, listing: Listing, top: str) -> dict[str, obje
 
 def _chart(request: HttpRequest, listing: Listing, top: str) -> dict[str, object]:
     """Return what the chart shows, as bars and as a table."""
-    span = cast(LogFilter, listing.filters).form.span
+    filters = cast(LogFilter, listing.filters)
+    span = filters.form.span
     entries = cast(LogEntryQuerySet, listing.queryset)
-    is_everything = listing.words is None and not entries.alternatives and not listing.chips
-    buckets = summary.buckets(entries, span, timezone.now(), is_everything=is_everything)
+    narrowing = filters.narrowing if not entries.alternatives else None  # who sees only their own has alternatives
+    buckets = summary.buckets(entries, span, timezone.now(), narrowing)
     return {
         "heading": "Entries over time",
         "words": span.words,

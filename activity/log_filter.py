@@ -12,6 +12,7 @@ import django_filters
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.core.validators import EMPTY_VALUES
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
@@ -20,12 +21,22 @@ from django.utils.safestring import SafeString
 from activity import names
 from activity.details_search import MOST_READ, details_hold
 from activity.filter_choices import target_types, verbs_by_group, verbs_of
-from activity.filters import LEVEL_CHOICES, AccountFilterSet, of_levels, of_outcome, reads_whole_log, terms_of, within
+from activity.filters import (
+    LEVEL_CHOICES,
+    LEVELS,
+    AccountFilterSet,
+    of_levels,
+    of_outcome,
+    reads_whole_log,
+    terms_of,
+    within,
+)
 from activity.listing.filterset import EXACTLY, NOT, NOT_EXACTLY, parameters_of
 from activity.models import LOG_WORDS, LogEntry, LogEntryQuerySet, Outcome
 from activity.networks import Network, read_network, term_of
 from activity.period import DEFAULT, Period, PeriodProblem, Span, read_span, whole_days
 from activity.related import related
+from activity.rollups.reading import Narrowing
 from activity.text_index import Search, Term, held_by, words_of
 from activity.verbs import Verb
 
@@ -226,6 +237,23 @@ class LogFilter(AccountFilterSet):
         if self.operator("user") == NOT:
             return None, named
         return (named if self.form.cleaned_data.get("user") else None), ()
+
+    @property
+    def narrowing(self) -> Narrowing | None:
+        """Return the levels and outcomes that are asked for; None if other filters than these and the time are set."""
+        asked = self.form.cleaned_data
+        known = {"period", "since", "until", "level", "outcome"}
+        if any(value not in EMPTY_VALUES for name, value in asked.items() if name not in known):
+            return None
+        every = Narrowing()
+        levels, outcomes = every.levels, every.outcomes
+        if asked["level"]:
+            chosen = frozenset(LEVELS[asked["level"]])
+            levels = levels - chosen if self.operator("level") == NOT else chosen
+        if asked["outcome"]:
+            one = frozenset({asked["outcome"]})
+            outcomes = outcomes - one if self.operator("outcome") == NOT else one
+        return Narrowing(levels, outcomes)
 
     @property
     def user_menu(self) -> SafeString:

@@ -15,6 +15,7 @@ from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db import models
 from django.utils import timezone
 
+from activity.rollups.models import Rollup, RollupState
 from activity.rows import QuickRows
 from activity.saved_views.models import SavedView, ViewMark
 from activity.seal.models import Checkpoint, SealFinding, SealState, SealTile
@@ -31,6 +32,8 @@ __all__ = [
     "LogEntryQuerySet",
     "PastName",
     "PruneRequest",
+    "Rollup",
+    "RollupState",
     "SavedView",
     "SealFinding",
     "SealState",

@@ -21,6 +21,7 @@ from activity.listing.csv import neutral
 from activity.listing.source import ROWS_AT_ONCE
 from activity.models import LogEntry, PruneRequest, SealState
 from activity.pruned_files import JSON_LINES, MaybeDeleted, ProvedFile, new_file, onto_disk
+from activity.rollups.counting import follow_prunings
 from activity.seal import checkpoints
 from activity.seal.pruning import NotAsSealed, leave_a_statement, leaves_of, unchanged_leaves_of
 from activity.seal.sealing import Sealing
@@ -82,7 +83,7 @@ def _prune(before: dt.datetime, write: Callable[[], int] | None, file_name: str)
     1. Write the entries to the file, and wait until the disk has them.
     2. Compare them with their leaves of the sealed log: what was changed since is evidence, and is not deleted.
     3. Find again which leaves they are. They must be the same.
-    4. The database deletes them, and its log says how many, and up to when.
+    4. The database deletes them, and its log says how many, and up to when. The counts of the chart follow.
     5. Sign a statement of the leaves whose entries are gone.
     6. What was deleted must be what was written.
     """
@@ -118,6 +119,7 @@ def _delete(before: dt.datetime, file_name: str, compared: list[Range]) -> int:
         raise PruneRefused("The log changed at the same moment. Nothing was deleted. Try again.")
     ids.count_the_rest()
     PruneRequest.objects.create(before=before, export=file_name[:255])
+    follow_prunings()
     said = LogEntry.objects.filter(verb=Verb.LOG_PRUNED).latest("pk")
     count = int(said.details["rows"])
     if count != ids.count:

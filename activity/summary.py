@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db import DEFAULT_DB_ALIAS
@@ -21,6 +21,8 @@ from activity.chart import Bucket
 from activity.models import Level, LogEntry
 from activity.period import Span
 from activity.quarters import QUARTER, Quarter
+from activity.rollups.reading import Narrowing
+from activity.rollups.reading import counted as from_rollups
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,15 +105,20 @@ def step_for(span: Span, now: dt.datetime) -> Step:
     return WEEK if length <= dt.timedelta(days=731) else MONTH
 
 
-def buckets(entries: QuerySet[LogEntry], span: Span, now: dt.datetime, *, is_everything: bool = False) -> list[Bucket]:
+def buckets(
+    entries: QuerySet[LogEntry], span: Span, now: dt.datetime, narrowing: Narrowing | None = None
+) -> list[Bucket]:
     """Return the entries for each step of time in the viewer's zone, the empty steps too.
 
-    `is_everything` says that nothing but the time narrows `entries` down.
+    `narrowing` says that nothing but the time, levels and outcomes narrows `entries` down, and to which.
     """
     step = step_for(span, now)
-    counted = _of_indexes(entries) if is_everything else _of_rows(entries)
+    counted = _counted(entries, span, narrowing)
     if step is HOUR:
-        return _hours({quarter: (total, problems) for quarter, total, problems in counted}, span, now)
+        quarters: dict[int, tuple[int, int]] = {}
+        for quarter, total, problems in counted:
+            _add(quarters, quarter, total, problems)
+        return _hours(quarters, span, now)
     found = _count(counted, step)
     if not found:
         return []
@@ -125,7 +132,23 @@ def buckets(entries: QuerySet[LogEntry], span: Span, now: dt.datetime, *, is_eve
     ]
 
 
+Key = TypeVar("Key")
 Counted = Iterable[tuple[int, int, int]]  # a quarter of an hour, its entries, and those of them that are problems
+
+
+def _counted(entries: QuerySet[LogEntry], span: Span, narrowing: Narrowing | None) -> Counted:
+    """Return the counts in the quickest way that there is. A quarter may be there several times."""
+    if narrowing is None:
+        return _of_rows(entries)
+    found = from_rollups(entries, span, narrowing)
+    if found is not None:
+        return found
+    return _of_indexes(entries) if narrowing.is_everything else _of_rows(entries)
+
+
+def _add(counts: dict[Key, tuple[int, int]], key: Key, total: int, problems: int) -> None:
+    before = counts.get(key, (0, 0))
+    counts[key] = (before[0] + total, before[1] + problems)
 
 
 def _of_rows(entries: QuerySet[LogEntry]) -> Counted:
@@ -164,8 +187,7 @@ def _hours(counted: Mapping[int, tuple[int, int]], span: Span, now: dt.datetime)
     quarters = range(min(*bounds, *counted), max(*bounds, *counted) + 1)
     hours: dict[tuple[int, int], tuple[int, int]] = {}
     for quarter in quarters:
-        before, more = hours.get(hour_of(quarter), (0, 0)), counted.get(quarter, (0, 0))
-        hours[hour_of(quarter)] = (before[0] + more[0], before[1] + more[1])
+        _add(hours, hour_of(quarter), *counted.get(quarter, (0, 0)))
     named = Counter(hour for hour, _ in hours)
     return [_hour(hour, ahead if named[hour] > 1 else None, *numbers) for (hour, ahead), numbers in hours.items()]
 
@@ -182,20 +204,17 @@ def _hour(hour: int, ahead: int | None, total: int, problems: int) -> Bucket:
 def _count(counted: Counted, step: Step) -> dict[dt.datetime, tuple[int, int]]:
     """Return all entries, and those that are problems, for each step of days or more that has any.
 
-    Steps follow the wall clock. The database counts quarters of an hour and knows no time zone, because SQLite would
-    call Python for each entry (measured with 500,000: 2.6 s against 0.7 s).
+    Steps follow the wall clock. The database counts quarters of an hour and knows no time zone, because the counts are
+    kept for viewers of all zones, and SQLite would call Python for each entry.
     """
     offset = _offsets(timezone.get_current_timezone())
     days: dict[int, tuple[int, int]] = {}
     for quarter, total, problems in counted:
         number = (quarter * QUARTER + offset(quarter)) // DAY_LONG
-        before = days.get(number, (0, 0))
-        days[number] = (before[0] + total, before[1] + problems)
+        _add(days, number, total, problems)
     found: dict[dt.datetime, tuple[int, int]] = {}
     for number, (total, problems) in days.items():
-        at = _start_of_step(EPOCH + dt.timedelta(days=number), step)
-        before = found.get(at, (0, 0))
-        found[at] = (before[0] + total, before[1] + problems)
+        _add(found, _start_of_step(EPOCH + dt.timedelta(days=number), step), total, problems)
     return found
 
 

@@ -21,6 +21,7 @@ from activity import summary
 from activity.chart import BASE, TOP, WIDTH, Bucket, draw
 from activity.models import Level, LogEntry
 from activity.period import read_span
+from activity.rollups.reading import Narrowing
 from sessions_app.privileged.models import Status
 from tests.support import builders
 from tests.support.entries import ago, make_entry, problem, table_rows
@@ -326,7 +327,7 @@ def test_both_ways_to_count_the_entries_count_the_same() -> None:
         span = read_span(asked, now)
         entries = LogEntry.objects.filter(at__gte=span.start) if span.start else LogEntry.objects.all()
         found = summary.buckets(entries, span, now)
-        assert found == summary.buckets(entries, span, now, is_everything=True)
+        assert found == summary.buckets(entries, span, now, Narrowing())
         assert sum(bucket.total for bucket in found) == entries.count() > 20
         assert sum(bucket.problems for bucket in found) == entries.filter(level=Level.WARNING).count() > 3
 

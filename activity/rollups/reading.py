@@ -1,0 +1,128 @@
+"""Answer the chart from the counts, and count by themselves only the entries that they do not hold.
+
+These are the entries that no worker has counted yet, and those of the quarters in which the period begins and ends. So
+the answer is that of counting all entries.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+import operator
+from collections.abc import Iterator
+
+from django.db.models import Count, F, Max, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+
+from activity.models import Level, LogEntry, Outcome
+from activity.period import Span
+from activity.quarters import QUARTER, Quarter
+from activity.rollups.counting import prunings
+from activity.rollups.models import OTHER, Rollup, RollupState, columns
+
+MOST_LEFT = 100_000  # entries that are not counted yet; with more of them, all are counted along the index of times
+TRIES = 2  # a worker may count in the middle of an answer
+FIRST, AFTER_LAST = -(2**62), 2**62  # quarters
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What entries are narrowed down by besides the time: nothing but levels and outcomes, which the counts know."""
+
+    levels: frozenset[int] = frozenset(Level.values)
+    outcomes: frozenset[str] = frozenset((*Outcome.values, OTHER))
+
+    @property
+    def is_everything(self) -> bool:
+        """Return whether it lets every entry through."""
+        return self == Narrowing()
+
+    def __call__(self, entries: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
+        """Return those of the entries that it lets through."""
+        if len(self.levels) < len(Level):
+            entries = entries.filter(level__in=self.levels)
+        if len(self.outcomes) <= len(Outcome):
+            among = Q(outcome__in=self.outcomes)
+            others = ~Q(outcome__in=set(Outcome.values))
+            entries = entries.filter(among | others if OTHER in self.outcomes else among)
+        return entries
+
+
+def counted(entries: QuerySet[LogEntry], span: Span, narrowing: Narrowing) -> list[tuple[int, int, int]] | None:
+    """Return the counts of `entries`, which are those of `span` and `narrowing`. A quarter may be there several times.
+
+    Return None when they have to be counted one by one: nothing is counted yet, too much is left, or entries were
+    deleted that are still in the counts.
+    """
+    states = RollupState.objects.using(entries.db).filter(pk=RollupState.THE_ROW)
+    state = states.first()
+    for _ in range(TRIES):
+        if state is None or not _can_answer(entries.db, state, span):
+            return None
+        found = _found(entries, state, span, narrowing)
+        # These are several statements: nothing may have changed the counts between them, or deleted entries.
+        before, state = state, states.first()
+        if state is not None and state.version == before.version and prunings(entries.db) == state.prunings:
+            return found
+    return None
+
+
+def _can_answer(database: str, state: RollupState, span: Span) -> bool:
+    first, after = _whole_quarters(span)
+    if not state.last_id or first >= after or prunings(database) != state.prunings:
+        return False
+    newest = LogEntry.objects.using(database).aggregate(newest=Max("pk"))["newest"] or 0
+    return bool(newest - state.last_id <= MOST_LEFT)
+
+
+def _found(
+    entries: QuerySet[LogEntry], state: RollupState, span: Span, narrowing: Narrowing
+) -> list[tuple[int, int, int]]:
+    first, after = _whole_quarters(span)
+    found = [*_rolled(entries.db, first, after, narrowing), *_not_yet(entries.db, state, (first, after), narrowing)]
+    if span.start is not None:
+        found += _one_by_one(entries.filter(at__lt=_moment(first)))
+    if span.end is not None:
+        found += _one_by_one(entries.filter(at__gte=_moment(after)))
+    return found
+
+
+def _whole_quarters(span: Span) -> tuple[int, int]:
+    """Return the first quarter that lies wholly in the period, and the one after the last."""
+    first = -int(-span.start.timestamp() // QUARTER) if span.start is not None else FIRST
+    return first, int(span.end.timestamp() // QUARTER) if span.end is not None else AFTER_LAST
+
+
+def _moment(quarter: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(quarter * QUARTER, dt.UTC)
+
+
+def _rolled(database: str, first: int, after: int, narrowing: Narrowing) -> Iterator[tuple[int, int, int]]:
+    problems = [level for level in narrowing.levels if level >= Level.WARNING]
+    rows = Rollup.objects.using(database).filter(quarter__gte=first, quarter__lt=after)
+    total = _sum(columns(narrowing.levels, narrowing.outcomes))
+    some = _sum(columns(problems, narrowing.outcomes))
+    for quarter, number, wrong in rows.order_by().values_list("quarter", total, some):
+        if number:
+            yield quarter, number, wrong
+
+
+def _sum(names: list[str]) -> Combinable:
+    fields: list[Combinable] = [F(name) for name in sorted(names)]
+    return functools.reduce(operator.add, fields) if fields else Value(0)
+
+
+def _not_yet(
+    database: str, state: RollupState, quarters: tuple[int, int], narrowing: Narrowing
+) -> list[tuple[int, int, int]]:
+    """Count the entries after the cursor, found by their numbers alone: an index of times would find a year of them."""
+    first, after = quarters
+    later = narrowing(LogEntry.objects.using(database).filter(pk__gt=state.last_id))
+    return [one for one in _one_by_one(later) if first <= one[0] < after]
+
+
+def _one_by_one(entries: QuerySet[LogEntry]) -> list[tuple[int, int, int]]:
+    problems = Count("pk", filter=Q(level__gte=Level.WARNING))
+    quarters = entries.order_by().annotate(quarter=Quarter("at")).values_list("quarter")
+    return list(quarters.annotate(total=Count("pk"), problems=problems))

@@ -294,7 +294,7 @@ def test_the_sealing_thread_of_the_worker_counts() -> None:
         ({"level": "problems", "level_is": "not"}, True),
         ({"outcome": "denied", "outcome_is": "not", "level": "error"}, True),
         ({"outcome": "success"}, True),
-        ({"verb": "login"}, False),
+        ({"verb": Verb.LOGIN.value}, False),
         ({"activity": "scattered"}, False),
         ({"user": "auditor"}, False),
     ],

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
+from sessions_app.database_clock import ahead_of_database
 from sessions_app.gateway.flows.lost_connections import lose_connections
 from sessions_app.gateway.models import GatewayConnection, GatewayHeartbeat
 
@@ -28,13 +29,12 @@ CHECK_GAP_SECONDS = 5.0  # seconds without a check, after which the results of e
 
 def beat(owner: str, *, is_draining: bool = False) -> None:
     """Note that this gateway is running. At its first heartbeat, delete those of gateways that died long ago."""
-    now = timezone.now()
-    if GatewayHeartbeat.objects.filter(owner=owner).update(seen_at=now, is_draining=is_draining):
+    ahead, now = ahead_of_database(), timezone.now()
+    noted = {"seen_at": now, "clock_ahead": ahead, "is_draining": is_draining}
+    if GatewayHeartbeat.objects.filter(owner=owner).update(**noted):
         return
     GatewayHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
-    GatewayHeartbeat.objects.create(
-        owner=owner, host=socket.gethostname()[:120], started_at=now, seen_at=now, is_draining=is_draining
-    )
+    GatewayHeartbeat.objects.create(owner=owner, host=socket.gethostname()[:120], started_at=now, **noted)
 
 
 def stopped(owner: str) -> None:

@@ -42,6 +42,7 @@ class GatewayHeartbeat(models.Model):
     host = models.CharField(max_length=120)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
+    clock_ahead = models.FloatField(null=True)  # seconds ahead of the database's clock; none on SQLite
     is_draining = models.BooleanField(default=False)  # takes no new connections
 
     class Meta:

@@ -12,6 +12,7 @@ class WorkerHeartbeat(models.Model):
     host = models.CharField(max_length=120)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
+    clock_ahead = models.FloatField(null=True)  # seconds ahead of the database's clock; none on SQLite
 
     class Meta:
         default_permissions = ("view",)

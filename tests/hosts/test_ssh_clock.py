@@ -24,7 +24,7 @@ from sessions_app.hosts.ssh import ca
 from sessions_app.privileged.flows.end import end
 from sessions_app.privileged.flows.extend import extend
 from sessions_app.privileged.models import Status
-from sessions_app.worker.health import checks
+from sessions_app.worker.health.clocks import clocks
 from tests.support import sshd
 from tests.support.ssh_scene import forget, given, prepare, worked
 from tests.support.waiting import wait_until
@@ -50,7 +50,7 @@ def test_rights_are_given_used_and_taken_away(server: sshd.Server, alice: User, 
     assert 3590 < abs(ahead) < 3610
     words = clock_words(ahead)
     assert f"The clock of web-1 is {words}" in LogEntry.objects.get(verb=Verb.HOST_CLOCK).message
-    assert words in checks.clocks().text
+    assert words in clocks().text
     other = tmp_path / "other"
     line = give_certificate_for(alice, session, sshd.make_key(other)).line
     (tmp_path / "other-cert.pub").write_text(f"{line}\n")

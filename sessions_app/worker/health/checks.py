@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -22,12 +21,11 @@ from sessions_app.catalogue.connectors import names_where
 from sessions_app.catalogue.models import Resource, ServiceAuth
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.models import GatewayConnection, GatewayHeartbeat
-from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
-from sessions_app.hosts.models import HostWatch
 from sessions_app.hosts.ssh import ca
 from sessions_app.logins import geolocation
 from sessions_app.sealing import SealingError, problem_of_keys, sealed_fields, unseal
 from sessions_app.worker.health import files
+from sessions_app.worker.health.clocks import clocks
 from sessions_app.worker.health.findings import Finding, error, ok, warning
 from sessions_app.worker.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
 from sessions_app.worker.health.retention import retention
@@ -45,7 +43,6 @@ logger = logging.getLogger(__name__)
 OLD_GEOIP = dt.timedelta(days=60)
 DATABASE = "Database"
 LOG_INTEGRITY = "Activity log"
-MOST_CLOCKS = 10  # hosts that are named
 VENDORS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
@@ -237,17 +234,6 @@ def log_integrity(entries: int = integrity.QUICKLY) -> Finding:
         return ok(LOG_INTEGRITY, "The database refuses to change it.")
     text = "It is not append-only. " + " ".join(one.text for one in found)
     return error(LOG_INTEGRITY, text, " ".join(dict.fromkeys(one.remedy for one in found)))
-
-
-def clocks() -> Finding:
-    """Check that the clocks of the hosts and of the console agree."""
-    seen = HostWatch.objects.filter(resource__is_active=True).exclude(clock_off=None)
-    wrong = seen.filter(Q(clock_off__gte=CLOCK_IS_OFF) | Q(clock_off__lte=-CLOCK_IS_OFF))
-    rows = list(wrong.order_by("resource__name").values_list("resource__name", "clock_off")[:MOST_CLOCKS])
-    if not rows:
-        return ok("Clocks", "No host's clock is a minute or more off.")
-    text = ", ".join(f"{name}: {clock_words(off or 0.0)}" for name, off in rows)
-    return warning("Clocks", f"{text}.", "Let the hosts and the console take their time from one place (NTP).")
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (

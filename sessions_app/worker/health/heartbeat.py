@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from activity.compiled_query import CompiledQuery
+from sessions_app.database_clock import ahead_of_database
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
 from sessions_app.worker.models import WorkerHeartbeat
 
@@ -23,11 +24,13 @@ FORGOTTEN_AFTER = dt.timedelta(hours=1)  # after which the row of a worker that 
 
 def beat(owner: str) -> None:
     """Note that this worker is running. At its first heartbeat, delete those of workers that died long ago."""
-    now = timezone.now()
-    if WorkerHeartbeat.objects.filter(owner=owner).update(seen_at=now):
+    ahead, now = ahead_of_database(), timezone.now()
+    if WorkerHeartbeat.objects.filter(owner=owner).update(seen_at=now, clock_ahead=ahead):
         return
     WorkerHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
-    WorkerHeartbeat.objects.create(owner=owner, host=socket.gethostname()[:120], started_at=now, seen_at=now)
+    WorkerHeartbeat.objects.create(
+        owner=owner, host=socket.gethostname()[:120], started_at=now, seen_at=now, clock_ahead=ahead
+    )
 
 
 def stopped(owner: str) -> None:

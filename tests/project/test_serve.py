@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +66,17 @@ def terminate(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
 
 
+def lifetimes(environment: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the entries of starts and stops, the oldest first, as the end of their verb and what process it was."""
+    with contextlib.closing(sqlite3.connect(Path(environment["VAR_DIR"]) / "sessionadmin.sqlite3")) as database:
+        rows = database.execute(
+            "SELECT verb, details FROM activity_logentry WHERE verb LIKE 'process.%' ORDER BY id"
+        ).fetchall()
+    found = [(verb.removeprefix("process."), json.loads(details)) for verb, details in rows]
+    assert all(details["version"] and details["process"] for _, details in found)
+    return [(did, details["what"]) for did, details in found]
+
+
 @pytest.mark.parametrize("end", [ctrl_c, terminate])
 def test_it_stops_everything_it_started_and_frees_the_port(
     console: dict[str, str], tmp_path: Path, end: Callable[[subprocess.Popen[bytes]], None]
@@ -82,6 +95,10 @@ def test_it_stops_everything_it_started_and_frees_the_port(
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
+    found = lifetimes(console)
+    assert found[0] == ("started", "console")
+    assert sorted(found) == sorted((did, what) for did in ("started", "stopped") for what in ("console", "worker"))
+    assert found[-1] == ("stopped", "console")
 
 
 def test_a_server_that_is_killed_outright_leaves_nothing_behind(console: dict[str, str], tmp_path: Path) -> None:
@@ -92,16 +109,22 @@ def test_a_server_that_is_killed_outright_leaves_nothing_behind(console: dict[st
         assert len(started) >= 2  # the web process and the worker
         running.process.kill()
         wait_until(lambda: programs.still_alive(started) == [], "all processes are gone")
+    found = lifetimes(console)
+    assert ("started", "console") in found
+    assert ("stopped", "console") not in found
 
 
 def test_a_worker_that_dies_is_said_and_started_again(console: dict[str, str], tmp_path: Path) -> None:
     port = programs.free_port()
     with programs.serving(command(port, "--with-worker"), console, port, tmp_path / "out") as running:
         first = wait_for_worker(running)
+        wait_until(lambda: ("started", "worker") in lifetimes(console), "its start is in the log")
         os.kill(first, signal.SIGKILL)
         wait_for_worker(running, other_than=first)
         assert "run_worker ended unexpectedly (signal 9)" in running.printed()
         assert running.get("/healthz") == (200, "ok")
+        wait_until(lambda: lifetimes(console).count(("started", "worker")) == 2, "the start of the next one too")
+        assert ("stopped", "worker") not in lifetimes(console)
 
 
 def web_process_of(running: programs.Running) -> int | None:
@@ -182,3 +205,5 @@ def test_a_gateway_runs_beside_it_and_stops_with_it(console: dict[str, str], tmp
         assert f"No gateway was started: port {ssh} is in use" in again.stderr
         terminate(running.process)
         assert running.process.wait(PATIENCE) == 0, running.printed()
+    found = lifetimes(console)
+    assert found.count(("started", "gateway")) == found.count(("stopped", "gateway")) == 1

@@ -14,6 +14,7 @@ from activity.listing.response import is_refresh
 from activity.once import record_once
 from activity.outage import Outage
 from activity.patience import waiting_at_most
+from activity.period import DEFAULT
 from activity.text import plain
 from activity.verbs import Verb
 from activity.viewer import viewer
@@ -63,6 +64,6 @@ def note_reading(
 
 
 def filters_of(request: HttpRequest) -> dict[str, str]:
-    """Return what the address narrows the rows by."""
+    """Return what the address narrows the rows by. The period that counts without a choice is no filter."""
     found = {name: ",".join(filter(None, values)) for name, values in request.GET.lists() if name not in NO_FILTERS}
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value and (name, value) != ("period", DEFAULT)}

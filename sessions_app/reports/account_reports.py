@@ -160,7 +160,7 @@ class AccountsAnswer(QueryAnswer):
         ids = self.queryset.order_by().values_list("pk", flat=True)
         with_rights = sum(1 for pk in ids if self._everybody.count(pk))
         return [
-            ("Disabled", f"{numbers['disabled']:,}"),
+            *([("Disabled", f"{numbers['disabled']:,}")] if numbers["disabled"] else []),
             ("Locked", f"{numbers['locked']:,}"),
             ("Named by a policy", _accounts(with_rights)),
             *(

@@ -22,7 +22,7 @@ class ActivityConfig(AppConfig):
         made after the tables; renamed accounts keep their old names.
         """
         # Models are not loaded before ready().
-        from activity import details_search, folding, names, networks  # noqa: PLC0415
+        from activity import details_search, folding, names, networks  # noqa: PLC0415 - once Django is set up
 
         for module in (folding, networks, details_search):
             connection_created.connect(module.register)
@@ -34,7 +34,7 @@ class ActivityConfig(AppConfig):
 def make_index(using: str, **kwargs: Any) -> None:
     """Make the index that a search of the log needs. Each `migrate` repairs it."""
     from activity import text_index  # noqa: PLC0415 - models are not loaded at import
-    from activity.models import LOG_WORDS  # noqa: PLC0415
+    from activity.models import LOG_WORDS  # noqa: PLC0415 - once Django is set up
 
     text_index.ensure(LOG_WORDS, using)
 

@@ -49,12 +49,12 @@ import django  # noqa: E402 - after the settings are chosen
 
 django.setup()
 
-from django.db import connection  # noqa: E402
+from django.db import connection  # noqa: E402 - once Django is set up
 
-from benchmarks import gateway_crowd as many  # noqa: E402
-from benchmarks import gateway_lines as one  # noqa: E402
-from benchmarks.gateway_scene import WAYS, Scene, scene, used, vendor  # noqa: E402
-from sessions_app.catalogue.models import ConnectionProfile  # noqa: E402
+from benchmarks import gateway_crowd as many  # noqa: E402 - once Django is set up
+from benchmarks import gateway_lines as one  # noqa: E402 - once Django is set up
+from benchmarks.gateway_scene import WAYS, Scene, scene, used, vendor  # noqa: E402 - once Django is set up
+from sessions_app.catalogue.models import ConnectionProfile  # noqa: E402 - once Django is set up
 
 
 def line(name: str, found: str, bar: str = "") -> None:

@@ -55,18 +55,18 @@ import django  # noqa: E402 - after the settings are chosen
 
 django.setup()
 
-from django.db import connection  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.db import connection  # noqa: E402 - once Django is set up
+from django.utils import timezone  # noqa: E402 - once Django is set up
 
-from benchmarks.hosts import Machine, machines  # noqa: E402
-from sessions_app.catalogue.models import AccountKind, Resource  # noqa: E402
-from sessions_app.hosts.connectors.ssh.connection_pool import CONNECTION_POOL  # noqa: E402
-from sessions_app.hosts.ssh import ca  # noqa: E402
-from sessions_app.privileged.flows.end import end  # noqa: E402
-from sessions_app.privileged.models import PrivilegedSession, Status  # noqa: E402
-from sessions_app.worker import loop  # noqa: E402
-from tests.support import builders  # noqa: E402
-from tests.support.ssh_scene import RULE, forget, register_key  # noqa: E402
+from benchmarks.hosts import Machine, machines  # noqa: E402 - once Django is set up
+from sessions_app.catalogue.models import AccountKind, Resource  # noqa: E402 - once Django is set up
+from sessions_app.hosts.connectors.ssh.connection_pool import CONNECTION_POOL  # noqa: E402 - once Django is set up
+from sessions_app.hosts.ssh import ca  # noqa: E402 - once Django is set up
+from sessions_app.privileged.flows.end import end  # noqa: E402 - once Django is set up
+from sessions_app.privileged.models import PrivilegedSession, Status  # noqa: E402 - once Django is set up
+from sessions_app.worker import loop  # noqa: E402 - once Django is set up
+from tests.support import builders  # noqa: E402 - once Django is set up
+from tests.support.ssh_scene import RULE, forget, register_key  # noqa: E402 - once Django is set up
 
 
 @dataclass

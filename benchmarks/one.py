@@ -18,11 +18,11 @@ import django
 
 django.setup()
 
-from django.db import connection  # noqa: E402
+from django.db import connection  # noqa: E402 - once Django is set up
 
-from benchmarks import data, export, middleware, pages, sealing, serving, writes  # noqa: E402
-from benchmarks.installed import PEERS  # noqa: E402
-from benchmarks.timing import Figure  # noqa: E402
+from benchmarks import data, export, middleware, pages, sealing, serving, writes  # noqa: E402 - once Django is set up
+from benchmarks.installed import PEERS  # noqa: E402 - once Django is set up
+from benchmarks.timing import Figure  # noqa: E402 - once Django is set up
 
 
 def versions() -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _start(*arguments: object) -> subprocess.Popen[str]:
 def seal(*, for_ever: bool) -> dict[str, Any]:
     """Seal as a worker does, until SIGTERM or until all entries are sealed. Return how many that were, and how long."""
     from activity.seal.sealing import Sealing  # noqa: PLC0415 - after django.setup()
-    from sessions_app.worker.sealer import BETWEEN_BATCHES, Sealer  # noqa: PLC0415
+    from sessions_app.worker.sealer import BETWEEN_BATCHES, Sealer  # noqa: PLC0415 - once Django is set up
 
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
@@ -94,7 +94,7 @@ def record(turns: int) -> dict[str, Any]:
 def main(what: str, *arguments: str) -> dict[str, Any]:
     """Do the part of one process."""
     from activity import log  # noqa: PLC0415 - after django.setup()
-    from activity.verbs import Verb  # noqa: PLC0415
+    from activity.verbs import Verb  # noqa: PLC0415 - once Django is set up
 
     if what == "record":
         return record(int(arguments[0]))

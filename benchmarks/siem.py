@@ -38,10 +38,10 @@ def figures(folder: Path) -> dict[str, int]:
     """Return entries per second, by transport and format."""
     from django.core.management import call_command  # noqa: PLC0415 - needs the settings
 
-    from activity.models import LogEntry  # noqa: PLC0415
-    from scripts.system_packages import find  # noqa: PLC0415
-    from tests.support.siem import make_destination, over_tls  # noqa: PLC0415
-    from tests.support.syslog_receivers import receiver  # noqa: PLC0415
+    from activity.models import LogEntry  # noqa: PLC0415 - once Django is set up
+    from scripts.system_packages import find  # noqa: PLC0415 - once Django is set up
+    from tests.support.siem import make_destination, over_tls  # noqa: PLC0415 - once Django is set up
+    from tests.support.syslog_receivers import receiver  # noqa: PLC0415 - once Django is set up
 
     call_command("migrate", verbosity=0)
     details = {"changes": {"name": {"old": "web-1", "new": "web-2"}}}
@@ -64,7 +64,7 @@ def figures(folder: Path) -> dict[str, int]:
 
 def _rate(destination: object) -> int:
     from sessions_app.siem.models import Destination  # noqa: PLC0415 - needs the settings
-    from tests.support.siem import deliver  # noqa: PLC0415
+    from tests.support.siem import deliver  # noqa: PLC0415 - once Django is set up
 
     assert isinstance(destination, Destination)
     began = time.perf_counter()

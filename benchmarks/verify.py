@@ -18,12 +18,12 @@ django.setup()
 
 from django.db import connection  # noqa: E402 - after the set-up
 
-from activity.seal import checkpoints  # noqa: E402
-from activity.seal.models import SealState  # noqa: E402
-from activity.seal.rows import ROWS_AT_ONCE, statement_for  # noqa: E402
-from activity.seal.sealing import Sealing  # noqa: E402
-from activity.seal.verification import Verification  # noqa: E402
-from sessions_app.evidence.trusted_keys import trusted  # noqa: E402
+from activity.seal import checkpoints  # noqa: E402 - once Django is set up
+from activity.seal.models import SealState  # noqa: E402 - once Django is set up
+from activity.seal.rows import ROWS_AT_ONCE, statement_for  # noqa: E402 - once Django is set up
+from activity.seal.sealing import Sealing  # noqa: E402 - once Django is set up
+from activity.seal.verification import Verification  # noqa: E402 - once Django is set up
+from sessions_app.evidence.trusted_keys import trusted  # noqa: E402 - once Django is set up
 
 
 def read_plainly(up_to: int) -> None:

@@ -53,9 +53,9 @@ def moment_to_begin() -> float:
 def record_until(end: float) -> int:
     """Return how many entries this process recorded."""
     from activity import log  # noqa: PLC0415 - after django.setup()
-    from activity.verbs import Verb  # noqa: PLC0415
-    from benchmarks.data import administrator  # noqa: PLC0415
-    from benchmarks.volume.words import word_of  # noqa: PLC0415
+    from activity.verbs import Verb  # noqa: PLC0415 - once Django is set up
+    from benchmarks.data import administrator  # noqa: PLC0415 - once Django is set up
+    from benchmarks.volume.words import word_of  # noqa: PLC0415 - once Django is set up
 
     person, count = administrator(), 0
     while time.time() < end:

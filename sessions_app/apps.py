@@ -18,12 +18,12 @@ class SessionsAppConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks, connectors and signal handlers. Do not use the database here."""
         from activity import log  # noqa: PLC0415 - models are not loaded before ready()
-        from activity.summary import provide_sessions  # noqa: PLC0415
-        from sessions_app import audit_trail, wiring  # noqa: PLC0415
-        from sessions_app.logins import signals  # noqa: PLC0415
-        from sessions_app.management import trial_data  # noqa: PLC0415
-        from sessions_app.privileged import summary  # noqa: PLC0415
-        from sessions_app.sso import signals as sso_signals  # noqa: PLC0415
+        from activity.summary import provide_sessions  # noqa: PLC0415 - once Django is set up
+        from sessions_app import audit_trail, wiring  # noqa: PLC0415 - once Django is set up
+        from sessions_app.logins import signals  # noqa: PLC0415 - once Django is set up
+        from sessions_app.management import trial_data  # noqa: PLC0415 - once Django is set up
+        from sessions_app.privileged import summary  # noqa: PLC0415 - once Django is set up
+        from sessions_app.sso import signals as sso_signals  # noqa: PLC0415 - once Django is set up
 
         wiring.hide_models_of_allauth()
         wiring.register_connectors()
@@ -55,7 +55,7 @@ def create_role_groups(using: str, **kwargs: Any) -> None:
     """
     from django.contrib.auth.models import Group, Permission  # noqa: PLC0415 - models are not loaded at import
 
-    from sessions_app.roles import ADMINISTRATORS, AUDITORS  # noqa: PLC0415
+    from sessions_app.roles import ADMINISTRATORS, AUDITORS  # noqa: PLC0415 - once Django is set up
 
     every = Permission.objects.using(using).filter(content_type__app_label__in=["activity", "sessions_app", "auth"])
     groups = Group.objects.using(using)
@@ -68,9 +68,9 @@ def create_role_groups(using: str, **kwargs: Any) -> None:
 def make_indexes(using: str, **kwargs: Any) -> None:
     """Create the search indexes of sessions, logins and recordings where they are missing. Runs after each migrate."""
     from activity import text_index  # noqa: PLC0415 - models are not loaded at import
-    from sessions_app.gateway.recordings.models import LINE_WORDS  # noqa: PLC0415
-    from sessions_app.logins.models import LOGIN_WORDS  # noqa: PLC0415
-    from sessions_app.privileged.models import SESSION_WORDS  # noqa: PLC0415
+    from sessions_app.gateway.recordings.models import LINE_WORDS  # noqa: PLC0415 - once Django is set up
+    from sessions_app.logins.models import LOGIN_WORDS  # noqa: PLC0415 - once Django is set up
+    from sessions_app.privileged.models import SESSION_WORDS  # noqa: PLC0415 - once Django is set up
 
     for index in (SESSION_WORDS, LOGIN_WORDS, LINE_WORDS):
         text_index.ensure(index, using)

@@ -52,7 +52,7 @@ def main(options: argparse.Namespace) -> int:
     """Run the trial; return the exit code."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sessionadmin-soak-")))
-        from benchmarks.soak.installation import installed, small_disk  # noqa: PLC0415
+        from benchmarks.soak.installation import installed, small_disk  # noqa: PLC0415 - once Django is set up
 
         disk = stack.enter_context(small_disk(directory))
         disk.chmod(0o700)

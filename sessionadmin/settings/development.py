@@ -26,8 +26,8 @@ def local_encryption_key() -> str:
     all.
     """
     import base64  # noqa: PLC0415 - as above
-    import os  # noqa: PLC0415
-    import tempfile  # noqa: PLC0415
+    import os  # noqa: PLC0415 - as above
+    import tempfile  # noqa: PLC0415 - as above
 
     path = VAR_DIR / "encryption_key"
     if not path.exists():

@@ -90,7 +90,7 @@ class Answer:
         raise NotImplementedError
 
     def rows(self) -> Iterator[Row]:
-        """Yield all rows."""
+        """Yield every row of the report, for paper and files, in the order of the page."""
         raise NotImplementedError
 
 

@@ -85,7 +85,7 @@ class AccessReviewForm(_WithReviewers):
         help_texts: ClassVar = {"name": "Such as “Autumn 2026”. Who is refused by it reads this name."}
 
     def add_fields(self) -> None:
-        """Propose a day."""
+        """Propose the day on which the review is due."""
         self.fields["due_on"].initial = timezone.localdate() + DUE_IN
 
     def unneeded(self) -> Collection[str]:

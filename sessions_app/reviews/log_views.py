@@ -232,7 +232,7 @@ def review_exception(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def review_exception_close(request: HttpRequest, pk: int) -> HttpResponse:
-    """Close an exception."""
+    """Close an exception whose answer the auditor accepts."""
     exception = _exception(request, pk)
     _require_auditor(request)
     return _done(request, exception, flows.close_exception, "The exception is closed.", exception.get_absolute_url())

@@ -66,7 +66,7 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def schedule_add(request: HttpRequest) -> HttpResponse:
-    """Add a schedule."""
+    """Show the form of a new schedule, and save what was entered."""
     person = _reader(request)
     chosen = typed(request.GET, "view")
     initial = {"at": "06:00"}

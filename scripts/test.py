@@ -1,6 +1,7 @@
 """Install what the tests need, run them on SQLite and on PostgreSQL, and add up the results, for `make test`.
 
-Arguments go to pytest: `make test ARGS="tests/logins -k expired"`. With CI=true a skipped test counts as failed.
+Arguments go to pytest: `make test ARGS="tests/logins -k expired"`. With CI=true a skipped test counts as failed, unless
+it was skipped because a server on the internet did not answer.
 """
 
 import os
@@ -27,6 +28,7 @@ NOTHING_SELECTED = 5  # pytest's exit code when -k or -m leaves no test
 PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "CI", "PYTEST_ADDOPTS", "TEST_PATIENCE")
 WORKERS = "4"  # twice the cores it is made for: many tests wait for hosts and browsers
 TIDY_WITHIN = 20  # seconds that interrupted tests have to stop what they started
+NOT_REACHED = "not reached: "  # how the reason of a test begins that needs a server on the internet
 ON_SQLITE = "not postgres_only"
 # What knows no database is the same on both (tests/support/machine.py), and so is a browser: its smoke tests run twice.
 ON_POSTGRESQL = "not sqlite_only and not no_database and (not browser or browser_smoke)"
@@ -135,13 +137,15 @@ def report(results: Sequence[Result], loud: Sequence[str]) -> int:
     """Print each run, then what was left out, then the sum. Return the exit code."""
     passed = sum(result.passed for result in results)
     failed = sum(result.failed for result in results)
-    left_out = list(loud)
+    left_out, not_reached = list(loud), []
     for result in results:
         skipped = sum(result.skipped.values())
         counts = f"{result.passed} passed, {result.failed} failed, {skipped} skipped in {result.seconds:.0f} s"
         print(f"== {result.name}: {counts}")
-        left_out += [f"SKIPPED on {result.name}: {count} x {why}" for why, count in result.skipped.items()]
-    for line in left_out:
+        for why, count in result.skipped.items():
+            skips = not_reached if why.startswith(NOT_REACHED) else left_out
+            skips.append(f"SKIPPED on {result.name}: {count} x {why}")
+    for line in [*left_out, *not_reached]:
         print(f"!! {line}")
     if left_out and os.environ.get("CI") == "true":
         print("!! CI=true: what was left out counts as failed.")

@@ -55,6 +55,15 @@ def test_on_a_build_machine_nothing_may_be_left_out(
     assert make_test.report([make_test.Result("SQLite", passed=3, skipped=skipped)], loud) == 1
 
 
+def test_what_a_silent_server_on_the_internet_left_out_is_told_and_fails_nobody(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    why = f"{make_test.NOT_REACHED}npm could not fetch a package"
+    assert make_test.report([make_test.Result("SQLite", passed=3, skipped={why: 1})], []) == 0
+    assert f"!! SKIPPED on SQLite: 1 x {why}" in capsys.readouterr().out
+
+
 def test_only_a_test_that_knows_no_database_runs_once(request: pytest.FixtureRequest) -> None:
     """pytest-django closes the database to this one, so that it cannot differ between SQLite and PostgreSQL."""
     assert request.node.get_closest_marker("no_database")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import PATIENCE, START_PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
@@ -99,7 +99,7 @@ def serving(command: Sequence[str], environment: Mapping[str, str], port: int, o
         )
     running = Running(process, port, output)
     try:
-        wait_until(lambda: _answers(port) or process.poll() is not None, f"answers on port {port}")
+        wait_until(lambda: _answers(port) or process.poll() is not None, f"answers on port {port}", START_PATIENCE)
         assert process.poll() is None, running.printed()
         yield running
     finally:

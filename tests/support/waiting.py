@@ -24,12 +24,15 @@ def milliseconds(usual: float) -> float:
 
 
 PATIENCE = seconds(30)  # reached only when something is broken
+START_PATIENCE = seconds(
+    150
+)  # for a program that first migrates a database and makes sample data: 12 s of processor time
 BROWSER_PATIENCE = milliseconds(20_000)  # a page notices a logout within 10 seconds
 
 
-def wait_until(is_so: Callable[[], bool], what: str = "what the test waits for") -> None:
-    """Return as soon as `is_so()` is true; fail the test, naming `what`, when that takes too long."""
-    deadline = time.monotonic() + PATIENCE
+def wait_until(is_so: Callable[[], bool], what: str = "what the test waits for", patience: float = PATIENCE) -> None:
+    """Return as soon as `is_so()` is true; fail the test, naming `what`, when that takes more than `patience` seconds."""
+    deadline = time.monotonic() + patience
     while not is_so():
         assert time.monotonic() < deadline, f"still not so: {what}"
         time.sleep(0.02)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.http import parse_etags
-from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 from pydantic import ValidationError
 from scim2_models import (
@@ -20,7 +17,6 @@ from scim2_models import (
     ForbiddenException,
     InvalidSyntaxException,
     InvalidValueException,
-    NotFoundException,
     PayloadTooLargeException,
     PreconditionFailedException,
     Resource,
@@ -33,18 +29,13 @@ from activity.models import Level
 from activity.typed import LONGEST_IN_ADDRESS, Unreadable, typed
 from activity.verbs import Verb
 from sessions_app.errors import Refused
+from sessions_app.scim.authentication import TooManyRequests, authenticate
 from sessions_app.scim.models import ScimToken
 from sessions_app.scim.resources import storable_text, version_of
 from sessions_app.scim.schemas import PROVIDER
-from sessions_app.scim.tokens import TooManyRequests, authenticate
 
 MEDIA_TYPE = "application/scim+json"
 ROOT = "/scim/v2/"
-
-
-def scim_view(view: type[ScimView], **initial: Any) -> Callable[..., HttpResponseBase]:
-    """Return the view for an address: without the login and the CSRF token of a browser, because a token is needed."""
-    return csrf_exempt(login_not_required(view.as_view(**initial)))
 
 
 class ScimView(View):
@@ -147,18 +138,6 @@ class ScimView(View):
             "Resources": found,
         }
         return _response(content)
-
-
-class Unknown(ScimView):
-    """Every address below /scim/v2/ that is nothing: 404 in the form of SCIM."""
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Ask for the token first, so that strangers learn nothing."""
-        self.http_method_not_allowed = self._not_found  # type: ignore[method-assign]
-        return super().dispatch(request, *args, **kwargs)
-
-    def _not_found(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        raise NotFoundException(detail="There is nothing at this address.")
 
 
 def error_response(error: SCIMException) -> HttpResponse:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import Group as AuthGroup
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from scim2_models import (
     Context,
     NotFoundException,
@@ -261,3 +261,15 @@ def _described(view: ScimView, found: list[Any], name: str) -> HttpResponse:
     if not found:
         raise NotFoundException(detail=f"There is no {name[:100]} here.")
     return view.resource_response(found[0])
+
+
+class Unknown(ScimView):
+    """Every address below /scim/v2/ that is nothing: 404 in the form of SCIM."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Ask for the token first, so that strangers learn nothing."""
+        self.http_method_not_allowed = self._not_found  # type: ignore[method-assign]
+        return super().dispatch(request, *args, **kwargs)
+
+    def _not_found(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        raise NotFoundException(detail="There is nothing at this address.")

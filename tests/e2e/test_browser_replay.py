@@ -154,7 +154,7 @@ def test_a_running_terminal_is_followed_and_locked_from_beside_it(
     expect(state).to_have_text("Somebody marked this")
     expect(page.locator("#player .ap-term-text")).to_contain_text("after <b>bold</b>")
     expect(page.locator("#player .ap-term-text")).to_contain_text("before")
-    page.get_by_role("link", name="Lock").click()
+    page.get_by_role("link", name="Lock", exact=True).click()
     expect(page.locator("#dialog")).to_be_visible()
     page.fill("#dialog [name=title]", "Stop")
     page.locator("#dialog button[type=submit]").click()

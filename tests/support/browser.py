@@ -10,10 +10,10 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support import machine
-from tests.support.waiting import milliseconds
+from tests.support.waiting import BROWSER_PATIENCE
 
 FLAGS = [
     "--no-sandbox",
@@ -59,6 +59,7 @@ def chromium_browser() -> Iterator[Browser]:
     """
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    expect.set_options(timeout=BROWSER_PATIENCE)
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=machine.chromium(), args=FLAGS)
@@ -92,7 +93,7 @@ def open_as(chromium_browser: Browser, live_server: Any) -> Iterator[Callable[..
         if user is not None:
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": _login(user), "url": live_server.url}])
         page = context.new_page()
-        page.set_default_timeout(milliseconds(10_000))
+        page.set_default_timeout(BROWSER_PATIENCE)
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
         page.on("console", lambda message: complaints.extend(_policy_breaches(message.text)))
         page.goto(path)

@@ -34,10 +34,10 @@ def empty(test: TransactionTestCase) -> None:
     if not _as_made or _made_by_migrate() != _as_made:
         append_only.remove(connection)
         _django_empties(test)
-        _delete_rows()  # what was written of the triggers that were missed, and are there again
+        empty_tables()  # what was written of the triggers that were missed, and are there again
         _as_made.update(_made_by_migrate())
     else:
-        _delete_rows()
+        empty_tables()
 
 
 def roll_back(test: TestCase) -> None:
@@ -60,8 +60,11 @@ def _made_by_migrate() -> Rows:
         return found
 
 
-def _delete_rows() -> None:
-    """Delete all rows. What a test left running may still write: where PostgreSQL ends us for its sake, begin again."""
+def empty_tables() -> None:
+    """Delete all rows but those of MADE_BY_MIGRATE.
+
+    What a test left running may still write: where PostgreSQL ends us for its sake, begin again.
+    """
     for tries_left in range(4, -1, -1):
         try:
             return _delete_rows_at_once()

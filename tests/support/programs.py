@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.waiting import PATIENCE, START_PATIENCE, wait_until
+from tests.support.waiting import START_PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
@@ -46,7 +46,13 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end; output and errors as text."""
     return subprocess.run(
-        command, env=dict(environment), cwd=directory, capture_output=True, text=True, timeout=PATIENCE * 4, check=False
+        command,
+        env=dict(environment),
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=START_PATIENCE,
+        check=False,
     )
 
 
@@ -105,7 +111,7 @@ def serving(command: Sequence[str], environment: Mapping[str, str], port: int, o
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE)
+        process.wait(START_PATIENCE)
 
 
 def _answers(port: int) -> bool:

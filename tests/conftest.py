@@ -89,7 +89,7 @@ def boss(admin: User, as_user: Callable[[User], Client]) -> Client:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over everything that is loaded: its full passes took a fifth of the time of tests."""
+    """Let the garbage collector pass over all that is loaded: its full passes took a fifth of the time of the tests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -31,7 +31,7 @@ BROWSER_PATIENCE = milliseconds(20_000)  # a page notices a logout within 10 sec
 
 
 def wait_until(is_so: Callable[[], bool], what: str = "what the test waits for", patience: float = PATIENCE) -> None:
-    """Return as soon as `is_so()` is true; fail the test, naming `what`, when that takes more than `patience` seconds."""
+    """Return as soon as `is_so()` is true; fail the test, naming `what`, when that takes longer than `patience`."""
     deadline = time.monotonic() + patience
     while not is_so():
         assert time.monotonic() < deadline, f"still not so: {what}"

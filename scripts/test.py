@@ -137,7 +137,7 @@ def report(results: Sequence[Result], loud: Sequence[str]) -> int:
     """Print each run, then what was left out, then the sum. Return the exit code."""
     passed = sum(result.passed for result in results)
     failed = sum(result.failed for result in results)
-    left_out, not_reached = list(loud), []
+    left_out, not_reached = list(loud), list[str]()
     for result in results:
         skipped = sum(result.skipped.values())
         counts = f"{result.passed} passed, {result.failed} failed, {skipped} skipped in {result.seconds:.0f} s"

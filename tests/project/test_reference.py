@@ -46,7 +46,7 @@ WITHOUT_SETTING = {
     "bytes of one form": global_settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     "fields of one form": global_settings.DATA_UPLOAD_MAX_NUMBER_FIELDS,
     "SSH keys of one account": MOST_KEYS,
-    "wrong SCIM tokens of one address": tokens.MOST_WRONG,
+    "wrong SCIM tokens of one address": authentication.MOST_WRONG,
     "resources in one answer of SCIM": schemas.MOST_RESULTS,
     "tiers of approval": MOST_TIERS,
     "days of a duration": durations.LONGEST.days,

@@ -26,7 +26,7 @@ from sessions_app.privileged.action_views import MOST_SESSIONS
 from sessions_app.privileged.flows.request import MOST_RESOURCES
 from sessions_app.privileged.session_log import LOG_TABLE
 from sessions_app.privileged.tables import sessions_table
-from sessions_app.scim import schemas, tokens
+from sessions_app.scim import authentication, schemas
 from sessions_app.siem import webhook
 from sessions_app.siem.models import Destination
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import close_old_connections, connection
 
 logger = logging.getLogger(__name__)
 
@@ -16,13 +16,12 @@ logger = logging.getLogger(__name__)
 class RepeatingThread(abc.ABC):
     """A thread that calls `look()` again and again, until `stop` is set.
 
-    When the database fails, that is logged as `problem`, and the next look tries again.
+    Whatever fails is logged as `problem`, and the next look tries again.
     """
 
     name: str
     every: float  # seconds between looks
     problem: str
-    failures: tuple[type[Exception], ...] = (DatabaseError, InterfaceError)
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
@@ -44,7 +43,8 @@ class RepeatingThread(abc.ABC):
             close_old_connections()
             try:
                 self.look()
-            except self.failures:
+            except Exception:
+                # The thread must not end for ever: nobody would notice before its work is missed.
                 logger.exception("%s; trying again", self.problem)
         connection.close()  # each thread has its own connection
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
+from activity.outage import Outage
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.recordings.maintenance import RecordingMaintenance
 from sessions_app.logins import service
 from sessions_app.not_me.flows.new_password import forget_void_passwords
-from sessions_app.repeating import RegularTask
+from sessions_app.repeating import RegularTask, RepeatingThread
 from sessions_app.reviews.mail import remind_reviewers
 from sessions_app.worker import clock, lease, lockdowns, passes
 from sessions_app.worker.exporter import Exporter
@@ -43,43 +45,22 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     sessions that a worker holds are not due. While the database cannot be reached, the worker logs that and waits.
     """
     owner = lease.new_owner()
-    beat = RegularTask(heartbeat.BEAT_EVERY, lambda: heartbeat.beat(owner))
-    regular = (
-        RegularTask(CUTS_EVERY, lambda: lockdowns.finish(timezone.now())),
-        RegularTask(LOGINS_EVERY, service.end_expired),
-        RegularTask(LOGINS_EVERY, service.end_outside_hours),
-        RegularTask(IDLE_EVERY, disable_idle_accounts),
-        RegularTask(VOID_EVERY, forget_void_passwords),
-        RegularTask(REMINDERS_EVERY, remind_reviewers),
-        RegularTask(heartbeats.REAP_EVERY_SECONDS, heartbeats.Reaper().look),
-    )
-    times = clock.ClockWatch()
     scheduler = Scheduler(threads, lambda pk: _handle(pk, owner, stop))
-    background = (
-        RecordingMaintenance(stop),
-        RecoveryWatcher(stop),
-        Searcher(stop),
-        Mailer(stop),
-        Sealer(stop, owner),
-        Publisher(stop),
-        Forwarder(stop, owner),
-        Exporter(stop),
-        RetentionKeeper(stop),
+    a_pass = (
+        # First, because a worker is alive also while its other work fails.
+        RegularTask(heartbeat.BEAT_EVERY, lambda: heartbeat.beat(owner)).look,
+        clock.ClockWatch().look,
+        lambda: scheduler.offer(passes.due_with_resources(timezone.now())),
+        *(task.look for task in _regular_tasks()),
     )
+    background = _background(stop, owner)
     for thread in background:
         thread.start()
     logger.info("Worker %s is running", owner)
     try:
         while not stop.is_set():
             close_old_connections()
-            try:
-                beat.look()  # first, because a worker is alive also while its other work fails
-                times.look()
-                scheduler.offer(passes.due_with_resources(timezone.now()))
-                for task in regular:
-                    task.look()
-            except (DatabaseError, InterfaceError):
-                logger.exception("The database did not answer; trying again")
+            _do_each(a_pass)
             stop.wait(interval)
     finally:
         logger.info("Worker %s finishes what is under way", owner)
@@ -91,6 +72,45 @@ def run(stop: threading.Event, *, interval: float, threads: int) -> None:
     except (DatabaseError, InterfaceError):
         logger.exception("The end of worker %s could not be written, so it will look as if it had died", owner)
     logger.info("Worker %s stopped", owner)
+
+
+def _regular_tasks() -> Sequence[RegularTask]:
+    return (
+        RegularTask(CUTS_EVERY, lambda: lockdowns.finish(timezone.now())),
+        RegularTask(LOGINS_EVERY, service.end_expired),
+        RegularTask(LOGINS_EVERY, service.end_outside_hours),
+        RegularTask(IDLE_EVERY, disable_idle_accounts),
+        RegularTask(VOID_EVERY, forget_void_passwords),
+        RegularTask(REMINDERS_EVERY, remind_reviewers),
+        RegularTask(heartbeats.REAP_EVERY_SECONDS, heartbeats.Reaper().look),
+    )
+
+
+def _background(stop: threading.Event, owner: str) -> Sequence[RepeatingThread]:
+    return (
+        RecordingMaintenance(stop),
+        RecoveryWatcher(stop),
+        Searcher(stop),
+        Mailer(stop),
+        Sealer(stop, owner),
+        Publisher(stop),
+        Forwarder(stop, owner),
+        Exporter(stop),
+        RetentionKeeper(stop),
+    )
+
+
+def _do_each(a_pass: Sequence[Callable[[], object]]) -> None:
+    """Do everything of a pass. What fails keeps nothing else from being done, and is tried again by the next pass."""
+    for work in a_pass:
+        try:
+            work()
+        except (DatabaseError, InterfaceError) as error:
+            logger.exception("The database did not answer; trying again")
+            if Outage.of(error) is Outage.AWAY:
+                return  # the others would only wait for it too
+        except Exception:
+            logger.exception("A part of the pass failed; trying again")
 
 
 def _handle(pk: int, owner: str, stop: threading.Event) -> None:

@@ -15,8 +15,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from sessions_app.heartbeat_of_process import FORGOTTEN_AFTER
+from sessions_app.logins import service
 from sessions_app.not_me import mail
 from sessions_app.privileged.models import Status
+from sessions_app.repeating import RepeatingThread
 from sessions_app.worker import loop, mails, passes
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.models import WorkerHeartbeat
@@ -59,7 +62,7 @@ def test_a_worker_that_was_killed_is_missed_after_a_while(tmp_path: Path, alice:
 @pytest.mark.django_db
 def test_a_beat_keeps_the_start_and_forgets_who_died_long_ago() -> None:
     heartbeat.beat("dead")
-    WorkerHeartbeat.objects.update(seen_at=timezone.now() - heartbeat.FORGOTTEN_AFTER - LONG_AGO)
+    WorkerHeartbeat.objects.update(seen_at=timezone.now() - FORGOTTEN_AFTER - LONG_AGO)
     heartbeat.beat("alive")
     WorkerHeartbeat.objects.update(started_at=timezone.now() - LONG_AGO, seen_at=timezone.now() - LONG_AGO)
     heartbeat.beat("alive")
@@ -149,3 +152,42 @@ def test_a_worker_goes_on_while_a_mail_server_does_not_answer(monkeypatch: pytes
     monkeypatch.setattr(passes, "due_with_resources", due)
     loop.run(stop, interval=0.01, threads=1)
     assert waited == [True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_in_a_pass_keeps_nothing_else_of_it_from_being_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    done: list[str] = []
+
+    def fail() -> None:
+        done.append("failed")
+        raise RuntimeError("a mistake of ours")
+
+    def last() -> int:
+        done.append("last")
+        stop.set()
+        return 0
+
+    monkeypatch.setattr(service, "end_expired", fail)
+    monkeypatch.setattr(loop, "remind_reviewers", last)
+    loop.run(stop, interval=0, threads=1)
+    assert done == ["failed", "last"]
+
+
+def test_a_thread_that_fails_unexpectedly_goes_on() -> None:
+    stop = threading.Event()
+
+    class Failing(RepeatingThread):
+        name, every, problem = "failing", 0.001, "It failed"
+        looks = 0
+
+        def look(self) -> None:
+            self.looks += 1
+            if self.looks > 1:
+                stop.set()
+            raise RuntimeError("a mistake of ours")
+
+    thread = Failing(stop)
+    thread.start()
+    thread.finish()
+    assert thread.looks == 2

@@ -1,14 +1,17 @@
 """Says for all people at once what try_it.py says for one: which policy gives them what, and what stands in the way.
 
 The number of queries does not depend on how many people, policies, activities and resources there are. People who have
-the same policies share one list of pairs, so that 500 people and 500 hosts need little memory.
+the same policies share one list of pairs, so that 500 people and 500 hosts need little memory. An access review asks
+the same by effective_rights.py, which wants to know also what policies give that do not count.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -21,7 +24,7 @@ from sessions_app.catalogue.models import AccessPolicy, Activity, ApprovalTier, 
 from sessions_app.people.models import AccountLock, Application
 from sessions_app.permission import AUDITORS_CHANGE_NOTHING
 from sessions_app.privileged.flows.approvers import approvers_by_tier, auditors_only, shortage
-from sessions_app.privileged.flows.bookings import Booked, BookedByEverybody
+from sessions_app.privileged.flows.bookings import BookedByEverybody
 from sessions_app.privileged.flows.policy_inputs import Facts, Request, inputs_of
 from sessions_app.privileged.try_it import obstacle_of
 
@@ -45,7 +48,7 @@ class Pair:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Right:
+class RightNow:
     """What one person may do. `obstacle` is the sentence that stands in the way now; empty if nothing does."""
 
     user: AbstractUser
@@ -71,7 +74,6 @@ class EverybodysRights:
         self._taken = _taken_away()
         self._pairs: OrderedDict[_Kind, Sequence[Pair]] = OrderedDict()
         self._counts: dict[_Kind, int] = {}
-        self._read_obstacles()
 
     def _people(self) -> dict[int, tuple[int, ...]]:
         """Return by user the places of their policies, those that are asked first at the beginning."""
@@ -81,17 +83,6 @@ class EverybodysRights:
             for user_id in {*self._of_policy["users"][policy.pk], *by_group}:
                 found[user_id].append(place)
         return {user_id: tuple(places) for user_id, places in found.items()}
-
-    def _read_obstacles(self) -> None:
-        self._account_locks = dict(AccountLock.objects.in_force().values_list("user_id", "title"))
-        self._resource_locks = dict(ResourceLock.objects.in_force().values_list("resource_id", "title"))
-        self._booked = BookedByEverybody(self._now)
-        self._tiers: dict[int, ApprovalTier] = {
-            tier.pk: tier for policy in self._policies for tier in policy.profile.tiers.all()
-        }
-        self._approvers = approvers_by_tier(list(self._tiers.values()))
-        self._applications = frozenset(Application.objects.values_list("principal_id", flat=True))
-        self._auditors = frozenset(auditors_only().filter(is_active=True).values_list("pk", flat=True))
 
     @property
     def policies(self) -> Sequence[AccessPolicy]:
@@ -130,45 +121,86 @@ class EverybodysRights:
         return self._policies_of.get(user_id, ()), user_id if user_id in self._taken else None
 
     def _pairs_of(self, places: tuple[int, ...], user_id: int | None) -> Sequence[Pair]:
-        taken = self._taken[user_id] if user_id is not None else {}
-        best: dict[Key, Pair] = {}
-        for place in places:
-            policy = self._policies[place]
-            resources: dict[str, list[Resource]] = defaultdict(list)
-            for pk in self._of_policy["resources"][policy.pk]:
-                if (resource := self._resources.get(pk)) is not None:
-                    resources[resource.platform].append(resource)
-            for pk in self._of_policy["activities"][policy.pk]:
-                if (activity := self._activities.get(pk)) is not None:
-                    for resource in resources[activity.platform]:
-                        key = activity.pk, resource.pk
-                        if key not in best and not taken.get(key, set()) & {policy.pk, None}:
-                            best[key] = Pair(activity, resource, policy)
-        return sorted(best.values(), key=lambda pair: (pair.activity.name, pair.resource.name))
+        given = self._in_order([self._policies[place] for place in places], user_id)
+        found = [pair for pair, counts in given if counts]
+        return sorted(found, key=lambda pair: (pair.activity.name, pair.resource.name))
 
-    def rights(self, user: AbstractUser, pairs: Iterable[Pair]) -> Iterator[Right]:
+    def by_every_policy(self, user_id: int) -> Iterator[tuple[Pair, bool]]:
+        """Yield what each policy gives the person, those that are asked first at the beginning.
+
+        With each goes whether it counts for a request; else a policy with a lower priority number does.
+        """
+        return self._in_order(self.policies_of(user_id), user_id)
+
+    def _in_order(self, policies: Sequence[AccessPolicy], user_id: int | None) -> Iterator[tuple[Pair, bool]]:
+        taken = self._taken.get(user_id, {}) if user_id is not None else {}
+        decided: set[Key] = set()
+        for policy in policies:
+            for pair in self.given_by(policy):
+                key = pair.key
+                if not taken.get(key, set()) & {policy.pk, None}:
+                    yield pair, key not in decided
+                    decided.add(key)
+
+    def policies_of(self, user_id: int) -> Sequence[AccessPolicy]:
+        """Return the policies that name the person, those that are asked first at the beginning."""
+        return [self._policies[place] for place in self._policies_of.get(user_id, ())]
+
+    def given_by(self, policy: AccessPolicy) -> Iterator[Pair]:
+        """Yield each activity of a policy with each resource of its platform, whatever exceptions there are."""
+        resources: dict[str, list[Resource]] = defaultdict(list)
+        for pk in self._of_policy["resources"][policy.pk]:
+            if (resource := self._resources.get(pk)) is not None:
+                resources[resource.platform].append(resource)
+        for pk in self._of_policy["activities"][policy.pk]:
+            if (activity := self._activities.get(pk)) is not None:
+                for resource in resources[activity.platform]:
+                    yield Pair(activity, resource, policy)
+
+    def rights(self, user: AbstractUser, pairs: Iterable[Pair]) -> Iterator[RightNow]:
         """Yield the rights of one person for some of their pairs(), each with what stands in the way now."""
         pairs = list(pairs)
         request_of: dict[int, Request] = {}
-        facts = self._facts(user, {pair.activity.pk: pair.activity for pair in pairs}.values())
-        of_role = "" if user.pk in self._applications else AUDITORS_CHANGE_NOTHING if user.pk in self._auditors else ""
+        obstacles = self._obstacles
+        facts = obstacles.of(user, {pair.activity.pk: pair.activity for pair in pairs}.values())
         for pair in pairs:
             request = request_of.get(pair.activity.pk)
             if request is None:
                 request = request_of[pair.activity.pk] = Request(user.pk, user, pair.activity)
             inputs = inputs_of(request, pair.activity, pair.resource, pair.policy, facts, self._now)
-            yield Right(user, pair, obstacle_of(inputs, of_role))
+            yield RightNow(user, pair, obstacle_of(inputs, obstacles.of_role(user.pk)))
 
-    def _facts(self, user: AbstractUser, activities: Iterable[Activity]) -> Facts:
+    @cached_property
+    def _obstacles(self) -> _Obstacles:
+        return _Obstacles(self._now, [tier for policy in self._policies for tier in policy.profile.tiers.all()])
+
+
+class _Obstacles:
+    """What can stand in the way of a request: locks, other sessions, approvers that are missing, roles."""
+
+    def __init__(self, now: dt.datetime, tiers: Iterable[ApprovalTier]) -> None:
+        self._account_locks = dict(AccountLock.objects.in_force().values_list("user_id", "title"))
+        self._resource_locks = dict(ResourceLock.objects.in_force().values_list("resource_id", "title"))
+        self._booked = BookedByEverybody(now)
+        self._tiers = {tier.pk: tier for tier in tiers}
+        self._approvers = approvers_by_tier(list(self._tiers.values()))
+        self._applications = frozenset(Application.objects.values_list("principal_id", flat=True))
+        self._auditors = frozenset(auditors_only().filter(is_active=True).values_list("pk", flat=True))
+
+    def of_role(self, user_id: int) -> str:
+        """Return why the role of a person lets them request nothing; empty if it does not stand in the way."""
+        is_refused = user_id in self._auditors and user_id not in self._applications
+        return AUDITORS_CHANGE_NOTHING if is_refused else ""
+
+    def of(self, user: AbstractUser, activities: Iterable[Activity]) -> Facts:
         short = {
             key: shortage(tier, len(self._approvers[key]) - (user.pk in self._approvers[key]))
             for key, tier in self._tiers.items()
         }
-        booked: Booked = self._booked.of(user, activities)
         return Facts(
             account_lock=self._account_locks.get(user.pk, ""),
             locks=self._resource_locks,
-            booked=booked,
+            booked=self._booked.of(user, activities),
             short=short,
             taken_away={},  # for pairs that no policy gives any more
             is_application=user.pk in self._applications,

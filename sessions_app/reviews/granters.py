@@ -39,15 +39,19 @@ class Granters:
     def __init__(self, rights: Collection[Right]) -> None:
         people = {right.user_id: right.user for right in rights}
         groups = {pk: name for right in rights for pk, name in right.groups}
-        policies = {right.policy_id for right in rights}
+        policies = {right.pair.policy.pk for right in rights}
         self._to_group = _last_added_to_groups(people, _names_of(groups, Group))
         self._to_policy: dict[tuple[int, str, str], Granter] = {}  # by policy, kind such as "users", and name
         self._makers: dict[int, Granter] = {}
         self._read_policies(policies)
         self._user_names = _user_names(people)
         self._group_names = _names_of(groups, Group)
-        self._activity_names = _names_of({right.activity_id: right.activity for right in rights}, Activity)
-        self._resource_names = _names_of({right.resource_id: right.resource for right in rights}, Resource)
+        self._activity_names = _names_of(
+            {right.pair.activity.pk: right.pair.activity.name for right in rights}, Activity
+        )
+        self._resource_names = _names_of(
+            {right.pair.resource.pk: right.pair.resource.name for right in rights}, Resource
+        )
 
     def of(self, right: Right) -> Iterator[Granter]:
         """Yield who granted the right, each part once."""
@@ -58,15 +62,15 @@ class Granters:
             yield from self._added_to_policy(right, "groups", self._group_names.get(pk, {name}))
         if right.is_direct:
             yield from self._added_to_policy(right, "users", self._user_names.get(right.user_id, {right.user}))
-        yield from self._added_to_policy(right, "activities", self._activity_names[right.activity_id])
-        yield from self._added_to_policy(right, "resources", self._resource_names[right.resource_id])
-        if (maker := self._makers.get(right.policy_id)) is not None:
+        yield from self._added_to_policy(right, "activities", self._activity_names[right.pair.activity.pk])
+        yield from self._added_to_policy(right, "resources", self._resource_names[right.pair.resource.pk])
+        if (maker := self._makers.get(right.pair.policy.pk)) is not None:
             yield maker
 
     def _added_to_policy(self, right: Right, kind: str, names: Collection[str]) -> Iterator[Granter]:
         """Yield who added this to the policy of the right, under any of its names."""
         for name in names:
-            if (by := self._to_policy.get((right.policy_id, kind, name))) is not None:
+            if (by := self._to_policy.get((right.pair.policy.pk, kind, name))) is not None:
                 yield by
 
     def _read_policies(self, policies: Collection[int]) -> None:

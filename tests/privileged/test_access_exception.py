@@ -163,16 +163,19 @@ def test_rights_say_by_which_group_and_policy_and_when_they_were_used(alice: Use
     builders.make_session(alice, Status.COMPLETE, start_at=began)
     builders.make_session(alice, Status.COMPLETE, start_at=began - HOUR)
     rights = effective_rights()
-    assert [(one.user, one.resource, one.activity, one.policy, one.via, one.decides) for one in rights] == [
-        ("alice", "web-1", "Patch Linux", "By name", "directly", True),
-        ("alice", "web-1", "Patch Linux", "By group", "directly, Night shift", False),
+    assert [
+        (f"{one.user}: {one.pair.activity} on {one.pair.resource} by {one.pair.policy} ({one.via})", one.decides)
+        for one in rights
+    ] == [
+        ("alice: Patch Linux on web-1 by By name (directly)", True),
+        ("alice: Patch Linux on web-1 by By group (directly, Night shift)", False),
     ]
     assert [one.last_used_at for one in rights] == [began] * 2
     [only] = effective_rights(policies=frozenset({behind.pk}))
-    assert (only.policy, only.decides) == ("By group", False)
+    assert (only.pair.policy.name, only.decides) == ("By group", False)
     take_away(alice, AccessPolicy.objects.get(name="By name"))
     [left] = effective_rights()
-    assert (left.policy, left.decides) == ("By group", True)
+    assert (left.pair.policy.name, left.decides) == ("By group", True)
     assert effective_rights(users=Q(pk=outsider.pk)) == []
 
 

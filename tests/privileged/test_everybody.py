@@ -16,14 +16,14 @@ from django.test.utils import CaptureQueriesContext
 from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.catalogue.flows.resource import lock_resource
 from sessions_app.catalogue.models import AccessPolicy, AccountKind, Activity, Resource
-from sessions_app.privileged.everybody import EverybodysRights, Right
+from sessions_app.privileged.everybody import EverybodysRights, RightNow
 from sessions_app.privileged.flows.account import lock_account
 from sessions_app.privileged.models import Status
 from sessions_app.privileged.try_it import may_each
 from tests.support import builders
 
 
-def rights_of(user: User) -> dict[tuple[int, int], Right]:
+def rights_of(user: User) -> dict[tuple[int, int], RightNow]:
     everybody = EverybodysRights()
     return {right.pair.key: right for right in everybody.rights(user, everybody.pairs(user.pk))}
 

@@ -26,9 +26,10 @@ class AccessExceptionQuerySet(models.QuerySet["AccessException"]):
 
 
 class AccessException(models.Model):
-    """Says that a policy does not give one person one activity on one resource any more, until it is lifted.
+    """Says that one person does not get one activity on one resource any more, until it is lifted.
 
-    Without a policy it counts for every policy, also for one that is made later.
+    Without a policy it counts for every policy, also for one that is made later. With one it counts for that policy
+    alone: another policy went on giving the right when the access review was committed.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="access_exceptions")

@@ -8,7 +8,7 @@ from typing import Any
 
 import django_filters
 from django.contrib.auth.models import AbstractUser
-from django.db.models import Count, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -18,19 +18,23 @@ from sessions_app.catalogue.exception_models import AccessException
 from sessions_app.help.hints import help_hint
 from sessions_app.reviews.models import AccessReview, AccessReviewItem, Decision
 from sessions_app.roles import sees_everything
+from sessions_app.row_counts import count_of
 
 NOT_USED = dt.timedelta(days=90)
 
 
+STATES = {
+    "Committed": ("success", "check"),
+    "Canceled": ("plain", "x"),
+    "Overdue": ("warning", "warning"),
+    "Open": ("info", "clock"),
+}
+
+
 def review_state(review: AccessReview) -> str:
     """Return the badge of an access review."""
-    if review.committed_at is not None:
-        return badge("success", "Committed", "check")
-    if review.canceled_at is not None:
-        return badge("plain", "Canceled", "x")
-    if review.due_on < timezone.localdate():
-        return badge("warning", "Overdue", "warning")
-    return badge("info", "Open", "clock")
+    word = _state_word(review)
+    return badge(STATES[word][0], word, STATES[word][1])
 
 
 def _state_word(review: AccessReview) -> str:
@@ -77,8 +81,9 @@ REVIEWS = Table(
 def reviews_of(viewer: AbstractUser) -> QuerySet[AccessReview]:
     """Return the access reviews that the person may see, with how many rights they have and how many are undecided."""
     rows = AccessReview.objects.filter(pk__in=AccessReview.objects.visible_to(viewer).order_by().values("pk"))
-    undecided = Count("items", filter=Q(items__decision=""))
-    return rows.select_related("begun_by").annotate(count=Count("items"), undecided=undecided)
+    items = AccessReviewItem.objects.filter(review=OuterRef("pk"))
+    undecided = count_of(items.filter(decision=""), "review")
+    return rows.select_related("begun_by").annotate(count=count_of(items, "review"), undecided=undecided)
 
 
 class ItemFilters(KeptFilterSet):
@@ -110,7 +115,7 @@ class ItemFilters(KeptFilterSet):
         """Select what was not used for long, or never."""
         if value == "never":
             return rows.filter(last_used_at=None)
-        return rows.filter(Q(last_used_at=None) | Q(last_used_at__lt=timezone.now() - NOT_USED))
+        return rows.filter(Q(last_used_at=None) | Q(last_used_at__lt=F("review__begun_at") - NOT_USED))
 
 
 def decision_badge(item: AccessReviewItem) -> str:
@@ -172,6 +177,14 @@ def _exception_state(row: AccessException) -> str:
     return badge("plain", "Given back", "check") if row.lifted_at else badge("warning", "In force", "x")
 
 
+def _exception_word(row: AccessException) -> str:
+    return "given back" if row.lifted_at else "in force"
+
+
+def _policy(row: AccessException) -> str:
+    return row.policy.name if row.policy else "every policy"
+
+
 def _review_link(row: AccessException) -> str:
     return link(row.review.get_absolute_url() if row.review else "", row.review_name)
 
@@ -187,24 +200,8 @@ EXCEPTIONS = Table(
         Column("user", "User", "user__username", 130, sort=""),
         Column("activity", "Activity", "activity__name", 160, sort=""),
         Column("resource", "Resource", "resource__name", 150, sort=""),
-        Column(
-            "policy",
-            "Access policy",
-            "",
-            170,
-            lambda row: row.policy.name if row.policy else "every policy",
-            lambda row: row.policy.name if row.policy else "every policy",
-            sort="",
-        ),
-        Column(
-            "state",
-            "State",
-            "",
-            120,
-            _exception_state,
-            lambda row: "given back" if row.lifted_at else "in force",
-            sort="",
-        ),
+        Column("policy", "Access policy", "", 170, _policy, _policy, sort=""),
+        Column("state", "State", "", 120, _exception_state, _exception_word, sort=""),
         Column("review", "Access review", "review_name", 160, _review_link, sort=""),
         Column("reason", "Reason", "reason", 180, sort=""),
         Column("made_by", "Decided by", "made_by__username", 120, sort=""),

@@ -16,9 +16,8 @@ from sessions_app.reviews.models import LogReview
 
 def state_badge(review: LogReview) -> str:
     """Return the badge of a review."""
-    if review.signed_at is None:
-        return badge("info", "Being reviewed", "clock")
-    return badge("success", "Signed off", "check")
+    word = _state_word(review)
+    return badge("info", word, "clock") if review.signed_at is None else badge("success", word, "check")
 
 
 def _state_word(review: LogReview) -> str:

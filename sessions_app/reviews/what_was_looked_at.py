@@ -12,6 +12,7 @@ from django.http import QueryDict
 from activity.log_filter import LogFilter
 from activity.models import LogEntry
 from activity.period import Period
+from sessions_app.errors import Refused
 
 OF_THE_PERIOD = ("period", "since", "until")
 OF_THE_LIST = ("sort", "after", "before", "last", "day", "csv", "format", "zip", "view")
@@ -37,10 +38,13 @@ def in_words(person: AbstractUser, filters: QueryDict) -> str:
 
 
 def looked_at(person: AbstractUser, filters: QueryDict, entries: QuerySet[LogEntry]) -> int:
-    """Return how many of the entries fit the filters."""
+    """Return how many of the entries fit the filters. Raise Refused if the log does not understand them any more."""
     read = _read(person, filters, entries)
     if not read.is_valid():
-        return 0
+        raise Refused(
+            "The log does not understand the filter of this review any more: what it names may be gone. Nothing was "
+            "signed. Discard the review, and begin one with another filter."
+        )
     found = cast("QuerySet[LogEntry]", read.qs)
     return (read.words.applied(found) if read.words is not None else found).count()
 

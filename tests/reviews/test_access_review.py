@@ -254,14 +254,49 @@ def test_a_policy_that_changes_meanwhile_shows_the_new_effect_and_commits_nothin
     assert "taken away: 1\n" in review.statement  # it says what was reviewed
 
 
-def test_a_policy_that_is_deleted_meanwhile_leaves_nothing_to_take_away(
-    policy: AccessPolicy, review: AccessReview, approver: User
+@pytest.mark.parametrize("is_deleted_before", [False, True])
+def test_what_was_taken_away_does_not_come_back_by_an_equal_policy(
+    alice: User, policy: AccessPolicy, review: AccessReview, approver: User, admin: User, is_deleted_before: bool
 ) -> None:
     decide_all(approver, review)
-    policy.delete()
+    if is_deleted_before:
+        policy.delete()
     committed(approver, review)
-    assert AccessException.objects.count() == 0
     assert only(review).policy_name == "Linux work"
+    if not is_deleted_before:
+        policy.delete()
+    builders.make_policy("Linux work again", users=[alice])
+    answer = may(alice, builders.make_activity(), builders.make_resource())
+    assert (answer.policy, answer.obstacle) == (None, AccessException.objects.get().sentence)
+    lift_exception(admin, AccessException.objects.get(), "Back on the team")
+    assert may(alice, builders.make_activity(), builders.make_resource()).is_allowed
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_what_another_policy_keeps_giving_is_taken_from_its_own_policy_alone(
+    alice: User, policy: AccessPolicy, approver: User, outsider: User, is_active: bool
+) -> None:
+    other = builders.make_policy("Second way", users=[alice], priority=500)
+    review = make_access_review(approver, outsider)
+    first, second = review.items.order_by("policy")
+    decide(approver, review, seen(first), Decision.TAKE_AWAY, "moved to sales")
+    decide(approver, review, seen(second), Decision.KEEP, "")
+    AccessPolicy.objects.filter(pk=other.pk).update(is_active=is_active)  # what was kept counts also while it is off
+    committed(approver, review)
+    assert AccessException.objects.get().policy == policy
+    AccessPolicy.objects.update(is_active=True)
+    assert may(alice, builders.make_activity(), builders.make_resource()).policy == other
+
+
+def test_what_is_taken_from_every_policy_that_gives_it_stays_away(
+    alice: User, policy: AccessPolicy, approver: User, outsider: User
+) -> None:
+    builders.make_policy("Second way", users=[alice], priority=500)
+    review = make_access_review(approver, outsider)
+    decide_all(approver, review)
+    committed(approver, review)
+    assert [each.policy for each in AccessException.objects.all()] == [None]
+    assert LogEntry.objects.filter(verb=Verb.RIGHT_TAKEN_AWAY).count() == 2
 
 
 def test_the_statement_is_signed_and_stands_for_what_is_exported(
@@ -380,6 +415,19 @@ def test_a_reviewer_keeps_and_takes_away_on_the_page(review: AccessReview, appro
     assert client.post(f"/reviews/access/{review.pk}/commit/", sent).status_code == 302
     review.refresh_from_db()
     assert review.committed_by == approver
+
+
+def test_unused_rights_are_those_not_used_for_long_before_the_snapshot(
+    alice: User, approver: User, as_user: AsUser
+) -> None:
+    builders.make_policy(users=[alice], resources=[builders.make_resource(f"web-{n}") for n in (1, 2, 3)])
+    review = make_access_review(approver)
+    long_ago = timezone.now() - dt.timedelta(days=400)
+    AccessReview.objects.update(begun_at=long_ago)
+    for name, days in (("web-1", 80), ("web-2", 100)):
+        review.items.filter(resource_name=name).update(last_used_at=long_ago - dt.timedelta(days=days))
+    page = pages.elements(as_user(approver).get(f"/reviews/access/{review.pk}/?used=unused"))
+    assert [row["Resource"] for row in pages.table(page)] == ["web-2", "web-3"]
 
 
 def test_selected_rights_are_kept_at_once(approver: User, alice: User, as_user: AsUser) -> None:

@@ -240,3 +240,10 @@ def test_dates_far_away_are_no_error(auditor: User, as_user: AsUser) -> None:
         assert answer.status_code in (302, 422)
     assert LogReview.objects.filter(until__gt=dt.datetime(2000, 1, 1, tzinfo=dt.UTC)).count() == 0
     assert builders.make_user("alice").is_active
+
+
+def test_a_filter_that_the_log_no_longer_understands_is_not_signed(auditor: User) -> None:
+    review = make_log_review(auditor, filters="level=nonsense", filter_words="Level is Nonsense")
+    with pytest.raises(Refused, match="does not understand the filter"):
+        sign_off(auditor, review, agreed=(), exceptions=0)
+    assert LogReview.objects.get().signed_at is None

@@ -31,6 +31,7 @@ from sessions_app.reviews.models import AccessReview, AccessReviewItem, Decision
 from sessions_app.reviews.statement import digest, signed, written
 from sessions_app.roles import is_administrator
 
+Given = dict[Triple, dict[int, str]]  # the policies that give each right, by id with their names
 TAKEN = (Decision.TAKE_AWAY, Decision.TAKE_AWAY_ALL)
 
 
@@ -111,7 +112,7 @@ def _apply(actor: AbstractUser, review: AccessReview) -> Effect:
     """Make the exceptions, and return what that changes. To be called in a transaction."""
     taken = list(review.items.filter(decision__in=TAKEN).select_related("user", "policy").order_by("pk"))
     before, had = affected_sessions(), _policies_of(taken)
-    exceptions = [_exception(actor, review, item) for item in taken if _is_possible(item)]
+    exceptions = _exceptions(actor, review, taken, had)
     # Another review may have made the same exception.
     AccessException.objects.bulk_create(exceptions, ignore_conflicts=True, batch_size=500)
     after, has = affected_sessions(), _policies_of(taken)
@@ -125,13 +126,41 @@ def _apply(actor: AbstractUser, review: AccessReview) -> Effect:
     )
 
 
-def _exception(actor: AbstractUser, review: AccessReview, item: AccessReviewItem) -> AccessException:
+def _exceptions(
+    actor: AbstractUser, review: AccessReview, taken: Sequence[AccessReviewItem], had: Given
+) -> list[AccessException]:
+    """Return what makes the decisions last.
+
+    An exception counts for every policy, also for one that is made later: what was taken away stays away until somebody
+    gives it back with a reason, and does not come back because its policy is replaced by an equal one. Only where
+    another policy is to go on giving the right does it count for the policy of the decision alone.
+    """
+    left = {triple: set(policies) for triple, policies in had.items()}
+    for item in taken:
+        left.get(_triple(item), set()).discard(item.policy_id)
+    kept = set(review.items.filter(decision=Decision.KEEP).values_list("user_id", "activity_id", "resource_id"))
+    made: dict[tuple[Triple, int | None], AccessException] = {}
+    for item in taken:
+        triple, policy_id = _triple(item), item.policy_id
+        if 0 in triple:
+            continue  # the person, the activity or the resource is gone
+        if item.decision == Decision.TAKE_AWAY_ALL or not (left.get(triple) or triple in kept):
+            policy_id = None
+        elif policy_id is None:
+            continue  # its policy is gone
+        made.setdefault((triple, policy_id), _exception(actor, review, item, policy_id))
+    return list(made.values())
+
+
+def _exception(
+    actor: AbstractUser, review: AccessReview, item: AccessReviewItem, policy_id: int | None
+) -> AccessException:
     user, activity, resource = _triple(item)
     return AccessException(
         user_id=user,
         activity_id=activity,
         resource_id=resource,
-        policy_id=item.policy_id if item.decision == Decision.TAKE_AWAY else None,
+        policy_id=policy_id,
         review=review,
         review_name=review.name,
         reason=item.reason,
@@ -139,28 +168,22 @@ def _exception(actor: AbstractUser, review: AccessReview, item: AccessReviewItem
     )
 
 
-def _is_possible(item: AccessReviewItem) -> bool:
-    """Return whether everything that the exception names still exists."""
-    named = (item.user_id, item.activity_id, item.resource_id)
-    return None not in named and (item.policy_id is not None or item.decision == Decision.TAKE_AWAY_ALL)
-
-
 def _triple(item: AccessReviewItem) -> Triple:
     return item.user_id or 0, item.activity_id or 0, item.resource_id or 0
 
 
-def _policies_of(items: Sequence[AccessReviewItem]) -> dict[Triple, dict[int, str]]:
+def _policies_of(items: Sequence[AccessReviewItem]) -> Given:
     """Return the policies that give each right now, by id with their names."""
     if not items:
         return {}
     rights = effective_rights(
-        users=Q(pk__in={item.user_id for item in items}, is_active=True),
+        users=Q(pk__in={item.user_id for item in items}),  # also of a disabled account, which may come back
         activities=Q(pk__in={item.activity_id for item in items}),
         resources=Q(pk__in={item.resource_id for item in items}),
     )
-    found: dict[Triple, dict[int, str]] = defaultdict(dict)
+    found: Given = defaultdict(dict)
     for right in rights:
-        found[right.triple][right.policy_id] = right.policy
+        found[right.triple][right.pair.policy.pk] = right.pair.policy.name
     return found
 
 

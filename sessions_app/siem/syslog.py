@@ -16,7 +16,7 @@ import termios
 import time
 from collections.abc import Sequence
 
-from sessions_app.siem.errors import DeliveryError
+from sessions_app.siem.errors import DeliveryError, certificate_refused
 from sessions_app.siem.models import Destination, Transport
 from sessions_app.siem.tls import context_for
 
@@ -35,9 +35,7 @@ class SyslogConnection:
         try:
             self._socket = _connect(destination)
         except ssl.SSLCertVerificationError as error:
-            raise DeliveryError(
-                f"The certificate of {self._place} is refused: {error.verify_message.rstrip('.')}."
-            ) from None
+            raise certificate_refused(self._place, error) from None
         except OSError as error:
             raise DeliveryError(f"{self._place} cannot be reached: {_words(error)}.") from None
 

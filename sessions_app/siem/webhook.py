@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessions_app.sealing import SealingError
 from sessions_app.siem.addresses import checked_addresses
-from sessions_app.siem.errors import DeliveryError
+from sessions_app.siem.errors import DeliveryError, certificate_refused
 from sessions_app.siem.message import PRODUCT, version
 from sessions_app.siem.models import Destination
 from sessions_app.siem.tls import context_for
@@ -56,49 +56,47 @@ class WebhookConnection:
 
     def reach(self) -> None:
         """Connect to the address and check its certificate, without asking anything. Raise DeliveryError."""
-        (address, *_) = checked_addresses(self._host, self._port, allows_private=self._allows_private)
-        connection = _CheckedConnection(self._host, self._port, address, self._context)
+        connection = _CheckedConnection(self._host, self._port, self._addresses(), self._context)
         try:
             connection.connect()
-        except ssl.SSLCertVerificationError as error:
-            raise DeliveryError(
-                f"The certificate of {self._host} is refused: {error.verify_message.rstrip('.')}."
-            ) from None
         except OSError as error:
-            raise DeliveryError(f"{self._host} cannot be reached: {error.strerror or type(error).__name__}.") from None
+            raise self._problem(error) from None
         finally:
             connection.close()
 
     def post(self, key: str, body: bytes) -> None:
         """Deliver one message. Raise DeliveryError unless the answer is one of success (2xx)."""
-        addresses = checked_addresses(self._host, self._port, allows_private=self._allows_private)
+        addresses = self._addresses()
         if self._connection is not None and self._connection.address not in addresses:
             self.close()
         was_open = self._connection is not None
         try:
             self._post(key, body, addresses)
-        except (http.client.RemoteDisconnected, ConnectionError) as error:
-            self.close()
-            if not was_open:
-                raise DeliveryError(f"{self._host} closed the connection without an answer.") from error
-            self.post(key, body)  # it had been closed because nothing was sent for long
-        except ssl.SSLCertVerificationError as error:
-            self.close()
-            raise DeliveryError(
-                f"The certificate of {self._host} is refused: {error.verify_message.rstrip('.')}."
-            ) from None
-        except TimeoutError:
-            self.close()
-            raise DeliveryError(f"{self._host} did not answer within {SECONDS:.0f} s.") from None
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise DeliveryError(f"{self._host} could not be asked: {type(error).__name__}.") from None
+            if not (was_open and isinstance(error, ConnectionError)):
+                raise self._problem(error) from None
+            self.post(key, body)  # it had been closed because nothing was sent for long
+
+    def _addresses(self) -> Sequence[str]:
+        return checked_addresses(self._host, self._port, allows_private=self._allows_private)
+
+    def _problem(self, error: OSError | http.client.HTTPException) -> DeliveryError:
+        """Return in words why nothing was delivered."""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return certificate_refused(self._host, error)
+        if isinstance(error, http.client.RemoteDisconnected):
+            return DeliveryError(f"{self._host} closed the connection without an answer.")
+        if isinstance(error, TimeoutError):
+            return DeliveryError(f"{self._host} did not answer within {SECONDS:.0f} s.")
+        why = error.strerror if isinstance(error, OSError) else ""
+        return DeliveryError(f"{self._host} cannot be reached: {why or type(error).__name__}.")
 
     @sensitive_variables("headers")
     def _post(self, key: str, body: bytes, addresses: Sequence[str]) -> None:
         connection = self._connection
         if connection is None:
-            connection = _CheckedConnection(self._host, self._port, addresses[0], self._context)
+            connection = _CheckedConnection(self._host, self._port, addresses, self._context)
             self._connection = connection
         headers = {
             "Content-Type": "application/json",
@@ -118,20 +116,35 @@ class WebhookConnection:
 
 
 class _CheckedConnection(http.client.HTTPSConnection):
-    """An HTTPS connection to an address that was checked, which must have a certificate for the name."""
+    """An HTTPS connection to one of the addresses that were checked, which must have a certificate for the name."""
 
-    def __init__(self, host: str, port: int, address: str, context: ssl.SSLContext) -> None:
+    def __init__(self, host: str, port: int, addresses: Sequence[str], context: ssl.SSLContext) -> None:
         super().__init__(host, port, timeout=SECONDS, context=context)
-        self.address = address
+        self.address = addresses[0]
+        self._addresses = addresses
         self._tls = context
 
     def connect(self) -> None:
-        plain = socket.create_connection((self.address, self.port), timeout=SECONDS)
+        """Connect to the first address that answers: not every machine that knows IPv6 addresses reaches them."""
+        plain = self._connected()
         try:
             self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
         except BaseException:
             plain.close()
             raise
+
+    def _connected(self) -> socket.socket:
+        problem = OSError("There is no address.")
+        for address in self._addresses:
+            try:
+                plain = socket.create_connection((address, self.port), timeout=SECONDS / len(self._addresses))
+            except OSError as error:
+                problem = error
+            else:
+                self.address = address
+                plain.settimeout(SECONDS)
+                return plain
+        raise problem
 
 
 @contextlib.contextmanager

@@ -76,8 +76,11 @@ def test_a_server_whose_certificate_is_of_another_authority_gets_nothing(tmp_pat
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rsyslog_gets_every_entry_in_order_though_the_worker_is_killed_and_rsyslog_restarts(tmp_path: Path) -> None:
-    with receiver("rsyslog", tmp_path) as server:
+@pytest.mark.parametrize("package", SERVERS)
+def test_every_entry_arrives_in_order_though_the_worker_is_killed_and_the_server_restarts(
+    package: str, tmp_path: Path
+) -> None:
+    with receiver(package, tmp_path) as server:
         destination = over_tls(server.port)
         _write(3000)
         with worker(tmp_path) as process:
@@ -91,11 +94,11 @@ def test_rsyslog_gets_every_entry_in_order_though_the_worker_is_killed_and_rsysl
             server.stop()
             _write(500)
             server.start()
-            wait_until(lambda: has_all(server), "what was written while rsyslog was stopped")
+            wait_until(lambda: has_all(server), "what was written while the server was stopped")
             server.stop(kill=True)
             _write(500)
             server.start()
-            wait_until(lambda: has_all(server), "what was written while rsyslog was dead")
+            wait_until(lambda: has_all(server), "what was written while the server was dead")
     everything = list(LogEntry.objects.order_by("pk").values_list("pk", flat=True))
     assert len(everything) >= 5000
     assert unique(server.ids()) == everything[: len(unique(server.ids()))] == everything

@@ -178,6 +178,21 @@ def test_a_name_that_changes_after_the_check_gains_nothing(
     assert not receiver.requests
 
 
+@pytest.mark.django_db
+def test_an_address_that_does_not_answer_is_left_for_the_next_one_of_the_name(
+    receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "checked_addresses", lambda *args, **options: ["127.0.0.9", "127.0.0.1"])
+    assert deliver(to(receiver)).last_error == ""
+    assert receiver.requests
+
+
+@pytest.mark.django_db
+def test_a_receiver_that_is_not_there_is_said_to_be_not_reached(receiver: WebhookReceiver) -> None:
+    state = deliver(to(receiver, url="https://localhost:1/hook"))
+    assert state.last_error == "localhost cannot be reached: Connection refused."
+
+
 @pytest.mark.parametrize(
     "address",
     [

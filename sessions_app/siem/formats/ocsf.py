@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from activity.models import Level, Outcome
@@ -29,7 +30,7 @@ SEVERITIES = {
 }
 OTHER = (99, "Other")
 LOGON, LOGOFF = (1, "Logon"), (2, "Logoff")
-OF_AUTHENTICATION = {
+OF_AUTHENTICATION: Mapping[str, tuple[int, str]] = {
     Verb.LOGIN: LOGON,
     Verb.LOGIN_FAILED: LOGON,
     Verb.LOGIN_THROTTLED: LOGON,
@@ -38,7 +39,7 @@ OF_AUTHENTICATION = {
     Verb.LOGOUT_FORCED: LOGOFF,
     Verb.LOGOUT_EVERYWHERE: LOGOFF,
 }
-OF_ACCOUNTS = {
+OF_ACCOUNTS: Mapping[str, tuple[int, str]] = {
     Verb.PASSWORD_CHANGED: (3, "Password Change"),
     Verb.ACCOUNT_IDLE: (5, "Disable"),
     Verb.ACCOUNT_LOCKED: (9, "Lock"),
@@ -95,11 +96,10 @@ def event(message: Message) -> dict[str, Any]:
 
 def _class_of(verb: str) -> tuple[int, tuple[int, str]]:
     group, _, action = verb.partition(".")
-    known = {str(one): activity for one, activity in OF_AUTHENTICATION.items()}
     if group in AUTHENTICATES or verb in AUTHENTICATES:
-        return AUTHENTICATION, known.get(verb, OTHER)
+        return AUTHENTICATION, OF_AUTHENTICATION.get(verb, OTHER)
     if group in CHANGES_ACCOUNTS:
-        return ACCOUNT_CHANGE, {str(one): activity for one, activity in OF_ACCOUNTS.items()}.get(verb, OTHER)
+        return ACCOUNT_CHANGE, OF_ACCOUNTS.get(verb, OTHER)
     return API_ACTIVITY, OF_API.get(action, OTHER)
 
 

@@ -9,10 +9,10 @@ Each package is one subject. They stand from the top down: a package imports fro
     pages/         pages that show several subjects: a session, a person, a resource, health
     scim/          users and groups that an identity provider makes and changes (SCIM 2.0)
     worker/        what is due: give rights, watch, end, take away; the health of the parts
-    reports/       reports for auditors, such as who approved what in a period
     reviews/       reviews that auditors sign off: periods of the log, and the rights that people have
     schedules/     downloads that the worker makes at regular times, and whose link it sends by mail
     siem/          the way of the log's entries to other systems, such as a SIEM
+    reports/       reports for auditors, such as who approved what in a period
     evidence/      proof that the log is whole: hash tree, signed checkpoints, and the check of both
     not_me/        “This wasn't me”: the mail about a new device, its link, and what its button does
     gateway/       the way to a host: SSH and browser, control over connections, recordings

@@ -34,7 +34,7 @@ from sessions_app.scim.models import ScimAccount, ScimGroup, ScimToken
 from sessions_app.siem.models import DeliveryState, Destination
 from sessions_app.sso.models import BreakGlassUse, Identity, LogoutToken, ProviderLogin, SamlMessage
 from sessions_app.vault.models import Secret
-from sessions_app.worker.models import HealthMark, WorkerHeartbeat
+from sessions_app.worker.models import HealthMark, WebHeartbeat, WorkerHeartbeat
 
 __all__ = [
     "AccessException",
@@ -99,5 +99,6 @@ __all__ = [
     "SigningKey",
     "TotpSecret",
     "UserKey",
+    "WebHeartbeat",
     "WorkerHeartbeat",
 ]

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import socket
 import time
 from collections.abc import Callable
 
-from django.utils import timezone
-
-from sessions_app.database_clock import ahead_of_database
 from sessions_app.gateway.flows.lost_connections import lose_connections
 from sessions_app.gateway.models import GatewayConnection, GatewayHeartbeat
 
@@ -22,31 +18,23 @@ logger = logging.getLogger(__name__)
 
 BEAT_EVERY_SECONDS = 5.0
 SILENT_AFTER = dt.timedelta(seconds=15)
-FORGOTTEN_AFTER = dt.timedelta(hours=1)  # what a gateway that died leaves behind
 REAP_EVERY_SECONDS = 1.0
 CHECK_GAP_SECONDS = 5.0  # seconds without a check, after which the results of earlier checks no longer count
 
 
 def beat(owner: str, *, is_draining: bool = False) -> None:
-    """Note that this gateway is running. At its first heartbeat, delete those of gateways that died long ago."""
-    ahead, now = ahead_of_database(), timezone.now()
-    noted = {"seen_at": now, "clock_ahead": ahead, "is_draining": is_draining}
-    if GatewayHeartbeat.objects.filter(owner=owner).update(**noted):
-        return
-    GatewayHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
-    GatewayHeartbeat.objects.create(owner=owner, host=socket.gethostname()[:120], started_at=now, **noted)
+    """Note that this gateway is running."""
+    GatewayHeartbeat.beat(owner, is_draining=is_draining)
 
 
 def stopped(owner: str) -> None:
     """Note that this gateway stopped in order."""
-    GatewayHeartbeat.objects.filter(owner=owner).delete()
+    GatewayHeartbeat.stopped(owner)
 
 
 def running() -> list[GatewayHeartbeat]:
     """Return the gateways that were seen in the last 15 seconds, the oldest first."""
-    return list(
-        GatewayHeartbeat.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER).order_by("started_at", "pk")
-    )
+    return GatewayHeartbeat.seen_within(SILENT_AFTER)
 
 
 class Reaper:

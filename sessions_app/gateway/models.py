@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from sessions_app.heartbeat_of_process import HeartbeatOfProcess
 from sessions_app.hosts.models import UserKey
 from sessions_app.logins.models import LoginSession
 from sessions_app.privileged.models import ControlRequest, PrivilegedSession
@@ -35,21 +36,13 @@ class GatewayHostKey(models.Model):
         return f"{self.kind} {self.fingerprint}"
 
 
-class GatewayHeartbeat(models.Model):
-    """A gateway process. Its row is deleted when it stops in order, and grows old when it dies."""
+class GatewayHeartbeat(HeartbeatOfProcess):
+    """A gateway process."""
 
-    owner = models.CharField(max_length=60, unique=True)
-    host = models.CharField(max_length=120)
-    started_at = models.DateTimeField()
-    seen_at = models.DateTimeField(db_index=True)
-    clock_ahead = models.FloatField(null=True)  # seconds ahead of the database's clock; none on SQLite
     is_draining = models.BooleanField(default=False)  # takes no new connections
 
     class Meta:
         default_permissions = ("view",)
-
-    def __str__(self) -> str:
-        return self.owner
 
 
 class EntryPoint(models.TextChoices):

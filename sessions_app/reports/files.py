@@ -7,15 +7,6 @@ from activity.listing.source import Source
 from sessions_app.reports.form import ReportForm
 from sessions_app.reports.report import Answer, Report
 
-# Each other format with its note, and what its address has more than that of the report.
-OTHER_FORMATS = (
-    ("Excel (XLSX)", "dates and numbers as such", {"format": "xlsx"}),
-    ("JSON Lines", "one object a line", {"format": "jsonl"}),
-    ("CSV with manifest", "ZIP", {"format": "csv", "zip": "1"}),
-    ("Excel with manifest", "ZIP", {"format": "xlsx", "zip": "1"}),
-    ("JSON Lines with manifest", "ZIP", {"format": "jsonl", "zip": "1"}),
-)
-
 
 def source_of(report: Report, form: ReportForm, answer: Answer) -> Source:
     """Return all rows of a report, with all its columns. The name of the file says the period and the filters."""

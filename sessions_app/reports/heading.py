@@ -38,7 +38,7 @@ def above_the_rows(
 ) -> dict[str, object]:
     """Return for a template what a page on the screen and one on paper have in common."""
     return {
-        "heading": report.title,
+        "heading": f"{report.title}: {form.period_words}" if report.has_period else report.title,
         "report": report,
         "facts": facts(report, form, person, rows),
         "totals": answer.totals(),

@@ -16,8 +16,8 @@ from sessions_app.reports.report import PAGE
 LastUses = Mapping[Key, dt.datetime]
 
 
-def last_uses(ids: Sequence[int]) -> Iterator[LastUses]:
-    """Yield for each of these people, in their order, when their last session of each kind began, with one query.
+def last_uses(ids: Sequence[int]) -> Iterator[tuple[int, LastUses]]:
+    """Yield each of these people, in their order, and when their last session of each kind began, with one query.
 
     `ids` must be in the order of the names. The database answers in that order too, so that nothing waits in memory.
     """
@@ -27,10 +27,10 @@ def last_uses(ids: Sequence[int]) -> Iterator[LastUses]:
     for user_id, used in _by_user(grouped):
         if place.get(user_id, -1) < at:
             continue
-        yield from itertools.repeat({}, place[user_id] - at)
-        yield used
+        yield from ((unused, {}) for unused in ids[at : place[user_id]])
+        yield user_id, used
         at = place[user_id] + 1
-    yield from itertools.repeat({}, len(ids) - at)
+    yield from ((unused, {}) for unused in ids[at:])
 
 
 def used_since(since: dt.datetime) -> Iterator[tuple[int, set[Key]]]:

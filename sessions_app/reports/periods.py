@@ -1,4 +1,4 @@
-"""The period of a report: whole weeks, months, quarters and years of the viewer's calendar, or two dates."""
+"""The period of a report: whole days, weeks, months, quarters and years of the viewer's calendar, or two dates."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from django.utils import timezone
 class ReportPeriod(models.TextChoices):
     """The choices of "Period". Weeks begin on Monday (ISO 8601)."""
 
+    LAST_30_DAYS = "last-30-days", "Last 30 days"
+    YESTERDAY = "last-day", "Yesterday"
     THIS_WEEK = "this-week", "This week"
     LAST_WEEK = "last-week", "Last week"
     THIS_MONTH = "this-month", "This month"
@@ -54,8 +56,13 @@ class Days:
 
 def days_of(period: ReportPeriod, today: dt.date) -> Days:
     """Return the days of a period that is not custom. What is still going on ends with its last day."""
+    if period == ReportPeriod.LAST_30_DAYS:
+        return Days(today - dt.timedelta(days=29), today)
     which, _, unit = period.value.partition("-")
     is_last = which == "last"
+    if unit == "day":
+        day = today - dt.timedelta(days=1)
+        return Days(day, day)
     if unit == "week":
         monday = today - dt.timedelta(days=today.weekday() + 7 * is_last)
         return Days(monday, monday + dt.timedelta(days=6))

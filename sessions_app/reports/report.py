@@ -135,7 +135,7 @@ class Report:
     nouns: ClassVar[str] = "rows"
     empty: ClassVar[str]  # why there may be nothing
     has_period: ClassVar[bool] = True
-    period: ClassVar[ReportPeriod | None] = ReportPeriod.LAST_MONTH  # without a choice
+    period: ClassVar[ReportPeriod | None] = ReportPeriod.LAST_30_DAYS  # without a choice
     period_label: ClassVar[str] = "Period"
     is_period_optional: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...]]

@@ -150,7 +150,9 @@ class RightsAnswer(Answer):
         used = last_uses(ids)
         for user in users.order_by("username").iterator(chunk_size=PEOPLE_AT_ONCE):
             if user.pk in wanted:
-                yield from itertools.islice(self._rows_of_one(user, next(used, {})), wanted[user.pk], None)
+                # By the id: somebody who was disabled since the ids were read must not move the dates to other people.
+                uses = next((one for user_id, one in used if user_id == user.pk), {})
+                yield from itertools.islice(self._rows_of_one(user, uses), wanted[user.pk], None)
 
     def _rows_of_one(self, user: AbstractUser, used: LastUses) -> Iterator[RightRow]:
         pairs = self._pairs(user.pk)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from activity.listing import Download
 from activity.listing.errors import BadListRequest
 from activity.listing.formats import asked_format
-from activity.listing.links import DOWNLOAD_PARAMETERS, asks_for_download
+from activity.listing.links import DOWNLOAD_PARAMETERS, OFFERED, asks_for_download
 from activity.listing.response import bad_list_response
 from activity.once import record_once
 from activity.reading import note_reading
@@ -21,7 +21,7 @@ from activity.typed import LONGEST_IN_ADDRESS, refuse_unreadable_address, typed
 from activity.verbs import Verb
 from activity.viewer import viewer
 from sessions_app.reports.every_report import REPORTS
-from sessions_app.reports.files import OTHER_FORMATS, source_of
+from sessions_app.reports.files import source_of
 from sessions_app.reports.form import ReportForm
 from sessions_app.reports.heading import above_the_rows, count_text
 from sessions_app.reports.paper import paper_response
@@ -103,7 +103,7 @@ def _context(request: HttpRequest, found: Report, form: ReportForm, answer: Answ
         "rows": HtmlRows(found).written(page.rows),
         "is_part": bool(page.previous or page.next),
         "csv_url": url(csv="1"),
-        "other_formats": [(label, note, url(**more)) for label, note, more in OTHER_FORMATS],
+        "other_formats": [(label, note, url(**more)) for label, note, more in OFFERED],
         "paper_url": url(paper="1"),
         "first_url": url() if page.previous else "",
         "previous_url": url(before=page.previous) if page.previous else "",

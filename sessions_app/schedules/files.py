@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from django.conf import settings
@@ -60,13 +60,16 @@ def remove(stored_as: str) -> None:
     path_of(stored_as).unlink(missing_ok=True)
 
 
-def remove_abandoned(known: Callable[[str], bool]) -> None:
-    """Remove files that no export names: those of workers that were killed, and of schedules that were deleted."""
+def remove_abandoned(known: Collection[str]) -> None:
+    """Remove files that no export names: those of workers that were killed, and of schedules that were deleted.
+
+    Raise OSError if the directory cannot be read.
+    """
     for path in directory().iterdir():
         with contextlib.suppress(FileNotFoundError):  # another worker removes it too
             if (
                 NAME.fullmatch(path.name)
                 and time.time() - path.stat().st_mtime > ABANDONED_AFTER
-                and not known(path.name)
+                and path.name not in known
             ):
                 path.unlink()

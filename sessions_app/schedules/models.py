@@ -55,11 +55,12 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
 
 
 class Schedule(models.Model):
-    """A saved view that the worker exports again and again for its owner."""
+    """A saved view or a report that the worker exports again and again for its owner."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     view = models.ForeignKey(SavedView, models.SET_NULL, null=True, related_name="+", verbose_name="saved view")
-    view_name = models.CharField(max_length=60)  # stays when the view is gone
+    report = models.CharField(max_length=40, blank=True)  # the slug of a report, which is exported instead of a view
+    view_name = models.CharField(max_length=60)  # of the view or the report; stays when the view is gone
     format = models.CharField(max_length=5, choices=ExportFormat.choices, default=ExportFormat.CSV)
     is_archive = models.BooleanField("in a ZIP with the signed manifest", default=True)
     every = models.CharField("how often", max_length=5, choices=Every.choices, default=Every.WEEK)
@@ -104,6 +105,15 @@ class Schedule(models.Model):
         return not self.is_paused and not self.stopped_because
 
     @property
+    def covers(self) -> str:
+        """Return in words which days a report with a period is about."""
+        return {
+            Every.DAY: "the day before",
+            Every.WEEK: "the week before, Monday to Sunday",
+            Every.MONTH: "the month before",
+        }[Every(self.every)]
+
+    @property
     def words(self) -> str:
         """Return when it is made, in words: "Every week on Monday at 07:30 (Europe/Zurich)"."""
         day = {
@@ -124,6 +134,7 @@ class ScheduledExport(models.Model):
     content_type = models.CharField(max_length=100)
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
+    made_as = models.CharField(max_length=15, blank=True)  # the role of its owner then: a key of ROLES
     made_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
     removed_at = models.DateTimeField(null=True)

@@ -6,8 +6,9 @@ from django.contrib.auth import get_user_model
 
 from activity.models import SavedView
 from sessions_app.people.models import AccountLock
-from sessions_app.roles import sees_everything
-from sessions_app.schedules.models import Schedule
+from sessions_app.reports.every_report import REPORTS
+from sessions_app.roles import Person, is_administrator, sees_everything
+from sessions_app.schedules.models import Schedule, ScheduledExport
 
 
 def refusal(schedule: Schedule) -> str:
@@ -19,6 +20,24 @@ def refusal(schedule: Schedule) -> str:
         return "The account of its owner is locked."
     if not sees_everything(owner):
         return "Its owner is neither an auditor nor an administrator any more."
+    if schedule.report:
+        return "" if schedule.report in REPORTS else "There is no such report any more."
     if schedule.view_id is None or not SavedView.objects.visible_to(owner).filter(pk=schedule.view_id).exists():
         return "Its saved view is gone, or is not shared with its owner any more."
     return ""
+
+
+def role_key(owner: Person) -> str:
+    """Return the key of ROLES by which the owner of a schedule sees lists and rows."""
+    return "administrator" if is_administrator(owner) else "auditor"
+
+
+def refusal_of_file(export: ScheduledExport) -> str:
+    """Return why the owner of the schedule may not have this file, though the schedule goes on; empty if they may.
+
+    Lists and their rows depend on the role. A file that was made for another one may hold what the owner sees no more.
+    """
+    owner = get_user_model()._default_manager.get(pk=export.schedule.owner_id)
+    if export.made_as == role_key(owner):
+        return ""
+    return "Your role was another one when this file was made. Choose Run now to have it made with your rights of now."

@@ -17,15 +17,21 @@ from activity.listing.file_names import attachment
 from activity.typed import typed
 from activity.verbs import Verb
 from activity.viewer import viewer
+from sessions_app.reports.every_report import REPORTS
 from sessions_app.roles import is_administrator, sees_everything
 from sessions_app.schedules import files
 from sessions_app.schedules.flows.stop import stop
-from sessions_app.schedules.forms import ScheduleForm
+from sessions_app.schedules.forms import REPORT, VIEW, ScheduleForm
 from sessions_app.schedules.models import Schedule, ScheduledExport
-from sessions_app.schedules.rights import refusal
+from sessions_app.schedules.rights import refusal, refusal_of_file
 from sessions_app.schedules.times import next_time
 
 MOST = 50  # schedules of one person
+# What the form changes. The rest is written by the worker that makes the export at this moment, or by Pause.
+SAVED = (
+    *("view", "report", "view_name", "format", "is_archive", "every", "weekday", "month_day", "at", "zone"),
+    *("stopped_because", "problem", "attempts", "next_at"),
+)
 
 
 def _reader(request: HttpRequest) -> AbstractUser:
@@ -57,6 +63,7 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "heading": found.view_name,
         "schedule": found,
+        "has_period": found.report in REPORTS and REPORTS[found.report].has_period,
         "exports": found.exports.order_by("-pk")[:100],
         "is_owner": found.owner_id == person.pk,
         "may_delete": found.owner_id == person.pk or is_administrator(person),
@@ -66,12 +73,10 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def schedule_add(request: HttpRequest) -> HttpResponse:
-    """Show the form of a new schedule, and save what was entered."""
+    """Show the form of a new schedule, and save what was entered. The address may name a view or a report."""
     person = _reader(request)
-    chosen = typed(request.GET, "view")
-    initial = {"at": "06:00"}
-    if chosen.isascii() and chosen.isdigit() and len(chosen) < 10:
-        initial["view"] = chosen
+    chosen = next((f"{kind}-{typed(request.GET, kind)}" for kind in (VIEW, REPORT) if kind in request.GET), "")
+    initial = {"at": "06:00", "what": chosen}
     return _form(request, person, Schedule(owner_id=person.pk), initial, heading="Schedule an export", button="Add")
 
 
@@ -91,7 +96,8 @@ def _form(
         form.add_error(None, f"You have {MOST} scheduled exports, which is as many as one person may have.")
     if request.method == "POST" and form.is_valid():
         _save(form, person, zone, is_new=is_new)
-        messages.success(request, f"The export is made next at {form.instance.next_at.astimezone():%Y-%m-%d %H:%M}.")
+        next_at = timezone.localtime(form.instance.next_at)
+        messages.success(request, f"The export is made next at {next_at:%Y-%m-%d %H:%M} ({zone}).")
         return redirect(form.instance)
     page_url = "/schedules/" if is_new else row.get_absolute_url()
     context = {"heading": heading, "form": form, "button": button, "page_url": page_url}
@@ -101,11 +107,11 @@ def _form(
 
 def _save(form: ScheduleForm, person: AbstractUser, zone: str, *, is_new: bool) -> None:
     row = form.instance
-    row.zone, row.view_name = zone, form.cleaned_data["view"].name
-    row.stopped_because, row.problem, row.attempts = "", "", 0
+    form.take_what()
+    row.zone, row.stopped_because, row.problem, row.attempts = zone, "", "", 0
     row.next_at = next_time(row, timezone.now())
     with transaction.atomic():
-        row.save()
+        row.save(update_fields=None if is_new else SAVED)
         done, verb = ("Scheduled", Verb.RECORD_ADDED) if is_new else ("Changed", Verb.RECORD_CHANGED)
         details = {field: str(form.cleaned_data[field]) for field in form.cleaned_data} | {"zone": zone}
         log.record(verb, f"{done} the export “{row.view_name}”", actor=person, target=row, details=details)
@@ -175,6 +181,8 @@ def schedule_file(request: HttpRequest, token: str) -> HttpResponseBase:
     if reason := refusal(export.schedule):
         stop(export.schedule, reason)
         raise PermissionDenied(f"You may not have this export any more. {reason}")
+    if reason := refusal_of_file(export):
+        raise PermissionDenied(f"You may not have this file. {reason}")
     if not export.is_there:
         raise Http404("This link has expired, and the file was removed. Make the export again.")
     slot = take_slot(person)

@@ -18,7 +18,7 @@ from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.privileged import lifecycle
 from sessions_app.privileged.flows.control import start_canceling
 from sessions_app.privileged.models import HOLDS_GRANT, PrivilegedSession, Status
-from sessions_app.worker.models import WorkerHeartbeat
+from sessions_app.worker.models import WebHeartbeat, WorkerHeartbeat
 
 # Sessions that were asked for after the backup may have left something on hosts under their numbers.
 SKIPPED_NUMBERS = 100_000
@@ -42,6 +42,7 @@ def correct_after_restore(made_at: str) -> list[str]:
         disconnected([Ending(pk, ConnectionEnd.LOST, reason) for pk in lost])
         GatewayHeartbeat.objects.all().delete()
         WorkerHeartbeat.objects.all().delete()
+        WebHeartbeat.objects.all().delete()
         GatewayTicket.objects.all().delete()
         logins = list(LoginSession.objects.live().select_related("user"))
         for login in logins:

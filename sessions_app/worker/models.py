@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from django.db import models
 
+from sessions_app.heartbeat_of_process import HeartbeatOfProcess
 
-class WorkerHeartbeat(models.Model):
-    """One worker process. Its row is deleted when it stops in order, and grows old when it dies."""
 
-    owner = models.CharField(max_length=60, unique=True)  # the same name as in the leases of sessions
-    host = models.CharField(max_length=120)
-    started_at = models.DateTimeField()
-    seen_at = models.DateTimeField(db_index=True)
-    clock_ahead = models.FloatField(null=True)  # seconds ahead of the database's clock; none on SQLite
+class WorkerHeartbeat(HeartbeatOfProcess):
+    """One worker process. Its owner is the same name as in the leases of sessions."""
 
     class Meta:
         default_permissions = ("view",)
 
-    def __str__(self) -> str:
-        return self.owner
+
+class WebHeartbeat(HeartbeatOfProcess):
+    """One `sessionadmin serve` with the web processes that it started, which have the same clock."""
+
+    class Meta:
+        default_permissions = ()
 
 
 class HealthMark(models.Model):

@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app.gateway import connection_state
-from sessions_app.gateway.heartbeats import FORGOTTEN_AFTER, SILENT_AFTER, beat
+from sessions_app.gateway.heartbeats import SILENT_AFTER, beat
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
+from sessions_app.heartbeat_of_process import FORGOTTEN_AFTER
 from sessions_app.privileged.flows.lock import lock
 from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import ControlRequest

@@ -17,6 +17,7 @@ from sessions_app.gateway.flows.lost_connections import lose_connections
 from sessions_app.gateway.heartbeats import Reaper, beat, stopped
 from sessions_app.gateway.models import ConnectionEnd, GatewayConnection, GatewayHeartbeat
 from sessions_app.gateway.recordings.models import Recording
+from sessions_app.heartbeat_of_process import FORGOTTEN_AFTER
 from sessions_app.privileged.models import Status
 from sessions_app.worker import loop
 from tests.support import builders
@@ -118,7 +119,7 @@ def test_a_clean_stop_leaves_no_heartbeat_and_an_old_one_is_forgotten() -> None:
     stopped(OWNER)
     assert not GatewayHeartbeat.objects.exists()
     beat("gate-0:1:0000")
-    GatewayHeartbeat.objects.update(seen_at=timezone.now() - heartbeats.FORGOTTEN_AFTER - dt.timedelta(minutes=1))
+    GatewayHeartbeat.objects.update(seen_at=timezone.now() - FORGOTTEN_AFTER - dt.timedelta(minutes=1))
     beat(OWNER)
     assert [one.owner for one in GatewayHeartbeat.objects.all()] == [OWNER]
 

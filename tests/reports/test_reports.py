@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from openpyxl import load_workbook
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.privileged.models import Approval, Status
+from sessions_app.reports import rights_reports
 from sessions_app.reports.every_report import REPORTS
 from tests.support import builders
 from tests.support.pages import ClientResponse, elements, facts, streamed, text, texts
@@ -174,6 +175,32 @@ def test_decisions_have_their_times_and_how_long_they_waited(reader: Client, ali
     found = totals(reader, "approvals")
     assert (found["Approved"], found["Denied"], found["Not decided in time"]) == ("1", "1", "1")
     assert [row["Decision"] for row in rows(reader, "approvals", decision="denied")] == ["Denied"]
+
+
+def test_a_report_that_is_opened_for_the_first_time_has_what_was_just_decided(
+    reader: Client, alice: User, approver: User
+) -> None:
+    Approval.objects.create(session=make_past(alice), tier=1, approver=approver, is_approved=True, reason="Fine")
+    page = elements(reader.get("/reports/approvals/"))
+    assert text(page.find(".//h1")) == f"Who approved what: {day(29)} to {day(0)} (last 30 days)"
+    assert len(table_rows(page.find(".//table[@class='report-table']"))) == 1
+
+
+def test_the_dates_of_others_stay_theirs_when_somebody_is_disabled_meanwhile(
+    reader: Client, alice: User, outsider: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.make_policy(users=[alice, outsider])
+    used = make_past(outsider)
+    read = rights_reports.last_uses
+
+    def after_one_left(ids: Sequence[int]) -> Any:
+        User.objects.filter(pk=alice.pk).update(is_active=False)
+        return read(ids)
+
+    monkeypatch.setattr(rights_reports, "last_uses", after_one_left)
+    monkeypatch.setattr(rights_reports, "PAGE", 0)  # as if there were many people
+    [found] = downloaded(reader, "rights")
+    assert (found["User"], found["Last used"][:10]) == ("outsider", f"{used.start_at:%Y-%m-%d}")
 
 
 def test_sessions_without_a_ticket_and_what_share_they_are(reader: Client, alice: User) -> None:

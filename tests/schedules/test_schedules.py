@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import io
 import os
+import re
 import stat
 import threading
 import time
@@ -26,16 +27,18 @@ from django.utils import timezone
 from activity.models import LogEntry, SavedView
 from activity.verbs import Verb
 from sessions_app.people.models import AccountLock
-from sessions_app.roles import AUDITORS
+from sessions_app.reports.every_report import REPORTS
+from sessions_app.roles import ADMINISTRATORS, AUDITORS
+from sessions_app.schedules import files
 from sessions_app.schedules.flows.clean import clean
 from sessions_app.schedules.flows.mail import send_waiting
 from sessions_app.schedules.flows.make import make_due
 from sessions_app.schedules.models import Schedule, ScheduledExport
 from sessions_app.schedules.times import next_time
 from sessions_app.worker.health.schedules import schedules as health
-from tests.support import pages
+from tests.support import builders, pages
 from tests.support.entries import make_entry
-from tests.support.schedules import make_schedule, make_scheduled_export, make_view
+from tests.support.schedules import make_report_schedule, make_schedule, make_scheduled_export, make_view
 
 AsUser = Callable[[User], Client]
 
@@ -268,6 +271,138 @@ def test_what_cannot_be_made_is_said_and_tried_again(auditor: User, directory: P
     assert (schedule.problem, schedule.attempts) == ("", 0)
 
 
+def test_what_fails_unexpectedly_keeps_no_other_export_from_being_made(
+    auditor: User, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = make_schedule(auditor, make_view(auditor, path="/recordings/"))
+    make_schedule(auditor)
+
+    def fail(*args: object, **options: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr("sessions_app.gateway.recordings.views.list_response", fail)
+    assert make_due() == 1
+    broken.refresh_from_db()
+    assert (broken.attempts, broken.held_until) == (1, None)
+    assert "failed unexpectedly" in broken.problem
+    assert "a mistake of ours" not in broken.problem
+
+
+def test_a_worker_that_was_too_slow_keeps_no_second_file(
+    auditor: User, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = make_schedule(auditor)
+    write = files.write
+
+    def slowly(*args: Any) -> Any:
+        Schedule.objects.update(held_until=timezone.now() + dt.timedelta(hours=1))  # another worker took it meanwhile
+        return write(*args)
+
+    monkeypatch.setattr(files, "write", slowly)
+    assert make_due() == 0
+    assert not ScheduledExport.objects.exists()
+    assert not list(directory.iterdir())
+    schedule.refresh_from_db()
+    assert (schedule.held_until is not None, schedule.problem) == (True, "")  # the other one has it still
+
+
+def test_what_is_changed_while_a_worker_makes_the_export_counts_from_the_next_one_on(
+    as_user: AsUser, auditor: User, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = make_schedule(auditor)
+    browser, write = as_user(auditor), files.write
+
+    def changed_meanwhile(*args: Any) -> Any:
+        form = pages.elements(browser.get(f"{schedule.get_absolute_url()}change/"))
+        answer = browser.post(f"{schedule.get_absolute_url()}change/", pages.fields(form) | {"every": "month"})
+        assert answer.status_code == 302
+        return write(*args)
+
+    monkeypatch.setattr(files, "write", changed_meanwhile)
+    assert make_due() == 1
+    schedule.refresh_from_db()
+    assert (schedule.every, schedule.held_until) == ("month", None)
+    assert schedule.next_at == next_time(schedule, ScheduledExport.objects.get().made_at)
+
+
+def test_a_file_that_cannot_be_removed_keeps_no_other_from_being_removed(auditor: User, directory: Path) -> None:
+    over = timezone.now() - dt.timedelta(seconds=1)
+    stuck, other = (make_scheduled_export(auditor, expires_at=over) for _ in range(2))
+    (directory / stuck.stored_as).unlink()
+    (directory / stuck.stored_as).mkdir()
+    clean()
+    stuck.refresh_from_db()
+    other.refresh_from_db()
+    assert (stuck.removed_at, other.removed_at is not None) == (None, True)
+
+
+@pytest.mark.parametrize(("before", "after"), [("administrator", "auditor"), ("auditor", "administrator")])
+def test_a_file_that_was_made_for_another_role_is_not_handed_out(
+    as_user: AsUser, auditor: User, directory: Path, before: str, after: str
+) -> None:
+    person = builders.make_user("changing")
+    groups = {"administrator": Group.objects.get(name=ADMINISTRATORS), "auditor": Group.objects.get(name=AUDITORS)}
+    person.groups.set([groups[before]])
+    schedule = make_schedule(person)
+    assert make_due() == 1
+    first = ScheduledExport.objects.get()
+    person.groups.set([groups[after]])
+    send_waiting()
+    assert not mail.outbox
+    browser = as_user(User.objects.get(pk=person.pk))
+    assert browser.get(first.get_absolute_url()).status_code == 403
+    assert not LogEntry.objects.filter(verb=Verb.SCHEDULE_FETCHED).exists()
+    browser.post(f"{schedule.get_absolute_url()}run/")
+    assert make_due() == 1
+    assert browser.get(ScheduledExport.objects.latest("pk").get_absolute_url()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("every", "due", "days"),
+    [
+        ("day", "2026-03-10T23:30:00", ("2026-03-10", "2026-03-10")),  # 00:30 of the 11th on the wall in Zurich
+        ("week", "2026-03-11T06:30:00", ("2026-03-02", "2026-03-08")),
+        ("month", "2026-03-11T06:30:00", ("2026-02-01", "2026-02-28")),
+    ],
+)
+def test_a_report_is_made_of_the_days_before_it_was_due(
+    as_user: AsUser, auditor: User, every: str, due: str, days: tuple[str, str]
+) -> None:
+    make_report_schedule(auditor, "approvals", every=every, next_at=utc(due), is_archive=False)
+    assert make_due() == 1
+    export = ScheduledExport.objects.get()
+    assert f"report-approvals-{days[0]}-to-{days[1]}" in export.file_name
+    assert b"Decided" in pages.streamed(as_user(auditor).get(export.get_absolute_url()))
+
+
+@pytest.mark.parametrize("slug", REPORTS)
+def test_every_report_can_be_scheduled(as_user: AsUser, auditor: User, slug: str) -> None:
+    browser = as_user(auditor)
+    page = pages.elements(browser.get(f"/reports/{slug}/"))
+    link = page.find(".//a[@id='schedule']")
+    assert link is not None
+    form = pages.elements(browser.get(link.attrib["href"]))
+    answer = browser.post("/schedules/add/", pages.fields(form) | {"every": "week", "format": "xlsx"})
+    schedule = Schedule.objects.get()
+    assert answer["Location"] == schedule.get_absolute_url()
+    assert (schedule.report, schedule.view_name, schedule.view) == (slug, REPORTS[slug].title, None)
+    Schedule.objects.update(next_at=timezone.now())
+    assert make_due() == 1
+    assert ("of the week before" in browser.get(schedule.get_absolute_url()).content.decode()) == REPORTS[
+        slug
+    ].has_period
+    form = pages.elements(browser.get(f"{schedule.get_absolute_url()}change/"))
+    assert pages.fields(form)["what"] == f"report-{slug}"
+
+
+def test_a_report_that_the_console_no_longer_has_stops_its_schedule(auditor: User) -> None:
+    schedule = make_report_schedule(auditor, "approvals")
+    Schedule.objects.update(report="gone")
+    assert make_due() == 0
+    schedule.refresh_from_db()
+    assert schedule.stopped_because == "There is no such report any more."
+
+
 def test_a_full_disk_leaves_no_file(auditor: User, directory: Path, settings: Any) -> None:
     schedule = make_schedule(auditor)
     directory.write_text("no directory")
@@ -301,7 +436,7 @@ def test_a_schedule_is_added_changed_paused_run_and_deleted(as_user: AsUser, aud
     browser, view = as_user(auditor), make_view(auditor, name="Refused log-ins")
     browser.cookies["timezone"] = "Asia/Tokyo"
     asked = {
-        "view": view.pk,
+        "what": f"view-{view.pk}",
         "format": "xlsx",
         "every": "week",
         "weekday": "4",
@@ -318,6 +453,7 @@ def test_a_schedule_is_added_changed_paused_run_and_deleted(as_user: AsUser, aud
     assert schedule.next_at.astimezone(zoneinfo.ZoneInfo("Asia/Tokyo")).time() == dt.time(7, 30)
     page = browser.get(schedule.get_absolute_url()).content.decode()
     assert "Every week on Friday at 07:30 (Asia/Tokyo)" in page
+    assert re.search(r"The export is made next at \d{4}-\d\d-\d\d 07:30 \(Asia/Tokyo\)", page)
     browser.post(f"{schedule.get_absolute_url()}change/", asked | {"every": "day"})
     browser.post(f"{schedule.get_absolute_url()}pause/", {"paused": "1"})
     browser.post(f"{schedule.get_absolute_url()}run/")
@@ -336,7 +472,14 @@ def test_a_schedule_is_added_changed_paused_run_and_deleted(as_user: AsUser, aud
 
 def test_only_views_that_the_person_sees_can_be_scheduled(as_user: AsUser, auditor: User, admin: User) -> None:
     view = make_view(admin)
-    asked = {"view": view.pk, "format": "csv", "every": "day", "weekday": "0", "month_day": "1", "at": "07:30"}
+    asked = {
+        "what": f"view-{view.pk}",
+        "format": "csv",
+        "every": "day",
+        "weekday": "0",
+        "month_day": "1",
+        "at": "07:30",
+    }
     assert as_user(auditor).post("/schedules/add/", asked).status_code == 422
     assert not Schedule.objects.exists()
 
@@ -346,9 +489,9 @@ def test_a_saved_view_leads_to_a_schedule_of_it_for_readers_only(as_user: AsUser
     link = f".//a[@href='/schedules/add/?view={view.pk}']"
     assert pages.elements(as_user(auditor).get("/views/")).find(link) is not None
     form = pages.elements(as_user(auditor).get(f"/schedules/add/?view={view.pk}"))
-    chosen = form.find(".//select[@name='view']/option[@selected]")
+    chosen = form.find(".//select[@name='what']//option[@selected]")
     assert chosen is not None
-    assert chosen.get("value") == str(view.pk)
+    assert chosen.get("value") == f"view-{view.pk}"
     SavedView.objects.update(is_shared=True)
     page = pages.elements(as_user(alice).get("/views/"))
     assert page.find(f".//a[@href='/views/{view.pk}/']") is not None

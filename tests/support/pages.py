@@ -142,8 +142,9 @@ def fields(page: ET.Element, path: str = ".//form[@method='post']") -> dict[str,
         if kind in ("checkbox", "radio") and "checked" not in each.attrib:
             continue
         if each.tag == "select":
-            chosen = [option for option in each.findall("option") if "selected" in option.attrib]
-            sent[name] = (chosen or each.findall("option"))[0].get("value", "")
+            options = each.findall(".//option")
+            chosen = [option for option in options if "selected" in option.attrib]
+            sent[name] = (chosen or options)[0].get("value", "")
         elif name in ("ids", "resources"):
             sent.setdefault(name, []).append(each.get("value", ""))
         else:

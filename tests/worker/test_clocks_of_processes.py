@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from sessions_app import database_clock
@@ -15,10 +16,10 @@ from sessions_app.hosts.models import HostWatch
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.health.clocks import clocks
 from sessions_app.worker.health.findings import Grade
-from sessions_app.worker.models import WorkerHeartbeat
-from tests.support import builders, gateway
+from sessions_app.worker.models import WebHeartbeat, WorkerHeartbeat
+from tests.support import builders, fleet, gateway, programs
 from tests.support.machine import wrong_clock
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.worker_process import worker
 
 
@@ -37,11 +38,18 @@ def test_sqlite_has_the_clock_of_this_machine() -> None:
 def test_clocks_that_agree_are_named_with_the_furthest_host() -> None:
     heartbeat.beat("worker")
     heartbeats.beat("gateway")
+    WebHeartbeat.beat("web")
     for name, off in (("web-1", -0.4), ("web-2", 20.0)):
         HostWatch.objects.create(resource=builders.make_resource(name), clock_off=off)
     found = clocks()
     assert found.grade is Grade.OK
-    for one in ("this process on ", "worker on ", "gateway on ", "the furthest is web-2, 20 s ahead of the console's."):
+    for one in (
+        "this process on ",
+        "web process on ",
+        "worker on ",
+        "gateway on ",
+        "the furthest is web-2, 20 s ahead of the console's.",
+    ):
         assert one in found.text
 
 
@@ -65,6 +73,9 @@ def test_the_worst_clock_is_named_and_those_of_dead_processes_are_not(monkeypatc
     WorkerHeartbeat.objects.all().delete()
     GatewayHeartbeat.objects.update(clock_ahead=1.9, seen_at=timezone.now())
     assert clocks().grade is Grade.OK
+    WebHeartbeat.beat("web")
+    WebHeartbeat.objects.update(host="e", clock_ahead=-4.0)
+    assert clocks().text.startswith("The clock of web process on e is 4.0 s behind the database's.")
 
 
 @pytest.mark.postgres_only
@@ -84,3 +95,15 @@ def test_a_real_worker_and_a_real_gateway_with_wrong_clocks_are_named(tmp_path: 
     assert "gateway on " in found.text, ahead
     assert " +10.0 s" in found.text or " +9.9 s" in found.text
     assert " -3600.0 s" in found.text or " -3599.9 s" in found.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_web_processes_note_their_clock_until_they_stop(tmp_path: Path) -> None:
+    port = programs.free_port()
+    command = [*programs.MANAGE, "serve", "--port", str(port)]
+    with programs.serving(command, fleet.environment(tmp_path), port, tmp_path / "out") as running:
+        wait_until(WebHeartbeat.objects.exists, "the web processes have noted their clock")
+        assert (WebHeartbeat.objects.get().clock_ahead is None) == (connection.vendor == "sqlite")
+        running.process.terminate()
+        assert running.process.wait(PATIENCE) == 0, running.printed()
+    assert not WebHeartbeat.objects.exists()

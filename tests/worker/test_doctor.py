@@ -20,13 +20,14 @@ from pytest_django import Settings
 
 from activity.models import LogEntry
 from activity.verbs import Verb
+from sessions_app.heartbeat_of_process import FORGOTTEN_AFTER
 from sessions_app.hosts.connectors import practice
 from sessions_app.hosts.ssh import ca
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sso import metadata
 from sessions_app.worker.health import checks, hosts
 from sessions_app.worker.health.findings import Finding, Grade
-from sessions_app.worker.health.heartbeat import FORGOTTEN_AFTER, SILENT_AFTER, beat
+from sessions_app.worker.health.heartbeat import SILENT_AFTER, beat
 from sessions_app.worker.health.stuck import MANY_ATTEMPTS, OVERDUE
 from sessions_app.worker.models import WorkerHeartbeat
 from tests.sso.test_tokens import ISSUER

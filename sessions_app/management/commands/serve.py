@@ -17,6 +17,7 @@ from sessions_app.management.companions import Companion, stop_all
 from sessions_app.management.lifetimes import lifetime
 from sessions_app.management.ports import gateway_port_in_use, refuse_port_in_use
 from sessions_app.management.signals import set_by_signals
+from sessions_app.management.web_clock import WebClock
 
 DEFAULT_THREADS = 5  # of a web process; more would only wait for Python's lock, and each holds a database connection
 GATEWAY_DRAINS = 3  # seconds people have to leave a gateway that stops with the console
@@ -58,6 +59,7 @@ class Command(BaseCommand):
         webs = [self.web_process(number, one, options) for number, one in enumerate(sockets, start=1)]
         beside = [Companion(arguments[0], arguments, self.stderr.write) for arguments in companion_commands(options)]
         over, renewed = threading.Event(), threading.Event()
+        web_clock = WebClock(over)
         at_hangup = over if sys.stdin.isatty() else renewed  # a closed terminal ends a trial
         connections.close_all()
         with (
@@ -68,6 +70,7 @@ class Command(BaseCommand):
             try:
                 for companion in [*webs, *beside]:
                     companion.start()
+                web_clock.start()
                 threading.Thread(target=self.announce, args=(host, port), daemon=True).start()
                 while not over.wait(0.2):
                     if renewed.is_set():
@@ -75,7 +78,9 @@ class Command(BaseCommand):
                         for web in webs:
                             web.renew()
             finally:
+                over.set()
                 stop_all([*webs, *beside])
+                web_clock.finish()
                 for one in sockets:
                     one.close()
 

@@ -15,7 +15,7 @@ from sessions_app.people.letters import letter, send
 from sessions_app.people.personal import settings_of, zone_for_mail
 from sessions_app.schedules.flows.stop import stop
 from sessions_app.schedules.models import ScheduledExport
-from sessions_app.schedules.rights import refusal
+from sessions_app.schedules.rights import refusal, refusal_of_file
 
 AGAIN_AFTER = dt.timedelta(minutes=10)
 
@@ -30,8 +30,15 @@ def send_waiting() -> None:
             continue  # another worker sends it
         if reason := refusal(export.schedule):
             stop(export.schedule, reason)
+        elif reason := _why_not(export):
+            ScheduledExport.objects.filter(pk=export.pk).update(mail_next_at=None, mail_problem=reason)
         else:
             _send(export)
+
+
+def _why_not(export: ScheduledExport) -> str:
+    """Return why no mail is sent about this file; an empty string if one is."""
+    return refusal_of_file(export) if export.schedule.owner.email else "The account has no e-mail address."
 
 
 def _send(export: ScheduledExport) -> None:

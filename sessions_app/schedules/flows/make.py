@@ -20,8 +20,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, QueryDict
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
 from activity import log
@@ -30,10 +31,12 @@ from activity.listing import Download
 from activity.models import Level
 from activity.text import plain
 from activity.verbs import Verb
+from sessions_app.reports.every_report import REPORTS
+from sessions_app.reports.periods import ReportPeriod, days_of
 from sessions_app.schedules import files
 from sessions_app.schedules.flows.stop import stop
 from sessions_app.schedules.models import Schedule, ScheduledExport
-from sessions_app.schedules.rights import refusal
+from sessions_app.schedules.rights import refusal, role_key
 from sessions_app.schedules.times import next_time
 
 HELD_FOR = dt.timedelta(minutes=10)
@@ -50,6 +53,10 @@ class NotMade(Exception):
 
 class NoRight(Exception):
     """The owner may not have it. The text says why."""
+
+
+class Taken(Exception):
+    """Another worker makes the export, because this one was too slow; or the schedule was stopped or deleted."""
 
 
 def make_due() -> int:
@@ -70,7 +77,12 @@ def _take(pk: int) -> Schedule | None:
     free = Schedule.objects.running().filter(pk=pk, next_at__lte=now).exclude(held_until__gt=now)
     if not free.update(held_until=now + HELD_FOR):
         return None
-    return Schedule.objects.select_related("owner", "view").get(pk=pk)
+    return Schedule.objects.select_related("owner", "view").filter(pk=pk, held_until=now + HELD_FOR).first()
+
+
+def _mine(schedule: Schedule) -> QuerySet[Schedule]:
+    """Select the schedule, unless this worker has it no more."""
+    return Schedule.objects.filter(pk=schedule.pk, held_until=schedule.held_until)
 
 
 def _make(schedule: Schedule) -> bool:
@@ -78,15 +90,23 @@ def _make(schedule: Schedule) -> bool:
         stop(schedule, reason)
         return False
     try:
-        made = _written(schedule)
+        _keep(schedule, _written(schedule))
     except NoRight as problem:
         stop(schedule, str(problem))
-        return False
-    except (NotMade, OSError, TooMany) as problem:
+    except Taken:
+        logger.warning("The export of schedule %s was given up: it was taken over, stopped or deleted", schedule.pk)
+    except OSError as problem:
+        logger.exception("The export of schedule %s was not written", schedule.pk)
+        _note_failure(schedule, f"Its file could not be written: {problem.strerror or type(problem).__name__}.")
+    except (NotMade, TooMany) as problem:
         _note_failure(schedule, plain(problem, 300))
-        return False
-    _keep(schedule, made)
-    return True
+    except Exception:
+        # What is wrong with one export must keep no other from being made, mailed and removed.
+        logger.exception("The export of schedule %s failed unexpectedly", schedule.pk)
+        _note_failure(schedule, "It failed unexpectedly. The worker's own log says why.")
+    else:
+        return True
+    return False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,18 +118,19 @@ class _Written:
     sha256: str
     file_name: str
     content_type: str
+    made_as: str
 
 
 def _written(schedule: Schedule) -> _Written:
-    """Write the file. Raise NoRight, NotMade, TooMany or OSError."""
+    """Write the file. Raise NoRight, NotMade, TooMany, Taken or OSError."""
     owner = get_user_model().objects.get(pk=schedule.owner_id)  # without what this process knows of their rights
-    renewed = timezone.now()
 
     def renew() -> None:
-        nonlocal renewed
-        if timezone.now() - renewed > RENEW_EVERY:
-            renewed = timezone.now()
-            Schedule.objects.filter(pk=schedule.pk).update(held_until=renewed + HELD_FOR)
+        until = timezone.now() + HELD_FOR
+        if schedule.held_until is None or until - schedule.held_until > RENEW_EVERY:
+            if not _mine(schedule).update(held_until=until):
+                raise Taken
+            schedule.held_until = until
 
     with timezone.override(zoneinfo.ZoneInfo(schedule.zone)):
         answer = _asked(schedule, owner)
@@ -118,23 +139,21 @@ def _written(schedule: Schedule) -> _Written:
                 name, size, digest = files.write(pieces, renew)
         finally:
             answer.give_back()  # close() would end a request, and with it the database connection of the worker
-    return _Written(name, size, digest, answer.file_name, answer["Content-Type"])
+    return _Written(name, size, digest, answer.file_name, answer["Content-Type"], role_key(owner))
 
 
 def _asked(schedule: Schedule, owner: object) -> Download:
-    """Return the download of the list, as its owner gets it. Raise NoRight, NotMade or TooMany."""
-    view = schedule.view
-    if view is None:
-        raise NoRight("Its saved view is gone.")
+    """Return the download of the list or report, as its owner gets it. Raise NoRight, NotMade or TooMany."""
+    path, pairs = _address(schedule)
     request = HttpRequest()
-    request.method, request.path, request.path_info = "GET", view.path, view.path
-    asked = [*view.pairs, ("format", schedule.format), *([("zip", "1")] if schedule.is_archive else [])]
+    request.method, request.path, request.path_info = "GET", path, path
+    asked = [*pairs, ("format", schedule.format), *([("zip", "1")] if schedule.is_archive else [])]
     request.GET = QueryDict(urlencode(asked))
     request.META = {"REQUEST_METHOD": "GET", "SERVER_NAME": "worker", "SERVER_PORT": "0", "REMOTE_ADDR": ""}
     request.user = owner  # type: ignore[assignment]  # a person, whom the middleware would have set
     request.htmx = False  # type: ignore[attr-defined]  # by the middleware of django-htmx
     try:
-        match = resolve(view.path)
+        match = resolve(path)
         request.resolver_match = match
         answer = match.func(request, *match.args, **match.kwargs)
     except (PermissionDenied, Http404, Resolver404) as problem:
@@ -144,33 +163,58 @@ def _asked(schedule: Schedule, owner: object) -> Download:
     raise NotMade("The list did not accept the saved view. Open the view, correct its filters and save it again.")
 
 
+def _address(schedule: Schedule) -> tuple[str, list[tuple[str, str]]]:
+    """Return the path of the list or report, and what is asked of it. Raise NoRight if it is gone.
+
+    The days of a report are those before the day on which it was due, also when it is made later.
+    """
+    if schedule.report:
+        path = reverse("report", args=[schedule.report])
+        if not REPORTS[schedule.report].has_period:
+            return path, []
+        days = days_of(ReportPeriod(f"last-{schedule.every}"), timezone.localtime(schedule.next_at).date())
+        since, until = days.first.isoformat(), days.last.isoformat()
+        return path, [("period", ReportPeriod.CUSTOM), ("since", since), ("until", until)]
+    if schedule.view is None:
+        raise NoRight("Its saved view is gone.")
+    return schedule.view.path, schedule.view.pairs
+
+
 def _keep(schedule: Schedule, made: _Written) -> None:
+    """Keep the file for the owner, and say when the schedule is due next. Raise Taken, which leaves no file."""
+    try:
+        with transaction.atomic():
+            if not _mine(schedule).update(held_until=None, attempts=0, problem=""):
+                raise Taken
+            _note_made(Schedule.objects.select_related("owner").get(pk=schedule.pk), made)
+    except BaseException:
+        files.remove(made.stored_as)
+        raise
+
+
+def _note_made(schedule: Schedule, made: _Written) -> None:
     now = timezone.now()
-    expires_at = now + dt.timedelta(days=settings.EXPORTS_DAYS)
-    with transaction.atomic():
-        export = ScheduledExport.objects.create(
-            schedule=schedule,
-            token=secrets.token_urlsafe(32),
-            stored_as=made.stored_as,
-            file_name=made.file_name,
-            content_type=made.content_type,
-            size=made.size,
-            sha256=made.sha256,
-            made_at=now,
-            expires_at=expires_at,
-            mail_next_at=now if schedule.owner.email else None,
-            mail_problem="" if schedule.owner.email else "The account has no e-mail address.",
-        )
-        Schedule.objects.filter(pk=schedule.pk).update(
-            held_until=None, attempts=0, problem="", next_at=next_time(schedule, now)
-        )
-        log.record(
-            Verb.SCHEDULE_MADE,
-            f"Made the scheduled export “{schedule.view_name}” for {schedule.owner.get_username()}",
-            user=schedule.owner,
-            target=schedule,
-            details={"file": made.file_name, "size": made.size, "sha256": made.sha256, "export": export.pk},
-        )
+    export = ScheduledExport.objects.create(
+        schedule=schedule,
+        token=secrets.token_urlsafe(32),
+        stored_as=made.stored_as,
+        file_name=made.file_name,
+        content_type=made.content_type,
+        size=made.size,
+        sha256=made.sha256,
+        made_as=made.made_as,
+        made_at=now,
+        expires_at=now + dt.timedelta(days=settings.EXPORTS_DAYS),
+        mail_next_at=now,
+    )
+    Schedule.objects.filter(pk=schedule.pk).update(next_at=next_time(schedule, now))
+    log.record(
+        Verb.SCHEDULE_MADE,
+        f"Made the scheduled export “{schedule.view_name}” for {schedule.owner.get_username()}",
+        user=schedule.owner,
+        target=schedule,
+        details={"file": made.file_name, "size": made.size, "sha256": made.sha256, "export": export.pk},
+    )
 
 
 def _note_failure(schedule: Schedule, problem: str) -> None:
@@ -179,9 +223,10 @@ def _note_failure(schedule: Schedule, problem: str) -> None:
     is_last = attempts >= MOST_ATTEMPTS
     next_at = next_time(schedule, now) if is_last else now + AGAIN_AFTER
     with transaction.atomic():
-        Schedule.objects.filter(pk=schedule.pk).update(
+        if not _mine(schedule).update(
             held_until=None, attempts=0 if is_last else attempts, problem=problem, next_at=next_at
-        )
+        ):
+            return
         log.record(
             Verb.SCHEDULE_FAILED,
             f"The scheduled export “{schedule.view_name}” of {schedule.owner.get_username()} was not made: {problem}",

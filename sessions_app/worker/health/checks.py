@@ -21,13 +21,14 @@ from sessions_app.catalogue.connectors import names_where
 from sessions_app.catalogue.models import Resource, ServiceAuth
 from sessions_app.gateway import heartbeats
 from sessions_app.gateway.models import GatewayConnection, GatewayHeartbeat
+from sessions_app.heartbeat_of_process import FORGOTTEN_AFTER
 from sessions_app.hosts.ssh import ca
 from sessions_app.logins import geolocation
 from sessions_app.sealing import SealingError, problem_of_keys, sealed_fields, unseal
 from sessions_app.worker.health import files
 from sessions_app.worker.health.clocks import clocks
 from sessions_app.worker.health.findings import Finding, error, ok, warning
-from sessions_app.worker.health.heartbeat import FORGOTTEN_AFTER, is_work_waiting, running
+from sessions_app.worker.health.heartbeat import is_work_waiting, running
 from sessions_app.worker.health.retention import retention
 from sessions_app.worker.health.reviews import reviews
 from sessions_app.worker.health.schedules import schedules

@@ -1,7 +1,7 @@
-"""Compare the clocks of this process, workers, gateways and hosts.
+"""Compare the clocks of this process, web processes, workers, gateways and hosts.
 
-Workers and gateways note with each heartbeat how far their clock is from the database's, and workers note the clocks of
-hosts. Web processes have no heartbeat: the page Health compares the one that shows it.
+Web processes, workers and gateways note with each heartbeat how far their clock is from the database's, and workers
+note the clocks of hosts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 from sessions_app.hosts.models import HostWatch
 from sessions_app.worker.health import heartbeat
 from sessions_app.worker.health.findings import Finding, ok, warning
-from sessions_app.worker.models import WorkerHeartbeat
+from sessions_app.worker.models import WebHeartbeat, WorkerHeartbeat
 
 APART = 2.0  # seconds from which on people are warned of a process
 MOST_CLOCKS = 10  # hosts that are named
@@ -41,7 +41,7 @@ class Clock:
 
 
 def clocks() -> Finding:
-    """Check that the clocks of this process, workers, gateways, database and hosts agree."""
+    """Check that the clocks of this process, web processes, workers, gateways, database and hosts agree."""
     here, ours, problems = database_clock.ahead_of_database(), list[Clock](), []
     if here is not None:
         ours = [Clock(f"this process on {socket.gethostname()}", here), *_noted(here)]
@@ -60,12 +60,13 @@ def clocks() -> Finding:
 
 
 def _noted(here: float) -> Iterator[Clock]:
-    """Yield the clocks of the workers and gateways that are running, by the database's time.
+    """Yield the clocks of the processes that are running, by the database's time.
 
     The times of their heartbeats are those of their own clocks, which may be wrong.
     """
     now = timezone.now() - dt.timedelta(seconds=here)
     for model, what, silent in (
+        (WebHeartbeat, "web process", heartbeat.SILENT_AFTER),
         (WorkerHeartbeat, "worker", heartbeat.SILENT_AFTER),
         (GatewayHeartbeat, "gateway", heartbeats.SILENT_AFTER),
     ):

@@ -6,41 +6,32 @@ This module does not know what a worker does.
 from __future__ import annotations
 
 import datetime as dt
-import socket
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from activity.compiled_query import CompiledQuery
-from sessions_app.database_clock import ahead_of_database
 from sessions_app.privileged.models import LIVE, PrivilegedSession, Status
 from sessions_app.worker.models import WorkerHeartbeat
 
 BEAT_EVERY = 10.0  # seconds
 SILENT_AFTER = dt.timedelta(seconds=30)
-FORGOTTEN_AFTER = dt.timedelta(hours=1)  # after which the row of a worker that died is deleted
 
 
 def beat(owner: str) -> None:
-    """Note that this worker is running. At its first heartbeat, delete those of workers that died long ago."""
-    ahead, now = ahead_of_database(), timezone.now()
-    if WorkerHeartbeat.objects.filter(owner=owner).update(seen_at=now, clock_ahead=ahead):
-        return
-    WorkerHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
-    WorkerHeartbeat.objects.create(
-        owner=owner, host=socket.gethostname()[:120], started_at=now, seen_at=now, clock_ahead=ahead
-    )
+    """Note that this worker is running."""
+    WorkerHeartbeat.beat(owner)
 
 
 def stopped(owner: str) -> None:
     """Note that this worker stopped in order."""
-    WorkerHeartbeat.objects.filter(owner=owner).delete()
+    WorkerHeartbeat.stopped(owner)
 
 
 def running() -> list[WorkerHeartbeat]:
     """Return the workers that were seen in the last 30 seconds, the oldest first."""
-    return list(WorkerHeartbeat.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER).order_by("started_at", "pk"))
+    return WorkerHeartbeat.seen_within(SILENT_AFTER)
 
 
 def is_work_waiting() -> bool:

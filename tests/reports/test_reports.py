@@ -22,7 +22,7 @@ from openpyxl import load_workbook
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.privileged.models import Approval, Status
-from sessions_app.reports import rights_reports
+from sessions_app.reports import last_uses, rights_reports
 from sessions_app.reports.every_report import REPORTS
 from tests.support import builders
 from tests.support.pages import ClientResponse, elements, facts, streamed, text, texts
@@ -191,7 +191,7 @@ def test_the_dates_of_others_stay_theirs_when_somebody_is_disabled_meanwhile(
 ) -> None:
     builders.make_policy(users=[alice, outsider])
     used = make_past(outsider)
-    read = rights_reports.last_uses
+    read = last_uses.last_uses
 
     def after_one_left(ids: Sequence[int]) -> Any:
         User.objects.filter(pk=alice.pk).update(is_active=False)

@@ -13,6 +13,7 @@ from django.db.models import BigIntegerField, Func
 from django.db.models.sql.compiler import SQLCompiler
 
 QUARTER = 15 * 60  # seconds
+QUARTERS_A_DAY = 86400 // QUARTER
 
 
 class Quarter(Func):

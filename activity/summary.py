@@ -20,8 +20,8 @@ from django.utils import timezone
 from activity.chart import Bucket
 from activity.models import Level, LogEntry
 from activity.period import Span
-from activity.quarters import QUARTER, Quarter
-from activity.rollups.reading import Narrowing
+from activity.quarters import QUARTER, QUARTERS_A_DAY, Quarter
+from activity.rollups.reading import Narrowing, Offset
 from activity.rollups.reading import counted as from_rollups
 
 
@@ -89,7 +89,6 @@ WEEK = Step("week", "the week of %d %b %Y", "%d %b")
 MONTH = Step("month", "%B %Y", "%b %Y")
 
 HOUR_LONG, DAY_LONG = 3600, 86400  # seconds
-QUARTERS = DAY_LONG // QUARTER
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - by the wall clock, as are all steps
 
 
@@ -113,13 +112,14 @@ def buckets(
     `narrowing` says that nothing but the time, levels and outcomes narrows `entries` down, and to which.
     """
     step = step_for(span, now)
-    counted = _counted(entries, span, narrowing)
+    offset = _offsets(timezone.get_current_timezone())
+    counted = _counted(entries, span, narrowing, None if step is HOUR else offset)
     if step is HOUR:
         quarters: dict[int, tuple[int, int]] = {}
         for quarter, total, problems in counted:
             _add(quarters, quarter, total, problems)
-        return _hours(quarters, span, now)
-    found = _count(counted, step)
+        return _hours(quarters, span, now, offset)
+    found = _count(counted, step, offset)
     if not found:
         return []
     first, last = min(found), max(found)
@@ -136,11 +136,14 @@ Key = TypeVar("Key")
 Counted = Iterable[tuple[int, int, int]]  # a quarter of an hour, its entries, and those of them that are problems
 
 
-def _counted(entries: QuerySet[LogEntry], span: Span, narrowing: Narrowing | None) -> Counted:
-    """Return the counts in the quickest way that there is. A quarter may be there several times."""
+def _counted(entries: QuerySet[LogEntry], span: Span, narrowing: Narrowing | None, days_of: Offset | None) -> Counted:
+    """Return the counts in the quickest way that there is. A quarter may be there several times.
+
+    With `days_of`, those of a whole day of that wall clock may stand together by one quarter of the day.
+    """
     if narrowing is None:
         return _of_rows(entries)
-    found = from_rollups(entries, span, narrowing)
+    found = from_rollups(entries, span, narrowing, days_of)
     if found is not None:
         return found
     return _of_indexes(entries) if narrowing.is_everything else _of_rows(entries)
@@ -169,14 +172,13 @@ def _by_quarter(entries: QuerySet[LogEntry]) -> QuerySet[Any, Any]:
     return entries.order_by().annotate(quarter=Quarter("at")).values_list("quarter")
 
 
-def _hours(counted: Mapping[int, tuple[int, int]], span: Span, now: dt.datetime) -> list[Bucket]:
+def _hours(counted: Mapping[int, tuple[int, int]], span: Span, now: dt.datetime, offset: Offset) -> list[Bucket]:
     """Return a bucket for each hour.
 
     Where clocks are set back, both hours of one name are there, with how far each is ahead of UTC.
     """
     if not counted:
         return []
-    offset = _offsets(timezone.get_current_timezone())
 
     def hour_of(quarter: int) -> tuple[int, int]:
         ahead = offset(quarter)
@@ -201,13 +203,12 @@ def _hour(hour: int, ahead: int | None, total: int, problems: int) -> Bucket:
     return Bucket(f"{at:{HOUR.label}} UTC{zone}", f"{at:%H:00} {zone}", total, problems)
 
 
-def _count(counted: Counted, step: Step) -> dict[dt.datetime, tuple[int, int]]:
+def _count(counted: Counted, step: Step, offset: Offset) -> dict[dt.datetime, tuple[int, int]]:
     """Return all entries, and those that are problems, for each step of days or more that has any.
 
     Steps follow the wall clock. The database counts quarters of an hour and knows no time zone, because the counts are
     kept for viewers of all zones, and SQLite would call Python for each entry.
     """
-    offset = _offsets(timezone.get_current_timezone())
     days: dict[int, tuple[int, int]] = {}
     for quarter, total, problems in counted:
         number = (quarter * QUARTER + offset(quarter)) // DAY_LONG
@@ -218,7 +219,7 @@ def _count(counted: Counted, step: Step) -> dict[dt.datetime, tuple[int, int]]:
     return found
 
 
-def _offsets(zone: dt.tzinfo) -> Callable[[int], int]:
+def _offsets(zone: dt.tzinfo) -> Offset:
     """Return a function: by how many seconds the wall clock is ahead of UTC in a quarter of an hour.
 
     The zone is asked twice a day, and for each quarter only on days on which it changes: a year has 35,000.
@@ -230,8 +231,8 @@ def _offsets(zone: dt.tzinfo) -> Callable[[int], int]:
         return int((ahead or dt.timedelta()).total_seconds())
 
     def offset(quarter: int) -> int:
-        day = quarter - quarter % QUARTERS
-        begins, ends = ask(day), ask(day + QUARTERS)
+        day = quarter - quarter % QUARTERS_A_DAY
+        begins, ends = ask(day), ask(day + QUARTERS_A_DAY)
         return begins if begins == ends else ask(quarter)
 
     return offset

@@ -17,6 +17,9 @@ be deleted. Whoever owns the database can drop all of this, so integrity.py chec
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity.verbs import Verb
@@ -245,6 +248,25 @@ def renewal(connection: BaseDatabaseWrapper) -> list[list[str]]:
 def remove(connection: BaseDatabaseWrapper) -> None:
     """Drop all triggers: for migrations backwards, and for tests that empty their database."""
     _run(connection, _drops(connection))
+
+
+@contextlib.contextmanager
+def without_triggers(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Drop the triggers for the block, and then create the same ones again, which may be those of an earlier version.
+
+    It is for migrations, whose transaction brings the triggers back when the block fails.
+    """
+    names = ", ".join(f"'{name}'" for name in (SQLITE if connection.vendor == "sqlite" else POSTGRESQL))
+    question = f"SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name IN ({names})"
+    if connection.vendor == "postgresql":
+        tables = f"to_regclass('{LOG}'), to_regclass('{REQUEST}')"
+        question = f"SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid IN ({tables}) AND tgname IN ({names})"
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        there = [str(text) for (text,) in cursor.fetchall()]
+    remove(connection)
+    yield
+    _run(connection, there)
 
 
 def _functions(connection: BaseDatabaseWrapper) -> list[str]:

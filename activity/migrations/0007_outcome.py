@@ -1,8 +1,8 @@
 """Every entry has an outcome, also the earlier ones, as their verbs say.
 
 No database writes the table anew: the new column has a constant default. Only the entries of the verbs below are
-changed, which the index of verbs finds. The triggers that refuse changes are dropped for it, and an entry says what was
-done. 0011_erase_requests makes them anew: those of today name columns that are not there yet, which SQLite refuses.
+changed, which the index of verbs finds. The triggers that refuse changes are away meanwhile, and an entry says what was
+done. Those that come back are the ones that were there, because those of today name columns of 0011_erase_requests.
 """
 
 from django.db import migrations, models
@@ -43,11 +43,11 @@ class AddField(migrations.AddField):
 def correct(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Give the entries about failures and refusals their outcome, and write an entry that says so."""
     entries = apps.get_model("activity", "LogEntry")._default_manager.using(schema_editor.connection.alias)
-    append_only.remove(schema_editor.connection)
-    counts = {
-        outcome: sum(entries.filter(verb=verb).update(outcome=outcome) for verb in verbs)
-        for outcome, verbs in VERBS.items()
-    }
+    with append_only.without_triggers(schema_editor.connection):
+        counts = {
+            outcome: sum(entries.filter(verb=verb).update(outcome=outcome) for verb in verbs)
+            for outcome, verbs in VERBS.items()
+        }
     if any(counts.values()):
         entries.create(
             verb="log.upgraded",

@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
 
-from activity import append_only, appending, log
+from activity import appending, log
+from activity.integrity import find_problems
 from activity.models import Level, LogEntry, Outcome
 from activity.verbs import Verb
 from tests.support.programs import ROOT
@@ -80,9 +81,7 @@ def test_the_migration_gives_earlier_failures_and_refusals_their_outcome_and_say
         LogEntry.objects.create(verb=verb, message="one", user=alice)  # as the database fills the new column
         for verb in (Verb.LOGIN, Verb.LOGIN_FAILED, Verb.CONNECTION_REFUSED)
     ]
-    editor = connection.SchemaEditorClass(connection)
-    migration.correct(apps, editor)  # it drops the triggers, which the last migration makes anew
-    append_only.renew(connection)
+    migration.correct(apps, connection.SchemaEditorClass(connection))
     found = LogEntry.objects.filter(pk__in=[entry.pk for entry in earlier]).order_by("pk")
     assert [entry.outcome for entry in found] == [Outcome.SUCCESS, Outcome.FAILURE, Outcome.DENIED]
     said = LogEntry.objects.get(verb=Verb.LOG_UPGRADED)
@@ -90,6 +89,31 @@ def test_the_migration_gives_earlier_failures_and_refusals_their_outcome_and_say
     assert "1 earlier ones became Failure and 1 Denied" in said.message
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         LogEntry.objects.filter(pk=said.pk).update(message="x")
+    assert find_problems() == []
+
+
+def test_a_migration_that_drops_the_triggers_brings_those_back_that_were_there(alice: User) -> None:
+    log.record(Verb.LOGIN_FAILED, "one", user=alice)
+    with connection.cursor() as cursor:  # as an earlier version made one of them
+        if connection.vendor == "sqlite":
+            cursor.execute("DROP TRIGGER activity_log_no_update")
+            cursor.execute(
+                "CREATE TRIGGER activity_log_no_update BEFORE UPDATE ON activity_logentry "
+                "BEGIN SELECT RAISE(ABORT, 'as it was'); END"
+            )
+        else:
+            cursor.execute("DROP TRIGGER activity_log_no_change ON activity_logentry")
+            cursor.execute(
+                "CREATE FUNCTION refuse_as_it_was() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'as it was'; END $$"
+            )
+            cursor.execute(
+                "CREATE TRIGGER activity_log_no_change BEFORE UPDATE OR DELETE ON activity_logentry "
+                "FOR EACH ROW EXECUTE FUNCTION refuse_as_it_was()"
+            )
+    migration.correct(apps, connection.SchemaEditorClass(connection))
+    with pytest.raises(DatabaseError, match="as it was"), transaction.atomic():
+        LogEntry.objects.update(message="x")
 
 
 def test_an_entry_that_cannot_be_written_undoes_what_it_is_about(alice: User) -> None:

@@ -1,7 +1,8 @@
 """erase(): has the database erase the personal data of one entry of the log, which it does in one way only.
 
 The hash of the entry stays in the sealed log, and a signed statement says that it no longer fits (seal/statements.py).
-So everything else still verifies. What an entry keeps is named in append_only.py.
+So everything else still verifies. What an entry keeps is named in append_only.py. The statement keeps what proves the
+files of a recording, which is no personal data: else who changes such a file would have its entry erased.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from activity.verbs import Verb
 from activity.verify_sessionadmin import leaf_hash
 
 MOST_OF_A_REASON = 500  # characters
+STATED = {Verb.RECORDING_CLOSED.value: ("recording", "sha256", "input_sha256")}  # details that the statement keeps
 
 
 class EraseRefused(Exception):
@@ -47,7 +49,8 @@ def erase(entry_id: int, reason: str) -> None:
     reason = plain(reason, MOST_OF_A_REASON)
     if not reason:
         raise EraseRefused("Say why, without naming the person: the log keeps the reason. Nothing was changed.")
-    erasable(entry_id)
+    entry = erasable(entry_id)
+    kept = {key: entry.details[key] for key in STATED.get(entry.verb, ()) if key in entry.details}
     Sealing("erase").seal(is_alone=True)
     try:
         leaf = tree.leaf_index(entry_id)
@@ -61,8 +64,8 @@ def erase(entry_id: int, reason: str) -> None:
     try:
         with transaction.atomic():
             PruneRequest.objects.create(entry_id=entry_id, reason=reason)
-            said = LogEntry.objects.filter(verb=Verb.LOG_ERASED).latest("pk")
-            erasure = statements.Erasure(entry_id, sealed_hash, _hash_of(entry_id))
+            said = LogEntry.objects.filter(verb=Verb.LOG_ERASED, details__entry=entry_id).latest("pk")
+            erasure = statements.Erasure(entry_id, sealed_hash, _hash_of(entry_id), kept)
             statements.sign_erased(said.pk, leaf, erasure, reason)
     except NoSigningKey as error:
         raise EraseRefused(f"No statement can be signed, so nothing was changed. {error}") from error

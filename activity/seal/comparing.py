@@ -95,12 +95,17 @@ class _Part:
     # entries
 
     def _tile(self, tile: SealTile, before: SealTile | None, leaves: int) -> None:
-        hashes, ids = bytes(tile.hashes)[: leaves * HASH_BYTES], unpack_ids(bytes(tile.ids))[:leaves]
-        if not hashes and not ids and leaves == TILE:
+        hashes, numbers = bytes(tile.hashes)[: leaves * HASH_BYTES], unpack_ids(bytes(tile.ids))
+        if not hashes and not numbers and leaves == TILE:
             self._empty(tile, before)
             return
-        if len(hashes) != leaves * HASH_BYTES or len(ids) != leaves or ids != sorted(set(ids)):
-            self._say(f"{_leaves(tile.number, leaves)} of the tree are damaged: their hashes or numbers are not whole.")
+        ids = numbers[:leaves]  # somebody may seal more meanwhile
+        is_whole = len(hashes) == leaves * HASH_BYTES and len(ids) == leaves and numbers == sorted(set(numbers))
+        # The next tile is compared from the number on that this one says is its last.
+        if not is_whole or (tile.first_id, tile.last_id) != (numbers[0], numbers[-1]):
+            self._say(
+                f"{_leaves(tile.number, leaves)} of the tree are damaged: their hashes and numbers do not fit together."
+            )
             self.found.roots.append(self._root_above(tile.number))
             return
         self._compare(tile.number * TILE, ids, hashes, self._start(tile, before))

@@ -11,7 +11,7 @@ import bisect
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -33,6 +33,7 @@ class Erasure:
     entry_id: int
     leaf_hash: bytes  # of the entry as it was sealed
     now: bytes  # what its leaf would be as it is now
+    kept: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)  # details that name nobody
 
 
 @dataclasses.dataclass(slots=True)
@@ -66,6 +67,7 @@ def sign_erased(entry_id: int, leaf: int, erasure: Erasure, reason: str) -> Seal
         "hash": base64.b64encode(erasure.leaf_hash).decode(),
         "now": base64.b64encode(erasure.now).decode(),
         "reason": reason,
+        "kept": dict(erasure.kept),
     }
     return _sign(StatementKind.ERASED, entry_id, said)
 
@@ -114,6 +116,6 @@ def _read(row: SealStatement, keys: Sequence[VerifierKey], found: Statements) ->
         found.problems.append(f"Entry {row.entry_id:,}, which says what was {row.kind}, is missing from the log.")
     if row.kind == StatementKind.PRUNED:
         return [(first, after) for first, after in said["leaves"]]
-    hashes = (base64.b64decode(said[key]) for key in ("hash", "now"))
-    found.erasures[said["leaf"]] = Erasure(said["id"], *hashes)
+    leaf_hash, now = (base64.b64decode(said[key]) for key in ("hash", "now"))
+    found.erasures[said["leaf"]] = Erasure(said["id"], leaf_hash, now, said.get("kept", {}))  # earlier ones kept none
     return []

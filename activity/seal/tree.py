@@ -6,7 +6,6 @@ A proof reads the few tiles that it needs in one query. Nothing here knows what 
 from __future__ import annotations
 
 import bisect
-import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
@@ -14,9 +13,9 @@ from typing import TypeVar
 from django.db.models import Q
 
 from activity.seal.models import HASH_BYTES, TILE, SealState, SealTile
+from activity.verify_sessionadmin import EMPTY_ROOT, node_hash
 
 TILE_BITS = 8  # levels of the tree in one tile
-EMPTY_ROOT = hashlib.sha256(b"").digest()
 MOST_TILES = 1_000  # that a Tree keeps in memory, about 30 KB each
 
 Item = TypeVar("Item")
@@ -30,17 +29,12 @@ class TreeDamaged(LookupError):
     """Hashes are missing that the tree once had. The text is for the person."""
 
 
-def node(left: bytes, right: bytes) -> bytes:
-    """Return the hash of an interior node."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
 def rows_over(hashes: Sequence[bytes]) -> list[list[bytes]]:
     """Return the hashes of the complete subtrees over these: row r has those over 2**r of them each."""
     rows = [list(hashes)]
     while len(below := rows[-1]) > 1:
         pairs = range(0, len(below) - 1, 2)
-        rows.append([hashlib.sha256(b"\x01" + below[i] + below[i + 1]).digest() for i in pairs])
+        rows.append([node_hash(below[i], below[i + 1]) for i in pairs])
     return rows
 
 
@@ -50,8 +44,9 @@ def pack_ids(ids: Sequence[int]) -> bytes:
 
 
 def unpack_ids(packed: bytes | memoryview) -> list[int]:
-    """Return the numbers of entries that SealTile.ids holds."""
-    return list(struct.unpack(f">{len(packed) // 8}q", packed))
+    """Return the numbers of entries that SealTile.ids holds. A number of which a part is missing is left out."""
+    count = len(packed) // 8
+    return list(struct.unpack(f">{count}q", packed[: count * 8]))
 
 
 def split_hashes(packed: bytes | memoryview) -> list[bytes]:
@@ -80,24 +75,11 @@ def root(at_size: int) -> bytes:
     return Tree(at_size).root()
 
 
-def inclusion_proof(index: int, at_size: int) -> list[bytes]:
-    """Return the path from leaf `index` to the root at `at_size` (RFC 9162, 2.1.3.1).
-
-    Raise NotSealed or TreeDamaged.
-    """
-    return Tree(at_size).inclusion_proof(index)
-
-
-def consistency_proof(old: int, new: int) -> list[bytes]:
-    """Return what proves that the tree of `new` leaves begins with that of `old` (RFC 9162, 2.1.4.1).
-
-    Raise NotSealed or TreeDamaged.
-    """
-    return Tree(new).consistency_proof(old)
-
-
 class Tree:
-    """The tree at one size. It keeps the tiles that it has read, so that many proofs share them."""
+    """The tree at one size. It keeps the tiles that it has read, so that many proofs share them.
+
+    Its methods raise NotSealed or TreeDamaged.
+    """
 
     def __init__(self, at_size: int) -> None:
         if not 0 <= at_size <= (now := size()):
@@ -113,14 +95,14 @@ class Tree:
         return self._range(0, self.size)
 
     def inclusion_proof(self, index: int) -> list[bytes]:
-        """Return the hashes beside the path from the leaf to the root, from the leaf on."""
+        """Return the hashes beside the path from the leaf to the root, from the leaf on (RFC 9162, 2.1.3.1)."""
         if not 0 <= index < self.size:
             raise NotSealed(f"The tree of {self.size:,} entries has no leaf {index:,}.")
         self.read_for(leaves=[index], edges=[self.size])
         return self._path(index, 0, self.size)
 
     def consistency_proof(self, old: int) -> list[bytes]:
-        """Return the hashes that prove that this tree begins with the one of `old` leaves."""
+        """Return the hashes that prove that this tree begins with the one of `old` leaves (RFC 9162, 2.1.4.1)."""
         if not 0 <= old <= self.size:
             raise NotSealed(f"A tree of {self.size:,} entries was never one of {old:,}.")
         if old in (0, self.size):
@@ -179,7 +161,7 @@ class Tree:
             level, row = divmod(width.bit_length() - 1, TILE_BITS)
             return self._stored(level, first >> (level * TILE_BITS), row)
         middle = first + _left(width)
-        return node(self._range(first, middle), self._range(middle, after))
+        return node_hash(self._range(first, middle), self._range(middle, after))
 
     def _path(self, index: int, first: int, after: int) -> list[bytes]:
         if after - first == 1:

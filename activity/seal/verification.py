@@ -20,10 +20,9 @@ from activity.models import LogEntry
 from activity.seal import statements, tree
 from activity.seal.comparing import TILES_OF_PART, Compared, Comparison, Signed
 from activity.seal.models import HASH_BYTES, TILE, Checkpoint, SealState, SealTile
-from activity.seal.tree import rows_over, split_hashes
+from activity.seal.tree import TILE_BITS, rows_over, split_hashes
 from activity.verify_sessionadmin import Frontier, VerifierKey
 
-TILE_BITS = 8
 WORTH_PROCESSES = 200_000  # entries; fewer are compared sooner than other processes are there
 
 

@@ -83,7 +83,10 @@ def _logged() -> set[str]:
 @sensitive_variables("private", "sealed")
 def _problem(key: SigningKey, logged: set[str]) -> str:
     """Return why a key does not count; an empty string when it does."""
-    public = base64.b64decode(key.public_key)
+    try:
+        public = base64.b64decode(key.public_key)
+    except ValueError:
+        return "its public key cannot be read."
     if key.fingerprint != key_id(key.name, public).hex():
         return "its name, hash and key do not belong together."
     if keys.vkey(key) not in logged:

@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from activity import append_only, log
-from activity.models import Checkpoint, LogEntry, SealState, SealTile
+from activity.models import Checkpoint, Level, LogEntry, SealState, SealTile
 from activity.seal import comparing, tree, verification
 from activity.seal.rows import read_entries
 from activity.verbs import Verb
@@ -183,7 +183,7 @@ def test_a_tile_that_is_gone_or_broken_is_found() -> None:
     sealed(600)
     tile = SealTile.objects.get(level=0, number=1)
     SealTile.objects.filter(pk=tile.pk).update(hashes=bytes(tile.hashes)[:-32])
-    assert findings() == ["Leaves 256 to 511 of the tree are damaged: their hashes or numbers are not whole."]
+    assert findings() == ["Leaves 256 to 511 of the tree are damaged: their hashes and numbers do not fit together."]
     SealTile.objects.filter(pk=tile.pk).update(hashes=b"", ids=b"")
     assert findings()[0] == "Leaves 256 to 511 of the tree are missing, and no signed statement says why."
     tile.delete()
@@ -417,3 +417,58 @@ def test_the_file_to_which_checkpoints_are_appended_counts_as_a_whole(tmp_path: 
         f"entries in {tmp_path / 'kept'} is of a larger log" in text
         for text in findings("--checkpoint", tmp_path / "kept")
     )
+
+
+def test_an_entry_between_two_tiles_is_not_hidden_by_what_the_first_one_calls_its_last_number() -> None:
+    write(600)
+    numbers = list(LogEntry.objects.order_by("pk").values_list("pk", flat=True))
+    with as_owner():
+        LogEntry.objects.filter(pk__in=numbers[256:260]).delete()
+    seal()
+    planted = numbers[257]
+    LogEntry.objects.bulk_create([LogEntry(pk=planted, verb=Verb.LOGIN, message="planted", level=Level.INFO)])
+    behind = f"Entry {planted:,} appeared behind the seal: it was not there when later entries were sealed."
+    assert findings() == [behind]
+    SealTile.objects.filter(level=0, number=0).update(last_id=planted)
+    assert findings() == ["Leaves 0 to 255 of the tree are damaged: their hashes and numbers do not fit together."]
+
+
+def test_a_number_of_a_tile_that_was_cut_in_half_is_a_finding() -> None:
+    sealed(600)
+    tile = SealTile.objects.get(level=0, number=1)
+    SealTile.objects.filter(pk=tile.pk).update(ids=bytes(tile.ids)[:-3])
+    assert findings() == ["Leaves 256 to 511 of the tree are damaged: their hashes and numbers do not fit together."]
+
+
+def test_a_public_key_that_cannot_be_read_is_a_finding() -> None:
+    sealed(3)
+    SigningKey.objects.update(public_key="no key")
+    assert any("is not to be trusted: its public key cannot be read" in text for text in findings())
+
+
+# --- recordings
+
+
+def test_a_second_entry_about_a_recording_does_not_take_the_place_of_the_first() -> None:
+    """Who owns the database changes file and row, and appends an entry that says the same."""
+    recording = make_recording()
+    sealed(2)
+    closing = LogEntry.objects.get(verb=Verb.RECORDING_CLOSED)
+    forged = hashlib.sha256(b"another file").hexdigest()
+    type(recording).objects.filter(pk=recording.pk).update(sha256=forged)
+    log.record(
+        Verb.RECORDING_CLOSED,
+        "closed",
+        target=recording.session,
+        details={**closing.details, "sha256": forged},
+    )
+    seal()
+    assert any(f"but the entry that closed it says “{closing.details['sha256']}”" in text for text in findings())
+
+
+def test_a_recording_whose_row_was_deleted_is_missing() -> None:
+    recording = make_recording()
+    sealed(2)
+    recording.lines.all().delete()
+    type(recording).objects.filter(pk=recording.pk).delete()
+    assert findings() == [f"Recording {recording.pk} is missing, although the log says that it was closed."]

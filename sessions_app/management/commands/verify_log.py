@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from activity import integrity
 from activity.models import LogEntry
+from activity.seal import statements
 from activity.seal.comparing import Signed
 from activity.seal.verification import Verification, Verified
 from activity.verify_sessionadmin import Unproven, VerifierKey, open_note, parse_checkpoint, split_notes
@@ -80,7 +81,7 @@ class Command(BaseCommand):
         found = verification.run(processes, _number(since))
         self._tell(found, has_outside=bool(outside))
         if not without_recordings:
-            self._recordings()
+            self._recordings(keys)
         if self.findings:
             raise CommandError(
                 f"{self.findings:,} finding{'' if self.findings == 1 else 's'}. The log does not verify."
@@ -96,8 +97,8 @@ class Command(BaseCommand):
             self._finding(problem)
         return keys
 
-    def _recordings(self) -> None:
-        compared = recordings.compare(self._finding)
+    def _recordings(self, keys: list[VerifierKey]) -> None:
+        compared = recordings.compare(self._finding, statements.load(keys).erasures.values())
         self.stdout.write(f"{compared.files:,} files of recordings were compared with what the log says of them.")
         if compared.without_entry:
             self.stdout.write(

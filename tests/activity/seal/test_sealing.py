@@ -55,7 +55,7 @@ def test_entries_get_leaves_in_the_order_of_their_numbers() -> None:
     assert_sealed_in_order()
     assert Sealing("one").seal() == 0
     entry = LogEntry.objects.latest("pk")
-    proof = tree.inclusion_proof(tree.leaf_index(entry.pk), tree.size())
+    proof = tree.Tree(tree.size()).inclusion_proof(tree.leaf_index(entry.pk))
     ((_, data),) = read_entries(connection, entry.pk - 1, entry.pk)
     assert verify_sessionadmin.is_included(
         leaf_hash(data), tree.leaf_index(entry.pk), tree.size(), proof, tree.root(tree.size())

@@ -90,8 +90,8 @@ def test_older_trees_are_proved_to_be_the_beginning_of_newer_ones() -> None:
     for new in sizes:
         for old in (size for size in sizes if size < new):
             roots = tree_root(leaves[:old]), tree_root(leaves[:new])
-            assert _is_consistent(old, new, *roots, tree.consistency_proof(old, new)), (old, new)
-    assert tree.consistency_proof(600, 600) == tree.consistency_proof(0, 600) == []
+            assert _is_consistent(old, new, *roots, tree.Tree(new).consistency_proof(old)), (old, new)
+    assert tree.Tree(600).consistency_proof(600) == tree.Tree(600).consistency_proof(0) == []
 
 
 def test_a_tree_with_three_levels_gives_proofs_from_few_rows() -> None:
@@ -101,12 +101,12 @@ def test_a_tree_with_three_levels_gives_proofs_from_few_rows() -> None:
         with CaptureQueriesContext(
             connection,
         ) as asked:
-            proof = tree.inclusion_proof(index, 66_000)
+            proof = tree.Tree(66_000).inclusion_proof(index)
         assert _is_included(leaves[index], index, 66_000, proof, root)
         assert len(asked) == 2  # how large the log is, and the tiles
     for old in (255, 65_279, 65_536, 65_537):
         with CaptureQueriesContext(connection) as asked:
-            proof = tree.consistency_proof(old, 66_000)
+            proof = tree.Tree(66_000).consistency_proof(old)
         assert _is_consistent(old, 66_000, tree_root(leaves[:old]), root, proof)
         assert len(asked) == 2
     assert SealTile.objects.filter(level=1).count() == 2
@@ -123,9 +123,12 @@ def test_the_leaf_of_an_entry_is_found_by_its_number() -> None:
 
 def test_what_the_tree_never_had_is_refused() -> None:
     _grow(10)
-    for ask in (lambda: tree.root(11), lambda: tree.inclusion_proof(5, 5), lambda: tree.consistency_proof(7, 6)):
-        with pytest.raises(tree.NotSealed):
-            ask()
+    with pytest.raises(tree.NotSealed):
+        tree.root(11)
+    with pytest.raises(tree.NotSealed):
+        tree.Tree(5).inclusion_proof(5)
+    with pytest.raises(tree.NotSealed):
+        tree.Tree(6).consistency_proof(7)
     SealTile.objects.all().delete()
     with pytest.raises(tree.TreeDamaged):
         tree.root(10)

@@ -87,10 +87,10 @@ def _prune(before: dt.datetime, write: Callable[[], int] | None, file_name: str)
     5. Sign a statement of the leaves whose entries are gone.
     6. What was deleted must be what was written.
     """
-    written = write() if write is not None else None
     try:
+        written = write() if write is not None else None
         compared = unchanged_leaves_of(_ids(before))
-    except NotAsSealed as problem:
+    except (NotAsSealed, TreeDamaged) as problem:
         raise PruneRefused(f"{problem} Nothing was deleted.") from problem
     is_ready = False
     try:

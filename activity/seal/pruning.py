@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import connection
 
-from activity.seal import signing, statements
+from activity.seal import signing, statements, tree
 from activity.seal.models import TILE, Checkpoint, SealTile
 from activity.seal.rows import read_entries
 from activity.seal.statements import Erasure, Range
@@ -35,10 +35,12 @@ def leaves_of(ids: Iterable[int]) -> list[Range]:
 
 
 def unchanged_leaves_of(ids: Iterable[int]) -> list[Range]:
-    """Return what leaves_of() does. Raise NotAsSealed for an entry that was changed after it was sealed.
+    """Return what leaves_of() does. Raise NotAsSealed for an entry that was changed, or lost its hash, since.
 
     Else who dates an entry back in the database would have its deletion stated by the next pruning.
     """
+    if SealTile.objects.filter(level=0).count() * TILE < tree.size():
+        raise NotAsSealed("Hashes of the sealed log are missing. Run sessionadmin verify_log.")
     ranges: list[Range] = []
     erasures = statements.load(signing.public_keys()).erasures
     for tile, found in _found(ids):

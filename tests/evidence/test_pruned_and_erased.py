@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -20,8 +21,10 @@ from activity.seal.rows import read_entries
 from activity.verbs import Verb
 from activity.verify_sessionadmin import leaf_hash
 from sessions_app.evidence import keys
+from sessions_app.gateway.recordings.storage import storage
 from tests.support.builders import make_user
 from tests.support.entries import ago
+from tests.support.recordings import make_recording
 from tests.support.sealing import as_owner, execute, findings, kept, seal, sealed, verify, write
 
 pytestmark = pytest.mark.django_db
@@ -272,3 +275,33 @@ def test_an_entry_that_was_erased_can_be_deleted_later() -> None:
     erase(entries[1], "--yes")
     prune()
     assert findings() == []
+
+
+def test_a_recording_is_compared_with_its_hash_after_the_entry_that_closed_it_was_erased() -> None:
+    recording = make_recording()
+    sealed(2)
+    closing = LogEntry.objects.get(verb=Verb.RECORDING_CLOSED)
+    before = closing.details
+    erase(closing, "--yes")
+    closing.refresh_from_db()
+    assert closing.details == {}
+    assert statement()["kept"] == {key: value for key, value in before.items() if key != "size"}
+    assert findings() == []
+    path = Path(storage().path(recording.path))
+    path.write_bytes(path.read_bytes() + b"changed")
+    type(recording).objects.filter(pk=recording.pk).update(sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    found = findings()
+    assert any("its row says SHA-256" in text for text in found)
+    assert any(recording.path in text for text in found)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_nothing_is_pruned_while_hashes_that_prove_it_are_missing(level: int, tmp_path: Path) -> None:
+    old(900)
+    sealed(3)
+    SealTile.objects.filter(level=level, number=0).delete()
+    file = tmp_path / "old.jsonl"
+    with pytest.raises(CommandError, match=r"[Nn]othing was deleted"):
+        call_command("prune_activity", "--before", ago(days=30).isoformat(), "--export", str(file), "--yes")
+    assert list(tmp_path.iterdir()) == []
+    assert LogEntry.objects.filter(message__startswith="old").count() == 900

@@ -93,7 +93,7 @@ def rotate(overlap: dt.timedelta = OVERLAP) -> SigningKey:
             old = SigningKey.objects.select_for_update().filter(state=KeyState.ACTIVE).first()
             if old is None:
                 raise NoSigningKey("There is no key yet. Nothing was changed; the first pass of sealing makes it.")
-            _retire(SigningKey.objects.filter(state=KeyState.LEAVING))  # two sign at most
+            _retire(SigningKey.objects.select_for_update().filter(state=KeyState.LEAVING))  # two sign at most
             old.state, old.signs_until = KeyState.LEAVING, timezone.now() + overlap
             old.save(update_fields=["state", "signs_until"])
             new = _make()
@@ -119,10 +119,7 @@ def retire_those_due(now: dt.datetime | None = None) -> int:
     if not over.exists():
         return 0
     with transaction.atomic():
-        gone = list(over.select_for_update())
-        for key in gone:
-            log.record(Verb.SEAL_KEY_ROTATED, f"{key} signs the log no more", details={"old": vkey(key)})
-        return _retire(SigningKey.objects.filter(pk__in=[key.pk for key in gone]))
+        return _retire(over.select_for_update())
 
 
 def sign(text: str) -> str:
@@ -180,4 +177,9 @@ def _make() -> SigningKey:
 
 
 def _retire(keys: models.QuerySet[SigningKey]) -> int:
-    return keys.update(state=KeyState.RETIRED, private_key="", signs_until=timezone.now())
+    """Delete the private parts of these keys, which the caller has locked, and write an entry about each."""
+    gone = list(keys)
+    for key in gone:
+        log.record(Verb.SEAL_KEY_ROTATED, f"{key} signs the log no more", details={"old": vkey(key)})
+    retired = {"state": KeyState.RETIRED, "private_key": "", "signs_until": timezone.now()}
+    return SigningKey.objects.filter(pk__in=[key.pk for key in gone]).update(**retired)

@@ -26,7 +26,7 @@ from sessions_app.evidence.models import Publication
 # ValueError: an address that cannot stand in a mail
 FAILURES = (OSError, smtplib.SMTPException, ValueError, timestamps.TimestampError)
 APPEND, REPLACE = "append", "replace"
-TIMESTAMP = "timestamp"
+AGAIN_AFTER = dt.timedelta(minutes=1)  # when it failed: nobody outside is asked more often
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def ways() -> Iterator[tuple[str, str, dt.timedelta, Callable[[Checkpoint], None
         every = dt.timedelta(hours=settings.EVIDENCE_CHECKPOINT_MAIL_HOURS)
         yield "mail", ", ".join(settings.EVIDENCE_CHECKPOINT_MAIL), every, by_mail
     if settings.EVIDENCE_TSA_URL:  # the last, because it can make others wait
-        yield TIMESTAMP, settings.EVIDENCE_TSA_URL, dt.timedelta(minutes=1), timestamps.stamp
+        yield "timestamp", settings.EVIDENCE_TSA_URL, dt.timedelta(minutes=1), timestamps.stamp
 
 
 def publish(now: dt.datetime | None = None) -> None:
@@ -49,8 +49,8 @@ def publish(now: dt.datetime | None = None) -> None:
         return
     for name, _, every, send in ways():
         state, _ = Publication.objects.get_or_create(place=name)
-        last = state.tried_at if name == TIMESTAMP else state.published_at  # a stranger is not asked more often
-        if state.size >= newest.size or (last is not None and now - last < every) or not _take(state, now):
+        last, least = (state.published_at, every) if state.failing_since is None else (state.tried_at, AGAIN_AFTER)
+        if state.size >= newest.size or (last is not None and now - last < least) or not _take(state, now):
             continue
         problem = ""
         try:

@@ -76,5 +76,29 @@ def test_what_fails_is_noted_until_it_works_again(settings: Any, tmp_path: Path)
     (failing,) = publishing.failing()
     assert "No such file" in failing.problem
     (tmp_path / "absent").mkdir()
-    publishing.publish()
+    publishing.publish(timezone.now() + publishing.AGAIN_AFTER)
+    assert publishing.failing() == []
+
+
+def test_a_mail_server_that_refuses_is_asked_again_after_a_minute_only(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EVIDENCE_CHECKPOINT_MAIL = ["auditor@example.com"]
+    tried = []
+
+    def refuse(self: mail.EmailMessage, fail_silently: bool = False) -> int:
+        tried.append(self)
+        raise ConnectionRefusedError("refused")
+
+    grow()
+    now = timezone.now()
+    with monkeypatch.context() as patch:
+        patch.setattr(mail.EmailMessage, "send", refuse)
+        for seconds in (0, 5, 59):
+            publishing.publish(now + dt.timedelta(seconds=seconds))
+        assert len(tried) == 1
+        publishing.publish(now + dt.timedelta(seconds=61))
+        assert len(tried) == 2
+    publishing.publish(now + dt.timedelta(seconds=130))
+    assert len(mail.outbox) == 1
     assert publishing.failing() == []

@@ -6,14 +6,19 @@ any zone are made of whole quarters. Source: the zone database; local mean times
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BigIntegerField, Func
+from django.db.models import BigIntegerField, Count, Func, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
+
+from activity.models import Level, LogEntry
 
 QUARTER = 15 * 60  # seconds
 QUARTERS_A_DAY = 86400 // QUARTER
+
+Counted = Iterable[tuple[int, int, int]]  # a quarter, its entries, and those of them that are warnings or errors
 
 
 class Quarter(Func):
@@ -35,3 +40,15 @@ class Quarter(Func):
         """PostgreSQL keeps times as such. A double, exact for these numbers: EXTRACT makes a numeric, which is slow."""
         template = f"FLOOR(DATE_PART('epoch', %(expressions)s) / {QUARTER})::bigint"
         return super().as_sql(compiler, connection, template=template, **extra)
+
+
+def by_quarter(entries: QuerySet[LogEntry], *also: str) -> QuerySet[LogEntry, Any]:
+    """Group entries by the quarter of their times, and by other fields. The caller annotates what is counted."""
+    return entries.order_by().annotate(quarter=Quarter("at")).values_list("quarter", *also)
+
+
+def counted(entries: QuerySet[LogEntry]) -> Counted:
+    """Return the counts by reading each entry once."""
+    problems = Count("pk", filter=Q(level__gte=Level.WARNING))
+    found: Counted = by_quarter(entries).annotate(total=Count("pk"), problems=problems)
+    return found

@@ -9,18 +9,18 @@ import dataclasses
 import datetime as dt
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from activity.chart import Bucket
 from activity.models import Level, LogEntry
 from activity.period import Span
-from activity.quarters import QUARTER, QUARTERS_A_DAY, Quarter
+from activity.quarters import QUARTER, QUARTERS_A_DAY, Counted, by_quarter, counted
 from activity.rollups.reading import Narrowing, Offset
 from activity.rollups.reading import counted as from_rollups
 
@@ -76,17 +76,19 @@ def sessions(question: SessionQuestion) -> SessionSummary:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """How fine the chart is, and how people write it."""
+    """How fine the chart is, and how people write it. The formats are those of strftime."""
 
     name: str
-    label: str  # strftime
-    tick: str  # strftime
+    label: str
+    tick: str
+    within: str = "%d %b %H:%M"  # a moment in it, in the label
+    begun: str = "%d %b %H:%M"  # the same as tick
 
 
-HOUR = Step("hour", "%a %d %b %Y, %H:00", "%d %b %H:00")
-DAY = Step("day", "%a %d %b %Y", "%d %b")
+HOUR = Step("hour", "%a %d %b %Y, %H:00", "%d %b %H:00", within="%H:%M")
+DAY = Step("day", "%a %d %b %Y", "%d %b", within="%H:%M")
 WEEK = Step("week", "the week of %d %b %Y", "%d %b")
-MONTH = Step("month", "%B %Y", "%b %Y")
+MONTH = Step("month", "%B %Y", "%b %Y", begun="%d %b %Y")
 
 HOUR_LONG, DAY_LONG = 3600, 86400  # seconds
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - by the wall clock, as are all steps
@@ -109,17 +111,18 @@ def buckets(
 ) -> list[Bucket]:
     """Return the entries for each step of time in the viewer's zone, the empty steps too.
 
-    `narrowing` says that nothing but the time, levels and outcomes narrows `entries` down, and to which.
+    A step in which the period begins or ends says so, because it is shown in part. `narrowing` says that nothing
+    but the time, levels and outcomes narrows `entries` down, and to which.
     """
     step = step_for(span, now)
     offset = _offsets(timezone.get_current_timezone())
-    counted = _counted(entries, span, narrowing, None if step is HOUR else offset)
+    numbers = _counted(entries, span, narrowing, None if step is HOUR else offset)
     if step is HOUR:
         quarters: dict[int, tuple[int, int]] = {}
-        for quarter, total, problems in counted:
+        for quarter, total, problems in numbers:
             _add(quarters, quarter, total, problems)
         return _hours(quarters, span, now, offset)
-    found = _count(counted, step, offset)
+    found = _count(numbers, step, offset)
     if not found:
         return []
     first, last = min(found), max(found)
@@ -127,13 +130,20 @@ def buckets(
         first = min(first, _start_of_step(_wall(span.start), step))
         end = min(span.end - dt.timedelta(microseconds=1), now) if span.end is not None else now
         last = max(last, _start_of_step(_wall(end), step))
-    return [
-        Bucket(f"{at:{step.label}}", f"{at:{step.tick}}", *found.get(at, (0, 0))) for at in _walk(first, last, step)
-    ]
+    return [Bucket(*_named(at, step, span), *found.get(at, (0, 0))) for at in _walk(first, last, step)]
+
+
+def _named(at: dt.datetime, step: Step, span: Span) -> tuple[str, str]:
+    """Return the label and the tick of the step that begins `at`, by the wall clock."""
+    label, tick, after = f"{at:{step.label}}", f"{at:{step.tick}}", _next(at, step)
+    if span.start is not None and at < (start := _wall(span.start)) < after:
+        label, tick = f"{label} (from {start:{step.within}})", f"{start:{step.begun}}"
+    if span.end is not None and at < (end := _wall(span.end)) < after:
+        label = f"{label} (until {end:{step.within}})"
+    return label, tick
 
 
 Key = TypeVar("Key")
-Counted = Iterable[tuple[int, int, int]]  # a quarter of an hour, its entries, and those of them that are problems
 
 
 def _counted(entries: QuerySet[LogEntry], span: Span, narrowing: Narrowing | None, days_of: Offset | None) -> Counted:
@@ -141,12 +151,10 @@ def _counted(entries: QuerySet[LogEntry], span: Span, narrowing: Narrowing | Non
 
     With `days_of`, those of a whole day of that wall clock may stand together by one quarter of the day.
     """
-    if narrowing is None:
-        return _of_rows(entries)
-    found = from_rollups(entries, span, narrowing, days_of)
+    found = from_rollups(entries, span, narrowing, days_of) if narrowing is not None else None
     if found is not None:
         return found
-    return _of_indexes(entries) if narrowing.is_everything else _of_rows(entries)
+    return _of_indexes(entries) if narrowing is not None and narrowing.is_everything else counted(entries)
 
 
 def _add(counts: dict[Key, tuple[int, int]], key: Key, total: int, problems: int) -> None:
@@ -154,30 +162,19 @@ def _add(counts: dict[Key, tuple[int, int]], key: Key, total: int, problems: int
     counts[key] = (before[0] + total, before[1] + problems)
 
 
-def _of_rows(entries: QuerySet[LogEntry]) -> Counted:
-    """Return the counts by reading each entry once."""
-    problems = Count("pk", filter=Q(level__gte=Level.WARNING))
-    counted: Counted = _by_quarter(entries).annotate(total=Count("pk"), problems=problems)
-    return counted
-
-
 def _of_indexes(entries: QuerySet[LogEntry]) -> Counted:
-    """Return the same counts by two queries that read only indexes, which takes half the time for millions."""
-    problems = dict(_by_quarter(entries.filter(level__gte=Level.WARNING)).annotate(total=Count("*")))
-    for quarter, total in _by_quarter(entries).annotate(total=Count("*")):
+    """Return what counted() does by two queries that read only indexes, which takes half the time for millions."""
+    problems = dict(by_quarter(entries.filter(level__gte=Level.WARNING)).annotate(total=Count("*")))
+    for quarter, total in by_quarter(entries).annotate(total=Count("*")):
         yield quarter, total, problems.get(quarter, 0)
 
 
-def _by_quarter(entries: QuerySet[LogEntry]) -> QuerySet[Any, Any]:
-    return entries.order_by().annotate(quarter=Quarter("at")).values_list("quarter")
-
-
-def _hours(counted: Mapping[int, tuple[int, int]], span: Span, now: dt.datetime, offset: Offset) -> list[Bucket]:
+def _hours(found: Mapping[int, tuple[int, int]], span: Span, now: dt.datetime, offset: Offset) -> list[Bucket]:
     """Return a bucket for each hour.
 
     Where clocks are set back, both hours of one name are there, with how far each is ahead of UTC.
     """
-    if not counted:
+    if not found:
         return []
 
     def hour_of(quarter: int) -> tuple[int, int]:
@@ -186,31 +183,36 @@ def _hours(counted: Mapping[int, tuple[int, int]], span: Span, now: dt.datetime,
 
     end = min(span.end - dt.timedelta(microseconds=1), now) if span.end is not None else now
     bounds = [int(moment.timestamp()) // QUARTER for moment in (span.start, end) if moment is not None]
-    quarters = range(min(*bounds, *counted), max(*bounds, *counted) + 1)
+    quarters = range(min(*bounds, *found), max(*bounds, *found) + 1)
     hours: dict[tuple[int, int], tuple[int, int]] = {}
     for quarter in quarters:
-        _add(hours, hour_of(quarter), *counted.get(quarter, (0, 0)))
+        _add(hours, hour_of(quarter), *found.get(quarter, (0, 0)))
     named = Counter(hour for hour, _ in hours)
-    return [_hour(hour, ahead if named[hour] > 1 else None, *numbers) for (hour, ahead), numbers in hours.items()]
+    return [
+        Bucket(*(_twice(hour, ahead) if named[hour] > 1 else _named(_hour(hour), HOUR, span)), *numbers)
+        for (hour, ahead), numbers in hours.items()
+    ]
 
 
-def _hour(hour: int, ahead: int | None, total: int, problems: int) -> Bucket:
-    """Return the bucket of an hour of the wall clock, with its offset from UTC in seconds where one is given."""
-    at = EPOCH + dt.timedelta(hours=hour)
-    if ahead is None:
-        return Bucket(f"{at:{HOUR.label}}", f"{at:{HOUR.tick}}", total, problems)
+def _hour(hour: int) -> dt.datetime:
+    return EPOCH + dt.timedelta(hours=hour)
+
+
+def _twice(hour: int, ahead: int) -> tuple[str, str]:
+    """Return label and tick of an hour of the wall clock that is there twice, with its offset from UTC (seconds)."""
+    at = _hour(hour)
     zone = f"{'-' if ahead < 0 else '+'}{abs(ahead) // HOUR_LONG:02}:{abs(ahead) % HOUR_LONG // 60:02}"
-    return Bucket(f"{at:{HOUR.label}} UTC{zone}", f"{at:%H:00} {zone}", total, problems)
+    return f"{at:{HOUR.label}} UTC{zone}", f"{at:%H:00} {zone}"
 
 
-def _count(counted: Counted, step: Step, offset: Offset) -> dict[dt.datetime, tuple[int, int]]:
+def _count(numbers: Counted, step: Step, offset: Offset) -> dict[dt.datetime, tuple[int, int]]:
     """Return all entries, and those that are problems, for each step of days or more that has any.
 
     Steps follow the wall clock. The database counts quarters of an hour and knows no time zone, because the counts are
     kept for viewers of all zones, and SQLite would call Python for each entry.
     """
     days: dict[int, tuple[int, int]] = {}
-    for quarter, total, problems in counted:
+    for quarter, total, problems in numbers:
         number = (quarter * QUARTER + offset(quarter)) // DAY_LONG
         _add(days, number, total, problems)
     found: dict[dt.datetime, tuple[int, int]] = {}
@@ -252,7 +254,10 @@ def _start_of_step(wall: dt.datetime, step: Step) -> dt.datetime:
 def _walk(at: dt.datetime, last: dt.datetime, step: Step) -> Iterator[dt.datetime]:
     while at <= last:
         yield at
-        if step is MONTH:
-            at = at.replace(year=at.year + at.month // 12, month=at.month % 12 + 1)
-        else:
-            at += dt.timedelta(days=7 if step is WEEK else 1)
+        at = _next(at, step)
+
+
+def _next(at: dt.datetime, step: Step) -> dt.datetime:
+    if step is MONTH:
+        return at.replace(year=at.year + at.month // 12, month=at.month % 12 + 1)
+    return at + {HOUR: dt.timedelta(hours=1), DAY: dt.timedelta(days=1), WEEK: dt.timedelta(days=7)}[step]

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 
 from activity.models import LogEntry
-from activity.quarters import QUARTER, Quarter
+from activity.quarters import QUARTER, by_quarter
 from activity.rollups.models import COLUMNS, Rollup, RollupState
 from activity.seal.models import SealState
 from activity.verbs import Verb
@@ -36,9 +36,11 @@ def roll(go_on: Callable[[], bool] = lambda: True) -> int:
     counted = 0
     while state.last_id < sealed:
         found = _add(state, sealed)
-        if found is None or not go_on():
+        if found is None:
             break
         counted += found
+        if not go_on():
+            break
     return counted
 
 
@@ -87,8 +89,7 @@ Found = list[tuple[int, int, str, int]]  # quarter, level, outcome, and how many
 
 
 def _by_quarter(entries: QuerySet[LogEntry]) -> Found:
-    counted = entries.order_by().annotate(quarter=Quarter("at")).values_list("quarter", "level", "outcome")
-    return list(counted.annotate(count=Count("pk")))
+    return list(by_quarter(entries, "level", "outcome").annotate(count=Count("pk")))
 
 
 def _save(found: Found) -> None:

@@ -12,12 +12,13 @@ import functools
 import operator
 from collections.abc import Callable
 
-from django.db.models import BigIntegerField, Case, Count, F, Max, Min, Q, QuerySet, Sum, Value, When
+from django.db.models import BigIntegerField, Case, F, Max, Min, Q, QuerySet, Sum, Value, When
 from django.db.models.expressions import Combinable
 
 from activity.models import Level, LogEntry, Outcome
 from activity.period import Span
-from activity.quarters import QUARTER, QUARTERS_A_DAY, Quarter
+from activity.quarters import QUARTER, QUARTERS_A_DAY
+from activity.quarters import counted as one_by_one
 from activity.rollups.counting import prunings
 from activity.rollups.models import OTHER, Rollup, RollupState, columns
 
@@ -91,9 +92,9 @@ def _found(
     found = _rolled(rows, narrowing) if days_of is None else _days(rows, narrowing, days_of)
     found += _not_yet(entries.db, state, (first, after), narrowing)
     if span.start is not None:
-        found += _one_by_one(entries.filter(at__lt=_moment(first)))
+        found += one_by_one(entries.filter(at__lt=_moment(first)))
     if span.end is not None:
-        found += _one_by_one(entries.filter(at__gte=_moment(after)))
+        found += one_by_one(entries.filter(at__gte=_moment(after)))
     return found
 
 
@@ -151,10 +152,4 @@ def _not_yet(database: str, state: RollupState, quarters: tuple[int, int], narro
     """Count the entries after the cursor, found by their numbers alone: an index of times would find a year of them."""
     first, after = quarters
     later = narrowing(LogEntry.objects.using(database).filter(pk__gt=state.last_id))
-    return [one for one in _one_by_one(later) if first <= one[0] < after]
-
-
-def _one_by_one(entries: QuerySet[LogEntry]) -> Counts:
-    problems = Count("pk", filter=Q(level__gte=Level.WARNING))
-    quarters = entries.order_by().annotate(quarter=Quarter("at")).values_list("quarter")
-    return list(quarters.annotate(total=Count("pk"), problems=problems))
+    return [one for one in one_by_one(later) if first <= one[0] < after]

@@ -228,6 +228,35 @@ def test_days_are_those_of_the_viewer_over_the_end_of_a_month_and_of_a_year() ->
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ({}, ("Tue 10 Feb 2026 (from 14:05)", "10 Feb 14:05"), ("Tue 17 Feb 2026", "17 Feb")),
+        ({"period": "24h"}, ("Mon 16 Feb 2026, 14:00 (from 14:05)", "16 Feb 14:05"), ("Tue 17 Feb 2026, 14:00", None)),
+        ({"period": "6m"}, ("the week of 11 Aug 2025 (from 17 Aug 14:05)", "17 Aug 14:05"), (None, "16 Feb")),
+        ({"since": "2026-02-02", "until": "2026-02-11"}, ("Mon 02 Feb 2026", "02 Feb"), ("Wed 11 Feb 2026", "11 Feb")),
+        (
+            {"since": "2026-02-02T09:30", "until": "2026-02-11T16:44"},
+            ("Mon 02 Feb 2026 (from 09:30)", "02 Feb 09:30"),
+            ("Wed 11 Feb 2026 (until 16:45)", "11 Feb"),
+        ),
+    ],
+)
+@pytest.mark.django_db
+def test_a_bar_of_a_part_of_a_day_says_so(
+    asked: dict[str, str], first: tuple[str, str], last: tuple[str | None, str | None]
+) -> None:
+    now = dt.datetime(2026, 2, 17, 13, 5, tzinfo=dt.UTC)
+    with timezone.override("Europe/Zurich"):
+        span = read_span(asked, now)
+        make_entry("counted", span.start)
+        found = summary.buckets(LogEntry.objects.filter(message="counted"), span, now)
+    assert (found[0].label, found[0].tick, found[0].total) == (*first, 1)
+    assert last[0] in (None, found[-1].label)
+    assert last[1] in (None, found[-1].tick)
+    assert not any("(" in bucket.label for bucket in found[1:-1])
+
+
 @pytest.mark.django_db
 def test_hours_stay_whole_in_zones_of_half_hours() -> None:
     make_entry("counted", dt.datetime(2026, 1, 1, 10, 20, tzinfo=dt.UTC))  # 15:50 in Kolkata

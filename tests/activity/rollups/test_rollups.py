@@ -120,6 +120,15 @@ def test_an_entry_that_comes_late_counts_in_its_own_time_and_once() -> None:
 
 
 @pytest.mark.django_db
+def test_who_is_told_to_stop_says_how_many_were_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "BATCH", 10)
+    scatter(25)
+    mark_sealed()
+    assert counting.roll(lambda: False) == 10
+    assert counting.roll() == LogEntry.objects.count() - 10
+
+
+@pytest.mark.django_db
 def test_only_sealed_entries_are_counted() -> None:
     scatter(20)
     assert counting.roll() == 0  # nothing is sealed

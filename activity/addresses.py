@@ -1,8 +1,18 @@
-"""Addresses that a list prints once for each row."""
+"""Addresses that a list prints once for each row, and where a form may lead."""
 
 import functools
 
+from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+
+def safe_next(request: HttpRequest, next_url: str, default: str = "home") -> str:
+    """Return `next_url` if it is a path on this host, else `default` (a URL name or a path)."""
+    is_ours = next_url.startswith("/") and url_has_allowed_host_and_scheme(
+        next_url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return next_url if is_ours else default
 
 
 def numbered(name: str, pk: int) -> str:

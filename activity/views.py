@@ -11,10 +11,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpR
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from activity import names
+from activity.addresses import safe_next
 from activity.figure_views import PERIOD, READ, without
 from activity.filters import options, reads_whole_log, suggest_users
 from activity.listing.file_names import part_of_name
@@ -191,11 +192,7 @@ def save_downloads(request: HttpRequest) -> HttpResponse:
 
 def _back(request: HttpRequest) -> HttpResponse:
     """Redirect to the page with the form, which must be one of ours."""
-    there = typed(request.POST, "next", LONGEST_IN_ADDRESS)
-    is_ours = there.startswith("/") and url_has_allowed_host_and_scheme(
-        there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return redirect(there if is_ours else "home")
+    return redirect(safe_next(request, typed(request.POST, "next", LONGEST_IN_ADDRESS)))
 
 
 def _read_widths(text: str) -> dict[str, int] | None:

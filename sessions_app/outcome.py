@@ -15,8 +15,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.cache import patch_vary_headers
-from django.utils.http import url_has_allowed_host_and_scheme
 
+from activity.addresses import safe_next
 from activity.listing.response import is_fragment
 from activity.outage import Outage
 
@@ -113,11 +113,3 @@ def _first(lines: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST_IN_HEADER else f"{text[: LONGEST_IN_HEADER - 1]}…"
-
-
-def safe_next(request: HttpRequest, next_url: str, default: str = "home") -> str:
-    """Return `next_url` if it is a path on this host, else `default` (a URL name or a path)."""
-    ours = next_url.startswith("/") and url_has_allowed_host_and_scheme(
-        next_url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return next_url if ours else default

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
@@ -27,6 +27,14 @@ OFFERED = (
     ("JSON Lines with manifest", "ZIP", {"format": "jsonl", "zip": "1"}),
     ("Excel with manifest", "ZIP", {"format": "xlsx", "zip": "1"}),
 )
+
+
+def offered(url: Callable[..., str]) -> list[tuple[str, str, str, str]]:
+    """Return what the menu of downloads offers: words, a note, what it adds to the address of the CSV, and the address.
+
+    `url` makes the address of what is downloaded with further parameters.
+    """
+    return [(label, note, f"&{urlencode(further)}", url(csv="1", **further)) for label, note, further in OFFERED]
 
 
 class ListLinks:
@@ -109,7 +117,5 @@ class ListLinks:
 
     @property
     def downloads(self) -> list[tuple[str, str, str, str]]:
-        """Return what the menu of downloads offers: words, a note, what it adds to `csv_url`, and the address."""
-        return [
-            (label, note, f"&{urlencode(further)}", self.url(csv="1", **further)) for label, note, further in OFFERED
-        ]
+        """Return what the menu of downloads offers."""
+        return offered(self.url)

@@ -15,9 +15,9 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from activity.addresses import safe_next
 from activity.saved_views import flows
 from activity.saved_views.forms import ViewForm
 from activity.saved_views.models import SavedView, ViewMark
@@ -105,12 +105,8 @@ def _form_page(
         "heading": heading,
         "form": form,
         "view": view,
-        "back": view.address if view is not None else _ours(request, typed(request.POST, "next", LONGEST_IN_ADDRESS)),
-        "kept": [
-            (name, typed(request.POST, name, LONGEST_IN_ADDRESS))
-            for name in ("next", "list", "is_default", "is_favourite")
-            if name in request.POST
-        ],
+        "back": view.address if view is not None else _back(request),
+        "kept": [(name, typed(request.POST, name, LONGEST_IN_ADDRESS)) for name in KEPT if name in request.POST],
     }
     return render(request, "activity/saved_views/form.html", context, status=status)
 
@@ -175,7 +171,7 @@ def mark_view(request: HttpRequest, pk: int) -> HttpResponse:
         flows.move_favourite(person, view, up=mark == "up")
     else:
         return HttpResponseBadRequest("This cannot be done with a saved view. Nothing was changed.")
-    return redirect(_ours(request, typed(request.POST, "next", LONGEST_IN_ADDRESS)))
+    return redirect(_back(request))
 
 
 def _found(person: AbstractUser, pk: int) -> SavedView:
@@ -190,9 +186,6 @@ def _own(person: AbstractUser, pk: int) -> SavedView:
     return view
 
 
-def _ours(request: HttpRequest, there: str) -> str:
-    """Return the address if it is one of this console, else that of the page of all views."""
-    is_ours = there.startswith("/") and url_has_allowed_host_and_scheme(
-        there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return there if is_ours else reverse("saved_views")
+def _back(request: HttpRequest) -> str:
+    """Return the address of the list that the form stands above, or of the page of all views."""
+    return safe_next(request, typed(request.POST, "next", LONGEST_IN_ADDRESS), reverse("saved_views"))

@@ -17,13 +17,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from activity.addresses import safe_next
 from activity.typed import typed
 from sessions_app.factors import check, webauthn
 from sessions_app.factors.forms import CodeForm
 from sessions_app.factors.stage import SecondFactorStage, pending
 from sessions_app.logins import authentication, service
 from sessions_app.logins.models import SecondFactor
-from sessions_app.outcome import safe_next
 
 WRONG_CODE = "This code is wrong, or it was used before. You are not logged in. Enter the next code that is shown."
 WRONG_KEY = "No security key of yours has answered. You are not logged in. Try again, or use another factor."

@@ -17,8 +17,8 @@ from django.http import HttpRequest, QueryDict
 from django.shortcuts import resolve_url
 from django.utils.crypto import salted_hmac
 
+from activity.addresses import safe_next
 from sessions_app.logins.models import LoginSession
-from sessions_app.outcome import safe_next
 
 PREFIX = "confirm"
 FIELD = f"{PREFIX}-form"

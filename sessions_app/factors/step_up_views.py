@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from activity.addresses import safe_next
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.factors.fresh import confirmed_until
 from sessions_app.factors.proof import ProofForm, accept
 from sessions_app.factors.question import MINUTES, until_words
 from sessions_app.logins.backend import current_login
-from sessions_app.outcome import safe_next
 
 WORDS = "go on without being asked"
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse_lazy
 
+from activity.addresses import safe_next
 from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.logins.backend import current_login
@@ -22,7 +23,6 @@ from sessions_app.logins.farewell import farewell
 from sessions_app.logins.forms import LoginForm, NewPasswordForm
 from sessions_app.logins.service import live_logins
 from sessions_app.logins.sign_in import RefusedByRule
-from sessions_app.outcome import safe_next
 from sessions_app.permission import lock_account_row
 
 

@@ -17,6 +17,7 @@ from django.urls import reverse, reverse_lazy
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
+from activity.addresses import safe_next
 from activity.listing import list_response
 from activity.listing.response import is_fragment
 from activity.outage import Outage
@@ -33,7 +34,7 @@ from sessions_app.logins.notices import MOST_SHOWN, shown_to
 from sessions_app.logins.service import live_logins
 from sessions_app.logins.tables import logins_queryset, logins_table, refusal
 from sessions_app.logins.world_map import MapMarker, world_map_svg
-from sessions_app.outcome import confirmation, outage_text, outcome, safe_next
+from sessions_app.outcome import confirmation, outage_text, outcome
 from sessions_app.roles import is_administrator
 
 logger = logging.getLogger(__name__)

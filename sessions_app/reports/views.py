@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from activity.listing import Download
 from activity.listing.errors import BadListRequest
 from activity.listing.formats import asked_format
-from activity.listing.links import DOWNLOAD_PARAMETERS, OFFERED, asks_for_download
+from activity.listing.links import DOWNLOAD_PARAMETERS, asks_for_download, offered
 from activity.listing.response import bad_list_response
 from activity.once import record_once
 from activity.reading import note_reading
@@ -103,7 +103,7 @@ def _context(request: HttpRequest, found: Report, form: ReportForm, answer: Answ
         "rows": HtmlRows(found).written(page.rows),
         "is_part": bool(page.previous or page.next),
         "csv_url": url(csv="1"),
-        "other_formats": [(label, note, url(**more)) for label, note, more in OFFERED],
+        "downloads": offered(url),
         "paper_url": url(paper="1"),
         "first_url": url() if page.previous else "",
         "previous_url": url(before=page.previous) if page.previous else "",

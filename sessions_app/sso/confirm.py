@@ -10,13 +10,13 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from activity.addresses import safe_next
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.factors import check, proof, question, step_up_views
 from sessions_app.factors.parking import FIELD, NotParked, open_form
 from sessions_app.factors.step_up_provider import PARKED, ProviderWay
 from sessions_app.logins.backend import current_login
-from sessions_app.outcome import safe_next
 from sessions_app.sso import flow, start
 from sessions_app.sso.arrival import Arrival, identity_of, refusal
 from sessions_app.sso.models import Identity

@@ -13,12 +13,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
+from activity.addresses import safe_next
 from activity.models import Outcome
 from activity.text import plain
 from activity.typed import LONGEST_IN_ADDRESS, typed
 from activity.viewer import viewer
 from sessions_app.errors import Refused
-from sessions_app.outcome import safe_next
 from sessions_app.sso import arrival, back_channel, confirm, flow, oidc, start
 from sessions_app.sso.errors import AnswerRefused, ProviderUnavailable
 from sessions_app.sso.linking import link

@@ -11,22 +11,22 @@ from django.views.decorators.http import require_safe
 from activity import log, names
 from activity.listing import moment
 from activity.listing.file_names import attachment
-from activity.listing.manifest import ENDING
 from activity.models import LogEntry
 from activity.reading import note_reading
 from activity.tables import actor_cell, level_badge, message_text, outcome_badge, user_cell
 from activity.times_in_text import with_local_times
 from activity.verbs import Verb
+from activity.verify_sessionadmin import MANIFEST_ENDING
 
 
 @require_safe
 def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one entry with everything that was kept of it."""
     entry = get_object_or_404(names.logged(LogEntry.objects.visible_to(request.user)), pk=pk)
-    details: dict[str, object] = dict(entry.details)
+    details: dict[str, object] = _details_of(entry)
     changes = details.pop("changes", None)
     if not (isinstance(changes, dict) and all(isinstance(change, dict) for change in changes.values())):
-        changes, details = None, dict(entry.details)
+        changes, details = None, _details_of(entry)
     context = {
         "heading": entry.get_verb_display(),
         "number": entry.pk,
@@ -51,11 +51,17 @@ def activity_entry(request: HttpRequest, pk: int) -> HttpResponse:
 def export_manifest(request: HttpRequest, pk: int) -> HttpResponse:
     """Send the manifest of a download, which is kept in the entry of its end, as the file that belongs beside it."""
     entry = get_object_or_404(LogEntry.objects.visible_to(request.user), pk=pk, verb=Verb.EXPORTED)
-    text, name = entry.details.get("manifest"), entry.details.get("file")
+    details = _details_of(entry)
+    text, name = details.get("manifest"), details.get("file")
     if not (isinstance(text, str) and isinstance(name, str)):
         raise Http404("This download has no manifest: it was made before downloads had one.")
-    headers = {"Content-Disposition": attachment(f"{name}{ENDING}"), "Cache-Control": "no-store"}
+    headers = {"Content-Disposition": attachment(f"{name}{MANIFEST_ENDING}"), "Cache-Control": "no-store"}
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _details_of(entry: LogEntry) -> dict[str, object]:
+    """Return a copy of the details; of what another program wrote, which may be any JSON, under one name."""
+    return dict(entry.details) if isinstance(entry.details, dict) else {"details": entry.details}
 
 
 def _readable(value: object) -> str:

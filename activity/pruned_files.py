@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -20,12 +20,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from activity.listing.ids import RowIds
-from activity.listing.manifest import ENDING, manifest
+from activity.listing.manifest import Proofs, manifest
 from activity.listing.source import rows_of
 from activity.log_export import json_lines, proofs
 from activity.models import LogEntry
 from activity.seal import checkpoints
-from activity.verify_sessionadmin import ENTRY_FIELDS, PROOFS_ENDING, time_text
+from activity.verify_sessionadmin import ENTRY_FIELDS, MANIFEST_ENDING, PROOFS_ENDING, time_text
 
 JSON_LINES = ".jsonl"
 
@@ -69,7 +69,7 @@ class ProvedFile:
         with contextlib.ExitStack() as opened:
             self._rows, self._proofs, self._manifest = (
                 opened.enter_context(new_file(self._path.with_name(self._path.name + ending)))
-                for ending in ("", PROOFS_ENDING, ENDING)
+                for ending in ("", PROOFS_ENDING, MANIFEST_ENDING)
             )
             yield self
 
@@ -85,7 +85,8 @@ class ProvedFile:
                 digest.update(piece)
                 size, count = size + len(piece), count + len(some)
             checkpoint = checkpoints.newest()
-            proved = self._write_proofs(proofs(ids.all(), checkpoint.size if checkpoint is not None else 0))
+            proved = Proofs(proofs(ids.all(), checkpoint.size if checkpoint is not None else 0))
+            self._proofs.writelines(proved.pieces())
         facts = {
             "list": "activity",
             "file": self._path.name,
@@ -104,20 +105,11 @@ class ProvedFile:
             "made_at": timezone.now().isoformat(timespec="seconds").replace("+00:00", "Z"),
             "made_by": "SessionAdmin",
             "checkpoint": checkpoint.note if checkpoint is not None else None,
-            "proofs": proved,
+            "proofs": proved.facts(self._path.name),
         }
         self._manifest.write(manifest(facts).encode())
         self._keep()
         return count
-
-    def _write_proofs(self, lines: Iterable[tuple[bytes, int, int]]) -> dict[str, object]:
-        digest, sealed, unsealed = hashlib.sha256(), 0, 0
-        for piece, more_sealed, more_unsealed in lines:
-            self._proofs.write(piece)
-            digest.update(piece)
-            sealed, unsealed = sealed + more_sealed, unsealed + more_unsealed
-        name = self._path.name + PROOFS_ENDING
-        return {"file": name, "sha256": digest.hexdigest(), "sealed": sealed, "unsealed": unsealed}
 
     def _keep(self) -> None:
         """Wait until the disk has the files, and their names in the directory."""

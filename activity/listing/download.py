@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import logging
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 from django.conf import settings
@@ -24,16 +24,16 @@ from activity.listing.csv import BYTE_ORDER_MARK
 from activity.listing.file_names import attachment
 from activity.listing.formats import Format
 from activity.listing.ids import RowIds
-from activity.listing.manifest import ENDING, manifest
+from activity.listing.manifest import Proofs, manifest
 from activity.listing.source import ListSource, Source
 from activity.listing.zipped import Member, zipped
 from activity.models import DownloadPreference, Outcome
 from activity.outage import Outage
+from activity.seal import checkpoints
 from activity.seal.models import Checkpoint
 from activity.text import plain
 from activity.verbs import Verb
-
-PROOFS = ".proofs.jsonl"
+from activity.verify_sessionadmin import MANIFEST_ENDING, PROOFS_ENDING
 
 logger = logging.getLogger(__name__)
 
@@ -127,28 +127,19 @@ class Export:
 
     def _members(self) -> Generator[Member, None, None]:
         """Yield the files of the archive."""
-        table = self._source.table if isinstance(self._source, ListSource) else None
-        if table is None or table.proofs is None:
+        prove = self._source.table.proofs if isinstance(self._source, ListSource) else None
+        with contextlib.ExitStack() as opened:
+            if prove is not None:  # the file has no name, so that nothing stays behind
+                self._ids = RowIds(opened.enter_context(tempfile.TemporaryFile(dir=settings.VAR_DIR)))
             yield self.file_name, self._file()
-            self._checkpoint = _newest_checkpoint()
-        else:
-            with tempfile.TemporaryFile(dir=settings.VAR_DIR) as file:  # it has no name, so that nothing stays behind
-                self._ids = RowIds(file)
-                yield self.file_name, self._file()
-                self._checkpoint = _newest_checkpoint()  # now, so that it covers as many of the rows as can be
+            self._checkpoint = checkpoints.newest()  # now, so that it covers as many of the rows as can be
+            if prove is not None:
                 size = self._checkpoint.size if self._checkpoint is not None else 0
-                yield self.file_name + PROOFS, self._proof_lines(table.proofs(self._ids.all(), size))
+                proofs = Proofs(prove(self._ids.all(), size))
+                yield self.file_name + PROOFS_ENDING, proofs.pieces()
+                self._proofs = proofs.facts(self.file_name)
         self.manifest = manifest(self._facts(is_whole=True))
-        yield self.file_name + ENDING, _one(self.manifest.encode())
-
-    def _proof_lines(self, lines: Iterator[tuple[bytes, int, int]]) -> Generator[bytes, None, None]:
-        digest, sealed, unsealed = hashlib.sha256(), 0, 0
-        for piece, more_sealed, more_unsealed in lines:
-            digest.update(piece)
-            sealed, unsealed = sealed + more_sealed, unsealed + more_unsealed
-            yield piece
-        name = self.file_name + PROOFS
-        self._proofs = {"file": name, "sha256": digest.hexdigest(), "sealed": sealed, "unsealed": unsealed}
+        yield self.file_name + MANIFEST_ENDING, _one(self.manifest.encode())
 
     def _facts(self, *, is_whole: bool) -> dict[str, object]:
         """Return what the manifest says."""
@@ -190,7 +181,7 @@ class Export:
         details = {**self._details, "rows": self.rows, "complete": is_whole}
         try:
             if not (self.manifest and is_whole):
-                self._checkpoint = self._checkpoint or _newest_checkpoint()
+                self._checkpoint = self._checkpoint or checkpoints.newest()
                 self.manifest = manifest(self._facts(is_whole=is_whole))
             details |= {"file": self.file_name, "sha256": self._digest.hexdigest(), "manifest": self.manifest}
             with log.coming_from(self._address, lambda: self._login_id):
@@ -204,10 +195,6 @@ class Export:
             logger.error(
                 "Not in the activity log: %s (%s). %s: %s", message, self._person, outage.heading, plain(error)
             )
-
-
-def _newest_checkpoint() -> Checkpoint | None:
-    return Checkpoint.objects.order_by("-size", "-pk").first()
 
 
 def _one(piece: bytes) -> Generator[bytes, None, None]:

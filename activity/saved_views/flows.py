@@ -59,9 +59,12 @@ def _query_of(address: str, path: str) -> str:
 # --- saving
 
 
-def may_share(person: AbstractUser) -> bool:
-    """Return whether the person may share views: administrators and auditors, who read the whole log."""
-    return bool(person.has_perm("activity.view_logentry"))
+def may_share(person: AbstractUser, view: SavedView | None = None) -> bool:
+    """Return whether the person may share views: administrators and auditors, who read the whole log.
+
+    Who lost the role may keep, or take back, what they share already.
+    """
+    return (view is not None and view.is_shared) or person.has_perm("activity.view_logentry")
 
 
 def may_change(person: AbstractUser, view: SavedView) -> bool:
@@ -77,6 +80,7 @@ def save_as(person: AbstractUser, name: str, list_name: str, address: str, *, is
     """Save what the person sees of a list as a new view. Raise NotSaved if it cannot be."""
     path, table, nouns = _read_list(list_name)
     query = _query_of(address, path)
+    _require_sharing(person, is_shared=is_shared)
     mine = SavedView.objects.filter(owner_id=person.pk)
     if mine.count() >= MOST_VIEWS:
         raise NotSaved(f"You have {MOST_VIEWS} saved views. Delete one that you no longer need.")
@@ -106,6 +110,7 @@ def update(person: AbstractUser, view: SavedView, list_name: str, address: str) 
 
 def edit(person: AbstractUser, view: SavedView, name: str, *, is_shared: bool) -> None:
     """Give the view another name, share it, or take it back from the others. Raise NotSaved if it cannot be."""
+    _require_sharing(person, view, is_shared=is_shared)
     before = _values(view)
     view.name, view.is_shared, view.changed_at = checked_name(person, name, view), is_shared, timezone.now()
     with transaction.atomic():
@@ -123,6 +128,11 @@ def delete(person: AbstractUser, view: SavedView) -> None:
             _log(Verb.VIEW_WITHDRAWN, said, person, view, {"view": _values(view)})
         ListPreference.objects.filter(table=view.columns_key).delete()
         view.delete()
+
+
+def _require_sharing(person: AbstractUser, view: SavedView | None = None, *, is_shared: bool) -> None:
+    if is_shared and not may_share(person, view):
+        raise NotSaved("Only administrators and auditors share views.")
 
 
 def checked_name(person: AbstractUser, name: str, view: SavedView | None = None) -> str:

@@ -26,8 +26,7 @@ class ViewForm(forms.Form):
         initial = {"name": view.name, "is_shared": view.is_shared} if view is not None else {}
         super().__init__(data, initial=initial, label_suffix="")
         self.person, self.view = person, view
-        # Who lost the role may still take back what they share.
-        if not may_share(person) and not (view is not None and view.is_shared):
+        if not may_share(person, view):
             del self.fields["is_shared"]
 
     def clean_name(self) -> str:
@@ -36,10 +35,3 @@ class ViewForm(forms.Form):
             return checked_name(self.person, self.cleaned_data["name"], self.view)
         except NotSaved as problem:
             raise forms.ValidationError(str(problem)) from problem
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse to share a view to whoever may not."""
-        asked = bool(self.cleaned_data.get("is_shared"))
-        if asked and not may_share(self.person) and not (self.view is not None and self.view.is_shared):
-            raise forms.ValidationError("Only administrators and auditors share views.")
-        return self.cleaned_data

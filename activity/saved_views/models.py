@@ -53,7 +53,7 @@ class SavedView(models.Model):
     @property
     def columns_key(self) -> str:
         """Return the name under which a ListPreference keeps how one person changed the columns of this view."""
-        return columns_key(self.pk)
+        return f"view-{self.pk}"
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -64,11 +64,6 @@ class SavedView(models.Model):
 def address_of(pk: int, path: str, query: str) -> str:
     """Return the address of a list with a view."""
     return f"{path}?{urlencode({'view': pk})}{'&' if query else ''}{query}"
-
-
-def columns_key(pk: int) -> str:
-    """Return the name under which a ListPreference keeps how one person changed the columns of a view."""
-    return f"view-{pk}"
 
 
 class ViewMark(models.Model):

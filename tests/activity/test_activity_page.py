@@ -148,6 +148,13 @@ def test_details_of_any_shape_can_be_shown(as_user: AsUser, auditor: User, detai
     assert as_user(auditor).get(f"/activity/{entry.pk}/").status_code == 200
 
 
+def test_details_that_another_program_wrote_are_shown_too(as_user: AsUser, auditor: User) -> None:
+    entry = make_entry("one", details=["no", "object"], verb=Verb.EXPORTED)
+    browser = as_user(auditor)
+    assert "object" in pages.text(pages.elements(browser.get(f"/activity/{entry.pk}/")))
+    assert browser.get(f"/activity/{entry.pk}/manifest/").status_code == 404
+
+
 @pytest.mark.parametrize("pk", ["0", "987654321", "9" * 30])
 def test_an_unknown_entry_is_not_found(as_user: AsUser, auditor: User, pk: str) -> None:
     assert as_user(auditor).get(f"/activity/{pk}/").status_code == 404

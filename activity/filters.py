@@ -17,9 +17,9 @@ from activity.compiled_query import CompiledQuery
 from activity.folding import fold
 from activity.listing.columns import escaped
 from activity.listing.filterset import KeptFilterSet
-from activity.models import LOG_WORDS, Level, LogEntryQuerySet, Outcome
+from activity.models import Level, LogEntryQuerySet, Outcome
 from activity.period import Span
-from activity.text_index import Search, Term, held_by, words_of
+from activity.text_index import Term, held_by, words_of
 from activity.verbs import Verb
 
 LEVELS = {
@@ -109,13 +109,8 @@ def within(queryset: LogEntryQuerySet, span: Span) -> LogEntryQuerySet:
     return queryset.filter(at__lt=span.end) if span.end is not None else queryset
 
 
-def search_for(text: str) -> Search:
-    """Return the entries with every word of `text` in the message, activity, target or a name, or with that IP."""
-    return Search(tuple(terms_of(text)), LOG_WORDS)
-
-
 def terms_of(text: str) -> list[Term]:
-    """Return what an entry must hold for each word of the keyword."""
+    """Return what an entry must hold for each word of the keyword: in message, verb, target or names, or as its IP."""
     words = words_of(text)
     renamed = names.renamed_to(words, ("actor_id", "user_id"))
     return [_term(word, renamed.get(word, Q())) for word in words]

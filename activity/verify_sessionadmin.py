@@ -560,7 +560,7 @@ class Verification:
 
     def __init__(self, keys: Sequence[VerifierKey], report: Report) -> None:
         self._keys, self._report = keys, report
-        self._checkpoints: dict[Checkpoint, str] = {}  # and where each was read
+        self._checkpoints: set[Checkpoint] = set()
         self._continuations: list[Continuation] = []
         self._unproven: list[tuple[Checkpoint, Checkpoint]] = []  # without a proof that the second continues the first
         self._is_compared = False  # whether a checkpoint came from elsewhere than from an export
@@ -635,7 +635,7 @@ class Verification:
             self._report.not_checked("The manifest names no checkpoint, so nothing says which log the rows came from.")
         else:
             try:
-                self._take_checkpoint(facts.checkpoint, "the manifest")
+                self._take_checkpoint(facts.checkpoint)
             except Unproven as problem:
                 self._report.finding(f"The checkpoint in the manifest does not hold. {problem}")
         return facts
@@ -680,14 +680,14 @@ class Verification:
     # checkpoints
 
     def _text(self, text: str) -> None:
-        self._is_compared = True
         if text.startswith("old "):
             self._continuation(text)
         elif text.startswith(f"{MANIFEST}\n"):
             self._manifest(text)
             self._report.not_checked("The file that the manifest is about: give both, side by side.")
         elif f"\n\n{DASH}" in text:
-            found = [self._take_checkpoint(note, "") for note in split_notes(text)]
+            found = [self._take_checkpoint(note) for note in split_notes(text)]
+            self._is_compared = True
             what = "The checkpoint is" if len(found) == 1 else f"{len(found):,} checkpoints are"
             newest = max(found, key=lambda one: one.size)
             self._report.holds(f"{what} signed: {'the newest is ' if len(found) > 1 else ''}{_described(newest)}.")
@@ -697,12 +697,12 @@ class Verification:
                 "an archive nor a checkpoint."
             )
 
-    def _take_checkpoint(self, note: str, where: str) -> Checkpoint:
+    def _take_checkpoint(self, note: str) -> Checkpoint:
         opened = open_note(note, self._keys)
         checkpoint = parse_checkpoint(opened.text)
         if all(key.name != checkpoint.origin for key in opened.keys):
             raise Unproven(f"It is about the log {_shown(checkpoint.origin)}, but {_signers(opened)} signed it.")
-        self._checkpoints.setdefault(checkpoint, where)
+        self._checkpoints.add(checkpoint)
         return checkpoint
 
     def _continuation(self, text: str) -> None:
@@ -712,7 +712,8 @@ class Verification:
         old = first.removeprefix("old ")
         if not _SIZE.fullmatch(old) or len(hashes) > MOST_HASHES or any(len(one) != HASH_SIZE for one in hashes):
             raise Unproven("It is no proof that one checkpoint continues another: its first lines cannot be read.")
-        newer = self._take_checkpoint(note, "")
+        newer = self._take_checkpoint(note)
+        self._is_compared = True
         self._continuations.append(Continuation(int(old), tuple(hashes), newer))
         self._report.holds(f"The checkpoint in it is signed: {_described(newer)}.")
 

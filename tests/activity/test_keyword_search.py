@@ -13,7 +13,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from activity import text_index
-from activity.filters import search_for
 from activity.listing import text_search_page
 from activity.models import LOG_WORDS, LogEntry, PruneRequest
 from activity.verbs import Verb
@@ -22,7 +21,7 @@ from sessions_app.logins.models import LOGIN_WORDS, LoginSession
 from sessions_app.privileged.models import SESSION_WORDS, PrivilegedSession, Status
 from sessions_app.worker.health.search import search
 from tests.support.builders import make_login, make_session, make_user
-from tests.support.entries import ago, make_entry, messages, problem
+from tests.support.entries import ago, make_entry, messages, problem, search_for
 from tests.support.query_plans import explained
 
 pytestmark = pytest.mark.django_db

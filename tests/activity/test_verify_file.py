@@ -214,6 +214,14 @@ def test_a_checkpoint_from_elsewhere_and_a_proof_show_that_the_log_only_grew(run
     assert "log_checkpoint --since 13" in said
 
 
+def test_a_manifest_alone_says_nothing_of_what_became_of_the_log_later(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text(Export(Log(5), range(5)).manifest())
+    code, said = run(tmp_path / "kept")
+    assert code == 0
+    assert "not checked  The file that the manifest is about" in said
+    assert "not checked  Whether the log was later changed" in said
+
+
 def test_the_key_may_be_in_a_file_and_one_of_several_is_enough(run: Run, tmp_path: Path) -> None:
     keys = tmp_path / "log.vkey"
     keys.write_text(f"# keys of the console\n{Key(7).line}\n\n{KEY.line}\n")

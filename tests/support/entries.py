@@ -14,7 +14,9 @@ from django.db import connection
 from django.utils import timezone
 
 from activity import folding
-from activity.models import LogEntry
+from activity.filters import terms_of
+from activity.models import LOG_WORDS, LogEntry
+from activity.text_index import Search
 from activity.verbs import Verb
 from tests.support.pages import ClientResponse, streamed
 
@@ -32,6 +34,11 @@ def make_entry(message: str = "something", at: dt.datetime | None = None, **valu
         if values.get(role) is not None:
             values.setdefault(f"{role}_name", values[role].username)
     return LogEntry.objects.create(**({"verb": Verb.LOGIN, "message": message, "at": at or timezone.now()} | values))
+
+
+def search_for(text: str) -> Search:
+    """Return the entries with every word of the keyword, as the filter of the log looks for them."""
+    return Search(tuple(terms_of(text)), LOG_WORDS)
 
 
 def ago(**parts: float) -> dt.datetime:

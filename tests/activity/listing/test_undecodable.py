@@ -11,14 +11,13 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from activity import append_only, text_index
-from activity.filters import search_for
 from activity.listing.csv import neutral, written_here
 from activity.listing.database_csv import Sheet
 from activity.models import LOG_WORDS, LogEntry
 from activity.tables import COLUMNS
 from activity.verbs import Verb
 from tests.support import pages
-from tests.support.entries import download, make_entry, table_rows
+from tests.support.entries import download, make_entry, search_for, table_rows
 
 AsUser = Callable[[User], Client]
 FORGED = "Größe for\ufffdged \ufffd("  # a letter of two bytes, too: only such text is folded by Python

@@ -97,7 +97,8 @@ def recognise(
 
 def _without_cookie(user_id: int, origin: Origin, now: dt.datetime, has_history: Callable[[], bool]) -> RecognisedBy:
     recent = Device.objects.filter(user_id=user_id, last_seen_at__gt=now - ALIKE_FOR)
-    if recent.filter(browser=origin.browser, country_code=origin.country_code, network=origin.network).exists():
+    alike = recent.filter(browser=origin.browser, country_code=origin.country_code, network=origin.network)
+    if origin.network and alike.exists():  # two unknown networks are not one
         return RecognisedBy.ALIKE
     if Device.objects.filter(user_id=user_id).exists() or has_history():
         return RecognisedBy.NEW

@@ -7,6 +7,7 @@ minutes.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import time
@@ -33,7 +34,7 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
-from activity import log
+from activity import limits, log
 from activity.models import Level
 from activity.verbs import Verb
 from sessions_app.logins import service, throttle
@@ -161,7 +162,8 @@ def _complete(
         except MALFORMED as error:
             raise WrongAnswer from error
         key = next(key for key, credential in keys if credential is used)
-        if data.counter and data.counter <= key.data.get("sign_count", 0):
+        before = key.data.get("sign_count", 0)
+        if (data.counter or before) and data.counter <= before:  # WebAuthn level 3, 7.2, step 22
             raise WrongAnswer
         if must_be_passkey and not (key.data.get("kind") == PASSKEY and data.is_user_verified()):
             raise WrongAnswer
@@ -202,9 +204,15 @@ def _remember(request: HttpRequest, purpose: str, state: Mapping[str, Any]) -> N
 
 
 def _recall(request: HttpRequest, purpose: str) -> Mapping[str, Any]:
-    """Return the question that the browser was asked, for the last time. Raise WrongAnswer."""
+    """Return the question that the browser was asked, for the last time. Raise WrongAnswer.
+
+    Two requests of one moment find it in the session both, so that the first one is counted besides.
+    """
     state: Mapping[str, Any] | None = request.session.pop(CEREMONY, None)
     if state is None or state["purpose"] != purpose or time.time() - state["at"] > GOOD_FOR:
+        raise WrongAnswer
+    number = int(hashlib.sha256(str(state["challenge"]).encode()).hexdigest()[:12], 16)
+    if limits.count("webauthn-question", number, 1, 1, 2 * GOOD_FOR) is not None:
         raise WrongAnswer
     return state
 

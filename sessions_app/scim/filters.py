@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from django.contrib.auth import get_user_model
 from django.db.models import Q
 from scim2_models import InvalidFilterException
 from scim2_models.path import (
@@ -23,6 +24,13 @@ from sessions_app.scim.resources import pk_of, storable_text
 Conditions = Mapping[str, Callable[[str], Q]]
 ONLY_EQ = "This console knows the filter eq, also several of them joined by and."
 
+
+def _has_member(scim_id: str) -> Q:
+    """Return the condition for groups with this member. By a subquery, so that several members can be asked for."""
+    memberships = get_user_model().groups.through._default_manager.filter(user=pk_of(scim_id, "user"))
+    return Q(pk__in=memberships.values("group_id"))
+
+
 # By the attribute in small letters. Strings that SCIM compares without their case are folded (activity/folding.py).
 OF_USERS: Conditions = {
     "id": lambda value: Q(pk=pk_of(value, "user")),
@@ -37,8 +45,8 @@ OF_GROUPS: Conditions = {
     "id": lambda value: Q(pk=pk_of(value, "group")),
     "externalid": lambda value: Q(scim_group__external_id=value),
     "displayname": lambda value: Q(name__folded_exact=value),
-    "members": lambda value: Q(user=pk_of(value, "user")),
-    "members.value": lambda value: Q(user=pk_of(value, "user")),
+    "members": _has_member,
+    "members.value": _has_member,
 }
 
 

@@ -188,14 +188,14 @@ class OfGroups(Collection):
 
 
 class Users(OfUsers, List):
-    """/Users."""
+    """The address /Users, where all users are."""
 
     def create(self, resource: User) -> Any:
         return user_flows.create_user(resource, providers().get(self.token.provider))
 
 
 class OneUser(OfUsers, One):
-    """/Users/user-1."""
+    """The address of one user, such as /Users/user-1."""
 
     def change(self, row: Any, resource: User) -> Any:
         return user_flows.change_user(row, resource, providers().get(self.token.provider))
@@ -206,14 +206,14 @@ class OneUser(OfUsers, One):
 
 
 class Groups(OfGroups, List):
-    """/Groups."""
+    """The address /Groups, where all groups are."""
 
     def create(self, resource: Group) -> AuthGroup:
         return group_flows.create_group(resource)
 
 
 class OneGroup(OfGroups, One):
-    """/Groups/group-1."""
+    """The address of one group, such as /Groups/group-1."""
 
     def change(self, row: AuthGroup, resource: Group) -> AuthGroup:
         return group_flows.change_group(row, resource)
@@ -224,14 +224,14 @@ class OneGroup(OfGroups, One):
 
 
 class Config(ScimView):
-    """/ServiceProviderConfig: what of SCIM the console can do."""
+    """The address /ServiceProviderConfig, which says what of SCIM the console can do."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self.resource_response(CONFIG)
 
 
 class ResourceTypes(ScimView):
-    """/ResourceTypes, and one of them."""
+    """The address /ResourceTypes, and that of one of them."""
 
     def get(self, request: HttpRequest, name: str = "") -> HttpResponse:
         """Return them, or the one with this name."""
@@ -240,7 +240,7 @@ class ResourceTypes(ScimView):
 
 
 class Schemas(ScimView):
-    """/Schemas, and one of them."""
+    """The address /Schemas, and that of one of them."""
 
     def get(self, request: HttpRequest, name: str = "") -> HttpResponse:
         """Return them, or the one with this URN."""
@@ -249,7 +249,7 @@ class Schemas(ScimView):
 
 
 class Search(ScimView):
-    """/.search over all kinds, which RFC 7644 lets a server refuse."""
+    """The address /.search over all kinds, which RFC 7644 lets a server refuse."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
         raise NotImplementedException(detail="This console searches /Users or /Groups, by a filter in the address.")

@@ -80,12 +80,10 @@ def resume(request: HttpRequest, provider: OidcProvider, state_id: str) -> Trip:
     return trip
 
 
-def arrival_of(provider: OidcProvider, trip: Trip, tokens: Tokens) -> Arrival:
+def arrival_of(provider: OidcProvider, tokens: Tokens) -> Arrival:
     """Return who arrived, by the claims of a checked ID token."""
     claims = tokens.claims
-    at: float | None = claims.get("auth_time")
-    if at is None and trip.transaction.must_authenticate:
-        at = trip.transaction.began_at
+    at = claims.get("auth_time")
     amr = claims.get("amr")
     methods = {one for one in amr if isinstance(one, str)} if isinstance(amr, list) else set()
     session_id = claims.get("sid")

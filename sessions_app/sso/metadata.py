@@ -1,7 +1,7 @@
 """Asks providers over HTTP: their discovery document and their keys, which are cached, and whatever a login needs.
 
-No redirect is followed and no answer is read for longer than a few seconds or beyond a megabyte, so that a provider
-that is down or hostile costs one request of one person.
+No redirect is followed, and no answer is read for longer than 15 seconds or beyond a megabyte, so that a provider that
+is down or hostile costs one request of one person.
 """
 
 from __future__ import annotations
@@ -9,20 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import requests
+import urllib3
 from django.core.cache import cache
 from django.views.decorators.debug import sensitive_variables
 
 from sessions_app.sso.errors import ProviderUnavailable
-from sessions_app.sso.providers import OidcProvider, problem_of_address
+from sessions_app.sso.providers import OidcProvider, Provider, problem_of_address
 from sessions_app.sso.tokens import UnknownKey, find_key
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT = (3.05, 7.0)  # seconds to connect, and between two pieces of the answer
+MOST_SECONDS = 15.0  # for the whole answer, however slowly it trickles in
 MOST_BYTES = 1024 * 1024
 KEPT_SECONDS = 60 * 60
 KEYS_KEPT_SECONDS = 15 * 60
@@ -103,12 +106,7 @@ def post(
 def _ask(provider: OidcProvider, method: str, url: str, **more: Any) -> tuple[int, dict[str, Any]]:
     try:
         with requests.request(method, url, timeout=TIMEOUT, allow_redirects=False, stream=True, **more) as response:
-            body = b""
-            for piece in response.iter_content(64 * 1024):
-                body += piece
-                if len(body) > MOST_BYTES:
-                    raise ProviderUnavailable(provider.name, f"the answer of {url} is too long")
-            answer = json.loads(body)
+            answer = json.loads(read_whole(provider, response))
     except requests.RequestException as error:
         # Without the cause: it may show what was sent.
         raise ProviderUnavailable(provider.name, f"{url} does not answer: {type(error).__name__}") from None
@@ -117,6 +115,21 @@ def _ask(provider: OidcProvider, method: str, url: str, **more: Any) -> tuple[in
     if not isinstance(answer, dict):
         raise ProviderUnavailable(provider.name, f"{url} answered with something that is not an object")
     return response.status_code, answer
+
+
+def read_whole(provider: Provider, response: requests.Response) -> bytes:
+    """Return the body of a streamed answer. Raise ProviderUnavailable if it is too long or takes too long."""
+    body, until = b"", time.monotonic() + MOST_SECONDS
+    try:
+        while piece := response.raw.read1(64 * 1024, decode_content=True):
+            body += piece
+            if len(body) > MOST_BYTES:
+                raise ProviderUnavailable(provider.name, f"the answer of {response.url} is too long")
+            if time.monotonic() > until:
+                raise ProviderUnavailable(provider.name, f"the answer of {response.url} takes too long")
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(type(error).__name__) from None
+    return body
 
 
 def _cached_as(what: str, provider: OidcProvider) -> str:

@@ -10,7 +10,7 @@ import requests
 from django.core.cache import cache
 
 from sessions_app.sso.errors import ProviderUnavailable
-from sessions_app.sso.metadata import MOST_BYTES, TIMEOUT
+from sessions_app.sso.metadata import TIMEOUT, read_whole
 from sessions_app.sso.providers import SamlProvider, problem_of_address
 from sessions_app.sso.saml import toolkit
 
@@ -47,11 +47,7 @@ def _fetch(provider: SamlProvider) -> bytes:
     url = provider.metadata_url
     try:
         with requests.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as response:
-            body = b""
-            for piece in response.iter_content(64 * 1024):
-                body += piece
-                if len(body) > MOST_BYTES:
-                    raise ProviderUnavailable(provider.name, f"the answer of {url} is too long")
+            body = read_whole(provider, response)
     except requests.RequestException as error:
         raise ProviderUnavailable(provider.name, f"{url} does not answer: {type(error).__name__}") from None
     if response.status_code != 200:
@@ -71,6 +67,9 @@ def _read(provider: SamlProvider, text: bytes) -> dict[str, Any]:
     address = found.get("singleSignOnService", {}).get("url", "")
     if not address or problem_of_address(address.partition("?")[0]):
         raise ProviderUnavailable(provider.name, "its metadata name no address for logins by redirect (HTTP-Redirect)")
+    logout = found.get("singleLogoutService", {}).get("url", "")
+    if logout and problem_of_address(logout.partition("?")[0]):
+        raise ProviderUnavailable(provider.name, "its metadata name no usable address for logouts (HTTP-Redirect)")
     if not found.get("x509cert") and not found.get("x509certMulti", {}).get("signing"):
         raise ProviderUnavailable(provider.name, "its metadata hold no certificate for signatures")
     return dict(found)

@@ -58,7 +58,7 @@ def sso_callback(request: HttpRequest, provider: OidcProvider) -> HttpResponse:
     if not code:
         raise AnswerRefused(provider.name, "the answer has no code")
     try:
-        who = flow.arrival_of(provider, trip, oidc.exchange(provider, trip.transaction, code))
+        who = flow.arrival_of(provider, oidc.exchange(provider, trip.transaction, code))
     except AnswerRefused as refused:
         entry = f"A login by {provider.name} was refused: {refused.detail}"
         raise arrival.refusal(refused.heading, refused.message, entry, outcome=Outcome.FAILURE) from refused

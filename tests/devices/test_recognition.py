@@ -119,6 +119,13 @@ def test_without_a_cookie_browser_country_and_network_decide_for_thirty_days(
     assert last().recognised_by == expected
 
 
+def test_two_addresses_that_nobody_knows_are_not_one_network(alice: User) -> None:
+    log_in(address="unix:")
+    assert last().ip is None
+    log_in(address="unix:")
+    assert last().recognised_by == RecognisedBy.NEW
+
+
 def test_the_first_login_after_an_update_of_the_console_is_no_news(alice: User) -> None:
     make_login(alice)  # from before the console knew devices
     log_in()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import html
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ from sessions_app.privileged.flows.account import lock_account
 from tests.support import builders
 from tests.support.factors import SoftKey, code_of, give_app, give_key
 from tests.support.pages import ClientResponse
+from tests.support.races import at_once
 
 AsUser = Callable[[User], Client]
 LOGIN, STEP, ALONE = "/accounts/login/", "/accounts/2fa/authenticate/", "/accounts/2fa/passkey/"
@@ -152,8 +155,23 @@ def test_a_key_that_was_copied_is_refused(browser: Client, alice: User) -> None:
     alone(browser, key)
     browser.post("/accounts/logout/")
     assert "This passkey is not known here" in alone(browser, key).content.decode()
+    key.uses = 0  # one that has counted does not stop counting
+    assert "This passkey is not known here" in alone(browser, key).content.decode()
     key.uses = 6
     assert alone(browser, key).request["PATH_INFO"] == "/logins/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_requests_with_one_answer_one_passes() -> None:
+    alice, browser = builders.make_user(), Client(headers={"Host": "localhost"})
+    key = give_key(alice)  # it does not count its uses
+    give_password(browser, alice)
+    answer = key.answer(browser.get(f"{STEP}key/").json())
+    twin = Client(headers={"Host": "localhost"})
+    twin.cookies = copy.deepcopy(browser.cookies)
+    sent = [partial(one.post, STEP, {"credential": answer}) for one in (browser, twin)]
+    at_once(sent)
+    assert LoginSession.objects.count() == 1
 
 
 NESTED = "[" * 9_000

@@ -26,6 +26,7 @@ from sessionadmin.logs import BriefHandler, HideSignedLinks
 from sessions_app.devices.models import RecognisedBy
 from sessions_app.gateway.models import GatewayTicket, TicketKind, hash_ticket
 from sessions_app.hosts.models import UserKey
+from sessions_app.login_rules.models import ONLY_ROW, RequiredFor, SignInSettings
 from sessions_app.logins.models import EndReason, LoginSession, NewDeviceNotice
 from sessions_app.not_me.flows import report, steps
 from sessions_app.not_me.flows.new_password import forget_void_passwords
@@ -242,6 +243,31 @@ def test_a_second_factor_from_before_stays_required_after_the_new_password(owner
     browser.post("/accounts/login/", {"username": "alice", "password": NEW_PASSWORD})
     assert browser.get("/").status_code == 302  # the code is asked for first
     assert not LoginSession.objects.live().filter(user=owner).exists()
+
+
+def test_a_new_password_ends_the_logins_that_began_since(owner: User, stranger: LoginSession) -> None:
+    """A passkey or a provider opens the console meanwhile; its login would stay in the list, and open to a gateway."""
+    press(stranger)
+    owner.refresh_from_db()
+    since = Client()
+    since.force_login(owner)
+    sent = {"void_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    assert Client().post(f"{path_for(stranger)}password/", sent).status_code == 302
+    assert LoginSession.objects.latest("pk").end_reason == EndReason.PASSWORD
+    assert since.get("/").status_code == 302
+
+
+def test_a_second_factor_that_was_taken_away_has_to_be_set_up_at_the_next_login(
+    owner: User, stranger: LoginSession
+) -> None:
+    SignInSettings.objects.create(pk=ONLY_ROW, second_factor=RequiredFor.EVERYBODY, grace_logins=3)
+    give_app(owner)
+    browser = Client()
+    press(stranger, browser)
+    sent = {"void_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    browser.post(f"{path_for(stranger)}password/", sent)
+    browser.post("/accounts/login/", {"username": "alice", "password": NEW_PASSWORD})
+    assert browser.get("/sessions/")["Location"] == "/accounts/2fa/"
 
 
 def test_guessing_the_old_password_is_counted_like_a_login(stranger: LoginSession, settings: Settings) -> None:

@@ -121,3 +121,15 @@ def test_filters(scim: ScimClient, alice: User) -> None:
         found = scim.get(f"Groups?filter={asked}&excludedAttributes=members").json()["Resources"]
         assert [each["displayName"] for each in found] == ["Linux team"]
         assert "members" not in found[0]
+
+
+def test_groups_are_found_by_several_members_and_none_by_a_number_that_is_none(
+    scim: ScimClient, alice: User, outsider: User
+) -> None:
+    scim.make_group("Empty")
+    scim.make_group("Linux team", f"user-{alice.pk}", f"user-{outsider.pk}")
+    scim.make_group("Other", f"user-{alice.pk}")
+    both = f'members eq "user-{alice.pk}" and members.value eq "user-{outsider.pk}"'
+    assert [each["displayName"] for each in scim.get(f"Groups?filter={both}").json()["Resources"]] == ["Linux team"]
+    for member in ("nonsense", "group-1", "user-999999"):
+        assert scim.get(f'Groups?filter=members eq "{member}"').json()["totalResults"] == 0

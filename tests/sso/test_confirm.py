@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import html
 from typing import Any
@@ -19,7 +18,7 @@ from sessions_app.hosts.models import UserKey
 from sessions_app.logins.models import LoginSession
 from sessions_app.sso import flow
 from sessions_app.sso.models import Identity
-from sessions_app.sso.oidc import Tokens, Transaction
+from sessions_app.sso.oidc import Tokens
 from sessions_app.sso.providers import OidcProvider, providers
 from tests.support.factors import give_app
 from tests.support.oidc_peer import Peer, PersonAtProvider, come_back
@@ -129,29 +128,21 @@ def test_who_has_to_set_up_a_factor_first_can_confirm_at_the_provider(client: Cl
 
 
 @pytest.mark.parametrize(
-    ("claims", "must_authenticate", "expected"),
+    ("claims", "expected"),
     [
-        ({"auth_time": 1_000}, False, 1_000),
-        ({}, False, None),
-        ({}, True, None),
-        ({"auth_time": "x"}, False, None),
-        ({"auth_time": 10**30, "acr": ["x"]}, False, None),
-        ({"auth_time": float("nan")}, False, None),
+        ({"auth_time": 1_000}, 1_000),
+        ({}, None),
+        ({"auth_time": "x"}, None),
+        ({"auth_time": 10**30, "acr": ["x"]}, None),
+        ({"auth_time": float("nan")}, None),
     ],
 )
-def test_a_login_is_as_fresh_as_the_provider_says(
-    settings: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    claims: dict[str, Any],
-    must_authenticate: bool,
-    expected: int | None,
-) -> None:
+def test_a_login_is_as_fresh_as_the_provider_says(settings: Any, claims: dict[str, Any], expected: int | None) -> None:
     settings.SSO_PROVIDERS = {"p": {"issuer": "https://i.example.com", "client_id": "x", "client_secret_env": "X"}}
     known = providers()["p"]
     assert isinstance(known, OidcProvider)
-    transaction = dataclasses.replace(Transaction.begin("https://c"), must_authenticate=must_authenticate)
-    at = flow.arrival_of(known, flow.Trip(flow.LOGIN, "/", None, transaction), Tokens({"sub": "s", **claims}, ""))
-    assert at.authenticated_at == (transaction.began_at if must_authenticate else expected)
+    at = flow.arrival_of(known, Tokens({"sub": "s", **claims}, ""))
+    assert at.authenticated_at == expected
 
 
 def test_a_login_without_that_time_is_not_fresh(client: Client, alice: User) -> None:

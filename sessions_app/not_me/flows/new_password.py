@@ -11,6 +11,8 @@ from activity import log
 from activity.retries import retry_while_unavailable
 from activity.verbs import Verb
 from sessions_app.errors import Refused
+from sessions_app.logins import initial_passwords, service
+from sessions_app.logins.models import EndReason
 from sessions_app.not_me.links import GOOD_FOR
 from sessions_app.not_me.models import NotMeReport
 from sessions_app.permission import lock_account_row
@@ -33,7 +35,10 @@ def _store(report: NotMeReport, hashed: str) -> None:
         waiting = NotMeReport.objects.filter(pk=report.pk, made_at__gt=now - GOOD_FOR).exclude(void_password="")
         if user.has_usable_password() or not waiting.update(void_password="", password_set_at=now):
             raise Refused("A new password was set already, or the time for it is over. Nothing was changed.")
+        # Not by save(): what is logged about a changed password is not what happens here.
         type(user)._default_manager.filter(pk=user.pk).update(password=hashed)
+        initial_passwords.note(user, user)
+        service.end_all(user, EndReason.PASSWORD, actor=user)  # by a passkey or a provider, since the report
         log.record(
             Verb.PASSWORD_CHANGED,
             f"{user.get_username()} set a new password after the report",

@@ -21,6 +21,8 @@ from activity.verbs import Verb
 from sessions_app.devices.models import Device
 from sessions_app.errors import Refused
 from sessions_app.factors.models import RecoveryCode
+from sessions_app.factors.required import end_grace
+from sessions_app.factors.stage import has_factor
 from sessions_app.gateway.models import GatewayTicket
 from sessions_app.hosts.flows.ssh_keys import remove_key
 from sessions_app.hosts.models import UserKey
@@ -103,6 +105,8 @@ def factors(user: AbstractUser, since: dt.datetime) -> list[LockdownStep]:
         added.delete()
         if RecoveryCode.objects.filter(user_id=user.pk, created_at__gte=since).delete()[0]:
             names.append("recovery codes")
+        if names and not has_factor(user):
+            end_grace(user)  # else whoever knows the password would log in a few times without one
         if names:
             log.record(
                 Verb.FACTOR_REMOVED,

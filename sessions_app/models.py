@@ -26,13 +26,13 @@ from sessions_app.hosts.search_models import HostSearch, LeftFiles
 from sessions_app.login_rules.models import LoginRule, ReenabledAccount, SignInSettings
 from sessions_app.logins.models import LoginSession, LogoutNote, NewDeviceNotice
 from sessions_app.not_me.models import NotMeReport
-from sessions_app.people.models import AccountLock, AccountLockdown, Application, PersonalSettings
+from sessions_app.people.models import AccountLock, AccountLockdown, Application, InitialPassword, PersonalSettings
 from sessions_app.privileged.models import Approval, ControlRequest, PrivilegedSession
 from sessions_app.reviews.models import AccessReview, AccessReviewItem, LogReview, ReviewException
 from sessions_app.schedules.models import Schedule, ScheduledExport
 from sessions_app.scim.models import ScimAccount, ScimGroup, ScimToken
 from sessions_app.siem.models import DeliveryState, Destination
-from sessions_app.sso.models import BreakGlassUse, Identity, LogoutToken, ProviderLogin, SamlMessage
+from sessions_app.sso.models import BreakGlassUse, Identity, LogoutToken, ProviderLogin, SamlKey, SamlMessage
 from sessions_app.vault.models import Secret
 from sessions_app.worker.models import HealthMark, WebHeartbeat, WorkerHeartbeat
 
@@ -66,6 +66,7 @@ __all__ = [
     "HostSearch",
     "HostWatch",
     "Identity",
+    "InitialPassword",
     "LeftFiles",
     "LogRetention",
     "LogReview",
@@ -87,6 +88,7 @@ __all__ = [
     "Resource",
     "ResourceLock",
     "ReviewException",
+    "SamlKey",
     "SamlMessage",
     "Schedule",
     "ScheduledExport",

@@ -78,6 +78,19 @@ class AccountLockdown(models.Model):
         return f"{self.user}: {self.reason}"
 
 
+class InitialPassword(models.Model):
+    """Says that somebody else chose the password of an account: logins/initial_passwords.py."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    set_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
 class Application(models.Model):
     """A principal that is no person: a user account without a password, which policies name like any user.
 

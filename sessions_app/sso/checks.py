@@ -55,7 +55,10 @@ def check_saml(**kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_secrets(**kwargs: Any) -> list[CheckMessage]:
-    """Report W050 for a client secret that cannot be read, and W051 where ID tokens cannot be sealed."""
+    """Report W050 for a client secret that cannot be read.
+
+    Where ENCRYPTION_KEYS are missing, report W051, because ID tokens are not kept, and W053 for SAML.
+    """
     found: list[CheckMessage] = []
     known = [provider for provider in providers().values() if isinstance(provider, OidcProvider)]
     for provider in known:
@@ -64,6 +67,9 @@ def check_secrets(**kwargs: Any) -> list[CheckMessage]:
         except ProviderUnavailable as error:
             text = f"Nobody can log in by {provider.name}: {error.detail}."
             found.append(Warning(text, hint=HINT, id="sessions_app.W050"))
+    if any(isinstance(one, SamlProvider) for one in providers().values()) and problem_of_keys(settings.ENCRYPTION_KEYS):
+        text = "Requests by SAML are not signed, and encrypted assertions cannot be read: the console has no key."
+        found.append(Warning(text, hint="Set ENCRYPTION_KEYS.", id="sessions_app.W053"))
     if known and problem_of_keys(settings.ENCRYPTION_KEYS):
         text = "ID tokens are not kept, so a logout at the provider may ask the person whom it is about."
         found.append(Warning(text, hint="Set ENCRYPTION_KEYS.", id="sessions_app.W051"))

@@ -82,6 +82,23 @@ class BreakGlassUse(models.Model):
         return str(self.login)
 
 
+class SamlKey(models.Model):
+    """The key pair of the console for SAML (saml_keys.py), which is one row."""
+
+    ONLY_ROW = 1
+
+    certificate = models.TextField(editable=False)
+    private_key = SealedField()
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = "SAML key"
+
+    def __str__(self) -> str:
+        return f"SAML key of {self.made_at:%Y-%m-%d}"
+
+
 class SamlMessage(models.Model):
     """An assertion or a logout request by SAML that was used. Each counts once."""
 

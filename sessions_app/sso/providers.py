@@ -39,6 +39,7 @@ class Provider:
     kind: str
     issuer: str
     creates_accounts: bool = False
+    logs_out_there: bool = True  # a logout here offers the logout at the provider
     username_claim: str = "preferred_username"
     groups_claim: str = ""
     groups_key: str = ""  # of each object, where the claim is a list of objects
@@ -62,6 +63,7 @@ class Provider:
             "kind": entry.text("kind", OIDC),
             "issuer": entry.text("issuer"),
             "creates_accounts": entry.flag("create_accounts", default=False),
+            "logs_out_there": entry.flag("logout", default=True),
             "username_claim": entry.text("username_claim", "preferred_username"),
             "groups_claim": claim,
             "groups_key": entry.text("groups_key", ""),
@@ -79,7 +81,6 @@ class OidcProvider(Provider):
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     trusted_audiences: tuple[str, ...] = ()  # besides our client id, in a token that names several
     asks_userinfo: bool = False
-    logs_out_there: bool = True  # a logout here offers the logout at the provider
     second_factor_amr: frozenset[str] = frozenset()  # one of these counts as the second factor
     second_factor_acr: frozenset[str] = frozenset()
     accepts_untyped_logout: bool = False
@@ -97,7 +98,6 @@ class OidcProvider(Provider):
             "scopes": tuple(dict.fromkeys(["openid", *entry.words("scopes", ("profile", "email"))])),
             "trusted_audiences": entry.words("trusted_audiences", ()),
             "asks_userinfo": entry.flag("userinfo", default=False),
-            "logs_out_there": entry.flag("logout", default=True),
             "second_factor_amr": frozenset(entry.words("second_factor_amr", ())),
             "second_factor_acr": frozenset(entry.words("second_factor_acr", ())),
             "accepts_untyped_logout": entry.flag("accept_untyped_logout_tokens", default=False),
@@ -129,6 +129,7 @@ class SamlProvider(Provider):
     metadata_url: str = ""
     metadata_file: str = ""
     entity_id: str = ""  # of the console; empty: the address of its metadata
+    signs_requests: bool = True
     takes_unasked: bool = False  # logins that begin at the provider
     second_factor_contexts: frozenset[str] = frozenset()  # one of these counts as the second factor
     given_name_claim: str = "givenName"
@@ -142,6 +143,7 @@ class SamlProvider(Provider):
             "metadata_url": entry.text("metadata_url", ""),
             "metadata_file": entry.text("metadata_file", ""),
             "entity_id": entry.text("entity_id", ""),
+            "signs_requests": entry.flag("sign_requests", default=True),
             "takes_unasked": entry.flag("idp_initiated", default=False),
             "second_factor_contexts": frozenset(entry.words("second_factor_contexts", ())),
             "username_claim": entry.text("username_claim", "uid"),

@@ -6,25 +6,35 @@ what is missing where a provider of this kind is set up.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime as dt
 import functools
 import hashlib
 import importlib
 import json
+import zlib
 from typing import Any
+from xml.sax.saxutils import escape
 
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_app.sso.errors import AnswerRefused, ProviderUnavailable
 from sessions_app.sso.models import SamlMessage
 from sessions_app.sso.providers import SamlProvider
+from sessions_app.sso.saml_keys import key_pair
+from sessions_app.sso.tokens import SKEW
 
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+# How the key of an encrypted assertion may be encrypted. By the older RSA 1.5 a stranger finds it by asking often.
+KEY_TRANSPORTS = {"http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p", "http://www.w3.org/2009/xmlenc11#rsa-oaep"}
+LONGEST_MESSAGE = 256 * 1024  # bytes of a message in an address, which is compressed there
+OLDEST_LOGOUT = 5 * 60  # seconds since a logout request was made
 MISSING = "the package for SAML is not installed: pip install 'sessionadmin[saml]'"
 
 
@@ -70,15 +80,18 @@ def acs_address(request: HttpRequest, provider: SamlProvider) -> str:
     return request.build_absolute_uri(reverse("sso_saml_acs", args=[provider.slug]))
 
 
+@sensitive_variables()
 def saml_settings(
     request: HttpRequest, provider: SamlProvider, idp: dict[str, Any] | None, *, for_logout: bool = False
 ) -> Any:
     """Return the settings of python3-saml; without `idp` those for the console's own metadata.
 
-    Raise ProviderUnavailable if they cannot be used. A logout is signed as a message, a login as an assertion.
+    Raise ProviderUnavailable if they cannot be used. A logout is signed as a message, a login as an assertion. What the
+    console sends is signed where it has a key; an assertion may be encrypted for the same key, and need not be.
     """
-    tools = toolkit(provider)
-    data = {
+    tools, pair = toolkit(provider), key_pair()
+    signs = pair is not None and provider.signs_requests
+    data: dict[str, Any] = {
         "strict": True,
         "sp": {
             "entityId": console_id(request, provider),
@@ -87,10 +100,15 @@ def saml_settings(
                 "url": request.build_absolute_uri(reverse("sso_saml_logout", args=[provider.slug]))
             },
             "NameIDFormat": PERSISTENT,
+            **({"x509cert": pair.certificate, "privateKey": pair.private_key} if pair is not None else {}),
         },
         "security": {
             "wantAssertionsSigned": True,
             "wantMessagesSigned": for_logout,
+            "authnRequestsSigned": signs,
+            "logoutRequestSigned": signs,
+            "logoutResponseSigned": signs,
+            "wantAssertionsEncrypted": idp is None and pair is not None,  # the metadata offer a key for it
             "wantAttributeStatement": False,
             "requestedAuthnContext": False,
             "rejectDeprecatedAlgorithm": True,
@@ -130,6 +148,21 @@ def login_request(
     return exchange.get_last_request_id(), address
 
 
+def logout_address(
+    request: HttpRequest, provider: SamlProvider, idp: dict[str, Any], *, subject: str, session_id: str
+) -> str:
+    """Return the address at the provider that ends the person's session there.
+
+    It is empty where the provider has none, or the console cannot sign the request: nobody would accept it.
+    """
+    settings = saml_settings(request, provider, idp)
+    if not settings.get_idp_slo_url() or not settings.get_security_data()["logoutRequestSigned"]:
+        return ""
+    exchange = toolkit(provider).OneLogin_Saml2_Auth(request_data(request), settings)
+    address: str = exchange.logout(return_to="", name_id=subject, session_index=escape(session_id))
+    return address
+
+
 def check_answer(request: HttpRequest, provider: SamlProvider, idp: dict[str, Any], encoded: str) -> Answer:
     """Return what an answer says. It counts once. Raise AnswerRefused.
 
@@ -138,10 +171,13 @@ def check_answer(request: HttpRequest, provider: SamlProvider, idp: dict[str, An
     """
     tools = toolkit(provider)
     refused = functools.partial(AnswerRefused, provider.name)
+    settings = saml_settings(request, provider, idp)
     try:
-        response = tools.OneLogin_Saml2_Response(saml_settings(request, provider, idp), encoded)
-    except (ValueError, SyntaxError, TypeError, tools.OneLogin_Saml2_Error) as error:
-        raise refused(f"the answer is no SAML response: {type(error).__name__}") from error
+        _require_safe_encryption(provider, encoded)
+        response = tools.OneLogin_Saml2_Response(settings, encoded)
+    except tools.UNREADABLE as error:
+        # Without the cause: its traceback would show the settings, which hold the private key.
+        raise refused(f"the answer is no SAML response: {type(error).__name__}") from None
     if not response.is_valid(request_data(request)):
         raise refused(str(response.get_error())[:300])
     try:
@@ -169,6 +205,35 @@ def check_answer(request: HttpRequest, provider: SamlProvider, idp: dict[str, An
     if not use_once(provider, assertion_id, until):
         raise refused("the assertion was used before")
     return answer
+
+
+def _require_safe_encryption(provider: SamlProvider, encoded: str) -> None:
+    """Raise AnswerRefused for a key that is encrypted in an unsafe way, and one of UNREADABLE (saml_toolkit.py)."""
+    tools = toolkit(provider)
+    document = tools.OneLogin_Saml2_XML.to_etree(base64.b64decode(encoded))
+    keys = tools.OneLogin_Saml2_XML.query(document, "//xenc:EncryptedKey")
+    methods = tools.OneLogin_Saml2_XML.query(document, "//xenc:EncryptedKey/xenc:EncryptionMethod")
+    if len(methods) < len(keys) or not {method.get("Algorithm") for method in methods} <= KEY_TRANSPORTS:
+        raise AnswerRefused(provider.name, "the key of the assertion is not encrypted by RSA-OAEP")
+
+
+def require_short(provider: SamlProvider, encoded: str) -> None:
+    """Raise AnswerRefused for a compressed message that is too long, which python3-saml would unpack whole."""
+    try:
+        unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(base64.b64decode(encoded), LONGEST_MESSAGE + 1)
+    except (ValueError, zlib.error):
+        return  # python3-saml says what is wrong with it
+    if len(unpacked) > LONGEST_MESSAGE:
+        raise AnswerRefused(provider.name, "the message is too long")
+
+
+def require_new(provider: SamlProvider, xml: str) -> None:
+    """Raise AnswerRefused for a signed request that was made too long ago, or at no time."""
+    tools = toolkit(provider)
+    made = tools.OneLogin_Saml2_XML.to_etree(xml).get("IssueInstant")
+    age = timezone.now().timestamp() - (tools.OneLogin_Saml2_Utils.parse_SAML_to_time(made) if made else 0)
+    if not -SKEW <= age <= OLDEST_LOGOUT + SKEW:
+        raise AnswerRefused(provider.name, "the logout request is too old (IssueInstant)")
 
 
 def use_once(provider: SamlProvider, message_id: str, until: dt.datetime) -> bool:

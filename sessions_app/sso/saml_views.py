@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from allauth.socialaccount.internal import statekit
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
@@ -124,20 +125,27 @@ def sso_saml_metadata(request: HttpRequest, provider: SamlProvider) -> HttpRespo
 def sso_saml_logout(request: HttpRequest, provider: SamlProvider) -> HttpResponse:
     """End the logins that a signed request of the provider names, and send the browser back there.
 
-    It does not matter whose browser brings the request: its signature says who is logged out.
+    It does not matter whose browser brings the request: its signature says who is logged out. An answer to a logout
+    that began here comes to the same address, and changes nothing here any more.
     """
     tools = saml.toolkit(provider)
+    for name in ("SAMLRequest", "SAMLResponse"):
+        saml.require_short(provider, typed(request.GET, name, LONGEST_ANSWER))
     settings = saml.saml_settings(request, provider, identity_provider(provider), for_logout=True)
     auth = tools.OneLogin_Saml2_Auth(saml.request_data(request), settings)
     try:
         back = auth.process_slo(keep_local_session=True)
-    except (ValueError, SyntaxError, TypeError, tools.OneLogin_Saml2_Error) as error:
-        raise AnswerRefused(provider.name, f"no logout request: {type(error).__name__}") from error
+    except tools.UNREADABLE as error:
+        # Without the cause: its traceback would show the settings, which hold the private key.
+        raise AnswerRefused(provider.name, f"no logout request: {type(error).__name__}") from None
+    if "SAMLResponse" in request.GET:
+        return _logged_out_there(request, provider, auth.get_errors())
     if auth.get_errors() or not back:
         detail = auth.get_last_error_reason() or ", ".join(auth.get_errors())
         raise AnswerRefused(provider.name, f"the logout request is not accepted: {detail}")
     xml = auth.get_last_request_xml()
     reader = tools.OneLogin_Saml2_Logout_Request
+    saml.require_new(provider, xml)
     if not saml.use_once(provider, auth.get_last_message_id(), timezone.now() + dt.timedelta(days=1)):
         raise AnswerRefused(provider.name, "the logout request was used before")
     named = LoginSession.objects.live().filter(
@@ -148,6 +156,18 @@ def sso_saml_logout(request: HttpRequest, provider: SamlProvider) -> HttpRespons
     ended = sum(service.end(login, EndReason.PROVIDER, actor=None) for login in named.select_related("user"))
     logger.info("%s ended %d login sessions", provider.slug, ended)
     return redirect(back)
+
+
+def _logged_out_there(request: HttpRequest, provider: SamlProvider, errors: list[str]) -> HttpResponse:
+    """Tell the person what became of the logout at the provider. Say nothing to somebody who is logged in."""
+    if request.user.is_authenticated:
+        return redirect("home")
+    if errors:
+        logger.warning("%s did not confirm a logout: %s", provider.slug, ", ".join(errors))
+        messages.warning(request, f"{provider.name} did not confirm your logout there. Here you are logged out.")
+    else:
+        messages.success(request, f"You are logged out of {provider.name} too.")
+    return redirect("login")
 
 
 def _kept_as(provider: SamlProvider, key: str) -> str:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from typing import Any
 
 import pytest
+import requests
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from urllib3.response import HTTPResponse
 
 from activity.models import LogEntry
 from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.sso import metadata
+from sessions_app.sso.errors import ProviderUnavailable
 from sessions_app.sso.models import Identity, LogoutToken, ProviderLogin
-from sessions_app.sso.providers import OidcProvider
+from sessions_app.sso.providers import OidcProvider, providers
 from tests.sso.test_tokens import CLIENT, ISSUER, KEYS, OTHER_KEY, id_claims, logout_claims, signed
 from tests.support.oidc_peer import CLIENT_ID, Peer, PersonAtProvider, come_back, sign_in
 from tests.support.pages import elements, text
@@ -202,6 +206,43 @@ def test_a_logout_here_offers_the_logout_at_the_provider(client: Client, alice: 
     fields = {one.attrib["name"]: one.attrib["value"] for one in form.iter("input")}
     assert set(fields) == {"client_id", "post_logout_redirect_uri", "id_token_hint"}
     assert person.log_out(form.attrib["action"], fields).startswith("http://testserver/accounts/login/")
+
+
+def test_the_login_is_over_before_the_provider_is_asked(
+    on_paper: None, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client()
+    client.force_login(alice)
+    identity = linked(alice, ISSUER)
+    login = LoginSession.objects.get()
+    ProviderLogin.objects.create(login=login, identity=identity, provider="peer", issuer=ISSUER, subject="s-1")
+    asked = []
+
+    def slow(provider: OidcProvider) -> dict[str, Any]:
+        asked.append(LoginSession.objects.get().end_reason)
+        raise ProviderUnavailable(provider.name, "it takes too long")
+
+    monkeypatch.setattr(metadata, "discover", slow)
+    assert client.post("/accounts/logout/")["Location"] == "/accounts/login/"
+    assert asked == [EndReason.LOGOUT]
+
+
+@pytest.mark.parametrize("most", [{"MOST_SECONDS": 0.0}, {"MOST_BYTES": 10}, {}])
+def test_an_answer_that_trickles_in_or_never_ends_is_not_waited_for(
+    on_paper: None, monkeypatch: pytest.MonkeyPatch, most: dict[str, float]
+) -> None:
+    for name, value in most.items():
+        monkeypatch.setattr(metadata, name, value)
+    body = b'{"a": "0123456789"}'
+    raw = HTTPResponse(io.BytesIO(body), status=200, preload_content=False)
+    response = requests.Response()
+    response.raw, response.url = raw, f"{ISSUER}/keys"
+    (provider,) = providers().values()
+    if not most:
+        assert metadata.read_whole(provider, response) == body
+        return
+    with pytest.raises(ProviderUnavailable):
+        metadata.read_whole(provider, response)
 
 
 def test_a_logout_here_waits_for_no_provider(client: Client, alice: User, provider: Peer, settings: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import datetime as dt
+import zlib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,14 +21,16 @@ from lxml import etree
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.logins.models import EndReason, LoginSession, Method
-from sessions_app.sso import saml
+from sessions_app.sso import saml, saml_keys
 from sessions_app.sso.arrival import MOST_OF_STRANGERS
-from sessions_app.sso.models import Identity, SamlMessage
+from sessions_app.sso.models import Identity, SamlKey, SamlMessage
+from sessions_app.sso.tokens import SKEW
 from tests.support import builders
-from tests.support.pages import ClientResponse
+from tests.support.pages import ClientResponse, elements, text
 from tests.support.saml_peer import BASE, SamlPeer, attributes, begin, come_back, sign_in
 
 NAMES = {"saml": "urn:oasis:names:tc:SAML:2.0:assertion", "ds": "http://www.w3.org/2000/09/xmldsig#"}
+NAMES["xenc"] = "http://www.w3.org/2001/04/xmlenc#"
 EMAIL = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 
 
@@ -251,10 +254,10 @@ def test_a_comment_in_the_subject_makes_nobody_else_of_it(
     assert LoginSession.objects.get().user == outsider
 
 
-def bring(client: Client, peer: SamlPeer, subject: str, change: Callable[[Any], None]) -> ClientResponse:
+def bring(client: Client, peer: SamlPeer, subject: str, change: Callable[[Any], None], **said: str) -> ClientResponse:
     """Log in at the provider, change its answer on the way, and bring it to the console."""
     peer.meet(client)
-    form = peer.answer(begin(client), subject)
+    form = peer.answer(begin(client), subject, **said)
     answer = etree.fromstring(base64.b64decode(form["SAMLResponse"]))
     change(answer)
     return come_back(client, {**form, "SAMLResponse": base64.b64encode(etree.tostring(answer)).decode()})
@@ -321,6 +324,143 @@ def test_a_logout_without_a_signature_ends_nothing(
     kept = "&".join(each for each in parts.query.split("&") if each.partition("=")[0] not in leave_out)
     assert Client().get(f"{parts.path}?{kept}").status_code == 403
     assert is_logged_in(client)
+
+
+def test_an_old_logout_request_ends_nothing(
+    saml_provider: SamlPeer, client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that names no end of its own would be good for ever."""
+    link(saml_provider, alice)
+    sign_in(client, saml_provider)
+    there = saml_provider.logout_request("s-1")
+    monkeypatch.setattr(saml, "OLDEST_LOGOUT", -SKEW - 1)
+    assert Client().get(there).status_code == 403
+    assert is_logged_in(client)
+
+
+def test_a_message_that_unpacks_to_megabytes_is_refused_before(saml_provider: SamlPeer, client: Client) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    bomb = base64.b64encode(packer.compress(b"<r>" + b" " * 4_000_000) + packer.flush()).decode()
+    assert len(bomb) < 8_000
+    for name in ("SAMLRequest", "SAMLResponse"):
+        page = client.get(f"{BASE}slo/", {name: bomb, "SigAlg": "x", "Signature": "x"})
+        assert page.status_code == 403
+
+
+def test_the_provider_gets_a_signed_request(
+    saml_provider: SamlPeer, client: Client, alice: User, settings: Any
+) -> None:
+    link(saml_provider, alice)
+    saml_provider.meet(client)
+    address = begin(client)
+    assert "&Signature=" in address
+    changed = address.replace("SAMLRequest=", "SAMLRequest=x", 1)
+    assert requests.get(changed, params={"sub": "s-1"}, timeout=10).status_code == 500
+    assert come_back(client, saml_provider.answer(address, "s-1")).status_code == 302
+    # A provider that takes no signed ones gets none.
+    settings.SSO_PROVIDERS = saml_provider.settings(sign_requests=False)
+    assert "Signature" not in begin(Client())
+
+
+def test_the_console_has_one_key_which_is_sealed(saml_provider: SamlPeer, client: Client) -> None:
+    certificates = [etree.fromstring(client.get(f"{BASE}metadata/").content).findall(".//ds:X509Certificate", NAMES)]
+    certificates.append(
+        etree.fromstring(client.get(f"{BASE}metadata/").content).findall(".//ds:X509Certificate", NAMES)
+    )
+    assert len({one.text for found in certificates for one in found}) == 1
+    assert [len(found) for found in certificates] == [2, 2]  # to check signatures, and to encrypt
+    row = SamlKey.objects.get()
+    assert row.private_key.startswith("sealed1:")
+    pair = saml_keys.key_pair()
+    assert pair is not None
+    assert "PRIVATE" in pair.private_key
+    assert "PRIVATE" not in f"{pair!r} {row!r} {vars(row)}"
+
+
+def test_without_a_key_requests_are_not_signed_and_a_check_says_so(
+    saml_provider: SamlPeer, client: Client, alice: User, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.ENCRYPTION_KEYS = []
+    link(saml_provider, alice)
+    assert sign_in(client, saml_provider).status_code == 302
+    assert "Signature" not in begin(Client())
+    call_command("check")
+    assert "sessions_app.W053" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["", "other"])
+def test_an_encrypted_assertion_is_read_and_checked_like_any(
+    saml_provider: SamlPeer, client: Client, alice: User, key: str
+) -> None:
+    link(saml_provider, alice)
+    response = sign_in(client, saml_provider, encrypted="1", key=key)
+    assert (response.status_code, is_logged_in(client)) == ((403, False) if key else (302, True))
+
+
+def test_a_key_that_is_encrypted_in_the_old_way_is_not_opened(
+    saml_provider: SamlPeer, client: Client, alice: User
+) -> None:
+    link(saml_provider, alice)
+    assert sign_in(client, saml_provider, encrypted="old").status_code == 403
+    assert "RSA-OAEP" in refusal()
+
+
+def no_method(answer: Any) -> None:
+    for method in answer.findall(".//xenc:EncryptedKey/xenc:EncryptionMethod", NAMES):
+        method.getparent().remove(method)
+
+
+def no_key(answer: Any) -> None:
+    for found in answer.findall(".//xenc:EncryptedKey", NAMES):
+        found.getparent().remove(found)
+
+
+def key_elsewhere(answer: Any) -> None:
+    no_key(answer)
+    etree.SubElement(answer.find(".//ds:KeyInfo", NAMES), f"{{{NAMES['ds']}}}RetrievalMethod")
+
+
+def other_bytes(answer: Any) -> None:
+    answer.findall(".//xenc:CipherValue", NAMES)[-1].text = "AAAA"
+
+
+@pytest.mark.parametrize("damage", [no_method, no_key, key_elsewhere, other_bytes], ids=lambda damage: damage.__name__)
+def test_a_damaged_encrypted_assertion_is_refused(
+    saml_provider: SamlPeer, client: Client, alice: User, damage: Callable[[Any], None]
+) -> None:
+    link(saml_provider, alice)
+    response = bring(client, saml_provider, "s-1", damage, encrypted="1")
+    assert (response.status_code, is_logged_in(client)) == (403, False)
+
+
+def test_after_a_logout_here_the_provider_ends_its_session_too(
+    saml_provider: SamlPeer, client: Client, alice: User
+) -> None:
+    link(saml_provider, alice)
+    sign_in(client, saml_provider, session="s<1>")
+    page = client.post("/accounts/logout/")
+    assert not is_logged_in(client)
+    (address,) = [one.attrib["href"] for one in elements(page).iter("a") if "Log out of" in text(one)]
+    there = requests.get(address, timeout=10)
+    assert there.status_code == 200, there.text
+    said = there.json()
+    assert (said["nameID"], said["sessionIndex"]) == ("s-1", "s<1>")
+    back = client.get(said["back"].removeprefix("http://testserver"), follow=True)
+    assert "You are logged out of Directory too." in back.content.decode()
+    # Somebody else's answer says nothing, and is told as such.
+    forged = requests.get(address, params={"key": "other"}, timeout=10).json()["back"]
+    back = client.get(forged.removeprefix("http://testserver"), follow=True)
+    assert "Directory did not confirm your logout there." in back.content.decode()
+
+
+@pytest.mark.parametrize("more", [{"logout": False}, {"sign_requests": False}])
+def test_no_logout_there_is_offered_where_none_would_be_accepted(
+    saml_provider: SamlPeer, client: Client, alice: User, settings: Any, more: dict[str, Any]
+) -> None:
+    settings.SSO_PROVIDERS = saml_provider.settings(**more)
+    link(saml_provider, alice)
+    sign_in(client, saml_provider)
+    assert client.post("/accounts/logout/")["Location"] == "/accounts/login/"
 
 
 def test_a_disabled_account_and_an_application_are_refused(

@@ -9,10 +9,15 @@ import samlify from "samlify";
 samlify.setSchemaValidator({ validate: async () => "the console of the tests is trusted" });
 const { SAML_KEY, SAML_CERTIFICATE, SAML_OTHER_KEY } = process.env;
 const PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
+const OAEP = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p", RSA_1_5 = "http://www.w3.org/2001/04/xmlenc#rsa-1_5";
 let address, console_, requests = 0;
 
-function provider(privateKey) {
+function provider(privateKey, isAssertionEncrypted = false, keyEncryptionAlgorithm = OAEP) {
   return samlify.IdentityProvider({
+    isAssertionEncrypted,
+    keyEncryptionAlgorithm,
+    wantAuthnRequestsSigned: Boolean(console_?.entityMeta.isAuthnRequestSigned()),
+    wantLogoutRequestSigned: true,
     entityID: `${address}/metadata`,
     privateKey,
     signingCert: SAML_CERTIFICATE,
@@ -25,6 +30,9 @@ function provider(privateKey) {
 }
 
 const escaped = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
+// What the signature of a message in an address is about: these parts, as they are written there (SAML bindings, 3.4.4.1).
+const octets = (url) => ["SAMLRequest", "RelayState", "SigAlg"].flatMap((name) =>
+  url.search.slice(1).split("&").filter((part) => part.startsWith(`${name}=`))).join("&");
 const at = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
 
 function answer(request, query) {
@@ -55,9 +63,10 @@ function answer(request, query) {
 }
 
 async function sso(url) {
-  const query = url.searchParams, idp = provider(query.get("key") === "other" ? SAML_OTHER_KEY : SAML_KEY);
+  const query = url.searchParams, encrypted = query.get("encrypted");
+  const idp = provider(query.get("key") === "other" ? SAML_OTHER_KEY : SAML_KEY, Boolean(encrypted), encrypted === "old" ? RSA_1_5 : OAEP);
   const request = query.get("SAMLRequest")
-    ? await idp.parseLoginRequest(console_, "redirect", { query: Object.fromEntries(query) })
+    ? await idp.parseLoginRequest(console_, "redirect", { query: Object.fromEntries(query), octetString: octets(url) })
     : { extract: { request: { id: "" } } };
   const made = await idp.createLoginResponse(console_, request, "post", { email: "unused" }, () => answer(request, query));
   return JSON.stringify({ SAMLResponse: made.context, address: made.entityEndpoint, RelayState: query.get("RelayState") ?? "" });
@@ -69,15 +78,25 @@ async function logout(url) {
   return made.context;
 }
 
+// Ends the session of whoever comes here with a signed request of the console, and leads back with a signed answer.
+async function slo(url) {
+  const idp = provider(url.searchParams.get("key") === "other" ? SAML_OTHER_KEY : SAML_KEY);
+  const query = Object.fromEntries(url.searchParams);
+  const request = await idp.parseLogoutRequest(console_, "redirect", { query, octetString: octets(url) });
+  const { nameID, sessionIndex } = request.extract;
+  return JSON.stringify({ nameID, sessionIndex, back: idp.createLogoutResponse(console_, request, "redirect").context });
+}
+
 const server = createServer(async (request, response) => {
   try {
     const url = new URL(request.url, address);
     if (url.pathname === "/metadata") return response.end(provider(SAML_KEY).getMetadata());
     if (url.pathname === "/sso") return response.end(await sso(url));
+    if (url.pathname === "/slo") return response.end(await slo(url));
     if (url.pathname === "/test/logout") return response.end(await logout(url));
     let body = "";
     for await (const piece of request) body += piece;
-    console_ = samlify.ServiceProvider({ metadata: body, wantLogoutRequestSigned: true });
+    console_ = samlify.ServiceProvider({ metadata: body, wantLogoutRequestSigned: true, wantLogoutResponseSigned: true });
     response.end();
   } catch (error) {
     console.error(error);

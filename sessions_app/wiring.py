@@ -25,6 +25,7 @@ from sessions_app.logins import checks as login_checks
 from sessions_app.logins.geoip import checks as geoip_checks
 from sessions_app.pages import list_checks
 from sessions_app.people import admin as people_admin
+from sessions_app.people import checks as people_checks
 from sessions_app.privileged import rights
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.sso import checks as sso_checks
@@ -40,6 +41,7 @@ CHECKS = (
     host_checks,
     list_checks,
     login_checks,
+    people_checks,
     recording_checks,
     sealing_checks,
     sso_checks,

@@ -70,7 +70,7 @@ MIDDLEWARE = [
     "sessions_app.request_limits.RequestLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "activity.middleware.ViewerTimezoneMiddleware",
-    "sessions_app.factors.enrolment_middleware.EnrolmentMiddleware",
+    "sessions_app.factors.required_first_middleware.RequiredFirstMiddleware",
     # Last, so that strangers and limits are answered before.
     "sessions_app.factors.step_up_middleware.StepUpMiddleware",
 ]

@@ -59,6 +59,9 @@ DEVICE_COOKIE_NAME = "device"  # which device a login comes from (sessions_app/d
 SCIM_REQUESTS_LIMIT = env.int("SCIM_REQUESTS_LIMIT", default=1800)
 SCIM_ROLE_GROUPS = env.list("SCIM_ROLE_GROUPS", default=[])
 
+# A sorted file of SHA-1 hashes of breached passwords, such as Have I Been Pwned gives out; empty: no such check.
+BREACHED_PASSWORDS_FILE = env.str("BREACHED_PASSWORDS_FILE", default="")
+
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -66,6 +69,7 @@ LOGOUT_REDIRECT_URL = "login"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "sessions_app.people.passwords.CommonPartsValidator"},
     {"NAME": "sessions_app.people.passwords.ContextWordsValidator"},
+    {"NAME": "sessions_app.people.passwords.BreachedPasswordValidator"},
 ]

@@ -2,7 +2,7 @@
 
 The settings of sign-in say who needs one, and a rule for a single person comes first. A person without one logs in a
 few times more, which are counted; after that the login opens nothing but the pages to set one up
-(enrolment_middleware.py).
+(required_first_middleware.py).
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from django.urls import reverse_lazy
 from activity.addresses import safe_next
 from activity.typed import typed
 from activity.viewer import viewer
+from sessions_app.logins import initial_passwords
 from sessions_app.logins.backend import current_login
 from sessions_app.logins.farewell import farewell
 from sessions_app.logins.forms import LoginForm, NewPasswordForm
@@ -76,6 +77,10 @@ class ConsolePasswordChangeView(PasswordChangeView):
     success_url = reverse_lazy("account")
     extra_context = {"heading": "Change password"}
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add whether nothing else opens before."""
+        return super().get_context_data(is_initial=initial_passwords.must_be_changed(self.request), **kwargs)
+
     def get_success_url(self) -> str:
         """Return the page that led here if the address names it, such as the first steps; else one's account."""
         return safe_next(self.request, typed(self.request.GET, "next"), str(self.success_url))
@@ -99,6 +104,7 @@ class ConsolePasswordChangeView(PasswordChangeView):
             count = others.count()
             changed.save(update_fields=["password"])
             update_session_auth_hash(self.request, changed)
+            initial_passwords.was_changed(self.request)
         ended = f"{count} other {'session was' if count == 1 else 'sessions were'} logged out." if count else ""
         messages.success(self.request, f"Your password was changed. {ended}".strip())
         return HttpResponseRedirect(self.get_success_url())

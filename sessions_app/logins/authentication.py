@@ -21,7 +21,7 @@ from activity.models import Level, Outcome
 from activity.verbs import Verb
 from sessions_app.login_rules.models import SignInSettings
 from sessions_app.login_rules.rules import Refusal, refusal_of
-from sessions_app.logins import backend, service, throttle
+from sessions_app.logins import backend, initial_passwords, service, throttle
 from sessions_app.people.models import AccountLock, Application
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,16 @@ class PasswordLoginIsOff(LoginRefused):
         )
 
 
+class InitialPasswordIsOver(LoginRefused):
+    """The password is right, and was chosen by an administrator too long ago."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"This password was good for {initial_passwords.GOOD_FOR.days} days, for a first login. You are not logged "
+            "in. Ask an administrator for a new one."
+        )
+
+
 class ThrottleUnavailable(LoginRefused):
     """Failed logins cannot be counted at the moment.
 
@@ -102,8 +112,8 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
     cannot be counted. The password is not checked then.
 
     2. Raise WrongCredentials for a wrong password. After the right one, raise AccountIsLocked for a locked account,
-    NotAllowedByRule if a login rule does not let the person in from here now, and PasswordLoginIsOff where only
-    break-glass accounts log in with a password.
+    NotAllowedByRule if a login rule does not let the person in from here now, InitialPasswordIsOver for one that an
+    administrator chose too long ago, and PasswordLoginIsOff where only break-glass accounts log in with a password.
 
     3. Take the counted try back after a success, and after an error of the console, which is raised on.
     """
@@ -127,6 +137,9 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
         if (refusal := refusal_of(user.pk, address)) is not None:
             _record(Verb.LOGIN_FAILED, user_name, f"was refused: the password is right. {refusal.text}", DENIED)
             raise NotAllowedByRule(refusal)
+        if initial_passwords.is_over(user.pk):
+            _record(Verb.LOGIN_FAILED, user_name, "was refused: its initial password is right and too old", DENIED)
+            raise InitialPasswordIsOver
         count_success(user_name, address)
         if not SignInSettings.lets_in_by_password(user.pk):
             _record(

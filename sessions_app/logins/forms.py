@@ -71,6 +71,13 @@ class NewPasswordForm(PasswordChangeForm):
         for field in self.fields.values():
             field.validators.append(MaxLengthValidator(LONGEST_PASSWORD))
 
+    def clean_new_password1(self) -> str:
+        """Return the new password. Raise ValidationError if it is the old one."""
+        password: str = self.cleaned_data["new_password1"]
+        if password == self.cleaned_data.get("old_password"):
+            raise forms.ValidationError("This is the password that you have. Choose another one.", code="unchanged")
+        return password
+
     def clean_old_password(self) -> str:
         """Return the old password. Raise ValidationError if it is wrong, or after too many wrong ones."""
         password: str = self.cleaned_data["old_password"]

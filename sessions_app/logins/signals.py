@@ -16,7 +16,7 @@ from activity import log
 from activity.verbs import Verb
 from sessions_app import change_notify
 from sessions_app.login_rules.models import ReenabledAccount
-from sessions_app.logins import backend, service
+from sessions_app.logins import backend, initial_passwords, service
 from sessions_app.logins.models import EndReason
 
 
@@ -29,7 +29,8 @@ def connect() -> None:
 
 
 def _logged_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
-    service.begin(request, user)
+    if (login := service.begin(request, user)) is not None:
+        initial_passwords.begin(request, login)
 
 
 def _logged_out(request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
@@ -49,17 +50,21 @@ def _remember_credentials(
     instance._before = model._default_manager.filter(pk=instance.pk).values("password", "is_active").first()
 
 
-def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None, **kwargs: Any) -> None:
+def _end_after_change(
+    instance: Any, created: bool = False, update_fields: frozenset[str] | None = None, **kwargs: Any
+) -> None:
     """End the user's other login sessions after a new password, and all after the account was disabled.
 
-    Note when an account was enabled again, which counts as a use of it.
+    Note who chose the password, and when an account was enabled again, which counts as a use of it.
     """
-    before = getattr(instance, "_before", None)
-    if before is None:
-        return
     here = backend.request_login.get()
     mine = here.login if here is not None else None
     actor = mine.user if mine is not None else None
+    if created and actor is not None:
+        initial_passwords.note(instance, actor)
+    before = getattr(instance, "_before", None)
+    if before is None:
+        return
     own = mine if mine is not None and mine.user_id == instance.pk else None
     name = instance.get_username()
     if before["password"] != instance.password:
@@ -69,6 +74,7 @@ def _end_after_change(instance: Any, update_fields: frozenset[str] | None = None
             service.end_all(instance, EndReason.EXPIRED, actor=None, keep=own)
         else:
             log.record(Verb.PASSWORD_CHANGED, f"Password of {name} was changed", actor=actor, user=instance)
+            initial_passwords.note(instance, actor)
             service.end_all(instance, EndReason.PASSWORD, actor=actor, keep=own)
     if not before["is_active"] and instance.is_active:
         ReenabledAccount.objects.update_or_create(user_id=instance.pk, defaults={"enabled_at": timezone.now()})

@@ -11,7 +11,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractUser, Group
-from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db.models import Model
 
@@ -19,11 +19,13 @@ from sessions_app.admin.password_hashing import SetPasswordForm
 from sessions_app.choosing import ChosenField, NamedField, groups_field, users_field
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.people.models import Application
+from sessions_app.people.passwords import random_password
 from sessions_app.roles import ADMINISTRATORS, AUDITORS
 
 User = get_user_model()
 ROLE_GROUPS = (ADMINISTRATORS, AUDITORS)
 ABOUT_ROLES = f"Members of {ADMINISTRATORS} and {AUDITORS} have these roles."
+ABOUT_INITIAL = "At least 12 characters. It is good for 7 days and has to be changed at the first login with it."
 DISABLING = "Clear it to disable the account, which logs the person out everywhere. Accounts are never deleted."
 
 
@@ -51,7 +53,6 @@ class UserForm(AccountForm):
         strip=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 12 characters. Leave it empty if the person gets a password later.",
     )
     sections = (("Role", ("groups", "is_superuser", "is_active")), ("First login", ("password",)))
     write_only = ("password",)
@@ -65,6 +66,12 @@ class UserForm(AccountForm):
             "is_active": DISABLING,
             "is_superuser": "May do everything, and change superusers.",
         }
+
+    def add_fields(self) -> None:
+        """Propose a random password, another one whenever the form is shown."""
+        self.fields[
+            "password"
+        ].help_text = f"{ABOUT_INITIAL} Leave it empty if the person gets one later. A random one: {random_password()}"
 
     def not_for(self, actor: AbstractUser) -> set[str]:
         """Return what this person may not change: their own role, and superusers unless they are one."""
@@ -100,7 +107,7 @@ class PasswordForm(SetPasswordForm):
         super().__init__(user, data)
         self.label_suffix = ""
         texts = {
-            "password1": ("New password", " ".join(password_validators_help_texts()).replace("Your", "The")),
+            "password1": ("New password", f"{ABOUT_INITIAL} A random one: {random_password()}"),
             "password2": ("The same once more", ""),
             "usable_password": ("How the person logs in", ""),
         }

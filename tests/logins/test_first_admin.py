@@ -30,6 +30,9 @@ def test_the_printed_password_lets_the_first_administrator_in() -> None:
     assert len(password) >= 20
     client = Client()
     client.post("/accounts/login/", {"username": "admin", "password": password})
+    assert client.get("/admin/")["Location"] == "/accounts/password/"
+    own = "a phrase of my own 23"
+    client.post("/accounts/password/", {"old_password": password, "new_password1": own, "new_password2": own})
     assert client.get("/admin/").status_code == 200
     user = User.objects.get()
     assert is_administrator(user)

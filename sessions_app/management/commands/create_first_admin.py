@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from sessions_app.people.models import InitialPassword
 from sessions_app.roles import ADMINISTER, ADMINISTRATORS
 
 
@@ -40,6 +41,7 @@ class Command(BaseCommand):
                 raise CommandError(f"“{username}” cannot be a user name: {' '.join(error.messages)}") from error
             user.save()
             user.groups.add(group)
+            InitialPassword.objects.create(user_id=user.pk)
         self.stdout.write(f"Administrator: {username}")
         self.stdout.write(f"Password:      {password}")
-        self.stdout.write("The password is shown this once only. Change it after the first login (Profile).")
+        self.stdout.write("It is shown this once only, good for 7 days, and has to be changed at the first login.")

@@ -21,6 +21,8 @@ from activity.viewer import viewer
 from sessions_app.choosing import FIND
 from sessions_app.configuration.forms import SHOW
 from sessions_app.factors.check import factors_of
+from sessions_app.logins.backend import current_login
+from sessions_app.logins.service import live_logins
 from sessions_app.roles import sees_everything
 
 # Gets the request and what the address holds. Return whether this request is a deed that needs a fresh factor.
@@ -50,6 +52,15 @@ def on_action(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
         return False
     verb = kwargs.get("verb")
     return verb in ("approve", "unlock") or (verb == "terminate" and len(set(request.POST.getlist("ids"))) > 1)
+
+
+def on_other_logins_of_oneself(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
+    """Return whether the person logs out browsers of their own, other than this one (OWASP ASVS 5, 7.5.2)."""
+    if request.method != "POST":
+        return False
+    ids = [text for text in request.POST.getlist("ids") if text.isascii() and text.isdigit() and len(text) < 19]
+    own = live_logins(viewer(request), but=current_login(request))
+    return own.filter(pk__in={int(text) for text in ids}).exists()
 
 
 def on_download_of_everybodys_log(request: HttpRequest, kwargs: Mapping[str, Any]) -> bool:
@@ -89,6 +100,9 @@ NEEDED: Mapping[str, Deed] = {
     "account_cut": Deed("cut everything of a person"),
     "group_logout": Deed("log out a group"),
     "logins_logout_everybody": Deed("log out everybody else"),
+    # Whoever holds a stolen cookie must not push the owner out; “This wasn't me” asks for nothing
+    "logins_logout": Deed("log out other browsers of yours", on_other_logins_of_oneself),
+    "logins_logout_others": Deed("log out other browsers of yours"),
     # What may be requested, by whom, and how
     **_configured("resource", "a resource"),
     "resources_add_many": Deed("add resources"),
@@ -148,8 +162,6 @@ NOT_NEEDED = frozenset(
         "account_login",
         "logout",
         "confirm",  # asks for the factor
-        "logins_logout",
-        "logins_logout_others",
         "user_logout",
         "not_me",
         "not_me_password",  # asks for the password itself

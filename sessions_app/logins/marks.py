@@ -19,6 +19,7 @@ TRAVEL = (
 )
 # The drawing says which kind of device it is, for which there is no room beside "New".
 NEW = '<span title="{} that the console did not know">New<span class="visually-hidden"> ({})</span></span>'
+NAMED = '<span title="{} ({})">{}</span>'
 RECOGNISED: dict[str, str] = {by.value: by.label for by in RecognisedBy}
 DEVICE_ICONS = {
     "Desktop": "desktop",
@@ -44,12 +45,16 @@ def city_cell(row: LoginSession) -> str:
     return format_html(TRAVEL, f"{row.travel_kmh:,}", row.city)
 
 
-def device_cell(row: LoginSession) -> SafeString:
-    """Return the kind of device, marked where the console did not know it."""
-    icon = DEVICE_ICONS.get(row.device, "question")
+def device_cell(row: Any) -> SafeString:
+    """Return the kind of device and the name that its person gave it, marked where the console did not know it.
+
+    The drawing says the kind, so that the name has its place.
+    """
+    icon, name = DEVICE_ICONS.get(row.device, "question"), row.device_name  # an annotation of logins_queryset()
     if row.is_from_new_device:
-        return badge("warning", format_html(NEW, row.device, row.device), icon)
-    return badge("plain", row.device, icon)
+        mark = badge("warning", format_html(NEW, row.device, row.device), icon)
+        return format_html("{} {}", mark, name) if name else mark
+    return badge("plain", format_html(NAMED, name, row.device, name) if name else row.device, icon)
 
 
 def page_badges(row: LoginSession) -> SafeString:

@@ -78,36 +78,44 @@ def begin(request: HttpRequest, user: AbstractBaseUser) -> LoginSession | None:
             _note_refusal(user, refusal)
             request.session.flush()
             return None
-        browser, address = origin.browser_of(request), origin.address_of(came.address, user.pk)
-        seen = origin.device_of(request, user, browser, address)
-        travel = impossible_travel(user.pk, address, now)
-        login = LoginSession.objects.create(
-            created_at=now,
-            last_access_at=now,
-            expires_at=expiry(now, now).at,
-            user_id=user.pk,
-            user_name=user.get_username(),
-            key_hash=hash_session_key(request.session.session_key or ""),
-            **signed_in_by(request, user),
-            **browser,
-            **address,
-            known_device=seen.device,
-            recognised_by=seen.by,
-            travel_kmh=travel.kmh if travel is not None else None,
-        )
-        addresses.note_first(login, came)
-        log.record(
-            Verb.LOGIN,
-            f"{login.user_name} logged in with {login.browser or 'an unknown browser'} "
-            f"on {login.os or 'an unknown system'} from {login.city}",
-            actor=user,
-            target=login,
-        )
-        origin.note_marks(login, user, travel)
+        login, device_cookie = _record(request, user, came, now)
     if here is not None:
         here.login, here.session_key = login, request.session.session_key or ""
-        here.device_cookie = seen.cookie
+        here.device_cookie = device_cookie
     return login
+
+
+def _record(
+    request: HttpRequest, user: AbstractBaseUser, came: ClientAddress, now: dt.datetime
+) -> tuple[LoginSession, str]:
+    """Store and log a new login session. Return it, and the cookie by which its browser is known again."""
+    browser, address = origin.browser_of(request), origin.address_of(came.address, user.pk)
+    seen = origin.device_of(request, user, browser, address)
+    travel = impossible_travel(user.pk, address, now)
+    login = LoginSession.objects.create(
+        created_at=now,
+        last_access_at=now,
+        expires_at=expiry(now, now).at,
+        user_id=user.pk,
+        user_name=user.get_username(),
+        key_hash=hash_session_key(request.session.session_key or ""),
+        **signed_in_by(request, user),
+        **browser,
+        **address,
+        known_device=seen.device,
+        recognised_by=seen.by,
+        travel_kmh=travel.kmh if travel is not None else None,
+    )
+    addresses.note_first(login, came)
+    log.record(
+        Verb.LOGIN,
+        f"{login.user_name} logged in with {login.browser or 'an unknown browser'} "
+        f"on {login.os or 'an unknown system'} from {login.city}",
+        actor=user,
+        target=login,
+    )
+    origin.note_marks(login, user, travel)
+    return login, seen.cookie
 
 
 def _end_previous(here: backend.RequestLogin, *, actor: AbstractBaseUser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -58,12 +58,6 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
     def state_cell(row: LoginSession) -> SafeString:
         return state_badge(row, is_current=row.pk == current_pk)
 
-    refused: dict[str, Mapping[str, str]] = {"": {}}  # one result for all rows with the same reason
-
-    def refusals(row: LoginSession) -> Mapping[str, str]:
-        reason = refusal(row, viewer_id=viewer.pk, may_end_all=may_end_all)
-        return refused.setdefault(reason, {"logout": reason})
-
     return Table(
         name="logins",
         columns=(
@@ -87,7 +81,7 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         empty_text="Each browser that logs in to this console is listed here.",
         is_selectable=True,
         row_name=lambda row: f"{row.user_name} with {row.browser or 'an unknown browser'}",
-        refusals=refusals,
+        refusals=_refusals(viewer.pk, may_end_all=may_end_all),
         row_class=lambda row: "current" if row.pk == current_pk else "",
         reads=("user_name", "browser", "os", "user", "ended_at"),
         grouped_by="device_number",
@@ -98,6 +92,16 @@ def logins_table(viewer: Person, current: LoginSession | None = None) -> Table:
         flexible=("location", "state", "browser"),
         slow_csv="Location, system and browser are written from several fields.",
     )
+
+
+def _refusals(viewer_id: int | None, *, may_end_all: bool) -> Callable[[LoginSession], Mapping[str, str]]:
+    refused: dict[str, Mapping[str, str]] = {"": {}}  # one result for all rows with the same reason
+
+    def refusals(row: LoginSession) -> Mapping[str, str]:
+        reason = refusal(row, viewer_id=viewer_id, may_end_all=may_end_all)
+        return refused.setdefault(reason, {"logout": reason})
+
+    return refusals
 
 
 def refusal(login: LoginSession, *, viewer_id: int | None, may_end_all: bool) -> str:
@@ -145,6 +149,13 @@ def expires(row: LoginSession) -> dt.datetime | None:
     return expiry(row.created_at, row.last_access_at).at if row.is_live else None
 
 
+def _text_column(
+    key: str, label: str, path: str, width: int, words: Callable[[LoginSession], str], **more: Any
+) -> Column:
+    """Return a column that shows and downloads what `words` says of a row."""
+    return Column(key, label, path, width, lambda row: empty(words(row)), words, **more)
+
+
 def _origin_columns() -> tuple[Column, ...]:
     return (
         Column("ip", "Public IP", "ip", 100),
@@ -154,16 +165,7 @@ def _origin_columns() -> tuple[Column, ...]:
         Column("country_code", "Country code", "country_code", 110, sort="", is_hidden=True),
         Column("abroad", "From abroad", "is_abroad", 110, csv=abroad_word, sort="", is_hidden=True),
         Column("travel", "Travel (km/h)", "travel_kmh", 110, sort="", is_number=True, is_hidden=True),
-        Column(
-            "network",
-            "Network",
-            "network",
-            150,
-            lambda row: empty(network_text(row)),
-            network_text,
-            reads=("asn",),
-            is_hidden=True,
-        ),
+        _text_column("network", "Network", "network", 150, network_text, reads=("asn",), is_hidden=True),
     )
 
 
@@ -173,17 +175,9 @@ def _browser_columns() -> tuple[Column, ...]:
     The user agent cannot be sorted by, because the three columns before it are made from it.
     """
     return (
-        Column("device", "Device details", "device", 112, device_cell, reads=("recognised_by",)),
-        Column("os", "OS details", "os", 85, lambda row: empty(system_text(row)), system_text, reads=("os_version",)),
-        Column(
-            "browser",
-            "Browser details",
-            "browser",
-            118,
-            lambda row: empty(browser_text(row)),
-            browser_text,
-            reads=("browser_version",),
-        ),
+        Column("device", "Device details", "device", 112, device_cell, reads=("recognised_by", "device_name")),
+        _text_column("os", "OS details", "os", 85, system_text, reads=("os_version",)),
+        _text_column("browser", "Browser details", "browser", 118, browser_text, reads=("browser_version",)),
         Column("user_agent", "User agent", "user_agent", 320, sort="", is_hidden=True),
         *device_columns(),
     )
@@ -191,25 +185,16 @@ def _browser_columns() -> tuple[Column, ...]:
 
 def _sign_in_columns() -> tuple[Column, ...]:
     return (
-        Column(
+        _text_column(
             "signed_in",
             "Signed in with",
             "signed_in_with",
             125,
-            lambda row: empty(signed_in_text(row)),
             signed_in_text,
             reads=("provider",),
             is_hidden=True,
         ),
-        Column(
-            "second_factor",
-            "Second factor",
-            "second_factor",
-            140,
-            lambda row: empty(second_factor_text(row)),
-            second_factor_text,
-            is_hidden=True,
-        ),
+        _text_column("second_factor", "Second factor", "second_factor", 140, second_factor_text, is_hidden=True),
     )
 
 
@@ -242,7 +227,7 @@ def _end_columns() -> tuple[Column, ...]:
     return (
         Column("ended", "Ended", "ended_at", 160, is_hidden=True),
         Column("ended_by", "Ended by (now)", "ended_by_name", csv=_ended_by, sort="", is_hidden=True),
-        Column("reason", "Why it ended", "end_reason", 220, lambda row: empty(why_text(row)), why_text, is_hidden=True),
+        _text_column("reason", "Why it ended", "end_reason", 220, why_text, is_hidden=True),
     )
 
 

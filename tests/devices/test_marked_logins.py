@@ -34,7 +34,7 @@ def test_new_devices_and_impossible_travel_are_marked_found_and_downloaded(
     new = make_login(zoe, recognised_by=RecognisedBy.NEW, known_device=phone, device="Mobile")
     far = make_login(alice, travel_kmh=4200)
     shown = {row["id"]: row for row in pages.table(pages.elements(client.get(URL)))}
-    assert shown[f"row-{new.pk}"]["Device details"].split() == ["New", "(Mobile)"]
+    assert shown[f"row-{new.pk}"]["Device details"].split() == ["New", "(Mobile)", "her", "phone"]
     assert shown[f"row-{far.pk}"]["City"] == "Too far away for the time: Bern"
     assert "4,200 km/h since another login" in client.get(URL).content.decode()
     assert rows(client, "new_device=yes") == [f"row-{new.pk}"]
@@ -47,6 +47,18 @@ def test_new_devices_and_impossible_travel_are_marked_found_and_downloaded(
     lines = {line["User"]: line for line in download(client.get(f"{URL}?csv=1"))}
     assert (lines["zoe"]["Device name (now)"], lines["zoe"]["Device recognised"]) == ("her phone", "New device")
     assert (lines["alice"]["Travel (km/h)"], lines["alice"]["City"]) == ("4200", "Bern")
+
+
+def test_a_row_shows_the_name_that_its_person_gave_the_device(as_user: AsUser, alice: User) -> None:
+    client = as_user(alice)
+    laptop = Device.objects.create(user=alice, secret_hash="x", name="work <laptop>")
+    named = make_login(alice, known_device=laptop, device="Desktop")
+    shown = {row["id"]: row for row in pages.table(pages.elements(client.get(URL)))}
+    assert shown[f"row-{named.pk}"]["Device details"] == "work <laptop>"
+    cell = pages.elements(client.get(URL)).find(f".//tr[@id='row-{named.pk}']//span[@title='work <laptop> (Desktop)']")
+    assert cell is not None
+    (line,) = [line for line in download(client.get(f"{URL}?csv=1")) if line["Device name (now)"]]
+    assert (line["Device details"], line["Device name (now)"]) == ("Desktop", "work <laptop>")
 
 
 @pytest.mark.django_db

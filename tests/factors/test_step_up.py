@@ -324,6 +324,33 @@ def test_to_terminate_several_at_once_waits(boss: Client, alice: User) -> None:
     assert Status.AVAILABLE not in {status_of(each) for each in sessions}
 
 
+def test_to_log_out_other_browsers_of_oneself_waits_and_the_own_one_and_others_do_not(
+    boss: Client, alice: User, admin: User, as_user: AsUser
+) -> None:
+    mine, theirs = builders.make_login(admin), builders.make_login(alice)
+    let_time_pass()
+    own_two = [builders.make_login(admin).pk, mine.pk]
+    for path, sent in (("/logins/logout/", {"ids": own_two}), ("/logins/logout-others/", {})):
+        asked = boss.post(path, sent)
+        assert asked.status_code == 403
+        question(asked)
+    assert LoginSession.objects.live().filter(user=admin).count() == 3
+    boss.post("/logins/logout/", {"ids": [theirs.pk]})
+    assert not LoginSession.objects.live().filter(pk=theirs.pk).exists()
+    asked = boss.post("/logins/logout/", {"ids": own_two})
+    confirm(boss, "/logins/logout/", asked)
+    assert LoginSession.objects.live().filter(user=admin).count() == 1
+    let_time_pass()
+    boss.post("/logins/logout/", {"ids": [LoginSession.objects.live().get(user=admin).pk]})
+    assert not LoginSession.objects.live().exists()
+
+
+@pytest.mark.parametrize("ids", [["x"], ["-1"], ["9" * 30], ["²"]])
+def test_what_is_no_number_of_a_login_is_refused_as_ever(boss: Client, ids: list[str]) -> None:
+    let_time_pass()
+    assert boss.post("/logins/logout/", {"ids": ids}).status_code == 400
+
+
 def test_to_cut_everything_waits(boss: Client, alice: User) -> None:
     path = f"/users/{alice.pk}/cut/"
     let_time_pass()

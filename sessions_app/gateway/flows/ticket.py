@@ -96,15 +96,19 @@ def issue(
             expires_at=now + VALID_FOR[kind],
         )
         if kind == TicketKind.PASSWORD:
-            log.record(
-                Verb.PASSWORD_GIVEN,
-                f"{actor.get_username()} got a one-time password for {ticket.address}, good for "
-                f"{VALID_FOR[kind].seconds} s",
-                actor=actor,
-                target=session,
-                details={"ticket": ticket.pk, "address": address},
-            )
+            _log_password(actor, ticket)
     return IssuedTicket(secret, VALID_FOR[kind].seconds, ticket.expires_at)
+
+
+def _log_password(actor: AbstractUser, ticket: GatewayTicket) -> None:
+    seconds = VALID_FOR[TicketKind.PASSWORD].seconds
+    log.record(
+        Verb.PASSWORD_GIVEN,
+        f"{actor.get_username()} got a one-time password for {ticket.address}, good for {seconds} s",
+        actor=actor,
+        target=ticket.session,
+        details={"ticket": ticket.pk, "address": ticket.address},
+    )
 
 
 @sensitive_variables()

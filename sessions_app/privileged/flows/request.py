@@ -101,19 +101,23 @@ def request_sessions(
         raise Refused(f"Choose at least one resource, and at most {MOST_RESOURCES}.", field="resources")
     with transaction.atomic():
         lock_account_row(user)
-        now = timezone.now()
-        decided = [
-            (inputs, found, policy.decide(inputs, now=now)) for inputs, found in policy_inputs_of(request, chosen)
-        ]
-        _refuse([(inputs, decision) for inputs, _, decision in decided])
-        _count(actor)
-        sessions = [
-            _create(actor, request, resource, found, decision.status, now, is_confirmed=is_confirmed)
-            for resource, (_, found, decision) in zip(chosen, decided, strict=True)
-            if found is not None and decision.status is not None
-        ]
+        sessions = _decide(actor, request, chosen, timezone.now(), is_confirmed=is_confirmed)
         mail.ask_approvers([session for session in sessions if session.status == Status.WAITING])
     return sessions
+
+
+def _decide(
+    actor: AbstractUser, request: Request, chosen: Sequence[Resource], now: dt.datetime, *, is_confirmed: bool
+) -> list[PrivilegedSession]:
+    """Create a session on each of the resources as its policy says. Raise Refused, or TooOften, for all of them."""
+    decided = [(inputs, found, policy.decide(inputs, now=now)) for inputs, found in policy_inputs_of(request, chosen)]
+    _refuse([(inputs, decision) for inputs, _, decision in decided])
+    _count(actor)
+    return [
+        _create(actor, request, resource, found, decision.status, now, is_confirmed=is_confirmed)
+        for resource, (_, found, decision) in zip(chosen, decided, strict=True)
+        if found is not None and decision.status is not None
+    ]
 
 
 def _policies(user: AbstractUser) -> QuerySet[AccessPolicy]:

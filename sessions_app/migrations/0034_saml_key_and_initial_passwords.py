@@ -11,7 +11,7 @@ import sessions_app.sealing
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("sessions_app", "0032_clocks_of_processes"),
+        ("sessions_app", "0033_web_clocks_and_scheduled_reports"),
     ]
 
     operations = [

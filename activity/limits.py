@@ -1,7 +1,7 @@
 """Limit what one person may ask for, so that nobody harms the others: how often, and how many at the same time.
 
 Counts and slots live in Django's cache, so that all web processes share them. If the cache does not answer, nothing is
-refused, so that people who are logged in can go on. Failed log-ins, which must stay limited even then, are counted by
+refused, so that people who are logged in can go on. Failed logins, which must stay limited even then, are counted by
 logins/throttle.py.
 """
 

@@ -78,12 +78,12 @@ def show_echo(scene: Scene) -> None:
 
 
 def show_login(scene: Scene) -> None:
-    """Print how long a log-in takes, and how many log-ins in a second are possible."""
+    """Print how long a login takes, and how many logins in a second are possible."""
     found = one.logins(scene, OPTIONS.rounds * 5)
     for name, of in (("minimum", min), ("median", lambda values: one.percentile(values, 0.5))):
-        line(f"log-in, ms, {name}", ", ".join(f"{way} {of(found[way]):.0f}" for way in WAYS), "gateway <= jump")
+        line(f"login, ms, {name}", ", ".join(f"{way} {of(found[way]):.0f}" for way in WAYS), "gateway <= jump")
     rates = {way: one.login_rate(scene, OPTIONS.rounds * 15, way=way) for way in WAYS}
-    line("log-ins a second, 8 at a time", ", ".join(f"{way} {rates[way][0]:.1f}" for way in WAYS), ">= 20")
+    line("logins a second, 8 at a time", ", ".join(f"{way} {rates[way][0]:.1f}" for way in WAYS), ">= 20")
     cpu = rates["gateway"][1]
     line("  CPU of the gateway for one, ms", f"{cpu * 1000:.0f}, enough for {1 / cpu:.0f}/s", "")
 
@@ -116,7 +116,7 @@ def show_crowd(scene: Scene) -> None:
         found = many.idle(scene, people, before, OPTIONS.idle)
         line(f"{OPTIONS.sessions} idle terminals: KiB each", f"{found.kib:.0f}", "<= 100")
         line("  CPU of the gateway, % of a core", f"{found.cpu * 100:.1f}", "<= 5")
-        line("  their log-ins, six at a time, a second", f"{OPTIONS.sessions / people.seconds:.0f}", ">= 20")
+        line("  their logins, six at a time, a second", f"{OPTIONS.sessions / people.seconds:.0f}", ">= 20")
         show_control("lock one after the other", many.lock_each(people))
         many.unlock_each(people)
         show_control("terminate one after the other", many.terminate_each(people))

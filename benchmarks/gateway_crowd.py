@@ -115,7 +115,7 @@ def crowd(scene: Scene, count: int) -> Iterator[Crowd]:
 def idle(scene: Scene, people: Crowd, before: Used, seconds: float) -> Idle:
     """Return what the connections have cost since `before`, when nobody was connected."""
     gateway = scene.gateway.process.pid
-    time.sleep(3)  # what the log-ins left is written
+    time.sleep(3)  # what the logins left is written
     held = used(gateway)
     time.sleep(seconds)
     return Idle((held.kib - before.kib) / len(people.sessions), (used(gateway).cpu - held.cpu) / seconds)

@@ -1,4 +1,4 @@
-"""Measures one connection: the echo of keys, transfers in both directions, and log-ins.
+"""Measures one connection: the echo of keys, transfers in both directions, and logins.
 
 The ways to the host take turns, so that a busy moment of the machine affects all of them.
 """
@@ -170,7 +170,7 @@ def _broken() -> int:
     raise SystemExit("A transfer was broken off.")
 
 
-# Log-ins
+# Logins
 
 
 def logins(scene: Scene, rounds: int) -> dict[str, list[float]]:
@@ -185,7 +185,7 @@ def logins(scene: Scene, rounds: int) -> dict[str, list[float]]:
 
 
 def login_rate(scene: Scene, count: int, together: int = 8, way: str = "gateway") -> tuple[float, float]:
-    """Return how many log-ins in a second are possible, and the CPU seconds of the gateway for one.
+    """Return how many logins in a second are possible, and the CPU seconds of the gateway for one.
 
     `together` clients log in at the same time, and each runs a command.
     """

@@ -43,7 +43,7 @@ SESSIONS_NOT_DONE = {
 class OutageRetryMiddleware:
     """Middleware that reads the user of such a request again and again, for up to 45 seconds.
 
-    It stands after AuthenticationMiddleware and before the middleware that redirects to the log-in page.
+    It stands after AuthenticationMiddleware and before the middleware that redirects to the login page.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

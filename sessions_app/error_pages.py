@@ -140,7 +140,7 @@ def too_many(request: HttpRequest, text: str, retry_after: int) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Return a 403 page for a form without a valid token. The page was often open during a log-in."""
+    """Return a 403 page for a form without a valid token. The page was often open during a login."""
     return error_page(
         request,
         403,

@@ -43,7 +43,7 @@ def rows(
     seed: int,
     before: int,
 ) -> Iterator[bulk.Row]:
-    """Yield `count` rows for `COLUMNS`, in the order of their log-ins. No browser has the keys of their hashes.
+    """Yield `count` rows for `COLUMNS`, in the order of their logins. No browser has the keys of their hashes.
 
     It makes no query, because the database may be busy inserting the rows.
     """

@@ -20,7 +20,7 @@ from sessions_app.hosts.connectors.ssh.transport import NO_FILES, known_hosts, l
 from sessions_app.hosts.host_watch import CLOCK_IS_OFF, clock_words
 
 CONNECT_SECONDS = 10.0
-LOGINS_AT_ONE_HOST = 8  # log-ins that may run at the same time; sshd drops some if more than ten are not finished
+LOGINS_AT_ONE_HOST = 8  # logins that may run at the same time; sshd drops some if more than ten are not finished
 WINDOW = 2 * 1024 * 1024  # bytes
 PACKET = 32 * 1024  # bytes
 KEEPALIVE_SECONDS = 15

@@ -212,7 +212,7 @@ def _by(row: AccountRow) -> str:
 USER = Column("user", "User", csv=lambda row: row.account.get_username(), cell=_user_cell, width=84)
 NAME = Column("name", "Name", csv=lambda row: row.account.get_full_name(), width=92)
 STATE = Column("state", "State", "state", width=72)
-LAST_LOGIN = time_column("last_login", "Last log-in", "account__last_login")
+LAST_LOGIN = time_column("last_login", "Last login", "account__last_login")
 GROUPS = Column("groups", "Groups", "groups", width=110)
 POLICIES = Column("policies", "Policies", "policies", width=110)
 RIGHTS = Column("rights", "Rights", "rights", is_number=True, width=56)
@@ -223,7 +223,7 @@ SCIM = Column("scim", "SCIM", "scim", width=84)
 class Accounts(Report):
     slug = "accounts"
     title = "Accounts and roles"
-    line = "Every account that can log in, with its role, groups, second factors, sign-on and last log-in."
+    line = "Every account that can log in, with its role, groups, second factors, sign-on and last login."
     shows = (
         "Every active account, by name. “Role” is the role in this console, from the groups and permissions of the "
         "account: administrators manage everything, auditors read everything. “Rights” are activities on hosts that "

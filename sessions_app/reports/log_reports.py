@@ -1,4 +1,4 @@
-"""Reports that read the activity log: changes of roles and policies, and failed and refused log-ins."""
+"""Reports that read the activity log: changes of roles and policies, and failed and refused logins."""
 
 from __future__ import annotations
 
@@ -221,11 +221,11 @@ class Changes(Report):
         return ChangesAnswer(entries)
 
 
-# --- log-ins
+# --- logins
 
 
 class RefusalsAnswer(EntriesAnswer):
-    """Entries about log-ins that failed or were refused."""
+    """Entries about logins that failed or were refused."""
 
     def totals(self) -> Sequence[Total]:
         found = self.frequency("verb")
@@ -253,14 +253,14 @@ class RefusalsAnswer(EntriesAnswer):
 
 class FailedLogins(Report):
     slug = "failed-logins"
-    title = "Failed and refused log-ins"
-    line = "Log-ins to the console and connections through the gateway that failed or were refused: counts and list."
+    title = "Failed and refused logins"
+    line = "Logins to the console and connections through the gateway that failed or were refused: counts and list."
     shows = (
-        "Every log-in to the console, second factor, connection through the gateway and request by SCIM in the period "
+        "Every login to the console, second factor, connection through the gateway and request by SCIM in the period "
         "that failed or was refused, the newest first. After too many failures one entry stands for a whole window."
     )
     noun, nouns = "refusal", "refusals"
-    empty = "No log-in failed and none was refused in this period."
+    empty = "No login failed and none was refused in this period."
     columns = (
         Column("at", "Date and time", "at", TIME_WIDTH, _at),
         Column("user", "User", "user_name", 110, _user),

@@ -53,7 +53,7 @@ def correct_after_restore(made_at: str) -> list[str]:
         _skip_numbers()
         lines = [
             f"Connections noted as lost: {len(lost)}",
-            f"Log-ins ended: {len(logins)}",
+            f"Logins ended: {len(logins)}",
             f"Sessions whose rights the worker takes away as soon as it runs: {taken}",
             f"Sessions canceled because they were due by now: {canceled}",
         ]

@@ -64,13 +64,13 @@ def verified_offline(file: Path, keys: Path, folder: Path) -> subprocess.Complet
 
 
 def save_and_schedule(page: Page) -> None:
-    """Keep the failed log-ins as a view of one's own, and have it exported each Monday."""
+    """Keep the failed logins as a view of one's own, and have it exported each Monday."""
     page.locator("#views-menu summary").click()
-    page.get_by_label("Save what is shown as").fill("Failed log-ins")
+    page.get_by_label("Save what is shown as").fill("Failed logins")
     page.get_by_role("button", name="Save view").click()
-    expect(page.get_by_text("Saved the view “Failed log-ins”")).to_be_visible()
+    expect(page.get_by_text("Saved the view “Failed logins”")).to_be_visible()
     page.goto("/schedules/add/")
-    page.get_by_label("View").select_option("Failed log-ins")
+    page.get_by_label("View").select_option("Failed logins")
     page.get_by_label("Format").select_option("jsonl")
     page.get_by_label(re.compile("ZIP|archive", re.IGNORECASE)).check()
     page.get_by_label("How often").select_option("week")

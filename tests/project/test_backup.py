@@ -66,7 +66,7 @@ def test_what_the_backup_believes_to_go_on_is_ended(alice: User, outsider: User)
     lines = correct_after_restore("2026-01-31T03:00:00+00:00")
     assert lines == [
         "Connections noted as lost: 1",
-        "Log-ins ended: 1",
+        "Logins ended: 1",
         "Sessions whose rights the worker takes away as soon as it runs: 1",
         "Sessions canceled because they were due by now: 1",
     ]

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-TRIPS = ("A request", "A click on Lock", "A log-in over SSH", "A download")
+TRIPS = ("A request", "A click on Lock", "A login over SSH", "A download")
 RECIPES = ("a column to a list", "a filter to a list", "a verb", "a connector", "a page", "a system check")
 MOST_LINES = 10
 # How a file is reached that nobody above it in a list imports.

@@ -433,7 +433,7 @@ def test_two_workers_make_an_export_once(auditor: User) -> None:
 
 
 def test_a_schedule_is_added_changed_paused_run_and_deleted(as_user: AsUser, auditor: User, directory: Path) -> None:
-    browser, view = as_user(auditor), make_view(auditor, name="Refused log-ins")
+    browser, view = as_user(auditor), make_view(auditor, name="Refused logins")
     browser.cookies["timezone"] = "Asia/Tokyo"
     asked = {
         "what": f"view-{view.pk}",
@@ -445,7 +445,7 @@ def test_a_schedule_is_added_changed_paused_run_and_deleted(as_user: AsUser, aud
     }
     answer = browser.post("/schedules/add/", asked | {"at": "25:99"})
     assert answer.status_code == 422
-    assert "Refused log-ins" in answer.content.decode()
+    assert "Refused logins" in answer.content.decode()
     answer = browser.post("/schedules/add/", asked)
     schedule = Schedule.objects.get()
     assert answer["Location"] == schedule.get_absolute_url()
@@ -461,7 +461,7 @@ def test_a_schedule_is_added_changed_paused_run_and_deleted(as_user: AsUser, aud
     browser.post(f"{schedule.get_absolute_url()}pause/", {"paused": "0"})
     browser.post(f"{schedule.get_absolute_url()}run/")
     assert make_due() == 1
-    assert "Refused log-ins" in browser.get("/schedules/").content.decode()
+    assert "Refused logins" in browser.get("/schedules/").content.decode()
     browser.post(f"{schedule.get_absolute_url()}delete/")
     assert not Schedule.objects.exists()
     assert not list(directory.iterdir())

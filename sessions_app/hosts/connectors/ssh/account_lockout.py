@@ -1,4 +1,4 @@
-"""Shell functions that prevent log-ins to an account that existed before the session.
+"""Shell functions that prevent logins to an account that existed before the session.
 
 The administrator's commands open such an account in ways that differ, but the expiry date works for all of them. Its
 old value is stored before it is changed, and restored exactly. Two sessions may lock the same account.

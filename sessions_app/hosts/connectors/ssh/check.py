@@ -1,4 +1,4 @@
-"""Tests a host, and reports each result: connection, host key, log-in, root and programs.
+"""Tests a host, and reports each result: connection, host key, login, root and programs.
 
 It makes /var/lib/sessionadmin on the host, for root only, and changes nothing else there.
 """

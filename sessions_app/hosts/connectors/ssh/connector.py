@@ -80,7 +80,7 @@ class SshConnector(Connector):
         say(f"{grant.login_account} can log in to {grant.resource_name}", Level.INFO)
 
     def revoke(self, grant: Grant, say: Say) -> None:
-        """Prevent log-ins, end what runs, take away what is stored on the host, and then delete the stored notes.
+        """Prevent logins, end what runs, take away what is stored on the host, and then delete the stored notes.
 
         Notes of another console, or of another session that had the same number, are left alone, and that is said.
         After a step that fails the others are tried too, and the first failure is raised at the end.
@@ -104,7 +104,7 @@ class SshConnector(Connector):
         say(f"Everything is taken away from {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def lock(self, grant: Grant, title: str, message: str, say: Say) -> str:
-        """Prevent log-ins, show the texts on the user's terminals, and stop every process of the account."""
+        """Prevent logins, show the texts on the user's terminals, and stop every process of the account."""
         with _on_host(grant, say) as on:
             words = _for_terminal(title, message)
             remarks = _warn(on, on.do("Freeze", live_account.LOCK, grant.login_account, _gateways(grant), given=words))
@@ -112,13 +112,13 @@ class SshConnector(Connector):
         return remarks
 
     def unlock(self, grant: Grant, say: Say) -> None:
-        """Let the processes continue, and allow log-ins again."""
+        """Let the processes continue, and allow logins again."""
         with _on_host(grant, say) as on:
             on.do("Unfreeze", live_account.UNLOCK, grant.login_account, str(on.seconds))
         say(f"Unfroze {grant.login_account} on {grant.resource_name}", Level.INFO)
 
     def disconnect(self, grant: Grant, say: Say) -> str:
-        """End every log-in and every process of the account now."""
+        """End every login and every process of the account now."""
         with _on_host(grant, say) as on:
             remarks = _warn(on, on.do("End logins and processes", live_account.DISCONNECT, grant.login_account))
         presence.note_disconnect(grant.resource_id, grant.session_id)
@@ -268,7 +268,7 @@ def _report_leftovers(on: GrantOnHost, account: str) -> None:
 
 
 def _gateways(grant: Grant) -> str:
-    """Return as one argument the addresses of log-ins whose terminals a gateway informs."""
+    """Return as one argument the addresses of logins whose terminals a gateway informs."""
     return " ".join(str(port) for port in grant.gateway_ports) or "none"
 
 

@@ -29,7 +29,7 @@ def note(
     """Log each key and address that logged in to the session's account since the last look.
 
     Call it in the transaction that stores how far the host's log was read. Return what to store until the next look:
-    how far it was read, and through what the newest log-in came.
+    how far it was read, and through what the newest login came.
     """
     state = {name: before[name] for name in ("read", "through", "address", "has_no_log") if name in before}
     if traces is None:
@@ -48,7 +48,7 @@ def note(
 
 
 def _record(session: PrivilegedSession, login: SshdLogin, times: int) -> str:
-    """Log a log-in, and return in words through what it came."""
+    """Log a login, and return in words through what it came."""
     key = UserKey.objects.filter(fingerprint=login.key, user=session.user_id).first() if login.key else None
     if key is not None:
         key.last_used_at = timezone.now()

@@ -52,7 +52,7 @@ def presence(resource: Resource, host: Host, credentials: Callable[[], Credentia
 
 
 def note_disconnect(resource_id: int, session_id: int) -> None:
-    """Store that every log-in of the session was ended, so that nobody counts as logged on until the next look."""
+    """Store that every login of the session was ended, so that nobody counts as logged on until the next look."""
     with transaction.atomic():
         watch = HostWatch.objects.select_for_update().filter(resource=resource_id).first()
         if watch is not None and str(session_id) in watch.found:

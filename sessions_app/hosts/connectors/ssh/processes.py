@@ -2,7 +2,7 @@
 
 A process belongs to the account if it has the account's user id (real, effective or saved), or if it is a process of
 root that sudo started for the account. The latter are found by their parent processes, by their environment, and by the
-log-in in which they began (loginuid, the systemd slice of the user). Also included is sshd's process for each log-in.
+login in which they began (loginuid, the systemd slice of the user). Also included is sshd's process for each login.
 
 Never included are processes of other accounts, daemons of the system and processes of root that a daemon started,
 processes that ran before the session and those that they start, and zombies.

@@ -1,4 +1,4 @@
-"""Reads in the log of the host's sshd with which key a log-in was made. Lines are parsed strictly.
+"""Reads in the log of the host's sshd with which key a login was made. Lines are parsed strictly.
 
 Every local user can write to a syslog file, and parts of each line come from the client that connects. So a line is
 used only if all of it has the form that sshd writes, and no decision depends on it: it is only reported, and the last
@@ -102,7 +102,7 @@ ACCEPTED = re.compile(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SshdLogin:
-    """One log-in that sshd accepted. `name`, `serial` and `authority` come from the certificate, if there was one."""
+    """One login that sshd accepted. `name`, `serial` and `authority` come from the certificate, if there was one."""
 
     method: str
     address: str
@@ -114,7 +114,7 @@ class SshdLogin:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoginTrace:
-    """The log-ins of one session since the log was last read, oldest first, and the position up to which it is read."""
+    """The logins of one session since the log was last read, oldest first, and the position up to which it is read."""
 
     logins: tuple[SshdLogin, ...]
     position: str
@@ -140,7 +140,7 @@ def parse(output: str, accounts: dict[int, str]) -> dict[int, LoginTrace] | None
 
 
 def login_of(line: str, account: str) -> SshdLogin | None:
-    """Return the log-in of `account` that a line of sshd's log reports; None if it is any other line."""
+    """Return the login of `account` that a line of sshd's log reports; None if it is any other line."""
     match = ACCEPTED.fullmatch(line.rstrip())
     if match is None or match["account"] != account:
         return None

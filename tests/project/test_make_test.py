@@ -45,6 +45,36 @@ def test_what_was_skipped_is_said_at_the_end_and_passes_on_a_persons_machine(
     ]
 
 
+PLAN = """
+import pathlib, pytest
+def test_good(): pass
+def test_bad(): assert 0
+@pytest.mark.parametrize("text", ["a b", "c::d/é"])
+def test_only_the_second_time(text):
+    seen = pathlib.Path(__file__).with_name(f"seen-{len(text)}")
+    was_there = seen.exists()
+    seen.touch()
+    assert was_there
+"""
+
+
+def test_a_failure_is_run_once_more_alone_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a real pytest: what passes alone counts as passed, and what fails again as failed."""
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_plan.py").write_text(PLAN)
+    monkeypatch.setattr(make_test, "ROOT", tmp_path)
+    result = make_test.run("SQLite", "not slow", None, tmp_path / "scratch", ["tests"])
+    assert (result.passed, result.failed) == (3, 1)
+    assert [test.partition("[")[0] for test in result.passed_alone] == [
+        "tests/test_plan.py::test_only_the_second_time"
+    ] * 2
+    assert make_test.report([result], []) == 1
+    assert "!! UNSTEADY on SQLite: tests/test_plan.py::test_only_the_second_time[a b]" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("skipped", "loud"), [({"chromium is not installed": 2}, []), ({}, ["NOT RUN: all tests on PostgreSQL."])]
 )

@@ -73,7 +73,6 @@ class Migration(migrations.Migration):
                 max_length=10,
             ),
         ),
-        migrations.RunPython(correct, migrations.RunPython.noop),
         migrations.AddIndex(
             model_name="logentry",
             index=models.Index(
@@ -82,4 +81,6 @@ class Migration(migrations.Migration):
                 name="log_refused",
             ),
         ),
+        # Last, because PostgreSQL makes no index on a table whose new rows have constraints that are not checked yet.
+        migrations.RunPython(correct, migrations.RunPython.noop),
     ]

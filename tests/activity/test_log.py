@@ -7,9 +7,10 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.migrations.loader import MigrationLoader
 from django.db.transaction import TransactionManagementError
 
-from activity import appending, log
+from activity import append_only, appending, log
 from activity.integrity import find_problems
 from activity.models import Level, LogEntry, Outcome
 from activity.verbs import Verb
@@ -90,6 +91,21 @@ def test_the_migration_gives_earlier_failures_and_refusals_their_outcome_and_say
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         LogEntry.objects.filter(pk=said.pk).update(message="x")
     assert find_problems() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_migration_runs_on_a_log_that_has_earlier_failures() -> None:
+    LogEntry.objects.create(verb=Verb.LOGIN_FAILED, message="one")
+    append_only.remove(connection)  # on SQLite they name the column
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX log_refused")
+        cursor.execute("ALTER TABLE activity_logentry DROP COLUMN outcome")
+    before = MigrationLoader(connection).project_state(("activity", "0006_sealed_log"))
+    with connection.schema_editor() as editor:
+        migration.Migration("0007_outcome", "activity").apply(before, editor)
+    append_only.renew(connection)
+    assert LogEntry.objects.get(message="one").outcome == Outcome.FAILURE
+    assert LogEntry.objects.filter(verb="log.upgraded").exists()
 
 
 def test_a_migration_that_drops_the_triggers_brings_those_back_that_were_there(alice: User) -> None:

@@ -49,7 +49,7 @@ GROUPS = {
     "right": "Rights taken away",
     "schedule": "Scheduled exports",
     "seal": "Sealing",
-    "siem": "To the SIEM",
+    "siem": "SIEM destinations",
     "worker": "Worker",
 }
 TARGET_APPS = ("activity", "auth", "sessions_app")

@@ -63,7 +63,7 @@ def why_impossible(request: HttpRequest) -> str:
             return ""
         return "Security keys and passkeys need HTTPS. Open the console by HTTPS to use them."
     local = " On this machine that is localhost instead of 127.0.0.1." if host in ("127.0.0.1", "[::1]") else ""
-    return f"Security keys and passkeys belong to a name. Open the console by its name, not by its IP address.{local}"
+    return f"Security keys and passkeys need a host name. Open the console by its name, not by its IP address.{local}"
 
 
 def begin_registration(request: HttpRequest, user: AbstractBaseUser, kind: str) -> dict[str, Any]:

@@ -94,12 +94,12 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
     (
         "Configuration",
         (
-            Link("sign_in_settings", "Sign-in", "lock", ADMINISTRATORS),
+            Link("sign_in_settings", "Sign-in settings", "lock", ADMINISTRATORS),
             Link("evidence", "Evidence", "fingerprint", READERS),
             Link("scim_tokens", "SCIM tokens", "key", ADMINISTRATORS, below=("scim_token_add", "scim_token_revoke")),
             Link(
                 "siem",
-                "To the SIEM",
+                "SIEM destinations",
                 "right",
                 ADMINISTRATORS,
                 below=("siem_destination", "siem_destination_add", "siem_destination_change"),

@@ -212,7 +212,7 @@ EXCEPTIONS = Table(
     ),
     default_sort="-made_at",
     noun="right that was taken away",
-    nouns="rights that were taken away",
+    nouns="rights taken away",
     search=("user__username", "activity__name", "resource__name", "review_name", "reason"),
     empty_text="When an access review takes a right away, it stands here until it is given back.",
     card=Card("user", "state", "activity", "resource"),

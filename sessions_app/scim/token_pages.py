@@ -46,8 +46,8 @@ class TokenForm(ConfigurationForm):
     provider = forms.ChoiceField(
         label="Single sign-on",
         required=False,
-        help_text="If the identity provider sends as externalId what it calls the subject of a person at their login, "
-        "choose it here. Then people whom it makes can log in by it at once. Others are linked by hand.",
+        help_text="Choose the provider if the externalId that it sends is the subject (“sub”) of its logins. People "
+        "whom it adds can then log in through it at once. Otherwise link their accounts by hand.",
     )
 
     def add_fields(self) -> None:
@@ -93,7 +93,7 @@ TABLE = Table(
         Column("state", "State", "", 110, _state, _state_word, sort="", reads=("revoked_at", "expires_at")),
         Column("expires_at", "Expires", "expires_at", 170, lambda row: short_time(row.expires_at)),
         Column("last_used_at", "Last used", "last_used_at", 150, lambda row: short_time(row.last_used_at)),
-        Column("last_used_ip", "From", "last_used_ip", 150),
+        Column("last_used_ip", "Used from", "last_used_ip", 150),
         Column("created_at", "Made", "created_at", 150, lambda row: short_time(row.created_at)),
         Column("created_by", "By", "created_by__username", 130),
     ),

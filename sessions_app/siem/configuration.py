@@ -89,5 +89,5 @@ def siem(request: HttpRequest) -> HttpResponseBase:
         raise PermissionDenied("Only administrators see where the log is sent.")
     table = dataclasses.replace(TABLE, add_link=DESTINATIONS.add_link(request))
     rows = Destination.objects.select_related("state")
-    context = {"heading": "To the SIEM"}
+    context = {"heading": "SIEM destinations"}
     return list_response(request, table, rows, "sessions_app/configuration/list.html", context=context)

@@ -38,6 +38,12 @@ def relative_time_filter(value: dt.datetime | None, element_id: str = "") -> Saf
     return relative_time(value, element_id)
 
 
+@register.filter
+def thousands(value: int) -> str:
+    """Return a number with commas, such as 20,935."""
+    return f"{value:,}"
+
+
 @register.simple_tag
 def span(value: dt.timedelta | None) -> str:
     """Return a duration in words."""

@@ -109,7 +109,13 @@ def test_each_role_has_the_links_that_it_may_follow(as_user: AsUser, alice: User
     seen = dict(groups(as_user(admin)))
     assert "Health" in seen["Watch"]
     assert "Access policies" in seen["Policy"]
-    assert seen["Configuration"] == ["Sign-in", "Evidence", "SCIM tokens", "To the SIEM", "Administration"]
+    assert seen["Configuration"] == [
+        "Sign-in settings",
+        "Evidence",
+        "SCIM tokens",
+        "SIEM destinations",
+        "Administration",
+    ]
 
 
 @pytest.mark.parametrize("who", ["alice", "auditor", "admin"])

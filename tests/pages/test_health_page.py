@@ -36,7 +36,7 @@ def test_a_problem_is_shown_with_what_to_do(as_user: AsUser, admin: User, alice:
     found = findings(client)
     assert found["Database Works"].endswith("answers and is up to date.")
     assert "Start one: sessionadmin run_worker" in found["Worker Wrong"]
-    assert re.search(r"\b1 of \d+ findings is an error\.", pages.text(pages.elements(client.get("/health/"))))
+    assert re.search(r"\b1 of \d+ checks failed\.", pages.text(pages.elements(client.get("/health/"))))
     beat("worker")
     assert "Worker Works" in findings(client)
     assert "Nothing is wrong." in client.get("/health/").content.decode()

@@ -71,7 +71,7 @@ def test_work_without_a_worker_is_an_error_and_the_exit_code_says_so(alice: User
     printed, failure = doctor(skip_hosts=True)
     assert "error   Worker: None is running, and sessions wait for one." in printed
     assert "sessionadmin run_worker" in printed
-    assert failure.endswith("findings is an error.")
+    assert failure.endswith("checks failed.")
 
 
 def test_a_worker_that_died_is_told_beside_one_that_lives() -> None:
@@ -116,7 +116,7 @@ def test_a_database_that_does_not_answer_is_the_only_finding(monkeypatch: pytest
     monkeypatch.setattr(connection, "cursor", refuse)
     printed, failure = doctor()
     assert "does not answer: connection refused" in printed
-    assert failure == "1 of 1 findings is an error."
+    assert failure == "1 of 1 checks failed."
 
 
 def test_a_damaged_geoip_file_is_told(settings: Any, tmp_path: Any) -> None:

@@ -47,5 +47,5 @@ class Command(BaseCommand):
                 self.stdout.write(f"        {one.remedy}")
         wrong = sum(one.is_error for one in found)
         if wrong:
-            raise CommandError(f"{wrong} of {len(found)} findings {'is an error' if wrong == 1 else 'are errors'}.")
+            raise CommandError(f"{wrong} of {len(found)} checks failed.")
         self.stdout.write("Nothing is wrong.")

@@ -79,7 +79,9 @@ def _sign_in(login: LoginSession) -> list[tuple[str, str]]:
         speed = f"{login.travel_kmh:,} km/h since another login; no aeroplane is that fast"
         rows.append(("Travel", speed))
     if login.is_live:
-        rows.append(("Confirmed until", short_time(until) if until else "over; the console asks again where it has to"))
+        rows.append(
+            ("Confirmed until", short_time(until) if until else "expired; the console asks again when it is needed")
+        )
     if login.must_enrol:
         rows.append(("Limited", "until a second factor is set up"))
     return rows

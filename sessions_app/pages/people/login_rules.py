@@ -47,7 +47,7 @@ class LoginRuleForm(ConfigurationForm):
     class Meta:
         model = LoginRule
         fields = ("networks", "hours", "max_logins")
-        help_texts = {"max_logins": "Empty: as the page Sign-in says for everybody."}
+        help_texts = {"max_logins": "Empty: as the page Sign-in settings says for everybody."}
 
     def __init__(self, data: Any = None, *, instance: LoginRule, actor: AbstractUser, address: str, zone: str) -> None:
         self.actor, self.address = actor, address

@@ -58,7 +58,7 @@ class SignInConfiguration(Configuration):
 
     def context(self, request: HttpRequest, form: ConfigurationForm) -> dict[str, Any]:
         """Return the heading of the page."""
-        return {"title": "Sign-in"}
+        return {"title": "Sign-in settings"}
 
 
 SIGN_IN = SignInConfiguration()

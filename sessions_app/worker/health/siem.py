@@ -14,8 +14,8 @@ from sessions_app.siem.models import Destination, Transport
 from sessions_app.siem.outlet import Outlet
 from sessions_app.worker.health.findings import Finding, error, ok, warning
 
-NAME = "To the SIEM"
-REMEDY = "Open the destination's page (To the SIEM) and send a test message: docs/evidence.md#when-nothing-arrives."
+NAME = "SIEM destinations"
+REMEDY = "Open the destination's page and send a test message: docs/evidence.md#when-nothing-arrives."
 DESTINATIONS_AT_A_TIME = 8
 MOST_NAMED = 10  # destinations that are described; those with problems come first
 

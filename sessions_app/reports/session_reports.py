@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.db.models import Avg, Count, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models import Avg, Count, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils.safestring import SafeString
 
@@ -186,7 +186,9 @@ class WithoutTicketAnswer(SessionsAnswer):
     """The sessions without a ticket, and what share of all they are."""
 
     def __init__(self, sessions: QuerySet[PrivilegedSession], question: Question) -> None:
-        super().__init__(sessions.filter(ticket_number=""), question)
+        # By an expression, so that SQLite reads the sessions of the period, and not all that ever had no ticket.
+        without = sessions.alias(ticket=Coalesce("ticket_number", Value(""))).filter(ticket="")
+        super().__init__(without, question)
         self._all = sessions
 
     def totals(self) -> Sequence[Total]:

@@ -41,3 +41,15 @@ def test_a_page_of_a_report_reads_no_long_table_as_a_whole(
     assert asked or slug == "rights"
     for sql in asked:
         assert whole_tables(explained(sql)) == [], sql
+
+
+@pytest.mark.sqlite_only
+def test_sessions_without_a_ticket_are_read_from_the_period_on(
+    auditor: User, alice: User, approver: User, as_user: AsUser
+) -> None:
+    fill_reports(alice, approver)
+    with CaptureQueriesContext(connection) as captured:
+        assert as_user(auditor).get("/reports/without-ticket/").status_code == 200
+    plans = [explained(one["sql"]) for one in captured if "ticket_number" in one["sql"] and LONG[1] in one["sql"]]
+    assert plans
+    assert not [plan for plan in plans if "session_ticket_number" in plan]

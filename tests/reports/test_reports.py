@@ -174,6 +174,7 @@ def test_decisions_have_their_times_and_how_long_they_waited(reader: Client, ali
     assert (second["By"], second["Tier"], second["Waited"], second["For"]) == ("approver", "2", "12 min 00 s", "alice")
     found = totals(reader, "approvals")
     assert (found["Approved"], found["Denied"], found["Not decided in time"]) == ("1", "1", "1")
+    assert found["Waited longest"] == "12 min 00 s"
     assert [row["Decision"] for row in rows(reader, "approvals", decision="denied")] == ["Denied"]
 
 

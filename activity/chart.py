@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 WIDTH, HEIGHT = 720, 150  # units of the SVG's view box
-LEFT, BASE, TOP = 44, 128, 12  # left edge of the first bar, bottom of all bars, and top of the tallest one
-MOST_TICKS = 8
-TICK_WIDTH = 70  # of one word under the axis
+LEFT, BASE, TOP = 60, 128, 12  # left edge of the first bar, bottom of all bars, and top of the tallest one
+MOST_TICKS = 6
+TICK_WIDTH = 80  # of one word under the axis
 BAR_SHARE = 0.8  # the part of each step that its bar fills; the rest is the gap to the next bar
 
 

@@ -198,9 +198,9 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
     """Ask (GET), or replace the recovery codes and show the new ones this one time (POST)."""
     me = viewer(request)
     if not check.factors_of(me).any:
-        messages.info(request, "Recovery codes stand in for a second factor. Set one up first.")
+        messages.info(request, "Recovery codes replace a lost second factor. Set up a second factor first.")
         return redirect("factors")
     if request.method == "POST":
-        return _done(request, "Your new recovery codes are ready; the earlier ones are void.", enrol.new_codes(me))
+        return _done(request, "Your new recovery codes are ready. Earlier ones no longer work.", enrol.new_codes(me))
     context = {"heading": "New recovery codes", "form": forms.Form(), "page_url": reverse("factors")}
     return render(request, "sessions_app/factors/codes_new.html", context)

@@ -36,7 +36,7 @@ class WrongCredentials(LoginRefused):
     """No account that can log in has this name and this password."""
 
     def __init__(self) -> None:
-        super().__init__("User name and password do not fit. You are not logged in. Check both and try again.")
+        super().__init__("The user name or the password is wrong. You are not logged in. Check both and try again.")
 
 
 class AccountIsLocked(LoginRefused):

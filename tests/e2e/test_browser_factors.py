@@ -34,11 +34,11 @@ def test_a_passkey_is_set_up_and_then_logs_in_by_itself(open_as: Open, alice: Us
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     expect(page.locator(".recovery-codes li")).to_have_count(10)
     assert axe_finds(page) == []
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     expect(page.get_by_text("Laptop")).to_be_visible()
     assert axe_finds(page) == []
     log_out(page)
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Log in with a passkey").click()
     expect(page.get_by_role("navigation").first).to_be_visible()
     login = LoginSession.objects.live().get()
     assert (login.user, login.signed_in_with, login.second_factor) == (alice, Method.PASSKEY, SecondFactor.PASSKEY)
@@ -64,7 +64,7 @@ def test_without_a_key_the_page_says_what_happened(open_as: Open) -> None:
     page = open_as(None, "/accounts/login/")
     refuse = "() => { navigator.credentials.get = () => Promise.reject(new DOMException('', 'NotAllowedError')) }"
     page.evaluate(refuse)  # as when somebody cancels
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Log in with a passkey").click()
     expect(page.locator("form[data-webauthn] [role=alert]")).to_contain_text("No key answered")
 
 

@@ -59,7 +59,7 @@ def test_a_security_key_confirms_in_the_dialog(open_as: OpenAs, approver: User, 
     page = open_as(approver, "/accounts/2fa/keys/security-key/")
     plug_in(page, "usb")
     page.get_by_role("button", name="Set up").click()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     expect(page.get_by_text("Security key").first).to_be_visible()
     page.goto("/approvals/")
     let_time_pass()

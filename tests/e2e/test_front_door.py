@@ -71,7 +71,7 @@ def test_a_new_user_sets_up_both_factors_and_is_asked_again_before_cut_everythin
     secret = page.locator("#secret-key").inner_text().replace(" ", "")
     page.get_by_label("Code that the app shows").fill(code_of(secret))
     page.get_by_role("button", name="Set up").click()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     plug_in(page, "internal")
     page.get_by_role("link", name="Set up a passkey").click()
     page.get_by_label("Name").fill("Laptop")
@@ -87,7 +87,7 @@ def test_a_new_user_sets_up_both_factors_and_is_asked_again_before_cut_everythin
     assert LoginSession.objects.live().get().second_factor == SecondFactor.TOTP
 
     log_out(page)
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Log in with a passkey").click()
     in_the_console(page)
     login = LoginSession.objects.live().get()
     assert login.signed_in_with == Method.PASSKEY

@@ -46,7 +46,7 @@ def browser() -> Client:
 
 
 def alone(browser: Client, key: SoftKey, **more: Any) -> ClientResponse:
-    """Sign in with a passkey alone."""
+    """Log in with a passkey alone."""
     answer = key.answer(browser.get(f"{ALONE}options/").json(), **more)
     return browser.post(ALONE, {"credential": answer, "next": "/logins/"}, follow=True)
 
@@ -280,6 +280,6 @@ def test_another_factor_brings_no_other_recovery_codes(alice: User, as_user: AsU
 def test_by_an_ip_address_the_pages_say_why_no_key_works(client: Client, alice: User) -> None:
     give_key(alice)
     client = Client(headers={"Host": "127.0.0.1"})
-    assert "Sign in with a passkey" not in client.get(LOGIN).content.decode()
+    assert "Log in with a passkey" not in client.get(LOGIN).content.decode()
     give_password(client, alice)
     assert "by its name, not by its IP address" in client.get(STEP).content.decode()

@@ -263,5 +263,5 @@ def test_who_must_set_up_a_second_factor_is_told_to_do_that_first(live_server: A
 def test_who_logs_in_by_single_sign_on_is_told_where_to_go_instead(
     console: Callable[..., list[str]], provider: Peer
 ) -> None:
-    with pytest.raises(Problem, match=r"User name and password do not fit.* If you log in by single sign-on: Log in"):
+    with pytest.raises(Problem, match=r"name or the password is wrong.* If you log in by single sign-on: Log in"):
         console(password="of the company")

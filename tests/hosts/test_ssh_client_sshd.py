@@ -102,7 +102,7 @@ def test_a_host_with_another_key_is_not_logged_in_to(
     ("name", "password", "said"),
     [
         ("web-2", PASSWORD, "You have no session “web-2”"),
-        ("web-1", "wrong", "User name and password do not fit"),
+        ("web-1", "wrong", "The user name or the password is wrong"),
     ],
 )
 def test_what_the_console_refuses_is_said_and_ssh_is_not_run(

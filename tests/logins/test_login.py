@@ -18,7 +18,7 @@ from sessions_app.privileged.flows.account import lock_account
 from tests.support.builders import PASSWORD, make_application
 
 LOGIN = "/accounts/login/"
-WRONG = "User name and password do not fit."
+WRONG = "The user name or the password is wrong."
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 

@@ -196,7 +196,7 @@ def test_a_link_that_is_not_ours_or_too_old_does_nothing(
     for path in (f"/accounts/not-me/{bad}/", f"/accounts/not-me/{bad}/password/"):
         for response in (Client().get(path), Client().post(path, {"void_password": PASSWORD})):
             assert response.status_code == 404
-            assert "not good any more" in response.content.decode()
+            assert "no longer works" in response.content.decode()
     assert state() == before
 
 

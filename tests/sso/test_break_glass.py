@@ -54,7 +54,7 @@ def test_only_who_knows_the_password_learns_that_it_is_not_accepted(passwords_of
     assert "Login with a password is switched off." in text(log_in("alice"))
     entry = LogEntry.objects.filter(verb=Verb.LOGIN_FAILED).latest("pk")
     assert (entry.user, entry.level) == (alice, Level.WARNING)
-    wrong = {text(log_in(name, "wrong")).count("User name and password do not fit.") for name in ("alice", "nobody")}
+    wrong = {text(log_in(name, "wrong")).count("name or the password is wrong.") for name in ("alice", "nobody")}
     assert wrong == {1}
     assert not LoginSession.objects.filter(user=alice).exists()
 

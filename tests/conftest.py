@@ -17,6 +17,7 @@ from activity import limits, once
 from tests.support import builders, emptying, own_accounts  # noqa: F401 - own_accounts before anything starts a thread
 from tests.support.browser import chromium_browser, open_as  # noqa: F401 - fixtures
 from tests.support.machine import pytest_collection_modifyitems  # noqa: F401 - a hook: skips what this machine cannot run
+from tests.support.migrated import django_db_setup  # noqa: F401 - a fixture, in place of pytest-django's
 from tests.support.oidc_peer import peer_process, provider  # noqa: F401 - fixtures
 from tests.support.saml_peer import saml_process, saml_provider  # noqa: F401 - fixtures
 from tests.support.ssh_scene import key, server  # noqa: F401 - fixtures
@@ -36,13 +37,6 @@ def _apart(settings: Any, tmp_path: Path) -> Iterator[None]:
     once.forget()
     yield
     cache.clear()
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Begin with an empty log: what `migrate` wrote would be in the hour that a test asks for, in a run of an hour."""
-    with django_db_blocker.unblock():
-        emptying.empty_tables()
 
 
 @pytest.fixture

@@ -302,6 +302,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": ("view",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("lifted_at", None)), fields=("user",), name="account_lock_stands_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -535,6 +540,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["profile", "order"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("profile", "order"), name="tier_order_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("order__gte", 1), ("order__lte", 3)), name="tier_at_most_three"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("required__gte", 1)), name="tier_required_positive"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -646,6 +658,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(condition=models.Q(("ended_at", None)), fields=["control"], name="enforcement_open"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("control", "gateway"), name="enforcement_once_a_gateway"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -708,6 +726,61 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["user", "ended_at"], name="login_user_ended"),
+                    models.Index(fields=["user_name", "id"], name="login_user_name"),
+                    models.Index(fields=["ip", "id"], name="login_ip"),
+                    models.Index(fields=["city", "id"], name="login_city"),
+                    models.Index(fields=["country", "id"], name="login_country"),
+                    models.Index(fields=["device", "id"], name="login_device"),
+                    models.Index(fields=["os", "id"], name="login_os"),
+                    models.Index(fields=["browser", "id"], name="login_browser"),
+                    models.Index(fields=["created_at", "id"], name="login_created"),
+                    models.Index(fields=["last_access_at", "id"], name="login_last_access"),
+                    models.Index(fields=["end_reason", "id"], name="login_end_reason"),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)), fields=["user_name", "id"], name="login_live_user_name"
+                    ),
+                    models.Index(condition=models.Q(("ended_at", None)), fields=["ip", "id"], name="login_live_ip"),
+                    models.Index(condition=models.Q(("ended_at", None)), fields=["city", "id"], name="login_live_city"),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)), fields=["country", "id"], name="login_live_country"
+                    ),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)), fields=["device", "id"], name="login_live_device"
+                    ),
+                    models.Index(condition=models.Q(("ended_at", None)), fields=["os", "id"], name="login_live_os"),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)), fields=["browser", "id"], name="login_live_browser"
+                    ),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)), fields=["created_at", "id"], name="login_live_created"
+                    ),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)),
+                        fields=["last_access_at", "id"],
+                        name="login_live_last_access",
+                    ),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)),
+                        fields=["end_reason", "id"],
+                        name="login_live_end_reason",
+                    ),
+                    models.Index(condition=models.Q(("ended_at", None)), fields=["id"], name="login_live_number"),
+                    models.Index(
+                        condition=models.Q(("ended_at__isnull", False)), fields=["ended_at", "id"], name="login_ended"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("end_reason", ""), ("ended_at", None)),
+                            models.Q(("ended_at__isnull", False), models.Q(("end_reason", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="login_end_has_reason",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -844,6 +917,109 @@ class Migration(migrations.Migration):
                     ("audit", "Auditor: reads everything"),
                 ],
                 "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["status", "requested_at", "id"], name="session_status_requested"),
+                    models.Index(fields=["requested_at", "id"], name="session_requested"),
+                    models.Index(fields=["user_name", "id"], name="session_user_name"),
+                    models.Index(fields=["resource_name", "id"], name="session_resource_name"),
+                    models.Index(fields=["start_at", "id"], name="session_start"),
+                    models.Index(fields=["user", "start_at", "duration"], name="session_summary"),
+                    models.Index(fields=["end_at", "id"], name="session_end"),
+                    models.Index(fields=["login_account", "id"], name="session_account"),
+                    models.Index(fields=["status", "id"], name="session_status"),
+                    models.Index(fields=["activity_name", "id"], name="session_activity_name"),
+                    models.Index(fields=["duration", "id"], name="session_duration"),
+                    models.Index(fields=["ticket_number", "id"], name="session_ticket_number"),
+                    models.Index(fields=["scheduled_for", "id"], name="session_scheduled"),
+                    models.Index(fields=["user", "status"], name="session_user_status"),
+                    models.Index(fields=["resource", "status"], name="session_resource_status"),
+                    models.Index(fields=["status", "end_at"], name="session_status_end"),
+                    models.Index(fields=["ended_at", "id"], name="session_ended_at"),
+                    models.Index(
+                        condition=models.Q(("start_at__isnull", True), ("status", "complete")),
+                        fields=["requested_at", "id"],
+                        name="session_withdrawn",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "status__in",
+                                [
+                                    "pending",
+                                    "waiting_for_approval",
+                                    "provisioning",
+                                    "available",
+                                    "logged_in",
+                                    "locked",
+                                    "canceling",
+                                    "complete",
+                                    "canceled",
+                                    "denied",
+                                    "failed",
+                                    "approval_failed",
+                                ],
+                            )
+                        ),
+                        name="session_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status__in", ["available", "locked", "logged_in"]), _negated=True),
+                            models.Q(("end_at__isnull", False), ("start_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="session_granted_has_times",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("start_at__isnull", True), ("end_at__gt", models.F("start_at")), _connector="OR"
+                        ),
+                        name="session_end_after_start",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("ended_at__isnull", False),
+                                ("status__in", ["approval_failed", "canceled", "complete", "denied", "failed"]),
+                            ),
+                            models.Q(
+                                models.Q(
+                                    ("status__in", ["approval_failed", "canceled", "complete", "denied", "failed"]),
+                                    _negated=True,
+                                ),
+                                ("ended_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="session_ended_has_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "pending"), _negated=True),
+                            ("scheduled_for__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="session_pending_has_date",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "waiting_for_approval"), _negated=True),
+                            models.Q(("approval_deadline__isnull", False), ("current_tier__gte", 1)),
+                            _connector="OR",
+                        ),
+                        name="session_waiting_has_tier",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "canceling"), _negated=True),
+                            ("ends_as__in", ["complete", "canceled", "failed"]),
+                            _connector="OR",
+                        ),
+                        name="session_canceling_has_outcome",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -864,6 +1040,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": (),
+                "indexes": [
+                    models.Index(condition=models.Q(("searched_at", None)), fields=["id"], name="left_files_to_search"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -1030,6 +1209,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": ("view",),
+                "constraints": [
+                    models.UniqueConstraint(fields=("session", "tier", "approver"), name="approval_once_a_tier"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("is_approved", True), models.Q(("reason", ""), _negated=True), _connector="OR"
+                        ),
+                        name="approval_denied_has_reason",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -1072,6 +1260,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["session", "id"], name="recording_session"),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)), fields=["connection"], name="recording_running"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -1090,6 +1284,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("recording", "number"), name="chunk_number_once"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -1107,6 +1304,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["recording", "at"], name="recording_text_at"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -1182,6 +1382,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": ("view",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("lifted_at", None)), fields=("resource",), name="resource_lock_stands_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -1233,6 +1438,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["resource", "name"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("resource", "name"),
+                        name="secret_name_once",
+                        violation_error_message="This vault has a secret of that name already.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("sealed", ""), _negated=True), name="secret_has_content"
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -1308,380 +1523,12 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddConstraint(
-            model_name="accountlock",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("lifted_at", None)), fields=("user",), name="account_lock_stands_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="approvaltier",
-            constraint=models.UniqueConstraint(fields=("profile", "order"), name="tier_order_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="approvaltier",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("order__gte", 1), ("order__lte", 3)), name="tier_at_most_three"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="approvaltier",
-            constraint=models.CheckConstraint(condition=models.Q(("required__gte", 1)), name="tier_required_positive"),
-        ),
-        migrations.AddIndex(
-            model_name="gatewayenforcement",
-            index=models.Index(condition=models.Q(("ended_at", None)), fields=["control"], name="enforcement_open"),
-        ),
-        migrations.AddConstraint(
-            model_name="gatewayenforcement",
-            constraint=models.UniqueConstraint(fields=("control", "gateway"), name="enforcement_once_a_gateway"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["user", "ended_at"], name="login_user_ended"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["user_name", "id"], name="login_user_name"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["ip", "id"], name="login_ip"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["city", "id"], name="login_city"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["country", "id"], name="login_country"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["device", "id"], name="login_device"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["os", "id"], name="login_os"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["browser", "id"], name="login_browser"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["created_at", "id"], name="login_created"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["last_access_at", "id"], name="login_last_access"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(fields=["end_reason", "id"], name="login_end_reason"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(
-                condition=models.Q(("ended_at", None)), fields=["user_name", "id"], name="login_live_user_name"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(condition=models.Q(("ended_at", None)), fields=["ip", "id"], name="login_live_ip"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(condition=models.Q(("ended_at", None)), fields=["city", "id"], name="login_live_city"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(
-                condition=models.Q(("ended_at", None)), fields=["country", "id"], name="login_live_country"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(
-                condition=models.Q(("ended_at", None)), fields=["device", "id"], name="login_live_device"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(condition=models.Q(("ended_at", None)), fields=["os", "id"], name="login_live_os"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(
-                condition=models.Q(("ended_at", None)), fields=["browser", "id"], name="login_live_browser"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(
-                condition=models.Q(("ended_at", None)), fields=["created_at", "id"], name="login_live_created"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(
-                condition=models.Q(("ended_at", None)), fields=["last_access_at", "id"], name="login_live_last_access"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(
-                condition=models.Q(("ended_at", None)), fields=["end_reason", "id"], name="login_live_end_reason"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(condition=models.Q(("ended_at", None)), fields=["id"], name="login_live_number"),
-        ),
-        migrations.AddIndex(
-            model_name="loginsession",
-            index=models.Index(
-                condition=models.Q(("ended_at__isnull", False)), fields=["ended_at", "id"], name="login_ended"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="loginsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("end_reason", ""), ("ended_at", None)),
-                    models.Q(("ended_at__isnull", False), models.Q(("end_reason", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="login_end_has_reason",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="leftfiles",
-            index=models.Index(condition=models.Q(("searched_at", None)), fields=["id"], name="left_files_to_search"),
-        ),
         migrations.AddIndex(
             model_name="controlrequest",
             index=models.Index(
                 condition=models.Q(("dropped_at", None), ("enforced_at", None)),
                 fields=["session", "id"],
                 name="control_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="approval",
-            constraint=models.UniqueConstraint(fields=("session", "tier", "approver"), name="approval_once_a_tier"),
-        ),
-        migrations.AddConstraint(
-            model_name="approval",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("is_approved", True), models.Q(("reason", ""), _negated=True), _connector="OR"),
-                name="approval_denied_has_reason",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="recording",
-            index=models.Index(fields=["session", "id"], name="recording_session"),
-        ),
-        migrations.AddIndex(
-            model_name="recording",
-            index=models.Index(condition=models.Q(("ended_at", None)), fields=["connection"], name="recording_running"),
-        ),
-        migrations.AddConstraint(
-            model_name="recordingchunk",
-            constraint=models.UniqueConstraint(fields=("recording", "number"), name="chunk_number_once"),
-        ),
-        migrations.AddIndex(
-            model_name="recordingtext",
-            index=models.Index(fields=["recording", "at"], name="recording_text_at"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["status", "requested_at", "id"], name="session_status_requested"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["requested_at", "id"], name="session_requested"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["user_name", "id"], name="session_user_name"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["resource_name", "id"], name="session_resource_name"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["start_at", "id"], name="session_start"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["user", "start_at", "duration"], name="session_summary"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["end_at", "id"], name="session_end"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["login_account", "id"], name="session_account"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["status", "id"], name="session_status"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["activity_name", "id"], name="session_activity_name"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["duration", "id"], name="session_duration"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["ticket_number", "id"], name="session_ticket_number"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["scheduled_for", "id"], name="session_scheduled"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["user", "status"], name="session_user_status"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["resource", "status"], name="session_resource_status"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["status", "end_at"], name="session_status_end"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(fields=["ended_at", "id"], name="session_ended_at"),
-        ),
-        migrations.AddIndex(
-            model_name="privilegedsession",
-            index=models.Index(
-                condition=models.Q(("start_at__isnull", True), ("status", "complete")),
-                fields=["requested_at", "id"],
-                name="session_withdrawn",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="privilegedsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "status__in",
-                        [
-                            "pending",
-                            "waiting_for_approval",
-                            "provisioning",
-                            "available",
-                            "logged_in",
-                            "locked",
-                            "canceling",
-                            "complete",
-                            "canceled",
-                            "denied",
-                            "failed",
-                            "approval_failed",
-                        ],
-                    )
-                ),
-                name="session_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="privilegedsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status__in", ["available", "locked", "logged_in"]), _negated=True),
-                    models.Q(("end_at__isnull", False), ("start_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="session_granted_has_times",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="privilegedsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("start_at__isnull", True), ("end_at__gt", models.F("start_at")), _connector="OR"),
-                name="session_end_after_start",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="privilegedsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("ended_at__isnull", False),
-                        ("status__in", ["approval_failed", "canceled", "complete", "denied", "failed"]),
-                    ),
-                    models.Q(
-                        models.Q(
-                            ("status__in", ["approval_failed", "canceled", "complete", "denied", "failed"]),
-                            _negated=True,
-                        ),
-                        ("ended_at__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="session_ended_has_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="privilegedsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "pending"), _negated=True), ("scheduled_for__isnull", False), _connector="OR"
-                ),
-                name="session_pending_has_date",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="privilegedsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "waiting_for_approval"), _negated=True),
-                    models.Q(("approval_deadline__isnull", False), ("current_tier__gte", 1)),
-                    _connector="OR",
-                ),
-                name="session_waiting_has_tier",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="privilegedsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "canceling"), _negated=True),
-                    ("ends_as__in", ["complete", "canceled", "failed"]),
-                    _connector="OR",
-                ),
-                name="session_canceling_has_outcome",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="resourcelock",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("lifted_at", None)), fields=("resource",), name="resource_lock_stands_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="secret",
-            constraint=models.UniqueConstraint(
-                fields=("resource", "name"),
-                name="secret_name_once",
-                violation_error_message="This vault has a secret of that name already.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="secret",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("sealed", ""), _negated=True), name="secret_has_content"
             ),
         ),
         migrations.AddIndex(

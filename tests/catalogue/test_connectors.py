@@ -32,7 +32,7 @@ from sessions_app.privileged.flows.unlock import unlock
 from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.sealing_checks import check_sealed
 from sessions_app.worker import reconcile
-from tests.support import builders
+from tests.support import builders, source
 from tests.support.machine import ROOT
 from tests.support.scene import ask
 
@@ -210,10 +210,10 @@ def test_an_unknown_connector_can_nothing() -> None:
 
 def test_nobody_compares_the_name_of_a_connector() -> None:
     compared = []
-    for path in sorted(ROOT.glob("sessions_app/**/*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path in source.modules("sessions_app"):
+        for node in ast.walk(source.tree(path)):
             if isinstance(node, ast.expr) and is_comparison_of_connector(node):
-                compared.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+                compared.append(f"{source.name(path)}:{node.lineno}")
     for path in sorted(ROOT.glob("templates/**/*.html")):
         if "connector ==" in path.read_text() or "connector !=" in path.read_text():
             compared.append(str(path.relative_to(ROOT)))

@@ -31,11 +31,10 @@ from sessions_app.logins import backend, service, sign_in
 from sessions_app.logins.models import EndReason, LoginSession, Method, SecondFactor
 from sessions_app.privileged.models import PrivilegedSession
 from sessions_app.sso.models import Identity
-from tests.support import oidc_peer, saml_peer
+from tests.support import oidc_peer, saml_peer, source
 from tests.support.builders import PASSWORD, make_login, make_resource, make_session
 from tests.support.factors import code_of, give_app, give_key
 from tests.support.pages import elements
-from tests.support.source import ROOT
 
 LOGIN, SECOND_STEP = "/accounts/login/", reverse("mfa_authenticate")
 HERE = "127.0.0.1"
@@ -247,16 +246,14 @@ def test_what_the_gateway_lets_in_depends_on_the_login_session(
 
 def calls_of_login() -> Iterator[str]:
     """Yield where our code takes Django's own login() or its alternative of allauth, by any name."""
-    for package in ("activity", "sessions_app", "sessionadmin"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
-                where = f"{path.relative_to(ROOT)}"
-                if isinstance(node, ast.ImportFrom) and node.module in ("django.contrib.auth", "allauth.core.auth"):
-                    yield from (where for name in node.names if name.name in ("login", "alogin"))
-                if isinstance(node, ast.Attribute) and node.attr in ("login", "alogin"):
-                    owner = ast.unparse(node.value)
-                    if owner in ("auth", "contrib.auth", "django.contrib.auth", "django_auth", "django_login"):
-                        yield where
+    for path in source.modules():
+        for node in ast.walk(source.tree(path)):
+            if isinstance(node, ast.ImportFrom) and node.module in ("django.contrib.auth", "allauth.core.auth"):
+                yield from (source.name(path) for name in node.names if name.name in ("login", "alogin"))
+            if isinstance(node, ast.Attribute) and node.attr in ("login", "alogin"):
+                owner = ast.unparse(node.value)
+                if owner in ("auth", "contrib.auth", "django.contrib.auth", "django_auth", "django_login"):
+                    yield source.name(path)
 
 
 def test_nothing_logs_anybody_in_but_the_one_last_step() -> None:

@@ -32,16 +32,14 @@ from sessions_app.privileged.models import PrivilegedSession, Status
 from sessions_app.worker import reconcile
 from sessions_app.worker.after_restore import SKIPPED_NUMBERS, correct_after_restore
 from sessions_app.worker.health.heartbeat import beat
-from tests.support import builders, programs
+from tests.support import builders, migrated, programs
 from tests.support.recordings import make_connection
 from tests.support.scene import ask, granted
 
 SETUP = "import django\ndjango.setup()\nfrom django.contrib.auth import get_user_model\n"
 MAKE = f"""{SETUP}
 from django.core.files.base import ContentFile
-from django.core.management import call_command
 from sessions_app.gateway.recordings.storage import storage
-call_command("migrate", verbosity=0)
 get_user_model().objects.create_user("alice")
 storage().save("2026/01/1.cast", ContentFile(b"a recording"))
 """
@@ -175,10 +173,10 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     )
     if connection.vendor == "postgresql":
         name = f"{connection.settings_dict['NAME']}_restored"
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
-            cursor.execute(f"CREATE DATABASE {name}")
+        migrated.copy_on_postgresql(name)
         environment["DATABASE_URL"] = f"{os.environ['TEST_DATABASE_URL'].rpartition('/')[0]}/{name}"
+    else:
+        migrated.copy_to(var)
 
     def run(*command: str) -> str:
         done = programs.run(command, environment)

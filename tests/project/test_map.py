@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.source import ROOT, tree
+
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 TRIPS = ("A request", "A click on Lock", "A login over SSH", "A download")
@@ -74,7 +75,7 @@ def problems_of(found: list[Step]) -> list[str]:
         if not path.is_file():
             wrong.append(f"there is no {step.path}")
             continue
-        there = set(defined(ast.parse(path.read_text()))) if path.suffix == ".py" else set()
+        there = set(defined(tree(path))) if path.suffix == ".py" else set()
         wrong += [f"{step.path} defines no {name}" for name in step.names if name not in there]
     return wrong
 
@@ -82,7 +83,7 @@ def problems_of(found: list[Step]) -> list[str]:
 def named_modules(path: Path) -> set[str]:
     """Return the dotted names that a module imports, or names in a string as settings and addresses do."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

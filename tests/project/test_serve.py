@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -15,23 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import programs
+from tests.support import migrated, programs
 from tests.support.waiting import PATIENCE, wait_until
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with an empty migrated SQLite database, to be copied."""
-    var = tmp_path_factory.mktemp("migrated") / "var"
-    done = programs.run([*programs.MANAGE, "migrate", "--verbosity", "0"], environment_of(var))
-    assert done.returncode == 0, done.stderr
-    return var
-
-
 @pytest.fixture
-def console(migrated: Path, tmp_path: Path) -> dict[str, str]:
-    """Return the environment of a console with a copy of that database."""
-    shutil.copytree(migrated, tmp_path / "var")
+def console(tmp_path: Path) -> dict[str, str]:
+    """Return the environment of a console with an empty migrated SQLite database."""
+    migrated.copy_to(tmp_path / "var")
     return environment_of(tmp_path / "var")
 
 

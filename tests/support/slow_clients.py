@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import programs
+from tests.support import migrated, programs
 from tests.support.waiting import PATIENCE
 
 ENTRIES = 45_000  # some 10 MB as CSV, more than sockets hold
@@ -53,12 +53,13 @@ class Scene:
 
 
 def make_scene(var: Path, *, entries: int = ENTRIES, people: str = _MAKE_PEOPLE) -> Scene:
-    """Migrate, make so many log entries and what goes with them, and run code that logs `people` in.
+    """Make a database with so many log entries and what goes with them, and run code that logs `people` in.
 
     Unless given, these are three administrators.
     """
     scene = Scene(var, [])
-    commands = [[*programs.MANAGE, "migrate", "--verbosity", "0"]]
+    migrated.copy_to(var)
+    commands = []
     if entries:
         many = ["--entries", str(entries), "--sessions", "200", "--users", "20", "--logins", "20", "--seed", "1"]
         volume = [sys.executable, "-m", "benchmarks.volume"]

@@ -149,6 +149,7 @@ def test_a_database_that_runs_no_triggers_is_an_error() -> None:
 
 @pytest.mark.django_db
 def test_entries_with_numbers_below_one_are_an_error_that_nobody_mends() -> None:
+    make_entry("first")
     name = "activity_log_numbers"
     weaken(f"DROP TRIGGER {name}" + (" ON activity_logentry" if connection.vendor == "postgresql" else ""))
     LogEntry.objects.bulk_create([LogEntry(pk=-5, verb="x", message="hidden")])

@@ -25,7 +25,7 @@ class NewPasswordAfterReportForm(SetPasswordForm):  # type: ignore[type-arg]  # 
         label="The password that you had",
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
-        help_text="It opens nothing any more. It shows that you are not only somebody who reads your mails.",
+        help_text="It no longer logs anybody in. It shows that you are not just somebody who reads your mail.",
     )
     field_order = ("void_password", "new_password1", "new_password2")
 

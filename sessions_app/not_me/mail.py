@@ -99,7 +99,7 @@ def alert_administrators(login: LoginSession, how: str, done: Sequence[str]) -> 
 def send_password_link(login: LoginSession) -> bool:
     """Send the person the link by which they set a new password. Return False if it could not be sent."""
     lines = [
-        f"You said that a login as {login.user_name} was not yours. Your password is void since then.",
+        f"You said that a login as {login.user_name} was not yours. Your password no longer works.",
         "",
         "Open this link within 24 hours to set a new one. You need the old password for it:",
         link_for(login),
@@ -117,6 +117,6 @@ def _about_new_device(login: LoginSession, zone: dt.tzinfo) -> list[str]:
         "If it was you, there is nothing to do. You get no other mail about this device.",
         "",
         "If it was not you, open this link within 24 hours and press “This wasn't me”. It logs you out everywhere,",
-        "makes your password void, locks your privileged sessions, and alerts the administrators:",
+        "disables your password, locks your privileged sessions, and alerts the administrators:",
         link_for(login),
     ]

@@ -202,7 +202,7 @@ def _user_cell(row: AccountRow) -> SafeString:
 
 
 def _holding(key: str, label: str) -> Column:
-    return Column(key, label, csv=lambda row: row.number(key), is_number=True, width=82)
+    return Column(key, label, csv=lambda row: row.number(key), is_number=True, width=76)
 
 
 def _by(row: AccountRow) -> str:
@@ -235,8 +235,8 @@ class Accounts(Report):
     columns = (
         USER,
         NAME,
-        Column("kind", "Kind", "kind", width=80),
-        Column("role", "Role", "role", width=92),
+        Column("kind", "Kind", "kind", width=92),
+        Column("role", "Role", "role", width=108),
         STATE,
         GROUPS,
         RIGHTS,

@@ -123,7 +123,7 @@ def test_the_button_cuts_all_that_the_login_opened_and_says_each_line(
 
     assert press(stranger) == [
         "Logged out of 2 browsers. Their open terminals close.",
-        "Your password is void. Nobody logs in with it any more.",
+        "Your password no longer works. Nobody can log in with it.",
         "Revoked 1 one-time password for the gateway.",
         "Removed 1 SSH key that was registered since that login. 1 older key stayed; remove on your account page what "
         "is not yours.",

@@ -82,7 +82,7 @@ def test_a_removed_link_ends_its_logins(as_user: Any, alice: User, outsider: Use
     sign_in(by_provider, provider)
     address = f"/accounts/sso/links/{identity.pk}/remove/"
     assert as_user(outsider).post(address).status_code == 404
-    assert "does not log in to your account any more" in text(client.get(address))
+    assert "can no longer log in to your account" in text(client.get(address))
     assert client.post(address)["Location"] == "/accounts/sso/"
     assert not Identity.objects.exists()
     assert by_provider.get("/logins/").status_code == 302

@@ -42,7 +42,7 @@ def reset_factors(actor: AbstractUser | None, person: AbstractUser) -> FactorsRe
     if actor is not None and not is_administrator(actor):
         raise Refused("Only administrators reset second factors.")
     if actor is not None and actor.pk == person.pk:
-        raise Refused("These are your own. Remove them under Sign-in, which asks for one of them.")
+        raise Refused("These are your own second factors. Remove them under Sign-in, which asks for one of them.")
     if actor is not None and person.is_superuser and not actor.is_superuser:
         raise Refused("Only superusers change superusers.")
     who = actor.get_username() if actor is not None else "Somebody on the server"

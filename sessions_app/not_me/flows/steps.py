@@ -52,15 +52,15 @@ def counted(number: int, noun: str) -> str:
 def about_password(user: AbstractUser, login: LoginSession, *, is_void: bool, is_by_link: bool) -> LockdownStep:
     """Say what became of the password."""
     if is_void and (is_by_link or user.email):
-        return LockdownStep(True, "Your password is void. Nobody logs in with it any more.")
+        return LockdownStep(True, "Your password no longer works. Nobody can log in with it.")
     if is_void:
-        text = "Your password is void. You have no e-mail address, so an administrator has to give you a new one."
+        text = "Your password no longer works. You have no e-mail address, so an administrator must give you a new one."
         return LockdownStep(True, text)
     if login.signed_in_with == Method.PROVIDER:
         provider = login.provider or "your provider"
         text = f"You sign in with {provider}, whose password the console cannot change. Change it there now."
         return LockdownStep(False, text)
-    return LockdownStep(False, "Your account has no password that could be made void.")
+    return LockdownStep(False, "Your account has no password that could be disabled.")
 
 
 def tickets(user: AbstractUser) -> LockdownStep:

@@ -33,7 +33,7 @@ class RuleForm(forms.Form):
         label="Second factor",
         required=False,
         choices=[("", "As the settings of sign-in say"), ("yes", "Required"), ("no", "Not required")],
-        help_text="Whoever has none then logs in to the page where one is set up, and to nothing else.",
+        help_text="Whoever has none can then only open the page where one is set up.",
     )
 
 

@@ -19,7 +19,9 @@ class SignInSettingsForm(ConfigurationForm):
 
     help = ("sign-in", "login-rules", "How people sign in")
     break_glass_accounts = users_field(
-        required=False, help_text=SignInSettings._meta.get_field("break_glass_accounts").help_text
+        label="Break-glass accounts",
+        required=False,
+        help_text=SignInSettings._meta.get_field("break_glass_accounts").help_text,
     )
     sections = (
         ("Second factors", ("second_factor", "grace_logins")),

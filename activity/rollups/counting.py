@@ -121,6 +121,10 @@ def _recount(state: RollupState) -> bool:
 
 
 def _latest_limit() -> dt.datetime | None:
-    """Return the latest time of those before which entries were deleted."""
-    said = LogEntry.objects.filter(verb=Verb.LOG_PRUNED).values_list("details", flat=True)
-    return max((dt.datetime.fromisoformat(str(details["before"])) for details in said), default=None)
+    """Return the latest time of those before which entries were deleted.
+
+    An entry without one was not written by the console: verify_log names what was deleted without a statement.
+    """
+    said = LogEntry.objects.filter(verb=Verb.LOG_PRUNED, details__before__isnull=False)
+    times = said.values_list("details__before", flat=True)
+    return max((dt.datetime.fromisoformat(str(before)) for before in times), default=None)

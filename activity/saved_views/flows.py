@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.core.signing import BadSignature, Signer
 from django.db import transaction
@@ -173,6 +174,7 @@ def _take_columns(view: SavedView, seen: ListPreference | SavedView | None) -> N
 def make_default(person: AbstractUser, view: SavedView, *, is_default: bool) -> None:
     """Open the list of the view with it from now on, for this person; or as it is without a view."""
     with transaction.atomic():
+        _one_at_a_time(person)
         ViewMark.objects.filter(user_id=person.pk, path=view.path).update(is_default=False)
         if is_default:
             _mark(person, view, is_default=True)
@@ -181,6 +183,7 @@ def make_default(person: AbstractUser, view: SavedView, *, is_default: bool) -> 
 def make_favourite(person: AbstractUser, view: SavedView, *, is_favourite: bool) -> None:
     """Put the view at the end of the person's favourites, or take it from there."""
     with transaction.atomic():
+        _one_at_a_time(person)
         mine = ViewMark.objects.filter(user_id=person.pk)
         if not is_favourite:
             mine.filter(view=view).update(place=None)
@@ -203,6 +206,11 @@ def move_favourite(person: AbstractUser, view: SavedView, *, up: bool) -> None:
             other = order[there]
             here.place, other.place = other.place, here.place
             ViewMark.objects.bulk_update([here, other], ["place"])
+
+
+def _one_at_a_time(person: AbstractUser) -> None:
+    """Wait for other requests of the person that mark views: a list has one default, and each favourite its place."""
+    get_user_model().objects.select_for_update(no_key=True).filter(pk=person.pk).first()
 
 
 def _mark(person: AbstractUser, view: SavedView, **values: Any) -> None:

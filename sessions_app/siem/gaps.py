@@ -38,7 +38,11 @@ def find_gap(state: DeliveryState) -> Gap | None:
     if not prunings:
         return None
     newest = prunings[-1][0]
-    before = max(dt.datetime.fromisoformat(details["before"]) for _, details in prunings)
+    # An entry that does not say before when was not written by the console. verify_log names what it stands for.
+    times = [dt.datetime.fromisoformat(details["before"]) for _, details in prunings if "before" in (details or {})]
+    if not times:
+        return Gap(newest)
+    before = max(times)
     after = LogEntry.objects.filter(pk__gt=state.cursor, at__gte=before).aggregate(first=Min("pk"))["first"] or newest
     left = LogEntry.objects.filter(pk__gt=state.cursor, pk__lt=after).count()
     count = after - state.cursor - 1 - left

@@ -18,6 +18,7 @@ from activity.verbs import Verb
 from sessions_app.privileged.models import Status
 from tests.support import builders, pages
 from tests.support.entries import ago, make_entry
+from tests.support.races import at_once
 
 AsUser = Callable[[User], Client]
 LISTS = (
@@ -155,6 +156,16 @@ def test_a_default_opens_the_list_and_everything_is_one_click_away(as_user: AsUs
     assert ViewMark.objects.get(user=admin, is_default=True).view == saved("Other")
     client.post(f"/views/{saved('Other').pk}/mark/", {"mark": "no-default"})
     assert client.get("/sessions/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_defaults_that_are_chosen_at_the_same_time_one_stays(admin: User) -> None:
+    views = [SavedView.objects.create(owner=admin, name=f"View {n}", path="/sessions/") for n in range(4)]
+    for _ in range(5):
+        at_once([lambda view=view: flows.make_default(admin, view, is_default=True) for view in views])  # type: ignore[misc]
+        assert ViewMark.objects.filter(user=admin, path="/sessions/", is_default=True).count() == 1
+    at_once([lambda view=view: flows.make_favourite(admin, view, is_favourite=True) for view in views])  # type: ignore[misc]
+    assert sorted(ViewMark.objects.filter(user=admin).values_list("place", flat=True)) == [1, 2, 3, 4]
 
 
 def test_clear_all_leaves_the_default_too(as_user: AsUser, admin: User) -> None:

@@ -16,7 +16,7 @@ came_from() { # process: print the client port of its login, from its environmen
   while [ "${q:-0}" -gt 1 ]; do
     from=$({ tr '\0' '\n' < "/proc/$q/environ"; } 2>/dev/null | sed -n 's/^SSH_CONNECTION=[^ ]* \([0-9]*\) .*/\1/p')
     [ -z "$from" ] || break
-    q=$({ sed 's/^.*) //' "/proc/$q/stat" | cut -d' ' -f2; } 2>/dev/null)
+    q=$(stat_field "$q" 2)
   done
   echo "${from:-unknown}"
 }

@@ -20,16 +20,16 @@ PROCESSES = (
     + r"""
 account_processes() { # uid: print the account's processes
   # Until the file `before` exists, those that ran before the session are among them.
+  _all=$(all_processes)
   {
     for _p in $(older); do echo "older $_p"; done
-    for _p in $(daemons); do echo "daemon $_p"; done
-    for _p in $(logins); do echo "login $_p"; done
+    printf '%s\n' "$_all" | servers
     {
       grep -lszx "SUDO_UID=$1" /proc/[0-9]*/environ | sed 's/^/sudo /'
       grep -lsx "$1" /proc/[0-9]*/loginuid | sed 's/^/inherited /'
       grep -ls "/user-$1\.slice/" /proc/[0-9]*/cgroup | sed 's/^/inherited /'
     } | sed 's#/proc/\([0-9]*\)/.*#\1#'
-    ps -eo pid=,ppid=,sid=,ruid=,euid=,suid= | sed 's/^/process /'
+    printf '%s\n' "$_all" | sed 's/^/process /'
   } | awk -v u="$1" '
     $1 == "process" {
       parent[$2] = $3; leader[$2] = $4
@@ -81,28 +81,31 @@ older() { # print the processes from before the session. One that is gone still 
     case "$(began "$_pid")" in '' | "$_began") echo "$_pid" ;; esac
   done < "$D/before"
 }
-of_root() { # names: print the processes of root that run an installed program with such a name
-  ps -eo pid=,ruid=,euid=,comm= | awk -v names="^($1)" '$2 == 0 && $3 == 0 && $4 ~ names {print $1}' |
-    while read -r _pid; do
-      case "$(readlink "/proc/$_pid/exe")" in /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/*) echo "$_pid" ;; esac
-    done
-}
 is_title_of_login() { # process: whether the title that sshd gave it says that it serves a login
-  case "$(tr '\0' ' ' 2>/dev/null < "/proc/$1/cmdline")" in
+  _title=
+  { IFS= read -r _title < "/proc/$1/cmdline"; } 2>/dev/null || : # it has no end of a line
+  case "$_title" in
     "sshd: "*"[listener]"*) return 1 ;;
     "sshd: "* | "sshd-session: "* | "sshd-auth: "*) return 0 ;;
   esac
   return 1
 }
-logins() { # print the process of root that sshd has for each login
-  for _p in $(of_root sshd); do
-    if is_title_of_login "$_p"; then echo "$_p"; fi
-  done
+all_processes() { ps -eo pid=,ppid=,sid=,ruid=,euid=,suid=,comm=; }
+servers() { # what all_processes printed on standard input: print "login PROCESS" for the process of root that sshd has for
+  # each login, and "daemon PROCESS" for the daemons of the system, which work for everybody, whoever restarted one.
+  # Only installed programs count.
+  awk '$4 == 0 && $5 == 0 && $7 ~ /^(sshd|cron|crond|CRON|anacron|atd|systemd|dbus-daemon|rsyslogd)/ {print $1, $7}' |
+    while read -r _pid _name; do
+      case "$(readlink "/proc/$_pid/exe")" in /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/*) ;; *) continue ;; esac
+      if ! is_title_of_login "$_pid"; then
+        echo "daemon $_pid"
+      else
+        case "$_name" in sshd*) echo "login $_pid" ;; esac
+      fi
+    done
 }
-daemons() { # print the daemons of the system. They work for everybody, whoever restarted one.
-  for _p in $(of_root 'sshd|cron|crond|CRON|anacron|atd|systemd|dbus-daemon|rsyslogd'); do
-    is_title_of_login "$_p" || echo "$_p"
-  done
+logins() { # print the process of root that sshd has for each login
+  all_processes | servers | sed -n 's/^login //p'
 }
 session_processes() { # uid: print the session's processes
   # After learn_owners those of other sessions are left out; with reach=own those that may be another session's too.

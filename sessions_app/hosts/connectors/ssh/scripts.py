@@ -2,7 +2,8 @@
 
 Each script may be repeated. It stores what it will give before it gives it, in /var/lib/sessionadmin/session-<number>/
 (for root only), so that the host itself knows what to take away. They are written for POSIX sh with coreutils,
-util-linux and shadow. The comment behind the name of a shell function lists its arguments, and after a colon what it
+util-linux and shadow. Notes and files of /proc are read by the shell itself: to start a program for each of them would
+take most of the time. The comment behind the name of a shell function lists its arguments, and after a colon what it
 does or prints. Exit codes 10 to 28 are ours (results.py); 75 means: try again.
 """
 
@@ -23,7 +24,9 @@ S=/var/lib/sessionadmin
 D=$S/session-$1
 put() { cat > "$D/.$1.new"; sync "$D/.$1.new"; mv "$D/.$1.new" "$D/$1"; }
 noted() { # name: print this note, if there is one. The session may end at this moment.
-  [ ! -e "$D/$1" ] || cat "$D/$1" 2>/dev/null || [ ! -e "$D/$1" ]
+  [ -e "$D/$1" ] || return 0
+  { while IFS= read -r _noted || [ -n "$_noted" ]; do printf '%s\n' "$_noted"; done < "$D/$1"; } 2>/dev/null ||
+    [ ! -e "$D/$1" ]
 }
 # $0 is "sessionadmin:CONSOLE:SESSION", the identities of the console and of the session. That of the session is missing
 # where the console does not know the session. Where the host works alone, $0 is another name.
@@ -37,21 +40,35 @@ write_console_note() { [ -z "$K" ] || write_note console "$K"; }
 write_note() { printf '%s\n' "${2:-}" | put "$1"; } # name [text]
 home_of() { getent passwd "$1" | cut -d: -f6; }
 uid_of() { getent passwd "$1" | cut -d: -f3; }
-began() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; } # process: its start, in ticks since the boot
-boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
+stat_field() { # process number: print this field of its /proc/PROCESS/stat, 1 being the state, if it runs
+  _stat=
+  # The name of a process may contain line breaks.
+  { while IFS= read -r _part; do _stat=$_stat$_part; done < "/proc/$1/stat"; } 2>/dev/null || :
+  set -- "$2" ${_stat##*) }
+  [ "$#" -gt "$1" ] || return 0
+  shift "$1"
+  echo "$1"
+}
+began() { stat_field "$1" 20; } # process: its start, in ticks since the boot
+boot_id() { { read -r _boot_id < /proc/sys/kernel/random/boot_id && echo "$_boot_id"; } 2>/dev/null || echo unknown; }
 unlimited() { # lift the limit of processes, so that we can run something as a user who has very many
   prlimit --pid $$ --nproc=unlimited:unlimited 2>/dev/null || :
 }
+is_of_account() { # notes account: whether these notes are of a session that has the account
+  _named=
+  [ -e "$1/account" ] && { IFS= read -r _named < "$1/account"; } 2>/dev/null && [ "$_named" = "$2" ]
+}
 claimed() { # account: whether the notes of another session name the account
   for _other in "$S"/session-*; do
-    if [ "$_other" != "$D" ] && [ -e "$_other/account" ] && [ "$(cat "$_other/account")" = "$1" ]; then return 0; fi
+    if [ "$_other" != "$D" ] && is_of_account "$_other" "$1"; then return 0; fi
   done
   return 1
 }
 other_sessions() { # account: print the notes of other sessions that have the account and are not about to end
   for _other in "$S"/session-*; do
-    if [ "$_other" != "$D" ] && [ ! -e "$_other/ended" ] && [ ! -e "$_other/ending" ] && [ -e "$_other/account" ] &&
-      [ "$(cat "$_other/account")" = "$1" ]; then echo "$_other"; fi
+    if [ "$_other" != "$D" ] && [ ! -e "$_other/ended" ] && [ ! -e "$_other/ending" ] && is_of_account "$_other" "$1"; then
+      echo "$_other"
+    fi
   done
 }
 other_locked_sessions() { # account: print the notes of other sessions that have the account and are locked

@@ -147,9 +147,7 @@ ports_of_sessions() { # "port NUMBER SESSIONS" for each port that the log gives 
 }
 ports_of_logins() { # process and client port of each login that is open now
   for _login in $(logins); do
-    for _socket in "/proc/$_login/fd/"*; do
-      readlink "$_socket" 2>/dev/null | sed -n "s/^socket:\[\([0-9]*\)\]\$/socket \1 $_login/p"
-    done
+    ls -l "/proc/$_login/fd/" 2>/dev/null | sed -n "s/^.* -> socket:\[\([0-9]*\)\]\$/socket \1 $_login/p"
   done | awk '
     function decimal(text,  i, number) {
       for (i = 1; i <= length(text); i++) number = number * 16 + index("0123456789ABCDEF", substr(text, i, 1)) - 1
@@ -160,7 +158,7 @@ ports_of_logins() { # process and client port of each login that is open now
 }
 note_traces() { # a line "login PROCESS SESSIONS": what the processes of the login keep when the login is over
   _uid=$(noted uid)
-  _parent=$(sed 's/^.*) //' "/proc/$2/stat" 2>/dev/null | cut -d' ' -f2)
+  _parent=$(stat_field "$2" 2)
   [ -n "$_parent" ] || return 0
   # The listener may have been started by hand in a login of somebody. What it has says nothing about its children.
   _audit=$(cat "/proc/$2/sessionid" 2>/dev/null) || _audit=4294967295 # no audit in the kernel, or the login is over

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 # Needs HEAD of scripts.py. $1 is the session's number.
 WATCHDOG = r"""
-up() { cut -d. -f1 /proc/uptime; }
+up() { read -r _uptime < /proc/uptime && echo "${_uptime%%.*}"; }
 watchdog_until() { # seconds from now: set the end, rather a second too late than too early
   write_note ends "$(boot_id) $(( $(up) + 1 + $1 )) $(( $(date +%s) + 1 + $1 ))"
 }

@@ -91,8 +91,8 @@ is_title_of_login() { # process: whether the title that sshd gave it says that i
   return 1
 }
 all_processes() { ps -eo pid=,ppid=,sid=,ruid=,euid=,suid=,comm=; }
-servers() { # what all_processes printed on standard input: print "login PROCESS" for the process of root that sshd has for
-  # each login, and "daemon PROCESS" for the daemons of the system, which work for everybody, whoever restarted one.
+servers() { # what all_processes printed, on standard input: print "login PROCESS" for the process of root that sshd has
+  # for each login, and "daemon PROCESS" for the daemons of the system. Those work for everybody, whoever restarted one.
   # Only installed programs count.
   awk '$4 == 0 && $5 == 0 && $7 ~ /^(sshd|cron|crond|CRON|anacron|atd|systemd|dbus-daemon|rsyslogd)/ {print $1, $7}' |
     while read -r _pid _name; do

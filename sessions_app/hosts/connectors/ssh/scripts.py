@@ -66,9 +66,8 @@ claimed() { # account: whether the notes of another session name the account
 }
 other_sessions() { # account: print the notes of other sessions that have the account and are not about to end
   for _other in "$S"/session-*; do
-    if [ "$_other" != "$D" ] && [ ! -e "$_other/ended" ] && [ ! -e "$_other/ending" ] && is_of_account "$_other" "$1"; then
-      echo "$_other"
-    fi
+    if [ "$_other" = "$D" ] || [ -e "$_other/ended" ] || [ -e "$_other/ending" ]; then continue; fi
+    if is_of_account "$_other" "$1"; then echo "$_other"; fi
   done
 }
 other_locked_sessions() { # account: print the notes of other sessions that have the account and are locked

@@ -98,7 +98,7 @@ def test_the_connections_of_a_worker_and_a_gateway_are_counted_as_they_are_made(
         search.HOSTS_AT_A_TIME,
         threads,
     ]
-    background = re.search(r"^    background = \((.+?)\n    \)$", worker_loop(), re.MULTILINE | re.DOTALL)
+    background = re.search(r"^def _background\(.+?    return \((.+?)\n    \)$", worker_loop(), re.MULTILINE | re.DOTALL)
     assert background is not None
     assert len(re.findall(r"\w+\(stop\b", background[1])) == for_itself - 1
     gateway = re.search(r"(\d+) for each `run_gateway`", text_of("deploy.md"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
@@ -87,12 +88,20 @@ def weaken(statements: str) -> None:
             cursor.execute(statements)
 
 
+@pytest.fixture
+def mended_afterwards(transactional_db: None) -> Iterator[None]:
+    """Mend the log even when the test fails: without its triggers every later test would fail too."""
+    yield
+    if integrity.find_problems():
+        call_command("migrate", verbosity=0)
+
+
 def cases(vendor: str) -> list[object]:
     marks = {"sqlite": pytest.mark.sqlite_only, "postgresql": pytest.mark.postgres_only}
     return [pytest.param(*case, marks=marks[vendor]) for case in WEAKENED[vendor]]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("mended_afterwards")
 @pytest.mark.parametrize(("statements", "words"), cases("sqlite") + cases("postgresql"))
 def test_what_was_weakened_is_an_error_of_check_and_doctor_and_is_mended_by_migrate(
     statements: str, words: str, capsys: pytest.CaptureFixture[str]
@@ -105,7 +114,7 @@ def test_what_was_weakened_is_an_error_of_check_and_doctor_and_is_mended_by_migr
     finding = checks.log_integrity()
     assert finding.is_error
     assert words in finding.text
-    with pytest.raises(CommandError, match="error"):
+    with pytest.raises(CommandError, match="checks failed"):
         call_command("doctor", "--skip-hosts", stdout=io.StringIO())
     call_command("migrate", verbosity=0)
     assert words in capsys.readouterr().err
@@ -220,7 +229,7 @@ def said_everywhere(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemCheckError, match=re.escape(words)):
         call_command("check", stdout=io.StringIO(), stderr=io.StringIO())
     shown_text = io.StringIO()
-    with pytest.raises(CommandError, match="error"):
+    with pytest.raises(CommandError, match="checks failed"):
         call_command("doctor", "--skip-hosts", stdout=shown_text)
     assert words in shown_text.getvalue()
     finding = next(one for one in checks.run_quick_checks() if one.name == checks.LOG_INTEGRITY)

@@ -72,6 +72,7 @@ def test_everything_else_verifies_after_pruning(tmp_path: Path) -> None:
 
 
 def test_tiles_that_nothing_needs_lose_their_hashes_and_those_of_checkpoints_keep_them() -> None:
+    write(1)
     old(600)
     seal()
     old(400)

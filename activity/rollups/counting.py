@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 
 from activity.models import LogEntry
+from activity.prunings import pruned_before
 from activity.quarters import QUARTER, by_quarter
 from activity.rollups.models import COLUMNS, Rollup, RollupState
 from activity.seal.models import SealState
@@ -121,10 +122,6 @@ def _recount(state: RollupState) -> bool:
 
 
 def _latest_limit() -> dt.datetime | None:
-    """Return the latest time of those before which entries were deleted.
-
-    An entry without one was not written by the console: verify_log names what was deleted without a statement.
-    """
-    said = LogEntry.objects.filter(verb=Verb.LOG_PRUNED, details__before__isnull=False)
-    times = said.values_list("details__before", flat=True)
-    return max((dt.datetime.fromisoformat(str(before)) for before in times), default=None)
+    """Return the latest time of those before which entries were deleted."""
+    said = LogEntry.objects.filter(verb=Verb.LOG_PRUNED).values_list("at", "details")
+    return max(filter(None, (pruned_before(at, details) for at, details in said)), default=None)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 
 from django.db.models import Min
 
 from activity import log
 from activity.models import Level, LogEntry
+from activity.prunings import pruned_before
 from activity.verbs import Verb
 from sessions_app.siem import message as messages
 from sessions_app.siem.models import DeliveryState, Destination
@@ -33,16 +33,16 @@ class Gap:
 def find_gap(state: DeliveryState) -> Gap | None:
     """Return what the prunings since the last look took; None if there were none."""
     prunings = list(
-        LogEntry.objects.filter(verb=Verb.LOG_PRUNED, pk__gt=state.pruned).order_by("pk").values_list("pk", "details")
+        LogEntry.objects.filter(verb=Verb.LOG_PRUNED, pk__gt=state.pruned)
+        .order_by("pk")
+        .values_list("pk", "at", "details")
     )
     if not prunings:
         return None
     newest = prunings[-1][0]
-    # An entry that does not say before when was not written by the console. verify_log names what it stands for.
-    times = [dt.datetime.fromisoformat(details["before"]) for _, details in prunings if "before" in (details or {})]
-    if not times:
+    before = max(filter(None, (pruned_before(at, details) for _, at, details in prunings)), default=None)
+    if before is None:
         return Gap(newest)
-    before = max(times)
     after = LogEntry.objects.filter(pk__gt=state.cursor, at__gte=before).aggregate(first=Min("pk"))["first"] or newest
     left = LogEntry.objects.filter(pk__gt=state.cursor, pk__lt=after).count()
     count = after - state.cursor - 1 - left

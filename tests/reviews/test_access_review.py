@@ -272,6 +272,64 @@ def test_what_was_taken_away_does_not_come_back_by_an_equal_policy(
     assert may(alice, builders.make_activity(), builders.make_resource()).is_allowed
 
 
+def delete_it(policy: AccessPolicy) -> None:
+    policy.delete()
+
+
+def switch_it_off(policy: AccessPolicy) -> None:
+    AccessPolicy.objects.filter(pk=policy.pk).update(is_active=False)
+
+
+def name_nobody(policy: AccessPolicy) -> None:
+    policy.users.clear()
+
+
+@pytest.mark.parametrize("end", [delete_it, switch_it_off, name_nobody])
+def test_what_was_taken_away_is_not_given_by_an_equal_policy_that_was_made_during_the_review(
+    alice: User,
+    policy: AccessPolicy,
+    review: AccessReview,
+    approver: User,
+    as_user: AsUser,
+    end: Callable[[AccessPolicy], None],
+) -> None:
+    decide_all(approver, review)
+    end(policy)
+    builders.make_policy("Linux work again", users=[alice])
+    page = as_user(approver).get(f"/reviews/access/{review.pk}/commit/").content.decode()
+    assert "so the right is taken from every policy" in page
+    assert "Still given by other policies" not in page
+    committed(approver, review)
+    assert AccessException.objects.get().policy is None
+    assert may(alice, builders.make_activity(), builders.make_resource()).policy is None
+
+
+def test_a_policy_that_ended_takes_nothing_from_one_by_which_the_review_keeps_the_right(
+    alice: User, policy: AccessPolicy, approver: User, outsider: User
+) -> None:
+    other = builders.make_policy("Second way", users=[alice], priority=500)
+    review = make_access_review(approver, outsider)
+    first, second = review.items.order_by("policy")
+    decide(approver, review, seen(first), Decision.TAKE_AWAY, "moved to sales")
+    decide(approver, review, seen(second), Decision.KEEP, "")
+    switch_it_off(policy)
+    committed(approver, review)
+    assert AccessException.objects.get().policy == policy
+    assert may(alice, builders.make_activity(), builders.make_resource()).policy == other
+
+
+def test_what_another_review_took_from_the_policy_meanwhile_stays_given_by_others(
+    alice: User, policy: AccessPolicy, approver: User
+) -> None:
+    reviews = [make_access_review(approver, name=name) for name in ("Spring", "Autumn")]
+    other = builders.make_policy("Second way", users=[alice], priority=500)
+    for review in reviews:
+        decide_all(approver, review)
+        committed(approver, review)
+    assert AccessException.objects.get().policy == policy
+    assert may(alice, builders.make_activity(), builders.make_resource()).policy == other
+
+
 @pytest.mark.parametrize("is_active", [True, False])
 def test_what_another_policy_keeps_giving_is_taken_from_its_own_policy_alone(
     alice: User, policy: AccessPolicy, approver: User, outsider: User, is_active: bool

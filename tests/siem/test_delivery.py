@@ -28,7 +28,7 @@ from sessions_app.siem.flows.begin import begin
 from sessions_app.siem.flows.send_again import send_again
 from sessions_app.siem.flows.switch import pause
 from sessions_app.siem.models import DeliveryState, Destination, Transport
-from tests.support.entries import ago, another_connection, make_entry
+from tests.support.entries import FORGED_PRUNINGS, ago, another_connection, make_entry
 from tests.support.siem import deliver, make_delivery, make_destination
 from tests.support.waiting import wait_until
 
@@ -249,6 +249,15 @@ def test_a_pruning_of_what_was_sent_is_no_gap(receiver: TcpReceiver) -> None:
     destination = make_destination(port=receiver.port, entry=None)
     prune(ago(days=20))
     deliver(destination)
+    assert not LogEntry.objects.filter(verb=Verb.SIEM_GAP).exists()
+
+
+def test_prunings_that_somebody_forged_hold_up_no_delivery(receiver: TcpReceiver) -> None:
+    destination = make_destination(port=receiver.port)
+    forged = [make_entry("forged", verb=Verb.LOG_PRUNED, details=details).pk for details in FORGED_PRUNINGS]
+    state = deliver(destination)
+    wait_until(lambda: set(forged) <= set(receiver.ids()), "all of them")
+    assert state.pruned == forged[-1]
     assert not LogEntry.objects.filter(verb=Verb.SIEM_GAP).exists()
 
 

@@ -27,6 +27,13 @@ UNSEEN_BEFORE = (
     *"\U0001bca0\U0001d173\U000e0020\U000e007f\U000e0100\U000e0fff",
 )
 
+# Details of entries log.pruned that somebody wrote into the database.
+FORGED_PRUNINGS: tuple[Any, ...] = (
+    *({"before": before} for before in ("soon", "", None, 5, ["2026-01-01"], "2026-01-01T00:00:00")),
+    *({"before": before} for before in ("9998-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00")),
+    *({}, 5, "before", ["before"]),
+)
+
 
 def make_entry(message: str = "something", at: dt.datetime | None = None, **values: Any) -> LogEntry:
     """Create a log entry at any time. `actor` and `user` are accounts, whose names it stores."""

@@ -112,7 +112,8 @@ def _apply(actor: AbstractUser, review: AccessReview) -> Effect:
     """Make the exceptions, and return what that changes. To be called in a transaction."""
     taken = list(review.items.filter(decision__in=TAKEN).select_related("user", "policy").order_by("pk"))
     before, had = affected_sessions(), _policies_of(taken)
-    exceptions = _exceptions(actor, review, taken, had)
+    gone = _gone(taken, had)
+    exceptions = _exceptions(actor, review, taken, had, gone)
     # Another review may have made the same exception.
     AccessException.objects.bulk_create(exceptions, ignore_conflicts=True, batch_size=500)
     after, has = affected_sessions(), _policies_of(taken)
@@ -122,32 +123,46 @@ def _apply(actor: AbstractUser, review: AccessReview) -> Effect:
         ending=sorted(after.ending - before.ending),
         running_on=sorted(after.running_on - before.running_on),
         still=[(item, tuple(sorted(has[_triple(item)].values()))) for item in taken if has.get(_triple(item))],
-        gone=[item for item in taken if item.policy_id not in had.get(_triple(item), {})],
+        gone=gone,
     )
 
 
+def _gone(taken: Sequence[AccessReviewItem], had: Given) -> list[AccessReviewItem]:
+    """Return the items whose own policy does not give the right any more, and not because it was taken away already."""
+    lost = [item for item in taken if item.policy_id not in had.get(_triple(item), {})]
+    exceptions = AccessException.objects.in_force().filter(policy__in={item.policy_id for item in lost})
+    already = set(exceptions.values_list("user_id", "activity_id", "resource_id", "policy_id"))
+    return [item for item in lost if (*_triple(item), item.policy_id) not in already]
+
+
 def _exceptions(
-    actor: AbstractUser, review: AccessReview, taken: Sequence[AccessReviewItem], had: Given
+    actor: AbstractUser,
+    review: AccessReview,
+    taken: Sequence[AccessReviewItem],
+    had: Given,
+    gone: Sequence[AccessReviewItem],
 ) -> list[AccessException]:
     """Return what makes the decisions last.
 
     An exception counts for every policy, also for one that is made later: what was taken away stays away until somebody
-    gives it back with a reason, and does not come back because its policy is replaced by an equal one. Only where
-    another policy is to go on giving the right does it count for the policy of the decision alone.
+    gives it back with a reason, and does not come back because its policy is replaced by an equal one, before or after
+    this. Only where another policy is to go on giving the right does it count for the policy of the decision alone.
     """
     left = {triple: set(policies) for triple, policies in had.items()}
     for item in taken:
         left.get(_triple(item), set()).discard(item.policy_id)
     kept = set(review.items.filter(decision=Decision.KEEP).values_list("user_id", "activity_id", "resource_id"))
+    everywhere = {item.pk for item in gone}  # what gives the right now may be what took the place of its policy
     made: dict[tuple[Triple, int | None], AccessException] = {}
     for item in taken:
         triple, policy_id = _triple(item), item.policy_id
         if 0 in triple:
             continue  # the person, the activity or the resource is gone
-        if item.decision == Decision.TAKE_AWAY_ALL or not (left.get(triple) or triple in kept):
+        others_give = triple in kept or (item.pk not in everywhere and bool(left.get(triple)))
+        if item.decision == Decision.TAKE_AWAY_ALL or not others_give:
             policy_id = None
         elif policy_id is None:
-            continue  # its policy is gone
+            continue  # its policy is deleted, and the review keeps the right by another one
         made.setdefault((triple, policy_id), _exception(actor, review, item, policy_id))
     return list(made.values())
 

@@ -27,7 +27,7 @@ from activity.rollups.reading import Narrowing
 from activity.verbs import Verb
 from sessions_app.evidence import keys
 from sessions_app.worker.sealer import Sealer
-from tests.support.entries import ago, make_entry
+from tests.support.entries import FORGED_PRUNINGS, ago, make_entry
 
 NOW = dt.datetime(2026, 11, 29, 12, 34, 56, 789012, tzinfo=dt.UTC)
 ZONES = ["UTC", "Europe/Zurich", "America/St_Johns", "Asia/Kathmandu"]
@@ -174,6 +174,15 @@ def test_a_deletion_by_hand_is_noticed_at_once_and_followed_by_the_next_worker()
     roll_all()
     assert_same()
     PruneRequest.objects.create(before=dt.datetime(2026, 1, 2, tzinfo=dt.UTC))  # earlier than the one before
+    roll_all()
+    assert_same()
+
+
+@pytest.mark.django_db
+def test_prunings_that_somebody_forged_do_not_stop_the_counts() -> None:
+    scatter(50)
+    for details in FORGED_PRUNINGS:
+        make_entry("forged", verb=Verb.LOG_PRUNED, details=details)
     roll_all()
     assert_same()
 

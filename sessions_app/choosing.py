@@ -258,11 +258,12 @@ def find_by_name(things: QuerySet[Found], field: str, name: str) -> Found:
     raise Refused(f"There is no {things.model._meta.verbose_name} “{name}”.{hint}")
 
 
-def users_field(**kwargs: Any) -> ChosenField:
-    """Return a field for users and applications."""
+def users_field(condition: Q | None = None, **kwargs: Any) -> ChosenField:
+    """Return a field for users and applications; for those who meet the condition if there is one."""
     everybody = get_user_model()._default_manager.order_by("username")
+    found = everybody.filter(condition) if condition is not None else everybody
     search = ("username", "first_name", "last_name", "email")
-    return ChosenField(everybody, search=search, nouns="people", hint=_user_hint, **kwargs)
+    return ChosenField(found, search=search, nouns="people", hint=_user_hint, **kwargs)
 
 
 def groups_field(**kwargs: Any) -> ChosenField:

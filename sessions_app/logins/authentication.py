@@ -112,10 +112,11 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
     cannot be counted. The password is not checked then.
 
     2. Raise WrongCredentials for a wrong password. After the right one, raise AccountIsLocked for a locked account,
-    NotAllowedByRule if a login rule does not let the person in from here now, InitialPasswordIsOver for one that an
-    administrator chose too long ago, and PasswordLoginIsOff where only break-glass accounts log in with a password.
+    NotAllowedByRule if a login rule does not let the person in from here now, PasswordLoginIsOff where only break-glass
+    accounts log in with a password, and InitialPasswordIsOver for one that an administrator chose too long ago.
 
-    3. Take the counted try back after a success, and after an error of the console, which is raised on.
+    3. Take the counted try back after a success, for the last two refusals, and after an error of the console, which is
+    raised on.
     """
     address = service.request_ip(request)
     block = count_try(user_name, address)
@@ -137,15 +138,15 @@ def authenticate_person(request: HttpRequest, user_name: str, password: str) -> 
         if (refusal := refusal_of(user.pk, address)) is not None:
             _record(Verb.LOGIN_FAILED, user_name, f"was refused: the password is right. {refusal.text}", DENIED)
             raise NotAllowedByRule(refusal)
-        if initial_passwords.is_over(user.pk):
-            _record(Verb.LOGIN_FAILED, user_name, "was refused: its initial password is right and too old", DENIED)
-            raise InitialPasswordIsOver
         count_success(user_name, address)
         if not SignInSettings.lets_in_by_password(user.pk):
             _record(
                 Verb.LOGIN_FAILED, user_name, "was refused: the password is right, but no password is accepted", DENIED
             )
             raise PasswordLoginIsOff
+        if initial_passwords.is_over(user.pk):
+            _record(Verb.LOGIN_FAILED, user_name, "was refused: its initial password is right and too old", DENIED)
+            raise InitialPasswordIsOver
     return user
 
 

@@ -6,6 +6,7 @@ Those of break-glass accounts stay as they are: they lie in a safe until the day
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.hashers import is_password_usable
@@ -33,6 +34,11 @@ def is_over(user_id: int) -> bool:
     """Return whether the password of this account is an initial one that was not used in time."""
     found = _initial(user_id)
     return found is not None and found.set_at < timezone.now() - GOOD_FOR
+
+
+def count_from_now(user_ids: Iterable[int]) -> None:
+    """Let the initial passwords of accounts that were break-glass accounts be good for a week from now on."""
+    InitialPassword.objects.filter(user_id__in=user_ids).update(set_at=timezone.now())
 
 
 def begin(request: HttpRequest, login: LoginSession) -> None:

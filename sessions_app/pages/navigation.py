@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString
 from activity.compiled_query import CompiledQuery
 from activity.saved_views.seen import favourites
 from sessions_app.factors.fresh import confirmed_until
+from sessions_app.logins import initial_passwords
 from sessions_app.logins.backend import current_login
 from sessions_app.pages import main_menu
 from sessions_app.pages.health_dot import dot
@@ -56,8 +57,11 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     if user is None or not user.is_authenticated:
         return look
     login = current_login(request)
+    must_enrol = login is not None and login.must_enrol
     context = look | {
-        "must_enrol": login is not None and login.must_enrol,  # then there is nowhere to go
+        "must_enrol": must_enrol,
+        # Then nothing else opens (factors/required_first_middleware.py), so a page has no navigation.
+        "has_required_step": must_enrol or initial_passwords.must_be_changed(request),
         "is_administrator": is_administrator(user),
         "sees_everything": sees_everything(user),
         "confirmed_until": confirmed_until(login) if login is not None else None,  # until then no deed asks again

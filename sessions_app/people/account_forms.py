@@ -26,6 +26,9 @@ User = get_user_model()
 ROLE_GROUPS = (ADMINISTRATORS, AUDITORS)
 ABOUT_ROLES = f"Members of {ADMINISTRATORS} and {AUDITORS} have these roles."
 ABOUT_INITIAL = "At least 12 characters. It is good for 7 days and has to be changed at the first login with it."
+ABOUT_BREAK_GLASS = (
+    "At least 12 characters. It stays good and is not changed at a login: this is a break-glass account."
+)
 DISABLING = "Clear it to disable the account, which logs the person out everywhere. Accounts are never deleted."
 
 
@@ -103,11 +106,12 @@ class UserForm(AccountForm):
 class PasswordForm(SetPasswordForm):
     """The form by which an administrator sets or takes away the password of another person."""
 
-    def __init__(self, user: AbstractUser, data: Any = None) -> None:
+    def __init__(self, user: AbstractUser, data: Any = None, *, is_break_glass: bool = False) -> None:
         super().__init__(user, data)
         self.label_suffix = ""
+        about = ABOUT_BREAK_GLASS if is_break_glass else ABOUT_INITIAL
         texts = {
-            "password1": ("New password", f"{ABOUT_INITIAL} A random one: {random_password()}"),
+            "password1": ("New password", f"{about} A random one: {random_password()}"),
             "password2": ("The same once more", ""),
             "usable_password": ("How the person logs in", ""),
         }

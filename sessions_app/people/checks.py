@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Warning, register
 
 LINE = re.compile(rb"[0-9A-Fa-f]{40}(:|\s|$)")
 LINES_LOOKED_AT = 1_000
@@ -15,7 +15,10 @@ LINES_LOOKED_AT = 1_000
 
 @register
 def check_breached_passwords(**kwargs: Any) -> list[CheckMessage]:
-    """Report E053 for a file that cannot be read, or whose first lines are no sorted SHA-1 hashes."""
+    """Report W054 for a file that cannot be read, or whose first lines are no sorted SHA-1 hashes.
+
+    It is no error, because neither a worker nor a gateway needs the file. Without it no password is set (passwords.py).
+    """
     path = settings.BREACHED_PASSWORDS_FILE
     if not path:
         return []
@@ -30,4 +33,4 @@ def check_breached_passwords(**kwargs: Any) -> list[CheckMessage]:
             return []
         problem = "is no sorted list of SHA-1 hashes, one a line"
     hint = "Take the file of Have I Been Pwned that is ordered by hash, or leave the setting empty."
-    return [Error(f"BREACHED_PASSWORDS_FILE {path} {problem}.", hint=hint, id="sessions_app.E053")]
+    return [Warning(f"BREACHED_PASSWORDS_FILE {path} {problem}.", hint=hint, id="sessions_app.W054")]

@@ -38,6 +38,7 @@ def test_the_app_is_set_up_by_its_first_code(alice: User, as_user: AsUser) -> No
     assert codes[0] not in client.get("/accounts/2fa/").content.decode()
     entries = LogEntry.objects.filter(verb__in=(Verb.FACTOR_ADDED, Verb.RECOVERY_CODES_MADE))
     assert entries.count() == 2
+    assert "earlier ones no longer work" in entries.get(verb=Verb.RECOVERY_CODES_MADE).message
     assert secret not in str(list(LogEntry.objects.values()))
 
 

@@ -81,6 +81,7 @@ def test_setting_one_up_opens_everything(alice: User) -> None:
     page = client.get(SIGN_IN).content.decode()
     assert "Your account needs a second factor" in page
     assert "<nav" not in page
+    assert "<nav" not in client.get("/accounts/confirm/").content.decode()
     assert 'action="/accounts/logout/"' in page
     found = re.search(r'id="secret-key">([A-Z2-7 ]+)<', client.get(f"{SIGN_IN}app/").content.decode())
     assert found is not None

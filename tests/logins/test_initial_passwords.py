@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from activity.models import LogEntry
 from activity.verbs import Verb
-from sessions_app.login_rules.models import ONLY_ROW, SignInSettings
+from sessions_app.login_rules.models import ONLY_ROW, PasswordLogin, SignInSettings
 from sessions_app.logins.models import LoginSession
 from sessions_app.people.models import InitialPassword
 from sessions_app.people.passwords import random_password
@@ -26,6 +28,16 @@ CHANGE = "/accounts/password/"
 def set_password(boss: Client, user: User, password: str = FIRST) -> None:
     sent = {"password1": password, "password2": password, "usable_password": "true"}
     assert boss.post(f"/users/{user.pk}/password/", sent).status_code == 302
+
+
+def save_sign_in(boss: Client, **more: Any) -> None:
+    sent = {
+        "second_factor": "nobody",
+        "grace_logins": "3",
+        "when_too_many": "end_oldest",
+        "password_login": "everybody",
+    }
+    assert boss.post("/sign-in/", sent | more).status_code == 302
 
 
 def log_in(name: str, password: str) -> Client:
@@ -48,10 +60,20 @@ def test_nothing_opens_before_an_initial_password_is_changed(boss: Client, alice
     assert (said.status_code, said.json()["problem"][:20]) == (403, "Change your password")
     page = client.get(CHANGE)
     assert "Somebody else chose the password that you have." in text(elements(page).find(".//main"))
+    open_to_it = {CHANGE, "/accounts/logout/"}
+    for path in (CHANGE, "/accounts/confirm/"):
+        shown = elements(client.get(path))
+        assert [part.get("id") for part in shown.iter() if part.get("hx-get") or part.tag == "nav"] == []
+        assert "approvals-count" not in client.get(path).content.decode()
+    assert {form.get("action") for form in elements(page).iterfind(".//form")} == open_to_it
+    assert [link.get("href") for link in elements(page).iterfind(".//main//a")] == []
     assert change(client, FIRST, FIRST) == 200  # the same once more is no change
     assert change(client, FIRST, OWN) == 302
     assert client.get("/sessions/").status_code == 200
-    assert "Somebody else" not in client.get(CHANGE).content.decode()
+    page = client.get(CHANGE)
+    assert "Somebody else" not in page.content.decode()
+    assert elements(page).find(".//nav") is not None
+    assert "/accounts/me/" in [link.get("href") for link in elements(page).iterfind(".//main//a")]
     assert log_in("alice", OWN).get("/sessions/").status_code == 200
     assert not InitialPassword.objects.exists()
 
@@ -91,6 +113,33 @@ def test_the_password_of_a_break_glass_account_waits_in_its_safe(boss: Client, a
     set_password(boss, alice)
     InitialPassword.objects.update(set_at=timezone.now() - dt.timedelta(days=800))
     assert log_in("alice", FIRST).get("/sessions/").status_code == 200
+
+
+def test_an_account_that_leaves_the_list_of_break_glass_accounts_has_a_week(boss: Client, alice: User) -> None:
+    save_sign_in(boss, break_glass_accounts=[alice.pk])
+    set_password(boss, alice)
+    page = text(elements(boss.get(f"/users/{alice.pk}/password/")).find(".//main"))
+    assert "It stays good and is not changed at a login" in page
+    assert "good for 7 days" not in page
+    InitialPassword.objects.update(set_at=timezone.now() - dt.timedelta(days=800))
+    save_sign_in(boss, **{"break_glass_accounts": [alice.pk], "break_glass_accounts-shown": str(alice.pk)})
+    assert InitialPassword.objects.filter(set_at__lt=timezone.now() - dt.timedelta(days=700)).exists()
+    save_sign_in(boss, **{"break_glass_accounts": [], "break_glass_accounts-shown": str(alice.pk)})
+    assert not SignInSettings.is_break_glass(alice.pk)
+    assert log_in("alice", FIRST).get("/")["Location"] == CHANGE
+
+
+def test_an_old_initial_password_leads_to_the_provider_where_no_password_is_accepted(
+    boss: Client, alice: User, settings: Settings
+) -> None:
+    set_password(boss, alice)
+    InitialPassword.objects.update(set_at=timezone.now() - dt.timedelta(days=8))
+    SignInSettings.objects.update_or_create(pk=ONLY_ROW, defaults={"password_login": PasswordLogin.BREAK_GLASS})
+    settings.LOGIN_FAILURES_PER_ACCOUNT = 1
+    for _ in range(3):  # none of them counts as a failed try
+        page = Client().post("/accounts/login/", {"username": "alice", "password": FIRST}).content.decode()
+        assert "Use a button above instead" in " ".join(page.split())
+        assert "good for 7 days" not in page
 
 
 def test_another_way_in_asks_for_no_change(boss: Client, alice: User, as_user: AsUser) -> None:

@@ -13,6 +13,7 @@ from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.login_rules.models import SignInSettings, WhenTooMany
 from tests.support import pages
+from tests.support.builders import make_application
 
 SENT = {
     "second_factor": "staff",
@@ -50,6 +51,22 @@ def test_settings_are_saved_for_everybody_and_logged_with_both_values(boss: Clie
     boss.post("/sign-in/", {**sent, "max_logins": ""})
     assert SignInSettings.current().max_logins is None
     assert changes() == {"changes": {"max_logins": {"old": 3, "new": None}}}
+
+
+def test_whoever_can_log_in_with_a_password_can_be_a_break_glass_account(boss: Client, alice: User) -> None:
+    robot = make_application("robot").principal
+    nobody = User.objects.create_user("provider-only")
+    offered = [pages.text(one) for one in pages.elements(boss.get("/sign-in/")).iterfind(".//fieldset//label")]
+    assert any("alice" in one for one in offered)
+    assert [one for one in offered if "robot" in one or "provider-only" in one] == []
+    for account in (robot, nobody):
+        answer = boss.post("/sign-in/", {**SENT, "break_glass_accounts": str(account.pk)})
+        assert (answer.status_code, SignInSettings.is_break_glass(account.pk)) == (422, False)
+    boss.post("/sign-in/", {**SENT, "break_glass_accounts": str(alice.pk)})
+    alice.set_unusable_password()
+    alice.save()
+    boss.post("/sign-in/", {**SENT, "break_glass_accounts-shown": str(alice.pk)})
+    assert not SignInSettings.is_break_glass(alice.pk)  # whoever lost the password is taken off as anybody else
 
 
 def test_a_value_that_cannot_be_is_refused_and_nothing_is_saved(boss: Client) -> None:

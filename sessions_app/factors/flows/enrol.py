@@ -79,7 +79,7 @@ def new_codes(person: AbstractUser) -> list[str]:
     with transaction.atomic():
         hold(person)
         codes = recovery.make(person)
-        text = f"{person.get_username()} made {len(codes)} recovery codes; earlier ones are void"
+        text = f"{person.get_username()} made {len(codes)} recovery codes; earlier ones no longer work"
         log.record(Verb.RECOVERY_CODES_MADE, text, actor=person, user=person)
     return codes
 

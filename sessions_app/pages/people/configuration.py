@@ -22,6 +22,7 @@ from activity.viewer import viewer
 from sessions_app.admin.password_hashing import hash_password_before
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.configuration.views import Configuration
+from sessions_app.login_rules.models import SignInSettings
 from sessions_app.outcome import outcome
 from sessions_app.pages.people.tables import visible_accounts
 from sessions_app.people.account_forms import (
@@ -147,7 +148,8 @@ def user_password(request: HttpRequest, pk: int) -> HttpResponse:
     person = USERS.find(request, pk)
     if person.pk == viewer(request).pk:
         return redirect("password_change")
-    form = PasswordForm(person, request.POST if request.method == "POST" else None)
+    data = request.POST if request.method == "POST" else None
+    form = PasswordForm(person, data, is_break_glass=SignInSettings.is_break_glass(person.pk))
     if form.is_valid():
         with hash_password_before(form), transaction.atomic():
             form.save()

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import AbstractUser
+from django.db.models import Model, Q
 
-from sessions_app.choosing import users_field
+from sessions_app.choosing import ChosenField, users_field
 from sessions_app.configuration.forms import ConfigurationForm
 from sessions_app.login_rules.models import PasswordLogin, SignInSettings
+from sessions_app.logins import initial_passwords
 from sessions_app.people.administrators import administrators
 from sessions_app.sso.models import Identity
 from sessions_app.sso.providers import providers
+
+LOGS_IN_WITH_A_PASSWORD = Q(application=None) & ~Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+# Whoever lost the password since can still be taken off the list.
+IS_ON_THE_LIST = Q(pk__in=SignInSettings.break_glass_accounts.through._default_manager.values("user"))
 
 
 class SignInSettingsForm(ConfigurationForm):
@@ -19,6 +26,7 @@ class SignInSettingsForm(ConfigurationForm):
 
     help = ("sign-in", "login-rules", "How people sign in")
     break_glass_accounts = users_field(
+        LOGS_IN_WITH_A_PASSWORD | IS_ON_THE_LIST,
         label="Break-glass accounts",
         required=False,
         help_text=SignInSettings._meta.get_field("break_glass_accounts").help_text,
@@ -62,3 +70,10 @@ class SignInSettingsForm(ConfigurationForm):
                 text = "You could not log in any more. Link your own account to a provider first, under “Your account”."
                 self.add_error("password_login", text)
         return values
+
+    def save_for(self, actor: Any) -> Model:
+        """Save the settings. Initial passwords of accounts that leave the list are good for a week from now on."""
+        chosen = self.fields["break_glass_accounts"]
+        assert isinstance(chosen, ChosenField)  # noqa: S101 - for the type checker
+        initial_passwords.count_from_now(chosen.current - set(self.cleaned_data["break_glass_accounts"]))
+        return super().save_for(actor)

@@ -115,12 +115,20 @@ def test_the_password_of_a_break_glass_account_waits_in_its_safe(boss: Client, a
     assert log_in("alice", FIRST).get("/sessions/").status_code == 200
 
 
+def test_the_form_for_a_password_says_what_holds_for_the_account(boss: Client, alice: User) -> None:
+    SignInSettings.objects.create(pk=ONLY_ROW).break_glass_accounts.add(alice)
+    bob = User.objects.create_user("bob")
+    of_alice, of_bob = (
+        text(elements(boss.get(f"/users/{user.pk}/password/")).find(".//main")) for user in (alice, bob)
+    )
+    assert "It stays good and is not changed at a login" in of_alice
+    assert "good for 7 days" not in of_alice
+    assert "It is good for 7 days and has to be changed at the first login" in of_bob
+
+
 def test_an_account_that_leaves_the_list_of_break_glass_accounts_has_a_week(boss: Client, alice: User) -> None:
     save_sign_in(boss, break_glass_accounts=[alice.pk])
     set_password(boss, alice)
-    page = text(elements(boss.get(f"/users/{alice.pk}/password/")).find(".//main"))
-    assert "It stays good and is not changed at a login" in page
-    assert "good for 7 days" not in page
     InitialPassword.objects.update(set_at=timezone.now() - dt.timedelta(days=800))
     save_sign_in(boss, **{"break_glass_accounts": [alice.pk], "break_glass_accounts-shown": str(alice.pk)})
     assert InitialPassword.objects.filter(set_at__lt=timezone.now() - dt.timedelta(days=700)).exists()

@@ -113,12 +113,14 @@ class PasswordForm(SetPasswordForm):
         texts = {
             "password1": ("New password", f"{about} A random one: {random_password()}"),
             "password2": ("The same once more", ""),
-            "usable_password": ("How the person logs in", ""),
         }
         for name, (label, help_text) in texts.items():
             self.fields[name].label, self.fields[name].help_text = label, help_text
-        choice = self.fields["usable_password"]
+        choice = self.fields.get("usable_password")
+        if choice is None:  # there is no password to take away
+            return
         assert isinstance(choice, forms.ChoiceField)  # noqa: S101 - for the type checker
+        choice.label, choice.help_text = "How the person logs in", ""
         choice.choices = [("true", "With the new password"), ("false", "Without a password: the one so far is lost")]
 
 

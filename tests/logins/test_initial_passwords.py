@@ -123,7 +123,21 @@ def test_the_form_for_a_password_says_what_holds_for_the_account(boss: Client, a
     )
     assert "It stays good and is not changed at a login" in of_alice
     assert "good for 7 days" not in of_alice
+    assert "choose their own one" not in of_alice
+    assert "choose their own one" in of_bob
     assert "It is good for 7 days and has to be changed at the first login" in of_bob
+
+
+def test_somebody_without_a_password_gets_a_first_one(boss: Client) -> None:
+    boss.post("/users/add/", {"username": "nina", "is_active": "on"})
+    nina = User.objects.get(username="nina")
+    page = elements(boss.get(f"/users/{nina.pk}/password/"))
+    assert {field.get("name") for field in page.iterfind(".//main//input")} >= {"password1", "password2"}
+    empty = boss.post(f"/users/{nina.pk}/password/", {"password1": "", "password2": ""})
+    assert empty.status_code == 422
+    sent = {"password1": FIRST, "password2": FIRST}
+    assert boss.post(f"/users/{nina.pk}/password/", sent).status_code == 302
+    assert log_in("nina", FIRST).get("/")["Location"] == CHANGE
 
 
 def test_an_account_that_leaves_the_list_of_break_glass_accounts_has_a_week(boss: Client, alice: User) -> None:

@@ -149,7 +149,8 @@ def user_password(request: HttpRequest, pk: int) -> HttpResponse:
     if person.pk == viewer(request).pk:
         return redirect("password_change")
     data = request.POST if request.method == "POST" else None
-    form = PasswordForm(person, data, is_break_glass=SignInSettings.is_break_glass(person.pk))
+    is_break_glass = SignInSettings.is_break_glass(person.pk)
+    form = PasswordForm(person, data, is_break_glass=is_break_glass)
     if form.is_valid():
         with hash_password_before(form), transaction.atomic():
             form.save()
@@ -157,7 +158,13 @@ def user_password(request: HttpRequest, pk: int) -> HttpResponse:
         if not form.cleaned_data["set_usable_password"]:
             said = f"{person} has no password any more, and their logins have ended."
         return outcome(request, [("success", said)], USERS.page_of(person))
-    context = {"title": f"Password of {person}", "person": person, "form": form, "back": USERS.page_of(person)}
+    context = {
+        "title": f"Password of {person}",
+        "person": person,
+        "form": form,
+        "is_break_glass": is_break_glass,
+        "back": USERS.page_of(person),
+    }
     response = render(
         request, "sessions_app/pages/people/user_password.html", context, status=422 if form.is_bound else 200
     )

@@ -99,11 +99,15 @@ def refusal(
 
     `outcome` is a failure where nobody knows who it is, because the answer of the provider was not accepted.
     """
+    record_refusal(entry, user=user, outcome=outcome)
+    return SignOnFailed(heading, message)
+
+
+def record_refusal(entry: str, *, user: AbstractUser | None = None, outcome: Outcome) -> None:
     if user is not None:
         log.record(Verb.LOGIN_FAILED, plain(entry, 900), user=user, level=Level.WARNING, outcome=outcome)
     else:  # strangers must not be able to fill the log
         record_once(Verb.LOGIN_FAILED, plain(entry, 900), level=Level.WARNING, outcome=outcome, most=MOST_OF_STRANGERS)
-    return SignOnFailed(heading, message)
 
 
 def _record(provider: Provider, identity: Identity, arrival: Arrival) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def check_secrets(**kwargs: Any) -> list[CheckMessage]:
             text = f"Nobody can log in by {provider.name}: {error.detail}."
             found.append(Warning(text, hint=HINT, id="sessions_app.W050"))
     if any(isinstance(one, SamlProvider) for one in providers().values()) and problem_of_keys(settings.ENCRYPTION_KEYS):
-        text = "Requests by SAML are not signed, and encrypted assertions cannot be read: the console has no key."
+        text = "Requests by SAML are not signed: the console has no key."
         found.append(Warning(text, hint="Set ENCRYPTION_KEYS.", id="sessions_app.W053"))
     if known and problem_of_keys(settings.ENCRYPTION_KEYS):
         text = "ID tokens are not kept, so a logout at the provider may ask the person whom it is about."

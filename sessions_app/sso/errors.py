@@ -45,6 +45,19 @@ class AnswerRefused(SignOnFailed):
         )
 
 
+class AnswerEncrypted(AnswerRefused):
+    """The provider sent something encrypted. It was not opened."""
+
+    status = 400
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "it is encrypted, which the console does not read: switch encryption off there")
+        self.message = (
+            "The provider encrypts what it sends, which the console does not read. Nobody was logged in or out, and "
+            "nothing was changed. Tell an administrator: switch encryption off at the provider. TLS protects the way."
+        )
+
+
 class AnswerTooLate(SignOnFailed):
     """This browser did not begin the login, or began it too long ago, or has used the answer already."""
 

@@ -1,7 +1,7 @@
 """Asks providers over HTTP: their discovery document and their keys, which are cached, and whatever a login needs.
 
-No redirect is followed, and no answer is read for longer than 15 seconds or beyond a megabyte, so that a provider that
-is down or hostile costs one request of one person.
+No redirect is followed, and no body of an answer is read for longer than some 15 seconds or beyond a megabyte. Of the
+head of an answer only each pause is bounded (TIMEOUT): a hostile provider that sends it byte by byte holds one request.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sessions_app.sso.tokens import UnknownKey, find_key
 logger = logging.getLogger(__name__)
 
 TIMEOUT = (3.05, 7.0)  # seconds to connect, and between two pieces of the answer
-MOST_SECONDS = 15.0  # for the whole answer, however slowly it trickles in
+MOST_SECONDS = 15.0  # for the body of an answer, however slowly it trickles in; a last pause comes on top
 MOST_BYTES = 1024 * 1024
 KEPT_SECONDS = 60 * 60
 KEYS_KEPT_SECONDS = 15 * 60

@@ -23,7 +23,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_app.sso.errors import AnswerRefused, ProviderUnavailable
+from sessions_app.sso.errors import AnswerEncrypted, AnswerRefused, ProviderUnavailable
 from sessions_app.sso.models import SamlMessage
 from sessions_app.sso.providers import SamlProvider
 from sessions_app.sso.saml_keys import key_pair
@@ -31,8 +31,21 @@ from sessions_app.sso.tokens import SKEW
 
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
-# How the key of an encrypted assertion may be encrypted. By the older RSA 1.5 a stranger finds it by asking often.
-KEY_TRANSPORTS = {"http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p", "http://www.w3.org/2009/xmlenc11#rsa-oaep"}
+# What is encrypted, in a message that can be brought by anybody. The names of algorithms are of that namespace too.
+ENCRYPTED = (
+    "//xenc:* | //@xenc:* | //*[local-name()='EncryptedAssertion' or local-name()='EncryptedID'"
+    " or local-name()='EncryptedAttribute']"
+)
+# What a signature may not do: refer to something outside the message, or transform what it signs other than by one of
+# TRANSFORMS (SAML core 5.4.4). Objects in signatures are forbidden (erratum 91): they can hold more references.
+REACHES_OUT = (
+    "//ds:Object | //ds:RetrievalMethod | //ds:Reference[not(@URI) or (@URI != '' and not(starts-with(@URI, '#')))]"
+)
+TRANSFORMS = {
+    "http://www.w3.org/2000/09/xmldsig#enveloped-signature",
+    "http://www.w3.org/2001/10/xml-exc-c14n#",
+    "http://www.w3.org/2001/10/xml-exc-c14n#WithComments",
+}
 LONGEST_MESSAGE = 256 * 1024  # bytes of a message in an address, which is compressed there
 OLDEST_LOGOUT = 5 * 60  # seconds since a logout request was made
 MISSING = "the package for SAML is not installed: pip install 'sessionadmin[saml]'"
@@ -82,14 +95,19 @@ def acs_address(request: HttpRequest, provider: SamlProvider) -> str:
 
 @sensitive_variables()
 def saml_settings(
-    request: HttpRequest, provider: SamlProvider, idp: dict[str, Any] | None, *, for_logout: bool = False
+    request: HttpRequest,
+    provider: SamlProvider,
+    idp: dict[str, Any] | None,
+    *,
+    for_logout: bool = False,
+    with_key: bool = True,
 ) -> Any:
     """Return the settings of python3-saml; without `idp` those for the console's own metadata.
 
     Raise ProviderUnavailable if they cannot be used. A logout is signed as a message, a login as an assertion. What the
-    console sends is signed where it has a key; an assertion may be encrypted for the same key, and need not be.
+    console sends is signed where it has a key. Nothing is decrypted with it: what only reads goes `with_key` False.
     """
-    tools, pair = toolkit(provider), key_pair()
+    tools, pair = toolkit(provider), key_pair() if with_key else None
     signs = pair is not None and provider.signs_requests
     data: dict[str, Any] = {
         "strict": True,
@@ -108,7 +126,6 @@ def saml_settings(
             "authnRequestsSigned": signs,
             "logoutRequestSigned": signs,
             "logoutResponseSigned": signs,
-            "wantAssertionsEncrypted": idp is None and pair is not None,  # the metadata offer a key for it
             "wantAttributeStatement": False,
             "requestedAuthnContext": False,
             "rejectDeprecatedAlgorithm": True,
@@ -171,14 +188,14 @@ def check_answer(request: HttpRequest, provider: SamlProvider, idp: dict[str, An
     """
     tools = toolkit(provider)
     refused = functools.partial(AnswerRefused, provider.name)
-    settings = saml_settings(request, provider, idp)
+    settings = saml_settings(request, provider, idp, with_key=False)
     try:
-        _require_safe_encryption(provider, encoded)
+        require_self_contained(provider, base64.b64decode(encoded))
         response = tools.OneLogin_Saml2_Response(settings, encoded)
+        is_valid = response.is_valid(request_data(request))
     except tools.UNREADABLE as error:
-        # Without the cause: its traceback would show the settings, which hold the private key.
         raise refused(f"the answer is no SAML response: {type(error).__name__}") from None
-    if not response.is_valid(request_data(request)):
+    if not is_valid:
         raise refused(str(response.get_error())[:300])
     try:
         if console_id(request, provider) not in response.get_audiences():
@@ -201,23 +218,40 @@ def check_answer(request: HttpRequest, provider: SamlProvider, idp: dict[str, An
         )
         assertion_id = response.get_assertion_id()
     except tools.OneLogin_Saml2_ValidationError as error:
-        raise refused(str(error)[:300]) from error
+        raise refused(str(error)[:300]) from None
+    except tools.UNREADABLE as error:
+        raise refused(f"the assertion cannot be read: {type(error).__name__}") from None
     if not use_once(provider, assertion_id, until):
         raise refused("the assertion was used before")
     return answer
 
 
-def _require_safe_encryption(provider: SamlProvider, encoded: str) -> None:
-    """Raise AnswerRefused for a key that is encrypted in an unsafe way, and one of UNREADABLE (saml_toolkit.py)."""
+def require_self_contained(provider: SamlProvider, xml: bytes) -> None:
+    """Raise AnswerRefused for a message that is encrypted or refers to anything outside, and one of UNREADABLE.
+
+    python3-saml decrypts before it checks a signature, and xmlsec reads what a message refers to before it knows who
+    signed it: files of this machine, for any stranger. So this comes first, for each message.
+    """
     tools = toolkit(provider)
-    document = tools.OneLogin_Saml2_XML.to_etree(base64.b64decode(encoded))
-    keys = tools.OneLogin_Saml2_XML.query(document, "//xenc:EncryptedKey")
-    methods = tools.OneLogin_Saml2_XML.query(document, "//xenc:EncryptedKey/xenc:EncryptionMethod")
-    if len(methods) < len(keys) or not {method.get("Algorithm") for method in methods} <= KEY_TRANSPORTS:
-        raise AnswerRefused(provider.name, "the key of the assertion is not encrypted by RSA-OAEP")
+    document = tools.OneLogin_Saml2_XML.to_etree(xml)
+    if tools.OneLogin_Saml2_XML.query(document, ENCRYPTED):
+        raise AnswerEncrypted(provider.name)
+    transforms = {one.get("Algorithm") for one in tools.OneLogin_Saml2_XML.query(document, "//ds:Transform")}
+    if tools.OneLogin_Saml2_XML.query(document, REACHES_OUT) or not transforms <= TRANSFORMS:
+        raise AnswerRefused(provider.name, "its signature is about something outside the message, or transforms it")
 
 
-def require_short(provider: SamlProvider, encoded: str) -> None:
+def require_safe_logout(provider: SamlProvider, encoded: str) -> None:
+    """Raise AnswerRefused for a message in an address that must not be read further: see the two checks."""
+    tools = toolkit(provider)
+    _require_short(provider, encoded)
+    try:
+        require_self_contained(provider, tools.OneLogin_Saml2_Utils.decode_base64_and_inflate(encoded, ignore_zip=True))
+    except tools.UNREADABLE as error:
+        raise AnswerRefused(provider.name, f"no logout message: {type(error).__name__}") from None
+
+
+def _require_short(provider: SamlProvider, encoded: str) -> None:
     """Raise AnswerRefused for a compressed message that is too long, which python3-saml would unpack whole."""
     try:
         unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(base64.b64decode(encoded), LONGEST_MESSAGE + 1)

@@ -1,4 +1,4 @@
-"""The key pair of the console for SAML: it signs what the console sends, and opens what is encrypted for it.
+"""The key pair of the console for SAML: it signs what the console sends. Nothing is decrypted with it.
 
 There is one for the installation, made when it is needed first. Its private half is sealed with ENCRYPTION_KEYS.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import logging
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,9 +17,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_app.sealing import SealingError, seal, unseal
+from sessions_app.sealing import NoKey, UnsealError, seal, unseal
 from sessions_app.sso.models import SamlKey
 
+logger = logging.getLogger(__name__)
 KEY_BITS = 3072
 VALID_FOR = dt.timedelta(days=20 * 365)  # providers compare the certificate itself; some refuse one that has expired
 
@@ -33,11 +35,17 @@ class KeyPair:
 
 @sensitive_variables()
 def key_pair() -> KeyPair | None:
-    """Return the key pair of this installation; None where ENCRYPTION_KEYS seal or open none (a check says so)."""
+    """Return the key pair of this installation; None where there is none, and nothing can be signed.
+
+    A check tells of ENCRYPTION_KEYS that are missing (W053). A key that they do not open is an error in the output.
+    """
     try:
         found = SamlKey.objects.filter(pk=SamlKey.ONLY_ROW).first() or _make()
         return KeyPair(found.certificate, unseal(found.private_key).decode())
-    except SealingError:
+    except NoKey:
+        return None
+    except UnsealError as error:
+        logger.error("The key for SAML cannot be used, so requests are not signed: %s", error)
         return None
 
 

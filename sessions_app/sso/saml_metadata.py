@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sessions_app.sso.metadata import TIMEOUT, read_whole
 from sessions_app.sso.providers import SamlProvider, problem_of_address
 from sessions_app.sso.saml import toolkit
 
+logger = logging.getLogger(__name__)
 KEPT_SECONDS = 60 * 60
 
 
@@ -67,9 +69,21 @@ def _read(provider: SamlProvider, text: bytes) -> dict[str, Any]:
     address = found.get("singleSignOnService", {}).get("url", "")
     if not address or problem_of_address(address.partition("?")[0]):
         raise ProviderUnavailable(provider.name, "its metadata name no address for logins by redirect (HTTP-Redirect)")
-    logout = found.get("singleLogoutService", {}).get("url", "")
-    if logout and problem_of_address(logout.partition("?")[0]):
-        raise ProviderUnavailable(provider.name, "its metadata name no usable address for logouts (HTTP-Redirect)")
     if not found.get("x509cert") and not found.get("x509certMulti", {}).get("signing"):
         raise ProviderUnavailable(provider.name, "its metadata hold no certificate for signatures")
+    return _without_bad_logout(provider, found)
+
+
+def _without_bad_logout(provider: SamlProvider, found: dict[str, Any]) -> dict[str, Any]:
+    """Return the same without the logout at the provider if one of its addresses cannot be used: logins go on."""
+    service = found.get("singleLogoutService", {})
+    for address in filter(None, (service.get("url"), service.get("responseUrl"))):
+        if problem := problem_of_address(address.partition("?")[0]) or _problem_of_form(provider, address):
+            logger.warning("%s: no logout there: the address in its metadata %s", provider.slug, problem)
+            return {name: value for name, value in found.items() if name != "singleLogoutService"}
     return dict(found)
+
+
+def _problem_of_form(provider: SamlProvider, address: str) -> str:
+    """Return why python3-saml would refuse all settings with this address; an empty string if it takes it."""
+    return "" if toolkit(provider).validate_url(address, True) else "is not an address"

@@ -7,7 +7,7 @@ from onelogin.saml2.errors import OneLogin_Saml2_Error, OneLogin_Saml2_Validatio
 from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser
 from onelogin.saml2.logout_request import OneLogin_Saml2_Logout_Request
 from onelogin.saml2.response import OneLogin_Saml2_Response
-from onelogin.saml2.settings import OneLogin_Saml2_Settings
+from onelogin.saml2.settings import OneLogin_Saml2_Settings, validate_url
 from onelogin.saml2.utils import OneLogin_Saml2_Utils
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 from xmlsec import Error as XmlsecError
@@ -37,4 +37,5 @@ __all__ = [
     "OneLogin_Saml2_Utils",
     "OneLogin_Saml2_ValidationError",
     "OneLogin_Saml2_XML",
+    "validate_url",
 ]

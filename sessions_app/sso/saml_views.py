@@ -32,7 +32,7 @@ from activity.viewer import viewer
 from sessions_app.logins import service, throttle
 from sessions_app.logins.models import EndReason, LoginSession
 from sessions_app.sso import arrival, confirm, flow, saml
-from sessions_app.sso.errors import AnswerRefused, AnswerTooLate
+from sessions_app.sso.errors import AnswerEncrypted, AnswerRefused, AnswerTooLate
 from sessions_app.sso.pages import tells_failures_of
 from sessions_app.sso.providers import SamlProvider
 from sessions_app.sso.saml_metadata import identity_provider
@@ -57,10 +57,8 @@ def sso_saml_acs(request: HttpRequest, provider: SamlProvider) -> HttpResponse:
         if not answer.request_id and not provider.takes_unasked:
             raise AnswerRefused(provider.name, "nobody here asked for it (idp_initiated is off)")
     except AnswerRefused as refused:
-        if throttle.is_flooding("saml-refused", service.request_ip(request)):
-            raise
-        entry = f"A login by {provider.name} was refused: {refused.detail}"
-        raise arrival.refusal(refused.heading, refused.message, entry, outcome=Outcome.FAILURE) from refused
+        _record_refusal(request, provider, "login", refused)
+        raise
     key = secrets.token_urlsafe(32)
     cache.set(_kept_as(provider, key), dataclasses.asdict(answer), KEPT_SECONDS)
     return redirect(f"{reverse('sso_saml_arrival', args=[provider.slug])}?{urlencode({'answer': key})}")
@@ -129,29 +127,31 @@ def sso_saml_logout(request: HttpRequest, provider: SamlProvider) -> HttpRespons
     that began here comes to the same address, and changes nothing here any more.
     """
     tools = saml.toolkit(provider)
-    for name in ("SAMLRequest", "SAMLResponse"):
-        saml.require_short(provider, typed(request.GET, name, LONGEST_ANSWER))
+    try:
+        for name in sorted({"SAMLRequest", "SAMLResponse"} & request.GET.keys()):
+            saml.require_safe_logout(provider, typed(request.GET, name, LONGEST_ANSWER))
+    except AnswerEncrypted as refused:
+        _record_refusal(request, provider, "logout", refused)
+        raise
     settings = saml.saml_settings(request, provider, identity_provider(provider), for_logout=True)
     auth = tools.OneLogin_Saml2_Auth(saml.request_data(request), settings)
     try:
         back = auth.process_slo(keep_local_session=True)
+        if "SAMLResponse" in request.GET:
+            return _logged_out_there(request, provider, auth.get_errors())
+        if auth.get_errors() or not back:
+            detail = auth.get_last_error_reason() or ", ".join(auth.get_errors())
+            raise AnswerRefused(provider.name, f"the logout request is not accepted: {detail}")
+        xml, reader = auth.get_last_request_xml(), tools.OneLogin_Saml2_Logout_Request
+        saml.require_new(provider, xml)
+        subject, sessions = reader.get_nameid(xml), reader.get_session_indexes(xml)
     except tools.UNREADABLE as error:
         # Without the cause: its traceback would show the settings, which hold the private key.
         raise AnswerRefused(provider.name, f"no logout request: {type(error).__name__}") from None
-    if "SAMLResponse" in request.GET:
-        return _logged_out_there(request, provider, auth.get_errors())
-    if auth.get_errors() or not back:
-        detail = auth.get_last_error_reason() or ", ".join(auth.get_errors())
-        raise AnswerRefused(provider.name, f"the logout request is not accepted: {detail}")
-    xml = auth.get_last_request_xml()
-    reader = tools.OneLogin_Saml2_Logout_Request
-    saml.require_new(provider, xml)
     if not saml.use_once(provider, auth.get_last_message_id(), timezone.now() + dt.timedelta(days=1)):
         raise AnswerRefused(provider.name, "the logout request was used before")
-    named = LoginSession.objects.live().filter(
-        by_provider__issuer=provider.issuer, by_provider__subject=reader.get_nameid(xml)
-    )
-    if sessions := reader.get_session_indexes(xml):
+    named = LoginSession.objects.live().filter(by_provider__issuer=provider.issuer, by_provider__subject=subject)
+    if sessions:
         named = named.filter(by_provider__session_id__in=sessions)
     ended = sum(service.end(login, EndReason.PROVIDER, actor=None) for login in named.select_related("user"))
     logger.info("%s ended %d login sessions", provider.slug, ended)
@@ -168,6 +168,12 @@ def _logged_out_there(request: HttpRequest, provider: SamlProvider, errors: list
     else:
         messages.success(request, f"You are logged out of {provider.name} too.")
     return redirect("login")
+
+
+def _record_refusal(request: HttpRequest, provider: SamlProvider, what: str, refused: AnswerRefused) -> None:
+    """Write into the log why a message was refused, unless this address has sent many such messages."""
+    if not throttle.is_flooding("saml-refused", service.request_ip(request)):
+        arrival.record_refusal(f"A {what} by {provider.name} was refused: {refused.detail}", outcome=Outcome.FAILURE)
 
 
 def _kept_as(provider: SamlProvider, key: str) -> str:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import base64
 import copy
 import datetime as dt
+import os
+import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import requests
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
@@ -21,9 +27,10 @@ from lxml import etree
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.logins.models import EndReason, LoginSession, Method
-from sessions_app.sso import saml, saml_keys
+from sessions_app.sso import saml, saml_keys, saml_metadata
 from sessions_app.sso.arrival import MOST_OF_STRANGERS
 from sessions_app.sso.models import Identity, SamlKey, SamlMessage
+from sessions_app.sso.providers import SamlProvider, providers
 from sessions_app.sso.tokens import SKEW
 from tests.support import builders
 from tests.support.pages import ClientResponse, elements, text
@@ -31,6 +38,7 @@ from tests.support.saml_peer import BASE, SamlPeer, attributes, begin, come_back
 
 NAMES = {"saml": "urn:oasis:names:tc:SAML:2.0:assertion", "ds": "http://www.w3.org/2000/09/xmldsig#"}
 NAMES["xenc"] = "http://www.w3.org/2001/04/xmlenc#"
+NAMES["md"] = "urn:oasis:names:tc:SAML:2.0:metadata"
 EMAIL = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 
 
@@ -368,7 +376,8 @@ def test_the_console_has_one_key_which_is_sealed(saml_provider: SamlPeer, client
         etree.fromstring(client.get(f"{BASE}metadata/").content).findall(".//ds:X509Certificate", NAMES)
     )
     assert len({one.text for found in certificates for one in found}) == 1
-    assert [len(found) for found in certificates] == [2, 2]  # to check signatures, and to encrypt
+    described = etree.fromstring(client.get(f"{BASE}metadata/").content).findall(".//md:KeyDescriptor", NAMES)
+    assert [one.get("use") for one in described] == ["signing"]
     row = SamlKey.objects.get()
     assert row.private_key.startswith("sealed1:")
     pair = saml_keys.key_pair()
@@ -388,49 +397,161 @@ def test_without_a_key_requests_are_not_signed_and_a_check_says_so(
     assert "sessions_app.W053" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("key", ["", "other"])
-def test_an_encrypted_assertion_is_read_and_checked_like_any(
-    saml_provider: SamlPeer, client: Client, alice: User, key: str
+@pytest.fixture
+def trap(tmp_path: Path) -> Iterator[tuple[Path, threading.Event]]:
+    """Return a named pipe, and an event that is set once somebody reads it."""
+    path, was_read = tmp_path / "secret", threading.Event()
+    os.mkfifo(path)
+
+    def wait_for_reader() -> None:
+        with path.open("wb"):  # opens when a reader does
+            was_read.set()
+
+    waiting = threading.Thread(target=wait_for_reader)
+    waiting.start()
+    yield path, was_read
+    os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    waiting.join(10)
+
+
+def data_in_a_file(path: Path) -> str:
+    """Return encrypted data that are in a file, with the old RSA as the method of the data themselves."""
+    return (
+        f'<xenc:EncryptedData xmlns:xenc="{NAMES["xenc"]}" Type="{NAMES["xenc"]}Element">'
+        f'<xenc:EncryptionMethod Algorithm="{NAMES["xenc"]}rsa-1_5"/>'
+        f'<ds:KeyInfo xmlns:ds="{NAMES["ds"]}"/>'
+        f'<xenc:CipherData><xenc:CipherReference URI="file://{path}"/></xenc:CipherData></xenc:EncryptedData>'
+    )
+
+
+def assertion_in_a_file(answer: Any, path: Path) -> None:
+    holder = etree.Element(f"{{{NAMES['saml']}}}EncryptedAssertion")
+    holder.append(etree.fromstring(data_in_a_file(path)))
+    answer.replace(answer.find("saml:Assertion", NAMES), holder)
+
+
+def subject_in_a_file(answer: Any, path: Path) -> None:
+    name = answer.find(".//saml:NameID", NAMES)
+    holder = etree.Element(f"{{{NAMES['saml']}}}EncryptedID")
+    holder.append(etree.fromstring(data_in_a_file(path)))
+    name.getparent().replace(name, holder)
+
+
+def empty_encrypted_attribute(answer: Any, path: Path) -> None:
+    etree.SubElement(answer.find("saml:Assertion", NAMES), f"{{{NAMES['saml']}}}EncryptedAttribute")
+
+
+def manifest_of_a_file(answer: Any, path: Path) -> None:
+    signature = answer.find(".//ds:Signature", NAMES)
+    manifest = etree.SubElement(etree.SubElement(signature, f"{{{NAMES['ds']}}}Object"), f"{{{NAMES['ds']}}}Manifest")
+    reference = copy.deepcopy(signature.find(".//ds:Reference", NAMES))
+    reference.set("URI", f"file://{path}")
+    reference.remove(reference.find("ds:Transforms", NAMES))
+    manifest.append(reference)
+
+
+def second_reference_to_a_file(answer: Any, path: Path) -> None:
+    reference = answer.find(".//ds:Reference", NAMES)
+    copied = copy.deepcopy(reference)
+    copied.set("URI", f"file://{path}")
+    copied.remove(copied.find("ds:Transforms", NAMES))
+    reference.addnext(copied)
+
+
+def other_transform(answer: Any, path: Path) -> None:
+    answer.findall(".//ds:Transform", NAMES)[-1].set("Algorithm", "http://www.w3.org/TR/1999/REC-xslt-19991116")
+
+
+REACHES_FOR_A_FILE = {
+    assertion_in_a_file: (400, "switch encryption off"),
+    subject_in_a_file: (400, "switch encryption off"),
+    empty_encrypted_attribute: (400, "switch encryption off"),
+    manifest_of_a_file: (403, "outside the message"),
+    second_reference_to_a_file: (403, "outside the message"),
+    other_transform: (403, "transforms it"),
+}
+
+
+@pytest.mark.parametrize("change", REACHES_FOR_A_FILE, ids=lambda change: change.__name__)
+def test_no_answer_makes_the_console_read_a_file(
+    saml_provider: SamlPeer,
+    client: Client,
+    alice: User,
+    trap: tuple[Path, threading.Event],
+    change: Callable[[Any, Path], None],
 ) -> None:
+    """A stranger brings such an answer, so nothing it names may be opened before its signature is known to be good."""
+    path, was_read = trap
     link(saml_provider, alice)
-    response = sign_in(client, saml_provider, encrypted="1", key=key)
-    assert (response.status_code, is_logged_in(client)) == ((403, False) if key else (302, True))
+    response = bring(client, saml_provider, "s-1", lambda answer: change(answer, path))
+    status, why = REACHES_FOR_A_FILE[change]
+    assert (response.status_code, was_read.is_set(), is_logged_in(client)) == (status, False, False)
+    assert why in refusal()
+    if status == 400:
+        assert "switch encryption off at the provider" in response.content.decode()
 
 
-def test_a_key_that_is_encrypted_in_the_old_way_is_not_opened(
+def signed_anew(peer: SamlPeer, address: str, change: Callable[[Any], None]) -> str:
+    """Return a logout request of the provider after a change, signed with its key."""
+    parts = urlsplit(address)
+    query = dict(parse_qsl(parts.query))
+    message = etree.fromstring(zlib.decompress(base64.b64decode(query["SAMLRequest"]), -zlib.MAX_WBITS))
+    change(message)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(etree.tostring(message)) + packer.flush()
+    said = urlencode({"SAMLRequest": base64.b64encode(packed).decode(), "SigAlg": query["SigAlg"]})
+    key = serialization.load_pem_private_key(peer.key.encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    signature = base64.b64encode(key.sign(said.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
+    return f"{parts.path}?{said}&{urlencode({'Signature': signature})}"
+
+
+def test_a_logout_request_with_an_encrypted_name_is_refused_and_not_used_up(
+    saml_provider: SamlPeer, client: Client, alice: User, trap: tuple[Path, threading.Event]
+) -> None:
+    path, was_read = trap
+    link(saml_provider, alice)
+    sign_in(client, saml_provider)
+    there = saml_provider.logout_request("s-1")
+    refused = Client().get(signed_anew(saml_provider, there, lambda message: subject_in_a_file(message, path)))
+    assert (refused.status_code, was_read.is_set()) == (400, False)
+    assert "switch encryption off at the provider" in refused.content.decode()
+    assert refusal().startswith("A logout by Directory was refused: it is encrypted")
+    assert is_logged_in(client)
+    # The same request counts once it can be read: its id was not noted.
+    assert Client().get(signed_anew(saml_provider, there, lambda message: None)).status_code == 302
+    assert not is_logged_in(client)
+
+
+def test_a_logout_request_with_a_time_that_cannot_be_read_is_refused_and_not_used_up(
     saml_provider: SamlPeer, client: Client, alice: User
 ) -> None:
+    """The schema lets years of five digits through."""
     link(saml_provider, alice)
-    assert sign_in(client, saml_provider, encrypted="old").status_code == 403
-    assert "RSA-OAEP" in refusal()
+    sign_in(client, saml_provider)
+    used = SamlMessage.objects.count()
+    there = saml_provider.logout_request("s-1")
+    odd = signed_anew(saml_provider, there, lambda message: message.set("IssueInstant", "12026-01-01T00:00:00Z"))
+    assert Client().get(odd).status_code == 403
+    assert (SamlMessage.objects.count(), is_logged_in(client)) == (used, True)
 
 
-def no_method(answer: Any) -> None:
-    for method in answer.findall(".//xenc:EncryptedKey/xenc:EncryptionMethod", NAMES):
-        method.getparent().remove(method)
-
-
-def no_key(answer: Any) -> None:
-    for found in answer.findall(".//xenc:EncryptedKey", NAMES):
-        found.getparent().remove(found)
-
-
-def key_elsewhere(answer: Any) -> None:
-    no_key(answer)
-    etree.SubElement(answer.find(".//ds:KeyInfo", NAMES), f"{{{NAMES['ds']}}}RetrievalMethod")
-
-
-def other_bytes(answer: Any) -> None:
-    answer.findall(".//xenc:CipherValue", NAMES)[-1].text = "AAAA"
-
-
-@pytest.mark.parametrize("damage", [no_method, no_key, key_elsewhere, other_bytes], ids=lambda damage: damage.__name__)
-def test_a_damaged_encrypted_assertion_is_refused(
-    saml_provider: SamlPeer, client: Client, alice: User, damage: Callable[[Any], None]
+@pytest.mark.parametrize("name", ["SAMLRequest", "SAMLResponse"])
+def test_an_encrypted_logout_message_is_refused_also_if_it_is_not_compressed(
+    saml_provider: SamlPeer, client: Client, trap: tuple[Path, threading.Event], name: str
 ) -> None:
-    link(saml_provider, alice)
-    response = bring(client, saml_provider, "s-1", damage, encrypted="1")
-    assert (response.status_code, is_logged_in(client)) == (403, False)
+    path, was_read = trap
+    sent = base64.b64encode(f"<r>{data_in_a_file(path)}</r>".encode()).decode()
+    assert (client.get(f"{BASE}slo/", {name: sent}).status_code, was_read.is_set()) == (400, False)
+
+
+def test_a_key_that_cannot_be_opened_is_an_error_in_the_output(
+    saml_provider: SamlPeer, client: Client, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert "Signature" in begin(client)
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    assert "Signature" not in begin(client)
+    assert "The key for SAML cannot be used, so requests are not signed" in caplog.text
 
 
 def test_after_a_logout_here_the_provider_ends_its_session_too(
@@ -484,6 +605,42 @@ def test_metadata_come_from_a_file_too(
     assert client.get(f"{BASE}login/").status_code == 503
     path.write_bytes(requests.get(saml_provider.issuer, timeout=10).content)
     assert sign_in(client, saml_provider).status_code == 302
+
+
+@pytest.mark.parametrize("address", ["http://id.example.com/slo", "slo", "https://id example/slo", "https://[/slo"])
+def test_a_bad_address_for_logouts_refuses_no_login(
+    saml_provider: SamlPeer,
+    client: Client,
+    alice: User,
+    settings: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    address: str,
+) -> None:
+    path = tmp_path / "metadata.xml"
+    entry = {**saml_provider.settings()["saml"], "metadata_file": str(path)}
+    settings.SSO_PROVIDERS = {"saml": {name: value for name, value in entry.items() if name != "metadata_url"}}
+    metadata = requests.get(saml_provider.issuer, timeout=10).text
+    path.write_text(metadata.replace(f"{saml_provider.address}/slo", address))
+    link(saml_provider, alice)
+    assert sign_in(client, saml_provider).status_code == 302
+    assert client.post("/accounts/logout/")["Location"] == "/accounts/login/"
+    assert "no logout there: the address in its metadata" in caplog.text
+
+
+def test_a_bad_address_for_answers_to_logouts_leaves_the_logout_out(
+    saml_provider: SamlPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """python3-saml reads no ResponseLocation of metadata today, but answers there once it does."""
+    provider = providers()["saml"]
+    assert isinstance(provider, SamlProvider)
+    good = saml_metadata.identity_provider_anew(provider)
+    assert good["singleLogoutService"]["url"] == f"{saml_provider.address}/slo"
+    bad = copy.deepcopy(good)
+    bad["singleLogoutService"]["responseUrl"] = "http://id.example.com/slo"
+    parser = saml.toolkit(provider).OneLogin_Saml2_IdPMetadataParser
+    monkeypatch.setattr(parser, "parse", lambda text, entity_id: {"idp": bad})
+    assert "singleLogoutService" not in saml_metadata.identity_provider_anew(provider)
 
 
 @pytest.mark.parametrize("change", [{"issuer": "https://other.example.com"}, {"metadata_url": "http://127.0.0.1:9/"}])

@@ -9,13 +9,10 @@ import samlify from "samlify";
 samlify.setSchemaValidator({ validate: async () => "the console of the tests is trusted" });
 const { SAML_KEY, SAML_CERTIFICATE, SAML_OTHER_KEY } = process.env;
 const PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
-const OAEP = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p", RSA_1_5 = "http://www.w3.org/2001/04/xmlenc#rsa-1_5";
 let address, console_, requests = 0;
 
-function provider(privateKey, isAssertionEncrypted = false, keyEncryptionAlgorithm = OAEP) {
+function provider(privateKey) {
   return samlify.IdentityProvider({
-    isAssertionEncrypted,
-    keyEncryptionAlgorithm,
     wantAuthnRequestsSigned: Boolean(console_?.entityMeta.isAuthnRequestSigned()),
     wantLogoutRequestSigned: true,
     entityID: `${address}/metadata`,
@@ -63,8 +60,8 @@ function answer(request, query) {
 }
 
 async function sso(url) {
-  const query = url.searchParams, encrypted = query.get("encrypted");
-  const idp = provider(query.get("key") === "other" ? SAML_OTHER_KEY : SAML_KEY, Boolean(encrypted), encrypted === "old" ? RSA_1_5 : OAEP);
+  const query = url.searchParams;
+  const idp = provider(query.get("key") === "other" ? SAML_OTHER_KEY : SAML_KEY);
   const request = query.get("SAMLRequest")
     ? await idp.parseLoginRequest(console_, "redirect", { query: Object.fromEntries(query), octetString: octets(url) })
     : { extract: { request: { id: "" } } };

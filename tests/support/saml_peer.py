@@ -34,8 +34,9 @@ BASE = "/accounts/sso/saml/"
 class SamlPeer:
     """The identity provider that runs, as the tests see it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, key: str) -> None:
         self.address = address
+        self.key = key  # with which it signs, as PEM
         self.issuer = f"{address}/metadata"
 
     def settings(self, **more: Any) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def saml_process() -> Iterator[SamlPeer]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        yield SamlPeer(process.stdout.readline().strip())
+        yield SamlPeer(process.stdout.readline().strip(), key)
     finally:
         process.stdin.close()
         process.wait(10)

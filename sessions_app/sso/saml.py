@@ -262,10 +262,10 @@ def _require_short(provider: SamlProvider, encoded: str) -> None:
 
 
 def require_new(provider: SamlProvider, xml: str) -> None:
-    """Raise AnswerRefused for a signed request that was made too long ago, or at no time."""
+    """Raise AnswerRefused for a signed request that was made too long ago or at no time, and one of UNREADABLE."""
     tools = toolkit(provider)
     made = tools.OneLogin_Saml2_XML.to_etree(xml).get("IssueInstant")
-    age = timezone.now().timestamp() - (tools.OneLogin_Saml2_Utils.parse_SAML_to_time(made) if made else 0)
+    age = timezone.now().timestamp() - (_seconds(tools, made) if made else 0)
     if not -SKEW <= age <= OLDEST_LOGOUT + SKEW:
         raise AnswerRefused(provider.name, "the logout request is too old (IssueInstant)")
 
@@ -288,7 +288,6 @@ def _confirmation(tools: Any, response: Any, address: str) -> tuple[str | None, 
 
     The request is empty for a login that began at the provider, and None if nobody may bring the assertion here.
     """
-    read = tools.OneLogin_Saml2_Utils.parse_SAML_to_time
     now = timezone.now()
     # No public method of the library gives these elements of the signed assertion.
     for element in response._query_assertion("/saml:Subject/saml:SubjectConfirmation"):
@@ -297,7 +296,7 @@ def _confirmation(tools: Any, response: Any, address: str) -> tuple[str | None, 
             continue
         if not data.get("NotOnOrAfter") or data.get("NotBefore"):
             continue
-        until = dt.datetime.fromtimestamp(read(data.get("NotOnOrAfter")), dt.UTC)
+        until = dt.datetime.fromtimestamp(_seconds(tools, data.get("NotOnOrAfter")), dt.UTC)
         if until > now:
             return data.get("InResponseTo", ""), until
     return None, now
@@ -306,7 +305,15 @@ def _confirmation(tools: Any, response: Any, address: str) -> tuple[str | None, 
 def _authenticated_at(tools: Any, response: Any) -> float | None:
     (statement, *_) = response._query_assertion("/saml:AuthnStatement")
     at = statement.get("AuthnInstant")
-    return float(tools.OneLogin_Saml2_Utils.parse_SAML_to_time(at)) if at else None
+    return _seconds(tools, at) if at else None
+
+
+def _seconds(tools: Any, at: str) -> float:
+    """Return a time in seconds since 1970. Raise ValueError; python3-saml raises nothing narrower than Exception."""
+    try:
+        return float(tools.OneLogin_Saml2_Utils.parse_SAML_to_time(at))
+    except Exception:
+        raise ValueError("no time in UTC") from None
 
 
 def _claims(provider: SamlProvider, response: Any) -> dict[str, Any]:

@@ -312,8 +312,8 @@ def _seconds(tools: Any, at: str) -> float:
     """Return a time in seconds since 1970. Raise ValueError; python3-saml raises nothing narrower than Exception."""
     try:
         return float(tools.OneLogin_Saml2_Utils.parse_SAML_to_time(at))
-    except Exception:
-        raise ValueError("no time in UTC") from None
+    except Exception as error:
+        raise ValueError("no time in UTC") from error
 
 
 def _claims(provider: SamlProvider, response: Any) -> dict[str, Any]:

@@ -462,7 +462,7 @@ def other_transform(answer: Any, path: Path) -> None:
     answer.findall(".//ds:Transform", NAMES)[-1].set("Algorithm", "http://www.w3.org/TR/1999/REC-xslt-19991116")
 
 
-REACHES_FOR_A_FILE = {
+REACHES_FOR_A_FILE: dict[Callable[[Any, Path], None], tuple[int, str]] = {
     assertion_in_a_file: (400, "switch encryption off"),
     subject_in_a_file: (400, "switch encryption off"),
     empty_encrypted_attribute: (400, "switch encryption off"),

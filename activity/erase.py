@@ -7,6 +7,8 @@ files of a recording, which is no personal data: else who changes such a file wo
 
 from __future__ import annotations
 
+import json
+
 from django.db import connection, transaction
 
 from activity.append_only import ERASED_TEXT, UNERASABLE
@@ -50,28 +52,30 @@ def erase(entry_id: int, reason: str) -> None:
     if not reason:
         raise EraseRefused("Say why, without naming the person: the log keeps the reason. Nothing was changed.")
     entry = erasable(entry_id)
-    kept = {key: entry.details[key] for key in STATED.get(entry.verb, ()) if key in entry.details}
     Sealing("erase").seal(is_alone=True)
     try:
         leaf = tree.leaf_index(entry_id)
     except tree.NotSealed as error:
         raise EraseRefused(f"{error} Run sessionadmin seal_log, and try again. Nothing was changed.") from error
     sealed_hash = tree.Tree(tree.size()).leaf(leaf)
-    if _hash_of(entry_id) != sealed_hash:
+    data = _data_of(entry_id)
+    if leaf_hash(data) != sealed_hash:
         raise EraseRefused(
             f"Entry {entry_id} was changed after it was sealed. Run sessionadmin verify_log. Nothing was changed."
         )
+    details = json.loads(data)["details"]
+    kept = {key: details[key] for key in STATED.get(entry.verb, ()) if isinstance(details, dict) and key in details}
     try:
         with transaction.atomic():
             PruneRequest.objects.create(entry_id=entry_id, reason=reason)
             said = LogEntry.objects.filter(verb=Verb.LOG_ERASED, details__entry=entry_id).latest("pk")
-            erasure = statements.Erasure(entry_id, sealed_hash, _hash_of(entry_id), kept)
+            erasure = statements.Erasure(entry_id, sealed_hash, leaf_hash(_data_of(entry_id)), kept)
             statements.sign_erased(said.pk, leaf, erasure, reason)
     except NoSigningKey as error:
         raise EraseRefused(f"No statement can be signed, so nothing was changed. {error}") from error
 
 
-def _hash_of(entry_id: int) -> bytes:
-    """Return what the leaf of an entry would be as it is now."""
+def _data_of(entry_id: int) -> bytes:
+    """Return the canonical JSON of an entry as it is now, of which its leaf would be made."""
     [(_, data)] = read_entries(connection, entry_id - 1, entry_id)
-    return leaf_hash(data)
+    return data

@@ -37,7 +37,7 @@ class HeartbeatOfProcess(models.Model):
         rows = cls._default_manager.all()
         if rows.filter(owner=owner).update(**noted):
             return
-        rows.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+        rows.exclude(seen_at__range=(now - FORGOTTEN_AFTER, now + FORGOTTEN_AFTER)).delete()
         rows.create(owner=owner, host=socket.gethostname()[:120], started_at=now, **noted)
 
     @classmethod

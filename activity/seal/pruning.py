@@ -39,7 +39,8 @@ def unchanged_leaves_of(ids: Iterable[int]) -> list[Range]:
 
     Else who dates an entry back in the database would have its deletion stated by the next pruning.
     """
-    if SealTile.objects.filter(level=0).count() * TILE < tree.size():
+    size = tree.size()  # first: another process may seal meanwhile
+    if SealTile.objects.filter(level=0).count() * TILE < size:
         raise NotAsSealed("Hashes of the sealed log are missing. Run sessionadmin verify_log.")
     ranges: list[Range] = []
     erasures = statements.load(signing.public_keys()).erasures

@@ -84,7 +84,7 @@ def _entries(rows: list[Recording], stated: Stated) -> tuple[dict[int, list[Deta
 def _number(details: object) -> int | None:
     """Return which recording an entry closed."""
     number = details.get("recording") if isinstance(details, Mapping) else None
-    return number if type(number) is int else None
+    return number if type(number) is int and 0 < number < 2**63 else None  # else no database knows it
 
 
 def _missing(stated: Stated) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Self
 
 from django.conf import settings
@@ -71,7 +72,8 @@ class Schedule(models.Model):
     is_paused = models.BooleanField(default=False)
     stopped_because = models.CharField(max_length=300, blank=True)
     next_at = models.DateTimeField(default=timezone.now)
-    held_until = models.DateTimeField(null=True)  # the worker that makes the export now has it until then
+    # The worker that makes the export now has it until then; after an attempt that failed, nobody takes it before then.
+    held_until = models.DateTimeField(null=True)
     attempts = models.SmallIntegerField(default=0)  # that failed since the last one that did not
     problem = models.CharField(max_length=300, blank=True)  # of the last attempt
     created_at = models.DateTimeField(default=timezone.now)
@@ -103,6 +105,11 @@ class Schedule(models.Model):
     def is_running(self) -> bool:
         """Return whether it makes exports."""
         return not self.is_paused and not self.stopped_because
+
+    @property
+    def next_attempt_at(self) -> dt.datetime:
+        """Return when a worker makes the next export, or tries again what has failed."""
+        return max(self.next_at, self.held_until) if self.attempts and self.held_until else self.next_at
 
     @property
     def covers(self) -> str:

@@ -40,4 +40,9 @@ def refusal_of_file(export: ScheduledExport) -> str:
     owner = get_user_model()._default_manager.get(pk=export.schedule.owner_id)
     if export.made_as == role_key(owner):
         return ""
+    if not export.made_as:
+        return (
+            "This file was made by an earlier version of the console. Choose Run now to have it made with your rights "
+            "of now."
+        )
     return "Your role was another one when this file was made. Choose Run now to have it made with your rights of now."

@@ -138,6 +138,7 @@ def schedule_run(request: HttpRequest, pk: int) -> HttpResponse:
     row = _own(request, pk)
     running = Schedule.objects.running().filter(pk=row.pk)
     with transaction.atomic():
+        running.filter(attempts__gt=0).update(held_until=None)  # it need not wait for the next attempt
         if running.update(next_at=timezone.now(), attempts=0):
             log.record(
                 Verb.RECORD_CHANGED, f"Asked for the export “{row.view_name}” now", actor=viewer(request), target=row

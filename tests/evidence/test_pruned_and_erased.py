@@ -12,18 +12,20 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
+from activity import erase as erase_module
 from activity import log
 from activity.append_only import ERASED_TEXT
 from activity.models import Checkpoint, LogEntry, PruneRequest, SealTile
 from activity.seal import tree
 from activity.seal.models import SealStatement
+from activity.seal.pruning import unchanged_leaves_of
 from activity.seal.rows import read_entries
 from activity.verbs import Verb
 from activity.verify_sessionadmin import leaf_hash
 from sessions_app.evidence import keys
 from sessions_app.gateway.recordings.storage import storage
 from tests.support.builders import make_user
-from tests.support.entries import ago
+from tests.support.entries import ago, make_entry
 from tests.support.recordings import make_recording
 from tests.support.sealing import as_owner, execute, findings, kept, seal, sealed, verify, write
 
@@ -294,6 +296,45 @@ def test_a_recording_is_compared_with_its_hash_after_the_entry_that_closed_it_wa
     found = findings()
     assert any("its row says SHA-256" in text for text in found)
     assert any(recording.path in text for text in found)
+
+
+def test_a_statement_keeps_what_was_sealed_and_not_what_the_entry_said_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording = make_recording()
+    sealed(2)
+    real = erase_module.erasable
+
+    def forged(entry_id: int) -> LogEntry:
+        entry = real(entry_id)
+        entry.details = {**entry.details, "sha256": "0" * 64}
+        return entry
+
+    monkeypatch.setattr(erase_module, "erasable", forged)
+    erase_module.erase(LogEntry.objects.get(verb=Verb.RECORDING_CLOSED).pk, "asked for")
+    assert statement()["kept"]["sha256"] == recording.sha256
+
+
+@pytest.mark.parametrize("details", [["recording"], "recording", 5])
+def test_an_entry_whose_details_are_no_object_can_be_erased(details: Any) -> None:
+    entry = make_entry(verb=Verb.RECORDING_CLOSED, details=details)
+    seal()
+    erase_module.erase(entry.pk, "asked for")
+    entry.refresh_from_db()
+    assert entry.details == {}
+
+
+def test_a_sealing_at_the_same_moment_refuses_no_pruning(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = sealed(3)
+    real = tree.size
+
+    def sealed_meanwhile() -> int:
+        monkeypatch.setattr(tree, "size", real)
+        sealed(300)
+        return real()
+
+    monkeypatch.setattr(tree, "size", sealed_meanwhile)
+    assert len(unchanged_leaves_of(entry.pk for entry in entries)) == 1
 
 
 @pytest.mark.parametrize("level", [0, 1])

@@ -466,6 +466,15 @@ def test_a_second_entry_about_a_recording_does_not_take_the_place_of_the_first()
     assert any(f"but the entry that closed it says “{closing.details['sha256']}”" in text for text in findings())
 
 
+@pytest.mark.parametrize("number", [10**30, 2**63, 0, -1, True, "1", None])
+def test_an_entry_about_a_recording_of_no_number_that_there_can_be_is_passed_over(number: object) -> None:
+    make_recording()
+    sealed(2)
+    log.record(Verb.RECORDING_CLOSED, "closed", details={"recording": number})
+    seal()
+    assert findings() == []
+
+
 def test_a_recording_whose_row_was_deleted_is_missing() -> None:
     recording = make_recording()
     sealed(2)

@@ -32,7 +32,7 @@ from sessions_app.roles import ADMINISTRATORS, AUDITORS
 from sessions_app.schedules import files
 from sessions_app.schedules.flows.clean import clean
 from sessions_app.schedules.flows.mail import send_waiting
-from sessions_app.schedules.flows.make import make_due
+from sessions_app.schedules.flows.make import MOST_ATTEMPTS, make_due
 from sessions_app.schedules.models import Schedule, ScheduledExport
 from sessions_app.schedules.times import next_time
 from sessions_app.worker.health.schedules import schedules as health
@@ -262,10 +262,11 @@ def test_what_cannot_be_made_is_said_and_tried_again(auditor: User, directory: P
     assert make_due() == 0
     schedule.refresh_from_db()
     assert "did not accept the saved view" in schedule.problem
-    assert schedule.next_at > timezone.now()
+    assert schedule.next_attempt_at > timezone.now()
     assert LogEntry.objects.get(verb=Verb.SCHEDULE_FAILED).outcome == "failure"
     SavedView.objects.update(query="")
-    Schedule.objects.update(next_at=timezone.now())
+    assert make_due() == 0
+    Schedule.objects.update(held_until=timezone.now())
     assert make_due() == 1
     schedule.refresh_from_db()
     assert (schedule.problem, schedule.attempts) == ("", 0)
@@ -283,7 +284,7 @@ def test_what_fails_unexpectedly_keeps_no_other_export_from_being_made(
     monkeypatch.setattr("sessions_app.gateway.recordings.views.list_response", fail)
     assert make_due() == 1
     broken.refresh_from_db()
-    assert (broken.attempts, broken.held_until) == (1, None)
+    assert broken.attempts == 1
     assert "failed unexpectedly" in broken.problem
     assert "a mistake of ours" not in broken.problem
 
@@ -309,12 +310,14 @@ def test_a_worker_that_was_too_slow_keeps_no_second_file(
 def test_what_is_changed_while_a_worker_makes_the_export_counts_from_the_next_one_on(
     as_user: AsUser, auditor: User, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schedule = make_schedule(auditor)
+    schedule = make_schedule(auditor, make_view(auditor, name="Refused logins"))
     browser, write = as_user(auditor), files.write
+
+    changes = {"every": "month", "what": "report-approvals"}
 
     def changed_meanwhile(*args: Any) -> Any:
         form = pages.elements(browser.get(f"{schedule.get_absolute_url()}change/"))
-        answer = browser.post(f"{schedule.get_absolute_url()}change/", pages.fields(form) | {"every": "month"})
+        answer = browser.post(f"{schedule.get_absolute_url()}change/", pages.fields(form) | changes)
         assert answer.status_code == 302
         return write(*args)
 
@@ -323,6 +326,63 @@ def test_what_is_changed_while_a_worker_makes_the_export_counts_from_the_next_on
     schedule.refresh_from_db()
     assert (schedule.every, schedule.held_until) == ("month", None)
     assert schedule.next_at == next_time(schedule, ScheduledExport.objects.get().made_at)
+    assert "“Refused logins”" in LogEntry.objects.get(verb=Verb.SCHEDULE_MADE).message
+
+
+def fail_to_write(*args: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_report_that_is_made_at_a_later_attempt_is_still_of_the_days_before_it_was_due(
+    as_user: AsUser, auditor: User, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = utc("2026-03-10T22:55:00")  # five minutes before midnight on the wall
+    schedule = make_report_schedule(auditor, "approvals", next_at=due, is_archive=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write", fail_to_write)
+        assert make_due() == 0
+        schedule.refresh_from_db()
+        assert (schedule.next_at, schedule.attempts) == (due, 1)
+        assert schedule.next_attempt_at > timezone.now()
+        assert "was not made: Its file could not be written" in health().text
+    assert make_due() == 0  # it waits
+    Schedule.objects.update(held_until=timezone.now())
+    assert make_due() == 1
+    assert "2026-03-09-to-2026-03-09" in ScheduledExport.objects.get().file_name
+    schedule.refresh_from_db()
+    assert schedule.next_at > timezone.now()
+    assert health().text == "1 are running."
+
+
+def test_after_the_last_attempt_it_is_made_at_its_next_time(
+    auditor: User, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = make_schedule(auditor)
+    monkeypatch.setattr(files, "write", fail_to_write)
+    for _ in range(MOST_ATTEMPTS):
+        assert make_due() == 0
+        Schedule.objects.filter(attempts__gt=0).update(held_until=timezone.now())
+    schedule.refresh_from_db()
+    assert (schedule.attempts, schedule.held_until) == (0, None)
+    assert schedule.next_at > timezone.now()
+
+
+def test_run_now_does_not_wait_for_the_next_attempt(
+    as_user: AsUser, auditor: User, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = make_schedule(auditor)
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write", fail_to_write)
+        assert make_due() == 0
+    as_user(auditor).post(f"{schedule.get_absolute_url()}run/")
+    assert make_due() == 1
+
+
+def test_a_file_of_an_earlier_version_is_refused_with_the_true_reason(as_user: AsUser, auditor: User) -> None:
+    export = make_scheduled_export(auditor, made_as="")
+    answer = as_user(auditor).get(export.get_absolute_url())
+    assert answer.status_code == 403
+    assert "made by an earlier version of the console. Choose Run now" in answer.content.decode()
 
 
 def test_a_file_that_cannot_be_removed_keeps_no_other_from_being_removed(auditor: User, directory: Path) -> None:

@@ -174,6 +174,15 @@ def test_what_fails_in_a_pass_keeps_nothing_else_of_it_from_being_done(monkeypat
     assert done == ["failed", "last"]
 
 
+@pytest.mark.django_db
+def test_a_process_that_died_is_forgotten_also_if_its_clock_was_ahead() -> None:
+    for owner, hours in (("long ago", -2), ("ahead", 2), ("a moment ago", 0)):
+        WorkerHeartbeat.beat(owner)
+        WorkerHeartbeat.objects.filter(owner=owner).update(seen_at=timezone.now() + dt.timedelta(hours=hours))
+    WorkerHeartbeat.beat("new")
+    assert set(WorkerHeartbeat.objects.values_list("owner", flat=True)) == {"a moment ago", "new"}
+
+
 def test_a_thread_that_fails_unexpectedly_goes_on() -> None:
     stop = threading.Event()
 

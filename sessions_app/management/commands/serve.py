@@ -67,10 +67,10 @@ class Command(BaseCommand):
             set_by_signals(at_hangup, signal.SIGHUP),
             lifetime("Console"),
         ):
+            web_clock.start()  # before `try`: what was not started cannot be waited for
             try:
                 for companion in [*webs, *beside]:
                     companion.start()
-                web_clock.start()
                 threading.Thread(target=self.announce, args=(host, port), daemon=True).start()
                 while not over.wait(0.2):
                     if renewed.is_set():

@@ -14,6 +14,7 @@ import datetime as dt
 import logging
 import secrets
 import zoneinfo
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -186,13 +187,14 @@ def _keep(schedule: Schedule, made: _Written) -> None:
         with transaction.atomic():
             if not _mine(schedule).update(held_until=None, attempts=0, problem=""):
                 raise Taken
-            _note_made(Schedule.objects.select_related("owner").get(pk=schedule.pk), made)
+            _note_made(Schedule.objects.select_related("owner").get(pk=schedule.pk), schedule.view_name, made)
     except BaseException:
         files.remove(made.stored_as)
         raise
 
 
-def _note_made(schedule: Schedule, made: _Written) -> None:
+def _note_made(schedule: Schedule, view_name: str, made: _Written) -> None:
+    """Note the file of the view or report `view_name`; the schedule may have another one by now."""
     now = timezone.now()
     export = ScheduledExport.objects.create(
         schedule=schedule,
@@ -210,7 +212,7 @@ def _note_made(schedule: Schedule, made: _Written) -> None:
     Schedule.objects.filter(pk=schedule.pk).update(next_at=next_time(schedule, now))
     log.record(
         Verb.SCHEDULE_MADE,
-        f"Made the scheduled export “{schedule.view_name}” for {schedule.owner.get_username()}",
+        f"Made the scheduled export “{view_name}” for {schedule.owner.get_username()}",
         user=schedule.owner,
         target=schedule,
         details={"file": made.file_name, "size": made.size, "sha256": made.sha256, "export": export.pk},
@@ -218,14 +220,16 @@ def _note_made(schedule: Schedule, made: _Written) -> None:
 
 
 def _note_failure(schedule: Schedule, problem: str) -> None:
-    """Try again later; after some attempts only at the next time of the schedule."""
+    """Try again later; after some attempts only at the next time of the schedule.
+
+    Until then it stays due at the same time, by which a report has its days, and nobody takes it before the next try.
+    """
     now, attempts = timezone.now(), schedule.attempts + 1
-    is_last = attempts >= MOST_ATTEMPTS
-    next_at = next_time(schedule, now) if is_last else now + AGAIN_AFTER
+    values: dict[str, Any] = {"attempts": attempts, "held_until": now + AGAIN_AFTER}
+    if attempts >= MOST_ATTEMPTS:
+        values = {"attempts": 0, "held_until": None, "next_at": next_time(schedule, now)}
     with transaction.atomic():
-        if not _mine(schedule).update(
-            held_until=None, attempts=0 if is_last else attempts, problem=problem, next_at=next_at
-        ):
+        if not _mine(schedule).update(**values, problem=problem):
             return
         log.record(
             Verb.SCHEDULE_FAILED,

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.db import connections
 
 from sessions_app.management.commands import serve
+from sessions_app.management.companions import Companion
 from tests.support import migrated, programs
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -50,12 +52,12 @@ def wait_for_worker(running: programs.Running, other_than: int | None = None) ->
 
 @pytest.mark.django_db
 def test_a_web_process_that_cannot_be_started_is_told_with_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(companion: serve.Companion) -> None:
+    def fail(companion: Companion) -> None:
         raise OSError("no more processes")
 
-    monkeypatch.setattr(serve.Companion, "start", fail)
+    monkeypatch.setattr(Companion, "start", fail)
     monkeypatch.setattr(serve, "lifetime", contextlib.nullcontext)
-    monkeypatch.setattr(serve.connections, "close_all", lambda: None)  # of this test
+    monkeypatch.setattr(connections, "close_all", lambda: None)  # of this test
     with pytest.raises(OSError, match="no more processes"):
         call_command("serve", port=programs.free_port())
 

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
@@ -152,6 +153,7 @@ def _asked(schedule: Schedule, owner: object) -> Download:
     request.GET = QueryDict(urlencode(asked))
     request.META = {"REQUEST_METHOD": "GET", "SERVER_NAME": "worker", "SERVER_PORT": "0", "REMOTE_ADDR": ""}
     request.user = owner  # type: ignore[assignment]  # a person, whom the middleware would have set
+    request.session = SessionBase()  # an empty one, which is never stored; pages of errors look into it
     request.htmx = False  # type: ignore[attr-defined]  # by the middleware of django-htmx
     try:
         match = resolve(path)

@@ -12,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activity.append_only import LOG, REQUEST
 from activity.integrity_problems import ASK, MOST_NAMED, Problem, ask
+from activity.settled import WRITERS
 from activity.verbs import Verb
 
 APART = "1 hour"  # an entry may be so much earlier than the one written before it, because transactions overlap
@@ -62,13 +63,7 @@ def _is_being_written(connection: BaseDatabaseWrapper) -> bool:
 
     On SQLite nobody else sees their numbers either, so the answer does not matter there.
     """
-    if connection.vendor == "sqlite":
-        return False
-    question = (
-        "SELECT 1 FROM pg_locks WHERE relation = to_regclass(%s) AND mode = 'RowExclusiveLock' "
-        "AND pid <> pg_backend_pid() LIMIT 1"
-    )
-    return bool(ask(connection, question, [LOG]))
+    return connection.vendor == "postgresql" and bool(ask(connection, WRITERS, [LOG]))
 
 
 def _has_anybody_logged_in(connection: BaseDatabaseWrapper) -> bool:

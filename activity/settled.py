@@ -17,21 +17,21 @@ from django.utils import timezone
 from activity.models import LogEntry
 
 # An INSERT takes this lock before it takes an id, and keeps it until its transaction ends. A prepared transaction has
-# no backend, and shows as -1/ and its number. What the caller itself has written, it sees.
-WRITERS = """
-    SELECT virtualtransaction FROM pg_catalog.pg_locks
-    WHERE locktype = 'relation' AND relation = %s::regclass AND mode = 'RowExclusiveLock' AND granted
-        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-        AND pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+# no backend, and shows as -1/ and its number. What the caller itself has written, it sees. Another database of the
+# server has locks of its own, on tables that may have the same number.
+HELD_BY_OTHERS = """
+    locktype = 'relation' AND relation = to_regclass(%s) AND mode = 'RowExclusiveLock' AND granted
+    AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+    AND held.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
 """
+WRITERS = f"SELECT virtualtransaction FROM pg_catalog.pg_locks AS held WHERE {HELD_BY_OTHERS}"  # noqa: S608 - a constant
 PREPARED = "-1/"
-OLDEST_WRITER = """
+OLDEST_WRITER = f"""
     SELECT activity.pid, activity.xact_start FROM pg_catalog.pg_stat_activity AS activity
     JOIN pg_catalog.pg_locks AS held ON held.pid = activity.pid
-    WHERE held.locktype = 'relation' AND held.relation = %s::regclass AND held.mode = 'RowExclusiveLock'
-        AND held.granted AND held.database = activity.datid AND held.pid <> pg_catalog.pg_backend_pid()
+    WHERE {HELD_BY_OTHERS}
     ORDER BY activity.xact_start NULLS LAST LIMIT 1
-"""
+"""  # noqa: S608 - a constant
 
 
 @dataclass(slots=True)

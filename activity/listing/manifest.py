@@ -36,7 +36,7 @@ class Proofs:
         self._sealed = self._unsealed = 0
 
     def pieces(self) -> Generator[bytes, None, None]:
-        """Yield the lines."""
+        """Yield the lines in pieces, and count what goes by."""
         for piece, sealed, unsealed in self._lines:
             self._digest.update(piece)
             self._sealed, self._unsealed = self._sealed + sealed, self._unsealed + unsealed

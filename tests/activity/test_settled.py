@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from activity import settled
+from activity import integrity_rows, settled
 from activity.settled import SettledEntries
 from tests.support.entries import another_connection, make_entry
+from tests.support.migrated import copy_on_postgresql
 
 INSERT = (
     "INSERT INTO activity_logentry (at, actor_name, user_name, verb, level, message, target_type, target_name, details)"
@@ -20,9 +21,9 @@ INSERT = (
 
 
 @contextlib.contextmanager
-def writing(statement: str = INSERT) -> Iterator[Any]:
+def writing(statement: str = INSERT, database: str | None = None) -> Iterator[Any]:
     """Open a transaction of another program that has written `statement` and is not committed."""
-    other = another_connection()
+    other = another_connection(database)
     try:
         other.execute("BEGIN")
         other.execute(statement)
@@ -54,6 +55,29 @@ def test_an_open_transaction_holds_back_what_comes_after_it() -> None:
     assert entries.newest() == later
     assert not entries.waiting_since
     assert not entries.waiting_for()
+
+
+@pytest.mark.postgres_only
+@pytest.mark.django_db(transaction=True)
+def test_another_console_on_the_same_server_holds_nothing_back() -> None:
+    """Copies of one database have tables of the same number, which name the locks of PostgreSQL."""
+    elsewhere = f"{connection.settings_dict['NAME']}_elsewhere"
+    copy_on_postgresql(elsewhere)
+    try:
+        with writing(database=elsewhere), writing() as slow:
+            entries, newest = SettledEntries(), make_entry().pk
+            entries.newest()
+            assert f"of process {slow.info.backend_pid} of" in entries.waiting_for()
+            slow.execute("COMMIT")
+            assert entries.newest() == newest
+            assert not entries.waiting_for()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT setval(pg_get_serial_sequence('activity_logentry', 'id'), %s)", [newest + 5000])
+            [problem] = integrity_rows.numbers(connection)
+            assert problem.text.endswith("entries were removed.")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {connection.ops.quote_name(elsewhere)} WITH (FORCE)")
 
 
 @pytest.mark.postgres_only

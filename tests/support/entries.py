@@ -104,15 +104,18 @@ def problem(response: ClientResponse) -> str:
     return response.content.decode().split('class="problem"')[1].split("</div>")[0]
 
 
-def another_connection() -> Any:
-    """Open a connection without Django and outside of the test's transaction, as another program would."""
+def another_connection(database: str | None = None) -> Any:
+    """Open a connection without Django and outside of the test's transaction, as another program would.
+
+    On PostgreSQL `database` names another database of the same server.
+    """
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         other = sqlite3.connect(settings["NAME"], timeout=0, isolation_level=None)
         folding.add_to_sqlite(other)
         return other
     return psycopg.connect(
-        dbname=settings["NAME"],
+        dbname=database or settings["NAME"],
         user=settings["USER"],
         password=settings["PASSWORD"],
         host=settings["HOST"],

@@ -27,7 +27,7 @@ class WebClock(RepeatingThread):
         self._owner = new_owner()
 
     def look(self) -> None:
-        """Note it once."""
+        """Store the time of this machine's clock beside that of the database."""
         WebHeartbeat.beat(self._owner)
 
     def finish(self) -> None:

@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
 from sessions_app.sealing import problem_of_keys
-from sessions_app.sso import saml
+from sessions_app.sso import saml_package
 from sessions_app.sso.errors import ProviderUnavailable
 from sessions_app.sso.groups import managed_groups
 from sessions_app.sso.providers import Malformed, OidcProvider, SamlProvider, providers, read_provider
@@ -46,9 +46,9 @@ def check_providers(**kwargs: Any) -> list[CheckMessage]:
 def check_saml(**kwargs: Any) -> list[CheckMessage]:
     """Report E052 for providers that speak SAML while the package for it is missing."""
     named = [provider.slug for provider in providers().values() if isinstance(provider, SamlProvider)]
-    if not named or saml.is_installed():
+    if not named or saml_package.is_installed():
         return []
-    text = f"Nobody can log in by {', '.join(named)}: {saml.MISSING}."
+    text = f"Nobody can log in by {', '.join(named)}: {saml_package.MISSING}."
     hint = "Install the extra, or take the providers of the kind saml out of the settings."
     return [Error(text, hint=hint, id="sessions_app.E052")]
 

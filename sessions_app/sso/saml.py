@@ -1,7 +1,6 @@
 """SAML 2.0 for logins: the request, and every check of the answer. python3-saml does XML, signatures and most checks.
 
-The package is the extra `saml`, because it needs libraries in C. Without it the console works, and a system check says
-what is missing where a provider of this kind is set up.
+What is looked at before that package may read a message is in saml_messages.py.
 """
 
 from __future__ import annotations
@@ -10,45 +9,22 @@ import base64
 import dataclasses
 import datetime as dt
 import functools
-import hashlib
-import importlib
-import json
-import zlib
 from typing import Any
 from xml.sax.saxutils import escape
 
-from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_app.sso.errors import AnswerEncrypted, AnswerRefused, ProviderUnavailable
-from sessions_app.sso.models import SamlMessage
+from sessions_app.sso.errors import AnswerRefused, ProviderUnavailable
 from sessions_app.sso.providers import SamlProvider
 from sessions_app.sso.saml_keys import key_pair
-from sessions_app.sso.tokens import SKEW
+from sessions_app.sso.saml_messages import require_self_contained, seconds_of, use_once
+from sessions_app.sso.saml_package import toolkit
 
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
-# What is encrypted, in a message that can be brought by anybody. The names of algorithms are of that namespace too.
-ENCRYPTED = (
-    "//xenc:* | //@xenc:* | //*[local-name()='EncryptedAssertion' or local-name()='EncryptedID'"
-    " or local-name()='EncryptedAttribute']"
-)
-# What a signature may not do: refer to something outside the message, or transform what it signs other than by one of
-# TRANSFORMS (SAML core 5.4.4). Objects in signatures are forbidden (erratum 91): they can hold more references.
-REACHES_OUT = (
-    "//ds:Object | //ds:RetrievalMethod | //ds:Reference[not(@URI) or (@URI != '' and not(starts-with(@URI, '#')))]"
-)
-TRANSFORMS = {
-    "http://www.w3.org/2000/09/xmldsig#enveloped-signature",
-    "http://www.w3.org/2001/10/xml-exc-c14n#",
-    "http://www.w3.org/2001/10/xml-exc-c14n#WithComments",
-}
-LONGEST_MESSAGE = 256 * 1024  # bytes of a message in an address, which is compressed there
-OLDEST_LOGOUT = 5 * 60  # seconds since a logout request was made
-MISSING = "the package for SAML is not installed: pip install 'sessionadmin[saml]'"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,26 +37,6 @@ class Answer:
     session_id: str
     authenticated_at: float | None
     has_second_factor: bool
-
-
-@functools.cache
-def _loaded() -> Any:
-    """Return the names of python3-saml; None if it cannot be loaded, for instance because xmlsec does not fit lxml."""
-    try:
-        return importlib.import_module("sessions_app.sso.saml_toolkit")
-    except (ImportError, RuntimeError):
-        return None
-
-
-def is_installed() -> bool:
-    return _loaded() is not None
-
-
-def toolkit(provider: SamlProvider) -> Any:
-    """Return the names of python3-saml. Raise ProviderUnavailable if it is not installed."""
-    if (found := _loaded()) is None:
-        raise ProviderUnavailable(provider.name, MISSING)
-    return found
 
 
 def console_id(request: HttpRequest, provider: SamlProvider) -> str:
@@ -226,63 +182,6 @@ def check_answer(request: HttpRequest, provider: SamlProvider, idp: dict[str, An
     return answer
 
 
-def require_self_contained(provider: SamlProvider, xml: bytes) -> None:
-    """Raise AnswerRefused for a message that is encrypted or refers to anything outside, and one of UNREADABLE.
-
-    python3-saml decrypts before it checks a signature, and xmlsec reads what a message refers to before it knows who
-    signed it: files of this machine, for any stranger. So this comes first, for each message.
-    """
-    tools = toolkit(provider)
-    document = tools.OneLogin_Saml2_XML.to_etree(xml)
-    if tools.OneLogin_Saml2_XML.query(document, ENCRYPTED):
-        raise AnswerEncrypted(provider.name)
-    transforms = {one.get("Algorithm") for one in tools.OneLogin_Saml2_XML.query(document, "//ds:Transform")}
-    if tools.OneLogin_Saml2_XML.query(document, REACHES_OUT) or not transforms <= TRANSFORMS:
-        raise AnswerRefused(provider.name, "its signature is about something outside the message, or transforms it")
-
-
-def require_safe_logout(provider: SamlProvider, encoded: str) -> None:
-    """Raise AnswerRefused for a message in an address that must not be read further: see the two checks."""
-    tools = toolkit(provider)
-    _require_short(provider, encoded)
-    try:
-        require_self_contained(provider, tools.OneLogin_Saml2_Utils.decode_base64_and_inflate(encoded, ignore_zip=True))
-    except tools.UNREADABLE as error:
-        raise AnswerRefused(provider.name, f"no logout message: {type(error).__name__}") from None
-
-
-def _require_short(provider: SamlProvider, encoded: str) -> None:
-    """Raise AnswerRefused for a compressed message that is too long, which python3-saml would unpack whole."""
-    try:
-        unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(base64.b64decode(encoded), LONGEST_MESSAGE + 1)
-    except (ValueError, zlib.error):
-        return  # python3-saml says what is wrong with it
-    if len(unpacked) > LONGEST_MESSAGE:
-        raise AnswerRefused(provider.name, "the message is too long")
-
-
-def require_new(provider: SamlProvider, xml: str) -> None:
-    """Raise AnswerRefused for a signed request that was made too long ago or at no time, and one of UNREADABLE."""
-    tools = toolkit(provider)
-    made = tools.OneLogin_Saml2_XML.to_etree(xml).get("IssueInstant")
-    age = timezone.now().timestamp() - (_seconds(tools, made) if made else 0)
-    if not -SKEW <= age <= OLDEST_LOGOUT + SKEW:
-        raise AnswerRefused(provider.name, "the logout request is too old (IssueInstant)")
-
-
-def use_once(provider: SamlProvider, message_id: str, until: dt.datetime) -> bool:
-    """Note that a message was used. Return False if it was used before. After `until` it counts no more anyway."""
-    digest = hashlib.sha256(json.dumps([provider.issuer, message_id]).encode()).hexdigest()
-    with transaction.atomic():
-        SamlMessage.objects.filter(expires_at__lt=timezone.now() - dt.timedelta(minutes=10)).delete()
-        try:
-            with transaction.atomic():
-                SamlMessage.objects.create(digest=digest, expires_at=until)
-        except IntegrityError:
-            return False
-    return True
-
-
 def _confirmation(tools: Any, response: Any, address: str) -> tuple[str | None, dt.datetime]:
     """Return the request that the signed assertion answers, and until when it may be brought to this address.
 
@@ -296,7 +195,7 @@ def _confirmation(tools: Any, response: Any, address: str) -> tuple[str | None, 
             continue
         if not data.get("NotOnOrAfter") or data.get("NotBefore"):
             continue
-        until = dt.datetime.fromtimestamp(_seconds(tools, data.get("NotOnOrAfter")), dt.UTC)
+        until = dt.datetime.fromtimestamp(seconds_of(tools, data.get("NotOnOrAfter")), dt.UTC)
         if until > now:
             return data.get("InResponseTo", ""), until
     return None, now
@@ -305,15 +204,7 @@ def _confirmation(tools: Any, response: Any, address: str) -> tuple[str | None, 
 def _authenticated_at(tools: Any, response: Any) -> float | None:
     (statement, *_) = response._query_assertion("/saml:AuthnStatement")
     at = statement.get("AuthnInstant")
-    return _seconds(tools, at) if at else None
-
-
-def _seconds(tools: Any, at: str) -> float:
-    """Return a time in seconds since 1970. Raise ValueError; python3-saml raises nothing narrower than Exception."""
-    try:
-        return float(tools.OneLogin_Saml2_Utils.parse_SAML_to_time(at))
-    except Exception as error:
-        raise ValueError("no time in UTC") from error
+    return seconds_of(tools, at) if at else None
 
 
 def _claims(provider: SamlProvider, response: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.core.cache import cache
 from sessions_app.sso.errors import ProviderUnavailable
 from sessions_app.sso.metadata import TIMEOUT, read_whole
 from sessions_app.sso.providers import SamlProvider, problem_of_address
-from sessions_app.sso.saml import toolkit
+from sessions_app.sso.saml_package import toolkit
 
 logger = logging.getLogger(__name__)
 KEPT_SECONDS = 60 * 60

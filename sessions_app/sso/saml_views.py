@@ -31,11 +31,12 @@ from activity.typed import typed
 from activity.viewer import viewer
 from sessions_app.logins import service, throttle
 from sessions_app.logins.models import EndReason, LoginSession
-from sessions_app.sso import arrival, confirm, flow, saml
+from sessions_app.sso import arrival, confirm, flow, saml, saml_messages
 from sessions_app.sso.errors import AnswerEncrypted, AnswerRefused, AnswerTooLate
 from sessions_app.sso.pages import tells_failures_of
 from sessions_app.sso.providers import SamlProvider
 from sessions_app.sso.saml_metadata import identity_provider
+from sessions_app.sso.saml_package import toolkit
 from sessions_app.sso.tokens import SKEW
 from sessions_app.sso.views import finish
 
@@ -126,10 +127,10 @@ def sso_saml_logout(request: HttpRequest, provider: SamlProvider) -> HttpRespons
     It does not matter whose browser brings the request: its signature says who is logged out. An answer to a logout
     that began here comes to the same address, and changes nothing here any more.
     """
-    tools = saml.toolkit(provider)
+    tools = toolkit(provider)
     try:
         for name in sorted({"SAMLRequest", "SAMLResponse"} & request.GET.keys()):
-            saml.require_safe_logout(provider, typed(request.GET, name, LONGEST_ANSWER))
+            saml_messages.require_safe_logout(provider, typed(request.GET, name, LONGEST_ANSWER))
     except AnswerEncrypted as refused:
         _record_refusal(request, provider, "logout", refused)
         raise
@@ -143,12 +144,12 @@ def sso_saml_logout(request: HttpRequest, provider: SamlProvider) -> HttpRespons
             detail = auth.get_last_error_reason() or ", ".join(auth.get_errors())
             raise AnswerRefused(provider.name, f"the logout request is not accepted: {detail}")
         xml, reader = auth.get_last_request_xml(), tools.OneLogin_Saml2_Logout_Request
-        saml.require_new(provider, xml)
+        saml_messages.require_new(provider, xml)
         subject, sessions = reader.get_nameid(xml), reader.get_session_indexes(xml)
     except tools.UNREADABLE as error:
         # Without the cause: its traceback would show the settings, which hold the private key.
         raise AnswerRefused(provider.name, f"no logout request: {type(error).__name__}") from None
-    if not saml.use_once(provider, auth.get_last_message_id(), timezone.now() + dt.timedelta(days=1)):
+    if not saml_messages.use_once(provider, auth.get_last_message_id(), timezone.now() + dt.timedelta(days=1)):
         raise AnswerRefused(provider.name, "the logout request was used before")
     named = LoginSession.objects.live().filter(by_provider__issuer=provider.issuer, by_provider__subject=subject)
     if sessions:

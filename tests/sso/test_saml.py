@@ -27,7 +27,7 @@ from lxml import etree
 from activity.models import LogEntry
 from activity.verbs import Verb
 from sessions_app.logins.models import EndReason, LoginSession, Method
-from sessions_app.sso import saml, saml_keys, saml_metadata
+from sessions_app.sso import saml_keys, saml_messages, saml_metadata, saml_package
 from sessions_app.sso.arrival import MOST_OF_STRANGERS
 from sessions_app.sso.models import Identity, SamlKey, SamlMessage
 from sessions_app.sso.providers import SamlProvider, providers
@@ -341,7 +341,7 @@ def test_an_old_logout_request_ends_nothing(
     link(saml_provider, alice)
     sign_in(client, saml_provider)
     there = saml_provider.logout_request("s-1")
-    monkeypatch.setattr(saml, "OLDEST_LOGOUT", -SKEW - 1)
+    monkeypatch.setattr(saml_messages, "OLDEST_LOGOUT", -SKEW - 1)
     assert Client().get(there).status_code == 403
     assert is_logged_in(client)
 
@@ -638,7 +638,7 @@ def test_a_bad_address_for_answers_to_logouts_leaves_the_logout_out(
     assert good["singleLogoutService"]["url"] == f"{saml_provider.address}/slo"
     bad = copy.deepcopy(good)
     bad["singleLogoutService"]["responseUrl"] = "http://id.example.com/slo"
-    parser = saml.toolkit(provider).OneLogin_Saml2_IdPMetadataParser
+    parser = saml_package.toolkit(provider).OneLogin_Saml2_IdPMetadataParser
     monkeypatch.setattr(parser, "parse", lambda text, entity_id: {"idp": bad})
     assert "singleLogoutService" not in saml_metadata.identity_provider_anew(provider)
 
@@ -655,7 +655,7 @@ def test_metadata_that_are_not_there_or_of_another_are_told(
 def test_without_the_extra_the_console_works_and_a_check_says_what_is_missing(
     client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saml, "_loaded", lambda: None)
+    monkeypatch.setattr(saml_package, "_loaded", lambda: None)
     call_command("check")
     settings.SSO_PROVIDERS = {
         "saml": {"kind": "saml", "issuer": "https://id.example.com", "metadata_url": "https://id.example.com/metadata"}

@@ -15,7 +15,6 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import Max, Q, QuerySet
 
-from sessions_app.catalogue.models import Activity, Resource
 from sessions_app.privileged.everybody import EverybodysRights, Pair
 from sessions_app.privileged.models import PrivilegedSession
 
@@ -68,19 +67,18 @@ def effective_rights(
     `users`, `resources` and `activities` are conditions on these models; None selects all that are active. `policies`
     are the ids of the only ones whose rights are returned. Raise TooManyRights if there are more than `most`.
     """
-    everybody = EverybodysRights()
+    everybody = EverybodysRights(resources, activities)
     people: QuerySet[Any] = get_user_model()._default_manager.filter(users).order_by()
     holders = everybody.holders()
     names = {pk: name for pk, name in people.values_list("pk", "username") if pk in holders}
-    wanted = _Wanted(_keys(Resource, resources), _keys(Activity, activities), policies)
-    if most is not None and (count := _count(everybody, names, wanted)) > most:
+    if most is not None and (count := _count(everybody, names, policies)) > most:
         raise TooManyRights(count)
     last_used, group_names = _last_used(people.values("pk")), dict(Group.objects.values_list("pk", "name"))
     found: list[Right] = []
     for pk, name in names.items():
         via = {policy.pk: everybody.via(pk, policy) for policy in everybody.policies_of(pk)}
         for pair, counts in everybody.by_every_policy(pk):
-            if wanted.has(pair):
+            if policies is None or pair.policy.pk in policies:
                 by = via[pair.policy.pk]
                 groups = sorted(
                     ((key, group_names.get(key, "")) for key in by if key is not None), key=lambda one: one[1]
@@ -92,31 +90,12 @@ def effective_rights(
     return found
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Wanted:
-    """The ids to which the rights are narrowed; None for all."""
-
-    resources: frozenset[int] | None
-    activities: frozenset[int] | None
-    policies: frozenset[int] | None
-
-    def has(self, pair: Pair) -> bool:
-        return (
-            (self.resources is None or pair.resource.pk in self.resources)
-            and (self.activities is None or pair.activity.pk in self.activities)
-            and (self.policies is None or pair.policy.pk in self.policies)
-        )
-
-
-def _keys(model: type[Resource | Activity], condition: Q | None) -> frozenset[int] | None:
-    if condition is None:
-        return None
-    return frozenset(model._default_manager.filter(condition).order_by().values_list("pk", flat=True))
-
-
-def _count(everybody: EverybodysRights, people: Iterable[int], wanted: _Wanted) -> int:
+def _count(everybody: EverybodysRights, people: Iterable[int], policies: frozenset[int] | None) -> int:
     """Return how many rights there are before exceptions."""
-    size = {policy.pk: sum(map(wanted.has, everybody.given_by(policy))) for policy in everybody.policies}
+    size = {
+        policy.pk: sum(1 for _ in everybody.given_by(policy)) if policies is None or policy.pk in policies else 0
+        for policy in everybody.policies
+    }
     return sum(size[policy.pk] for pk in people for policy in everybody.policies_of(pk))
 
 

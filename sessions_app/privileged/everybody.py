@@ -16,6 +16,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
+from django.db.models import Q
 from django.utils import timezone
 
 from sessions_app.catalogue.exception_models import AccessException
@@ -59,13 +60,14 @@ class RightNow:
 class EverybodysRights:
     """What active policies give to whom, as it is when this is made."""
 
-    def __init__(self) -> None:
+    def __init__(self, resources: Q | None = None, activities: Q | None = None) -> None:
+        """Read what policies give; with conditions, of these resources and activities only."""
         self._now = timezone.now()
-        self._activities = {one.pk: one for one in Activity.objects.filter(is_active=True).order_by("name")}
+        chosen = Activity.objects.filter(activities or Q(), is_active=True)
+        self._activities = {one.pk: one for one in chosen.order_by("name")}
         columns = ("name", "platform", "is_active", "connector")
-        self._resources = {
-            one.pk: one for one in Resource.objects.filter(is_active=True).order_by("name").only(*columns)
-        }
+        hosts = Resource.objects.filter(resources or Q(), is_active=True)
+        self._resources = {one.pk: one for one in hosts.order_by("name").only(*columns)}
         policies = AccessPolicy.objects.filter(is_active=True).order_by("priority", "name", "pk")
         self._policies = list(policies.select_related("profile").prefetch_related("profile__tiers"))
         self._of_policy = {name: _named_by(name) for name in ("users", "groups", "activities", "resources")}

@@ -28,7 +28,7 @@ def reviews() -> Finding:
     days: int = settings.LOG_REVIEW_DAYS
     since = unreviewed_since() if days else None
     if since is not None and since < timezone.now() - dt.timedelta(days=days):
-        texts.append(f"The log is not reviewed since {since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC.")
+        texts.append(f"The log has not been reviewed since {since.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC.")
     if texts:
         return warning(
             NAME, " ".join(texts), "Auditors and reviewers do this under Reviews (docs/evidence.md#reviews)."
